@@ -1,0 +1,224 @@
+"""The configuration: one dataclass per section, each option with its meaning, range and unit.
+
+Everything that reads options (checks, `--help`, the search space) reads them from here. Knows nothing of hydra, YAML
+or files. Two options of which exactly one is set (`ONE_OF`) replace any sentinel value: None means absent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sleep_tune import names
+
+__all__ = [
+    "ONE_OF",
+    "BudgetConfig",
+    "DataConfig",
+    "EvaluationConfig",
+    "LengthConfig",
+    "MaskingConfig",
+    "ModelConfig",
+    "ReplayConfig",
+    "RunConfig",
+    "RunSection",
+    "SleepConfig",
+    "TokenizerConfig",
+    "TrainingConfig",
+]
+
+ONE_OF: dict[str, tuple[str, ...]] = {
+    "budget": ("passes", "words"),
+    "sleep.length": ("passes", "ratio", "repeats"),
+}
+"""Section -> options of which exactly one is set. Setting one clears the others."""
+
+
+def option(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: Sequence[str] | None = None,
+) -> Any:
+    """A field with its documentation and range: low <= value <= high, above < value < below, or one of `choices`."""
+    metadata = {"doc": doc, "low": low, "high": high, "above": above, "below": below, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(kw_only=True)
+class RunSection:
+    """Where a run lives."""
+
+    name: str = option("default", "name of the run; its folder is runs/<name> unless run.dir is given")
+    dir: str | None = option(None, "folder of the run; another configuration already there is refused")
+
+
+@dataclass(kw_only=True)
+class DataConfig:
+    """What is read."""
+
+    kind: str = option("toy", "where the text comes from", choices=names.CORPORA)
+    path: str | None = option(None, "folder of *.txt, or of BabyLM's *.train / *.dev / *.test files (data=text)")
+    dataset: str | None = option(None, "dataset id on the Hugging Face Hub (data=babylm)")
+    revision: str | None = option(None, "branch, tag or commit of that dataset")
+    max_words: int | None = option(
+        None, "keep whole documents, drawn with data.seed, up to about this many training words", low=1
+    )
+    sentences: int = option(20_000, "sentences of training text that the toy language generates", low=100)
+    dev_ratio: float = option(
+        0.05, "share of the documents cut off as dev, and as many as test, where they are missing", above=0, high=0.3
+    )
+    include_punctuation: bool = option(True, "keep punctuation; otherwise it is dropped before tokenization")
+    join_sentences: bool = option(True, "pack sentences one after another; otherwise each starts a row of its own")
+    max_length: int = option(128, "tokens in a sample (a packed row), special tokens included", low=8, high=4096)
+    seed: int = option(0, "draws the split and max_words; shared by every run of a study", low=0)
+    cache_dir: str | None = option(
+        None, "folder of the token cache (default: $SLEEP_TUNE_CACHE, else ~/.cache/sleep-tune)"
+    )
+
+
+@dataclass(kw_only=True)
+class TokenizerConfig:
+    """How text becomes tokens."""
+
+    kind: str = option("bpe", "train a byte-level BPE on the training text, or load one", choices=names.TOKENIZERS)
+    name: str | None = option(None, "tokenizer to load: a folder or an id on the Hub (tokenizer=hub)")
+    vocab_size: int = option(8192, "tokens in a trained vocabulary, at most", low=64, high=65_536)
+
+
+@dataclass(kw_only=True)
+class ModelConfig:
+    """What is trained, from scratch."""
+
+    kind: str = option("roberta_prelayernorm", "architecture", choices=names.MODELS)
+    layers: int = option(8, "transformer layers", low=1)
+    hidden: int = option(256, "width", low=8)
+    heads: int = option(8, "attention heads; a divisor of model.hidden", low=1)
+    feed_forward: int = option(2048, "width of the feed-forward layers", low=8)
+    dropout: float = option(0.1, "dropout on embeddings and hidden states", low=0, below=1)
+    attention_dropout: float = option(0.1, "dropout on attention weights", low=0, below=1)
+    initializer_range: float = option(0.02, "standard deviation of the initial weights", above=0, high=1)
+    tie_embeddings: bool = option(True, "share input and output embeddings")
+
+
+@dataclass(kw_only=True)
+class ReplayConfig:
+    """What a sleep replays."""
+
+    strategy: str = option("weighted", "how the buffer is chosen from the candidates", choices=names.STRATEGIES)
+    ratio: float = option(0.3, "buffer size as a share of the candidates", above=0, high=1)
+    alpha: float = option(1.0, "exponent of the score in the priority; 0 ignores the score", low=0, high=32)
+    decay: float = option(0.0, "share of its priority that a candidate loses with each cycle of age", low=0, high=1)
+    floor: float = option(0.0, "the age factor never falls below this", low=0, high=1)
+    scope: str = option("seen", "candidates: every sample read so far, or the last fold's", choices=names.SCOPES)
+
+
+@dataclass(kw_only=True)
+class LengthConfig:
+    """How long sleep lasts; exactly one of the three."""
+
+    passes: float | None = option(
+        1.0, "whole passes over the corpus that the budget holds; sleep shares the rest", above=0
+    )
+    ratio: float | None = option(None, "sleep words per wake word; 0 is no sleep (epochs)", low=0)
+    repeats: float | None = option(None, "times that each buffer is replayed", above=0)
+
+
+@dataclass(kw_only=True)
+class SleepConfig:
+    """The mechanism: read a fold awake, replay a buffer asleep."""
+
+    folds: int = option(10, "folds that a pass is split into; each is read once and followed by a sleep", low=1)
+    context: str = option(
+        "keep",
+        "rows as they were, joined and cut anew, or sentences shuffled over the pass and packed whole",
+        choices=names.CONTEXTS,
+    )
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    length: LengthConfig = field(default_factory=LengthConfig)
+
+
+@dataclass(kw_only=True)
+class BudgetConfig:
+    """Words that the run may see, replay included; exactly one of the two."""
+
+    passes: float | None = option(10.0, "in passes over the training text (BabyLM's rule: 10)", above=0)
+    words: int | None = option(None, "in running words", low=1)
+
+
+@dataclass(kw_only=True)
+class MaskingConfig:
+    """Which positions are predicted, awake and asleep."""
+
+    kind: str = option(
+        "fixed", "the same number of masks in every row, or each position by itself", choices=names.MASKINGS
+    )
+    probability: float = option(0.15, "share of the content positions that are predicted", above=0, below=1)
+    mask_share: float = option(0.8, "share of those that are replaced by the mask token", low=0, high=1)
+    random_share: float = option(0.1, "share replaced by a random token; the rest stays as it is", low=0, high=1)
+
+
+@dataclass(kw_only=True)
+class TrainingConfig:
+    """How it is trained. Schedules are functions of words seen over the budget."""
+
+    seed: int = option(0, "names every random stream of the run", low=0)
+    batch_size: int = option(32, "samples in a batch, per worker", low=1)
+    accumulation: int = option(1, "batches whose gradients are summed into one update", low=1)
+    learning_rate: float = option(5e-4, "peak learning rate of AdamW", above=0, high=1)
+    schedule: str = option(
+        "linear",
+        "decay to 0 by a line, by a cosine, or after a plateau (warm-up, stable, decay)",
+        choices=names.SCHEDULES,
+    )
+    warmup: float = option(0.05, "share of the budget over which the learning rate rises", low=0, below=1)
+    cooldown: float = option(0.2, "share of the budget over which wsd decays", above=0, high=1)
+    weight_decay: float = option(0.01, "AdamW's weight decay", low=0)
+    beta1: float = option(0.9, "AdamW's decay of the first moment", low=0, below=1)
+    beta2: float = option(0.98, "AdamW's decay of the second moment", low=0, below=1)
+    epsilon: float = option(1e-6, "AdamW's epsilon", above=0)
+    max_grad_norm: float = option(1.0, "gradients are clipped to this norm; 0 never clips", low=0)
+    device: str = option("auto", "where to train", choices=names.DEVICES)
+    precision: str = option("auto", "bf16 where the hardware has it, or as told", choices=names.PRECISIONS)
+    compile: bool = option(False, "compile the model with torch.compile (worth it on a GPU)")
+    threads: int | None = option(None, "CPU threads of a run (default: its share of the cores)", low=1)
+    checkpoint_ratio: float = option(
+        0.1, "share of the budget between two checkpoints; 0 saves none on the way", low=0, high=1
+    )
+    log_ratio: float = option(0.01, "share of the budget between two lines of losses in metrics.jsonl", above=0, high=1)
+    save_model: bool = option(True, "write the model folder at the end")
+    masking: MaskingConfig = field(default_factory=MaskingConfig)
+
+
+@dataclass(kw_only=True)
+class EvaluationConfig:
+    """What is measured on dev at the rungs and the end, and on test at the end."""
+
+    method: str = option(
+        "strided", "mask one position at a time, or every stride-th in `stride` passes", choices=names.PERPLEXITIES
+    )
+    stride: int = option(8, "distance between masks of the strided method", low=2, high=512)
+    samples: int = option(256, "rows of evaluation text, drawn once with data.seed; common to all runs", low=1)
+    pairs: int = option(1000, "minimal pairs, drawn once with data.seed, an equal number per paradigm; 0: none", low=0)
+    batch_tokens: int = option(16_384, "tokens in one forward pass of evaluation", low=128)
+    rungs: tuple[float, ...] = option(
+        (), "shares of the budget, below 1, at which the run is evaluated and reported", above=0, below=1
+    )
+    test: bool = option(True, "evaluate on test at the end, too")
+
+
+@dataclass(kw_only=True)
+class RunConfig:
+    """One run: everything that it is a pure function of, and where it is written."""
+
+    run: RunSection = field(default_factory=RunSection)
+    data: DataConfig = field(default_factory=DataConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    sleep: SleepConfig = field(default_factory=SleepConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

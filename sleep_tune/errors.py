@@ -1,0 +1,101 @@
+"""The error tree, and how a message names the nearest valid choice. Imports nothing of ours.
+
+SleepTuneError
+├── UserError (a ValueError)        the user's mistake: one message, exit code 2, no traceback
+│   ├── ConfigError                 a key, value, type or choice of the configuration or a search space
+│   ├── BudgetError                 settings that the budget of words cannot hold
+│   ├── DataError                   a corpus, tokenizer or evaluation file that cannot be read
+│   ├── RunFolderError              a run or experiment folder that holds something else, or is in use
+│   ├── DiskError                   too little space left
+│   └── ClusterError                a cluster that cannot run what was asked for
+├── TrialFailure                    a configuration that cannot be trained; told to the search
+│   ├── Diverged                    loss is NaN, infinite or exploding
+│   └── OutOfMemory                 the device has too little memory for this configuration
+└── ScoresMissing (a RuntimeError)  our bug: a sleep was asked for before its wake scores arrived
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BudgetError",
+    "ClusterError",
+    "ConfigError",
+    "DataError",
+    "DiskError",
+    "Diverged",
+    "OutOfMemory",
+    "RunFolderError",
+    "ScoresMissing",
+    "SleepTuneError",
+    "TrialFailure",
+    "UserError",
+    "nearest",
+    "unknown",
+]
+
+
+class SleepTuneError(Exception):
+    """Root of every error raised on purpose."""
+
+
+class UserError(SleepTuneError, ValueError):
+    """The user's mistake. The command line prints the message and exits with 2."""
+
+
+class ConfigError(UserError):
+    """A key, value, type or choice that the configuration or the search space does not have."""
+
+
+class BudgetError(UserError):
+    """Settings that the budget of words cannot hold; the message names the bound."""
+
+
+class DataError(UserError):
+    """A corpus, tokenizer or evaluation file that is missing or malformed."""
+
+
+class RunFolderError(UserError):
+    """A folder that belongs to another configuration, or that another process is writing."""
+
+
+class DiskError(UserError):
+    """Too little space left where results go."""
+
+
+class ClusterError(UserError):
+    """A cluster that cannot run what was asked for."""
+
+
+class TrialFailure(SleepTuneError):
+    """A configuration that cannot be trained, whoever tries: told to the search, never retried."""
+
+
+class Diverged(TrialFailure):
+    """The loss became NaN, infinite or exploded."""
+
+
+class OutOfMemory(TrialFailure):
+    """The device has too little memory for this configuration."""
+
+
+class ScoresMissing(SleepTuneError, RuntimeError):
+    """A sleep batch was asked for before the scores of its wake phase had arrived."""
+
+
+def nearest(given: str, choices: Iterable[str]) -> str | None:
+    """The choice spelt most like `given`, or None if none is close."""
+    close = difflib.get_close_matches(given, list(choices), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def unknown(what: str, given: object, choices: Iterable[str]) -> str:
+    """Say that `given` is no valid `what`: the choices, and the nearest one.
+
+    >>> unknown("sleep.replay.strategy", "strickt", ("random", "strict", "weighted"))
+    "unknown sleep.replay.strategy 'strickt'; did you mean 'strict'? Choose one of: random, strict, weighted"
+    """
+    names = sorted(choices)
+    close = nearest(str(given), names)
+    hint = f" did you mean '{close}'? Choose" if close else " choose"
+    return f"unknown {what} '{given}';{hint} one of: {', '.join(names)}"

@@ -1,0 +1,68 @@
+"""Files that are never half-written: whole (temporary file, fsync, rename) or appended line by line."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["append_json_line", "read_json_lines", "sync_folder", "write_whole"]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and new names in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write `content` so that `path` holds either what it held before or all of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def append_json_line(path: Path, record: dict[str, Any], *, sync: bool = False) -> None:
+    """Append one JSON object as a line, in one write; with `sync`, wait until the disk has it."""
+    line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+    with path.open("ab") as file:
+        file.write(line.encode())
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield each line's object; a last line torn by a kill (no newline, or not JSON) is dropped.
+
+    Raises:
+        ValueError: a line before the last is not a JSON object; the message names file and line.
+    """
+    lines = path.read_bytes().split(b"\n")
+    torn = lines.pop()  # what follows the last newline: empty, or a torn line
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise TypeError("not an object")
+        except (ValueError, TypeError) as error:
+            if number == len(lines) and not torn:
+                return
+            raise ValueError(f"{path}:{number}: expected a JSON object, got {line[:80]!r}") from error
+        yield record

@@ -1,0 +1,47 @@
+"""The valid names of every table that the configuration can choose from.
+
+A table (name -> function) lives beside its functions, in layers that the configuration may not import; a contract
+test holds each tuple here equal to its table's keys.
+"""
+
+__all__ = [
+    "BASELINES",
+    "CONTEXTS",
+    "CORPORA",
+    "DEVICES",
+    "LAUNCHERS",
+    "MASKINGS",
+    "MODELS",
+    "PERPLEXITIES",
+    "PHASES",
+    "PRECISIONS",
+    "ROLES",
+    "SAMPLERS",
+    "SCHEDULERS",
+    "SCHEDULES",
+    "SCOPES",
+    "STRATEGIES",
+    "TOKENIZERS",
+]
+
+STRATEGIES = ("random", "strict", "weighted")
+SCOPES = ("fold", "seen")
+CONTEXTS = ("keep", "repack", "shuffle")
+PHASES = ("wake", "sleep")
+
+CORPORA = ("babylm", "text", "toy")
+TOKENIZERS = ("bpe", "hub")
+MASKINGS = ("bernoulli", "fixed")
+
+MODELS = ("roberta", "roberta_prelayernorm")
+SCHEDULES = ("cosine", "linear", "wsd")
+PRECISIONS = ("auto", "bf16", "fp32")
+DEVICES = ("auto", "cpu", "cuda")
+
+PERPLEXITIES = ("exact", "strided")
+
+SAMPLERS = ("random", "tpe")
+SCHEDULERS = ("asha", "none")
+LAUNCHERS = ("inline", "ray")
+BASELINES = ("as_epochs", "epochs")
+ROLES = ("baseline", "finalist", "search")
