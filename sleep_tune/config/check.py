@@ -1,0 +1,148 @@
+"""Rules between options, which no single range can express. Reads a whole RunConfig; knows no files, no corpus."""
+
+from collections.abc import Callable
+from operator import attrgetter
+
+from sleep_tune.config.schema import ONE_OF, RunConfig
+from sleep_tune.errors import BudgetError, ConfigError
+
+__all__ = ["RULES", "check"]
+
+
+def check(config: RunConfig) -> None:
+    """Refuse options that do not fit together.
+
+    Raises:
+        ConfigError: the first rule of `RULES` that is broken: the keys, what must hold, and what was given.
+        BudgetError: the budget cannot hold the sleep, whatever the corpus.
+    """
+    for rule in RULES.values():
+        rule(config)
+
+
+def exactly_one(config: RunConfig) -> None:
+    """Of the options in each `ONE_OF` section exactly one is set."""
+    for section, members in ONE_OF.items():
+        values = attrgetter(section)(config)
+        given = [
+            f"{section}.{member}={getattr(values, member):g}"
+            for member in members
+            if getattr(values, member) is not None
+        ]
+        if len(given) != 1:
+            keys = ", ".join(f"{section}.{member}" for member in members)
+            raise ConfigError(f"set exactly one of {keys}; got {' and '.join(given) or 'none'}")
+
+
+def run_name_is_a_folder(config: RunConfig) -> None:
+    """A run's name is one folder's name."""
+    name = config.run.name
+    if "/" in name or "\\" in name or name in (".", ".."):
+        raise ConfigError(
+            f"run.name must be the name of one folder, without slashes; got '{name}' (run.dir takes a path)"
+        )
+
+
+def heads_divide_width(config: RunConfig) -> None:
+    """Each attention head has the same whole width."""
+    hidden, heads = config.model.hidden, config.model.heads
+    if hidden % heads:
+        divisors = ", ".join(str(n) for n in range(1, min(hidden, 64) + 1) if hidden % n == 0)
+        raise ConfigError(f"model.heads must divide model.hidden={hidden} ({divisors}); got {heads}")
+
+
+def corpus_is_named(config: RunConfig) -> None:
+    """A corpus that lies somewhere says where; the options of another corpus are not given in vain."""
+    data = config.data
+    needed = {"text": ("path", "a folder of text"), "babylm": ("dataset", "a dataset id on the Hugging Face Hub")}
+    for kind, (name, what) in needed.items():
+        given = getattr(data, name)
+        if kind == data.kind and given is None:
+            raise ConfigError(f"data={kind} needs data.{name}=..., {what}; got none")
+        if kind != data.kind and given is not None:
+            raise ConfigError(
+                f"data.{name} is read by data={kind} only; got data.kind={data.kind} with data.{name}={given}"
+            )
+    if data.revision is not None and data.kind != "babylm":
+        raise ConfigError(f"data.revision is read by data=babylm only; got data.kind={data.kind}")
+
+
+def tokenizer_is_named(config: RunConfig) -> None:
+    """A tokenizer that is loaded has a name, one that is trained has none."""
+    tokenizer = config.tokenizer
+    if tokenizer.kind == "hub" and tokenizer.name is None:
+        raise ConfigError("tokenizer=hub needs tokenizer.name=..., a folder or an id on the Hugging Face Hub; got none")
+    if tokenizer.kind != "hub" and tokenizer.name is not None:
+        raise ConfigError(
+            f"tokenizer.name is read by tokenizer=hub only; got tokenizer.kind={tokenizer.kind} "
+            f"with tokenizer.name={tokenizer.name}"
+        )
+
+
+def schedule_fits(config: RunConfig) -> None:
+    """Warm-up and cool-down share one budget."""
+    training = config.training
+    if training.schedule == "wsd" and training.warmup + training.cooldown > 1:
+        raise ConfigError(
+            "training.warmup + training.cooldown must be at most 1 with training.schedule=wsd; "
+            f"got {training.warmup:g} + {training.cooldown:g}"
+        )
+
+
+def mask_shares_fit(config: RunConfig) -> None:
+    """The three fates of a predicted position are shares of one whole."""
+    masking = config.training.masking
+    if masking.mask_share + masking.random_share > 1 + 1e-9:
+        raise ConfigError(
+            "training.masking.mask_share + training.masking.random_share must be at most 1; "
+            f"got {masking.mask_share:g} + {masking.random_share:g}"
+        )
+
+
+def evaluation_fits(config: RunConfig) -> None:
+    """Rungs rise, masks lie within a row, and a forward pass holds at least one row."""
+    evaluation, length = config.evaluation, config.data.max_length
+    if any(later <= earlier for earlier, later in zip(evaluation.rungs, evaluation.rungs[1:], strict=False)):
+        raise ConfigError(f"evaluation.rungs must rise strictly; got {list(evaluation.rungs)}")
+    if evaluation.method == "strided" and evaluation.stride > length:
+        raise ConfigError(f"evaluation.stride must be at most data.max_length={length}; got {evaluation.stride}")
+    if evaluation.batch_tokens < length:
+        raise ConfigError(
+            f"evaluation.batch_tokens must hold one row of data.max_length={length}; got {evaluation.batch_tokens}"
+        )
+
+
+def sleep_fits_budget(config: RunConfig) -> None:
+    """With a budget in passes, the bound on sleep does not depend on the corpus, so it is refused before any is read.
+
+    The same bound for a budget in words is held by `sleep.budget`, which knows the corpus.
+    """
+    budget, length = config.budget.passes, config.sleep.length
+    if budget is None:
+        return
+    if length.passes is not None and length.passes > budget:
+        raise BudgetError(f"sleep.length.passes must be at most budget.passes={budget:g}; got {length.passes:g}")
+    if length.ratio and length.ratio > budget - 1:
+        raise BudgetError(
+            f"sleep.length.ratio must be at most budget.passes - 1 = {budget - 1:g}, so that the first pass fits; "
+            f"got {length.ratio:g}"
+        )
+    if length.repeats is not None and budget < 1:
+        raise BudgetError(f"budget.passes must be at least 1 with sleep.length.repeats; got {budget:g}")
+
+
+RULES: dict[str, Callable[[RunConfig], None]] = {
+    rule.__name__: rule
+    for rule in (
+        exactly_one,
+        run_name_is_a_folder,
+        heads_divide_width,
+        corpus_is_named,
+        tokenizer_is_named,
+        schedule_fits,
+        mask_shares_fit,
+        evaluation_fits,
+        sleep_fits_budget,
+    )
+}
+"""Name -> rule: each reads a RunConfig and raises the error that says which keys break it."""
