@@ -1,0 +1,74 @@
+"""Whole files stay whole, and a log survives being cut anywhere."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleep_tune.files import append_json_line, read_json_lines, write_whole
+
+RECORDS = st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=8), max_size=3), max_size=6)
+
+
+def test_write_whole_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file.txt"
+    write_whole(target, "first")
+    write_whole(target, b"second")
+    assert target.read_bytes() == b"second"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_write_whole_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    write_whole(target, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(target, "\ud800")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+    """The reader sees one of the two contents, however the writer died."""
+    target = tmp_path / "file.txt"
+    script = (
+        "import sys; from pathlib import Path; from sleep_tune.files import write_whole\n"
+        "print('ready', flush=True)\n"
+        "while True:\n"
+        "    for letter in 'ab': write_whole(Path(sys.argv[1]), letter * 100_000)\n"
+    )
+    for _ in range(3):
+        with subprocess.Popen([sys.executable, "-c", script, str(target)], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            while not target.exists():
+                pass
+            os.kill(process.pid, signal.SIGKILL)
+        assert target.read_text() in {"a" * 100_000, "b" * 100_000}
+
+
+@given(records=RECORDS, data=st.data())
+def test_a_log_cut_at_any_byte_gives_back_a_prefix(
+    tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, object]], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "log.jsonl"
+    path.touch()
+    for record in records:
+        append_json_line(path, record)
+    whole = path.read_bytes()
+    assert list(read_json_lines(path)) == records
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole)), label="cut")])
+    kept = list(read_json_lines(path))
+    assert kept == records[: len(kept)]
+
+
+def test_a_broken_line_inside_a_log_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps({"a": 1}) + "\n[1]\n" + json.dumps({"b": 2}) + "\n")
+    with pytest.raises(ValueError, match=r"log\.jsonl:2: expected a JSON object, got b'\[1\]'"):
+        list(read_json_lines(path))
