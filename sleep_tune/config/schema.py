@@ -26,6 +26,9 @@ __all__ = [
     "TrainingConfig",
 ]
 
+MAX_SEED = 2**32 - 1
+"""The largest seed that every generator accepts."""
+
 ONE_OF: dict[str, tuple[str, ...]] = {
     "budget": ("passes", "words"),
     "sleep.length": ("passes", "ratio", "repeats"),
@@ -74,7 +77,7 @@ class DataConfig:
     include_punctuation: bool = option(True, "keep punctuation; otherwise it is dropped before tokenization")
     join_sentences: bool = option(True, "pack sentences one after another; otherwise each starts a row of its own")
     max_length: int = option(128, "tokens in a sample (a packed row), special tokens included", low=8, high=4096)
-    seed: int = option(0, "draws the split and max_words; shared by every run of a study", low=0)
+    seed: int = option(0, "draws the split and max_words; shared by every run of a study", low=0, high=MAX_SEED)
     cache_dir: str | None = option(
         None, "folder of the token cache (default: $SLEEP_TUNE_CACHE, else ~/.cache/sleep-tune)"
     )
@@ -94,10 +97,10 @@ class ModelConfig:
     """What is trained, from scratch."""
 
     kind: str = option("roberta_prelayernorm", "architecture", choices=names.MODELS)
-    layers: int = option(8, "transformer layers", low=1)
-    hidden: int = option(256, "width", low=8)
-    heads: int = option(8, "attention heads; a divisor of model.hidden", low=1)
-    feed_forward: int = option(2048, "width of the feed-forward layers", low=8)
+    layers: int = option(8, "transformer layers", low=1, high=256)
+    hidden: int = option(256, "width", low=8, high=65_536)
+    heads: int = option(8, "attention heads; a divisor of model.hidden", low=1, high=1024)
+    feed_forward: int = option(2048, "width of the feed-forward layers", low=8, high=1_048_576)
     dropout: float = option(0.1, "dropout on embeddings and hidden states", low=0, below=1)
     attention_dropout: float = option(0.1, "dropout on attention weights", low=0, below=1)
     initializer_range: float = option(0.02, "standard deviation of the initial weights", above=0, high=1)
@@ -165,9 +168,9 @@ class MaskingConfig:
 class TrainingConfig:
     """How it is trained. Schedules are functions of words seen over the budget."""
 
-    seed: int = option(0, "names every random stream of the run", low=0)
-    batch_size: int = option(32, "samples in a batch, per worker", low=1)
-    accumulation: int = option(1, "batches whose gradients are summed into one update", low=1)
+    seed: int = option(0, "names every random stream of the run", low=0, high=MAX_SEED)
+    batch_size: int = option(32, "samples in a batch, per worker", low=1, high=65_536)
+    accumulation: int = option(1, "batches whose gradients are summed into one update", low=1, high=65_536)
     learning_rate: float = option(5e-4, "peak learning rate of AdamW", above=0, high=1)
     schedule: str = option(
         "linear",
@@ -176,15 +179,15 @@ class TrainingConfig:
     )
     warmup: float = option(0.05, "share of the budget over which the learning rate rises", low=0, below=1)
     cooldown: float = option(0.2, "share of the budget over which wsd decays", above=0, high=1)
-    weight_decay: float = option(0.01, "AdamW's weight decay", low=0)
+    weight_decay: float = option(0.01, "AdamW's weight decay", low=0, high=1)
     beta1: float = option(0.9, "AdamW's decay of the first moment", low=0, below=1)
     beta2: float = option(0.98, "AdamW's decay of the second moment", low=0, below=1)
-    epsilon: float = option(1e-6, "AdamW's epsilon", above=0)
+    epsilon: float = option(1e-6, "AdamW's epsilon", above=0, high=1)
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm; 0 never clips", low=0)
     device: str = option("auto", "where to train", choices=names.DEVICES)
     precision: str = option("auto", "bf16 where the hardware has it, or as told", choices=names.PRECISIONS)
     compile: bool = option(False, "compile the model with torch.compile (worth it on a GPU)")
-    threads: int | None = option(None, "CPU threads of a run (default: its share of the cores)", low=1)
+    threads: int | None = option(None, "CPU threads of a run (default: its share of the cores)", low=1, high=4096)
     checkpoint_ratio: float = option(
         0.1, "share of the budget between two checkpoints; 0 saves none on the way", low=0, high=1
     )

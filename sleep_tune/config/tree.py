@@ -96,23 +96,32 @@ def unknown_key(key: str) -> ConfigError:
     """The error that says that `key` is no option: what it might have meant, and what stands beside it."""
     if key in sections():
         return ConfigError(f"{key} is a section, not an option; set one of: {', '.join(_inside(key))}")
-    section, _, last = key.rpartition(".")
+    section = key.rpartition(".")[0]
     while section not in sections() and section:
         section = section.rpartition(".")[0]
-    close = _meant(key, last, [name for name in [*options(), *sections()] if not key.startswith(f"{name}.")])
+    close = _meant(key)
     hint = f" did you mean '{close}'? There" if close else " there"
     return ConfigError(f"unknown option '{key}';{hint} are: {', '.join(_inside(section))}")
 
 
-def _meant(key: str, last: str, known: list[str]) -> str | None:
-    """An option of the same name elsewhere, or the key spelt most alike, or the option whose name is."""
-    by_name: dict[str, str] = {}
+def _meant(key: str) -> str | None:
+    """An option of the same name elsewhere; or the name beside it, the whole key, or the name anywhere spelt alike."""
+    section, _, last = key.rpartition(".")
+    names: dict[str, str] = {}
     for option in options():
-        by_name.setdefault(option.rpartition(".")[2], option)
-    if last in by_name:
-        return by_name[last]
-    similar = nearest(last, by_name)
-    return nearest(key, known) or (by_name[similar] if similar else None)
+        names.setdefault(option.rpartition(".")[2], option)
+    if last in names:
+        return names[last]
+    known = [*options(), *sections()]
+    if section in sections():
+        beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == section}
+        close = nearest(last, beside)
+        if close is not None:
+            return beside[close]
+    elif (close := nearest(key, known)) is not None:
+        return close
+    similar = nearest(last, names)
+    return names[similar] if similar else None
 
 
 def _inside(section: str) -> list[str]:
