@@ -1,0 +1,176 @@
+"""The engine of evaluation: masked copies of texts, and how probable a model finds the tokens behind the masks.
+
+Knows nothing about words, sentences, perplexity or tasks: it is given token ids and the positions to ask about, and
+answers with log-probabilities. Shape suffixes: N texts, P probes, C masked copies, R different copies (the rows that
+the model reads), S different masked positions of those.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sleep_tune.evaluation.undisturbed import undisturbed
+from sleep_tune.model import masked_logits
+from sleep_tune.sleep.samples import SpecialTokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["Cloze", "Probes"]
+
+Ints = NDArray[np.integer]
+
+SHORTEST = 7 / 8
+"""A row joins a batch only if it is at least this share of the batch's longest: padding stays below an eighth."""
+
+HEAD_RATIO = 8
+"""At most one token in this many is asked about in a batch, which bounds the memory that logits take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Tokens whose probability is asked, as three arrays of length P.
+
+    Probes of one text that share a group are masked together, in one copy of the text.
+    """
+
+    text: Ints
+    """Index of the text."""
+    position: Ints
+    """Index of the token in that text."""
+    group: Ints
+    """Any integer from 0; names the masked copy among those of the text."""
+
+
+class Cloze:
+    """Masked copies of texts, made ready once and put to any number of models.
+
+    Copies that come out equal are one row, whatever text they come from: two sentences that differ in one token share
+    the copy in which it is masked. Rows are sorted by length, longest first (a device too small says so at once), and
+    cut into batches of similar lengths; the model's head is applied at masked positions only. Copies are recognised
+    by a 128-bit fingerprint and made when their batch comes, so that no set of copies is ever held as a whole.
+    """
+
+    def __init__(self, texts: Sequence[Ints], probes: Probes, *, special: SpecialTokens, batch_tokens: int) -> None:
+        """Plan the batches.
+
+        Args:
+            texts: N one-dimensional arrays of token ids, special tokens included, without padding.
+            probes: what is asked; each (text, position) may be asked in several copies.
+            special: gives the mask and the padding.
+            batch_tokens: tokens in one forward pass, at most (a single row may be longer).
+        """
+        self._special = special
+        self._lengths_N = np.array([len(text) for text in texts], dtype=np.int64)
+        self._starts_N = np.cumsum(self._lengths_N) - self._lengths_N
+        self._tokens = np.concatenate([np.asarray(text, dtype=np.int32) for text in texts])
+
+        groups = int(probes.group.max()) + 1
+        copies, copy_P = np.unique(probes.text * groups + probes.group, return_inverse=True)
+        text_C: Ints = copies // groups
+        prints_C = self._fingerprints(text_C, copy_P, probes)
+        _, first_R, row_C = np.unique(prints_C, return_index=True, return_inverse=True)
+        by_length_R = np.argsort(-self._lengths_N[text_C[first_R]], kind="stable")
+        rank_R = np.empty_like(by_length_R)
+        rank_R[by_length_R] = np.arange(len(by_length_R))
+        self._text_R: Ints = text_C[first_R[by_length_R]]
+
+        longest = int(self._lengths_N.max())
+        slots, slot_P = np.unique(rank_R[row_C[copy_P]] * longest + probes.position, return_inverse=True)
+        self._row_S, self._position_S = np.divmod(slots, longest)
+        self._order_P = np.argsort(slot_P, kind="stable")
+        self._slot_P: Ints = slot_P[self._order_P]
+        self._target_P = self._tokens[self._starts_N[probes.text] + probes.position][self._order_P]
+        self._batches = list(self._cut(batch_tokens))
+
+    def __repr__(self) -> str:
+        """The sizes that decide the cost."""
+        rows, tokens = len(self._text_R), int(self._lengths_N[self._text_R].sum())
+        return f"Cloze({len(self._order_P)} probes, {rows} rows, {tokens} tokens, {len(self._batches)} batches)"
+
+    def score(self, model: "PreTrainedModel") -> NDArray[np.float64]:
+        """Ask the model every probe, leaving it undisturbed.
+
+        The model's device, dtype and ambient autocast are used as they are; log-probabilities are taken in float32.
+
+        Args:
+            model: a masked language model that `sleep_tune.model.masked_logits` knows.
+
+        Returns:
+            (P,) natural logarithm of the true token's probability, in the order of the probes.
+        """
+        device = next(model.parameters()).device
+        answers: list[torch.Tensor] = []
+        with undisturbed(model):
+            for start, stop in self._batches:
+                input_ids, attention_mask, positions = self._rows(start, stop)
+                logits = masked_logits(
+                    model,
+                    torch.from_numpy(input_ids).to(device),
+                    None if attention_mask is None else torch.from_numpy(attention_mask).to(device),
+                    torch.from_numpy(positions).to(device),
+                ).float()
+                slot_p, target_p = (torch.from_numpy(array).to(device) for array in self._asked(start, stop))
+                answers.append(logits[slot_p, target_p] - logits.logsumexp(dim=-1)[slot_p])
+        scores_P = np.empty(len(self._order_P), dtype=np.float64)
+        scores_P[self._order_P] = torch.cat(answers).cpu().numpy()
+        return scores_P
+
+    def _fingerprints(self, text_C: Ints, copy_P: Ints, probes: Probes) -> NDArray[np.void]:
+        """128 bits for each masked copy, equal if and only if the copies are.
+
+        Two multilinear hashes modulo 2^64 (Carter and Wegman 1979; Lemire and Kaser 2014): a sum of tokens times random
+        coefficients, so that a mask changes it by one term. Two different copies collide with a chance below 2^-90.
+        """
+        width = int(self._lengths_N.max())
+        within = np.arange(len(self._tokens)) - np.repeat(self._starts_N, self._lengths_N)
+        # One is added so that token 0 at the end of a text is told from no token there.
+        tokens = self._tokens.astype(np.uint64) + np.uint64(1)
+        asked_P = self._starts_N[probes.text] + probes.position
+        change_P = np.uint64(self._special.mask + 1) - tokens[asked_P]  # modulo 2^64, as meant
+        prints_C = np.empty((len(text_C), 2), dtype=np.uint64)
+        coefficients = np.random.default_rng(0).integers(0, 2**64, size=(2, width), dtype=np.uint64)
+        for half, coefficient in enumerate(coefficients):
+            whole_N = np.add.reduceat(tokens * coefficient[within], self._starts_N)
+            prints_C[:, half] = whole_N[text_C]
+            np.add.at(prints_C[:, half], copy_P, change_P * coefficient[probes.position])
+        return prints_C.view("V16").reshape(-1)
+
+    def _cut(self, batch_tokens: int) -> Iterator[tuple[int, int]]:
+        """Cut the rows, longest first, into batches [start, stop)."""
+        lengths_R = self._lengths_N[self._text_R]
+        slots_before_R = np.searchsorted(self._row_S, np.arange(len(lengths_R) + 1))
+        start = 0
+        while start < len(lengths_R):
+            longest = int(lengths_R[start])
+            asked = slots_before_R[start] + max(batch_tokens, longest) // HEAD_RATIO
+            stop = min(
+                start + batch_tokens // longest,
+                int(np.searchsorted(-lengths_R, -SHORTEST * longest, side="right")),
+                int(np.searchsorted(slots_before_R, asked, side="right")) - 1,
+            )
+            yield start, max(stop, start + 1)
+            start = max(stop, start + 1)
+
+    def _rows(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64]]:
+        """The rows of a batch, masked and padded: input ids (B, T), attention mask (or None), flat positions (M,)."""
+        text_B = self._text_R[start:stop]
+        length_B = self._lengths_N[text_B]
+        width = int(length_B[0])
+        inside_BT = np.arange(width) < length_B[:, None]
+        from_BT = np.where(inside_BT, self._starts_N[text_B][:, None] + np.arange(width), 0)
+        input_ids = np.where(inside_BT, self._tokens[from_BT], self._special.pad).astype(np.int64)
+        first, last = np.searchsorted(self._row_S, [start, stop])
+        positions = (self._row_S[first:last] - start) * width + self._position_S[first:last]
+        input_ids.reshape(-1)[positions] = self._special.mask
+        return input_ids, None if inside_BT.all() else inside_BT.astype(np.int64), positions
+
+    def _asked(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The probes of a batch: index of each among the batch's masked positions, and its true token."""
+        first, last = np.searchsorted(self._row_S, [start, stop])
+        begin, end = np.searchsorted(self._slot_P, [first, last])
+        return self._slot_P[begin:end] - first, self._target_P[begin:end].astype(np.int64)
