@@ -1,0 +1,50 @@
+"""What both commands share: a mistake of the user's ends in one message and exit code 2, never in a traceback.
+
+Knows no command's arguments.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from sleep_tune.errors import TrialFailure, UserError
+
+__all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "TERMINATED", "run", "say"]
+
+FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+"""Exit codes: the run cannot go on; the user's mistake; Ctrl-C; SIGTERM."""
+
+
+def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Call `main` with the command line's arguments and return its exit code.
+
+    A UserError becomes its message on standard error and 2 (a full disk too, wherever it was noticed), a TrialFailure
+    its message and 1, Ctrl-C 130, and a reader that closed the pipe (`--help | head`) 0. Everything else is our bug
+    and keeps its traceback.
+    """
+    try:
+        code = main(arguments)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except UserError as error:
+        say(f"error: {error}")
+        return MISTAKE
+    except TrialFailure as error:
+        say(f"failed: {error}")
+        return FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at exit
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        say(f"error: the disk must have room for {error.filename or 'the results'}; it is full")
+        return MISTAKE
+
+
+def say(message: str) -> None:
+    """Print a line for people on standard error, where it does not mix with output."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks

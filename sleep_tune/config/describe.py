@@ -1,0 +1,146 @@
+"""What `--help` and `--cfg job` print: every option with its meaning, range and default, written from the schema.
+
+Knows nothing of hydra, so that `--help` is quick. Returns text; printing is the command's work.
+"""
+
+import json
+import shutil
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sleep_tune.config.groups import default_choices, groups, read_yaml
+from sleep_tune.config.options import Option, options, sections
+from sleep_tune.config.schema import ONE_OF, RunConfig
+from sleep_tune.config.tree import flatten, to_dict
+
+__all__ = ["describe_groups", "describe_options", "to_yaml"]
+
+MIN_WIDTH, MAX_WIDTH = 80, 140
+GROUP_COLUMN = 16
+DEFAULT_WIDTH = 9
+COMMENT_COLUMN = 40
+
+
+def describe_groups(width: int | None = None) -> str:
+    """The groups of conf/: each choice with what it is for and what it sets; the default's choice is marked."""
+    width = width or _terminal_width()
+    default = default_choices()
+    lines: list[str] = []
+    for group, choices in groups().items():
+        lines += ["", group]
+        for choice, file in choices.items():
+            mark = "*" if default.get(group) == choice else " "
+            settings = ", ".join(
+                f"{key.partition('.')[2]}={_value(value)}" for key, value in _settings(group, file).items()
+            )
+            about = _first_comment(file)
+            text = f"{about} [{settings}]" if settings else about
+            lines += _column(f"  {mark} {choice}", GROUP_COLUMN, text, width)
+    return "\n".join(lines[1:])
+
+
+def describe_options(width: int | None = None) -> str:
+    """Every option, section by section: key, default (with the default groups), meaning and range, aligned."""
+    width = width or _terminal_width()
+    defaults = {key: option.default for key, option in options().items()}
+    for group, choice in default_choices().items():
+        defaults |= _settings(group, groups()[group][choice])
+    key_width = max(map(len, options())) + 4
+    lines: list[str] = []
+    for section, about in sections().items():
+        lines += ["", f"{section}: {about.rstrip('.')}"]
+        for option in options().values():
+            if option.key.rpartition(".")[0] == section:
+                head = f"  {option.key}".ljust(key_width) + _value(defaults[option.key]).ljust(DEFAULT_WIDTH)
+                lines += _column(head, key_width + DEFAULT_WIDTH, _meaning(option), width)
+    return "\n".join(lines[1:])
+
+
+def to_yaml(config: RunConfig, *, comments: bool = True) -> str:
+    """`config` as YAML that `from_dict` reads back; with `comments`, each option's meaning and range beside it."""
+    return "\n".join(_yaml_lines(to_dict(config), "", comments)) + "\n"
+
+
+def _yaml_lines(tree: dict[str, Any], prefix: str, comments: bool) -> Iterator[str]:
+    indent = "  " * prefix.count(".")
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        about = sections()[key].rstrip(".") if key in sections() else _meaning(options()[key])
+        line = f"{indent}{name}:" if key in sections() else f"{indent}{name}: {_value(value)}"
+        yield f"{line.ljust(COMMENT_COLUMN)}# {about}" if comments else line
+        if key in sections():
+            yield from _yaml_lines(value, f"{key}.", comments)
+
+
+def _meaning(option: Option) -> str:
+    """What an option means and takes: 'attention weights dropped; [0, 1)', 'architecture; roberta | ...'."""
+    takes = option.range
+    if option.choices is not None:
+        takes = " | ".join(option.choices)
+    elif option.type is bool:
+        takes = "true | false"
+    section, _, name = option.key.rpartition(".")
+    siblings = [sibling for sibling in ONE_OF.get(section, ()) if sibling != name]
+    rival = f"instead of {' or '.join(siblings)}" if siblings else ""
+    return "; ".join(part for part in (option.doc, takes, rival) if part)
+
+
+def _settings(group: str, file: Path) -> dict[str, Any]:
+    """What a group's file sets, by dotted key."""
+    content = read_yaml(file)
+    return {} if "defaults" in content else flatten({group: content})
+
+
+def _first_comment(file: Path) -> str:
+    """The comment that a file opens with, on one line."""
+    comment: list[str] = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        comment.append(line.lstrip("# ").rstrip())
+    return " ".join(comment)
+
+
+def _value(value: Any) -> str:
+    """A value as both YAML and an override write it: null, true, 5.0e-05, [0.3, 0.6]; text in quotes if need be."""
+    if isinstance(value, str):
+        bare = value.replace("_", "").replace("-", "").isalnum() and not _looks_typed(value)
+        return value if bare else json.dumps(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    text = repr(value)
+    return text.replace("e", ".0e") if "e" in text and "." not in text else text  # YAML 1.1 reads 1e-05 as text
+
+
+def _looks_typed(text: str) -> bool:
+    """Whether YAML (1.1 included, in which on and off are booleans) might read bare text as something else."""
+    return text[0] in "-0123456789" or text.lower() in (
+        "null",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "y",
+        "n",
+        "nan",
+        "inf",
+    )
+
+
+def _column(head: str, indent: int, text: str, width: int) -> list[str]:
+    """`head`, then `text` wrapped in a column that starts at `indent`; below a head that reaches into the column."""
+    wrapped = textwrap.wrap(text, max(width - indent, 30), break_on_hyphens=False, break_long_words=False)
+    rest = [" " * indent + line for line in wrapped]
+    if len(head.rstrip()) >= indent or not rest:
+        return [head.rstrip(), *rest]
+    return [head.ljust(indent) + wrapped[0], *rest[1:]]
+
+
+def _terminal_width() -> int:
+    return min(max(shutil.get_terminal_size().columns, MIN_WIDTH), MAX_WIDTH)

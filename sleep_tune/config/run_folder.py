@@ -1,0 +1,150 @@
+"""The folder of one run: who may write it, which configuration it holds, and how it ended.
+
+Holds config.yaml (every option, with its meaning), environment.json and, at the end, outcome.json. Knows nothing of
+training; what a run writes besides is training's own.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sleep_tune.config.describe import to_yaml
+from sleep_tune.config.environment import environment
+from sleep_tune.config.groups import read_yaml
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import flatten, from_dict, to_dict
+from sleep_tune.errors import ConfigError, DiskError, RunFolderError
+from sleep_tune.files import write_whole
+
+__all__ = ["locked", "needed_bytes", "read_config", "read_outcome", "record", "require_space", "write_outcome"]
+
+CONFIG, ENVIRONMENT, OUTCOME, LOCK = "config.yaml", "environment.json", "outcome.json", ".lock"
+IRRELEVANT = ("run.name", "run.dir", "data.cache_dir")
+"""Options that say where things lie, and nothing of what is computed."""
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process alone; the lock ends with the process, however that ends.
+
+    On a file system without locks (some cluster mounts) nothing is held.
+
+    Raises:
+        RunFolderError: another process holds it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise RunFolderError(f"run.dir must be a folder that can be written; got {folder} ({error.strerror})") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise RunFolderError(f"{folder} must be written by one process; {holder} is writing it now") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        yield
+
+
+def record(folder: Path, config: RunConfig) -> bool:
+    """Write `config` and the environment into a fresh folder, or make sure that it holds this very configuration.
+
+    Returns:
+        Whether the folder held it already, so that the run is to be resumed.
+
+    Raises:
+        RunFolderError: the folder holds another configuration; the message says which options differ, and how.
+    """
+    if not (folder / CONFIG).exists():
+        write_whole(folder / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
+        write_whole(folder / CONFIG, to_yaml(config))  # last: a folder with a configuration has all of this
+        return False
+    ours, theirs = _identity(config), _identity(read_config(folder))
+    differing = [key for key in ours if ours[key] != theirs[key]]
+    if differing:
+        told = "; ".join(f"{key} is {_text(theirs[key])} there, {_text(ours[key])} here" for key in differing)
+        raise RunFolderError(
+            f"{folder} holds a run of another configuration: {told}. Give this one a run.name of its own, "
+            "or remove the folder"
+        )
+    return True
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The configuration that `record` wrote.
+
+    Raises:
+        RunFolderError: it is missing, or is not one that this version can read.
+    """
+    file = folder / CONFIG
+    if not file.is_file():
+        raise RunFolderError(f"{folder} must be the folder of a run; got no {CONFIG} in it")
+    try:
+        return from_dict(read_yaml(file))
+    except ConfigError as error:
+        raise RunFolderError(f"{file} must be a configuration of this version: {error}") from None
+
+
+def write_outcome(folder: Path, outcome: dict[str, Any]) -> None:
+    """Say that the run has ended, and how."""
+    write_whole(folder / OUTCOME, json.dumps(outcome, indent=2) + "\n")
+
+
+def read_outcome(folder: Path) -> dict[str, Any] | None:
+    """What `write_outcome` wrote, or None while the run has not ended."""
+    file = folder / OUTCOME
+    if not file.is_file():
+        return None
+    try:
+        outcome = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        outcome = None
+    if not isinstance(outcome, dict):
+        raise RunFolderError(f"{file} must be a JSON object; remove it, and the run will be finished again")
+    return outcome
+
+
+def needed_bytes(config: RunConfig) -> int:
+    """Disk that a run writes, at most about: two checkpoints (weights and Adam's two moments) and the model, fp32."""
+    model, vocabulary = config.model, config.tokenizer.vocab_size
+    layer = 4 * model.hidden**2 + 2 * model.hidden * model.feed_forward
+    embeddings = (vocabulary + config.data.max_length) * model.hidden * (1 if model.tie_embeddings else 2)
+    parameters = model.layers * layer + embeddings
+    checkpoints = 2 if config.training.checkpoint_ratio else 0
+    return 4 * parameters * (3 * checkpoints + int(config.training.save_model)) + 32 * 2**20
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Refuse to start what the disk cannot hold.
+
+    Raises:
+        DiskError: fewer than `needed` bytes are free where `folder` lies.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DiskError(
+            f"{folder} must have about {needed / 1e6:,.0f} MB free for checkpoints and the model; "
+            f"got {free / 1e6:,.0f} MB (run.dir takes a path on another disk)"
+        )
+
+
+def _identity(config: RunConfig) -> dict[str, Any]:
+    return {key: value for key, value in flatten(to_dict(config)).items() if key not in IRRELEVANT}
+
+
+def _text(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
