@@ -1,0 +1,220 @@
+"""The budget of words: how many passes it holds, how long a sleep lasts, and what it cannot hold.
+
+Plans in words alone, with exact fractions, so that rounding never adds up. Knows no samples and no scores.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sleep_tune.errors import BudgetError
+
+__all__ = ["SleepPlan", "exact", "plan_budget"]
+
+
+def exact(number: float) -> Fraction:
+    """The decimal that a person wrote: 0.1 is exactly 1/10, where the float is not."""
+    return Fraction(str(number))
+
+
+@dataclass(frozen=True, slots=True)
+class SleepPlan:
+    """What a run does with its budget. Made by `plan_budget`, which refuses what cannot be."""
+
+    budget_words: int
+    """B, the words that the run may see, replay included."""
+    corpus_words: int
+    """W, the words of one pass."""
+    num_samples: int
+    """N, the samples of one pass."""
+    batch_size: int
+    """Samples in a batch, over all workers."""
+    batches_per_pass: int
+    """ceil(N / batch)."""
+    folds: int
+    """K, folds in a pass."""
+    ratio: Fraction | None
+    """r, words asleep per word awake; None when sleep is given by `repeats`."""
+    repeats: float | None
+    """m, times that each buffer is replayed; None when sleep is given by `ratio`."""
+    passes: float | None
+    """Passes over the corpus that the budget is expected to hold; None when only the replay's settings would tell."""
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether the run sleeps at all; without it (`epochs`) scores are never needed."""
+        return self.repeats is not None or bool(self.ratio)
+
+    def sleep_goes_on(self, *, words_seen: int, words_read_awake: int, rows_replayed: int, rows_chosen: int) -> bool:
+        """The rule that ends a sleep; its counts run over the whole run, so that rounding never adds up.
+
+        With `ratio`, a sleep takes batches while words_seen < (1 + r) x words_read_awake: strictly less, so that a
+        run with r = 0 has no sleep, without a special case. With `repeats`, while fewer rows have been replayed than
+        m x the sizes of all buffers so far.
+
+        Args:
+            words_seen: words so far, awake and asleep.
+            words_read_awake: those of them read awake.
+            rows_replayed: rows handed out asleep so far.
+            rows_chosen: sum of the sizes of every buffer so far, this sleep's included.
+        """
+        if self.ratio is not None:
+            whole, part = self.ratio.denominator, self.ratio.numerator
+            return words_seen * whole < (whole + part) * words_read_awake
+        return rows_replayed < exact(self.repeats or 0) * rows_chosen
+
+    def describe(self) -> str:
+        """One sentence for people: the budget, the passes it holds, the sleep, and where the run ends."""
+        size = self.budget_words / self.corpus_words
+        budget = f"{self.budget_words:,} words ({size:.4g} x the corpus of {self.corpus_words:,})"
+        if not self.sleeps:
+            return f"{budget}: {_count(size, 'pass', 'passes')} without sleep"
+        cycle = f"{_count(self.folds, 'fold')} a pass"
+        if self.ratio is None:
+            passes = "" if self.passes is None else f"about {_count(self.passes, 'pass', 'passes')}, "
+            return f"{budget}: {passes}{cycle}, each buffer replayed {_count(self.repeats or 0, 'time')}"
+        words = f"{float(self.ratio):.4g} words asleep per word awake"
+        passes = _count(self.passes or 0, "pass", "passes")
+        return f"{budget}: {passes}, {cycle}, {words}; {self._ending(self.ratio)}"
+
+    def _ending(self, ratio: Fraction) -> str:
+        """Where the budget is spent, on folds of W / K words: after a sleep, or within a later fold."""
+        fold_words = Fraction(self.corpus_words, self.folds)
+        cycles, rest = divmod(Fraction(self.budget_words), (1 + ratio) * fold_words)
+        if rest < 1:  # a budget of passes is floored to whole words
+            return f"ends after sleep {cycles}"
+        phase = "awake" if rest <= fold_words else "asleep"
+        pass_index, fold = divmod(cycles, self.folds)
+        return f"{_count(cycles, 'cycle')}, then ends {phase} in pass {pass_index + 1}, fold {fold + 1}"
+
+
+def _count(number: float, one: str, many: str | None = None) -> str:
+    """A number with its noun: '1 pass', '6.667 passes'."""
+    return f"{number:.4g} {one if number == 1 else many or one + 's'}"
+
+
+def plan_budget(
+    *,
+    corpus_words: int,
+    num_samples: int,
+    batch_size: int,
+    folds: int,
+    budget_passes: float | None = None,
+    budget_words: int | None = None,
+    length_passes: float | None = None,
+    length_ratio: float | None = None,
+    length_repeats: float | None = None,
+    replay_ratio: float | None = None,
+    replay_scope: str = "seen",
+) -> SleepPlan:
+    """Plan a run, or refuse it: exactly one of the two budgets and one of the three lengths is given.
+
+    A run must be able to read the whole corpus once within its budget; only a run without sleep may be shorter.
+
+    Args:
+        corpus_words: W, >= 1.
+        num_samples: N, >= 1.
+        batch_size: samples in a batch over all workers, >= 1.
+        folds: K, in [1, ceil(N / batch_size)].
+        budget_passes: the budget as a multiple of W, > 0.
+        budget_words: the budget in words, >= 1.
+        length_passes: P, passes that the budget holds; sleep shares the rest: r = B / (P W) - 1.
+        length_ratio: r, words asleep per word awake, in [0, B / W - 1].
+        length_repeats: m, times that each buffer is replayed, > 0.
+        replay_ratio: buffer size per candidate; with it, `length_repeats` is checked and its passes are expected.
+        replay_scope: 'seen' or 'fold', what the candidates are.
+
+    Raises:
+        BudgetError: the budget cannot hold the settings; the message names the key and its bound.
+    """
+    _exactly_one("budget", passes=budget_passes, words=budget_words)
+    _exactly_one("sleep.length", passes=length_passes, ratio=length_ratio, repeats=length_repeats)
+    for key, value in (("corpus_words", corpus_words), ("num_samples", num_samples), ("batch_size", batch_size)):
+        if value < 1:
+            raise BudgetError(f"{key} must be at least 1; got {value}")
+    batches = math.ceil(num_samples / batch_size)
+    if not 1 <= folds <= batches:
+        held = f"{num_samples:,} samples are {batches:,} batches of {batch_size}"
+        raise BudgetError(f"sleep.folds must be in [1, {batches}], the batches of a pass ({held}); got {folds}")
+
+    size = exact(budget_passes) if budget_passes is not None else Fraction(budget_words or 0, corpus_words)
+    words = int(size * corpus_words)
+    if words < 1:
+        key, given = ("words", budget_words) if budget_passes is None else ("passes", budget_passes)
+        raise BudgetError(f"budget.{key} must hold at least one word; got {given}")
+    ratio: Fraction | None = None
+    passes: Fraction | None = None
+    if length_repeats is not None:
+        passes = _passes_by_repeats(size, exact(length_repeats), folds, replay_ratio, replay_scope)
+    else:
+        ratio = _ratio_by_passes(size, length_passes) if length_passes is not None else exact(length_ratio or 0)
+        _check_ratio(ratio, size)
+        passes = size / (1 + ratio)
+    return SleepPlan(
+        budget_words=words,
+        corpus_words=corpus_words,
+        num_samples=num_samples,
+        batch_size=batch_size,
+        batches_per_pass=batches,
+        folds=folds,
+        ratio=ratio,
+        repeats=length_repeats,
+        passes=None if passes is None else float(passes),
+    )
+
+
+def _exactly_one(section: str, **options: float | None) -> None:
+    """Refuse a section of which not exactly one option is set."""
+    given = [f"{section}.{name}" for name, value in options.items() if value is not None]
+    if len(given) != 1:
+        names = ", ".join(f"{section}.{name}" for name in options)
+        raise BudgetError(f"exactly one of {names} must be set; got {', '.join(given) or 'none'}")
+
+
+def _ratio_by_passes(size: Fraction, length_passes: float) -> Fraction:
+    """The r with which the budget holds exactly that many passes."""
+    passes = exact(length_passes)
+    if size < 1 and passes != size:
+        raise BudgetError(_too_short(size))
+    if not (passes == size or 1 <= passes <= size):
+        bound = f"in [1, {float(size):.6g}], whole passes that a budget of {float(size):.6g} passes holds"
+        raise BudgetError(f"sleep.length.passes must be {bound}; got {length_passes:g}")
+    return size / passes - 1
+
+
+def _check_ratio(ratio: Fraction, size: Fraction) -> None:
+    """Refuse a sleep that would leave no room for one whole pass."""
+    if ratio < 0:
+        raise BudgetError(f"sleep.length.ratio must be at least 0, no sleep; got {float(ratio):g}")
+    if ratio > 0 and size < 1:
+        raise BudgetError(_too_short(size))
+    if ratio > 0 and ratio > size - 1:
+        bound = f"at most {float(size - 1):.6g}, budget / corpus - 1, for the first pass to fit the budget"
+        raise BudgetError(f"sleep.length.ratio must be {bound}; got {float(ratio):g}")
+
+
+def _passes_by_repeats(
+    size: Fraction, repeats: Fraction, folds: int, replay_ratio: float | None, replay_scope: str
+) -> Fraction | None:
+    """Passes that fit when each buffer is replayed `repeats` times, or None where the buffers are not known."""
+    if repeats <= 0:
+        raise BudgetError(f"sleep.length.repeats must be above 0; got {float(repeats):g}")
+    if size < 1:
+        raise BudgetError(_too_short(size))
+    if replay_ratio is None:
+        return None
+    # Buffers of one pass as shares of the corpus: they grow over the first pass, and stay when all has been seen.
+    grown = folds if replay_scope == "seen" else 1
+    first = exact(replay_ratio) * (Fraction(folds + 1, 2) if replay_scope == "seen" else 1)
+    if repeats * first > size - 1:
+        bound = f"at most {float((size - 1) / first):.4g}, for the first pass and its sleeps to fit the budget"
+        raise BudgetError(f"sleep.length.repeats must be {bound}; got {float(repeats):g}")
+    return 1 + (size - 1 - repeats * first) / (1 + repeats * exact(replay_ratio) * grown)
+
+
+def _too_short(size: Fraction) -> str:
+    """The message for a budget of less than one pass that would also hold sleep."""
+    return (
+        f"a budget of {float(size):.4g} passes cannot hold one pass and its sleep: raise budget.passes or budget.words "
+        "to at least one pass, or set sleep.length.ratio=0 (no sleep)"
+    )

@@ -1,0 +1,196 @@
+"""Contexts: how one pass over a buffer becomes rows. Rows as they were, joined and cut anew, or shuffled sentences.
+
+A context is a function (samples) -> (order, rng) -> `ReplayPass`; `CONTEXTS` is the only list of them. Every row has
+the format of a row read awake (start, content, padding), and one pass over all samples holds the words of the corpus.
+Knows neither scores nor budgets.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sleep_tune.sleep.samples import Samples
+from sleep_tune.sleep.sentences import Sentences, content_lengths, split_sentences
+
+__all__ = ["CONTEXTS", "Context", "MakePass", "ReplayPass", "Rows", "gather", "join"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of a pass."""
+
+    input_ids: NDArray[np.int32]
+    """(R, T) tokens."""
+    sample_ids: NDArray[np.int32]
+    """(R, T) the sample of each text token; -1 on special tokens and padding."""
+    begun: NDArray[np.int32]
+    """Samples whose first token is in these rows: once per sample in a pass, to count how often each is seen."""
+    words: int
+    """Words that begin in these rows."""
+
+
+class ReplayPass(Protocol):
+    """One pass over a buffer: rows made when they are taken. A cursor says how far it was read; 0 at the start."""
+
+    @property
+    def end(self) -> int:
+        """The cursor when nothing is left."""
+        ...
+
+    def take(self, cursor: int, count: int) -> tuple[Rows, int]:
+        """Up to `count` rows from `cursor` < end on, at least one, and the cursor behind them."""
+        ...
+
+
+MakePass = Callable[[NDArray[np.int32], np.random.Generator], ReplayPass]
+Context = Callable[[Samples], MakePass]
+
+
+def gather(samples: Samples, rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Tokens of whole samples (R, T), and the sample of each text token (R, T), -1 on special tokens and padding."""
+    tokens = samples.tokens[rows]
+    return tokens.astype(np.int32), np.where(_is_text(samples, tokens), rows[:, None], np.int32(-1))
+
+
+def join(parts: Sequence[Rows]) -> Rows:
+    """Rows one after another."""
+    return Rows(
+        input_ids=np.concatenate([part.input_ids for part in parts]),
+        sample_ids=np.concatenate([part.sample_ids for part in parts]),
+        begun=np.concatenate([part.begun for part in parts]),
+        words=sum(part.words for part in parts),
+    )
+
+
+def keep(samples: Samples) -> MakePass:
+    """Rows as they were, in the order of the pass. The cursor counts rows."""
+    return lambda order, rng: _KeptPass(samples, order)
+
+
+def repack(samples: Samples) -> MakePass:
+    """One pass joined into a ring without start and padding, rotated, and cut anew. The cursor counts rows.
+
+    The rotation, drawn from [0, T - 1), is what makes the cuts new: full rows would be cut again exactly where they
+    were. The last row of a pass may be padded.
+    """
+    lengths = content_lengths(samples)
+    offsets = max(samples.max_length - 1, 1)
+    return lambda order, rng: _RepackedPass(samples, order, lengths[order], int(rng.integers(offsets)))
+
+
+def shuffle(samples: Samples) -> MakePass:
+    """Sentences of the whole pass in random order, packed whole. The cursor counts sentences.
+
+    A sentence ends with the separator; a fragment at the edge of a row counts as a sentence. A row ends where the next
+    sentence does not fit. A sample counts as seen when its first sentence is drawn.
+    """
+    sentences = split_sentences(samples)
+
+    def make(order: NDArray[np.int32], rng: np.random.Generator) -> ReplayPass:
+        drawn = sentences.of_samples(order)
+        rng.shuffle(drawn)
+        return _ShuffledPass(samples, sentences, drawn)
+
+    return make
+
+
+CONTEXTS: dict[str, Context] = {"keep": keep, "repack": repack, "shuffle": shuffle}
+
+
+class _KeptPass:
+    """Whole samples."""
+
+    def __init__(self, samples: Samples, order: NDArray[np.int32]) -> None:
+        self._samples = samples
+        self._order = order
+        self.end = len(order)
+
+    def take(self, cursor: int, count: int) -> tuple[Rows, int]:
+        rows = self._order[cursor : cursor + count]
+        input_ids, sample_ids = gather(self._samples, rows)
+        words = int(self._samples.words[rows].sum(dtype=np.int64))
+        return Rows(input_ids, sample_ids, rows, words), cursor + len(rows)
+
+
+class _RepackedPass:
+    """A ring of content tokens, read from `offset` on, T - 1 to a row."""
+
+    def __init__(self, samples: Samples, order: NDArray[np.int32], lengths: NDArray[np.int32], offset: int) -> None:
+        self._samples = samples
+        self._order = order
+        self._ends = np.cumsum(lengths, dtype=np.int64)
+        self._lengths = lengths
+        self._total = int(self._ends[-1])
+        self._offset = offset % self._total
+        self.end = -(-self._total // (samples.max_length - 1))
+
+    def take(self, cursor: int, count: int) -> tuple[Rows, int]:
+        width = self._samples.max_length - 1
+        stop = min(cursor + count, self.end)
+        first, last = cursor * width, min(stop * width, self._total)
+        ring = (np.arange(first, last) + self._offset) % self._total
+        place = np.searchsorted(self._ends, ring, side="right")
+        row = self._order[place]
+        column = 1 + ring - (self._ends[place] - self._lengths[place])
+        packed = np.arange(last - first)
+        sources = row * np.int64(width + 1) + column
+        targets = packed // width * (width + 1) + 1 + packed % width
+        return _compose(self._samples, sources, targets, stop - cursor, row[column == 1]), stop
+
+
+class _ShuffledPass:
+    """Sentences in a given order, as many to a row as fit."""
+
+    def __init__(self, samples: Samples, sentences: Sentences, drawn: NDArray[np.int64]) -> None:
+        self._samples = samples
+        self._begins = sentences.begins[drawn]
+        self._lengths = sentences.lengths[drawn]
+        self._ends = np.cumsum(self._lengths, dtype=np.int64)
+        self.end = len(drawn)
+
+    def take(self, cursor: int, count: int) -> tuple[Rows, int]:
+        width = self._samples.max_length - 1
+        cuts = [cursor]  # sentences before each row
+        while len(cuts) <= count and cuts[-1] < self.end:
+            taken = int(self._ends[cuts[-1] - 1]) if cuts[-1] else 0
+            cuts.append(int(np.searchsorted(self._ends, taken + width, side="right")))
+        num_rows, stop = len(cuts) - 1, cuts[-1]
+        lengths = self._lengths[cursor:stop]
+        before = self._ends[cursor:stop] - lengths  # content tokens of the pass before each sentence
+        row = np.repeat(np.arange(num_rows), np.diff(cuts))
+        at = before - before[np.asarray(cuts[:-1]) - cursor][row]  # and those of its row
+        begins = self._begins[cursor:stop]
+        within = np.arange(int(lengths.sum())) - np.repeat(before - before[0], lengths)
+        sources = np.repeat(begins, lengths) + within
+        targets = np.repeat(row * (width + 1) + 1 + at, lengths) + within
+        sample, column = np.divmod(begins, width + 1)
+        begun = sample[column == 1].astype(np.int32)
+        return _compose(self._samples, sources, targets, num_rows, begun), stop
+
+
+def _compose(
+    samples: Samples,
+    sources: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    num_rows: int,
+    begun: NDArray[np.int32],
+) -> Rows:
+    """Rows of start, then the corpus's tokens at flat positions `sources` put at flat positions `targets`, padded."""
+    width = samples.max_length
+    tokens = samples.tokens.reshape(-1)[sources]
+    input_ids = np.full((num_rows, width), samples.special.pad, np.int32)
+    input_ids[:, 0] = samples.special.start
+    input_ids.reshape(-1)[targets] = tokens
+    sample_ids = np.full((num_rows, width), -1, np.int32)
+    sample_ids.reshape(-1)[targets] = np.where(_is_text(samples, tokens), sources // width, -1)
+    words = int(np.count_nonzero(samples.starts_word.reshape(-1)[sources]))
+    return Rows(input_ids, sample_ids, begun, words)
+
+
+def _is_text(samples: Samples, tokens: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Where tokens are neither special nor padding."""
+    special = samples.special
+    return np.asarray((tokens != special.start) & (tokens != special.separator) & (tokens != special.pad))

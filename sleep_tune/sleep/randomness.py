@@ -1,0 +1,45 @@
+"""Named random streams: every draw of a run is a function of (seed, purpose, index). Knows no global generator."""
+
+import enum
+
+import numpy as np
+
+__all__ = ["Purpose", "generator"]
+
+
+class Purpose(enum.IntEnum):
+    """What a stream of random numbers is for. The integers are part of every run's identity: never renumber.
+
+    From 1, because `np.random.default_rng(seed)` is the stream of [seed, 0, 0].
+    """
+
+    ORDER = 1
+    """Order of the samples in a pass; index: the pass."""
+    BUFFER = 2
+    """Which candidates enter a buffer; index: the cycle."""
+    REPLAY_ORDER = 3
+    """Order of the buffer in one pass over it; indices: the cycle, the pass over the buffer."""
+    CONTEXT = 4
+    """How that pass is cut anew or shuffled; indices: the cycle, the pass over the buffer."""
+    MASK = 5
+    """Which positions are predicted; index: the batch."""
+    INIT = 6
+    """The model's first weights."""
+    DROPOUT = 7
+    """Dropout, with torch's own generator."""
+    EVALUATION = 8
+    """Which rows, masks and pairs an evaluation draws."""
+
+
+def generator(seed: int, purpose: Purpose, *indices: int) -> np.random.Generator:
+    """The stream for one purpose and place, the same whenever and in whatever order it is asked for.
+
+    Two streams whose indices differ only by zeros at the end are one (numpy's SeedSequence pads with zeros), so each
+    purpose is asked with a fixed number of indices.
+
+    Args:
+        seed: names the run, >= 0.
+        purpose: what the numbers are for.
+        *indices: which pass, cycle or batch, each >= 0.
+    """
+    return np.random.default_rng([seed, int(purpose), *indices])

@@ -1,0 +1,85 @@
+"""One sleep: a buffer and how far it has been replayed. Knows no budget and not when to end."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sleep_tune.sleep.context import MakePass, ReplayPass, Rows, join
+from sleep_tune.sleep.memory import Memory
+from sleep_tune.sleep.randomness import Purpose, generator
+from sleep_tune.sleep.record import EXPOSURE_BINS, SleepRecord
+from sleep_tune.sleep.samples import Samples
+
+__all__ = ["Sleeping"]
+
+
+class Sleeping:
+    """An endless stream of rows: pass after pass over the buffer, each in a fresh order, made when it is reached.
+
+    Attributes:
+        buffer: (n,) the samples replayed.
+        candidates: how many samples they were chosen from.
+        words: words handed out so far.
+        batches: batches handed out so far.
+    """
+
+    def __init__(
+        self, make_pass: MakePass, buffer: NDArray[np.int32], *, candidates: int, cycle: int, seed: int
+    ) -> None:
+        self.buffer = buffer
+        self.candidates = candidates
+        self.words = 0
+        self.batches = 0
+        self._make_pass = make_pass
+        self._cycle = cycle
+        self._seed = seed
+        self._passes = 0  # passes over the buffer before the one being read
+        self._cursor = 0
+        self._pass: ReplayPass | None = None
+
+    def draw(self, num_rows: int) -> Rows:
+        """The next rows, exactly so many; they go on into further passes over the buffer."""
+        parts: list[Rows] = []
+        missing = num_rows
+        while missing:
+            current = self._pass or self._begin_pass()
+            rows, self._cursor = current.take(self._cursor, missing)
+            missing -= len(rows.input_ids)
+            parts.append(rows)
+            if self._cursor >= current.end:
+                self._pass, self._passes, self._cursor = None, self._passes + 1, 0
+        return parts[0] if len(parts) == 1 else join(parts)
+
+    def record(self, samples: Samples, memory: Memory) -> SleepRecord:
+        """What this sleep replayed, when it has ended."""
+        shares = np.bincount(samples.sources[self.buffer], minlength=len(samples.source_names)) / len(self.buffer)
+        seen = np.bincount(np.minimum(memory.times_seen, EXPOSURE_BINS - 1), minlength=EXPOSURE_BINS)
+        return SleepRecord(
+            cycle=self._cycle,
+            buffer_size=len(self.buffer),
+            candidates=self.candidates,
+            words=self.words,
+            batches=self.batches,
+            mean_score=float(memory.scores[self.buffer].mean(dtype=np.float64)),
+            mean_age=float(np.mean(self._cycle - memory.last_read[self.buffer])),
+            sources=dict(zip(samples.source_names, shares.tolist(), strict=True)),
+            exposures=seen.tolist(),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Numbers from which `load_state_dict` goes on; the buffer and its candidates are given anew."""
+        return {"words": self.words, "batches": self.batches, "passes": self._passes, "cursor": self._cursor}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self.words, self.batches = int(state["words"]), int(state["batches"])
+        self._passes, self._cursor = int(state["passes"]), int(state["cursor"])
+        self._pass = None
+
+    def _begin_pass(self) -> ReplayPass:
+        """The pass over the buffer that is next: a function of (seed, cycle, passes before it)."""
+        place = (self._cycle, self._passes)
+        order = generator(self._seed, Purpose.REPLAY_ORDER, *place).permutation(self.buffer)
+        self._pass = self._make_pass(order, generator(self._seed, Purpose.CONTEXT, *place))
+        return self._pass
