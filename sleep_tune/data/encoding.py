@@ -1,0 +1,147 @@
+"""From sentences to one stream of tokens with the words flagged. Knows no rows, no files and no training.
+
+The whole split is encoded at once and in order, so the stream depends on nothing but text and tokenizer (and not,
+as with mapping over batches in several processes, on how many there were).
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+__all__ = ["Encode", "TokenStream", "encode_by_offsets", "encode_by_words", "one_thread"]
+
+CHUNK = 4096
+"""Strings handed to the tokenizer at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStream:
+    """S sentences as L tokens, each sentence followed by its separator."""
+
+    tokens: NDArray[np.int32]
+    """(L,) token ids."""
+    starts_word: NDArray[np.bool_]
+    """(L,) True at the first token of each whitespace-separated word."""
+    lengths: NDArray[np.int64]
+    """(S,) tokens of each sentence, its separator included."""
+
+
+Encode = Callable[["Tokenizer", Sequence[str], int], TokenStream]
+"""(tokenizer, preprocessed sentences, id of the separator) -> stream."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run `tokenizers` on one thread, unless TOKENIZERS_PARALLELISM says otherwise.
+
+    Its thread pool does not survive a fork, and it warns at every fork once it has been used; a search forks.
+    """
+    name = "TOKENIZERS_PARALLELISM"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+
+
+class Numbering(dict[str, int]):
+    """Word -> its number, counted up in the order in which words are first met."""
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = len(self)
+        return number
+
+
+def encode_by_words(tokenizer: "Tokenizer", sentences: Sequence[str], separator: int) -> TokenStream:
+    """Encode each distinct word once and look the others up: about 50 times faster on a corpus of 10M words.
+
+    Exact for a tokenizer that never merges over a space and treats a word at the start of a text as it does any other
+    (our byte-level BPE, with its prefix space), which `encode_by_offsets` does not assume.
+    """
+    numbers = Numbering()
+    end_of_sentence = numbers[" "]  # no word contains a space
+    words: list[int] = []
+    counts = []
+    for sentence in sentences:
+        found = [numbers[word] for word in sentence.split(" ")]
+        words += found
+        words.append(end_of_sentence)
+        counts.append(len(found) + 1)
+    vocabulary = list(numbers)[1:]
+    with one_thread():
+        encoded = [
+            encoding.ids
+            for at in range(0, len(vocabulary), CHUNK)
+            for encoding in tokenizer.encode_batch(vocabulary[at : at + CHUNK], add_special_tokens=False)
+        ]
+    pieces = [[separator], *encoded]
+    sizes = np.fromiter((len(piece) for piece in pieces), np.int64, len(pieces))
+    flat = np.fromiter((token for piece in pieces for token in piece), np.int32, int(sizes.sum()))
+    return _spell(np.asarray(words, np.int32), np.asarray(counts, np.int64), flat, sizes)
+
+
+def _spell(
+    words: NDArray[np.int32], counts: NDArray[np.int64], flat: NDArray[np.int32], sizes: NDArray[np.int64]
+) -> TokenStream:
+    """Put each word's tokens in its place; word 0 is the separator.
+
+    Args:
+        words: (W,) numbers of the running words, separators among them.
+        counts: (S,) running words of each sentence, its separator included.
+        flat: the distinct words' tokens, one word after another.
+        sizes: tokens of each distinct word.
+    """
+    first = np.cumsum(sizes) - sizes
+    lengths = sizes[words]
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    begins = ends - lengths
+    within = np.arange(total) - np.repeat(begins, lengths)
+    tokens = flat[np.repeat(first[words], lengths) + within]
+    starts_word = np.zeros(total, np.bool_)
+    starts_word[begins[(words != 0) & (lengths > 0)]] = True
+    last_words = np.cumsum(counts) - 1
+    return TokenStream(tokens, starts_word, np.diff(ends[last_words], prepend=0).astype(np.int64))
+
+
+def encode_by_offsets(tokenizer: "Tokenizer", sentences: Sequence[str], separator: int) -> TokenStream:
+    """Encode whole sentences with any tokenizer; a word starts at the first token that covers one of its characters.
+
+    A word that shares its only token with the word before it (a tokenizer that merges over spaces) is not counted,
+    nor is one that the tokenizer drops; budgets count the same words, so all runs with this tokenizer agree.
+    """
+    tokens: list[int] = []
+    flags = []
+    lengths = []
+    for at in range(0, len(sentences), CHUNK):
+        chunk = sentences[at : at + CHUNK]
+        with one_thread():
+            encodings = tokenizer.encode_batch(list(chunk), add_special_tokens=False)
+        for sentence, encoding in zip(chunk, encodings, strict=True):
+            tokens += encoding.ids
+            tokens.append(separator)
+            flags.append(_word_starts(sentence, [end for _, end in encoding.offsets]))
+            lengths.append(len(encoding.ids) + 1)
+    starts_word = np.concatenate(flags) if flags else np.zeros(0, np.bool_)
+    return TokenStream(np.asarray(tokens, np.int32), starts_word, np.asarray(lengths, np.int64))
+
+
+def _word_starts(sentence: str, ends: list[int]) -> NDArray[np.bool_]:
+    """(tokens + 1,) True where a word of `sentence` starts; the last position is the separator's."""
+    flags = np.zeros(len(ends) + 1, np.bool_)
+    sizes = np.fromiter((len(word) for word in sentence.split(" ")), np.int64)
+    starts = np.cumsum(sizes + 1) - sizes - 1
+    flags[np.searchsorted(np.maximum.accumulate(ends), starts, side="right")] = True
+    flags[-1] = False
+    return flags

@@ -1,0 +1,124 @@
+"""Which positions of a batch are predicted, and what the model sees there. Arrays in, arrays out; knows no torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sleep_tune.sleep.samples import SpecialTokens
+
+__all__ = ["MASKINGS", "Masked", "mask_batch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A batch of B rows of T tokens, ready for the model, with M predictions asked for."""
+
+    input_ids: NDArray[np.int64]
+    """(B, T) what the model sees."""
+    positions: NDArray[np.int64]
+    """(M,) flat indices b * T + t of the predicted positions, ascending."""
+    labels: NDArray[np.int64]
+    """(M,) the tokens that stood there."""
+
+
+def choose_fixed(content: NDArray[np.bool_], probability: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """The same share of every row: max(1, round(probability x content positions)), drawn without replacement.
+
+    A row's score is then a mean over a known number of losses, and never over none.
+
+    Args:
+        content: (B, T) positions that may be predicted.
+        probability: share of them, in (0, 1).
+        rng: where the draws come from.
+    """
+    available = content.sum(axis=1)
+    wanted = np.where(available > 0, np.maximum(1, np.rint(probability * available)), 0).astype(np.int64)
+    most = int(wanted.max(initial=0))
+    chosen = np.zeros_like(content)
+    if most == 0:
+        return chosen
+    keys = _keys(content, rng)
+    smallest = np.argpartition(keys, most - 1, axis=1)[:, :most]
+    order = np.argsort(np.take_along_axis(keys, smallest, axis=1), axis=1)
+    ranked = np.take_along_axis(smallest, order, axis=1)
+    np.put_along_axis(chosen, ranked, np.arange(most) < wanted[:, None], axis=1)
+    return chosen
+
+
+def choose_bernoulli(content: NDArray[np.bool_], probability: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Each position by itself, as BERT does it (Devlin et al., 2019); at least one in a row that has content.
+
+    Args:
+        content: (B, T) positions that may be predicted.
+        probability: of each of them, in (0, 1).
+        rng: where the draws come from.
+    """
+    keys = _keys(content, rng)
+    chosen = keys < probability
+    empty = np.flatnonzero(~chosen.any(axis=1) & content.any(axis=1))
+    chosen[empty, keys[empty].argmin(axis=1)] = True
+    return chosen
+
+
+def _keys(content: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
+    """(B, T) uniform draws in [0, 1) where there is content, 2 elsewhere."""
+    keys = rng.random(content.shape, dtype=np.float32)
+    keys[~content] = 2
+    return keys
+
+
+MASKINGS: dict[str, Callable[[NDArray[np.bool_], float, np.random.Generator], NDArray[np.bool_]]] = {
+    "bernoulli": choose_bernoulli,
+    "fixed": choose_fixed,
+}
+"""Kind -> function of (content (B, T), probability, rng) that marks the predicted positions, (B, T)."""
+
+
+def mask_batch(
+    input_ids: NDArray[np.integer],
+    special: SpecialTokens,
+    vocab_size: int,
+    rng: np.random.Generator,
+    *,
+    kind: str,
+    probability: float,
+    mask_share: float,
+    random_share: float,
+) -> Masked:
+    """Choose what is predicted and hide it: a mask, a random token, or the token itself.
+
+    Only text is predicted, never the tokens that frame it. A random token is any but start, separator, pad and mask.
+
+    Args:
+        input_ids: (B, T) packed rows.
+        special: ids that frame text.
+        vocab_size: number of token ids.
+        rng: where every draw comes from.
+        kind: a name in MASKINGS.
+        probability: share of the content positions that are predicted, in (0, 1).
+        mask_share: share of those that the mask token replaces.
+        random_share: share of those that a random token replaces; mask_share + random_share <= 1, the rest stays.
+    """
+    content = (input_ids != special.start) & (input_ids != special.separator) & (input_ids != special.pad)
+    positions = np.flatnonzero(MASKINGS[kind](content, probability, rng))
+    hidden = input_ids.astype(np.int64)
+    seen = hidden.reshape(-1)
+    labels = seen[positions]
+    draws = rng.random(len(positions))
+    seen[positions[draws < mask_share]] = special.mask
+    randomised = positions[(draws >= mask_share) & (draws < mask_share + random_share)]
+    seen[randomised] = _random_tokens(special, vocab_size, len(randomised), rng)
+    return Masked(hidden, positions, labels)
+
+
+def _random_tokens(
+    special: SpecialTokens, vocab_size: int, num_tokens: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """(num_tokens,) ids drawn uniformly from all but the four special ones."""
+    excluded = sorted({special.start, special.separator, special.pad, special.mask})
+    tokens = rng.integers(0, vocab_size - len(excluded), num_tokens)
+    for token in excluded:
+        tokens += tokens >= token
+    return tokens

@@ -1,0 +1,161 @@
+"""From a configuration to packed arrays: made once per content, then memory-mapped by every run on a node.
+
+Knows the steps and their order; what each does is in its own file. Importing this imports neither torch nor
+transformers nor tokenizers, and a corpus that is in the cache is opened without them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sleep_tune.config.schema import DataConfig, TokenizerConfig
+from sleep_tune.data.cache import cache_folder, cached_folder, content_key, require_space
+from sleep_tune.data.corpora import CORPORA
+from sleep_tune.data.documents import SPLITS, Document, RawCorpus
+from sleep_tune.data.packing import Rows, pack
+from sleep_tune.data.pairs import MinimalPair, read_pairs, write_pairs
+from sleep_tune.data.preprocess import preprocess
+from sleep_tune.data.split import complete_splits, keep_words
+from sleep_tune.data.tokenizer import TOKENIZERS, BuiltTokenizer, TokenizerRecipe
+from sleep_tune.errors import DataError
+from sleep_tune.files import write_whole
+from sleep_tune.sleep.samples import Samples, SpecialTokens
+
+__all__ = ["Corpus", "prepare"]
+
+FORMAT = 1
+"""Version of preprocessing, packing and files; a change of any of them counts it up."""
+MAX_SOURCES = int(np.iinfo(np.int16).max)
+ARRAYS = ("tokens", "starts_word", "sources")
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Everything of a corpus that training and evaluation read."""
+
+    train: Samples
+    dev: Samples
+    test: Samples
+    tokenizer_dir: Path
+    """Folder that `transformers.AutoTokenizer.from_pretrained` opens."""
+    pairs: Mapping[str, tuple[MinimalPair, ...]]
+    """Minimal pairs by split ('dev', 'test'), preprocessed as the text was; empty where the corpus has none."""
+    key: str
+    """Stands for the content: equal keys, equal arrays."""
+
+
+def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
+    """Open the tokenised corpus, making it first if this content was never seen with these settings.
+
+    Raises:
+        DataError: text or tokenizer is missing, malformed or empty.
+        ConfigError: an option that the corpus needs is not set, or the cache cannot be written to.
+        DiskError: too little space for the cache.
+    """
+    raw = CORPORA[data.kind](data)
+    recipe = TOKENIZERS[tokenizer.kind](tokenizer)
+    identity = {
+        "format": FORMAT,
+        "corpus": dict(raw.identity),
+        "tokenizer": dict(recipe.identity),
+        "data": {
+            name: getattr(data, name)
+            for name in ("max_words", "dev_ratio", "include_punctuation", "join_sentences", "max_length", "seed")
+        },
+    }
+    key = content_key(identity)
+    folder = cached_folder(cache_folder(data.cache_dir), key, lambda path: _make(path, data, raw, recipe, identity))
+    return _open(folder, key)
+
+
+def _make(
+    folder: Path, data: DataConfig, raw: RawCorpus, recipe: TokenizerRecipe, identity: Mapping[str, object]
+) -> None:
+    """Fill a cache folder: arrays of each split, the tokenizer's files, the pairs and what they are."""
+    splits = complete_splits(raw.read(), dev_ratio=data.dev_ratio, seed=data.seed)
+    documents = {
+        "train": _clean(splits.train, data.include_punctuation),
+        "dev": _clean(splits.dev, data.include_punctuation),
+        "test": _clean(splits.test, data.include_punctuation),
+    }
+    documents["train"] = keep_words(documents["train"], data.max_words, seed=data.seed)
+    source_names = tuple(dict.fromkeys(document.source for split in SPLITS for document in documents[split]))
+    if len(source_names) > MAX_SOURCES:
+        raise DataError(f"data.path must hold at most {MAX_SOURCES} files; got {len(source_names)}: join some")
+    training_text = [sentence for document in documents["train"] for sentence in document.sentences]
+    built = recipe.build(training_text, folder / "tokenizer")
+    rows = {split: _encode(documents[split], built, source_names, data) for split in SPLITS}
+    require_space(folder, sum(getattr(part, name).nbytes for part in rows.values() for name in ARRAYS))
+    for split, part in rows.items():
+        for name in ARRAYS:
+            np.save(folder / f"{split}-{name}.npy", getattr(part, name))
+    for split, pairs in splits.pairs.items():
+        write_pairs(
+            folder / f"pairs-{split}.jsonl",
+            (
+                MinimalPair(
+                    pair.paradigm,
+                    preprocess(pair.good, include_punctuation=data.include_punctuation),
+                    preprocess(pair.bad, include_punctuation=data.include_punctuation),
+                )
+                for pair in pairs
+            ),
+        )
+    about = {
+        "special": asdict(built.special),
+        "vocab_size": built.vocab_size,
+        "source_names": source_names,
+        "pairs": sorted(splits.pairs),
+        "made_from": identity,
+    }
+    write_whole(folder / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+
+
+def _clean(documents: Sequence[Document], include_punctuation: bool) -> tuple[Document, ...]:
+    """Preprocess every sentence; drop those, and the documents, of which nothing is left."""
+    cleaned = []
+    for document in documents:
+        sentences = (preprocess(text, include_punctuation=include_punctuation) for text in document.sentences)
+        kept = tuple(sentence for sentence in sentences if sentence)
+        if kept:
+            cleaned.append(Document(document.source, kept))
+    return tuple(cleaned)
+
+
+def _encode(
+    documents: Sequence[Document], built: BuiltTokenizer, source_names: Sequence[str], data: DataConfig
+) -> Rows:
+    """Tokenise and pack one split."""
+    number = {name: index for index, name in enumerate(source_names)}
+    sentences = [sentence for document in documents for sentence in document.sentences]
+    sources = np.repeat(
+        np.asarray([number[document.source] for document in documents], np.int16),
+        [len(document.sentences) for document in documents],
+    )
+    return pack(
+        built.encode(built.tokenizer, sentences, built.special.separator),
+        sources,
+        special=built.special,
+        vocab_size=built.vocab_size,
+        max_length=data.max_length,
+        join_sentences=data.join_sentences,
+    )
+
+
+def _open(folder: Path, key: str) -> Corpus:
+    """Memory-map a cache folder."""
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    special = SpecialTokens(**about["special"])
+
+    def samples(split: str) -> Samples:
+        # A plain view of the map: fancy indexing through np.memmap's own class costs more than the gather.
+        arrays = {name: np.asarray(np.load(folder / f"{split}-{name}.npy", mmap_mode="r")) for name in ARRAYS}
+        return Samples(
+            **arrays, source_names=tuple(about["source_names"]), special=special, vocab_size=about["vocab_size"]
+        )
+
+    pairs = {split: read_pairs(folder / f"pairs-{split}.jsonl") for split in about["pairs"]}
+    return Corpus(samples("train"), samples("dev"), samples("test"), folder / "tokenizer", pairs, key)

@@ -1,0 +1,47 @@
+"""Random choices for a grammar: one stream of uniform numbers, drawn in blocks. Knows no words."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+__all__ = ["Draws"]
+
+T = TypeVar("T")
+BLOCK = 8192
+"""Numbers drawn at a time: one call of numpy's per choice would take most of the time."""
+
+
+class Draws:
+    """Choices made from one seeded stream."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self._generator = generator
+        self._block: list[float] = []
+
+    def uniform(self) -> float:
+        """A number in [0, 1)."""
+        if not self._block:
+            self._block = self._generator.random(BLOCK).tolist()
+        return self._block.pop()
+
+    def chance(self, probability: float) -> bool:
+        """True with this probability."""
+        return self.uniform() < probability
+
+    def below(self, bound: int) -> int:
+        """An integer in [0, bound)."""
+        return int(self.uniform() * bound)
+
+    def pick(self, items: Sequence[T]) -> T:
+        """Any of the items, all equally likely."""
+        return items[int(self.uniform() * len(items))]
+
+    def pick_early(self, items: Sequence[T]) -> T:
+        """Any of the items, the first ones more often: words of a language are not equally frequent."""
+        return items[int(self.uniform() ** 1.7 * len(items))]
+
+    def pick_weighted(self, items: Sequence[T], cumulative: Sequence[int]) -> T:
+        """Any of the items by its weight; `cumulative` are the running sums of the weights, in whole numbers."""
+        draw = self.uniform() * cumulative[-1]
+        return next(item for item, bound in zip(items, cumulative, strict=True) if draw < bound)

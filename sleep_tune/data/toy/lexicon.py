@@ -1,0 +1,116 @@
+"""The words: what each means to the grammar. Knows no sentences."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "ACTIONS",
+    "ADJECTIVES",
+    "ANIMATE",
+    "NAMES",
+    "NOUNS",
+    "PLACES",
+    "REPORTS",
+    "STATES",
+    "Gender",
+    "Noun",
+    "Number",
+    "Verb",
+    "nouns_of",
+]
+
+Number = Literal["singular", "plural"]
+Gender = Literal["m", "f", "n"]
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """A common noun."""
+
+    singular: str
+    plural: str
+    kind: str
+    gender: Gender = "n"
+
+    def form(self, number: Number) -> str:
+        """The noun in this number."""
+        return self.singular if number == "singular" else self.plural
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb, the kinds of noun that can do it and, if transitive, those that it can be done to."""
+
+    base: str
+    third: str
+    subjects: tuple[str, ...]
+    objects: tuple[str, ...] = ()
+    reflexive: bool = False
+
+    def form(self, number: Number) -> str:
+        """The verb in the present tense."""
+        return self.third if number == "singular" else self.base
+
+
+ANIMATE = ("person", "animal", "bird")
+
+NOUNS = (
+    Noun("boy", "boys", "person", "m"),
+    Noun("girl", "girls", "person", "f"),
+    Noun("dog", "dogs", "animal"),
+    Noun("cat", "cats", "animal"),
+    Noun("ball", "balls", "toy"),
+    Noun("woman", "women", "person", "f"),
+    Noun("man", "men", "person", "m"),
+    Noun("cake", "cakes", "food"),
+    Noun("book", "books", "book"),
+    Noun("bird", "birds", "bird"),
+    Noun("hat", "hats", "toy"),
+    Noun("pear", "pears", "food"),
+)
+NAMES: tuple[tuple[str, Gender], ...] = (("anna", "f"), ("ben", "m"), ("mary", "f"), ("tom", "m"))
+PLACES = ("house", "garden", "tree")
+
+ADJECTIVES = {
+    "person": ("happy", "small", "sad", "big", "new"),
+    "animal": ("small", "big", "happy", "sad", "red"),
+    "bird": ("small", "red", "big", "happy", "sad"),
+    "toy": ("red", "new", "big", "small"),
+    "book": ("new", "big", "red", "small"),
+    "food": ("big", "small", "new", "red"),
+}
+
+STATES = (
+    Verb("run", "runs", ("person", "animal")),
+    Verb("sleep", "sleeps", ANIMATE),
+    Verb("sing", "sings", ("person", "bird")),
+    Verb("fly", "flies", ("bird",)),
+    Verb("laugh", "laughs", ("person",)),
+)
+"""Intransitive verbs."""
+
+ACTIONS = (
+    Verb("see", "sees", ANIMATE, (*ANIMATE, "toy", "book", "food"), reflexive=True),
+    Verb("love", "loves", ("person", "animal"), (*ANIMATE, "toy", "food"), reflexive=True),
+    Verb("chase", "chases", ("animal", "person"), ANIMATE),
+    Verb("eat", "eats", ANIMATE, ("food",)),
+    Verb("help", "helps", ("person", "animal"), ("person", "animal"), reflexive=True),
+    Verb("take", "takes", ("person", "animal"), ("toy", "book", "food")),
+    Verb("read", "reads", ("person",), ("book",)),
+)
+"""Transitive verbs."""
+
+REPORTS = (Verb("say", "says", ("person",)), Verb("think", "thinks", ("person",)))
+"""Verbs that take a clause."""
+
+
+def nouns_of(kinds: tuple[str, ...]) -> tuple[Noun, ...]:
+    """The nouns of these kinds, the most frequent first."""
+    return _NOUNS_OF[kinds] if kinds in _NOUNS_OF else tuple(noun for noun in NOUNS if noun.kind in kinds)
+
+
+_NOUNS_OF = {
+    kinds: tuple(noun for noun in NOUNS if noun.kind in kinds)
+    for verb in (*STATES, *ACTIONS, *REPORTS)
+    for kinds in (verb.subjects, verb.objects)
+}

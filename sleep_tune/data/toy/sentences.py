@@ -1,0 +1,203 @@
+"""Constructions: functions that make one sentence about a cast of characters. Knows no genres and no pairs."""
+
+from sleep_tune.data.toy.draws import Draws
+from sleep_tune.data.toy.lexicon import ACTIONS, ADJECTIVES, ANIMATE, REPORTS, STATES, nouns_of
+from sleep_tune.data.toy.phrases import (
+    REFLEXIVE,
+    SUBJECT,
+    Phrase,
+    common,
+    modified,
+    number_of,
+    object_of,
+    place,
+    pronoun_key,
+    someone,
+    something,
+    verb_for,
+    verb_phrase,
+)
+
+__all__ = [
+    "Cast",
+    "any_object",
+    "auxiliary",
+    "copula",
+    "describe",
+    "generic",
+    "have_pronoun",
+    "never",
+    "object_question",
+    "point",
+    "reflexive",
+    "report",
+    "subject_question",
+    "tell",
+    "tell_long",
+    "there",
+    "yes_no_question",
+]
+
+Cast = tuple[Phrase, ...]
+"""The characters of a document: they come back, by noun or by pronoun."""
+TOYS = ("toy", "book", "food")
+
+
+def character(draws: Draws, cast: Cast) -> Phrase:
+    """Somebody of the cast, the first most often, or somebody new."""
+    return someone(draws) if draws.chance(0.3) else draws.pick_early(cast)
+
+
+def person(draws: Draws, cast: Cast) -> Phrase:
+    """A person of the cast, or a new one."""
+    known = [phrase for phrase in cast if phrase.kind == "person"]
+    return draws.pick(known) if known and draws.chance(0.6) else someone(draws, ("person",))
+
+
+def tell(draws: Draws, cast: Cast) -> str:
+    """The dog chases a cat."""
+    subject = character(draws, cast)
+    return f"{subject.text} {verb_phrase(draws, subject)}."
+
+
+def tell_long(draws: Draws, cast: Cast) -> str:
+    """The dog near the cats sleeps."""
+    subject = modified(draws, common_of(draws, cast))
+    return f"{subject.text} {verb_phrase(draws, subject)}."
+
+
+def common_of(draws: Draws, cast: Cast) -> Phrase:
+    """A character by noun, never by name."""
+    known = [phrase for phrase in cast if " " in phrase.text]
+    if known and draws.chance(0.5):
+        return draws.pick(known)
+    return common(draws, draws.pick_early(nouns_of(ANIMATE)), number_of(draws))
+
+
+def have_pronoun(draws: Draws, cast: Cast) -> str:
+    """She takes the ball: the first of the cast again."""
+    subject = draws.pick_early(cast)
+    return f"{SUBJECT[pronoun_key(subject)]} {verb_phrase(draws, subject)}."
+
+
+def reflexive(draws: Draws, cast: Cast) -> str:
+    """The girl helps herself."""
+    subject = character(draws, cast)
+    if draws.chance(0.3) and " " in subject.text:
+        subject = modified(draws, subject)
+    verb = verb_for(draws, [verb for verb in ACTIONS if verb.reflexive], subject.kind)
+    return f"{subject.text} {verb.form(subject.number)} {REFLEXIVE[pronoun_key(subject)]}."
+
+
+def report(draws: Draws, cast: Cast) -> str:
+    """Anna says that the dog sleeps."""
+    speaker = person(draws, cast)
+    subject = character(draws, cast)
+    verb = draws.pick_early(REPORTS)
+    return f"{speaker.text} {verb.form(speaker.number)} that {subject.text} {verb_phrase(draws, subject)}."
+
+
+def auxiliary(draws: Draws, cast: Cast) -> str:
+    """The cat can not sing."""
+    subject = character(draws, cast)
+    do = "does" if subject.number == "singular" else "do"
+    helper = draws.pick(("can", "can not", f"{do} not"))
+    return f"{subject.text} {helper} {verb_phrase(draws, subject, finite=False)}."
+
+
+def any_object(draws: Draws, cast: Cast) -> str:
+    """The boy does not see any cats; no boy sees any cats."""
+    if draws.chance(0.5):
+        subject = character(draws, cast)
+        verb = verb_for(draws, ACTIONS, subject.kind)
+        do = "does" if subject.number == "singular" else "do"
+        start = f"{subject.text} {do} not {verb.base}"
+    else:
+        noun = draws.pick_early(nouns_of(ANIMATE))
+        subject = common(draws, noun, "singular", determiner="no")
+        verb = verb_for(draws, ACTIONS, subject.kind)
+        start = f"{subject.text} {verb.third}"
+    thing = common(draws, draws.pick_early(nouns_of(verb.objects)), "plural", determiner="any", adjective=0.2)
+    return f"{start} {thing.text}."
+
+
+def never(draws: Draws, cast: Cast) -> str:
+    """No dog ever flies; no girl that sees the cat ever laughs."""
+    subject = common(draws, draws.pick_early(nouns_of(ANIMATE)), "singular", determiner="no")
+    if draws.chance(0.4):
+        subject = modified(draws, subject)
+    ever = "ever " if draws.chance(0.7) else ""
+    return f"{subject.text} {ever}{verb_phrase(draws, subject)}."
+
+
+def copula(draws: Draws, cast: Cast) -> str:
+    """The girls are happy."""
+    subject = common_of(draws, cast)
+    if draws.chance(0.35):
+        subject = modified(draws, subject)
+    be = "is" if subject.number == "singular" else "are"
+    rest = place(draws) if draws.chance(0.4) else draws.pick(ADJECTIVES[subject.kind])
+    return f"{subject.text} {be} {rest}."
+
+
+def point(draws: Draws, cast: Cast) -> str:
+    """This is a red ball."""
+    noun = draws.pick_early(nouns_of((*TOYS, *ANIMATE)))
+    if draws.chance(0.5):
+        return f"this is {common(draws, noun, 'singular', determiner='a', adjective=0.6).text}."
+    return f"these are {common(draws, noun, 'plural', determiner='', adjective=0.6).text}."
+
+
+def describe(draws: Draws, cast: Cast) -> str:
+    """Anna sees these red hats."""
+    subject = character(draws, cast)
+    verb = verb_for(draws, ACTIONS, subject.kind)
+    number = number_of(draws)
+    determiner = "this" if number == "singular" else "these"
+    thing = common(draws, draws.pick_early(nouns_of(verb.objects)), number, determiner=determiner, adjective=0.5)
+    return f"{subject.text} {verb.form(subject.number)} {thing.text}."
+
+
+def there(draws: Draws, cast: Cast) -> str:
+    """There are some cats in the garden."""
+    number = number_of(draws)
+    noun = draws.pick_early(nouns_of((*ANIMATE, *TOYS)))
+    determiner = "a" if number == "singular" else draws.pick(("some", "many"))
+    thing = common(draws, noun, number, determiner=determiner)
+    return f"there {'is' if number == 'singular' else 'are'} {thing.text} {place(draws)}."
+
+
+def generic(draws: Draws, cast: Cast) -> str:
+    """Dogs chase cats; every bird can fly."""
+    noun = draws.pick_early(nouns_of(ANIMATE))
+    if draws.chance(0.4):
+        subject = common(draws, noun, "singular", determiner="every", adjective=0.2)
+        return f"{subject.text} can {verb_phrase(draws, subject, finite=False)}."
+    subject = common(draws, noun, "plural", determiner=draws.pick(("", "many", "some")), adjective=0.2)
+    return f"{subject.text} {verb_phrase(draws, subject)}."
+
+
+def yes_no_question(draws: Draws, cast: Cast) -> str:
+    """Does the dog sleep? Are the cats small?"""
+    subject = character(draws, cast)
+    singular = subject.number == "singular"
+    if draws.chance(0.3):
+        return f"{'is' if singular else 'are'} {subject.text} {draws.pick(ADJECTIVES[subject.kind])}?"
+    helper = "can" if draws.chance(0.2) else "does" if singular else "do"
+    return f"{helper} {subject.text} {verb_phrase(draws, subject, finite=False)}?"
+
+
+def object_question(draws: Draws, cast: Cast) -> str:
+    """What does the girl read? Who do the dogs chase?"""
+    subject = character(draws, cast)
+    verb = verb_for(draws, ACTIONS, subject.kind)
+    asked = "who" if draws.pick(verb.objects) in ANIMATE else "what"
+    return f"{asked} {'does' if subject.number == 'singular' else 'do'} {subject.text} {verb.base}?"
+
+
+def subject_question(draws: Draws, cast: Cast) -> str:
+    """Who sleeps? Who sees the boys?"""
+    if draws.chance(0.4):
+        return f"who {draws.pick_early(STATES).third} {place(draws)}?"
+    verb = draws.pick_early(ACTIONS)
+    return f"who {verb.third} {object_of(draws, verb) if draws.chance(0.3) else something(draws, verb.objects).text}?"
