@@ -1,0 +1,164 @@
+"""What is trained: masked language models built from configuration, and their logits at masked positions only.
+
+The one place that knows an architecture's trunk and head. Knows nothing of text, phases, devices or optimizers.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import (
+    PretrainedConfig,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    RobertaPreLayerNormConfig,
+    RobertaPreLayerNormForMaskedLM,
+)
+
+from sleep_tune.config.schema import ModelConfig
+from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.sleep.randomness import Purpose, generator
+from sleep_tune.sleep.samples import SpecialTokens
+
+__all__ = ["MODELS", "build_model", "count_flops", "masked_logits", "sparse_forward"]
+
+
+def roberta(**options: Any) -> PreTrainedModel:
+    """RoBERTa (Liu et al. 2019, arXiv 1907.11692): layer norm after each block."""
+    return RobertaForMaskedLM(RobertaConfig(**options))
+
+
+def roberta_prelayernorm(**options: Any) -> PreTrainedModel:
+    """RoBERTa with the layer norm before each block, which trains stably without a long warm-up.
+
+    As in Wettig et al. 2023 (arXiv 2202.08005) and Ott et al. 2019's fairseq.
+    """
+    return RobertaPreLayerNormForMaskedLM(RobertaPreLayerNormConfig(**options))
+
+
+MODELS: dict[str, Callable[..., PreTrainedModel]] = {
+    "roberta": roberta,
+    "roberta_prelayernorm": roberta_prelayernorm,
+}
+"""Architecture -> function from the options that both share to a freshly initialised model on the CPU."""
+
+
+def build_model(
+    model: ModelConfig, *, vocab_size: int, max_length: int, special: SpecialTokens, seed: int
+) -> PreTrainedModel:
+    """Build the model with weights drawn from the stream (seed, INIT); torch's own generator is left as it was.
+
+    Args:
+        model: architecture and sizes.
+        vocab_size: rows of the embedding, special tokens included.
+        max_length: tokens in the longest row, special tokens included.
+        special: ids of the special tokens.
+        seed: the run's seed (training.seed).
+
+    Returns:
+        The model on the CPU in float32, in training mode, with SDPA attention.
+
+    Raises:
+        ConfigError: an architecture that `MODELS` does not have, or a width that the heads do not divide.
+    """
+    if model.kind not in MODELS:
+        raise ConfigError(unknown("model.kind", model.kind, MODELS))
+    if model.hidden % model.heads:
+        raise ConfigError(
+            f"model.hidden must be a multiple of model.heads; got hidden {model.hidden} and heads {model.heads}"
+        )
+    before = torch.get_rng_state()
+    torch.default_generator.manual_seed(int(generator(seed, Purpose.INIT, 0).integers(2**63)))
+    try:
+        built = MODELS[model.kind](
+            vocab_size=vocab_size,
+            hidden_size=model.hidden,
+            num_hidden_layers=model.layers,
+            num_attention_heads=model.heads,
+            intermediate_size=model.feed_forward,
+            hidden_dropout_prob=model.dropout,
+            attention_probs_dropout_prob=model.attention_dropout,
+            initializer_range=model.initializer_range,
+            tie_word_embeddings=model.tie_embeddings,
+            # RoBERTa counts positions from pad + 1 on.
+            max_position_embeddings=max_length + special.pad + 1,
+            type_vocab_size=1,
+            bos_token_id=special.start,
+            eos_token_id=special.separator,
+            pad_token_id=special.pad,
+            attn_implementation="sdpa",
+        )
+    finally:
+        torch.set_rng_state(before)
+    trained: PreTrainedModel = built.train()
+    return trained
+
+
+def masked_logits(
+    model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor
+) -> torch.Tensor:
+    """Logits at the masked positions alone: nothing is computed elsewhere that does not reach them.
+
+    The head's vocabulary-sized product is run at the masked positions, and so is the last layer from its attention's
+    output on: what other positions hold there is read by nobody.
+
+    Args:
+        model: any model of `MODELS`.
+        input_ids: (B, T) int64.
+        attention_mask: (B, T), 0 at padding; None where nothing is padded.
+        positions: (M,) int64, flat indices b * T + t.
+
+    Returns:
+        (M, V) logits, equal to the dense model's at those positions.
+    """
+
+    def select(_: torch.nn.Module, states_BTH: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return tuple(states.flatten(0, 1).index_select(0, positions) for states in states_BTH)
+
+    trunk: Any = model.base_model
+    last = trunk.encoder.layer[-1].attention.output.register_forward_pre_hook(select)
+    try:
+        hidden_MH = trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
+    finally:
+        last.remove()
+    logits_MV: torch.Tensor = model.lm_head(hidden_MH)
+    return logits_MV
+
+
+@contextmanager
+def sparse_forward(model: PreTrainedModel) -> Iterator[None]:
+    """While active, calling the model means `masked_logits`.
+
+    DDP, autocast and torch.compile all wrap a model's forward, so a loss that went round it would lose all three.
+    """
+
+    def forward(input_ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
+        return masked_logits(model, input_ids, attention_mask, positions)
+
+    model.forward = forward
+    try:
+        yield
+    finally:
+        del model.forward
+
+
+def count_flops(config: PretrainedConfig, *, tokens: int, predicted: int, length: int) -> float:
+    """Floating-point operations of training: two for each multiply-add, and a backward pass of twice the forward.
+
+    Counts the matrix products that `masked_logits` makes (projections, attention, feed-forward, head); leaves out
+    norms, activations and the optimizer.
+
+    Args:
+        config: the model's configuration.
+        tokens: tokens that went through the trunk, padding included.
+        predicted: positions that went through the head.
+        length: tokens in a row, T.
+    """
+    width, depth = int(config.hidden_size), int(config.num_hidden_layers)
+    mixing = 2 * 3 * width**2 + 4 * length * width
+    thinking = 2 * width**2 + 4 * width * int(config.intermediate_size)
+    head = 2 * (width**2 + width * int(config.vocab_size))
+    forward = tokens * (depth * mixing + (depth - 1) * thinking) + predicted * (thinking + head)
+    return 3.0 * forward
