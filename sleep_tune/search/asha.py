@@ -1,0 +1,59 @@
+"""ASHA's stopping rule on nominal words. Knows nothing of trials, of Ray, or of where the values come from.
+
+Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020), in the form that stops instead
+of pausing: each arrival at a rung is judged at once, against those that have been there.
+"""
+
+import math
+from collections.abc import Sequence
+
+from sleep_tune.search.space import Scheduler
+
+__all__ = ["goes_on", "num_kept", "rung_shares", "rungs_of"]
+
+
+def rung_shares(first_rung: float, reduction: float) -> tuple[float, ...]:
+    """Shares of the budget, below 1 and ascending, at which trials are compared: 1/eta, 1/eta^2, ... >= first_rung.
+
+    Args:
+        first_rung: the lowest share allowed, in (0, 1].
+        reduction: eta, the share of trials that goes on is 1/eta; above 1.
+
+    >>> rung_shares(0.1, 3)
+    (0.1111111111111111, 0.3333333333333333)
+    """
+    shares = []
+    share = 1 / reduction
+    while share >= first_rung - 1e-9:
+        shares.append(share)
+        share /= reduction
+    return tuple(reversed(shares))
+
+
+def rungs_of(scheduler: Scheduler) -> tuple[float, ...]:
+    """The shares at which a scheduler compares trials; none for 'none'."""
+    return rung_shares(scheduler.first_rung, scheduler.reduction) if scheduler.name == "asha" else ()
+
+
+def num_kept(reported: int, reduction: float) -> int:
+    """How many of `reported` arrivals at a rung are the best 1/eta: rounded down, and at least one."""
+    return max(1, math.floor(reported / reduction + 1e-9))
+
+
+def goes_on(values: Sequence[float], reduction: float, mode: str) -> bool:
+    """Whether the last arrival at a rung is among the best 1/eta of all that have arrived there.
+
+    The rule is decided by order of arrival: the first one always goes on, and nothing said before is taken back. Ties
+    go to the earlier arrival. A value that is not finite never goes on, and counts as worse than any other.
+
+    Args:
+        values: the objective of every arrival, in their order; the last is the one that is judged.
+        reduction: eta, above 1.
+        mode: 'min' or 'max'.
+    """
+    *others, value = values
+    if not math.isfinite(value):
+        return False
+    sign = 1 if mode == "min" else -1
+    ahead = sum(math.isfinite(other) and sign * other <= sign * value for other in others)
+    return ahead < num_kept(len(values), reduction)

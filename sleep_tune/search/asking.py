@@ -1,0 +1,104 @@
+"""What to ask for next: one more trial of a study, or one more run over fresh seeds; and what need not be trained.
+
+Starts nothing and stops nothing. Every step is one event, and follows from the events before it alone.
+"""
+
+from sleep_tune.search.configs import TrialConfigs
+from sleep_tune.search.finalists import due_repeats, fresh_seeds
+from sleep_tune.search.memory import Memory
+from sleep_tune.search.space import Space, configuration_key
+from sleep_tune.search.state import TrialState
+from sleep_tune.search.stopping import reason_to_stop
+
+__all__ = ["MAX_REPEATS", "Asker"]
+
+MAX_REPEATS = 20
+"""Proposals in a row that repeat an earlier one before its result is taken; the second half are drawn at random."""
+
+
+class Asker:
+    """Asks the studies in turn, then for the repeats that are due.
+
+    Args:
+        space: the study.
+        memory: what is known, and where events are written.
+        configs: what a trial would be.
+        seed: of the search's own runs, the same for all of them.
+    """
+
+    def __init__(self, space: Space, memory: Memory, configs: TrialConfigs, *, seed: int) -> None:
+        self._space = space
+        self._memory = memory
+        self._configs = configs
+        self._seed = seed
+        self._seeds = fresh_seeds(space, taken=seed)
+
+    def ask(self) -> bool:
+        """Ask one study for one more trial; False when none has any to give now."""
+        for study in self._memory.studies:
+            state = self._memory.state.study(study.name)
+            if state.ended is not None:
+                continue
+            reason = reason_to_stop(state, self._memory.state, study.stop, study.num_settings, now=self._memory.now())
+            if reason is not None:
+                self._memory.record("ended", study=study.name, reason=reason)
+                continue
+            if state.repeats > MAX_REPEATS:
+                continue  # what it proposes is being trained; it may know better when one of these has ended
+            parameters = study.sampler.ask(state.asks, explore=state.repeats >= MAX_REPEATS // 2)
+            trial = f"{study.prefix}t{state.asks + 1:04d}"
+            self._memory.record_asked(
+                trial,
+                role="search",
+                arm=study.baseline or trial,
+                seed=self._seed,
+                study=study.name,
+                number=state.asks,
+                parameters=parameters,
+                group=str(parameters.get(self._space.scheduler.within or "", "")),
+            )
+            return True
+        return False
+
+    def repeat(self) -> bool:
+        """Ask for one more run over fresh seeds; False when none is due now."""
+        for repeat in due_repeats(self._space, self._memory.state, self._seeds):
+            if repeat.id not in self._memory.state.trials:
+                self._memory.record_asked(
+                    repeat.id,
+                    role=repeat.role,
+                    arm=repeat.arm,
+                    seed=repeat.seed,
+                    study="",
+                    number=None,
+                    parameters=repeat.parameters,
+                    group="",
+                )
+                return True
+        return False
+
+    def settle(self, trial: TrialState) -> bool:
+        """End a trial that cannot or need not be trained; False if it is to be."""
+        refusal = self._configs.refusal(trial)
+        if refusal is not None:
+            self._memory.record("refused", trial, kind=refusal.kind, reason=refusal.reason)
+            return True
+        if trial.number is None:
+            return False
+        study = self._memory.state.study(trial.study)
+        first = self._memory.state.trials[study.known.get(configuration_key(trial.parameters), trial.id)]
+        if first is trial:
+            return False
+        if study.repeats < MAX_REPEATS or not first.ended:
+            self._memory.record("refused", trial, kind="repeat", reason=f"repeats {first.id}")
+            return True
+        self._memory.record(
+            first.state,
+            trial,
+            repeats=first.id,
+            reason=f"has the result of {first.id}",
+            kind=first.kind,
+            value=first.value,
+            outcome=None if first.outcome is None else first.outcome.to_json(),
+        )
+        return True

@@ -1,0 +1,247 @@
+"""The one brain of a search: what to train next, who stops, when it is over. Whoever runs the trials asks here.
+
+Knows no processes, no Ray and no torch. Everything that it decides is in trials.jsonl before it is acted upon, and
+what it knows is a fold over those lines, so that a search killed at any moment goes on as if it had not been.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.records import Decision, Outcome, Progress
+from sleep_tune.search import asha, experiment
+from sleep_tune.search.asking import Asker
+from sleep_tune.search.configs import TrialConfigs
+from sleep_tune.search.fitting import budget_words, check_ends, check_fits
+from sleep_tune.search.memory import Memory
+from sleep_tune.search.space import CorpusSummary, Space
+from sleep_tune.search.state import MAIN, SearchState, TrialState
+from sleep_tune.search.work import Done, Trial, Wait
+
+__all__ = ["Director", "Done", "Trial", "Wait"]
+
+class Director:
+    """Opens the experiment folder, or goes on with the one that is there. Not for several threads at once.
+
+    Args:
+        space: the study.
+        base: what `space.base` composes to.
+        corpus: what every trial reads.
+        folder: results/<name>; made if absent.
+        gpus: GPUs that one trial holds while it runs.
+        clock: seconds since 1970.
+
+    Raises:
+        BudgetError: a baseline or a choice that the budget can never hold.
+        ConfigError: a search that would never end.
+        RunFolderError: the folder holds another study, is in use, or its log cannot be read.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        base: RunConfig,
+        corpus: CorpusSummary,
+        folder: Path,
+        *,
+        gpus: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        check_fits(space, base, corpus)
+        check_ends(space, gpus)
+        self.space = space
+        self.corpus = corpus
+        self.folder = folder.resolve()
+        self.budget_words = budget_words(base, corpus)
+        self.rungs = asha.rungs_of(space.scheduler)
+        """Shares of the budget, below 1, at which search trials are compared."""
+        self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)
+        self._gpus = gpus
+        experiment.open_folder(self.folder, space, base, corpus)
+        self._memory = Memory(self.folder, space, clock)
+        self._asker = Asker(space, self._memory, self._configs, seed=base.training.seed)
+        if not self.finished:
+            self._open_session()
+
+    @property
+    def state(self) -> SearchState:
+        """All that is known; to be read only."""
+        return self._memory.state
+
+    @property
+    def trials(self) -> Mapping[str, TrialState]:
+        """Every trial asked for so far, in that order."""
+        return MappingProxyType(self.state.trials)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial, baseline and finalist has ended."""
+        return self.state.finished
+
+    @property
+    def ended(self) -> str | None:
+        """Why the search asks for no more trials, once it does (baselines and finalists may still be running)."""
+        return self.state.study(MAIN).ended
+
+    def best(self) -> TrialState | None:
+        """The best completed trial of the search so far."""
+        name = self.state.study(MAIN).best
+        return None if name is None else self.state.trials[name]
+
+    def counts(self) -> dict[str, int]:
+        """Trials by state; states that none is in are left out."""
+        states = [trial.state for trial in self.state.trials.values()]
+        return {state: states.count(state) for state in dict.fromkeys(states)}
+
+    def seconds(self) -> float:
+        """Wall clock, summed over sessions."""
+        return self.state.seconds(self._memory.now())
+
+    def next(self) -> Trial | Wait | Done:
+        """What to do with a free slot. A trial returned here is running from now on."""
+        if self.finished:
+            return Done()
+        while True:
+            waiting = self.state.first_waiting()
+            if waiting is None:
+                if not self._asker.ask() and not self._asker.repeat():
+                    break
+            elif waiting.attempt:
+                return self._start(waiting, "resumed")
+            elif not self._asker.settle(waiting):
+                return self._start(waiting, None)
+        if not self.state.all_ended():
+            return Wait()
+        self._memory.record("closed", finished=True)
+        return Done()
+
+    def on_progress(self, trial_id: str, progress: Progress) -> Decision:
+        """Take a report in and answer it. A heartbeat is remembered, a rung logged, and what is decided there too.
+
+        A rung reported again, by a later attempt, is answered as before: its first report counts.
+
+        Raises:
+            ConfigError: the run does not report the objective.
+        """
+        trial = self.state.trials[trial_id]
+        if trial.state != "running":
+            return Decision.STOP
+        trial.progress = progress
+        rung = progress.rung
+        if rung is None:
+            return Decision.STOP if trial.told_to_stop else Decision.CONTINUE
+        if rung not in trial.rungs:
+            value = self._objective(progress.metrics)
+            self._memory.record("report", trial, rung=rung, value=value, progress=progress.to_json())
+        return self._judge(trial, rung)
+
+    def on_end(self, trial_id: str, outcome: Outcome) -> None:
+        """A run has ended by itself, or as it was told to. One that was interrupted is left for the next session.
+
+        Raises:
+            ConfigError: a completed run that does not report the objective.
+        """
+        trial = self.state.trials[trial_id]
+        if trial.state != "running":
+            return
+        if outcome.state == "stopped":
+            if trial.told_to_stop:
+                self._memory.record("stopped", trial, outcome=outcome.to_json())
+            return
+        value = self._objective(outcome.metrics)
+        if math.isfinite(value):
+            self._memory.record("completed", trial, value=value, outcome=outcome.to_json())
+        else:
+            reason = f"{self.space.objective.metric} is not a finite number at the end"
+            self._memory.record("failed", trial, kind="diverged", reason=reason, outcome=outcome.to_json())
+
+    def on_failure(self, trial_id: str, reason: str, kind: str, log: str | None = None) -> None:
+        """A run failed for good.
+
+        Args:
+            trial_id: whose run.
+            reason: in a sentence.
+            kind: 'diverged' or 'out_of_memory' (the settings' doing: the sampler is told), 'bug' (ours) or
+                'infrastructure' (the machine's; see `on_lost` for a process that may be started again).
+            log: path of a file that says more.
+        """
+        trial = self.state.trials[trial_id]
+        if trial.state == "running":
+            self._memory.record("failed", trial, kind=kind, reason=reason, log=log)
+
+    def on_lost(self, trial_id: str, reason: str = "its process died", log: str | None = None) -> Trial | None:
+        """A run's process died: its next attempt, or None if it has ended, or failed now after `max_retries`."""
+        trial = self.state.trials[trial_id]
+        if trial.state != "running":
+            return None
+        if trial.told_to_stop:
+            self._memory.record("stopped", trial, outcome=None)
+            return None
+        if trial.retries < self.space.resources.max_retries:
+            return self._start(trial, "lost")
+        times = f"after {trial.attempt} attempts" if trial.attempt > 1 else "at its first attempt"
+        self._memory.record("failed", trial, kind="infrastructure", reason=f"{reason} {times}", log=log)
+        return None
+
+    def close(self) -> None:
+        """End this session. Running trials go on in the next one."""
+        if not self.finished:
+            self._memory.record("closed", finished=False)
+        self._memory.close()
+
+    def _open_session(self) -> None:
+        if not self.state.sessions:
+            corpus = {"words": self.corpus.words, "samples": self.corpus.samples}
+            self._memory.record("opened", space=self.space.name, budget_words=self.budget_words, corpus=corpus)
+            return
+        self._memory.record("resumed")
+        for trial in list(self.state.trials.values()):
+            if trial.state == "waiting" and trial.rungs:
+                self._judge(trial, max(trial.rungs))  # reported, and killed before the decision was written
+                if trial.told_to_stop:
+                    self._memory.record("stopped", trial, outcome=None)
+
+    def _start(self, trial: TrialState, after: str | None) -> Trial:
+        self._memory.record("started", trial, attempt=trial.attempt + 1, after=after, gpus=self._gpus)
+        return Trial(
+            id=trial.id,
+            role=trial.role,
+            arm=trial.arm,
+            seed=trial.seed,
+            parameters=dict(trial.parameters),
+            attempt=trial.attempt,
+            config=self._configs.of(trial),
+            group=trial.group,
+        )
+
+    def _judge(self, trial: TrialState, rung: int) -> Decision:
+        """What was decided at the rung, or is now."""
+        if trial.role != "search" or not self.rungs or rung >= self.budget_words:
+            return Decision.CONTINUE
+        if rung not in trial.decisions:
+            values = self.state.values_at(trial, rung)
+            reduction = self.space.scheduler.reduction
+            is_kept = asha.goes_on(values, reduction, self.space.objective.mode)
+            self._memory.record(
+                "rung",
+                trial,
+                rung=rung,
+                value=values[-1],
+                decision=(Decision.CONTINUE if is_kept else Decision.STOP).value,
+                reported=len(values),
+                kept=asha.num_kept(len(values), reduction),
+                group=trial.group,
+            )
+        return trial.decisions[rung]
+
+    def _objective(self, metrics: Mapping[str, float]) -> float:
+        """The objective among what a run reports; NaN if it is not finite."""
+        metric = self.space.objective.metric
+        if metric not in metrics:
+            raise ConfigError(unknown("objective.metric", metric, metrics))
+        value = float(metrics[metric])
+        return value if math.isfinite(value) else math.nan

@@ -1,0 +1,61 @@
+"""The launcher 'inline': one trial at a time in this process. For debugging, and for searches with a fake worker."""
+
+import traceback
+from collections.abc import Callable
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import from_dict
+from sleep_tune.errors import Diverged, OutOfMemory, TrialFailure, UserError
+from sleep_tune.records import Decision, Outcome, Progress, Report
+from sleep_tune.search.director import Director, Done, Trial, Wait
+
+__all__ = ["KINDS", "Worker", "run_inline"]
+
+Worker = Callable[[RunConfig, Report], Outcome]
+"""Trains one configuration, reporting as it goes; a failure is raised."""
+
+KINDS: dict[type[TrialFailure], str] = {Diverged: "diverged", OutOfMemory: "out_of_memory"}
+"""What a run may raise of itself -> the kind of failure that the search is told."""
+
+
+def run_inline(director: Director, worker: Worker, refresh: Callable[[], None] = lambda: None) -> None:
+    """Train until the search is over.
+
+    Args:
+        director: says what to train, and decides.
+        worker: trains it.
+        refresh: called after every report and every end, to show what has changed.
+
+    Raises:
+        UserError: a run met the user's mistake (a full disk); the search stops, and goes on when run again.
+        Exception: a bug in a run; it is recorded as failed and the search stops with the traceback.
+    """
+    while True:
+        match director.next():
+            case Trial() as trial:
+                _train(director, worker, trial, refresh)
+                refresh()
+            case Wait():
+                raise RuntimeError("the search waits for a trial, and none is running here")
+            case Done():
+                return
+
+
+def _train(director: Director, worker: Worker, trial: Trial, refresh: Callable[[], None]) -> None:
+    def report(progress: Progress) -> Decision:
+        decision = director.on_progress(trial.id, progress)
+        refresh()
+        return decision
+
+    try:
+        outcome = worker(from_dict(trial.config), report)
+    except TrialFailure as failure:
+        director.on_failure(trial.id, str(failure), KINDS[type(failure)])
+    except UserError:
+        raise
+    except Exception as error:
+        told = "".join(traceback.format_exception_only(error)).strip()
+        director.on_failure(trial.id, told, "bug")
+        raise
+    else:
+        director.on_end(trial.id, outcome)

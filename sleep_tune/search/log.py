@@ -1,0 +1,115 @@
+"""trials.jsonl, the search's memory: appended and synced line by line, read back after any kill.
+
+Knows nothing of what the events mean. `data` of each event, written by the director:
+
+| event | data |
+|---|---|
+| opened | space, budget_words, corpus: {words, samples} |
+| resumed | nothing |
+| asked | study, number (of the ask, from 0; null for repeats over seeds), parameters, group |
+| started | after: null, "resumed" or "lost"; gpus |
+| report | rung (nominal words), value (of the objective), progress (with every metric) |
+| rung | rung, value, decision: "continue" or "stop", reported (arrivals so far), kept, group |
+| stopped | outcome (null when the process ended before it could say) |
+| completed | value, outcome; repeats (the trial whose result it took), if it was not trained |
+| failed | kind: diverged, out_of_memory, infrastructure or bug; reason; log (path) |
+| refused | kind: budget, config or repeat; reason |
+| ended | study, reason: that study asks for no more trials |
+| closed | finished: whether the search is over, or only this session |
+"""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+
+from sleep_tune.errors import RunFolderError
+from sleep_tune.files import sync_folder
+from sleep_tune.records import SCHEMA, Event
+
+__all__ = ["EventLog"]
+
+
+class EventLog:
+    """An append-only file of events, held by one process at a time.
+
+    Opening it reads every whole line and cuts off a torn last one, so that what is appended starts a line of its own.
+
+    Args:
+        path: the file; made if absent, its folder must exist.
+
+    Raises:
+        RunFolderError: another process holds the file, a line before the last is no event, or a newer version of
+            sleep-tune wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        is_new = not path.exists()
+        self._file = path.open("a+b")
+        try:
+            self._lock()
+            if is_new:
+                sync_folder(path.parent)
+            self.events = self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, event: Event) -> None:
+        """Write one event; on return the disk has it."""
+        line = json.dumps(event.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
+        self._file.write(line.encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Let go of the file. Nothing is pending: every event was synced when it was appended."""
+        self._file.close()
+
+    def __enter__(self) -> "EventLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunFolderError(
+                f"{self.path.parent} is in use: another process is running this search; wait for it or stop it"
+            ) from error
+
+    def _read(self) -> tuple[Event, ...]:
+        self._file.seek(0)
+        content = self._file.read()
+        events = []
+        start = 0
+        while (end := content.find(b"\n", start)) >= 0:
+            try:
+                events.append(_parse(content[start:end]))
+            except (ValueError, TypeError) as error:
+                if end + 1 < len(content):
+                    raise RunFolderError(
+                        f"{self.path}:{len(events) + 1}: expected an event of a search (schema {SCHEMA}), "
+                        f"got {content[start:end][:80]!r} ({error})"
+                    ) from error
+                break
+            start = end + 1
+        if start < len(content):
+            self._file.truncate(start)
+            os.fsync(self._file.fileno())
+        return tuple(events)
+
+
+def _parse(line: bytes) -> Event:
+    values = json.loads(line)
+    if not isinstance(values, dict):
+        raise TypeError("not an object")
+    if values.get("schema") != SCHEMA:
+        raise ValueError(f"schema is {values.get('schema')}, this version reads {SCHEMA}")
+    return Event.from_json(values)
