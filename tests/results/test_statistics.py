@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -36,6 +36,7 @@ def test_paired_difference_is_scipys(count: int, seed: int) -> None:
     assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
 
 
+@settings(max_examples=30, deadline=None)
 @given(p_values)
 def test_holm_is_statsmodels(values: list[float]) -> None:
     expected = multipletests(values, method="holm")[1]

@@ -1,0 +1,70 @@
+"""What a comparison says: its arms, their differences to the baseline, its notes and its verdict.
+
+Frozen records only; how they are computed and how they look are other files' business.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sleep_tune.results.experiment import Experiment
+from sleep_tune.results.statistics import Difference, Estimate
+
+__all__ = ["BASELINE", "PAIRS", "Arm", "Comparison", "Contrast"]
+
+BASELINE = "epochs"
+"""The arm that every other is compared with."""
+
+PAIRS = "test/pairs_accuracy"
+"""The second endpoint, where it was measured: what the model knows of language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """An arm's difference to the baseline at one endpoint."""
+
+    difference: Difference
+    """Arm minus baseline over the seeds that both have completed."""
+    p_holm: float | None
+    """Corrected over the contrasts of this endpoint; None where there is no p."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One row of the comparison."""
+
+    name: str
+    kind: str
+    """'baseline', 'control' or 'finalist'."""
+    parameters: Mapping[str, Any]
+    """What sets it apart from the base of the study, by dotted key."""
+    seeds: tuple[int, ...]
+    """Completed runs' seeds."""
+    unfinished: tuple[int, ...]
+    """Seeds asked for that are still to end."""
+    failures: Mapping[int, str]
+    """Seed -> why its run failed or was refused."""
+    values: Mapping[str, Mapping[int, float]]
+    """Metric -> seed -> its finite value."""
+    estimates: Mapping[str, Estimate]
+    """Metric -> mean over the completed seeds; costs (words_seen, updates, flops, gpu_hours, cpu_hours) among them."""
+    contrasts: Mapping[str, Contrast]
+    """Endpoint -> difference to the baseline; empty for the baseline itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The answer of one experiment, as far as it has got."""
+
+    experiment: Experiment
+    arms: tuple[Arm, ...]
+    """The baseline, the controls, the finalists (best in the search first)."""
+    metrics: tuple[str, ...]
+    """Every metric and cost that any arm has, in the order of the columns."""
+    endpoints: tuple[str, ...]
+    """Metrics at which arms are compared; the primary one first."""
+    trials: Mapping[str, int]
+    """State -> number of the search's trials."""
+    notes: tuple[str, ...]
+    verdict: str
+    """One sentence: which arms the table tells apart from the baseline, or that it cannot."""

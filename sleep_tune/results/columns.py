@@ -1,0 +1,88 @@
+"""What the comparison has columns for: each one's heading, which way is better, and how its numbers are written.
+
+Knows nothing of arms or statistics.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+__all__ = ["COLUMNS", "Column", "column", "order", "short_names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the comparison."""
+
+    heading: str
+    write: Callable[[float], str]
+    """A number as it is shown."""
+    better: str | None = None
+    """'min', 'max', or None where neither is better."""
+    unit: str = ""
+    """Unit of the number as it is shown, for a sentence."""
+
+
+def _decimals(number: float) -> str:
+    return f"{number:.3f}"
+
+
+def _percent(number: float) -> str:
+    return f"{100 * number:.1f}"
+
+
+def _general(number: float) -> str:
+    return f"{number:,.{2 if abs(number) < 100 else 1 if abs(number) < 1000 else 0}f}"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _scientific(number: float) -> str:
+    return f"{number:.2e}".replace("e+", "e")
+
+
+def _hours(number: float) -> str:
+    return f"{number:.3g}"
+
+
+COLUMNS: dict[str, Column] = {
+    "test/nll": Column("test nll", _decimals, "min", "nats per token"),
+    "test/pseudo_perplexity": Column("perplexity", _general, "min"),
+    "test/pairs_accuracy": Column("test pairs %", _percent, "max", "points"),
+    "words_seen": Column("words seen", _count),
+    "updates": Column("updates", _count),
+    "flops": Column("FLOPs", _scientific, "min"),
+    "gpu_hours": Column("GPU-hours", _hours, "min"),
+    "cpu_hours": Column("CPU-hours", _hours, "min"),
+}
+"""Column -> how it is shown, in the order in which it is shown. Other metrics stay in the CSV."""
+
+
+def column(key: str) -> Column:
+    """How `key` is shown; a metric outside the table under its own name."""
+    known = COLUMNS.get(key)
+    return known if known is not None else Column(key.replace("/", " ", 1), _decimals)
+
+
+def order(keys: Iterable[str]) -> list[str]:
+    """The columns' order, then every other key by name."""
+    given = set(keys)
+    return [key for key in COLUMNS if key in given] + sorted(given - COLUMNS.keys())
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Dotted keys -> their shortest endings that tell them apart.
+
+    >>> short_names(["sleep.folds", "sleep.replay.ratio", "sleep.length.ratio"])
+    {'sleep.folds': 'folds', 'sleep.replay.ratio': 'replay.ratio', 'sleep.length.ratio': 'length.ratio'}
+    """
+    parts = {key: key.split(".") for key in dict.fromkeys(keys)}
+    names = {}
+    for key, segments in parts.items():
+        others = [other for other in parts.values() if other is not segments]
+        length = 1
+        while length < len(segments) and any(other[-length:] == segments[-length:] for other in others):
+            length += 1
+        names[key] = ".".join(segments[-length:])
+    return names

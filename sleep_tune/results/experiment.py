@@ -1,0 +1,77 @@
+"""What an experiment says of itself in experiment.yaml, as far as its comparison needs it.
+
+A folder that lost that file is still compared, under the defaults. Knows nothing of trials.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sleep_tune.errors import DataError
+
+__all__ = ["DESCRIPTION", "Experiment", "describe"]
+
+DESCRIPTION = "experiment.yaml"
+"""The description's name in an experiment folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """The study that an experiment folder holds."""
+
+    name: str
+    objective: str = "eval/nll"
+    """What the search improves, on dev."""
+    mode: str = "min"
+    """'min' or 'max'."""
+    parameters: tuple[str, ...] = ()
+    """Dotted keys that were searched."""
+    tuned: Mapping[str, int] = field(default_factory=dict)
+    """Baseline -> trials planned for its own small search; 0 where it runs with the base's settings."""
+    seeds: int | None = None
+    """Fresh seeds that every arm is to be repeated over."""
+    workers: int = 1
+    """Processes that train a run together: its hours count this many times."""
+
+    @property
+    def primary(self) -> str:
+        """The primary endpoint, named before the run: the objective, measured on test."""
+        return f"test/{self.objective.removeprefix('eval/')}"
+
+
+def describe(folder: Path) -> Experiment:
+    """The experiment in `folder`: under the folder's name and the defaults where it does not say.
+
+    Raises:
+        DataError: its description is not YAML, or no mapping.
+    """
+    path = folder / DESCRIPTION
+    name = folder.resolve().name
+    if not path.is_file():
+        return Experiment(name=name)
+    try:
+        described = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not YAML: {error}") from error
+    if not isinstance(described, Mapping):
+        raise DataError(f"{path} must hold a mapping; got {type(described).__name__}")
+    space = _section(described, "space")
+    objective, baselines = _section(space, "objective"), _section(space, "baselines")
+    return Experiment(
+        name=str(space.get("name", name)),
+        objective=str(objective.get("metric", "eval/nll")),
+        mode=str(objective.get("mode", "min")),
+        parameters=tuple(_section(space, "parameters")),
+        tuned={baseline: int(_section(baselines, baseline).get("trials") or 0) for baseline in baselines},
+        seeds=_section(space, "finalists").get("seeds"),
+        workers=int(_section(space, "resources").get("workers", 1)),
+    )
+
+
+def _section(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A nested mapping; empty where it is missing or null."""
+    value = mapping.get(key)
+    return dict(value) if isinstance(value, Mapping) else {}

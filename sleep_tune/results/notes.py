@@ -1,0 +1,125 @@
+"""What a reader must know before believing the table: what was matched, tuned, repeated, and what is missing.
+
+Sentences from the numbers of a comparison; computes no statistic and draws nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sleep_tune.results.arms import BASELINE, Arm, Comparison
+from sleep_tune.results.columns import column, short_names
+
+__all__ = ["ENOUGH_SEEDS", "write_notes"]
+
+ENOUGH_SEEDS = 5
+"""Below this a t interval is so wide (2.8 standard errors at 5, 4.3 at 3, 12.7 at 2) that only large effects show."""
+
+CONTROL = "as_epochs"
+
+MATCHED = 0.01
+"""Words seen that differ by a larger share are no longer called matched."""
+
+
+def write_notes(comparison: Comparison) -> Iterator[str]:
+    """The notes, in the order in which they matter."""
+    yield from _matched(comparison.arms)
+    yield from _tuned(comparison)
+    yield from _control(comparison.arms)
+    yield from _seeds(comparison)
+    yield from _missing(comparison.arms)
+    yield from _statistics(comparison)
+
+
+def _matched(arms: Sequence[Arm]) -> Iterator[str]:
+    """How nearly the arms had the same budget."""
+    words = [value for arm in arms for value in arm.values.get("words_seen", {}).values()]
+    if not words:
+        return
+    spread = (max(words) - min(words)) / max(words)
+    if spread > MATCHED:
+        yield (
+            f"Not matched: runs saw {min(words):,.0f} to {max(words):,.0f} words ({spread:.1%} apart), "
+            "so arms differ in more than their settings."
+        )
+        return
+    seen = f"{max(words):,.0f} words"
+    if spread:
+        seen = f"{min(words):,.0f} to {seen} ({spread:.3%} apart)"
+    costs = " and ".join(f"{column(key).heading} within {_spread(arms, key):.2%}" for key in ("updates", "flops"))
+    yield f"Matched on words seen: every run saw {seen}; {costs}."
+
+
+def _spread(arms: Sequence[Arm], key: str) -> float:
+    """Largest difference of a cost between any two runs, as a share of the largest."""
+    values = [value for arm in arms for value in arm.values.get(key, {}).values()]
+    return (max(values) - min(values)) / max(values) if values and max(values) > 0 else 0.0
+
+
+def _tuned(comparison: Comparison) -> Iterator[str]:
+    """What was tuned for whom; what the search came to."""
+    experiment, trials = comparison.experiment, comparison.trials
+    count = sum(trials.values())
+    ended = ", ".join(f"{number} {state}" for state, number in sorted(trials.items()))
+    finalists = [arm.name for arm in comparison.arms if arm.kind == "finalist"]
+    if count:
+        names = ", ".join(short_names(experiment.parameters).values()) or "its parameters"
+        chosen = f"; its best {len(finalists)} are the finalists" if finalists else ""
+        direction = "lowest" if experiment.mode == "min" else "highest"
+        yield (
+            f"Tuned for the finalists: a search of {count} trials ({ended}) over {names} "
+            f"for the {direction} {experiment.objective} on dev{chosen}. Its own runs are not in the table."
+        )
+    baselines = [arm.name for arm in comparison.arms if arm.kind != "finalist"]
+    plain = [name for name in baselines if not experiment.tuned.get(name)]
+    if plain:
+        yield f"Not tuned: {' and '.join(plain)} ran with the study's base settings."
+    for name in baselines:
+        if name not in plain:
+            yield f"Tuned for {name}: a search of its own, {experiment.tuned[name]} trials."
+
+
+def _control(arms: Sequence[Arm]) -> Iterator[str]:
+    """What the A/A control is for."""
+    if any(arm.name == CONTROL for arm in arms):
+        yield f"{CONTROL} obeys the law of {BASELINE} in other orders: its distance from {BASELINE} shows the noise."
+
+
+def _seeds(comparison: Comparison) -> Iterator[str]:
+    """How many seeds speak, and whether they are enough."""
+    counts = [len(arm.seeds) for arm in comparison.arms if arm.seeds]
+    if not counts:
+        return
+    least, most = min(counts), max(counts)
+    number = f"{least}" if least == most else f"{least} to {most}"
+    noun = "seed" if most == 1 else "seeds"
+    advice = "" if least >= ENOUGH_SEEDS else f" That is few: plan at least {ENOUGH_SEEDS}, 20 for a claim in print."
+    shared = ", the same ones for every arm" if _share(comparison.arms) and most > 1 else ""
+    yield f"{number} {noun} an arm{shared}; nothing was chosen on test.{advice}"
+
+
+def _share(arms: Sequence[Arm]) -> bool:
+    """Whether every arm that has completed runs has completed the same seeds."""
+    return len({frozenset(arm.seeds) for arm in arms if arm.seeds}) == 1
+
+
+def _missing(arms: Sequence[Arm]) -> Iterator[str]:
+    """Runs that the table lacks."""
+    for arm in arms:
+        for seed, reason in arm.failures.items():
+            yield f"Missing: {arm.name}, seed {seed}, failed: {reason.strip().splitlines()[0]}."
+        if arm.unfinished:
+            seeds = ", ".join(str(seed) for seed in arm.unfinished)
+            yield f"Not finished: {arm.name}, seed {seeds}."
+
+
+def _statistics(comparison: Comparison) -> Iterator[str]:
+    """How intervals and p were made, where there are any."""
+    tests = {
+        column(key).heading: sum(1 for arm in comparison.arms if key in arm.contrasts and arm.contrasts[key].p_holm)
+        for key in comparison.endpoints
+    }
+    if any(tests.values()):
+        counts = " and ".join(f"{number} at {heading}" for heading, number in tests.items() if number)
+        yield (
+            f"[low, high]: 95% Student t over seeds; differences to {BASELINE}: paired over shared seeds, "
+            f"p after Holm over the arms ({counts})."
+        )

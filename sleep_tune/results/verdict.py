@@ -1,0 +1,104 @@
+"""One honest sentence: which arms the primary endpoint tells apart from epochs, or that it cannot.
+
+Written from the numbers alone; a difference is claimed only where its corrected p allows.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sleep_tune.results.arms import BASELINE, Arm, Comparison
+from sleep_tune.results.columns import column
+
+__all__ = ["LEVEL", "difference_text", "improves", "is_claim", "write_verdict"]
+
+LEVEL = 0.05
+"""A corrected p below this is a claim."""
+
+
+def write_verdict(comparison: Comparison) -> str:
+    """The sentence."""
+    primary = comparison.experiment.primary
+    what = column(primary).heading
+    baseline = next((arm for arm in comparison.arms if arm.name == BASELINE), None)
+    finalists = [arm for arm in comparison.arms if arm.kind == "finalist"]
+    if baseline is None or not baseline.seeds:
+        return f"No verdict yet: no run of the baseline {BASELINE} has been completed."
+    if not any(arm.seeds for arm in finalists):
+        return "No verdict yet: no run of a finalist has been completed."
+    compared = [arm for arm in finalists if primary in arm.contrasts]
+    if not compared:
+        return f"No verdict: no seed has {what} for both {BASELINE} and a finalist."
+    if all(arm.contrasts[primary].p_holm is None for arm in compared):
+        return (
+            f"One seed an arm supports no claim, for how far seeds alone scatter is not known: "
+            f"the largest difference in {what} is {_largest(compared, comparison)}."
+        )
+    claimed = [arm for arm in compared if is_claim(arm, primary)]
+    if not claimed:
+        return (
+            f"The table cannot tell sleep from {BASELINE} at the same words: "
+            f"no difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
+        )
+    return _claims(claimed, comparison) + _doubt(comparison)
+
+
+def is_claim(arm: Arm, endpoint: str) -> bool:
+    """Whether the arm's difference to the baseline holds after correction."""
+    contrast = arm.contrasts.get(endpoint)
+    return contrast is not None and contrast.p_holm is not None and contrast.p_holm < LEVEL
+
+
+def improves(arm: Arm, endpoint: str, mode: str) -> bool:
+    """Whether the arm's mean is on the better side of the baseline's."""
+    mean = arm.contrasts[endpoint].difference.mean
+    return mean < 0 if mode == "min" else mean > 0
+
+
+def difference_text(arm: Arm, endpoint: str) -> str:
+    """`-0.051 [-0.082, -0.020]`: the difference as it is shown, with its interval where there is one."""
+    difference, write = arm.contrasts[endpoint].difference, column(endpoint).write
+    mean = _signed(write, difference.mean)
+    if difference.low is None or difference.high is None:
+        return mean
+    return f"{mean} [{_signed(write, difference.low)}, {_signed(write, difference.high)}]"
+
+
+def _signed(write: Callable[[float], str], number: float) -> str:
+    """The number with its sign, a zero without."""
+    text = write(abs(number))
+    return text if float(text.replace(",", "")) == 0 else f"{'-' if number < 0 else '+'}{text}"
+
+
+def _largest(arms: Sequence[Arm], comparison: Comparison) -> str:
+    """The arm whose difference is largest, with its numbers."""
+    primary = comparison.experiment.primary
+    arm = max(arms, key=lambda arm: abs(arm.contrasts[primary].difference.mean))
+    return f"{arm.name}'s, {_numbers(arm, primary)}"
+
+
+def _numbers(arm: Arm, endpoint: str) -> str:
+    """Difference, unit, p and seeds of one arm."""
+    contrast = arm.contrasts[endpoint]
+    p = "" if contrast.p_holm is None else f", Holm p = {contrast.p_holm:.2g}"
+    count = contrast.difference.count
+    return f"{difference_text(arm, endpoint)} {column(endpoint).unit}{p}, {count} seed{'' if count == 1 else 's'}"
+
+
+def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
+    """What the corrected p values allow to say."""
+    primary, mode = comparison.experiment.primary, comparison.experiment.mode
+    better = [arm for arm in claimed if improves(arm, primary, mode)]
+    worse = [arm for arm in claimed if not improves(arm, primary, mode)]
+    parts = [f"{arm.name} is better ({_numbers(arm, primary)})" for arm in better]
+    parts += [f"{arm.name} is worse ({_numbers(arm, primary)})" for arm in worse]
+    answer = f"Sleep beats {BASELINE}" if better else f"Sleep loses to {BASELINE}"
+    return f"{answer} at the same words in {column(primary).heading}: {'; '.join(parts)}."
+
+
+def _doubt(comparison: Comparison) -> str:
+    """A control that is told apart too: what the claim is worth then."""
+    primary = comparison.experiment.primary
+    apart = [arm for arm in comparison.arms if arm.kind == "control" and is_claim(arm, primary)]
+    if not apart:
+        return ""
+    numbers = "; ".join(f"{arm.name}: {_numbers(arm, primary)}" for arm in apart)
+    return f" Doubt it as far as the control differs too ({numbers})."

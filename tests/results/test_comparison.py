@@ -1,0 +1,210 @@
+"""Arms against epochs: who is a row, what is a cell, what is claimed."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+from statsmodels.stats.multitest import multipletests
+
+from sleep_tune.results.arms import Arm, Comparison
+from sleep_tune.results.comparison import compare
+from sleep_tune.results.statistics import holm, paired_difference
+from sleep_tune.results.verdict import LEVEL
+
+SEEDS = (1000, 1001, 1002, 1003, 1004)
+
+
+def fill(log: Any, effects: dict[str, float], seeds: tuple[int, ...] = SEEDS, noise: float = 0.01) -> dict[str, Any]:
+    """Runs of each arm around epochs plus its effect; returns arm -> its nll by seed."""
+    rng = np.random.default_rng(7)
+    base = rng.normal(2.5, 0.05, len(seeds))
+    values = {arm: base + effect + rng.normal(0, noise, len(seeds)) for arm, effect in effects.items()}
+    for arm, nlls in values.items():
+        role = "baseline" if "epochs" in arm else "finalist"
+        for seed, nll in zip(seeds, nlls, strict=True):
+            log.run(arm, seed, float(nll), 0.9 - float(nll) / 100, role=role, parameters={"sleep.folds": 5})
+    return values
+
+
+def by_name(comparison: Comparison) -> dict[str, Arm]:
+    return {arm.name: arm for arm in comparison.arms}
+
+
+def notes(comparison: Comparison) -> str:
+    return "\n".join(comparison.notes)
+
+
+def test_rows_are_the_baseline_then_controls_then_finalists_and_no_search_trial(log: Any) -> None:
+    log.open()
+    log.ask("t0001", parameters={"sleep.folds": 5})
+    log.complete("t0001", {"eval/nll": 1.0})
+    fill(log, {"t0001": 0.0, "as_epochs": 0.0, "epochs": 0.0})
+    comparison = compare(log.folder)
+    assert [(arm.name, arm.kind) for arm in comparison.arms] == [
+        ("epochs", "baseline"),
+        ("as_epochs", "control"),
+        ("t0001", "finalist"),
+    ]
+    assert by_name(comparison)["t0001"].seeds == SEEDS
+    assert comparison.trials == {"completed": 1}
+
+
+def test_a_tuned_baselines_own_search_is_not_among_its_runs(log: Any) -> None:
+    log.open(baselines={"epochs": {"trials": 8}})
+    log.heads["epochs-t0001"] = {"role": "search", "arm": "epochs", "seed": 0}
+    log.event("asked", "epochs-t0001", study="epochs", number=0, parameters={"training.learning_rate": 0.1}, group="")
+    log.complete("epochs-t0001", {"eval/nll": 1.0})
+    fill(log, {"epochs": 0.0, "t0001": 0.0})
+    comparison = compare(log.folder)
+    assert by_name(comparison)["epochs"].seeds == SEEDS
+    assert "Tuned for epochs: a search of its own, 8 trials." in comparison.notes
+
+
+def test_cells_and_differences_are_scipys_and_p_is_holms(log: Any) -> None:
+    log.open()
+    values = fill(log, {"epochs": 0.0, "as_epochs": 0.001, "t0001": -0.03, "t0002": -0.012})
+    arms = by_name(compare(log.folder))
+    estimate = arms["t0001"].estimates["test/nll"]
+    interval = scipy.stats.ttest_1samp(values["t0001"], 0).confidence_interval(0.95)
+    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx(
+        (values["t0001"].mean(), interval.low, interval.high), abs=1e-9
+    )
+    others = ["as_epochs", "t0001", "t0002"]
+    expected = [scipy.stats.ttest_rel(values[name], values["epochs"]).pvalue for name in others]
+    contrasts = [arms[name].contrasts["test/nll"] for name in others]
+    assert [contrast.difference.p for contrast in contrasts] == pytest.approx(expected, abs=1e-9)
+    assert [contrast.p_holm for contrast in contrasts] == pytest.approx(
+        list(multipletests(expected, method="holm")[1]), abs=1e-9
+    )
+    assert arms["epochs"].contrasts == {}
+    assert arms["t0001"].estimates["test/pairs/agreement"].count == 5
+    assert arms["t0001"].estimates["cpu_hours"].mean == pytest.approx(0.01)
+
+
+def test_a_real_difference_is_claimed_with_its_numbers(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "as_epochs": 0.0, "t0001": -0.05, "t0002": 0.05})
+    verdict = compare(log.folder).verdict
+    assert verdict.startswith("Sleep beats epochs at the same words in test nll: t0001 is better (-0.0")
+    assert "t0002 is worse (+0.0" in verdict
+    assert "5 seeds" in verdict
+
+
+def test_no_difference_is_not_claimed(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "as_epochs": 0.0, "t0001": 0.0}, noise=0.03)
+    assert compare(log.folder).verdict.startswith("The table cannot tell sleep from epochs at the same words")
+
+
+def test_only_losses_are_called_a_loss(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": 0.05})
+    assert compare(log.folder).verdict.startswith("Sleep loses to epochs at the same words")
+
+
+def test_a_higher_objective_can_be_the_better(log: Any) -> None:
+    log.open(objective={"metric": "eval/pairs_accuracy", "mode": "max"})
+    fill(log, {"epochs": 0.0, "t0001": -0.5})
+    comparison = compare(log.folder)
+    assert comparison.endpoints == ("test/pairs_accuracy",)
+    assert comparison.verdict.startswith("Sleep beats epochs at the same words in test pairs %: t0001 is better (+0.5")
+
+
+def test_a_control_that_differs_casts_doubt(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "as_epochs": -0.05, "t0001": -0.05})
+    assert "Doubt it as far as the control differs too (as_epochs: -0.0" in compare(log.folder).verdict
+
+
+def test_one_seed_supports_no_claim(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": -0.5}, seeds=(1000,))
+    comparison = compare(log.folder)
+    assert comparison.verdict.startswith("One seed an arm supports no claim")
+    assert by_name(comparison)["t0001"].estimates["test/nll"].low is None
+    assert by_name(comparison)["t0001"].contrasts["test/nll"].p_holm is None
+    assert "1 seed an arm" in notes(comparison)
+
+
+def test_differences_are_over_shared_seeds_and_what_is_missing_is_said(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0})
+    log.run("t0001", 1000, 2.0, 0.9, role="finalist")
+    log.run("t0001", 1001, 2.0, 0.9, role="finalist")
+    log.ask("t0001-s1002", role="finalist", arm="t0001", seed=1002)
+    log.event("failed", "t0001-s1002", 1, reason="loss is nan\ntrace", kind="diverged", log=None)
+    log.ask("t0001-s1003", role="finalist", arm="t0001", seed=1003)
+    comparison = compare(log.folder)
+    arm = by_name(comparison)["t0001"]
+    assert arm.contrasts["test/nll"].difference.count == 2
+    assert (arm.unfinished, arm.failures) == ((1003,), {1002: "loss is nan\ntrace"})
+    assert "Missing: t0001, seed 1002, failed: loss is nan." in comparison.notes
+    assert "Not finished: t0001, seed 1003." in comparison.notes
+    assert "2 to 5 seeds an arm;" in notes(comparison)
+
+
+def test_a_value_that_is_not_finite_is_left_out(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": 0.0})
+    log.run("t0001", 1009, 2.0, 0.9, role="finalist", metrics={"test/nll": float("nan")})
+    assert by_name(compare(log.folder))["t0001"].estimates["test/nll"].count == 5
+
+
+def test_the_notes_say_what_was_matched_tuned_and_repeated(log: Any) -> None:
+    log.open(parameters={"sleep.folds": {}, "sleep.replay.ratio": {}})
+    for number in range(3):
+        log.ask(f"t000{number}")
+    log.complete("t0000", {"eval/nll": 1.0})
+    log.event("stopped", "t0001", 1, outcome=None)
+    fill(log, {"epochs": 0.0, "as_epochs": 0.0, "t0000": 0.0})
+    comparison = compare(log.folder)
+    assert comparison.notes[0].startswith("Matched on words seen: every run saw 999,700 words; updates within 0.00%")
+    assert (
+        "a search of 3 trials (1 completed, 1 running, 1 stopped) over folds, ratio for the lowest eval/nll on dev"
+        in notes(comparison)
+    )
+    assert "Not tuned: epochs and as_epochs ran with the study's base settings." in comparison.notes
+    assert "5 seeds an arm, the same ones for every arm; nothing was chosen on test." in comparison.notes
+
+
+def test_arms_that_saw_different_words_are_not_called_matched(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0})
+    log.run("t0001", 1000, 2.0, 0.9, role="finalist", words_seen=700_000)
+    assert compare(log.folder).notes[0].startswith("Not matched: runs saw 700,000 to 999,700 words (30.0% apart)")
+
+
+def test_gpu_hours_count_the_gpus_that_a_run_held(log: Any) -> None:
+    log.open()
+    log.ask("epochs-s1", role="baseline", arm="epochs", seed=1, gpus=4.0)
+    log.complete("epochs-s1", {"eval/nll": 2.0, "test/nll": 2.0}, device="NVIDIA H100 80GB HBM3", seconds=3600.0)
+    estimates = by_name(compare(log.folder))["epochs"].estimates
+    assert estimates["gpu_hours"].mean == 4.0
+    assert "cpu_hours" not in estimates
+
+
+@pytest.mark.parametrize("stage", ["empty", "searching", "baseline only", "no test"])
+def test_an_unfinished_experiment_has_no_verdict_yet(log: Any, stage: str) -> None:
+    log.open()
+    if stage != "empty":
+        log.ask("t0001")
+    if stage in ("baseline only", "no test"):
+        log.run("epochs", 1000, 2.0, 0.9)
+    if stage == "no test":
+        log.ask("t0001-s1", role="finalist", arm="t0001", seed=1000)
+        log.complete("t0001-s1", {"eval/nll": 2.0})
+    comparison = compare(log.folder)
+    assert comparison.verdict.startswith("No verdict")
+
+
+def test_where_nothing_differs_few_tables_claim_anything() -> None:
+    """The level holds over whole tables: three arms and epochs from one distribution, paired over 5 seeds."""
+    rng = np.random.default_rng(0)
+    tables, claims = 1000, 0
+    for _ in range(tables):
+        seeds = rng.normal(0, 0.05, 5)
+        epochs, *arms = (seeds + rng.normal(0, 0.02, 5) for _ in range(4))
+        p = holm([paired_difference(arm, epochs).p or 0.0 for arm in arms])
+        claims += min(p) < LEVEL
+    assert claims / tables <= LEVEL + 3 * np.sqrt(LEVEL * (1 - LEVEL) / tables)

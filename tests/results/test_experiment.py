@@ -1,0 +1,39 @@
+"""What experiment.yaml says, and what stands in for it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sleep_tune.errors import DataError
+from sleep_tune.results.experiment import describe
+from sleep_tune.search.space import Baseline, Finalists, Objective, Space, to_json
+
+
+def test_a_real_space_is_understood(tmp_path: Path) -> None:
+    """The description is written by the search layer; this holds the two to one another."""
+    space = Space(
+        name="study",
+        objective=Objective(metric="eval/pairs_accuracy", mode="max"),
+        baselines={"epochs": Baseline(trials=8), "as_epochs": Baseline()},
+        finalists=Finalists(count=2, seeds=7),
+    )
+    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump({"space": to_json(space)}))
+    experiment = describe(tmp_path)
+    assert experiment.name == "study"
+    assert (experiment.objective, experiment.mode) == ("eval/pairs_accuracy", "max")
+    assert experiment.primary == "test/pairs_accuracy"
+    assert experiment.tuned == {"epochs": 8, "as_epochs": 0}
+    assert (experiment.seeds, experiment.workers) == (7, 1)
+
+
+def test_without_a_description_the_defaults_stand_under_the_folders_name(tmp_path: Path) -> None:
+    experiment = describe(tmp_path)
+    assert (experiment.name, experiment.primary, experiment.mode) == (tmp_path.name, "test/nll", "min")
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "is not YAML"), ("- 1", "must hold a mapping; got list")])
+def test_a_broken_description_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "experiment.yaml").write_text(text)
+    with pytest.raises(DataError, match=message):
+        describe(tmp_path)

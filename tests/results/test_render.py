@@ -1,0 +1,108 @@
+"""How a comparison looks: widths, markup, Markdown, the tidy CSV."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from sleep_tune.results.comparison import compare
+from sleep_tune.results.render import markdown, print_comparison, tidy, write_tables
+
+PARAMETERS = {"sleep.folds": 20, "sleep.replay.ratio": 0.312345, "sleep.length.ratio": 1.0, "sleep.context": "keep"}
+
+
+@pytest.fixture
+def folder(log: Any) -> Path:
+    """Three arms over five seeds; the finalist is better; one run of another is missing."""
+    log.open(parameters={key: {} for key in PARAMETERS})
+    rng = np.random.default_rng(0)
+    for seed in range(1000, 1005):
+        base = rng.normal(4.1, 0.02)
+        log.run("epochs", seed, base, 0.81)
+        log.run("as_epochs", seed, base + rng.normal(0, 0.01), 0.82)
+        nll = base - 0.1 + rng.normal(0, 0.01)
+        log.run("t0007", seed, nll, 0.86 + rng.normal(0, 0.01), role="finalist", parameters=PARAMETERS)
+    log.ask("t0009-s1", role="finalist", arm="t0009", seed=1000)
+    folder: Path = log.folder
+    return folder
+
+
+def printed(folder: Path, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    print_comparison(compare(folder), console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [100, 120])
+def test_the_terminals_form_fits_and_cuts_nothing(folder: Path, width: int) -> None:
+    text = printed(folder, width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text
+    for part in (
+        "epochs",
+        "as_epochs",
+        "t0007",
+        "finalist",
+        "test nll",
+        "perplexity",
+        "test pairs %",
+        "[",
+        "p < 0.001",
+    ):
+        assert part in text
+    assert "folds 20, replay.ratio 0.3123" in text
+    assert "Sleep beats epochs" in text.splitlines()[-3] + text.splitlines()[-2]
+
+
+def test_a_narrow_terminal_goes_without_perplexity_and_cuts_nothing(folder: Path) -> None:
+    text = printed(folder, 80)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    assert "perplexity" not in text
+    assert "[-0." in text
+
+
+def test_an_empty_experiment_is_printed_too(log: Any) -> None:
+    log.open()
+    assert "No verdict yet" in printed(log.folder, 100)
+    assert "No verdict yet" in markdown(compare(log.folder))
+
+
+def test_markdown_is_a_table_of_one_width_with_claims_in_bold(folder: Path) -> None:
+    text = markdown(compare(folder))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 6
+    assert len({row.count("|") for row in rows}) == 1
+    assert "| as_epochs (control) | – | 5 |" in text  # noqa: RUF001
+    finalist = next(row for row in rows if row.startswith("| t0007"))
+    assert "**-0." in finalist
+    assert "**" not in next(row for row in rows if row.startswith("| as_epochs"))
+    assert "- Not finished: t0009, seed 1000." in text
+
+
+def test_the_tidy_table_has_a_row_per_arm_and_metric(folder: Path) -> None:
+    table = tidy(compare(folder))
+    assert not table.duplicated(["arm", "metric"]).any()
+    assert set(table["arm"]) == {"epochs", "as_epochs", "t0007", "t0009"}
+    assert {"test/nll", "test/pairs/agreement", "eval/nll", "words_seen", "flops", "cpu_hours"} <= set(table["metric"])
+    finalist = table[(table["arm"] == "t0007") & (table["metric"] == "test/nll")].iloc[0]
+    assert (finalist["seeds"], finalist["shared_seeds"]) == (5, 5)
+    assert finalist["p"] <= finalist["p_holm"] < 0.05
+    assert finalist["difference_low"] < finalist["difference"] < finalist["difference_high"] < 0
+    assert table[table["arm"] == "epochs"]["difference"].isna().all()
+
+
+def test_written_tables_are_read_back_as_they_were(folder: Path) -> None:
+    comparison = write_tables(folder)
+    tables = folder / "tables"
+    assert sorted(path.name for path in tables.iterdir()) == ["comparison.csv", "comparison.md", "trials.csv"]
+    written = pd.read_csv(tables / "comparison.csv", dtype={"seeds": "Int64", "shared_seeds": "Int64"})
+    written["parameters"] = written["parameters"].fillna("")
+    pd.testing.assert_frame_equal(written, tidy(comparison), check_dtype=False, rtol=1e-12)
+    assert (tables / "comparison.md").read_text() == markdown(comparison)
+    assert len(pd.read_csv(tables / "trials.csv")) == 16
