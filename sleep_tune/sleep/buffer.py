@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.sleep.budget import exact
+from sleep_tune.sleep.memory import Memory
 from sleep_tune.sleep.scoring import priorities
 from sleep_tune.sleep.selection import STRATEGIES
 
@@ -71,8 +72,7 @@ def buffer_size(num_candidates: int, ratio: float) -> int:
 
 def choose_buffer(
     candidates: NDArray[np.intp],
-    scores: NDArray[np.float32],
-    last_read: NDArray[np.int32],
+    memory: Memory,
     *,
     cycle: int,
     replay: Replay,
@@ -82,13 +82,12 @@ def choose_buffer(
 
     Args:
         candidates: (C,) samples to choose from, C >= 1.
-        scores: (N,) mean loss of each sample when last read awake, in nats.
-        last_read: (N,) cycle of that reading.
+        memory: scores and last readings of all samples.
         cycle: now; ages are counted from it.
         replay: strategy, ratio, alpha, decay and floor.
         rng: for strategies that draw.
     """
-    ages = cycle - last_read[candidates]
-    weights = priorities(scores[candidates], ages, alpha=replay.alpha, decay=replay.decay, floor=replay.floor)
+    ages = cycle - memory.last_read[candidates]
+    weights = priorities(memory.scores[candidates], ages, alpha=replay.alpha, decay=replay.decay, floor=replay.floor)
     chosen = STRATEGIES[replay.strategy](weights, buffer_size(len(candidates), replay.ratio), rng)
     return candidates[chosen].astype(np.int32)

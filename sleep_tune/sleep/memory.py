@@ -3,6 +3,7 @@
 Knows neither batches nor words, and asks nobody for a score: they are brought to it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,17 @@ class Memory:
         self._predicted = np.zeros(num_samples, np.int64)
         self._awaiting = np.zeros(num_samples, np.bool_)
 
-    def read(self, samples: NDArray[np.int32]) -> None:
-        """Note that distinct samples were handed out awake: their losses are awaited."""
+    def read(self, samples: NDArray[np.int32], *, has_text: NDArray[np.bool_]) -> None:
+        """Note that distinct samples were handed out awake: their losses are awaited.
+
+        Args:
+            samples: (R,) which.
+            has_text: (R,) False where a sample holds nothing to predict: no loss will come, and its score is 0.
+        """
         self._awaiting[samples] = True
         self.times_seen[samples] += 1
+        if not has_text.all():
+            self._predicted[samples[~has_text]] = 1
 
     def replay(self, samples: NDArray[np.int32]) -> None:
         """Note that samples were handed out asleep, each as often as it is named."""
@@ -103,7 +111,7 @@ class Memory:
             "predicted": self._predicted[awaited],
         }
 
-    def load_state_dict(self, state: dict[str, Any], awaited: NDArray[np.int32]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], awaited: NDArray[np.int32]) -> None:
         """Restore what `state_dict` returned.
 
         Raises:

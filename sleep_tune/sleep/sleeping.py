@@ -1,5 +1,6 @@
 """One sleep: a buffer and how far it has been replayed. Knows no budget and not when to end."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,12 @@ class Sleeping:
 
     Attributes:
         buffer: (n,) the samples replayed.
-        candidates: how many samples they were chosen from.
         words: words handed out so far.
         batches: batches handed out so far.
     """
 
-    def __init__(
-        self, make_pass: MakePass, buffer: NDArray[np.int32], *, candidates: int, cycle: int, seed: int
-    ) -> None:
+    def __init__(self, make_pass: MakePass, buffer: NDArray[np.int32], *, cycle: int, seed: int) -> None:
         self.buffer = buffer
-        self.candidates = candidates
         self.words = 0
         self.batches = 0
         self._make_pass = make_pass
@@ -51,14 +48,14 @@ class Sleeping:
                 self._pass, self._passes, self._cursor = None, self._passes + 1, 0
         return parts[0] if len(parts) == 1 else join(parts)
 
-    def record(self, samples: Samples, memory: Memory) -> SleepRecord:
+    def record(self, samples: Samples, memory: Memory, *, num_candidates: int) -> SleepRecord:
         """What this sleep replayed, when it has ended."""
         shares = np.bincount(samples.sources[self.buffer], minlength=len(samples.source_names)) / len(self.buffer)
         seen = np.bincount(np.minimum(memory.times_seen, EXPOSURE_BINS - 1), minlength=EXPOSURE_BINS)
         return SleepRecord(
             cycle=self._cycle,
             buffer_size=len(self.buffer),
-            candidates=self.candidates,
+            candidates=num_candidates,
             words=self.words,
             batches=self.batches,
             mean_score=float(memory.scores[self.buffer].mean(dtype=np.float64)),
@@ -68,13 +65,18 @@ class Sleeping:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Numbers from which `load_state_dict` goes on; the buffer and its candidates are given anew."""
-        return {"words": self.words, "batches": self.batches, "passes": self._passes, "cursor": self._cursor}
+        """Numbers from which `load_state_dict` goes on; the buffer is given anew."""
+        return {
+            "sleep_words": self.words,
+            "sleep_batches": self.batches,
+            "buffer_passes": self._passes,
+            "buffer_cursor": self._cursor,
+        }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned."""
-        self.words, self.batches = int(state["words"]), int(state["batches"])
-        self._passes, self._cursor = int(state["passes"]), int(state["cursor"])
+        self.words, self.batches = int(state["sleep_words"]), int(state["sleep_batches"])
+        self._passes, self._cursor = int(state["buffer_passes"]), int(state["buffer_cursor"])
         self._pass = None
 
     def _begin_pass(self) -> ReplayPass:

@@ -26,22 +26,32 @@ __all__ = ["Batch", "Replay", "SleepRecord", "SleepStream"]
 
 PHASES = ("wake", "sleep")
 
+_NUMBERS = (
+    "num_batches",
+    "words_seen",
+    "words_read_awake",
+    "cycle",
+    "_asleep",
+    "_rows_replayed",
+    "_rows_chosen",
+    "_next_cycle",
+    "_next_in_pass",
+    "_done",
+)
+"""Attributes that are the stream's whole place in the run, all of them integers."""
+
 
 class SleepStream:
     """A run as a stream of batches: each fold read once awake, then replay asleep, until the budget is spent.
 
-    Two rules end things, both over the whole run: a sleep ends by `SleepPlan.sleep_goes_on`; the run ends before the
-    batch that would exceed the budget, in whatever phase. A stream is a function of its arguments and of the scores it
-    is brought: restored from `state_dict` at any point, it goes on with the very same batches.
+    A sleep ends by `SleepPlan.sleep_goes_on`; the run ends before the batch that would exceed the budget, in whatever
+    phase. A stream is a function of its arguments and of the scores it is brought.
 
     Attributes:
-        phase: 'wake' or 'sleep', of the last batch handed out, as are
-        cycle: cycles before that batch's, over the whole run;
-        pass_index: passes before its pass;
-        fold: folds before its fold in the pass.
         num_batches: batches handed out.
         words_seen: words handed out, awake and asleep.
         words_read_awake: words handed out awake.
+        cycle: cycles before that of the last batch, over the whole run.
         plan: the budget and its rules.
         memory: scores, last readings and exposures of every sample.
     """
@@ -72,8 +82,8 @@ class SleepStream:
         self.num_batches = 0
         self.words_seen = 0
         self.words_read_awake = 0
-        self.phase = "wake"
         self.cycle = 0
+        self._asleep = 0  # the phase of the last batch, as an index in PHASES
         self._samples = samples
         self._replay = replay
         self._seed = seed
@@ -82,10 +92,15 @@ class SleepStream:
         self._rows_chosen = 0
         self._next_cycle = 0  # where the next batch comes from; `cycle` is where the last one came from
         self._next_in_pass = 0  # batches of the pass handed out
-        self._reading = Reading(samples, plan, seed=seed, pass_index=0)
+        self._reading = self._read_pass()
         self._sleeping: Sleeping | None = None
-        self._done = False
+        self._done = 0
         self._records: list[SleepRecord] = []
+
+    @property
+    def phase(self) -> str:
+        """Phase of the last batch, 'wake' or 'sleep'."""
+        return PHASES[self._asleep]
 
     @property
     def folds(self) -> int:
@@ -115,11 +130,8 @@ class SleepStream:
 
         Never in a run without sleep, and not when the budget is spent.
         """
-        if self._done or self._sleeping is not None or not self.plan.sleeps:
-            return False
-        if not self._fold_is_read() or self.words_seen >= self.plan.budget_words:
-            return False
-        return self.memory.num_missing(self._read_of_fold()) > 0
+        awake = self._sleeping is None and self.plan.sleeps and self.words_seen < self.plan.budget_words
+        return awake and not self._done and self._fold_is_read() and self.memory.num_missing(self._read_of_fold()) > 0
 
     def next_batch(self) -> Batch | None:
         """The next batch, or None for ever when the budget is spent.
@@ -136,10 +148,10 @@ class SleepStream:
             if batch is not None:
                 self.num_batches += 1
                 self.words_seen += batch.words
-                self.phase, self.cycle = batch.phase, batch.cycle
+                self.cycle, self._asleep = batch.cycle, PHASES.index(batch.phase)
                 return batch
         self._end_sleep()
-        self._done = True
+        self._done = 1
         return None
 
     def observe(self, sample_ids: ArrayLike, loss_sums: ArrayLike, num_predicted: ArrayLike) -> None:
@@ -170,25 +182,11 @@ class SleepStream:
         Orders and rows are not in it, since they are functions of the seed. Safe to pass to `np.savez`.
         """
         sleeping = self._sleeping
-        state: dict[str, Any] = {
-            "num_batches": self.num_batches,
-            "words_seen": self.words_seen,
-            "words_read_awake": self.words_read_awake,
-            "asleep": int(self.phase == "sleep"),
-            "cycle": self.cycle,
-            "rows_replayed": self._rows_replayed,
-            "rows_chosen": self._rows_chosen,
-            "next_cycle": self._next_cycle,
-            "next_in_pass": self._next_in_pass,
-            "done": int(self._done),
-            "records": to_rows(self._records),
-            "buffer": np.empty(0, np.int32) if sleeping is None else sleeping.buffer.copy(),
-            "candidates": 0 if sleeping is None else sleeping.candidates,
-        }
-        state |= {f"memory.{key}": value for key, value in self.memory.state_dict(self._read_of_fold()).items()}
-        if sleeping is not None:
-            state |= {f"sleeping.{key}": value for key, value in sleeping.state_dict().items()}
-        return state
+        state: dict[str, Any] = {name: int(getattr(self, name)) for name in _NUMBERS}
+        state["records"] = to_rows(self._records)
+        state["buffer"] = np.empty(0, np.int32) if sleeping is None else sleeping.buffer.copy()
+        state |= self.memory.state_dict(self._read_of_fold())
+        return state if sleeping is None else state | sleeping.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was called, on a stream made with the same arguments.
@@ -196,24 +194,16 @@ class SleepStream:
         Raises:
             ValueError: the state is of another corpus.
         """
-        self.num_batches = int(state["num_batches"])
-        self.words_seen = int(state["words_seen"])
-        self.words_read_awake = int(state["words_read_awake"])
-        self.phase = PHASES[int(state["asleep"])]
-        self.cycle = int(state["cycle"])
-        self._rows_replayed = int(state["rows_replayed"])
-        self._rows_chosen = int(state["rows_chosen"])
-        self._next_cycle = int(state["next_cycle"])
-        self._next_in_pass = int(state["next_in_pass"])
-        self._done = bool(state["done"])
+        for name in _NUMBERS:
+            setattr(self, name, int(state[name]))
         self._records = from_rows(np.asarray(state["records"]), self._samples.source_names)
         self._reading = self._read_pass()
         self._sleeping = None
         buffer = np.asarray(state["buffer"], np.int32)
         if len(buffer):
-            self._sleeping = self._sleep_on(buffer, int(state["candidates"]))
-            self._sleeping.load_state_dict(_section(state, "sleeping"))
-        self.memory.load_state_dict(_section(state, "memory"), self._read_of_fold())
+            self._sleeping = self._sleep_on(buffer)
+            self._sleeping.load_state_dict(state)
+        self.memory.load_state_dict(state, self._read_of_fold())
 
     def _advance(self) -> None:
         """Move to where the next batch comes from: settle a fold that was read, begin or end a sleep."""
@@ -233,36 +223,30 @@ class SleepStream:
 
     def _begin_sleep(self) -> None:
         """Choose a buffer if a sleep is due; one in which no word begins could not fill a sleep measured in words."""
-        candidates = SCOPES[self._replay.scope](self.memory.last_read, self._next_cycle)
+        candidates = self._candidates()
         self._rows_chosen += buffer_size(len(candidates), self._replay.ratio)
         if not self._sleep_goes_on():
             return
-        buffer = choose_buffer(
-            candidates,
-            self.memory.scores,
-            self.memory.last_read,
-            cycle=self._next_cycle,
-            replay=self._replay,
-            rng=generator(self._seed, Purpose.BUFFER, self._next_cycle),
-        )
+        rng = generator(self._seed, Purpose.BUFFER, self._next_cycle)
+        buffer = choose_buffer(candidates, self.memory, cycle=self._next_cycle, replay=self._replay, rng=rng)
         if self.plan.ratio is None or self._samples.words[buffer].any():
-            self._sleeping = self._sleep_on(buffer, len(candidates))
+            self._sleeping = self._sleep_on(buffer)
 
     def _end_sleep(self) -> None:
         """Put down what the sleep replayed, if one is going on."""
         if self._sleeping is not None and self._sleeping.batches:
-            self._records.append(self._sleeping.record(self._samples, self.memory))
+            num_candidates = len(self._candidates())
+            self._records.append(self._sleeping.record(self._samples, self.memory, num_candidates=num_candidates))
         self._sleeping = None
 
     def _draw_awake(self) -> Batch | None:
         """The pass's next batch, or None if the budget does not hold it."""
-        start = self._next_in_pass
-        words = self._reading.words[start]
+        words = self._reading.words[self._next_in_pass]
         if self.words_seen + words > self.plan.budget_words:
             return None
-        rows = self._reading.rows(start, start + 1)
+        rows = self._reading.rows(self._next_in_pass, self._next_in_pass + 1)
         input_ids, sample_ids = gather(self._samples, rows)
-        self.memory.read(rows)
+        self.memory.read(rows, has_text=sample_ids.max(axis=1) >= 0)
         self.words_read_awake += words
         self._next_in_pass += 1
         return self._batch("wake", input_ids, sample_ids, words)
@@ -283,6 +267,10 @@ class SleepStream:
         pass_index, fold = divmod(self._next_cycle, self.plan.folds)
         return Batch(phase, self.num_batches, self._next_cycle, pass_index, fold, input_ids, sample_ids, words)
 
+    def _candidates(self) -> NDArray[np.intp]:
+        """Samples that this cycle's sleep may replay."""
+        return SCOPES[self._replay.scope](self.memory.last_read, self._next_cycle)
+
     def _sleep_goes_on(self) -> bool:
         """The plan's rule, with this run's counts."""
         return self.plan.sleep_goes_on(
@@ -292,14 +280,13 @@ class SleepStream:
             rows_chosen=self._rows_chosen,
         )
 
-    def _sleep_on(self, buffer: NDArray[np.int32], candidates: int) -> Sleeping:
+    def _sleep_on(self, buffer: NDArray[np.int32]) -> Sleeping:
         """A sleep on a buffer, from its beginning."""
-        return Sleeping(self._make_pass, buffer, candidates=candidates, cycle=self._next_cycle, seed=self._seed)
+        return Sleeping(self._make_pass, buffer, cycle=self._next_cycle, seed=self._seed)
 
     def _read_pass(self) -> Reading:
         """The pass that the next batch read awake belongs to."""
-        pass_index = self._next_cycle // self.plan.folds
-        return Reading(self._samples, self.plan, seed=self._seed, pass_index=pass_index)
+        return Reading(self._samples, self.plan, seed=self._seed, pass_index=self._next_cycle // self.plan.folds)
 
     def _fold_is_read(self) -> bool:
         """Whether every batch of the fold has been handed out."""
@@ -310,8 +297,3 @@ class SleepStream:
         if self._sleeping is not None or self._done:
             return self._reading.order[:0]
         return self._reading.rows(self._reading.bounds[self._next_cycle % self.plan.folds], self._next_in_pass)
-
-
-def _section(state: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The entries of a state whose keys begin with `name.`, without it."""
-    return {key.removeprefix(f"{name}."): state[key] for key in state if key.startswith(f"{name}.")}
