@@ -3,19 +3,13 @@
 import traceback
 from collections.abc import Callable
 
-from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import from_dict
-from sleep_tune.errors import Diverged, OutOfMemory, TrialFailure, UserError
-from sleep_tune.records import Decision, Outcome, Progress, Report
-from sleep_tune.search.director import Director, Done, Trial, Wait
+from sleep_tune.errors import TrialFailure, UserError
+from sleep_tune.records import Decision, Progress
+from sleep_tune.search.director import Director
+from sleep_tune.search.work import KINDS, Done, Trial, Wait, Worker
 
-__all__ = ["KINDS", "Worker", "run_inline"]
-
-Worker = Callable[[RunConfig, Report], Outcome]
-"""Trains one configuration, reporting as it goes; a failure is raised."""
-
-KINDS: dict[type[TrialFailure], str] = {Diverged: "diverged", OutOfMemory: "out_of_memory"}
-"""What a run may raise of itself -> the kind of failure that the search is told."""
+__all__ = ["run_inline"]
 
 
 def run_inline(director: Director, worker: Worker, refresh: Callable[[], None] = lambda: None) -> None:

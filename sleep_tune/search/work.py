@@ -1,11 +1,21 @@
-"""What a free slot is given: a trial to train, a reason to wait, or the end. Plain records."""
+"""What a free slot is given (a trial to train, a reason to wait, or the end), and who trains it. Plain records."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import Diverged, OutOfMemory, TrialFailure
+from sleep_tune.records import Outcome, Report
 from sleep_tune.search.configs import Tree
 from sleep_tune.search.space import Value
 
-__all__ = ["Done", "Trial", "Wait"]
+__all__ = ["KINDS", "Done", "Trial", "Wait", "Worker"]
+
+Worker = Callable[[RunConfig, Report], Outcome]
+"""Trains one configuration, reporting as it goes; a failure is raised."""
+
+KINDS: dict[type[TrialFailure], str] = {Diverged: "diverged", OutOfMemory: "out_of_memory"}
+"""What a run may raise of itself -> the kind of failure that the search is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
