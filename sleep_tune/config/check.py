@@ -8,6 +8,9 @@ from sleep_tune.errors import BudgetError, ConfigError
 
 __all__ = ["RULES", "check"]
 
+MAX_NAME = 200
+"""Bytes in the name of a folder that every file system takes, with room to spare."""
+
 
 def check(config: RunConfig) -> None:
     """Refuse options that do not fit together.
@@ -37,9 +40,10 @@ def exactly_one(config: RunConfig) -> None:
 def run_name_is_a_folder(config: RunConfig) -> None:
     """A run's name is one folder's name."""
     name = config.run.name
-    if "/" in name or "\\" in name or name in (".", ".."):
+    if "/" in name or "\\" in name or name in (".", "..") or len(name.encode()) > MAX_NAME:
         raise ConfigError(
-            f"run.name must be the name of one folder, without slashes; got '{name}' (run.dir takes a path)"
+            f"run.name must be the name of one folder, without slashes, of at most {MAX_NAME} bytes; "
+            f"got '{name}' (run.dir takes a path)"
         )
 
 

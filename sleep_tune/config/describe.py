@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.config.groups import default_choices, groups, read_yaml
+from sleep_tune.config.groups import default_choices, groups
 from sleep_tune.config.options import Option, options, sections
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import flatten, to_dict
+from sleep_tune.config.yaml_file import read_yaml
 
 __all__ = ["describe_groups", "describe_options", "to_yaml"]
 
@@ -50,7 +51,7 @@ def describe_options(width: int | None = None) -> str:
     key_width = max(map(len, options())) + 4
     lines: list[str] = []
     for section, about in sections().items():
-        lines += ["", f"{section}: {about.rstrip('.')}"]
+        lines += ["", *_column(f"{section}:", len(section) + 2, about.rstrip("."), width)]
         for option in options().values():
             if option.key.rpartition(".")[0] == section:
                 head = f"  {option.key}".ljust(key_width) + _value(defaults[option.key]).ljust(DEFAULT_WIDTH)
@@ -107,13 +108,22 @@ def _value(value: Any) -> str:
     """A value as both YAML and an override write it: null, true, 5.0e-05, [0.3, 0.6]; text in quotes if need be."""
     if isinstance(value, str):
         bare = value.replace("_", "").replace("-", "").isalnum() and not _looks_typed(value)
-        return value if bare else json.dumps(value)
+        return value if bare else _quoted(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     text = repr(value)
     return text.replace("e", ".0e") if "e" in text and "." not in text else text  # YAML 1.1 reads 1e-05 as text
+
+
+def _quoted(text: str) -> str:
+    """`text` as JSON and YAML both read it; what does not print, or would break a line, is escaped."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(
+        letter if letter.isprintable() else f"\\u{ord(letter):04x}" if ord(letter) < 2**16 else f"\\U{ord(letter):08x}"
+        for letter in quoted
+    )
 
 
 def _looks_typed(text: str) -> bool:

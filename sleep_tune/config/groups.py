@@ -4,17 +4,14 @@ Groups lie beside the package (a clone, or an editable installation); a conf/ in
 its own.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from sleep_tune.config.options import sections
+from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import ConfigError
 
-__all__ = ["Choices", "default_choices", "folders", "groups", "read_yaml"]
+__all__ = ["Choices", "default_choices", "folders", "groups"]
 
 Choices = Mapping[str, Path]
 """Choice -> its file."""
@@ -53,46 +50,3 @@ def default_choices() -> dict[str, str]:
     """The choice that conf/config.yaml makes for each group."""
     entries = read_yaml(folders()[0] / "config.yaml")["defaults"]
     return {group: choice for entry in entries if isinstance(entry, dict) for group, choice in entry.items()}
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping that a file of conf/ (or a run's config.yaml) holds; an empty file is an empty mapping.
-
-    A number may be written 1e-5, which YAML 1.1 would read as text; yes, no, on and off are text, not booleans.
-
-    Raises:
-        ConfigError: the file is not UTF-8, not YAML or not a mapping; the message names file and line.
-    """
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{file}{line} must be YAML; got {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} must be YAML in UTF-8; got {str(error).splitlines()[0]}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} must hold a mapping of options; got {type(content).__name__}")
-    return content
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers and booleans."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - copied, so that yaml's own loaders stay as they are
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":timestamp"))]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"]
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$"
-    ),
-    [*"-+0123456789."],
-)

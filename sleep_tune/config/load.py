@@ -4,6 +4,7 @@ hydra's compose API chooses and merges the group files; values are checked by th
 mistake is one ConfigError with a dotted key.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sleep_tune.config.groups import Choices, default_choices, folders, groups, read_yaml
+from sleep_tune.config.groups import Choices, default_choices, folders, groups
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import flatten, from_dict, unknown_key
+from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import ConfigError, unknown
 
 __all__ = ["compose", "parse"]
@@ -86,8 +88,9 @@ def _parse_one(text: str) -> tuple[str, Any]:
             return key, raw
     try:
         override = OverridesParser.create().parse_override(f"value={raw}")
-    except HydraException as error:
-        raise ConfigError(f"{key} must be {_expected(key)}; got '{raw}' ({_first_line(error)})") from None
+    except (HydraException, ValueError, RecursionError) as error:  # the last two: digits or brackets by the thousand
+        shown = raw if len(raw) <= 80 else f"{raw[:77]}..."
+        raise ConfigError(f"{key} must be {_expected(key)}; got '{shown}' ({_first_line(error)})") from None
     if override.type is not OverrideType.CHANGE or override.is_sweep_override():
         raise ConfigError(f"{key} must be {_expected(key)}; got '{raw}' (a search over values is tune.py's work)")
     return key, override.value()
@@ -145,8 +148,8 @@ def _compose_groups(choices: Mapping[str, str], available: Mapping[str, Choices]
 
 
 def _quoted(text: str) -> str:
-    """`text` as one string of hydra's grammar, in which nothing is interpolated."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
+    """`text` as one string of hydra's grammar, in which a backslash means something only before a quote."""
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
     return f"'{escaped}'"
 
 

@@ -8,6 +8,7 @@ import functools
 import math
 import types
 import typing
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,8 @@ class Option:
             raise self._refuse(value)
         if self.type is str and not typing.cast(str, value).strip():
             raise ConfigError(f"{self.key} must be {self.expected}; got empty text")
+        if self.type is str and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in typing.cast(str, value)):
+            raise ConfigError(f"{self.key} must be text without control characters, in UTF-8; got {_shown(value)}")
         return value
 
     def _number(self, value: object, given: object) -> float:

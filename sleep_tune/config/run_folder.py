@@ -17,10 +17,10 @@ from typing import Any
 
 from sleep_tune.config.describe import to_yaml
 from sleep_tune.config.environment import environment
-from sleep_tune.config.groups import read_yaml
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten, from_dict, to_dict
-from sleep_tune.errors import ConfigError, DiskError, RunFolderError
+from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.errors import DiskError, RunFolderError, UserError
 from sleep_tune.files import write_whole
 
 __all__ = ["locked", "needed_bytes", "read_config", "read_outcome", "record", "require_space", "write_outcome"]
@@ -95,7 +95,7 @@ def read_config(folder: Path) -> RunConfig:
         raise RunFolderError(f"{folder} must be the folder of a run; got no {CONFIG} in it")
     try:
         return from_dict(read_yaml(file))
-    except ConfigError as error:
+    except UserError as error:
         raise RunFolderError(f"{file} must be a configuration of this version: {error}") from None
 
 

@@ -1,0 +1,55 @@
+"""The files of conf/: each sets only options that exist, to what differs; a folder of the user's adds choices."""
+
+from pathlib import Path
+
+import pytest
+
+from sleep_tune import names
+from sleep_tune.config import groups
+from sleep_tune.config.options import options, sections
+from sleep_tune.config.tree import flatten
+from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.errors import ConfigError
+
+EVERY = [(group, choice, file) for group, choices in groups.groups().items() for choice, file in choices.items()]
+
+
+@pytest.mark.parametrize(("group", "choice", "file"), EVERY, ids=lambda value: str(value) if value is str else None)
+def test_a_file_sets_valid_options_and_says_what_it_is_for(group: str, choice: str, file: Path) -> None:
+    assert file.read_text().startswith("# ")
+    for key, value in flatten({group: read_yaml(file)}).items():
+        option = options()[key]
+        option.check(value)
+        assert value != option.default or key.endswith(".kind") or choice in (*names.STRATEGIES, *names.BASELINES)
+
+
+def test_every_group_has_a_default_that_exists() -> None:
+    assert set(groups.default_choices()) == set(groups.groups())
+    assert all(choice in groups.groups()[group] for group, choice in groups.default_choices().items())
+    assert set(groups.groups()) <= set(sections())
+
+
+@pytest.mark.parametrize(
+    ("group", "choices"), [("data", names.CORPORA), ("tokenizer", names.TOKENIZERS), ("sleep", names.BASELINES)]
+)
+def test_names_are_choices(group: str, choices: tuple[str, ...]) -> None:
+    assert set(choices) <= set(groups.groups()[group])
+
+
+def test_strategies_are_choices_of_sleep() -> None:
+    assert set(names.STRATEGIES) <= set(groups.groups()["sleep"])
+
+
+def test_a_folder_of_ones_own_adds_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf" / "sleep").mkdir(parents=True)
+    (tmp_path / "conf" / "sleep" / "mine.yaml").write_text("folds: 3\n")
+    monkeypatch.chdir(tmp_path)
+    assert "mine" in groups.groups()["sleep"] and "epochs" in groups.groups()["sleep"]
+
+
+def test_one_name_in_both_folders_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf" / "sleep").mkdir(parents=True)
+    (tmp_path / "conf" / "sleep" / "epochs.yaml").write_text("folds: 3\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"sleep=epochs must be one file; got .* rename yours"):
+        groups.groups()

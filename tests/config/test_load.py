@@ -1,0 +1,249 @@
+"""Groups and overrides compose to one configuration, from any folder; a mistake is one message, never a traceback."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sleep_tune.config.describe import to_yaml
+from sleep_tune.config.groups import groups
+from sleep_tune.config.load import compose, parse
+from sleep_tune.config.options import options
+from sleep_tune.config.tree import flatten, from_dict, to_dict
+from sleep_tune.errors import ConfigError, UserError
+
+
+def test_the_defaults_are_the_default_groups() -> None:
+    config = compose([])
+    assert (config.data.kind, config.model.layers, config.sleep.folds) == ("toy", 2, 10)
+
+
+def test_groups_and_options_in_any_order() -> None:
+    first = compose(["sleep=epochs", "sleep.folds=3", "training.learning_rate=1e-5"])
+    assert first == compose(["training.learning_rate=0.00001", "sleep.folds=3", "sleep=epochs"])
+    assert (first.sleep.folds, first.sleep.length.passes, first.sleep.length.ratio) == (3, None, 0.0)
+
+
+def test_the_last_of_several_counts() -> None:
+    config = compose(["sleep=epochs", "training.seed=1", "sleep=strict", "training.seed=2"])
+    assert (config.sleep.replay.strategy, config.sleep.length.passes, config.training.seed) == ("strict", 1.0, 2)
+
+
+def test_an_option_clears_its_siblings_wherever_they_were_set() -> None:
+    config = compose(["sleep=epochs", "sleep.length.repeats=2", "budget.words=1000"])
+    assert (config.sleep.length.ratio, config.sleep.length.repeats) == (None, 2.0)
+    assert (config.budget.passes, config.budget.words) == (None, 1000)
+
+
+def test_a_base_gives_way() -> None:
+    base = {"model": "small", "sleep.length.ratio": 4, "sleep.folds": 5, "budget.passes": 8, "training.seed": 3}
+    config = compose(["budget.words=1000", "training.seed=4"], base=base)
+    assert (config.model.layers, config.sleep.length.ratio, config.sleep.folds) == (8, 4.0, 5)
+    assert (config.budget.passes, config.budget.words, config.training.seed) == (None, 1000, 4)
+
+
+def test_a_group_chosen_anew_starts_its_section_afresh() -> None:
+    """Otherwise a study's own replay settings would leak into its baselines."""
+    base = {"sleep": "strict", "sleep.length.passes": 2, "sleep.folds": 5, "budget.passes": 8}
+    config = compose(["sleep=epochs"], base=base)
+    assert config == compose(["sleep=epochs", "budget.passes=8"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("data.path=/data/a=b", "/data/a=b"),
+        ("data.path=/data/a, b and 'c'", "/data/a, b and 'c'"),
+        ("data.path='/data/a, b'", "/data/a, b"),
+        ('data.path="/data/a\'s"', "/data/a's"),
+        ("data.path=[x]", "[x]"),
+        ("data.path=null", None),
+        ("data.path=1", "1"),
+        ("data.path=true", "true"),
+        ("data.path=~/text", "~/text"),
+        ("data.path=é", "é"),
+        ("data.path= x ", "x"),
+        ("training.learning_rate=1e-5", 1e-5),
+        ("training.seed=3", 3),
+        ("training.compile=TRUE", True),
+        ("training.threads=null", None),
+        ("evaluation.rungs=[0.3,0.6]", [0.3, 0.6]),
+        ("evaluation.rungs=[]", []),
+        ("evaluation.rungs=[ 0.3 , 1e-1 ]", [0.3, 0.1]),
+    ],
+)
+def test_values_are_read_by_the_option_they_are_for(text: str, value: object) -> None:
+    assert parse([text]) == {text.split("=")[0]: value}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["sleep=epoch"], "unknown sleep 'epoch'; did you mean 'epochs'? Choose one of: as_epochs, default, epochs"),
+        (["sleep="], "unknown sleep ''; choose one of"),
+        (["sleep=null"], "unknown sleep 'None'; choose one of"),
+        (["sleep={folds:3}"], "unknown sleep '{folds:3}'"),
+        (["slep=epochs"], "unknown option 'slep'; did you mean 'sleep'?"),
+        (["sleep.fold=3"], "unknown option 'sleep.fold'; did you mean 'sleep.folds'?"),
+        (["budget=3"], "budget is a section, not an option; set one of: budget.passes, budget.words"),
+        (["sleep@x=epochs"], "unknown option 'sleep@x'"),
+        (["+new.key=1"], "options can be set, not added or removed; got '+new.key=1' (write new.key=value)"),
+        (["++sleep.folds=1"], "(write sleep.folds=value)"),
+        (["~sleep"], "options can be set, not added or removed; got '~sleep'"),
+        (["training.seed"], "an override must be key=value; got 'training.seed' (write training.seed=value)"),
+        (["sleep"], "an override must be key=value; got 'sleep'"),
+        ([""], "an override must be key=value; got ''"),
+        (["=3"], "an override must be key=value; got '=3'"),
+        (["training.seed=1,2"], "must be a whole number in [0, 4294967295]; got '1,2' (a search over values"),
+        (["training.seed=range(1,3)"], "(a search over values is tune.py's work)"),
+        (["training.seed=[1"], "training.seed must be a whole number in [0, 4294967295]; got '[1'"),
+        (["training.seed="], "training.seed must be a whole number in [0, 4294967295]; got ''"),
+        (["training.seed='1'"], "got '1'"),
+        (["training.compile=yes"], "training.compile must be true or false; got 'yes'"),
+        (["evaluation.rungs=0.3,0.6"], "evaluation.rungs must be a list of numbers in (0, 1); got '0.3,0.6'"),
+        (["sleep.replay.strategy=utility"], "unknown sleep.replay.strategy 'utility'; choose one of: random, strict"),
+        (
+            ["sleep.length.ratio=1", "sleep.length.passes=1"],
+            "set exactly one of sleep.length.passes, sleep.length.ratio",
+        ),
+        (["sleep.length.passes=null"], "set exactly one of sleep.length.passes, sleep.length.ratio"),
+        (["data.path='a"], "data.path is read by data=text only"),
+        (["data=text", "data.path='a' 'b'"], "data.path must be text or null; got ''a' 'b''"),
+        (["data=text"], "data=text needs data.path=..."),
+        (["data=text", "data.path=${oc.env:NO_SUCH_VARIABLE}"], "an interpolation cannot be resolved"),
+        (["data=text", "data.path=${"], "data.path must be text or null; got '${'"),
+        (["training.seed=${data.path}"], "an interpolation cannot be resolved"),
+    ],
+)
+def test_a_mistake_is_one_message(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose(overrides)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ({"sleep": 3}, "unknown sleep '3'"),
+        ({"sleep": {}}, "unknown sleep"),
+        ({"sleep.folds": "3"}, "sleep.folds must be a whole number"),
+        ({"sleep.length.ratio": 1, "sleep.length.passes": 1}, "set exactly one"),
+    ],
+)
+def test_a_base_is_checked_as_strictly(base: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        compose([], base=base)
+
+
+def test_an_environment_variable_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEXT", "/data")
+    assert compose(["data=text", "data.path=${oc.env:TEXT}/a"]).data.path == "/data/a"
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "a=b, c", "it's", "é$x", "${x}", "a\\b", "a\\'b"])
+def test_composes_from_any_folder_and_with_its_own_choices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = tmp_path / name
+    (folder / "conf" / "sleep").mkdir(parents=True)
+    (folder / "conf" / "budget").mkdir()
+    (folder / "conf" / "sleep" / "mine.yaml").write_text("folds: 3\nlength: {ratio: 0.5}\n")
+    (folder / "conf" / "budget" / "big.yaml").write_text("words: 1000\n")
+    monkeypatch.chdir(folder)
+    config = compose(["sleep=mine", "budget=big"])
+    assert (config.sleep.folds, config.sleep.length.passes, config.sleep.length.ratio) == (3, None, 0.5)
+    assert (config.budget.passes, config.budget.words) == (None, 1000)
+
+
+def test_a_conf_of_another_project_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf" / "db").mkdir(parents=True)
+    (tmp_path / "conf" / "config.yaml").write_text("defaults: [db: mysql]\n")
+    (tmp_path / "conf" / "db" / "mysql.yaml").write_text("user: x\n")
+    expected = compose([])
+    monkeypatch.chdir(tmp_path)
+    assert compose([]) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("fold: 3\n", r"mine\.yaml: unknown option 'sleep\.fold'; did you mean 'sleep\.folds'"),
+        ("folds: 3.5\n", r"mine\.yaml: sleep\.folds must be a whole number"),
+        ("folds: [3\n", r"mine\.yaml:\d must be YAML"),
+        ("- folds\n", r"mine\.yaml must hold a mapping"),
+        ("folds: ${x.y}\n", "an interpolation cannot be resolved"),
+        ("folds: ???\n", "sleep.folds must be a whole number"),
+        ("defaults: [nowhere]\n", "conf/ cannot be composed"),
+        ("# @package _global_\nsleep: {fold: 3}\n", r"unknown option 'sleep\.fold'"),
+        ("length: {ratio: 0, passes: 1}\n", "set exactly one of"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str) -> None:
+    (tmp_path / "conf" / "sleep").mkdir(parents=True)
+    (tmp_path / "conf" / "sleep" / "mine.yaml").write_text(content)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        compose(["sleep=mine"])
+
+
+def test_a_file_may_build_on_another_or_set_options_of_other_sections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text(
+        "# @package _global_\nmodel: {layers: 3}\ntraining: {batch_size: 7}\n"
+    )
+    (tmp_path / "conf" / "model" / "smaller.yaml").write_text("defaults: [tiny]\nlayers: 1\n")
+    monkeypatch.chdir(tmp_path)
+    config = compose(["model=mine"])
+    assert (config.model.layers, config.training.batch_size) == (3, 7)
+    config = compose(["model=smaller"])
+    assert (config.model.layers, config.model.hidden) == (1, 64)
+
+
+KEYS = [*options(), *groups(), "sleep.fold", "nothing"]
+PLAIN = ("0", "1", "0.5", "-1", "1e-5", "1e400", "nan", "true", "null", "", "toy", "text", "strict", "epochs", "[0.5]")
+TRAPS = (
+    "a=b",
+    "[",
+    "{a:1}",
+    "'",
+    '"x"',
+    "${x}",
+    "${oc.env:HOME}",
+    "1,2",
+    "choice(1,2)",
+    "x y",
+    "\\",
+    "é",
+    "\n",
+    "\x00",
+    "???",
+)
+VALUES = st.sampled_from(PLAIN + TRAPS)
+OVERRIDE = st.one_of(
+    st.tuples(st.sampled_from(KEYS), st.one_of(VALUES, st.text(max_size=8))).map("=".join),
+    st.text(max_size=20),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(OVERRIDE, max_size=4))
+@example(["run.name=${sleep}"])
+@example(["run.name=${run.name}"])
+@example(["run.name=${oc.create:{a:1}}"])
+@example(["training.seed=" + "9" * 5000])
+@example(["evaluation.rungs=" + "[" * 500])
+def test_no_override_gives_a_traceback(overrides: list[str]) -> None:
+    """A configuration or a UserError; and a configuration survives the file it is written to."""
+    try:
+        config = compose(overrides)
+    except UserError as error:
+        assert str(error)
+    else:
+        assert from_dict(yaml.safe_load(to_yaml(config))) == config
+        assert set(flatten(to_dict(config))) == set(options())

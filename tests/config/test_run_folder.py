@@ -1,0 +1,112 @@
+"""A run's folder belongs to one configuration and, while it is written, to one process."""
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.config import run_folder
+from sleep_tune.config.load import compose
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import DiskError, RunFolderError
+
+
+def test_a_fresh_folder_is_written_and_the_same_run_resumes(tmp_path: Path) -> None:
+    config = compose(["sleep=epochs"])
+    assert not run_folder.record(tmp_path, config)
+    assert run_folder.record(tmp_path, config)
+    assert run_folder.read_config(tmp_path) == config
+    assert "numpy" in json.loads((tmp_path / "environment.json").read_text())["packages"]
+
+
+def test_where_a_run_lies_is_no_part_of_what_it_is(tmp_path: Path) -> None:
+    run_folder.record(tmp_path, compose([]))
+    assert run_folder.record(tmp_path, compose([f"run.dir={tmp_path}", "run.name=x", "data.cache_dir=y"]))
+
+
+def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
+    run_folder.record(tmp_path, compose(["training.compile=true"]))
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    told = "training.seed is 0 there, 3 here; training.compile is true there, false here"
+    with pytest.raises(RunFolderError, match=re.escape(told)):
+        run_folder.record(tmp_path, compose(["training.seed=3"]))
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("training: {sed: 3}", r"config\.yaml must be a configuration of this version: unknown option 'training\.sed'"),
+        ("training: [", r"config\.yaml must be a configuration of this version"),
+        ("budget: {passes: 0.5}", r"of this version: sleep\.length\.passes must be at most"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(RunFolderError, match=message):
+        run_folder.record(tmp_path, RunConfig())
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match=r"must be the folder of a run; got no config\.yaml in it"):
+        run_folder.read_config(tmp_path)
+
+
+def test_a_second_process_is_refused_and_the_first_one_named(tmp_path: Path) -> None:
+    """And the lock ends with its process: no file has to be removed by hand after a kill -9."""
+    folder = tmp_path / "a" / "b"
+    script = (
+        "import sys, pathlib\nfrom sleep_tune.config.run_folder import locked\n"
+        "with locked(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    root = Path(run_folder.__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(RunFolderError, match=f"process {holder.pid} on .* is writing it now"),
+            run_folder.locked(folder),
+        ):
+            pass
+        holder.kill()
+    with run_folder.locked(folder):
+        assert f"process {os.getpid()} on" in (folder / ".lock").read_text()
+    with run_folder.locked(folder):
+        pass
+
+
+@pytest.mark.parametrize("path", ["file", "file/run"])
+def test_a_file_in_the_way_is_refused(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").write_text("")
+    message = r"run\.dir must be a folder that can be written"
+    with pytest.raises(RunFolderError, match=message), run_folder.locked(tmp_path / path):
+        pass
+
+
+def test_the_outcome_is_read_back(tmp_path: Path) -> None:
+    assert run_folder.read_outcome(tmp_path) is None
+    run_folder.write_outcome(tmp_path, {"state": "completed"})
+    assert run_folder.read_outcome(tmp_path) == {"state": "completed"}
+    (tmp_path / "outcome.json").write_text("{")
+    with pytest.raises(RunFolderError, match=r"outcome\.json must be a JSON object"):
+        run_folder.read_outcome(tmp_path)
+
+
+def test_a_disk_too_full_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    run_folder.require_space(tmp_path, 1)
+    with pytest.raises(DiskError, match=r"must have about 1,000,000,000,000 MB free.*got .* MB"):
+        run_folder.require_space(tmp_path, 10**18)
+
+
+def test_the_need_of_disk_follows_the_model() -> None:
+    """The small model has 13 million parameters: 2 checkpoints x 3 x 4 bytes, and the model."""
+    small = compose(["model=small"])
+    assert 300e6 < run_folder.needed_bytes(small) < 500e6
+    bare = dataclasses.replace(small.training, checkpoint_ratio=0.0, save_model=False)
+    assert run_folder.needed_bytes(dataclasses.replace(small, training=bare)) < 50e6

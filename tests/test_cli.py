@@ -1,0 +1,60 @@
+"""Every end of a command has its exit code and one message; only our own bugs show a traceback."""
+
+import errno
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from sleep_tune import cli
+from sleep_tune.errors import ConfigError, Diverged, UserError
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ConfigError("sleep.folds must be a whole number"), 2, "error: sleep.folds must be a whole number\n"),
+        (UserError("x"), 2, "error: x\n"),
+        (Diverged("the loss is NaN"), 1, "failed: the loss is NaN\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (OSError(errno.ENOSPC, "full", "/data/x"), 2, "error: the disk must have room for /data/x; it is full\n"),
+        (OSError(errno.ENOSPC, "full"), 2, "error: the disk must have room for the results; it is full\n"),
+    ],
+)
+def test_an_error_is_a_message_and_a_code(
+    error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main(arguments: Sequence[str]) -> int:
+        raise error
+
+    assert cli.run(main, []) == code
+    assert capsys.readouterr() == ("", message)
+
+
+def test_a_command_that_ends_well_returns_its_code() -> None:
+    assert cli.run(lambda arguments: len(arguments), ["a", "b", "c"]) == 3
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bug"), PermissionError(errno.EACCES, "no"), SystemExit(143)])
+def test_our_own_bugs_keep_their_traceback(error: BaseException) -> None:
+    def main(arguments: Sequence[str]) -> int:
+        raise error
+
+    with pytest.raises(type(error)):
+        cli.run(main, [])
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    """`train_worker.py --help | head -1` printed a traceback once its pipe was closed."""
+    script = "from sleep_tune import cli; import sys; sys.exit(cli.run(lambda a: print('x\\n' * 100_000) or 0, []))"
+    root = Path(cli.__file__).parents[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
