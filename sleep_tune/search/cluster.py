@@ -1,0 +1,264 @@
+"""The Ray cluster: started here for one search, or joined; what it holds, and what is wrong with it, told at the start.
+
+Knows nothing of trials.
+"""
+
+import contextlib
+import functools
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from sleep_tune.errors import ClusterError
+from sleep_tune.search.space import Resources
+
+__all__ = ["Node", "Seats", "joined", "plan_seats", "started", "this_machine"]
+
+SETTINGS = {
+    # Ray Train looks for dead and finished workers this often (seconds); 2 s is its default.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    # Ray would make a session folder the working directory, and relative paths would lead there.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Helpers of Train that serve neither a search nor its report, a process of 0.1 GB for each slot.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+}
+"""Environment of every process that Ray starts for us."""
+
+DRIVER_SETTINGS = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # Tune's own snapshots are never read: what survives a search is its log.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+}
+"""Environment of the driver, unless it is set already."""
+
+OBJECT_STORE_BYTES = 200_000_000
+"""Only reports and configurations pass through it."""
+
+VANISH_SECONDS = 15.0
+"""How long a Ray that is being ended, by a killed driver for one, has to vanish before it counts as a second Ray."""
+
+TEMPORARY_PREFIX = "sleep-tune-ray-"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What one machine has."""
+
+    cpus: int
+    gpus: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seats:
+    """How many trials run at a time, and what each worker of a trial holds."""
+
+    slots: int
+    workers: int
+    cpus_per_worker: int
+    gpus_per_worker: float
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that one trial holds."""
+        return self.workers * self.gpus_per_worker
+
+    def describe(self) -> str:
+        """A sentence for the start of a run and for --plan."""
+        each = f"{self.cpus_per_worker} CPU{'s' * (self.cpus_per_worker != 1)}, {_gpus(self.gpus_per_worker)}"
+        return (
+            f"{self.slots} slot{'s' * (self.slots != 1)} of {self.workers} worker{'s' * (self.workers != 1)} ({each})"
+        )
+
+
+def plan_seats(resources: Resources, nodes: Sequence[Node]) -> Seats:
+    """Fit as many trials on the nodes as they hold; a worker is never split over two nodes, a trial may be.
+
+    `auto` GPUs: one for each worker if any node has one. `auto` CPUs: with GPUs, as many as every GPU of the node that
+    has fewest CPUs per GPU can have; without, one.
+
+    Raises:
+        ClusterError: not even one trial fits; the message has the figures.
+    """
+    gpus = resources.gpus_per_worker
+    if isinstance(gpus, str):
+        gpus = 1.0 if any(node.gpus >= 1 for node in nodes) else 0.0
+    hosts = [node for node in nodes if node.gpus >= gpus]
+    cpus = resources.cpus_per_worker
+    if isinstance(cpus, str):
+        cpus = max(1, min((int(node.cpus // (node.gpus // gpus)) for node in hosts), default=1)) if gpus else 1
+    places = sum(min(node.cpus // cpus, int(node.gpus // gpus) if gpus else node.cpus) for node in hosts)
+    if places < resources.workers:
+        has = ", ".join(f"{node.cpus} CPUs and {_gpus(node.gpus)}" for node in nodes) or "no nodes"
+        raise ClusterError(
+            f"one trial must fit on the cluster: it needs {resources.workers} worker(s) with {cpus} CPU(s) and "
+            f"{_gpus(gpus)} each (resources.workers, .cpus_per_worker, .gpus_per_worker); the cluster has {has}, "
+            f"which holds {places} such worker(s)"
+        )
+    return Seats(
+        slots=places // resources.workers, workers=resources.workers, cpus_per_worker=cpus, gpus_per_worker=float(gpus)
+    )
+
+
+def _gpus(number: float) -> str:
+    return "no GPU" if not number else f"{number:g} GPU{'s' * (number != 1)}"
+
+
+@functools.cache
+def this_machine() -> Node:
+    """The CPUs that this process may use and the GPUs that are visible to it, without starting anything."""
+    cpus = len(os.sched_getaffinity(0))
+    quota = Path("/sys/fs/cgroup/cpu.max")
+    if quota.exists():
+        share, period = quota.read_text().split()
+        if share != "max":
+            cpus = max(1, min(cpus, int(share) // int(period)))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return Node(cpus, len([device for device in visible.split(",") if device.strip() not in ("", "-1")]))
+    if shutil.which("nvidia-smi") is None:
+        return Node(cpus, 0)
+    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False, timeout=60)
+    return Node(cpus, 0 if listed.returncode else len(listed.stdout.splitlines()))
+
+
+@contextlib.contextmanager
+def started(node: Node) -> Iterator[list[Node]]:
+    """Start a Ray of our own on this machine, with the dashboard; end it and its folder on leaving.
+
+    Its processes die with this one, however it dies.
+
+    Raises:
+        ClusterError: another Ray runs on this machine, or this one does not come up whole.
+    """
+    _sweep()
+    _refuse_second(set())
+    folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=_short_folder()))
+    (folder / "pid").write_text(str(os.getpid()))
+    # A token in the environment spares the user's home the file that Ray would leave there.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        with _connected(
+            address="local",
+            num_cpus=node.cpus,
+            num_gpus=node.gpus,
+            include_dashboard=True,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=str(folder),
+        ):
+            yield _nodes()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def joined(address: str) -> Iterator[list[Node]]:
+    """Join a running cluster; leave it on leaving.
+
+    Args:
+        address: as Ray takes it: 'auto' for the cluster that this machine belongs to, or 'host:port'.
+
+    Raises:
+        ClusterError: there is none, it has no dashboard, or this machine belongs to two.
+    """
+    with _connected(address=address):
+        import ray
+
+        _refuse_second({ray.get_runtime_context().gcs_address})
+        yield _nodes()
+
+
+@contextlib.contextmanager
+def _connected(**arguments: Any) -> Iterator[None]:
+    for key, value in DRIVER_SETTINGS.items():
+        os.environ.setdefault(key, value)
+    import ray
+
+    try:
+        ray.init(runtime_env={"env_vars": SETTINGS}, log_to_driver=True, configure_logging=False, **arguments)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        raise ClusterError(f"no Ray cluster at {arguments['address']!r}: {str(error).strip()}") from error
+    try:
+        _require_dashboard()
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _nodes() -> list[Node]:
+    import ray
+
+    alive: list[Mapping[str, Any]] = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [Node(int(node["Resources"].get("CPU", 0)), node["Resources"].get("GPU", 0.0)) for node in alive]
+
+
+def _require_dashboard(patience: float = 30.0) -> None:
+    """Ask the cluster's State API, which the dashboard serves, one question.
+
+    Ray Train frees the resources of a slot that died only if the State API answers; without it they stay taken.
+    """
+    from ray.util.state import list_nodes
+
+    end = time.monotonic() + patience
+    while True:
+        try:
+            list_nodes(limit=1, timeout=10)
+            return
+        except Exception as error:
+            if time.monotonic() > end:
+                raise ClusterError(
+                    "the Ray cluster must run its dashboard, or what a dead slot held is never freed; "
+                    "install ray[default] and start the head with `ray start --head --include-dashboard=true` "
+                    f"({str(error).strip()})"
+                ) from error
+            time.sleep(0.5)
+
+
+def _refuse_second(own: set[str]) -> None:
+    """Refuse a machine where a Ray other than `own` runs: Ray Train's clean-up can take one for the other."""
+    end = time.monotonic() + VANISH_SECONDS
+    while others := {address: pid for address, pid in _running().items() if address not in own}:
+        if time.monotonic() > end:
+            told = ", ".join(f"{address} (raylet, process {pid})" for address, pid in others.items())
+            raise ClusterError(
+                f"one Ray at a time must run on this machine, or Ray Train's clean-up takes one for the other; there "
+                f"is another: {told}. Join it with --address {next(iter(others))}, or end it"
+            )
+        time.sleep(0.5)
+
+
+def _running() -> dict[str, int]:
+    """Address of each Ray that has a raylet on this machine -> process id of the raylet."""
+    found: dict[str, int] = {}
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "raylet":
+            flags = [flag for flag in process.info["cmdline"] or [] if flag.startswith("--gcs-address=")]
+            found[flags[0].partition("=")[2] if flags else "an unknown address"] = process.pid
+    return found
+
+
+def _short_folder() -> Path:
+    """Where Ray's folder can be: its sockets' paths must stay below 108 bytes, and take 75 of their own."""
+    usual = Path(tempfile.gettempdir())
+    return usual if len(str(usual)) <= 12 else Path("/tmp")
+
+
+def _sweep() -> None:
+    """Remove the folders that killed drivers left."""
+    for folder in _short_folder().glob(f"{TEMPORARY_PREFIX}*"):
+        with contextlib.suppress(OSError, ValueError):
+            if not psutil.pid_exists(int((folder / "pid").read_text())):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,179 @@
+"""The workers of one slot: started once, then training job after job from the slot's mailbox.
+
+Ray Train starts the group, places it, watches it, and starts it again when a process dies; this module is what runs
+inside it and the thread that keeps it. It knows nothing of Tune or of the search; what a job trains is the `Worker`'s.
+"""
+
+import contextlib
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from sleep_tune.config.tree import from_dict
+from sleep_tune.errors import UserError
+from sleep_tune.records import Decision, Progress, Report
+from sleep_tune.search.mailbox import Ended, Failed, Job, Refused
+from sleep_tune.search.printing import printing_to
+from sleep_tune.search.work import KINDS, Worker
+
+__all__ = ["Group", "GroupPlan", "Line"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupPlan:
+    """What every slot's group is made of."""
+
+    workers: int
+    cpus_per_worker: int
+    gpus_per_worker: float
+    folder: str
+    """Absolute path where Ray Train may write."""
+
+
+class Line:
+    """One slot's mailbox, called from another process; every call waits for its answer.
+
+    Args:
+        room: The handle of the actor that is the search's `MailRoom`.
+        slot: Name of the slot.
+    """
+
+    def __init__(self, room: Any, slot: str) -> None:
+        self._room = room
+        self._slot = slot
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call `method` of the mailbox and wait."""
+        return ray.get(self.send(method, *arguments))
+
+    def send(self, method: str, *arguments: Any) -> Any:
+        """Call `method` of the mailbox; the answer is a Ray object reference."""
+        return self._room.call.remote(self._slot, method, *arguments)
+
+
+class _Reporter:
+    """`report` as a run is given it: heartbeats leave without waiting, rungs wait for their decision."""
+
+    def __init__(self, line: Line, job: Job, rank: int) -> None:
+        self._line = line
+        self._job = job
+        self._rank = rank
+        self._sent: Any = None
+
+    def __call__(self, progress: Progress) -> Decision:
+        if progress.rung is not None:
+            decision: Decision = self._line.call("rung", self._job.key, self._rank, progress)
+            return decision
+        if self._rank != 0:
+            return Decision.CONTINUE
+        earlier = Decision.CONTINUE
+        if self._sent is not None:
+            answered, _ = ray.wait([self._sent], timeout=0)
+            if not answered:
+                return earlier
+            earlier = ray.get(self._sent)
+        self._sent = self._line.send("beat", self._job.key, progress)
+        return earlier
+
+
+def train_jobs(settings: dict[str, Any]) -> None:
+    """Run in every process of the group: take a job, train it, say how it ended, until there are no more.
+
+    Args:
+        settings: `room` and `slot` of the mailbox, and the `worker` that trains.
+    """
+    from ray.train import get_context
+
+    rank = get_context().get_world_rank()
+    line = Line(settings["room"], settings["slot"])
+    me = ray.get_runtime_context().current_actor
+    while True:
+        job = line.call("take", rank, me)
+        if job is False:
+            return
+        if job is not True:
+            line.call("end", rank, _train(settings["worker"], job, _Reporter(line, job, rank)))
+
+
+def _train(worker: Worker, job: Job, report: Report) -> Ended | Failed | Refused:
+    with printing_to(Path(job.log)):
+        try:
+            outcome = worker(from_dict(job.config), report)
+        except RayActorError:
+            raise  # the mailbox is gone, and the search with it
+        except UserError as error:
+            return Refused(trial=job.trial, attempt=job.attempt, error=error)
+        except Exception as error:
+            traceback.print_exc()
+            kind = next((kind for raised, kind in KINDS.items() if isinstance(error, raised)), "bug")
+            reason = traceback.format_exc() if kind == "bug" else str(error)
+            return Failed(trial=job.trial, attempt=job.attempt, kind=kind, reason=reason)
+    return Ended(trial=job.trial, attempt=job.attempt, outcome=outcome)
+
+
+class Group:
+    """A worker group that lives as long as its slot.
+
+    Its thread ends when the mailbox is closed and the workers have returned, or when Ray Train gives the group up; it
+    then says so in the mailbox, where the slot would otherwise wait for ever.
+    """
+
+    def __init__(self, plan: GroupPlan, worker: Worker, room: Any, slot: str) -> None:
+        self._plan = plan
+        self._worker = worker
+        self._room = room
+        self._slot = slot
+        self._thread = threading.Thread(target=self._keep, name=f"group-{slot}", daemon=True)
+
+    def start(self) -> None:
+        """Start the group without waiting for it."""
+        self._thread.start()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the group's end; False if `timeout` seconds pass first."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def kill(self) -> None:
+        """End every worker process at once; Ray Train starts the group again while the mailbox is open."""
+        for worker in Line(self._room, self._slot).call("workers"):
+            ray.kill(worker, no_restart=True)
+
+    def _keep(self) -> None:
+        started = time.monotonic()
+        try:
+            self._trainer().fit()
+            reason = "the worker group ended"
+        except Exception:
+            reason = f"the worker group failed after {time.monotonic() - started:.0f} s:\n{traceback.format_exc()}"
+        with contextlib.suppress(RayActorError):
+            Line(self._room, self._slot).call("end_group", reason)
+
+    def _trainer(self) -> Any:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+
+        # A lone worker needs no process group. TorchTrainer would import torch here and in Ray Train's controller:
+        # 3 s and 270 MB for each slot.
+        trainer: Any
+        if self._plan.workers == 1:
+            from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer as trainer
+        else:
+            from ray.train.torch import TorchTrainer as trainer
+        return trainer(
+            train_jobs,
+            train_loop_config={"room": self._room, "slot": self._slot, "worker": self._worker},
+            scaling_config=ScalingConfig(
+                num_workers=self._plan.workers,
+                use_gpu=self._plan.gpus_per_worker > 0,
+                resources_per_worker={"CPU": self._plan.cpus_per_worker, "GPU": self._plan.gpus_per_worker},
+            ),
+            run_config=RunConfig(
+                name=self._slot, storage_path=self._plan.folder, failure_config=FailureConfig(max_failures=-1)
+            ),
+        )

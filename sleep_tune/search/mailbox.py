@@ -1,0 +1,317 @@
+"""The mailbox between a slot and its workers: jobs in, reports out, and the handshake at a rung.
+
+One `Mailbox` serves one slot; `MailRoom` holds them all and becomes the one Ray actor through which the driver, the
+slots and the workers speak. Plain asyncio, so that it is tested without Ray; it knows nothing of Ray, Tune or training.
+
+Four rules:
+- A heartbeat is never waited for. Only the latest is kept, and one that a rung has overtaken is dropped.
+- A rung's report is answered when the driver has decided; every rank that asks gets the same answer.
+- A worker that asks for a job while it still holds one is a new process in a dead one's place: the job was lost.
+- What comes for a job that is no longer the slot's (an old process that outlived its slot) is ignored and told to stop.
+"""
+
+import asyncio
+import inspect
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sleep_tune.errors import UserError
+from sleep_tune.records import Decision, Outcome, Progress
+
+__all__ = ["Ended", "Failed", "GroupEnded", "Heard", "Job", "Lost", "MailRoom", "Mailbox", "Message", "Refused"]
+
+TAKE_SECONDS = 1.0
+"""A worker's wait for a job is answered at least this often: a dead worker's wait could otherwise swallow a job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One attempt at one trial."""
+
+    trial: str
+    attempt: int
+    config: dict[str, Any]
+    """The run's configuration as nested plain values."""
+    log: str
+    """Absolute path of the file that takes what the workers print during this job."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells this job from every other one."""
+        return self.trial, self.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A heartbeat, or with a rung a report that waits for its decision."""
+
+    trial: str
+    attempt: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The run ended by itself or as it was told."""
+
+    trial: str
+    attempt: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The run raised."""
+
+    trial: str
+    attempt: int
+    kind: str
+    """diverged, out_of_memory or bug."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The run met the user's mistake, a full disk for one: the search stops with this message."""
+
+    trial: str
+    attempt: int
+    error: UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A worker process died with the job; its successor waits to be told what to do."""
+
+    trial: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupEnded:
+    """The slot's worker group is gone for good, or the mailbox was closed: no job will be taken any more."""
+
+    reason: str
+
+
+Message = Heard | Ended | Failed | Refused | Lost | GroupEnded
+"""What a slot hears of its workers."""
+
+Key = tuple[str, int]
+
+
+class Mailbox:
+    """The job that a slot's workers are to train, and what they say of it."""
+
+    def __init__(self, ranks: int) -> None:
+        """Serve a group of `ranks` workers (at least 1)."""
+        self._ranks = ranks
+        self._workers: dict[int, Any] = {}
+        self._changed = asyncio.Condition()
+        self._closed = False
+        self._messages: list[Message] = []
+        self._beat: Heard | None = None
+        self._job: Job | None = None
+        self._tickets: dict[int, object] = {}
+        self._waiting: set[int] = set()
+        self._given: set[int] = set()
+        self._ended: set[int] = set()
+        self._decisions: dict[int, Decision] = {}
+        self._reported: Progress | None = None
+        self._stop_time: float | None = None
+
+    def __repr__(self) -> str:
+        """The job, and which ranks hold it or wait."""
+        job = "no job" if self._job is None else "{}#{}".format(*self._job.key)
+        return f"Mailbox({job}, given to {sorted(self._given)}, waiting {sorted(self._waiting)})"
+
+    # The driver and the slot
+
+    async def put(self, job: Job) -> None:
+        """Make `job` the slot's: the next that each rank takes. What was said of an earlier job is forgotten."""
+        self._job = job
+        self._given = set()
+        self._ended = set()
+        self._reported = None
+        self._stop_time = None
+        self._messages = [message for message in self._messages if isinstance(message, GroupEnded)]
+        self._beat = None
+        self._decisions = {}
+        await self._notify()
+
+    async def next(self, timeout: float) -> Message | None:
+        """The oldest message, else the latest heartbeat; None if `timeout` seconds pass without either."""
+        await self._until(lambda: bool(self._messages or self._beat or self._closed), timeout)
+        if self._messages:
+            return self._messages.pop(0)
+        beat, self._beat = self._beat, None
+        return beat or (GroupEnded(reason="the mailbox was closed") if self._closed else None)
+
+    async def answer(self, key: Key, rung: int, decision: Decision) -> None:
+        """Decide on the report of `rung`, for every rank of the job `key`."""
+        if self._holds(key):
+            self._decisions[rung] = decision
+            if decision is Decision.STOP:
+                self._stop_time = time.monotonic()
+            await self._notify()
+
+    def overdue(self) -> float:
+        """Seconds since the run was told to stop and has not ended; 0 if it was not told."""
+        return 0.0 if self._job is None or self._stop_time is None else time.monotonic() - self._stop_time
+
+    async def give_up(self) -> None:
+        """Count a run that was told to stop and does not end as stopped at its last report."""
+        if self._job is not None and self._reported is not None:
+            last = self._reported
+            outcome = Outcome(
+                state="stopped",
+                words_seen=last.words_seen,
+                updates=last.updates,
+                seconds=last.seconds,
+                flops=math.nan,
+                device="unknown",
+                metrics=last.metrics,
+            )
+            self._over(Ended(trial=self._job.trial, attempt=self._job.attempt, outcome=outcome))
+            await self._notify()
+
+    async def settle(self, timeout: float) -> bool:
+        """Wait until every rank waits for a job; False if `timeout` seconds pass first (a worker is stuck)."""
+        return await self._until(lambda: len(self._waiting) == self._ranks, timeout)
+
+    def workers(self) -> list[Any]:
+        """The handles of the workers that ever asked for a job, the latest of each rank."""
+        return list(self._workers.values())
+
+    async def end_group(self, reason: str) -> None:
+        """Say that the worker group is gone, so that nobody waits for it."""
+        self._messages.append(GroupEnded(reason=reason))
+        await self._notify()
+
+    async def close(self) -> None:
+        """Give out no more jobs; reports are answered with stop, and whoever waits is let go."""
+        self._closed = True
+        await self._notify()
+
+    # The workers
+
+    async def take(self, rank: int, worker: Any = None) -> Job | bool:
+        """The job to train next; True: none yet, ask again; False: there will be none.
+
+        Args:
+            rank: The worker's rank in its group.
+            worker: The worker's handle, for `workers`.
+        """
+        self._workers[rank] = worker
+        if self._job is not None and rank in self._given - self._ended:
+            self._over(Lost(trial=self._job.trial, attempt=self._job.attempt))
+        ticket = self._tickets[rank] = object()
+        self._waiting.add(rank)
+        await self._notify()
+        await self._until(lambda: self._closed or self._tickets[rank] is not ticket or self._offers(rank), TAKE_SECONDS)
+        if self._tickets[rank] is not ticket:
+            return True
+        if self._closed:
+            self._waiting.discard(rank)
+            return False
+        if not self._offers(rank):
+            return True
+        self._waiting.discard(rank)
+        self._given.add(rank)
+        assert self._job is not None
+        return self._job
+
+    async def beat(self, key: Key, progress: Progress) -> Decision:
+        """Remember a heartbeat. The answer is stop only if the run is no longer wanted."""
+        if not self._wanted(key):
+            return Decision.STOP
+        self._beat = Heard(trial=key[0], attempt=key[1], progress=progress)
+        await self._notify()
+        return Decision.CONTINUE
+
+    async def rung(self, key: Key, rank: int, progress: Progress) -> Decision:
+        """Report a rung (rank 0's is the one that is read) and wait for the decision."""
+        rung = progress.rung
+        assert rung is not None, "a report without a rung is a heartbeat"
+        if rank == 0 and self._wanted(key) and rung not in self._decisions:
+            self._beat = None
+            self._reported = progress
+            self._messages.append(Heard(trial=key[0], attempt=key[1], progress=progress))
+            await self._notify()
+        await self._until(lambda: not self._wanted(key) or rung in self._decisions)
+        return self._decisions[rung] if self._wanted(key) else Decision.STOP
+
+    async def end(self, rank: int, message: Ended | Failed | Refused) -> None:
+        """Say how the run ended. Rank 0's outcome counts, and any rank's failure."""
+        wanted = self._holds((message.trial, message.attempt))
+        if wanted and (rank == 0 or not isinstance(message, Ended)):
+            self._over(message)
+            await self._notify()
+        elif wanted:
+            self._ended.add(rank)
+
+    # Within
+
+    def _holds(self, key: Key) -> bool:
+        return self._job is not None and self._job.key == key
+
+    def _wanted(self, key: Key) -> bool:
+        return self._holds(key) and not self._closed
+
+    def _offers(self, rank: int) -> bool:
+        return self._job is not None and rank not in self._given
+
+    def _over(self, message: Ended | Failed | Refused | Lost) -> None:
+        self._messages.append(message)
+        self._beat = None
+        self._job = None
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
+        async with self._changed:
+            try:
+                await asyncio.wait_for(self._changed.wait_for(condition), timeout)
+            except TimeoutError:
+                return False
+        return True
+
+
+class MailRoom:
+    """Every slot's mailbox, and the jobs that the driver has made ready for slots to fetch."""
+
+    def __init__(self) -> None:
+        """Start without slots."""
+        self._boxes: dict[str, Mailbox] = {}
+        self._ready: dict[str, Job] = {}
+
+    def __repr__(self) -> str:
+        """The slots and their jobs."""
+        return f"MailRoom({self._boxes}, ready: {sorted(self._ready)})"
+
+    def open(self, slot: str, ranks: int) -> None:
+        """Give `slot` a mailbox, unless it has one."""
+        self._boxes.setdefault(slot, Mailbox(ranks))
+
+    def stage(self, job: Job) -> None:
+        """Make `job` ready for the slot that will be given its trial."""
+        self._ready[job.trial] = job
+
+    async def fetch(self, slot: str, trial: str) -> None:
+        """Put the staged job of `trial` into the slot's mailbox."""
+        await self._boxes[slot].put(self._ready.pop(trial))
+
+    async def close_all(self) -> None:
+        """Close every mailbox: the search is over or interrupted."""
+        for box in self._boxes.values():
+            await box.close()
+
+    async def call(self, slot: str, method: str, *arguments: Any) -> Any:
+        """Call `method` of the slot's mailbox."""
+        answer = getattr(self._boxes[slot], method)(*arguments)
+        return await answer if inspect.isawaitable(answer) else answer
