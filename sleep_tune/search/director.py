@@ -24,6 +24,7 @@ from sleep_tune.search.work import Done, Trial, Wait
 
 __all__ = ["Director", "Done", "Trial", "Wait"]
 
+
 class Director:
     """Opens the experiment folder, or goes on with the one that is there. Not for several threads at once.
 

@@ -12,7 +12,7 @@ from sleep_tune.errors import BudgetError, ConfigError
 from sleep_tune.search.configs import baseline_settings, plan_run, with_settings
 from sleep_tune.search.space import Choice, CorpusSummary, Parameter, Space, Value, settings
 
-__all__ = ["PLANNED", "budget_words", "check_ends", "check_fits"]
+__all__ = ["PLANNED", "budget_words", "check_ends", "check_fits", "planned"]
 
 PLANNED = (
     "sleep.folds",
@@ -53,7 +53,7 @@ def check_fits(space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
             plan_run(with_settings(tree, baseline_settings(name)), corpus, workers)
         except (BudgetError, ConfigError) as error:
             raise _at(error, space, f"baselines.{name}") from error
-    relevant = _relevant(space.parameters)
+    relevant = planned(space.parameters)
     first: BudgetError | ConfigError | None = None
     errors: dict[tuple[str, Value], BudgetError | ConfigError] = {}
     fitting: set[tuple[str, Value]] = set()
@@ -90,7 +90,8 @@ def check_ends(space: Space, gpus: float) -> None:
         )
 
 
-def _relevant(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+def planned(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+    """Those on which the plan of a run depends, and those they are conditional on."""
     wanted = {parameter.key for parameter in parameters if parameter.key in PLANNED}
     for parameter in reversed(parameters):
         if parameter.key in wanted:

@@ -14,6 +14,7 @@ from sleep_tune import names
 from sleep_tune.config.schema import option
 
 __all__ = [
+    "METRICS",
     "Baseline",
     "Choice",
     "CorpusSummary",
@@ -36,6 +37,9 @@ __all__ = [
     "settings",
     "to_json",
 ]
+
+METRICS = {"eval/nll": "min", "eval/pseudo_perplexity": "min", "eval/pairs_accuracy": "max"}
+"""What can be an objective, as runs report it on dev -> which way is better (eval/pairs/<paradigm>: max)."""
 
 Value = str | int | float | bool | None
 """What a parameter can be set to."""
