@@ -37,6 +37,7 @@ def write_verdict(comparison: Comparison) -> str:
         return (
             f"The table cannot tell sleep from {BASELINE} at the same words: "
             f"no difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
+            f"{_doubt(comparison)}"
         )
     return _claims(claimed, comparison) + _doubt(comparison)
 
@@ -95,10 +96,10 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
 
 
 def _doubt(comparison: Comparison) -> str:
-    """A control that is told apart too: what the claim is worth then."""
+    """A control that is told apart, though it should not be."""
     primary = comparison.experiment.primary
     apart = [arm for arm in comparison.arms if arm.kind == "control" and is_claim(arm, primary)]
     if not apart:
         return ""
     numbers = "; ".join(f"{arm.name}: {_numbers(arm, primary)}" for arm in apart)
-    return f" Doubt it as far as the control differs too ({numbers})."
+    return f" Beware: the control differs from {BASELINE} too, and should not ({numbers})."

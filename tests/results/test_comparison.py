@@ -114,7 +114,7 @@ def test_a_higher_objective_can_be_the_better(log: Any) -> None:
 def test_a_control_that_differs_casts_doubt(log: Any) -> None:
     log.open()
     fill(log, {"epochs": 0.0, "as_epochs": -0.05, "t0001": -0.05})
-    assert "Doubt it as far as the control differs too (as_epochs: -0.0" in compare(log.folder).verdict
+    assert "Beware: the control differs from epochs too, and should not (as_epochs: -0.0" in compare(log.folder).verdict
 
 
 def test_one_seed_supports_no_claim(log: Any) -> None:
