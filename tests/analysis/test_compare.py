@@ -1,0 +1,57 @@
+"""The script over a small experiment, as a user calls it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sleep_tune.files import append_json_line
+from sleep_tune.records import Event, Outcome
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two arms over two seeds."""
+    for number, (arm, role) in enumerate({"epochs": "baseline", "t0001": "finalist"}.items()):
+        for seed in (1000, 1001):
+            outcome = Outcome(
+                state="completed",
+                words_seen=1000,
+                updates=10,
+                seconds=1.0,
+                flops=1e9,
+                device="cpu",
+                metrics={"eval/nll": 2.0, "test/nll": 2.0 - number / 10 + seed / 1e5},
+            )
+            head: dict[str, Any] = {"trial": f"{arm}-s{seed}", "role": role, "arm": arm, "seed": seed, "time": 1.0}
+            ended = Event(event="completed", data={"value": 2.0, "outcome": outcome.to_json()}, **head)
+            asked = Event(event="asked", data={"study": "", "number": None, "parameters": {}, "group": ""}, **head)
+            for event in (asked, ended):
+                append_json_line(tmp_path / "trials.jsonl", event.to_json())
+    return tmp_path
+
+
+def compare(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "analysis/compare.py", *map(str, arguments)]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_table_is_printed_and_written(folder: Path) -> None:
+    done = compare(folder, folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("arms against epochs") == 2
+    assert "t0001" in done.stdout
+    assert "updates" in done.stdout
+    assert (folder / "tables" / "comparison.md").is_file()
+
+
+def test_a_folder_that_is_no_experiment_is_refused_in_one_line(tmp_path: Path) -> None:
+    done = compare(tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: expected an experiment's folder, with trials.jsonl in it; got {tmp_path}\n"
+    assert not list(tmp_path.iterdir())
