@@ -1,7 +1,7 @@
 """The folder of one run: who may write it, which configuration it holds, and how it ended.
 
-Holds config.yaml (every option, with its meaning), environment.json and, at the end, outcome.json. Knows nothing of
-training; what a run writes besides is training's own.
+Holds config.yaml (every option, with its meaning), environment.json, log.txt and, at the end, outcome.json. Knows
+nothing of training; what a run writes besides is training's own.
 """
 
 import contextlib
@@ -23,11 +23,49 @@ from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import DiskError, RunFolderError, UserError
 from sleep_tune.files import write_whole
 
-__all__ = ["locked", "needed_bytes", "read_config", "read_outcome", "record", "require_space", "write_outcome"]
+__all__ = [
+    "LOG",
+    "claimed",
+    "locked",
+    "needed_bytes",
+    "read_config",
+    "read_outcome",
+    "record",
+    "require_space",
+    "write_outcome",
+]
 
-CONFIG, ENVIRONMENT, OUTCOME, LOCK = "config.yaml", "environment.json", "outcome.json", ".lock"
+CONFIG, ENVIRONMENT, OUTCOME = "config.yaml", "environment.json", "outcome.json"
+LOCK, LOG = ".lock", "log.txt"
+METRICS = "metrics.jsonl"
+"""Training's record: a folder that has it has been trained in."""
+
 IRRELEVANT = ("run.name", "run.dir", "data.cache_dir")
 """Options that say where things lie, and nothing of what is computed."""
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
+    """Hold `folder` for this process and this configuration.
+
+    A fresh run that is refused (a UserError) before it has trained leaves nothing behind, so that a mistake in the
+    corpus's path, say, can be put right under the same name.
+
+    Yields:
+        Whether the folder held the run already, so that it is to be resumed.
+
+    Raises:
+        RunFolderError: another process holds the folder, or it is another configuration's.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    with locked(folder):
+        resumed = record(folder, config)
+        try:
+            yield resumed
+        except UserError:
+            if not (resumed or (folder / METRICS).exists()):
+                _forget(folder, made)
+            raise
 
 
 @contextlib.contextmanager
@@ -140,6 +178,17 @@ def require_space(folder: Path, needed: int) -> None:
             f"{folder} must have about {needed / 1e6:,.0f} MB free for checkpoints and the model; "
             f"got {free / 1e6:,.0f} MB (run.dir takes a path on another disk)"
         )
+
+
+def _forget(folder: Path, made: list[Path]) -> None:
+    """Remove what a run wrote before it trained: the folders that were `made` for it, else its files alone."""
+    if folder in made:
+        shutil.rmtree(folder)
+        for parent in made[1:]:
+            parent.rmdir()
+    else:
+        for name in (CONFIG, ENVIRONMENT, LOG, LOCK):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _identity(config: RunConfig) -> dict[str, Any]:

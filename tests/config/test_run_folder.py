@@ -13,7 +13,7 @@ import pytest
 from sleep_tune.config import run_folder
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.errors import DiskError, RunFolderError
+from sleep_tune.errors import DataError, DiskError, RunFolderError
 
 
 def test_a_fresh_folder_is_written_and_the_same_run_resumes(tmp_path: Path) -> None:
@@ -79,6 +79,32 @@ def test_a_second_process_is_refused_and_the_first_one_named(tmp_path: Path) -> 
         assert f"process {os.getpid()} on" in (folder / ".lock").read_text()
     with run_folder.locked(folder):
         pass
+
+
+def test_a_fresh_run_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(DataError), run_folder.claimed(tmp_path / "runs" / "a", RunConfig()) as resumed:
+        assert not resumed
+        (tmp_path / "runs" / "a" / "log.txt").write_text("")
+        raise DataError("no text")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_has_trained_keeps_what_it_has(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    with pytest.raises(DiskError), run_folder.claimed(folder, RunConfig()):
+        (folder / "metrics.jsonl").write_text("")
+        raise DiskError("full")
+    with pytest.raises(DataError), run_folder.claimed(folder, RunConfig()) as resumed:
+        assert resumed
+        raise DataError("gone")
+    assert (folder / "config.yaml").exists()
+
+
+def test_a_folder_that_was_there_is_left_there(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("")
+    with pytest.raises(DataError), run_folder.claimed(tmp_path, RunConfig()):
+        raise DataError("no text")
+    assert [file.name for file in tmp_path.iterdir()] == ["theirs"]
 
 
 @pytest.mark.parametrize("path", ["file", "file/run"])
