@@ -1,0 +1,205 @@
+"""The layers of sleep_tune hold: what each may import of ours, and what it never imports of others'.
+
+By the syntax tree of every file, and by importing each layer whole in a clean interpreter. Imports that only a type
+checker sees (`if TYPE_CHECKING`) load nothing and may name any library, but no layer of ours that is out of bounds.
+"""
+
+import ast
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sleep_tune"
+
+BASE = frozenset({"errors", "records", "names", "babylm", "files", "sleep_tune"})
+HEAVY = frozenset({"torch", "transformers", "ray", "optuna", "hydra", "omegaconf", "datasets", "pandas"})
+HYDRA = frozenset({"hydra", "omegaconf"})
+SEARCHERS = frozenset({"ray", "optuna"})
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a layer may import of ours besides itself, and what it never imports of others'."""
+
+    ours: frozenset[str]
+    never: frozenset[str]
+    exceptions: dict[str, frozenset[str]] = field(default_factory=dict)
+    """File -> what it alone may import besides, inside functions where it is a layer of ours."""
+
+
+ABOVE_DATA = BASE | {"sleep", "config"}
+LAYERS = {
+    **{name: Layer(BASE, HEAVY | {"numpy"}) for name in sorted(BASE - {"sleep_tune"})},
+    "cli": Layer(BASE, HEAVY | {"numpy"}),
+    "sleep": Layer(frozenset({"errors"}), HEAVY),
+    "config": Layer(frozenset({"errors", "names", "files", "sleep", "sleep_tune"}), HEAVY, {"config/load.py": HYDRA}),
+    "data": Layer(ABOVE_DATA, HYDRA | SEARCHERS | {"torch"}),
+    "model": Layer(ABOVE_DATA | {"data"}, HYDRA | SEARCHERS),
+    "evaluation": Layer(ABOVE_DATA | {"data", "model"}, HYDRA | SEARCHERS),
+    "training": Layer(ABOVE_DATA | {"data", "model", "evaluation"}, HYDRA | SEARCHERS),
+    "search": Layer(
+        ABOVE_DATA, frozenset({"torch", "transformers"}), {"search/worker.py": frozenset({"data", "training"})}
+    ),
+    "results": Layer(BASE, HEAVY - {"pandas"}),
+}
+"""The table of layers. A new file beside these, or a folder, needs a line of its own."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, and where."""
+
+    module: str
+    line: int
+    lazy: bool
+    """Inside a function."""
+    for_types: bool
+    """Under `if TYPE_CHECKING`."""
+
+
+@functools.cache
+def files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def layer_of(file: Path) -> str:
+    first = file.relative_to(PACKAGE).parts[0]
+    return "sleep_tune" if first == "__init__.py" else first.removesuffix(".py")
+
+
+def imports(file: Path) -> Iterator[Import]:
+    def walk(node: ast.AST, lazy: bool, for_types: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, lazy, for_types)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: imports are absolute"
+            for alias in node.names:
+                yield Import(f"{node.module}.{alias.name}", node.lineno, lazy, for_types)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for statement in node.body:
+                yield from walk(statement, lazy, True)
+            for statement in node.orelse:
+                yield from walk(statement, lazy, for_types)
+        else:
+            inner = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for child in ast.iter_child_nodes(node):
+                yield from walk(child, inner, for_types)
+
+    yield from walk(ast.parse(file.read_text(encoding="utf-8")), False, False)
+
+
+def broken(file: Path) -> Iterator[str]:
+    """Each import of a file that its layer may not make."""
+    name = layer_of(file)
+    layer = LAYERS[name]
+    relative = file.relative_to(PACKAGE).as_posix()
+    allowed = layer.exceptions.get(relative, frozenset())
+    for item in imports(file):
+        top, _, rest = item.module.partition(".")
+        where = f"{relative}:{item.line} imports {item.module}"
+        if top == "sleep_tune":
+            ours = rest.split(".")[0] if rest and not rest.startswith("__") else "sleep_tune"
+            if ours not in layer.ours | {name} and not (ours in allowed and item.lazy):
+                yield f"{where}; {name} may import {', '.join(sorted(layer.ours)) or 'nothing'} of ours"
+        elif top in layer.never - allowed and not item.for_types:
+            yield f"{where}; {name} never imports {top}"
+
+
+@pytest.mark.parametrize("file", files(), ids=lambda file: file.relative_to(PACKAGE).as_posix())
+def test_a_file_imports_what_its_layer_may(file: Path) -> None:
+    if file == PACKAGE / "__init__.py":
+        assert not list(imports(file))
+        return
+    assert layer_of(file) in LAYERS, f"{file} belongs to no layer of the table"
+    assert not list(broken(file))
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "message"),
+    [
+        ("sleep/x.py", "import torch", "sleep never imports torch"),
+        ("sleep/x.py", "from sleep_tune.config import schema", "sleep may import errors of ours"),
+        ("sleep/x.py", "def f():\n    import ray.tune", "x.py:2 imports ray.tune; sleep never imports ray"),
+        ("data/x.py", "from torch import Tensor", "data never imports torch"),
+        ("search/x.py", "def f():\n    from sleep_tune.training import run", "search may import"),
+        ("search/worker.py", "from sleep_tune.training import run", "search may import"),
+        ("config/tree.py", "import omegaconf", "config never imports omegaconf"),
+        ("results/x.py", "import sleep_tune.search.log", "results may import"),
+        ("search/x.py", "if TYPE_CHECKING:\n    from sleep_tune.training import run", "search may import"),
+    ],
+)
+def test_the_check_itself_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, source: str, message: str
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text(source)
+    (found,) = broken(tmp_path / file)
+    assert message in found
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("config/load.py", "import omegaconf"),
+        ("search/worker.py", "def f():\n    from sleep_tune.training import run"),
+        ("data/x.py", "if TYPE_CHECKING:\n    import torch"),
+        ("data/x.py", "import numpy\nfrom sleep_tune.sleep.samples import Samples"),
+    ],
+)
+def test_the_check_lets_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, source: str) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text(source)
+    assert not list(broken(tmp_path / file))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_loads_only_what_it_may_in_a_clean_interpreter(name: str) -> None:
+    """All of a layer's modules, bar those with an exception in the table, loaded one after another."""
+    modules = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in files()
+        if layer_of(file) == name and file.relative_to(PACKAGE).as_posix() not in LAYERS[name].exceptions
+    ]
+    if not modules:
+        pytest.skip(f"sleep_tune.{name} is not written yet")
+    script = (
+        "import importlib, json, sys\n"
+        "for module in json.loads(sys.argv[1]): importlib.import_module(module)\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(modules)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = json.loads(done.stdout.splitlines()[-1])
+    assert not {module for module in loaded if module in LAYERS[name].never}
+    ours = {module.split(".")[1] for module in loaded if module.startswith("sleep_tune.")}
+    assert ours <= LAYERS[name].ours | reachable(name) | {name}
+
+
+def reachable(name: str) -> frozenset[str]:
+    """What a layer may load through the layers that it may import."""
+    found: frozenset[str] = frozenset()
+    for other in LAYERS[name].ours & LAYERS.keys():
+        found |= LAYERS[other].ours
+    return found
+
+
+@pytest.mark.parametrize("script", ["tune.py", "train_worker.py"])
+def test_importing_a_command_does_nothing_and_loads_nothing_heavy(script: str) -> None:
+    if not (ROOT / script).exists():
+        pytest.skip(f"{script} is not written yet")
+    code = f"import sys, {script.removesuffix('.py')}; print(sorted({set(HEAVY)!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,52 @@
+"""Each tuple of names is the list of its table's keys: what config accepts is what there is.
+
+A table lies beside its functions, in a layer that names.py may not import. A strategy added to one and not to the
+other would be refused by the configuration, or crash in a trial.
+"""
+
+import importlib
+
+import pytest
+
+from sleep_tune import names
+from sleep_tune.config.groups import groups
+
+TABLES = {
+    "STRATEGIES": "sleep_tune.sleep.selection:STRATEGIES",
+    "SCOPES": "sleep_tune.sleep.buffer:SCOPES",
+    "CONTEXTS": "sleep_tune.sleep.context:CONTEXTS",
+    "CORPORA": "sleep_tune.data.corpora:CORPORA",
+    "TOKENIZERS": "sleep_tune.data.tokenizer:TOKENIZERS",
+    "MASKINGS": "sleep_tune.data.masking:MASKINGS",
+    "MODELS": "sleep_tune.model:MODELS",
+    "SCHEDULES": "sleep_tune.training.schedules:SCHEDULES",
+    "PERPLEXITIES": "sleep_tune.evaluation.perplexity:METHODS",
+    "SAMPLERS": "sleep_tune.search.sampler:SAMPLERS",
+    "SCHEDULERS": "sleep_tune.search.asha:SCHEDULERS",
+    "LAUNCHERS": "sleep_tune.search.launch:LAUNCHERS",
+}
+"""Names -> module:table."""
+
+WITHOUT_TABLE = {"BASELINES", "DEVICES", "PHASES", "PRECISIONS", "ROLES"}
+"""Names that no table of functions has: groups of conf/ (tested below), words of records, and choices in one place."""
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_names_are_the_tables_keys(name: str) -> None:
+    module, _, table = TABLES[name].partition(":")
+    assert set(getattr(importlib.import_module(module), table)) == set(getattr(names, name))
+
+
+def test_every_tuple_is_held_to_something() -> None:
+    assert set(names.__all__) == set(TABLES) | WITHOUT_TABLE
+
+
+@pytest.mark.parametrize("name", names.__all__)
+def test_a_tuple_is_sorted_or_in_the_order_of_time(name: str) -> None:
+    values = getattr(names, name)
+    assert len(set(values)) == len(values)
+    assert name == "PHASES" or list(values) == sorted(values)
+
+
+def test_baselines_are_settings_of_sleep() -> None:
+    assert set(names.BASELINES) <= set(groups()["sleep"])

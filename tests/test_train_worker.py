@@ -1,0 +1,174 @@
+"""The command that trains one model by hand: what it prints, refuses, leaves behind, and takes up again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+import train_worker
+from sleep_tune import cli
+from sleep_tune.config.options import options
+from sleep_tune.config.tree import from_dict
+
+ROOT = Path(__file__).parents[1]
+TINY = ["data.sentences=300", "data.max_length=32", "budget.passes=2", "model.layers=1", "model.hidden=16"]
+TINY += ["model.heads=2", "model.feed_forward=16", "evaluation.samples=8", "evaluation.pairs=20", "sleep.folds=2"]
+
+
+def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(ROOT / "train_worker.py"), *arguments]
+    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, check=False, timeout=240)
+
+
+@contextmanager
+def started(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """The command in a process of its own, killed at the end if it still runs."""
+    line = [sys.executable, str(ROOT / "train_worker.py"), *arguments]
+    with subprocess.Popen(line, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until_it_trains(process: subprocess.Popen[str], folder: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not (folder / "metrics.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+
+
+def run(*arguments: str) -> int:
+    return cli.run(train_worker.main, arguments)
+
+
+def test_help_tells_every_option_and_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python train_worker.py")
+    assert all(f"  {key} " in text for key in options())
+    assert "* tiny" in text and "sleep=epochs run.name=baseline" in text
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    """Half a second is hydra's own; the bound is generous because test machines are busy."""
+    code = (
+        "import sys, train_worker; train_worker.main(['--help'])\n"
+        "sys.exit(str({'torch', 'transformers', 'hydra', 'omegaconf', 'numpy', 'ray'} & set(sys.modules) or ''))"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+    assert time.perf_counter() - start < 3
+
+
+def test_cfg_prints_the_configuration_with_its_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("sleep=epochs", "--cfg", "job", "training.seed=3") == 0
+    text = capsys.readouterr().out
+    config = from_dict(yaml.safe_load(text))
+    assert (config.sleep.length.ratio, config.training.seed) == (0.0, 3)
+    assert "# peak learning rate of AdamW; (0, 1]" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sleep=epoch"], "error: unknown sleep 'epoch'; did you mean 'epochs'?"),
+        (["training.sed=3"], "error: unknown option 'training.sed'; did you mean 'training.seed'?"),
+        (["sleep.replay.ratio=2"], "error: sleep.replay.ratio must be a number in (0, 1]; got 2"),
+        (["data=text"], "error: data=text needs data.path="),
+        (["data=text", "data.path=no/such/folder"], "no/such/folder"),
+        (["sleep.folds=100000", "data.sentences=300"], "sleep.folds"),
+    ],
+)
+def test_a_mistake_is_one_message_and_leaves_nothing_behind(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("error: ") and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--confg", "job"], ["--cfg", "hydra"], ["--cfg"]])
+def test_an_unknown_flag_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        train_worker.parse(arguments)
+    assert caught.value.code == 2
+    assert "usage: python train_worker.py" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_from_its_start_to_its_summary(tmp_path: Path) -> None:
+    done = command(*TINY, "run.name=a", cwd=tmp_path)
+    folder = tmp_path / "runs" / "a"
+    assert done.returncode == 0, done.stderr
+    assert "Training in runs/a" in done.stdout
+    for line in (
+        "dev   nll ",
+        "test  nll ",
+        "pseudo-perplexity ",
+        "minimal pairs ",
+        "cost  ",
+        "model runs/a/model  (Auto",
+    ):
+        assert line in done.stdout
+    assert "Traceback" not in done.stderr and "Warning" not in done.stderr
+    assert json.loads((folder / "environment.json").read_text())["packages"]["torch"]
+    assert from_dict(yaml.safe_load((folder / "config.yaml").read_text())).run.name == "a"
+    assert (folder / "model" / "model.safetensors").exists() and (folder / "log.txt").exists()
+
+    start = time.perf_counter()
+    again = command(*TINY, "run.name=a", cwd=tmp_path)
+    assert time.perf_counter() - start < 4
+    assert again.returncode == 0
+    assert "runs/a has ended already." in again.stdout
+    assert again.stdout.splitlines()[1:] == done.stdout.splitlines()[1:]
+
+    other = command(*TINY, "run.name=a", "training.seed=1", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "training.seed is 0 there, 1 here" in other.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_same_command_goes_on(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    longer = [*TINY, "data.sentences=2000", "budget.passes=30", "training.batch_size=8"]
+    folder = tmp_path / "runs" / "default"
+    with started(*longer, cwd=tmp_path) as process:
+        wait_until_it_trains(process, folder)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == code
+    assert "The same command goes on from the last checkpoint in runs/default" in error
+    assert "Traceback" not in error
+    assert list(folder.glob("attempt-*/checkpoint-*"))
+    with started(*longer, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Resuming in runs/default")
+        os.kill(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    longer = [*TINY, "data.sentences=2000", "budget.passes=30", "training.batch_size=8"]
+    with started(*longer, cwd=tmp_path) as process:
+        wait_until_it_trains(process, tmp_path / "runs" / "default")
+        second = command(*longer, cwd=tmp_path)
+        assert second.returncode == 2
+        assert f"process {process.pid} on" in second.stderr

@@ -1,0 +1,140 @@
+"""Train one model: `python train_worker.py sleep=weighted data=toy training.seed=3`.
+
+Tiny, on a laptop: `python train_worker.py run.name=tiny data.sentences=5000 budget.passes=4`. The mission's model on
+BabyLM: `python train_worker.py data=text data.path=DIR model=small training=gpu`. The same command again resumes a run
+that was killed, and prints the figures of one that has ended.
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sleep_tune import cli
+
+if TYPE_CHECKING:
+    from sleep_tune.config.schema import RunConfig
+    from sleep_tune.records import Decision, Outcome, Progress
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, then describe or train."""
+    options = parse(arguments)
+    if options.help:
+        print(help_text())
+        return 0
+    from sleep_tune.config.describe import to_yaml
+    from sleep_tune.config.load import compose
+
+    config = compose(options.overrides)
+    if options.cfg:
+        print(to_yaml(config), end="")
+        return 0
+    folder = Path(config.run.dir or Path("runs") / config.run.name)
+    train(folder, dataclasses.replace(config, run=dataclasses.replace(config.run, dir=str(folder))))
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments: --help, --cfg job, and overrides in any order."""
+    parser = argparse.ArgumentParser(prog="train_worker.py", add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--cfg", choices=["job"])
+    parser.add_argument("overrides", nargs="*")
+    parser.usage = "python train_worker.py [--help] [--cfg job] [group=choice | option=value ...]"
+    return parser.parse_intermixed_args(arguments)
+
+
+def help_text() -> str:
+    """Usage, groups and options, written from conf/ and the schema."""
+    from sleep_tune.config.describe import describe_groups, describe_options
+
+    return f"""\
+usage: python train_worker.py [--help] [--cfg job] [group=choice | option=value ...]
+
+Train one model: read a fold awake, replay a buffer asleep, within a budget of words. It is written to runs/<run.name>.
+The same command again resumes it; once it has ended, its figures are printed.
+
+  python train_worker.py sleep=weighted training.seed=3
+  python train_worker.py sleep=epochs run.name=baseline
+  python train_worker.py data=text data.path=DIR model=small budget.words=100000000
+
+  --cfg job    print the whole configuration, with every option's meaning, and train nothing
+  --help       this
+
+GROUPS  (group=choice; * is taken by default; a file conf/GROUP/CHOICE.yaml of yours adds a choice)
+
+{describe_groups()}
+
+OPTIONS  (option=value; with its default, given the default groups)
+
+{describe_options()}"""
+
+
+def train(folder: Path, config: "RunConfig") -> None:
+    """Train in `folder`, resume there, or tell what its finished run measured."""
+    from sleep_tune.config import run_folder
+    from sleep_tune.records import Outcome
+
+    with run_folder.claimed(folder, config) as resumed:
+        ended = run_folder.read_outcome(folder)
+        if ended is not None:
+            print(f"{folder} has ended already.")
+            outcome = Outcome.from_json(ended)
+        else:
+            run_folder.require_space(folder, run_folder.needed_bytes(config))
+            print(f"{'Resuming' if resumed else 'Training'} in {folder} (log: {folder / run_folder.LOG})", flush=True)
+            outcome = train_quietly(folder, config)
+        print(summary(folder, config, outcome))
+
+
+def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
+    """Train with a progress bar; what libraries have to say goes to log.txt."""
+    from sleep_tune.config.quiet import log_to, redirect_libraries
+    from sleep_tune.config.run_folder import LOG
+
+    try:
+        with log_to(folder / LOG):
+            from sleep_tune.training.run import train
+
+            redirect_libraries()
+            return train(config, go_on, show_progress=True)
+    except (KeyboardInterrupt, SystemExit):
+        cli.say(f"Interrupted. The same command goes on from the last checkpoint in {folder}.")
+        raise
+
+
+def go_on(progress: "Progress") -> "Decision":
+    """The answer to every report of a run that no search watches."""
+    from sleep_tune.records import Decision
+
+    return Decision.CONTINUE
+
+
+def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
+    """What was measured, what it cost, and how to load the model."""
+    lines = []
+    for split, prefix in (("dev", "eval/"), ("test", "test/")):
+        told = [
+            f"{name} {outcome.metrics[prefix + key]:.4g}"
+            for key, name in (
+                ("nll", "nll"),
+                ("pseudo_perplexity", "pseudo-perplexity"),
+                ("pairs_accuracy", "minimal pairs"),
+            )
+            if prefix + key in outcome.metrics
+        ]
+        if told:
+            lines.append(f"{split:6}{', '.join(told)}")
+    lines.append(
+        f"cost  {outcome.words_seen:,} words, {outcome.updates:,} updates, {outcome.seconds:,.1f} s on {outcome.device}"
+    )
+    if config.training.save_model:
+        lines.append(f'model {folder / "model"}  (AutoModelForMaskedLM.from_pretrained("{folder / "model"}"))')
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, sys.argv[1:]))
