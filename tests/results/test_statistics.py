@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -36,9 +36,10 @@ def test_paired_difference_is_scipys(count: int, seed: int) -> None:
     assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
-@given(p_values)
-def test_holm_is_statsmodels(values: list[float]) -> None:
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 12])
+def test_holm_is_statsmodels(count: int) -> None:
+    """A few cases, ties among them: statsmodels takes a tenth of a second for each."""
+    values = [round(float(p), 2) for p in np.random.default_rng(count).beta(0.5, 3, count)]
     expected = multipletests(values, method="holm")[1]
     assert holm(values) == pytest.approx(list(expected), abs=1e-9)
 

@@ -1,0 +1,43 @@
+"""Columns: their order, how numbers are written, and the shortest names of settings."""
+
+import pytest
+
+from sleep_tune.results.columns import COLUMNS, column, order, short_names
+
+
+def test_columns_come_in_the_tables_order_and_others_by_name() -> None:
+    given = ["words_seen", "test/pairs/b", "test/nll", "test/pairs/a"]
+    assert order(given) == ["test/nll", "words_seen", "test/pairs/a", "test/pairs/b"]
+    assert order(reversed(COLUMNS)) == list(COLUMNS)
+
+
+def test_a_metric_outside_the_table_has_its_own_name() -> None:
+    assert column("test/blimp").heading == "test blimp"
+
+
+@pytest.mark.parametrize(
+    ("key", "number", "text"),
+    [
+        ("test/nll", 2.34567, "2.346"),
+        ("test/pseudo_perplexity", 9.987, "9.99"),
+        ("test/pseudo_perplexity", 123.45, "123.5"),
+        ("test/pseudo_perplexity", 12345.6, "12,346"),
+        ("test/pairs_accuracy", 0.8964, "89.6"),
+        ("words_seen", 99_999_872.0, "99,999,872"),
+        ("flops", 9.71e15, "9.71e15"),
+        ("gpu_hours", 0.01234, "0.0123"),
+    ],
+)
+def test_numbers_are_written_as_people_read_them(key: str, number: float, text: str) -> None:
+    assert column(key).write(number) == text
+
+
+def test_settings_have_the_shortest_names_that_tell_them_apart() -> None:
+    keys = ["sleep.folds", "sleep.replay.ratio", "sleep.length.ratio", "sleep.folds"]
+    assert short_names(keys) == {
+        "sleep.folds": "folds",
+        "sleep.replay.ratio": "replay.ratio",
+        "sleep.length.ratio": "length.ratio",
+    }
+    assert short_names([]) == {}
+    assert short_names(["ratio", "sleep.ratio"]) == {"ratio": "ratio", "sleep.ratio": "sleep.ratio"}
