@@ -1,0 +1,142 @@
+"""Dropout on a CPU, of torch's law but many times faster, from a named stream.
+
+torch draws a Bernoulli number per element with a serial generator, about a third of a training step on a CPU; and its
+attention falls back to a path that does so on the largest tensors of the model. Here one 64-bit draw of NumPy's SFC64
+serves four elements: an element is dropped when its 16 bits lie below a threshold.
+
+The law: elements are dropped independently with probability q = round(p * 65536) / 65536 (for p = 0.1: 0.100006), and
+those kept are divided by 1 - q, so that the expectation is exact. A run seeds the stream anew for each batch, from
+(seed, DROPOUT, batch), so that nothing of it has to be checkpointed: a resumed run drops the same elements.
+
+Knows nothing of phases, words or architectures.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.masking_utils import sdpa_mask
+
+from sleep_tune.sleep.randomness import Purpose, generator
+
+__all__ = ["ATTENTION", "DropoutStream", "FastDropout", "TorchStream", "fast_dropout"]
+
+ATTENTION = "sleep_tune_cpu"
+"""Name under which transformers knows the attention function of this module."""
+
+LEVELS = 2**16
+"""Probabilities are multiples of 1 / LEVELS."""
+
+
+class TorchStream:
+    """torch's own dropout, on any device, with its generators seeded anew for each batch."""
+
+    def __init__(self, seed: int, rank: int = 0) -> None:
+        self._seed = seed
+        self._rank = rank
+
+    def start(self, index: int) -> None:
+        """Begin the stream of batch `index`, whatever was drawn before."""
+        torch.manual_seed(int(generator(self._seed, Purpose.DROPOUT, index, self._rank).integers(2**63)))
+
+
+class DropoutStream:
+    """The random bits of every dropout of a model, in the order in which they are asked for."""
+
+    def __init__(self, seed: int, rank: int = 0) -> None:
+        self._seed = seed
+        self._rank = rank
+        self.start(0)
+
+    def start(self, index: int) -> None:
+        """Begin the stream of batch `index`, whatever was drawn before."""
+        entropy = np.random.SeedSequence([self._seed, Purpose.DROPOUT, index, self._rank])
+        self._bits = np.random.Generator(np.random.SFC64(entropy))
+
+    def kept(self, shape: tuple[int, ...], probability: float) -> torch.Tensor:
+        """A float32 tensor of `shape`: 0 where an element is dropped, else 1 / (1 - q)."""
+        dropped = round(probability * LEVELS)
+        size = int(np.prod(shape))
+        words = self._bits.integers(0, 2**64, size=-(-size // 4), dtype=np.uint64)
+        bits: NDArray[np.uint16] = words.view(np.uint16)[:size]
+        scale = np.float32(LEVELS / (LEVELS - dropped))
+        return torch.from_numpy(np.multiply(bits >= dropped, scale, dtype=np.float32).reshape(shape))
+
+
+class FastDropout(nn.Module):
+    """Takes the place of nn.Dropout: the same law up to its quantisation, drawn from a `DropoutStream`."""
+
+    def __init__(self, p: float, stream: DropoutStream) -> None:
+        super().__init__()
+        self.p = p
+        self.stream = stream
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Drop elements in training mode; hand `values` through otherwise."""
+        if not self.training or not self.p:
+            return values
+        return values * self.stream.kept(tuple(values.shape), self.p).to(values.dtype)
+
+
+def attend(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Scaled dot-product attention for transformers: torch's own without dropout, else with `module.dropout`.
+
+    Args:
+        module: the attention module; its `dropout` is a `FastDropout`.
+        query: (B, heads, T, width).
+        key: (B, heads, T, width).
+        value: (B, heads, T, width).
+        attention_mask: (B, 1, T, T) boolean, True where attention is allowed; None for everywhere.
+        dropout: probability that an attention weight is dropped; 0 outside training.
+        scaling: factor on the products (default: 1 / sqrt(width)).
+
+    Returns:
+        (B, T, heads, width), and no weights.
+    """
+    if not dropout:
+        output = nn.functional.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
+        return output.transpose(1, 2).contiguous(), None
+    scaling = query.size(-1) ** -0.5 if scaling is None else scaling
+    weights = torch.matmul(query * scaling, key.transpose(2, 3))
+    if attention_mask is not None:
+        weights = weights.masked_fill(~attention_mask, torch.finfo(weights.dtype).min)
+    drop: FastDropout = module.dropout  # type: ignore[assignment]
+    weights = drop(nn.functional.softmax(weights, dim=-1))
+    return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(ATTENTION, attend)
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+
+
+@contextmanager
+def fast_dropout(model: PreTrainedModel, stream: DropoutStream) -> Iterator[None]:
+    """While active, every dropout of the model, attention's included, draws from `stream`."""
+    replaced = []
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.Dropout):
+                replaced.append((parent, name, child))
+                setattr(parent, name, FastDropout(child.p, stream).train(child.training))
+    before = model.config._attn_implementation
+    model.config._attn_implementation = ATTENTION
+    try:
+        yield
+    finally:
+        model.config._attn_implementation = before
+        for parent, name, child in replaced:
+            setattr(parent, name, child.train(parent.training))

@@ -1,0 +1,70 @@
+"""Where and how a run computes: device, precision, and transformers' options that follow. Knows no data."""
+
+from pathlib import Path
+
+import torch
+from transformers import TrainingArguments
+
+from sleep_tune.config.schema import RunConfig, TrainingConfig
+from sleep_tune.errors import ConfigError
+
+__all__ = ["choose_device", "device_name", "training_arguments"]
+
+
+def choose_device(training: TrainingConfig) -> torch.device:
+    """The device asked for; with 'auto', a GPU if there is one.
+
+    Raises:
+        ConfigError: a GPU was asked for, and torch finds none.
+    """
+    found = torch.cuda.is_available()
+    if training.device == "cuda" and not found:
+        raise ConfigError("training.device must be a device that torch finds; got 'cuda', and there is only 'cpu'")
+    return torch.device("cpu" if training.device == "cpu" or not found else "cuda")
+
+
+def device_name(device: torch.device) -> str:
+    """The device as torch names it: 'cpu', 'NVIDIA H100 80GB HBM3'."""
+    return torch.cuda.get_device_name() if device.type == "cuda" else device.type
+
+
+def training_arguments(config: RunConfig, folder: Path, device: torch.device, *, max_updates: int) -> TrainingArguments:
+    """The Trainer's options: it computes and saves where it is told, and logs, evaluates and stops nothing by itself.
+
+    Args:
+        config: the run's configuration.
+        folder: where checkpoints go.
+        device: where to compute.
+        max_updates: more updates than the run will make.
+    """
+    training = config.training
+    on_cpu = device.type == "cpu"
+    half = {"auto": not on_cpu and torch.cuda.is_bf16_supported(including_emulation=False), "bf16": True, "fp32": False}
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=max_updates,
+        per_device_train_batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
+        weight_decay=training.weight_decay,
+        adam_beta1=training.beta1,
+        adam_beta2=training.beta2,
+        adam_epsilon=training.epsilon,
+        max_grad_norm=training.max_grad_norm,
+        optim="adamw_torch_fused",
+        bf16=half[training.precision],
+        torch_compile=training.compile,
+        seed=training.seed % 2**32,
+        use_cpu=on_cpu,
+        ignore_data_skip=True,
+        remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+        logging_nan_inf_filter=False,
+        logging_strategy="no",
+        save_strategy="no",
+        eval_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+    # A process trains on one GPU, even where it sees several: not transformers' DataParallel.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments

@@ -1,0 +1,44 @@
+"""The processes that train one run together, or the one that trains it alone. Knows nothing of what they exchange."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch.distributed as dist
+
+__all__ = ["Peers", "find_peers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """This process's place among those that train the run; alone, every exchange is a plain return."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes and reports."""
+        return self.rank == 0
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every process's value, in the order of ranks."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    def first(self, value: Any) -> Any:
+        """What the leading process holds."""
+        if self.size == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, src=0)
+        return values[0]
+
+
+def find_peers() -> Peers:
+    """The process group that this process belongs to, if one of several processes was made."""
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        return Peers(dist.get_rank(), dist.get_world_size())
+    return Peers()

@@ -1,0 +1,89 @@
+"""One attempt of a run, put together: stream, feed, meter, course and journal, fresh or as a checkpoint left them.
+
+Knows no trainer and no report.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.sleep.budget import plan_budget
+from sleep_tune.sleep.stream import Replay, SleepStream
+from sleep_tune.training.checkpoint import Checkpoint, find_latest, make_attempt
+from sleep_tune.training.course import Course
+from sleep_tune.training.feed import Feed
+from sleep_tune.training.journal import Journal
+from sleep_tune.training.meter import LossMeter
+from sleep_tune.training.peers import Peers
+
+__all__ = ["Session", "open_session", "open_stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the parts of one attempt share."""
+
+    folder: Path
+    """attempt-<n>, where its checkpoints go."""
+    checkpoint: Checkpoint | None
+    """Where it goes on from."""
+    device: torch.device
+    peers: Peers
+    feed: Feed
+    meter: LossMeter
+    course: Course
+    journal: Journal
+
+
+def open_stream(config: RunConfig, corpus: Corpus, peers: Peers) -> SleepStream:
+    """The run's stream of batches, from its beginning.
+
+    Raises:
+        BudgetError: the budget cannot hold what was asked for.
+    """
+    sleep, samples = config.sleep, corpus.train
+    plan = plan_budget(
+        corpus_words=samples.num_words,
+        num_samples=len(samples),
+        batch_size=config.training.batch_size * peers.size,
+        folds=sleep.folds,
+        budget_passes=config.budget.passes,
+        budget_words=config.budget.words,
+        length_passes=sleep.length.passes,
+        length_ratio=sleep.length.ratio,
+        length_repeats=sleep.length.repeats,
+        replay_ratio=sleep.replay.ratio,
+        replay_scope=sleep.replay.scope,
+    )
+    replay = Replay(**asdict(sleep.replay))
+    return SleepStream(samples, plan, replay, context=sleep.context, seed=config.training.seed)
+
+
+def open_session(config: RunConfig, run: Path, corpus: Corpus, device: torch.device, peers: Peers) -> Session:
+    """Begin an attempt: where the last complete checkpoint of any attempt left off, else at the beginning.
+
+    Args:
+        config: the run's configuration.
+        run: the run's folder.
+        corpus: what is read.
+        device: where it is trained.
+        peers: the processes that train it.
+    """
+    stream = open_stream(config, corpus, peers)
+    checkpoint: Checkpoint | None
+    checkpoint, folder = peers.first((find_latest(run), make_attempt(run)) if peers.leads else None)
+    state = checkpoint.state if checkpoint else {}
+    if checkpoint is not None:
+        stream.load_state_dict(checkpoint.stream_state())
+    training = config.training
+    feed = Feed(stream, corpus.train, training.masking, seed=training.seed, device=device, peers=peers)
+    meter = LossMeter(corpus.train.vocab_size, peers, device)
+    if checkpoint is not None:
+        feed.num_tokens, feed.num_predicted = state["num_tokens"], state["num_predicted"]
+        meter.load_state_dict(state["meter"])
+    course = Course(feed, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
+    journal = Journal(run / "metrics.jsonl", keep=state.get("journal_bytes", 0), writes=peers.leads)
+    return Session(folder, checkpoint, device, peers, feed, meter, course, journal)
