@@ -13,8 +13,8 @@ __all__ = ["SleepPlan", "exact", "plan_budget"]
 
 
 def exact(number: float) -> Fraction:
-    """The decimal that a person wrote: 0.1 is exactly 1/10, where the float is not."""
-    return Fraction(str(number))
+    """The decimal of at most 12 digits that was meant: 0.1 is exactly 1/10, and so is 1.1 - 1; no float is."""
+    return Fraction(f"{number:.12g}")
 
 
 @dataclass(frozen=True, slots=True)

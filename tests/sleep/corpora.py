@@ -1,9 +1,12 @@
-"""Small corpora for the tests of the mechanism: packed rows with sentences, words and sources."""
+"""Small corpora and a run that answers for the model: shared by the tests of the mechanism."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.sleep.samples import Samples, SpecialTokens
+from sleep_tune.sleep.stream import Batch, SleepStream
 
 SPECIAL = SpecialTokens(start=0, separator=1, pad=2, mask=3)
 FIRST_TEXT = 5
@@ -14,9 +17,7 @@ def packed(num_samples: int, max_length: int, *, seed: int = 0, padded: bool = F
     rng = np.random.default_rng([seed, 77])
     tokens = np.full((num_samples, max_length), SPECIAL.pad, np.int16)
     tokens[:, 0] = SPECIAL.start
-    lengths = np.full(num_samples, max_length - 1)
-    if padded:
-        lengths = rng.integers(1, max_length, num_samples)
+    lengths = rng.integers(1, max_length, num_samples) if padded else np.full(num_samples, max_length - 1)
     lengths[-1] = rng.integers(1, max_length)
     starts_word = np.zeros(tokens.shape, np.bool_)
     for row, length in enumerate(lengths):
@@ -26,28 +27,47 @@ def packed(num_samples: int, max_length: int, *, seed: int = 0, padded: bool = F
         tokens[row, 1 : 1 + length] = np.where(ends, SPECIAL.separator, content)
         starts_word[row, 1 : 1 + length] = ~ends & (rng.random(length) < 0.8)
     starts_word[0, 1] = True
+    return samples_of(tokens, starts_word, sources=rng.integers(0, 2, num_samples))
+
+
+def of_words(words: NDArray[np.integer]) -> Samples:
+    """A corpus whose row i begins words[i] words, in rows as short as can be.
+
+    Rows have one text token; where a corpus flags the words that begin at it, here stands their number. A row's sum is
+    all that whole rows need.
+    """
+    starts_word = np.stack([np.zeros_like(words), words], axis=1).astype(np.int16)
+    tokens = np.full(starts_word.shape, FIRST_TEXT, np.int16)
+    tokens[:, 0] = SPECIAL.start
+    return samples_of(tokens, starts_word)
+
+
+def samples_of(
+    tokens: NDArray[np.integer], starts_word: NDArray[np.generic], *, sources: NDArray[np.integer] | None = None
+) -> Samples:
+    """Samples of given rows, from two sources."""
     return Samples(
         tokens=tokens,
-        starts_word=starts_word,
-        sources=rng.integers(0, 2, num_samples).astype(np.int16),
+        starts_word=starts_word,  # type: ignore[arg-type]
+        sources=np.zeros(len(tokens), np.int16) if sources is None else sources.astype(np.int16),
         source_names=("books", "talk"),
         special=SPECIAL,
         vocab_size=100,
     )
 
 
-def of_words(words: NDArray[np.integer]) -> Samples:
-    """A corpus whose row i begins words[i] words: nothing else of it matters."""
-    width = int(words.max()) + 1
-    starts_word = np.arange(width) <= words[:, None]
-    starts_word[:, 0] = False
-    tokens = np.full(starts_word.shape, FIRST_TEXT, np.int16)
-    tokens[:, 0] = SPECIAL.start
-    return Samples(
-        tokens=tokens,
-        starts_word=starts_word,
-        sources=np.zeros(len(words), np.int16),
-        source_names=("all",),
-        special=SPECIAL,
-        vocab_size=100,
-    )
+def play(stream: SleepStream, *, seed: int = 0) -> Iterator[Batch]:
+    """Every batch of a run. Losses come when they are needed: two predicted positions a sample, drawn by its id."""
+    losses = np.random.default_rng([seed, 78]).random(stream.plan.num_samples) * 9 + 1
+    read: list[NDArray[np.int32]] = []
+    while True:
+        if stream.needs_scores:
+            ids = np.concatenate(read)
+            stream.observe(ids, 2 * losses[ids], np.full(len(ids), 2))
+            read = []
+        batch = stream.next_batch()
+        if batch is None:
+            return
+        if batch.phase == "wake":
+            read.append(batch.sample_ids.max(axis=1))
+        yield batch

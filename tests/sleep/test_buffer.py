@@ -1,0 +1,74 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleep_tune.errors import ConfigError
+from sleep_tune.sleep.buffer import SCOPES, Replay, buffer_size, choose_buffer
+from sleep_tune.sleep.memory import Memory
+from sleep_tune.sleep.selection import STRATEGIES
+
+
+def memory_of(scores: list[float], last_read: list[int]) -> Memory:
+    """A memory in which those samples were scored in those cycles (-1: never)."""
+    memory = Memory(len(scores))
+    memory.scores[:] = scores
+    memory.last_read[:] = last_read
+    return memory
+
+
+@given(st.integers(1, 10**7), st.integers(1, 100))
+def test_a_buffer_is_the_floor_of_its_share_and_at_least_one(candidates: int, percent: int) -> None:
+    assert buffer_size(candidates, percent / 100) == max(1, candidates * percent // 100)
+
+
+def test_scopes() -> None:
+    last_read = np.array([2, -1, 0, 2, 1], np.int32)
+    assert SCOPES["seen"](last_read, 2).tolist() == [0, 2, 3, 4]
+    assert SCOPES["fold"](last_read, 2).tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_buffer_holds_distinct_candidates(strategy: str, scope: str) -> None:
+    rng = np.random.default_rng(0)
+    memory = memory_of((rng.random(200) * 9).tolist(), rng.integers(-1, 4, 200).tolist())
+    candidates = SCOPES[scope](memory.last_read, 3)
+    replay = Replay(strategy=strategy, scope=scope, ratio=0.5, decay=0.3)
+    buffer = choose_buffer(candidates, memory, cycle=3, replay=replay, rng=rng)
+    assert len(buffer) == len(set(buffer.tolist())) == len(candidates) // 2
+    assert set(buffer.tolist()) <= set(candidates.tolist())
+    assert buffer.dtype == np.int32
+
+
+def test_age_is_counted_in_cycles_since_the_last_reading() -> None:
+    memory = memory_of([4.0, 3.0, 2.0], [0, 1, 2])
+    candidates = np.arange(3)
+
+    def hardest(decay: float) -> list[int]:
+        replay = Replay(strategy="strict", ratio=0.34, decay=decay)
+        return list(choose_buffer(candidates, memory, cycle=2, replay=replay, rng=np.random.default_rng(0)))
+
+    assert hardest(decay=0) == [0]
+    assert hardest(decay=0.3) == [1]
+    assert hardest(decay=0.7) == [2]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"strategy": "strickt"}, r"unknown sleep.replay.strategy 'strickt'; did you mean 'strict'"),
+        ({"scope": "all"}, r"unknown sleep.replay.scope 'all'; choose one of: fold, seen"),
+        ({"ratio": 0.0}, r"sleep.replay.ratio must be in \(0, 1\]; got 0.0"),
+        ({"ratio": 1.5}, r"sleep.replay.ratio must be in \(0, 1\]; got 1.5"),
+        ({"alpha": -1.0}, r"sleep.replay.alpha must be at least 0; got -1.0"),
+        ({"alpha": float("nan")}, r"sleep.replay.alpha must be at least 0; got nan"),
+        ({"decay": 1.1}, r"sleep.replay.decay must be in \[0, 1\]; got 1.1"),
+        ({"floor": -0.1}, r"sleep.replay.floor must be in \[0, 1\]; got -0.1"),
+    ],
+)
+def test_what_replay_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Replay(**given)

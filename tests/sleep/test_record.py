@@ -1,0 +1,35 @@
+import dataclasses
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleep_tune.sleep.record import EXPOSURE_BINS, SleepRecord, from_rows, to_rows
+
+records = st.builds(
+    SleepRecord,
+    cycle=st.integers(0, 10**6),
+    buffer_size=st.integers(1, 10**9),
+    candidates=st.integers(1, 10**9),
+    words=st.integers(0, 10**12),
+    batches=st.integers(1, 10**9),
+    mean_score=st.floats(0, 100),
+    mean_age=st.floats(0, 1000),
+    sources=st.floats(0, 1).map(lambda share: {"books": share, "talk": 1 - share}),
+    exposures=st.integers(0, 10**9).map(lambda count: [*range(EXPOSURE_BINS - 1), count]),
+)
+
+
+@given(st.lists(records, max_size=3))
+def test_records_survive_as_numbers_exactly(given: list[SleepRecord]) -> None:
+    rows = to_rows(given)
+    assert rows.dtype == np.float64
+    assert from_rows(rows, ("books", "talk")) == given
+
+
+def test_a_record_is_plain_for_a_line_of_json() -> None:
+    record = from_rows(np.arange(7 + EXPOSURE_BINS + 2, dtype=float)[None], ("books", "talk"))[0]
+    plain = dataclasses.asdict(record)
+    assert plain["sources"] == {"books": 40.0, "talk": 41.0}
+    assert {type(value) for value in plain.values()} == {int, float, dict, list}
+    assert {type(value) for value in plain["exposures"]} == {int}

@@ -1,0 +1,126 @@
+"""A stream saved and restored at EVERY step hands out the batches of one that never stopped."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sleep_tune.sleep.budget import plan_budget
+from sleep_tune.sleep.buffer import SCOPES
+from sleep_tune.sleep.context import CONTEXTS
+from sleep_tune.sleep.record import SleepRecord
+from sleep_tune.sleep.samples import Samples
+from sleep_tune.sleep.selection import STRATEGIES
+from sleep_tune.sleep.stream import Batch, Replay, SleepStream
+from tests.sleep.corpora import packed
+
+LENGTHS: dict[str, dict[str, Any]] = {
+    "passes": {"length_passes": 1.0},
+    "ratio": {"length_ratio": 0.7},
+    "repeats": {"length_repeats": 1.5},
+    "epochs": {"length_ratio": 0.0},
+}
+
+
+def reopened(stream: SleepStream, fresh: SleepStream) -> SleepStream:
+    """The stream as a checkpoint brings it back: through a file of arrays, into a new object."""
+    file = io.BytesIO()
+    np.savez(file, **stream.state_dict())
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as state:
+        fresh.load_state_dict(state)
+    return fresh
+
+
+def run(
+    samples: Samples, replay: Replay, context: str, length: dict[str, Any], *, reopen: bool
+) -> tuple[list[Batch], list[SleepRecord], list[tuple[Any, ...]]]:
+    """Batches, records and places of a run whose losses arrive in two pieces per batch, one of them late."""
+    plan = plan_budget(
+        corpus_words=samples.num_words, num_samples=len(samples), batch_size=4, folds=3, budget_passes=3, **length
+    )
+
+    def make() -> SleepStream:
+        return SleepStream(samples, plan, replay, context=context, seed=11)
+
+    def step() -> SleepStream:
+        return reopened(stream, make()) if reopen else stream
+
+    stream = make()
+    losses = np.random.default_rng(0).random(len(samples)) * 5
+    batches: list[Batch] = []
+    places: list[tuple[Any, ...]] = []
+    late = np.empty(0, np.int32)
+    while True:
+        stream = step()
+        if stream.needs_scores:
+            stream.observe(late, losses[late] / 3, np.full(len(late), 2))
+            late = late[:0]
+            stream = step()
+        batch = stream.next_batch()
+        places.append((stream.words_seen, stream.phase, stream.cycle, stream.read_ratio, stream.needs_scores))
+        if batch is None:
+            return batches, step().finished_sleeps(), places
+        batches.append(batch)
+        if batch.phase == "wake":
+            rows = batch.sample_ids.max(axis=1)
+            stream = step()
+            stream.observe(rows[::2], losses[rows[::2]], np.ones(len(rows[::2])))
+            late = np.concatenate([late, rows])
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_restored_at_every_step_is_never_stopped(context: str, scope: str, strategy: str, length: str) -> None:
+    samples = packed(30, 9, padded=context == "shuffle")
+    replay = Replay(strategy=strategy, scope=scope, ratio=0.4, alpha=2, decay=0.2)
+    straight, restored = (run(samples, replay, context, LENGTHS[length], reopen=reopen) for reopen in (False, True))
+    assert len(straight[0]) == len(restored[0]) > 15
+    for one, other in zip(straight[0], restored[0], strict=True):
+        assert np.array_equal(one.input_ids, other.input_ids)
+        assert np.array_equal(one.sample_ids, other.sample_ids)
+        for name in ("phase", "index", "cycle", "pass_index", "fold", "words"):
+            assert getattr(one, name) == getattr(other, name)
+    assert straight[1:] == restored[1:]
+
+
+def test_a_state_is_numbers_and_arrays_and_small() -> None:
+    """Orders and rows are functions of the seed: a state holds 12 bytes a sample, its buffer and one fold's losses."""
+    samples = packed(3000, 40)
+    plan = plan_budget(
+        corpus_words=samples.num_words, num_samples=3000, batch_size=32, folds=10, budget_passes=3, length_passes=1
+    )
+    stream = SleepStream(samples, plan, Replay(ratio=0.5), context="repack", seed=0)
+    read = []
+    while not stream.needs_scores:
+        batch = stream.next_batch()
+        assert batch is not None
+        read.append(batch.sample_ids.max(axis=1))
+    ids = np.concatenate(read)
+    stream.observe(ids, np.ones(len(ids)), np.ones(len(ids)))
+    for _ in range(3):
+        state = stream.state_dict()
+        assert all(isinstance(value, int | float | np.ndarray) for value in state.values())
+        assert sum(np.asarray(value).nbytes for value in state.values()) < 3000 * 12 + 300 * 16 + 1000
+        stream.next_batch()
+
+
+def test_a_state_is_a_copy() -> None:
+    stream = SleepStream(
+        samples := packed(30, 9),
+        plan_budget(
+            corpus_words=samples.num_words, num_samples=30, batch_size=4, folds=1, budget_passes=2, length_ratio=0
+        ),
+        Replay(),
+        context="keep",
+        seed=0,
+    )
+    stream.next_batch()
+    state = stream.state_dict()
+    before = {key: np.array(value) for key, value in state.items()}
+    while stream.next_batch() is not None:
+        pass
+    assert all(np.array_equal(before[key], state[key]) for key in state)

@@ -1,0 +1,114 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from sleep_tune.sleep.selection import STRATEGIES, Strategy, random, strict, weighted
+
+weights = st.lists(st.one_of(st.floats(0, 1e6), st.sampled_from([0.0, 1.0, 5e-324, 1e300])), min_size=1, max_size=40)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+@given(data=st.data())
+def test_every_strategy_takes_n_distinct_candidates(strategy: Strategy, data: st.DataObject) -> None:
+    priorities = np.array(data.draw(weights))
+    before = priorities.copy()
+    n = data.draw(st.integers(1, len(priorities)))
+    chosen = strategy(priorities, n, np.random.default_rng(data.draw(st.integers(0, 99))))
+    assert len(set(chosen.tolist())) == n
+    assert set(chosen.tolist()) <= set(range(len(priorities)))
+    assert np.array_equal(priorities, before)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_every_strategy_is_a_function_of_its_generator(strategy: Strategy) -> None:
+    priorities = np.random.default_rng(0).random(500)
+    first, second = (strategy(priorities, 50, np.random.default_rng(1)) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+@given(weights, st.data())
+def test_strict_takes_the_highest_and_ties_by_index(priorities: list[float], data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, len(priorities)))
+    wanted = sorted(range(len(priorities)), key=lambda index: (-priorities[index], index))[:n]
+    assert strict(np.array(priorities), n, np.random.default_rng(0)).tolist() == sorted(wanted)
+
+
+def counted(
+    strategy: Strategy, priorities: list[float], n: int, draws: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """How often each candidate was chosen."""
+    values = np.array(priorities)
+    return np.bincount(np.concatenate([strategy(values, n, rng) for _ in range(draws)]), minlength=len(priorities))
+
+
+def exact_distribution(priorities: list[float], n: int) -> dict[tuple[int, ...], float]:
+    """Probability of every set of n, drawn one after another in proportion to the priorities that are left."""
+    result: dict[tuple[int, ...], float] = {}
+    for order in itertools.permutations(range(len(priorities)), n):
+        probability, left = 1.0, sum(priorities)
+        for index in order:
+            probability *= priorities[index] / left
+            left -= priorities[index]
+        key = tuple(sorted(order))
+        result[key] = result.get(key, 0.0) + probability
+    return result
+
+
+@pytest.mark.parametrize(("priorities", "n"), [([5.0, 3.0, 1.0, 0.5, 0.1], 2), ([8.0, 4.0, 2.0, 1.0, 1.0], 3)])
+def test_weighted_draws_sets_with_their_exact_probabilities(priorities: list[float], n: int) -> None:
+    draws = 10_000
+    rng = np.random.default_rng(3)
+    values = np.array(priorities)
+    counts: dict[tuple[int, ...], int] = {}
+    for _ in range(draws):
+        key = tuple(weighted(values, n, rng).tolist())
+        counts[key] = counts.get(key, 0) + 1
+    wanted = exact_distribution(priorities, n)
+    assert math.isclose(sum(wanted.values()), 1)
+    statistic = sum((counts.get(key, 0) - draws * p) ** 2 / (draws * p) for key, p in wanted.items())
+    assert statistic < chi2.ppf(0.999, len(wanted) - 1)
+
+
+def test_weighted_includes_candidates_as_often_as_it_should() -> None:
+    """Inclusion, candidate by candidate, within 4 standard errors; a wrong law (p proportional) is far outside."""
+    priorities, n, draws = [8.0, 4.0, 2.0, 1.0, 1.0], 3, 10_000
+    rng = np.random.default_rng(4)
+    included = counted(weighted, priorities, n, draws, rng) / draws
+    exact = exact_distribution(priorities, n)
+    for index in range(5):
+        wanted = sum(probability for chosen, probability in exact.items() if index in chosen)
+        assert abs(included[index] - wanted) < 4 * math.sqrt(wanted * (1 - wanted) / draws)
+
+
+@given(st.integers(1, 20), st.integers(0, 20), st.data())
+def test_weighted_takes_empty_candidates_last(positive: int, empty: int, data: st.DataObject) -> None:
+    priorities = np.array([1e-310] * positive + [0.0] * empty)
+    n = data.draw(st.integers(1, positive + empty))
+    chosen = weighted(priorities, n, np.random.default_rng(0))
+    assert np.count_nonzero(chosen < positive) == min(n, positive)
+
+
+def test_weighted_draws_empty_candidates_uniformly() -> None:
+    rng = np.random.default_rng(0)
+    counts = counted(weighted, [1.0, 0, 0, 0, 0], 3, 4000, rng)
+    assert counts.tolist() == pytest.approx([4000, 2000, 2000, 2000, 2000], abs=150)
+
+
+def test_random_ignores_the_priorities() -> None:
+    rng = np.random.default_rng(0)
+    counts = counted(random, [1e9, 1, 0, 1], 2, 4000, rng)
+    assert counts.tolist() == pytest.approx([2000] * 4, abs=150)
+
+
+def test_weighted_has_no_limit_of_two_to_the_24() -> None:
+    """torch.multinomial refuses more categories; here the rare hard ones at the end are found."""
+    priorities = np.full((1 << 24) + 10, 1e-12)
+    priorities[-5:] = 1.0
+    chosen = weighted(priorities, 5, np.random.default_rng(0))
+    assert chosen.tolist() == list(range((1 << 24) + 5, (1 << 24) + 10))
