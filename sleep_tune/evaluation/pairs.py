@@ -99,8 +99,7 @@ class PairsTask:
     def score(self, model: "PreTrainedModel") -> NDArray[np.float64]:
         """Pseudo-log-likelihood, in nats, of the good and the bad sentence of each pair: (number of pairs, 2)."""
         totals = np.bincount(self._sentence_P, weights=self._cloze.score(model), minlength=2 * len(self.pairs))
-        scores: NDArray[np.float64] = totals.reshape(-1, 2)
-        return scores
+        return totals.reshape(-1, 2).astype(np.float64)
 
 
 def accuracies(pairs: Sequence["MinimalPair"], scores: NDArray[np.float64]) -> dict[str, float]:

@@ -1,0 +1,146 @@
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import PreTrainedModel
+
+from sleep_tune.config.schema import DataConfig, EvaluationConfig, MaskingConfig, ModelConfig, TokenizerConfig
+from sleep_tune.data.masking import mask_batch
+from sleep_tune.data.pairs import MinimalPair
+from sleep_tune.data.prepare import Corpus, prepare
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.evaluator import Evaluator
+from sleep_tune.evaluation.pairs import draw_pairs
+from sleep_tune.evaluation.perplexity import cloze_of_rows
+from sleep_tune.model import build_model, masked_logits
+from sleep_tune.sleep.samples import Samples
+
+PAIRS = {
+    "dev": (MinimalPair("agreement", "the cat sleeps", "the cat sleep"), MinimalPair("order", "the cat", "cat the")),
+    "test": (MinimalPair("agreement", "the dog sleeps", "the dog sleep"),),
+}
+
+
+@pytest.fixture
+def corpus(samples: Samples, tokenizer_dir: Path) -> Corpus:
+    """Twenty rows; test holds the same text in another order."""
+    test = dataclasses.replace(samples, tokens=samples.tokens[::-1])
+    return Corpus(train=samples, dev=samples, test=test, tokenizer_dir=tokenizer_dir, pairs=PAIRS, key="made up")
+
+
+def test_nll_is_the_mean_over_tokens_and_perplexity_its_exponential(model: PreTrainedModel, corpus: Corpus) -> None:
+    evaluation = EvaluationConfig(method="exact", samples=1000)
+    metrics = Evaluator(corpus, evaluation, seed=0)(model)
+    answers = cloze_of_rows(
+        np.asarray(corpus.dev.tokens), corpus.dev.special, method="exact", stride=8, batch_tokens=64
+    ).score(model)
+    assert metrics["eval/nll"] == pytest.approx(-answers.mean(), abs=1e-6)
+    assert metrics["eval/pseudo_perplexity"] == math.exp(metrics["eval/nll"])
+
+
+def test_names_of_the_metrics(model: PreTrainedModel, corpus: Corpus) -> None:
+    evaluator = Evaluator(corpus, EvaluationConfig(), seed=0)
+    dev, test = evaluator(model), evaluator(model, "test")
+    shared = {"nll", "pseudo_perplexity", "pairs_accuracy", "pairs_ties", "pairs/agreement"}
+    assert set(dev) == {f"eval/{name}" for name in shared} | {"eval/pairs/order"}
+    assert set(test) == {f"test/{name}" for name in shared}
+    assert all(type(value) is float for value in (dev | test).values())
+    assert test["test/nll"] == pytest.approx(dev["eval/nll"], abs=1e-5)
+
+
+def test_pairs_are_left_out_where_there_are_none_or_none_are_wanted(model: PreTrainedModel, corpus: Corpus) -> None:
+    bare = dataclasses.replace(corpus, pairs={})
+    for evaluator in (Evaluator(bare, EvaluationConfig(), 0), Evaluator(corpus, EvaluationConfig(pairs=0), 0)):
+        assert set(evaluator(model)) == {"eval/nll", "eval/pseudo_perplexity"}
+
+
+def test_rows_are_drawn_from_the_seed_alone(model: PreTrainedModel, corpus: Corpus) -> None:
+    """Common random numbers: every run of a study is asked the same questions."""
+    evaluation = EvaluationConfig(samples=3, pairs=0)
+    first, again, other = (Evaluator(corpus, evaluation, seed)(model) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_dev_is_the_same_whether_or_not_test_was_measured(model: PreTrainedModel, corpus: Corpus) -> None:
+    evaluator = Evaluator(corpus, EvaluationConfig(samples=3), seed=1)
+    before = evaluator(model)
+    evaluator(model, "test")
+    assert evaluator(model) == before
+
+
+def test_the_model_is_left_as_it_was(model: PreTrainedModel, corpus: Corpus) -> None:
+    """In training, an evaluation must change neither the next dropout nor the weights."""
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    Evaluator(corpus, EvaluationConfig(), seed=0)(model)
+    assert all(module.training for module in model.modules())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+def test_a_diverged_model_gives_nan_or_infinity_and_no_error(model: PreTrainedModel, corpus: Corpus) -> None:
+    """The search must be told of such a model; a crash of the evaluation would hide it."""
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    metrics = Evaluator(corpus, EvaluationConfig(), seed=0)(model)
+    assert math.isnan(metrics["eval/nll"])
+    assert math.isnan(metrics["eval/pseudo_perplexity"])
+    assert metrics["eval/pairs_accuracy"] == 0
+
+
+def test_perplexity_beyond_a_float_is_infinite(corpus: Corpus, model: PreTrainedModel) -> None:
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1000)
+    metrics = Evaluator(corpus, EvaluationConfig(pairs=0), seed=0)(model)
+    assert metrics["eval/nll"] > 1000
+    assert metrics["eval/pseudo_perplexity"] == math.inf
+
+
+def test_a_split_without_text_is_refused(corpus: Corpus) -> None:
+    empty = dataclasses.replace(corpus.dev, tokens=np.zeros((2, 12), np.int32))
+    with pytest.raises(DataError, match="the dev text must hold at least one token to score; its 2 rows hold none"):
+        Evaluator(dataclasses.replace(corpus, dev=empty), EvaluationConfig(), seed=0)
+
+
+@pytest.mark.slow
+def test_a_model_that_has_learnt_sentences_by_heart_shows_it(tmp_path: Path) -> None:
+    """The toy language end to end, where the right answer is known: the good sentences were all that was read."""
+    data = DataConfig(sentences=1000, max_length=32, cache_dir=str(tmp_path))
+    corpus = prepare(data, TokenizerConfig(vocab_size=512))
+    pairs = draw_pairs(corpus.pairs["dev"], 44, np.random.default_rng(0))
+    tokenizer = Tokenizer.from_file(str(corpus.tokenizer_dir / "tokenizer.json"))
+    tokenizer.enable_padding(pad_id=corpus.dev.special.pad, length=32)
+    rows = np.array([encoding.ids for encoding in tokenizer.encode_batch([pair.good for pair in pairs])], np.int32)
+    dev = dataclasses.replace(corpus.dev, tokens=rows)
+    corpus = dataclasses.replace(corpus, dev=dev, pairs={**corpus.pairs, "dev": tuple(pairs)})
+    special, vocab_size = corpus.train.special, corpus.train.vocab_size
+    sizes = ModelConfig(
+        layers=2, hidden=64, heads=4, feed_forward=128, dropout=0, attention_dropout=0, initializer_range=0.1
+    )
+    model = build_model(sizes, vocab_size=vocab_size, max_length=32, special=special, seed=0)
+    evaluator = Evaluator(corpus, EvaluationConfig(samples=32), seed=data.seed)
+    untrained = evaluator(model)
+
+    attention_mask = torch.from_numpy((rows != special.pad).astype(np.int64))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    rng = np.random.default_rng(0)
+    masking = dataclasses.asdict(MaskingConfig(probability=0.3))
+    for _ in range(150):
+        masked = mask_batch(rows, special, vocab_size, rng, **masking)
+        input_ids, positions = torch.from_numpy(masked.input_ids), torch.from_numpy(masked.positions)
+        logits = masked_logits(model, input_ids, attention_mask, positions)
+        torch.autograd.backward(torch.nn.functional.cross_entropy(logits, torch.from_numpy(masked.labels)))
+        optimizer.step()
+        optimizer.zero_grad()
+
+    trained, test = evaluator(model), evaluator(model, "test")
+    assert untrained["eval/pairs_accuracy"] < 0.7 < 0.9 < trained["eval/pairs_accuracy"]
+    assert trained["eval/pairs_ties"] == 0
+    assert trained["eval/nll"] < 1.0 < 5.0 < untrained["eval/nll"]
+    assert {name.partition("/")[2] for name in test} == {name.partition("/")[2] for name in trained}
