@@ -5,11 +5,11 @@ of pausing: each arrival at a rung is judged at once, against those that have be
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sleep_tune.search.space import Scheduler
 
-__all__ = ["goes_on", "num_kept", "rung_shares", "rungs_of"]
+__all__ = ["SCHEDULERS", "goes_on", "num_kept", "rung_shares", "rungs_of"]
 
 
 def rung_shares(first_rung: float, reduction: float) -> tuple[float, ...]:
@@ -30,9 +30,16 @@ def rung_shares(first_rung: float, reduction: float) -> tuple[float, ...]:
     return tuple(reversed(shares))
 
 
+SCHEDULERS: dict[str, Callable[[float, float], tuple[float, ...]]] = {
+    "asha": rung_shares,
+    "none": lambda first_rung, reduction: (),
+}
+"""Name -> function(first rung, reduction) to the shares at which trials are compared."""
+
+
 def rungs_of(scheduler: Scheduler) -> tuple[float, ...]:
-    """The shares at which a scheduler compares trials; none for 'none'."""
-    return rung_shares(scheduler.first_rung, scheduler.reduction) if scheduler.name == "asha" else ()
+    """The shares of the budget, below 1, at which a scheduler compares trials."""
+    return SCHEDULERS[scheduler.name](scheduler.first_rung, scheduler.reduction)
 
 
 def num_kept(reported: int, reduction: float) -> int:

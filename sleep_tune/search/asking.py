@@ -3,17 +3,23 @@
 Starts nothing and stops nothing. Every step is one event, and follows from the events before it alone.
 """
 
+import numpy as np
+
 from sleep_tune.search.configs import TrialConfigs
 from sleep_tune.search.finalists import due_repeats, fresh_seeds
 from sleep_tune.search.memory import Memory
-from sleep_tune.search.space import Space, configuration_key
-from sleep_tune.search.state import TrialState
+from sleep_tune.search.space import Space, Value, configuration_key, settings
+from sleep_tune.search.state import StudyState, TrialState
 from sleep_tune.search.stopping import reason_to_stop
+from sleep_tune.search.studies import Study
 
 __all__ = ["MAX_REPEATS", "Asker"]
 
-MAX_REPEATS = 20
-"""Proposals in a row that repeat an earlier one before its result is taken; the second half are drawn at random."""
+MAX_REPEATS = 10
+"""Proposals in a row that repeat an earlier one before its result is taken.
+
+The second half are drawn at random: where all settings can be listed, from those that have not been tried.
+"""
 
 
 class Asker:
@@ -45,7 +51,7 @@ class Asker:
                 continue
             if state.repeats > MAX_REPEATS:
                 continue  # what it proposes is being trained; it may know better when one of these has ended
-            parameters = study.sampler.ask(state.asks, explore=state.repeats >= MAX_REPEATS // 2)
+            parameters = self._propose(study, state)
             trial = f"{study.prefix}t{state.asks + 1:04d}"
             self._memory.record_asked(
                 trial,
@@ -59,6 +65,14 @@ class Asker:
             )
             return True
         return False
+
+    def _propose(self, study: Study, state: StudyState) -> dict[str, Value]:
+        if state.repeats < MAX_REPEATS // 2:
+            return study.sampler.ask(state.asks)
+        if study.num_settings is None:
+            return study.sampler.ask(state.asks, explore=True)
+        untried = [chosen for chosen in settings(study.parameters) if configuration_key(chosen) not in state.known]
+        return untried[np.random.default_rng([self._space.search.seed, state.asks]).integers(len(untried))]
 
     def repeat(self) -> bool:
         """Ask for one more run over fresh seeds; False when none is due now."""

@@ -1,0 +1,407 @@
+"""What the director gives out, decides and remembers."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import from_dict
+from sleep_tune.errors import BudgetError, ConfigError
+from sleep_tune.records import Decision, Outcome
+from sleep_tune.search.asking import MAX_REPEATS
+from sleep_tune.search.director import Director, Done, Trial, Wait
+from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
+from sleep_tune.search.inline import run_inline
+from sleep_tune.search.sampler import Sampler
+from sleep_tune.search.space import (
+    Baseline,
+    Choice,
+    Finalists,
+    Int,
+    Objective,
+    Parameter,
+    Resources,
+    Scheduler,
+    Search,
+    Space,
+    Stop,
+    Uniform,
+)
+from tests.search.studies import BASE, BUDGET, WORKER, open_search, outcome, progress, search, study
+
+FOLDS = (Parameter("sleep.folds", Int(1, 30)),)
+
+
+def start(director: Director) -> Trial:
+    trial = director.next()
+    assert isinstance(trial, Trial)
+    return trial
+
+
+def plain(**more: Any) -> Space:
+    parts: dict[str, Any] = {"parameters": FOLDS, "baselines": {}, "finalists": Finalists(count=0, seeds=1)}
+    return study(**(parts | more))
+
+
+@settings(max_examples=8)
+@given(
+    seed=st.integers(0, 50),
+    algorithm=st.sampled_from(["tpe", "random"]),
+    scheduler=st.sampled_from(["asha", "none"]),
+    trials=st.integers(1, 6),
+)
+def test_every_trial_ends(
+    seed: int, algorithm: str, scheduler: str, trials: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    space = study(
+        search=Search(algorithm=algorithm, seed=seed, startup=2),
+        scheduler=Scheduler(name=scheduler, within="sleep.folds"),
+        stop=Stop(trials=trials),
+    )
+    folder = tmp_path_factory.mktemp("x")
+    director = open_search(folder, space)
+    run_inline(director, WORKER)
+    states = director.counts()
+    assert director.finished
+    assert states.keys() <= {"completed", "stopped", "failed", "refused"}
+    trained = [t for t in director.trials.values() if t.study == "search" and t.state != "refused"]
+    assert len(trained) == trials
+    director.close()
+
+
+def test_rungs_compare_within_groups(tmp_path: Path) -> None:
+    """A worse value goes on when it is the first of its group, and stops when it is the second of another's."""
+    parameters = (
+        Parameter("sleep.length.passes", Choice((1.0, 5.0))),
+        Parameter("sleep.replay.ratio", Uniform(0.1, 1)),
+    )
+    scheduler = Scheduler(first_rung=0.3, reduction=3, within="sleep.length.passes")
+    director = open_search(tmp_path / "x", plain(parameters=parameters, scheduler=scheduler, stop=Stop(trials=12)))
+    rung = round(director.rungs[0] * BUDGET)
+    arrived: dict[str, int] = {}
+    for number in range(8):
+        trial = start(director)
+        assert trial.group == str(trial.parameters["sleep.length.passes"])
+        decision = director.on_progress(trial.id, progress(rung, rung=rung, value=float(number)))
+        is_first = trial.group not in arrived  # values get worse, so only the first of a group is its best
+        assert decision is (Decision.CONTINUE if is_first else Decision.STOP)
+        arrived[trial.group] = arrived.get(trial.group, 0) + 1
+    assert len(arrived) == 2
+    director.close()
+
+
+def test_nothing_is_decided_at_the_end_of_the_budget(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain())
+    for value in (1.0, 2.0, 3.0):
+        trial = start(director)
+        assert director.on_progress(trial.id, progress(BUDGET, rung=BUDGET, value=value)) is Decision.CONTINUE
+        director.on_end(trial.id, outcome("completed", value))
+    best = director.best()
+    assert best is not None
+    assert (best.id, best.value) == ("t0001", 1.0)
+    director.close()
+
+
+def test_a_rung_reported_again_is_answered_as_before(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain())
+    rung = round(director.rungs[0] * BUDGET)
+    first, second = start(director), start(director)
+    director.on_progress(first.id, progress(rung, rung=rung, value=1.0))
+    assert director.on_progress(second.id, progress(rung, rung=rung, value=2.0)) is Decision.STOP
+    assert director.on_progress(second.id, progress(rung, rung=rung, value=0.0)) is Decision.STOP
+    assert director.on_progress(second.id, progress(rung + 1)) is Decision.STOP
+    assert director.trials[second.id].rungs == {rung: 2.0}
+    director.close()
+
+
+def test_everything_is_logged_before_it_is_known(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain())
+    trial = start(director)
+    rung = round(director.rungs[0] * BUDGET)
+    director.on_progress(trial.id, progress(10))
+    director.on_progress(trial.id, progress(rung, rung=rung, value=math.nan))
+    lines = [json.loads(line) for line in (tmp_path / "x" / "trials.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["opened", "asked", "started", "report", "rung"]
+    assert lines[-1]["data"]["decision"] == "stop"
+    assert all(line["schema"] == 1 for line in lines)
+    director.close()
+
+
+def test_configurations(tmp_path: Path) -> None:
+    """Search trials have rungs and no test; baselines and finalists the other way round, over shared fresh seeds."""
+    director = open_search(tmp_path / "x", study(baselines={"epochs": Baseline(), "as_epochs": Baseline()}))
+    configs: dict[str, RunConfig] = {}
+
+    def remember(config: RunConfig, report: Any) -> Outcome:
+        configs[config.run.name] = config
+        return WORKER(config, report)
+
+    run_inline(director, remember)
+    director.close()
+    for name, config in configs.items():
+        trial = director.trials[name]
+        assert config.run.dir == str(tmp_path / "x" / "trials" / name)
+        assert config.training.seed == trial.seed
+        assert config.evaluation.test == (trial.role != "search")
+        assert config.evaluation.rungs == (director.rungs if trial.role == "search" else ())
+    assert configs["epochs-s1"].sleep.length.ratio == 0
+    assert configs["epochs-s1"].sleep.length.passes is None
+    assert configs["as_epochs-s2"].sleep.replay.ratio == 1
+    seeds: dict[str, list[int]] = {}
+    for trial in director.trials.values():
+        if trial.role != "search":
+            seeds.setdefault(trial.arm, []).append(trial.seed)
+    assert len(seeds) == 4
+    assert all(of_arm == [1001, 1002] for of_arm in seeds.values())
+
+
+def test_finalists_are_the_best_that_completed(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x")
+    run_inline(director, WORKER)
+    done = [t for t in director.trials.values() if t.study == "search" and t.state == "completed"]
+    best = sorted(done, key=lambda trial: trial.value or 0)[:2]
+    finalists = [t for t in director.trials.values() if t.role == "finalist"]
+    assert [t.arm for t in finalists] == [best[0].id, best[0].id, best[1].id, best[1].id]
+    assert all(t.parameters == director.trials[t.arm].parameters for t in finalists)
+    assert director.best() is best[0]
+    director.close()
+
+
+def test_a_tuned_baseline_takes_its_own_best(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x")
+    run_inline(director, WORKER)
+    own = [t for t in director.trials.values() if t.study == "epochs" and t.state == "completed"]
+    assert all(t.role == "search" and t.arm == "epochs" and t.id.startswith("epochs-t") for t in own)
+    best = min(own, key=lambda trial: trial.value or 0)
+    runs = [t for t in director.trials.values() if t.role == "baseline" and t.arm == "epochs"]
+    assert [t.parameters for t in runs] == [best.parameters] * 2
+    director.close()
+
+
+def test_baselines_fill_slots_while_the_search_drains(tmp_path: Path) -> None:
+    space = plain(stop=Stop(trials=2), baselines={"epochs": Baseline()}, finalists=Finalists(count=1, seeds=1))
+    director = open_search(tmp_path / "x", space)
+    first, second, third = start(director), start(director), start(director)
+    assert (first.role, second.role, third.id) == ("search", "search", "epochs-s1")
+    assert director.next() == Wait()
+    director.on_end(third.id, outcome("completed", 1.0))
+    director.on_end(first.id, outcome("completed", 1.0))
+    assert director.next() == Wait()
+    director.on_end(second.id, outcome("completed", 2.0))
+    last = start(director)
+    assert last.id == f"{first.id}-s1"
+    director.on_end(last.id, outcome("completed", 2.0))
+    assert director.next() == Done()
+    assert director.next() == Done()
+    director.close()
+
+
+def test_settings_that_the_budget_refuses_are_asked_again(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(parameters=(Parameter("sleep.folds", Int(20, 60)),)))
+    run_inline(director, WORKER)
+    refused = [t for t in director.trials.values() if t.state == "refused" and t.kind == "budget"]
+    assert refused
+    assert all(t.reason and "sleep.folds must be in [1, 32]" in t.reason for t in refused)
+    assert sum(t.state != "refused" for t in director.trials.values()) == 7
+    director.close()
+
+
+def test_a_choice_that_never_fits_is_refused_at_once(tmp_path: Path) -> None:
+    space = plain(parameters=(Parameter("sleep.folds", Choice((10, 100))),))
+    with pytest.raises(
+        BudgetError, match=r"parameters.sleep.folds: the choice 100 can never be used: sleep.folds must"
+    ):
+        open_search(tmp_path / "x", space)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_choice_that_fits_with_some_others_is_kept(tmp_path: Path) -> None:
+    parameters = (Parameter("sleep.folds", Choice((5, 20))), Parameter("training.batch_size", Choice((32, 128))))
+    open_search(tmp_path / "x", plain(parameters=parameters)).close()
+
+
+def test_repeated_settings_are_not_trained_again(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(parameters=(Parameter("sleep.folds", Choice((2, 5, 10))),)))
+    run_inline(director, WORKER)
+    trained = [t.parameters["sleep.folds"] for t in director.trials.values() if t.state != "refused"]
+    assert sorted(str(folds) for folds in trained) == ["10", "2", "5"]
+    assert director.ended == "all 3 settings of the space have been tried"
+    director.close()
+
+
+def test_in_the_end_a_known_result_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sampler that proposes one thing only: the search must end all the same, and train it once."""
+    monkeypatch.setattr(Sampler, "ask", lambda self, number, explore=False: {"sleep.replay.ratio": 0.5})
+    trained: list[str] = []
+
+    def count(config: RunConfig, report: Any) -> Outcome:
+        trained.append(config.run.name)
+        return WORKER(config, report)
+
+    space = plain(parameters=(Parameter("sleep.replay.ratio", Uniform(0.1, 0.9)),), stop=Stop(trials=3))
+    director = open_search(tmp_path / "x", space)
+    run_inline(director, count)
+    assert trained == ["t0001"]
+    first, *others = (trial for trial in director.trials.values() if trial.state != "refused")
+    assert [(t.state, t.value, t.repeats, t.seconds) for t in others] == [("completed", first.value, "t0001", 0.0)] * 2
+    assert director.counts()["refused"] == 2 * MAX_REPEATS
+    director.close()
+
+
+def test_a_known_result_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sampler, "ask", lambda self, number, explore=False: {"sleep.replay.ratio": 0.5})
+    director = open_search(tmp_path / "x", plain(parameters=(Parameter("sleep.replay.ratio", Uniform(0.1, 0.9)),)))
+    first = start(director)
+    assert director.next() == Wait()
+    asked = len(director.trials)
+    assert director.next() == Wait()
+    assert len(director.trials) == asked
+    director.on_end(first.id, outcome("completed", 1.0))
+    assert director.next() == Done()
+    director.close()
+
+
+@pytest.mark.parametrize(
+    ("stop", "told", "trials"),
+    [
+        (Stop(trials=3), "stop.trials: 3 trials", 3),
+        (Stop(gpu_hours=4.0), "stop.gpu_hours: 4.00 GPU-hours", 2),
+        (Stop(hours=1.0), "stop.hours: 1.00 hours", 3),
+        (Stop(no_improvement=2), "stop.no_improvement: 2 completed trials without a new best", 3),
+    ],
+)
+def test_stops(stop: Stop, told: str, trials: int, tmp_path: Path) -> None:
+    """Each trial takes 20 minutes of wall clock, and says that it took an hour on its two GPUs."""
+    now = [0.0]
+    director = open_search(tmp_path / "x", plain(stop=stop), gpus=2.0, clock=lambda: now[0])
+    while isinstance(trial := director.next(), Trial):
+        now[0] += 1200
+        director.on_end(trial.id, outcome("completed", 5.0 + len(director.trials)))
+    assert director.ended == told
+    assert len(director.trials) == trials
+    director.close()
+
+
+def test_hours_are_summed_over_sessions(tmp_path: Path) -> None:
+    now = [0.0]
+    space = plain(stop=Stop(hours=1.0))
+    for _ in range(2):
+        director = open_search(tmp_path / "x", space, clock=lambda: now[0])
+        start(director)
+        now[0] += 1200
+        director.close()
+        now[0] += 10_000
+    director = open_search(tmp_path / "x", space, clock=lambda: now[0])
+    assert director.seconds() == 2400
+    director.close()
+
+
+def test_gpu_hours_without_gpus_never_end(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="gpu_hours alone never ends a search without GPUs"):
+        open_search(tmp_path / "x", plain(stop=Stop(gpu_hours=1.0)))
+
+
+def test_a_lost_process_is_retried(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(resources=Resources(max_retries=2)))
+    trial = start(director)
+    for attempt in (2, 3):
+        again = director.on_lost(trial.id)
+        assert again is not None
+        assert (again.id, again.attempt) == (trial.id, attempt)
+    assert director.on_lost(trial.id, "killed by signal 9", "logs/t0001.log") is None
+    failed = director.trials[trial.id]
+    assert (failed.state, failed.kind, failed.log) == ("failed", "infrastructure", "logs/t0001.log")
+    assert failed.reason == "killed by signal 9 after 3 attempts"
+    director.close()
+
+
+def test_a_failure_of_the_settings_is_told(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain())
+    trial = start(director)
+    director.on_failure(trial.id, "CUDA out of memory", "out_of_memory")
+    director.on_end(trial.id, outcome("completed", 1.0))
+    assert director.trials[trial.id].state == "failed"
+    assert director.best() is None
+    director.close()
+
+
+def test_a_value_that_is_not_finite_at_the_end_is_divergence(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain())
+    trial = start(director)
+    director.on_end(trial.id, outcome("completed", math.inf))
+    assert director.trials[trial.id].kind == "diverged"
+    director.close()
+
+
+def test_an_interrupted_run_is_left_for_the_next_session(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain())
+    trial = start(director)
+    director.on_end(trial.id, outcome("stopped", 1.0))
+    assert director.trials[trial.id].state == "running"
+    director.close()
+
+
+def test_an_objective_that_is_not_reported(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(objective=Objective(metric="eval/pairs_accuracy", mode="max")))
+    trial = start(director)
+    with pytest.raises(ConfigError, match=r"unknown objective.metric 'eval/pairs_accuracy'; choose one of: eval/nll"):
+        director.on_progress(trial.id, progress(BUDGET, rung=BUDGET))
+    director.close()
+
+
+def test_the_other_direction(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(objective=Objective(metric="eval/pairs_accuracy", mode="max")))
+    run_inline(director, WORKER)
+    values = [t.value for t in director.trials.values() if t.value is not None]
+    best = director.best()
+    assert best is not None
+    assert best.value == max(values)
+    director.close()
+
+
+def test_the_journal_is_a_study_for_the_dashboard(tmp_path: Path) -> None:
+    decided = search(tmp_path / "x")
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "x" / "optuna.journal")))
+    copied = optuna.load_study(study_name="small", storage=storage)
+    own = [name for name, trial in decided.items() if trial[3] == "search"]
+    assert len(copied.trials) == len(own)
+    assert copied.best_value == min(
+        float(trial[9]) for trial in decided.values() if trial[3] == "search" and trial[9] != "None"
+    )
+
+
+def test_a_bug_stops_the_search_with_its_traceback(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain())
+
+    def broken(config: RunConfig, report: Any) -> Outcome:
+        raise KeyError("no such thing")
+
+    with pytest.raises(KeyError, match="no such thing"):
+        run_inline(director, broken)
+    assert director.trials["t0001"].kind == "bug"
+    director.close()
+
+
+def test_the_fake_worker_obeys_as_training_does() -> None:
+    worker = FakeWorker(heartbeats=2)
+    config = from_dict({"evaluation": {"rungs": [0.25, 0.5]}})
+    reports: list[Any] = []
+
+    def report(told: Any) -> Decision:
+        reports.append(told)
+        return Decision.STOP if told.rung == BUDGET // 2 else Decision.CONTINUE
+
+    ended = worker(config, report)
+    assert ended.state == "stopped"
+    assert [told.rung for told in reports] == [None, None, BUDGET // 4, None, None, BUDGET // 2]
+    assert ended == worker(config, lambda told: Decision.STOP if told.rung == BUDGET // 2 else Decision.CONTINUE)
+    assert BASE.budget.passes is not None
+    assert TOY_CORPUS.words * BASE.budget.passes == BUDGET

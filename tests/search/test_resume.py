@@ -1,0 +1,160 @@
+"""A search killed at any moment goes on as if it had not been."""
+
+import contextlib
+import functools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sleep_tune.errors import RunFolderError
+from sleep_tune.search.director import Director, Trial
+from sleep_tune.search.inline import run_inline
+from sleep_tune.search.memory import Memory
+from sleep_tune.search.space import Int, Parameter, Resources, Stop
+from tests.search.studies import Killed, killed_after, open_search, outcome, progress, search, study
+
+
+@functools.cache
+def undisturbed() -> tuple[dict[str, Any], bytes, bytes]:
+    """What the small study decides when nobody kills it, its log, and its experiment.yaml."""
+    with tempfile.TemporaryDirectory() as folder:
+        decided = search(Path(folder) / "x")
+        files = Path(folder) / "x"
+        return decided, (files / "trials.jsonl").read_bytes(), (files / "experiment.yaml").read_bytes()
+
+
+def test_the_study_has_a_bit_of_everything() -> None:
+    """Otherwise the tests below would show little."""
+    decided, _, _ = undisturbed()
+    states = {trial[7] for trial in decided.values()}
+    assert states == {"completed", "stopped", "failed", "refused"}
+    assert {trial[0] for trial in decided.values()} == {"search", "baseline", "finalist"}
+    assert any(trial[8] == "repeat" for trial in decided.values())
+
+
+@settings(max_examples=12)
+@given(st.floats(0, 1))
+def test_a_log_cut_at_any_byte_leads_to_the_same_decisions(share: float) -> None:
+    decided, log, experiment = undisturbed()
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "experiment.yaml").write_bytes(experiment)
+        (Path(folder) / "trials.jsonl").write_bytes(log[: int(share * len(log))])
+        assert search(Path(folder)) == decided
+
+
+@settings(max_examples=6)
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=4))
+def test_killed_again_and_again_it_decides_the_same(kills: list[int]) -> None:
+    decided, _, _ = undisturbed()
+    with tempfile.TemporaryDirectory() as folder:
+        for reports in kills:
+            director = open_search(Path(folder) / "x")
+            with contextlib.suppress(Killed):
+                run_inline(director, killed_after(reports))
+            director._memory.close()  # as the end of a process does: nothing is written
+        assert search(Path(folder) / "x") == decided
+
+
+@settings(max_examples=8)
+@given(st.integers(1, 3), st.randoms(use_true_random=False))
+def test_the_log_replayed_is_the_live_state_after_every_event(slots: int, random: Any) -> None:
+    """With several slots trials interleave, and the sampler sees some of them still running."""
+    with tempfile.TemporaryDirectory() as folder:
+        live = open_search(Path(folder) / "live", study(stop=Stop(trials=5)))
+        running: dict[str, int] = {}
+        for _ in range(random.randint(1, 60)):
+            step(live, running, slots, random)
+        live._memory.close()
+        again = Memory(Path(folder) / "live", live.space, lambda: 0.0)
+        assert again.state == live.state
+        for mine, theirs in zip(again.studies, live._memory.studies, strict=True):
+            number = live.state.study(mine.name).asks
+            assert mine.sampler.ask(number) == theirs.sampler.ask(number)
+        again.close()
+
+
+def step(director: Director, running: dict[str, int], slots: int, random: Any) -> None:
+    """One thing that a launcher of several slots may do: start, report, end, fail or lose a trial."""
+    if len(running) < slots:
+        work = director.next()
+        if isinstance(work, Trial):
+            running[work.id] = 0
+            return
+    if not running:
+        return
+    name = random.choice(sorted(running))
+    rungs = [round(share * director.budget_words) for share in director.rungs]
+    fate = random.random()
+    if fate < 0.05:
+        director.on_failure(name, "loss is nan", "diverged")
+    elif fate < 0.1:
+        if director.on_lost(name) is not None:
+            return
+    elif director.trials[name].role == "search" and running[name] < len(rungs):
+        rung = rungs[running[name]]
+        running[name] += 1
+        director.on_progress(name, progress(rung, rung=rung, value=random.random()))
+        if not director.trials[name].told_to_stop:
+            return
+        director.on_end(name, outcome("stopped", 1.0))
+    else:
+        director.on_end(name, outcome("completed", random.random()))
+    del running[name]
+
+
+def test_a_finished_search_is_not_touched_when_run_again(tmp_path: Path) -> None:
+    decided = search(tmp_path / "x")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "x").iterdir()}
+    assert search(tmp_path / "x") == decided
+    assert {file.name: file.read_bytes() for file in (tmp_path / "x").iterdir()} == before
+
+
+def test_a_folder_of_another_study_is_refused(tmp_path: Path) -> None:
+    search(tmp_path / "x")
+    with pytest.raises(RunFolderError, match=r"stop.trials is 7 there and 9 here.*another name"):
+        open_search(tmp_path / "x", study(stop=Stop(trials=9)))
+
+
+def test_where_it_runs_may_change(tmp_path: Path) -> None:
+    search(tmp_path / "x")
+    open_search(tmp_path / "x", study(resources=Resources(cpus_per_worker=7))).close()
+
+
+def test_two_drivers_on_one_folder(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x")
+    with pytest.raises(RunFolderError, match="in use"):
+        open_search(tmp_path / "x")
+    director.close()
+
+
+def test_a_stop_that_was_decided_but_not_carried_out(tmp_path: Path) -> None:
+    """Killed between the decision and the trial's end: it is not started again."""
+    space = study(parameters=(Parameter("sleep.folds", Int(1, 30)),), baselines={})
+    director = open_search(tmp_path / "x", space)
+    rung = round(director.rungs[0] * director.budget_words)
+    for value in (1.0, 2.0):
+        trial = director.next()
+        assert isinstance(trial, Trial)
+        director.on_progress(trial.id, progress(rung, rung=rung, value=value))
+    director._memory.close()
+    director = open_search(tmp_path / "x", space)
+    assert [trial.state for trial in director.trials.values()] == ["waiting", "stopped"]
+    director.close()
+
+
+def test_running_trials_get_a_new_attempt(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x")
+    first = director.next()
+    assert isinstance(first, Trial)
+    assert first.attempt == 1
+    director.close()
+    director = open_search(tmp_path / "x")
+    again = director.next()
+    assert isinstance(again, Trial)
+    assert (again.id, again.attempt, again.config) == (first.id, 2, first.config)
+    assert director.trials[again.id].retries == 0
+    director.close()
