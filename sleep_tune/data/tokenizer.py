@@ -71,7 +71,7 @@ def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
 
     Encoding adds `<s>` before and `</s>` after a text. A text's first word is encoded as any other (prefix space).
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -79,7 +79,8 @@ def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=2,
-        special_tokens=list(SPECIAL.values()),
+        # The mask takes the space before it, as a word's first token does: "a <mask> b" is four tokens, not five.
+        special_tokens=[AddedToken(text, lstrip=role == "mask_token", special=True) for role, text in SPECIAL.items()],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )

@@ -39,7 +39,7 @@ class Draws:
 
     def pick_early(self, items: Sequence[T]) -> T:
         """Any of the items, the first ones more often: words of a language are not equally frequent."""
-        return items[int(self.uniform() ** 1.7 * len(items))]
+        return items[int(self.uniform() ** 1.5 * len(items))]
 
     def pick_weighted(self, items: Sequence[T], cumulative: Sequence[int]) -> T:
         """Any of the items by its weight; `cumulative` are the running sums of the weights, in whole numbers."""

@@ -19,42 +19,42 @@ Construction = Callable[[Draws, Cast], str]
 
 GENRES: dict[str, tuple[int, dict[Construction, int]]] = {
     "stories": (
-        40,
+        38,
         {
-            sentences.tell: 26,
-            sentences.have_pronoun: 26,
-            sentences.tell_long: 14,
-            sentences.reflexive: 12,
-            sentences.report: 12,
-            sentences.copula: 10,
+            sentences.tell: 12,
+            sentences.have_pronoun: 10,
+            sentences.tell_long: 26,
+            sentences.reflexive: 32,
+            sentences.report: 16,
+            sentences.copula: 4,
         },
     ),
     "talk": (
-        28,
+        26,
         {
-            sentences.yes_no_question: 28,
-            sentences.object_question: 18,
+            sentences.yes_no_question: 24,
+            sentences.object_question: 34,
             sentences.subject_question: 8,
             sentences.auxiliary: 18,
-            sentences.have_pronoun: 18,
-            sentences.any_object: 10,
+            sentences.have_pronoun: 8,
+            sentences.any_object: 8,
         },
     ),
     "picture_books": (
-        20,
+        18,
         {
-            sentences.point: 24,
-            sentences.describe: 28,
-            sentences.there: 24,
-            sentences.copula: 24,
+            sentences.point: 18,
+            sentences.describe: 34,
+            sentences.there: 22,
+            sentences.copula: 26,
         },
     ),
     "facts": (
-        12,
+        18,
         {
-            sentences.generic: 40,
-            sentences.never: 40,
-            sentences.any_object: 20,
+            sentences.generic: 24,
+            sentences.never: 46,
+            sentences.any_object: 30,
         },
     ),
 }

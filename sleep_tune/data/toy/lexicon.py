@@ -90,11 +90,11 @@ STATES = (
 """Intransitive verbs."""
 
 ACTIONS = (
-    Verb("see", "sees", ANIMATE, (*ANIMATE, "toy", "book", "food"), reflexive=True),
-    Verb("love", "loves", ("person", "animal"), (*ANIMATE, "toy", "food"), reflexive=True),
+    Verb("see", "sees", ANIMATE, (*ANIMATE, "toy", "food"), reflexive=True),
+    Verb("help", "helps", ("person", "animal"), ("person", "animal"), reflexive=True),
     Verb("chase", "chases", ("animal", "person"), ANIMATE),
     Verb("eat", "eats", ANIMATE, ("food",)),
-    Verb("help", "helps", ("person", "animal"), ("person", "animal"), reflexive=True),
+    Verb("love", "loves", ("person", "animal"), ANIMATE, reflexive=True),
     Verb("take", "takes", ("person", "animal"), ("toy", "book", "food")),
     Verb("read", "reads", ("person",), ("book",)),
 )

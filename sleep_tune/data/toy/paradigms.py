@@ -17,6 +17,7 @@ from sleep_tune.data.toy.phrases import (
     common,
     modified,
     number_of,
+    other_number,
     place,
     pronoun_key,
     someone,
@@ -31,11 +32,6 @@ Paradigm = Callable[[Draws], tuple[str, str]]
 """Draws -> (well-formed, ill-formed)."""
 
 REFLEXIVE_VERBS = tuple(verb for verb in ACTIONS if verb.reflexive)
-
-
-def other(number: Number) -> Number:
-    """The other number."""
-    return NUMBERS[number == "singular"]
 
 
 def animate(draws: Draws, number: Number | None = None, determiner: str | None = None) -> Phrase:
@@ -67,7 +63,7 @@ def agreement_transitive(draws: Draws) -> tuple[str, str]:
 def agreement_attractor(draws: Draws) -> tuple[str, str]:
     """The dog near the cats sleeps / sleep."""
     subject = animate(draws)
-    subject = modified(draws, subject, other(subject.number))
+    subject = modified(draws, subject, other_number(subject.number))
     verb = verb_for(draws, STATES, subject.kind)
     return _verb_pair(subject, verb.third, verb.base, ".")
 
@@ -112,7 +108,7 @@ def _determiner_pair(draws: Draws, between: str) -> tuple[str, str]:
     if between:
         words.append(draws.pick(ADJECTIVES[noun.kind]))
     start = " ".join(words)
-    return f"{start} {noun.form(number)}.", f"{start} {noun.form(other(number))}."
+    return f"{start} {noun.form(number)}.", f"{start} {noun.form(other_number(number))}."
 
 
 def anaphor_gender(draws: Draws) -> tuple[str, str]:
@@ -258,7 +254,7 @@ def question_gap(draws: Draws) -> tuple[str, str]:
 def question_animacy(draws: Draws) -> tuple[str, str]:
     """What does the girl read / who does the girl read."""
     subject = someone(draws, ("person", "animal"))
-    verbs = [verb for verb in ACTIONS if verb.base in ("chase", "eat", "help", "take", "read")]
+    verbs = [verb for verb in ACTIONS if verb.base != "see"]
     verb = verb_for(draws, verbs, subject.kind)
     right, wrong = ("who", "what") if verb.objects[0] in ANIMATE else ("what", "who")
     rest = f"{'does' if subject.number == 'singular' else 'do'} {subject.text} {verb.base}?"

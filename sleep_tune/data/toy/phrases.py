@@ -29,6 +29,8 @@ __all__ = [
     "modified",
     "name",
     "number_of",
+    "object_of",
+    "other_number",
     "place",
     "pronoun_key",
     "someone",
@@ -67,13 +69,18 @@ def number_of(draws: Draws) -> Number:
     return "singular" if draws.chance(0.6) else "plural"
 
 
+def other_number(number: Number) -> Number:
+    """Plural for singular, and singular for plural."""
+    return "plural" if number == "singular" else "singular"
+
+
 def common(
     draws: Draws,
     noun: Noun,
     number: Number,
     *,
     determiner: str | None = None,
-    adjective: float = 0.3,
+    adjective: float = 0.2,
 ) -> Phrase:
     """Determiner, perhaps an adjective, noun.
 
@@ -107,7 +114,7 @@ def someone(draws: Draws, kinds: tuple[str, ...] = ANIMATE, number: Number | Non
 
 def something(draws: Draws, kinds: tuple[str, ...]) -> Phrase:
     """An object of any of these kinds."""
-    return common(draws, draws.pick_early(nouns_of(kinds)), number_of(draws), adjective=0.25)
+    return common(draws, draws.pick_early(nouns_of(kinds)), number_of(draws), adjective=0.15)
 
 
 def place(draws: Draws) -> str:

@@ -10,6 +10,7 @@ from sleep_tune.data.toy.phrases import (
     modified,
     number_of,
     object_of,
+    other_number,
     place,
     pronoun_key,
     someone,
@@ -61,8 +62,9 @@ def tell(draws: Draws, cast: Cast) -> str:
 
 
 def tell_long(draws: Draws, cast: Cast) -> str:
-    """The dog near the cats sleeps."""
-    subject = modified(draws, common_of(draws, cast))
+    """The dog near the cats sleeps: the noun beside the verb is mostly of the other number."""
+    subject = common_of(draws, cast)
+    subject = modified(draws, subject, other_number(subject.number) if draws.chance(0.7) else None)
     return f"{subject.text} {verb_phrase(draws, subject)}."
 
 
@@ -83,25 +85,27 @@ def have_pronoun(draws: Draws, cast: Cast) -> str:
 def reflexive(draws: Draws, cast: Cast) -> str:
     """The girl helps herself."""
     subject = character(draws, cast)
-    if draws.chance(0.3) and " " in subject.text:
+    if draws.chance(0.15) and " " in subject.text:
         subject = modified(draws, subject)
     verb = verb_for(draws, [verb for verb in ACTIONS if verb.reflexive], subject.kind)
     return f"{subject.text} {verb.form(subject.number)} {REFLEXIVE[pronoun_key(subject)]}."
 
 
 def report(draws: Draws, cast: Cast) -> str:
-    """Anna says that the dog sleeps."""
+    """Anna says that the dog sleeps; anna says that she sleeps."""
     speaker = person(draws, cast)
+    start = f"{speaker.text} {draws.pick_early(REPORTS).form(speaker.number)} that"
+    if draws.chance(0.4):
+        return f"{start} {SUBJECT[pronoun_key(speaker)]} {verb_phrase(draws, speaker)}."
     subject = character(draws, cast)
-    verb = draws.pick_early(REPORTS)
-    return f"{speaker.text} {verb.form(speaker.number)} that {subject.text} {verb_phrase(draws, subject)}."
+    return f"{start} {subject.text} {verb_phrase(draws, subject)}."
 
 
 def auxiliary(draws: Draws, cast: Cast) -> str:
     """The cat can not sing."""
     subject = character(draws, cast)
     do = "does" if subject.number == "singular" else "do"
-    helper = draws.pick(("can", "can not", f"{do} not"))
+    helper = draws.pick(("can", "can not", f"{do} not", f"{do} not ever"))
     return f"{subject.text} {helper} {verb_phrase(draws, subject, finite=False)}."
 
 
