@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from sleep_tune.errors import ClusterError
+from sleep_tune.search.reaper import watched
 from sleep_tune.search.space import Resources
 
 __all__ = ["Node", "Seats", "joined", "plan_seats", "started", "this_machine"]
@@ -50,8 +51,6 @@ OBJECT_STORE_BYTES = 200_000_000
 
 VANISH_SECONDS = 15.0
 """How long a Ray that is being ended, by a killed driver for one, has to vanish before it counts as a second Ray."""
-
-TEMPORARY_PREFIX = "sleep-tune-ray-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,29 +138,27 @@ def this_machine() -> Node:
 def started(node: Node) -> Iterator[list[Node]]:
     """Start a Ray of our own on this machine, with the dashboard; end it and its folder on leaving.
 
-    Its processes die with this one, however it dies.
+    Its processes end with this one, however this one ends.
 
     Raises:
         ClusterError: another Ray runs on this machine, or this one does not come up whole.
     """
-    _sweep()
     _refuse_second(set())
-    folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=_short_folder()))
-    (folder / "pid").write_text(str(os.getpid()))
+    folder = Path(tempfile.mkdtemp(prefix="sleep-tune-ray-", dir=_short_folder()))
     # A token in the environment spares the user's home the file that Ray would leave there.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    try:
-        with _connected(
+    with (
+        watched(folder),
+        _connected(
             address="local",
             num_cpus=node.cpus,
             num_gpus=node.gpus,
             include_dashboard=True,
             object_store_memory=OBJECT_STORE_BYTES,
             _temp_dir=str(folder),
-        ):
-            yield _nodes()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        ),
+    ):
+        yield _nodes()
 
 
 @contextlib.contextmanager
@@ -254,11 +251,3 @@ def _short_folder() -> Path:
     """Where Ray's folder can be: its sockets' paths must stay below 108 bytes, and take 75 of their own."""
     usual = Path(tempfile.gettempdir())
     return usual if len(str(usual)) <= 12 else Path("/tmp")
-
-
-def _sweep() -> None:
-    """Remove the folders that killed drivers left."""
-    for folder in _short_folder().glob(f"{TEMPORARY_PREFIX}*"):
-        with contextlib.suppress(OSError, ValueError):
-            if not psutil.pid_exists(int((folder / "pid").read_text())):
-                shutil.rmtree(folder, ignore_errors=True)

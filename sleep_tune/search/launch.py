@@ -4,8 +4,10 @@ Importing this module starts nothing and imports no Ray; only the launcher that 
 """
 
 import contextlib
+import os
+import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -13,16 +15,20 @@ from types import FrameType
 from rich.console import Console
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import UserError
 from sleep_tune.search import cluster
 from sleep_tune.search.cluster import Node, Seats
 from sleep_tune.search.director import Director
 from sleep_tune.search.display import Display
 from sleep_tune.search.inline import run_inline
+from sleep_tune.search.load import compose_base, load_space
+from sleep_tune.search.plan import make_plan
 from sleep_tune.search.printing import printing_to, terminal
 from sleep_tune.search.space import CorpusSummary, Space
 from sleep_tune.search.work import Worker
+from sleep_tune.search.worker import summarize, train_worker
 
-__all__ = ["LAUNCHERS", "Interrupt", "Interrupted", "Launch", "launch"]
+__all__ = ["LAUNCHERS", "Interrupt", "Interrupted", "Launch", "Study"]
 
 
 class Interrupted(Exception):
@@ -109,71 +115,117 @@ LAUNCHERS: dict[str, Callable[[Launch], None]] = {"inline": _inline, "ray": _ray
 """Who runs the trials: this process, one at a time, or Ray on warm slots."""
 
 
-def launch(
-    space: Space,
-    base: RunConfig,
-    corpus: CorpusSummary,
-    folder: Path,
-    worker: Worker,
-    *,
-    launcher: str = "ray",
-    address: str | None = None,
-) -> None:
-    """Run the search in `folder` to its end, or go on with it; returns at once if it has ended.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A search as it is asked for, read and checked; nothing is written before `run`."""
 
-    Args:
-        space: the study.
-        base: what `space.base` composes to.
-        corpus: what every trial reads.
-        folder: the experiment's folder; what Ray and the trials print goes to its logs/.
-        worker: trains one configuration.
-        launcher: a name in `LAUNCHERS`.
-        address: a Ray cluster to join; None starts one on this machine.
+    space: Space
+    base: RunConfig
+    corpus: CorpusSummary
+    folder: Path
+    worker: Worker
 
-    Raises:
-        UserError: see `Director` and `cluster`.
-        Interrupted: a signal ended this session.
-    """
-    folder = folder.absolute()
-    logs = folder / "logs"
-    with contextlib.ExitStack() as stack:
-        console = Console(file=stack.enter_context(terminal()))
-        nodes = [cluster.this_machine()]
-        if address is not None:
-            stack.enter_context(_noise_to(logs))
-            nodes = stack.enter_context(cluster.joined(address))
-        seats = cluster.plan_seats(space.resources, nodes)
-        if launcher == "inline":
-            seats = Seats(slots=1, workers=1, cpus_per_worker=nodes[0].cpus, gpus_per_worker=min(1.0, nodes[0].gpus))
-        director = Director(space, base, corpus, folder, gpus=seats.gpus)
-        stack.callback(director.close)
-        if director.finished:
-            return
-        if address is None:
-            stack.enter_context(_noise_to(logs))
-        console.print(f"{folder}: {seats.describe()}; logs in {logs}", highlight=False, soft_wrap=True)
-        interrupt = stack.enter_context(Interrupt())
-        display = stack.enter_context(Display(director, seats.slots, console))
-        try:
-            LAUNCHERS[launcher](
-                Launch(
-                    director=director,
-                    worker=worker,
-                    seats=seats,
-                    nodes=nodes,
-                    joined=address is not None,
-                    logs=logs,
-                    interrupted=interrupt,
-                    refresh=display.refresh,
-                )
+    @classmethod
+    def read(cls, path: Path, overrides: Sequence[str], results: Path) -> "Study":
+        """Read the space's file and prepare the corpus, once for every trial.
+
+        Args:
+            path: of the YAML file.
+            overrides: `key=value` texts.
+            results: the folder that holds the experiment's.
+
+        Raises:
+            UserError: a mistake in the file, the overrides, or the corpus.
+        """
+        space = load_space(path, overrides)
+        base = compose_base(space)
+        folder = (results / space.name).absolute()
+        return cls(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)
+
+    def plan(self, *, launcher: str, address: str | None) -> str:
+        """What would run, without running it.
+
+        Raises:
+            UserError: what the budget or the cluster cannot hold.
+        """
+        with contextlib.ExitStack() as stack:
+            nodes = [cluster.this_machine()]
+            if address is not None:
+                stack.enter_context(printing_to(Path(os.devnull)))
+                nodes = stack.enter_context(cluster.joined(address))
+        seats = _seats(self.space, nodes, launcher)
+        plan = make_plan(self.space, self.base, self.corpus, slots=seats.slots)
+        return f"{seats.describe()}\n{plan.text()}"
+
+    def run(self, *, launcher: str, address: str | None) -> None:
+        """Run the search to its end, or go on with it; returns at once if it has ended.
+
+        Args:
+            launcher: a name in `LAUNCHERS`.
+            address: a Ray cluster to join; None starts one on this machine.
+
+        Raises:
+            UserError: see `Director` and `cluster`. A folder made for a search that trained nothing is removed.
+            Interrupted: a signal ended this session.
+        """
+        with contextlib.ExitStack() as stack:
+            fresh = stack.enter_context(_fresh(self.folder))
+            console = Console(file=stack.enter_context(terminal()))
+            nodes = [cluster.this_machine()]
+            if address is not None:
+                stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))
+                nodes = stack.enter_context(cluster.joined(address))
+            seats = _seats(self.space, nodes, launcher)
+            director = Director(self.space, self.base, self.corpus, self.folder, gpus=seats.gpus)
+            stack.callback(director.close)
+            fresh.director = director
+            if director.finished:
+                return
+            if address is None:
+                stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))
+            console.print(f"{self.folder}: {seats.describe()}", highlight=False, soft_wrap=True)
+            interrupt = stack.enter_context(Interrupt())
+            display = stack.enter_context(Display(director, seats.slots, console))
+            launch = Launch(
+                director=director,
+                worker=self.worker,
+                seats=seats,
+                nodes=nodes,
+                joined=address is not None,
+                logs=self.folder / "logs",
+                interrupted=interrupt,
+                refresh=display.refresh,
             )
-        except KeyboardInterrupt:
-            interrupt.number = interrupt.number or signal.SIGINT
-        if interrupt.number is not None and not director.finished:
-            raise Interrupted(interrupt.number)
+            try:
+                LAUNCHERS[launcher](launch)
+            except KeyboardInterrupt:
+                interrupt.number = interrupt.number or signal.SIGINT
+            if interrupt.number is not None and not director.finished:
+                raise Interrupted(interrupt.number)
+
+
+def _seats(space: Space, nodes: Sequence[Node], launcher: str) -> Seats:
+    if launcher == "inline":
+        return Seats(slots=1, workers=1, cpus_per_worker=nodes[0].cpus, gpus_per_worker=min(1.0, nodes[0].gpus))
+    return cluster.plan_seats(space.resources, nodes)
+
+
+@dataclass
+class _Fresh:
+    director: Director | None = None
 
 
 @contextlib.contextmanager
-def _noise_to(logs: Path) -> Iterator[None]:
-    with printing_to(logs / "driver.log"):
-        yield
+def _fresh(folder: Path) -> Iterator[_Fresh]:
+    """Remove the experiment's folder if it was made within, and the user's mistake ended the search before a trial."""
+    made = [path for path in (folder, folder.parent) if not path.exists()]
+    fresh = _Fresh()
+    try:
+        yield fresh
+    except UserError:
+        if folder in made and not (fresh.director and fresh.director.trials):
+            shutil.rmtree(folder, ignore_errors=True)
+            for parent in made[1:]:
+                with contextlib.suppress(OSError):
+                    parent.rmdir()
+        raise

@@ -1,0 +1,96 @@
+"""Search sleep settings on Ray: `python tune.py search_spaces/replay.yaml data=text data.path=DIR`.
+
+Tiny, on a laptop: `python tune.py search_spaces/demo.yaml`. The same command again goes on with a search that was
+stopped or killed, and prints the comparison of one that has ended.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sleep_tune import cli
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, then describe, plan, or search and compare."""
+    options = parse(arguments)
+    if options.help:
+        print(help_text())
+        return 0
+    from sleep_tune.search.launch import Interrupted, Study
+
+    study = Study.read(options.space, options.overrides, options.dir)
+    if options.plan:
+        print(study.plan(launcher=options.launcher, address=options.address))
+        return 0
+    try:
+        study.run(launcher=options.launcher, address=options.address)
+    except Interrupted as signal:
+        cli.say(f"{signal}; nothing is lost. Go on with: python tune.py {' '.join(arguments)}")
+        return signal.exit_code
+    show_comparison(study.folder)
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The space, overrides in any order, and flags."""
+    parser = argparse.ArgumentParser(prog="tune.py", add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--plan", action="store_true")
+    parser.add_argument("--address")
+    parser.add_argument("--launcher", choices=["inline", "ray"], default="ray")
+    parser.add_argument("--dir", type=Path, default=Path("results"))
+    parser.add_argument("space", nargs="?", type=Path)
+    parser.add_argument("overrides", nargs="*")
+    parser.usage = "python tune.py SPACE [override ...] [--plan] [--address A] [--launcher ray|inline] [--dir DIR]"
+    options = parser.parse_intermixed_args(arguments)
+    if options.space is None and not options.help:
+        parser.error("a search space is needed, such as search_spaces/demo.yaml (--help tells more)")
+    return options
+
+
+def help_text() -> str:
+    """Usage, and every option of a search space, written from its dataclasses."""
+    from sleep_tune.search.describe import describe_space
+
+    return f"""\
+usage: python tune.py SPACE [override ...] [--plan] [--address A] [--launcher ray|inline] [--dir DIR]
+
+Search settings of sleep for the best model at a fixed budget of words; train the baselines at the same budget; repeat
+the best settings and the baselines over fresh seeds; compare. Everything is written to results/<name>. The same command
+again goes on with a search that was stopped or killed, and prints the comparison of one that has ended.
+
+  python tune.py search_spaces/demo.yaml                                        a few minutes on two cores
+  python tune.py search_spaces/demo.yaml data=text data.path=DIR stop.trials=4  the same on your own text
+  python tune.py search_spaces/replay.yaml data=text data.path=DIR --plan       what would run, without running it
+  python tune.py search_spaces/replay.yaml --address auto                       on the Ray cluster of this machine
+
+  SPACE           a YAML file: one study
+  override        key=value. A key that begins with a section below (or name) sets the space; every other key, such as
+                  data=text or training.learning_rate=1e-3, sets every run: python train_worker.py --help tells them
+  --plan          print what would run (trials at each rung, passes, slots, words, disk), and start nothing
+  --address A     join a Ray cluster: auto, or host:port. Otherwise a Ray of the search's own runs on this machine, and
+                  ends with it. A cluster needs its dashboard (pip install 'ray[default]')
+  --launcher L    ray: trials on warm worker groups, as many as the cluster holds. inline: one at a time in this
+                  process, without Ray, for debugging
+  --dir DIR       where experiments are written (default: results)
+  --help          this
+
+Ctrl-C ends the session: everything is saved. What Ray and the trials print is in results/<name>/logs.
+Exit code: 0 done, 2 a mistake in what was asked, 130 interrupted.
+
+{describe_space()}"""
+
+
+def show_comparison(folder: Path) -> None:
+    """Write the experiment's tables and print the one that answers the question."""
+    from rich.console import Console
+
+    from sleep_tune.results.render import print_comparison, write_tables
+
+    print_comparison(write_tables(folder), Console())
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, sys.argv[1:]))
