@@ -141,7 +141,7 @@ def _base(entry: Entry, parameters: tuple[Parameter, ...]) -> dict[str, object]:
         if any(key == fixed or key.startswith(f"{fixed}.") for fixed in NOT_IN_BASE):
             raise inner.error(f"{key} cannot be set: the search sets it in every run")
         if key in choices:
-            if inner.value not in choices[key]:
+            if not isinstance(inner.value, str) or inner.value not in choices[key]:
                 raise inner.error(unknown(key, inner.value, choices[key]))
             base[key] = inner.value
             continue

@@ -21,7 +21,8 @@ def section_options(section: type, name: str) -> dict[str, Option]:
     hints = typing.get_type_hints(section)
     found = {}
     for field in dataclasses.fields(section):
-        kinds = set(typing.get_args(hints[field.name])) or {hints[field.name]}
+        hint = hints[field.name]
+        kinds = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {typing.get_origin(hint) or hint}
         optional = types.NoneType in kinds
         metadata = dict(field.metadata)
         if metadata["choices"] == (AUTO,):

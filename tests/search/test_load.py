@@ -1,0 +1,146 @@
+"""Every mistake in a search space is one clear error that says where, what was expected and what was given."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sleep_tune.errors import UserError
+from sleep_tune.search.load import compose_base, load_space
+from sleep_tune.search.space import Baseline, Choice, Finalists, Int, LogUniform, Scheduler, Search, Stop, Uniform
+from tests.search.broken_spaces import BROKEN, LINE, OVERRIDES, WHOLE, change
+
+SPACES = Path(__file__).parents[2] / "search_spaces"
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    path = folder / "study.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_a_whole_space(tmp_path: Path) -> None:
+    space = load_space(write(tmp_path, WHOLE))
+    assert space.name == "study"
+    assert space.base == {"data": "toy", "model": "tiny", "budget.passes": 10.0}
+    assert [(parameter.key, parameter.domain) for parameter in space.parameters] == [
+        ("sleep.folds", Int(5, 20)),
+        ("sleep.replay.strategy", Choice(("strict", "weighted", "random"))),
+        ("sleep.replay.decay", Uniform(0.0, 0.7)),
+        ("training.learning_rate", LogUniform(1e-4, 1e-2)),
+        ("sleep.length.passes", Choice((1.0, 2.0, 5.0))),
+    ]
+    assert space.parameters[2].when == {"sleep.replay.strategy": ("strict", "weighted")}
+    assert space.search == Search(seed=0)
+    assert space.scheduler == Scheduler(within="sleep.length.passes")
+    assert space.stop == Stop(trials=8)
+    assert space.baselines == {
+        "epochs": Baseline(trials=4, parameters=("training.learning_rate",)),
+        "as_epochs": Baseline(),
+    }
+    assert space.finalists == Finalists(count=2, seeds=3)
+    assert space.where["parameters.sleep.folds"] == f"{tmp_path}/study.yaml:8"
+    assert compose_base(space).model.layers == 2
+
+
+@pytest.mark.parametrize("path", sorted(SPACES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_spaces(path: Path) -> None:
+    space = load_space(path)
+    assert space.name == path.stem
+    assert set(space.baselines) == {"epochs", "as_epochs"}
+
+
+def test_parents_come_first(tmp_path: Path) -> None:
+    lines = WHOLE.splitlines(keepends=True)
+    lines[8], lines[9] = lines[9], lines[8]
+    keys = [parameter.key for parameter in load_space(write(tmp_path, "".join(lines))).parameters]
+    assert keys.index("sleep.replay.strategy") < keys.index("sleep.replay.decay")
+
+
+@pytest.mark.parametrize("mistake", BROKEN)
+def test_a_broken_space_is_one_clear_error(mistake: str, tmp_path: Path) -> None:
+    text, message = BROKEN[mistake]
+    with pytest.raises(UserError, match=message) as raised:
+        load_space(write(tmp_path, text))
+    assert "\n" not in str(raised.value)
+
+
+@settings(max_examples=60)
+@given(at=st.integers(0, len(WHOLE)), length=st.integers(0, 12), text=st.text(max_size=6))
+def test_any_damage_is_an_error_or_a_space(
+    at: int, length: int, text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nothing but the user's errors ever comes out, and each names the file."""
+    path = write(tmp_path_factory.mktemp("x"), (WHOLE[:at] + text + WHOLE[at + length :]).encode("utf-8", "replace"))
+    try:
+        load_space(path)
+    except UserError as error:
+        assert "study.yaml" in str(error) or str(error).startswith("parameters:")
+
+
+@pytest.mark.parametrize("mistake", OVERRIDES)
+def test_a_broken_override_is_one_clear_error(mistake: str, tmp_path: Path) -> None:
+    text, message = OVERRIDES[mistake]
+    with pytest.raises(UserError, match=message.replace("+", r"\+")):
+        load_space(write(tmp_path, WHOLE), [text])
+
+
+def test_overrides_of_the_space(tmp_path: Path) -> None:
+    overrides = [
+        "name=other",
+        "stop.trials=4",
+        "stop.hours=1e-1",
+        "parameters.sleep.folds.choice=[1, 2]",
+        "parameters.sleep.replay.decay.when.sleep.replay.strategy=[strict]",
+        "parameters.sleep.replay.ratio={uniform: [0.1, 0.2]}",
+        "baselines={epochs: {}}",
+        "resources.cpus_per_worker=2",
+    ]
+    space = load_space(write(tmp_path, WHOLE), overrides)
+    domains = {parameter.key: parameter.domain for parameter in space.parameters}
+    assert space.name == "other"
+    assert (space.stop.trials, space.stop.hours) == (4, 0.1)
+    assert domains["sleep.folds"] == Choice((1, 2))
+    assert domains["sleep.replay.ratio"] == Uniform(0.1, 0.2)
+    assert next(p.when for p in space.parameters if p.key == "sleep.replay.decay") == {
+        "sleep.replay.strategy": ("strict",)
+    }
+    assert space.baselines == {"epochs": Baseline()}
+    assert space.resources.cpus_per_worker == 2
+    assert space.where["stop.trials"] == "stop.trials on the command line"
+
+
+def test_overrides_of_the_base(tmp_path: Path) -> None:
+    """What one excludes goes, and a group chosen anew starts its section afresh."""
+    text = change("  data: toy", "  data: toy\n  data.sentences: 400")
+    space = load_space(
+        write(tmp_path, text), ["data=text", "data.path=/tmp/a=b", "budget.words=5000", "base.model=small"]
+    )
+    assert space.base == {"data": "text", "data.path": "/tmp/a=b", "budget.words": 5000, "model": "small"}
+
+
+def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials run in other folders."""
+    monkeypatch.chdir(tmp_path)
+    space = load_space(write(tmp_path, WHOLE), ["data=text", "data.path=here"])
+    assert compose_base(space).data.path == str(tmp_path / "here")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    write(tmp_path, WHOLE)
+    with pytest.raises(UserError, match=r"stdy.yaml: there is no such file; did you mean '.*/study.yaml'"):
+        load_space(tmp_path / "stdy.yaml")
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        load_space(tmp_path)
+
+
+def test_the_name_is_the_file_s_by_default(tmp_path: Path) -> None:
+    assert load_space(write(tmp_path, WHOLE.replace("name: study\n", ""))).name == "study"
+
+
+def test_only_true_and_false_are_booleans(tmp_path: Path) -> None:
+    text = change(LINE, "  training.compile: {choice: [true, false]}")
+    assert load_space(write(tmp_path, text)).parameters[0].domain == Choice((True, False))
+    with pytest.raises(UserError, match=r"study.yaml:8: training.compile must be true or false; got 'yes'"):
+        load_space(write(tmp_path, text.replace("[true, false]", "[yes, no]")))
