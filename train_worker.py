@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from sleep_tune.config.schema import RunConfig
     from sleep_tune.records import Decision, Outcome, Progress
 
+FIGURES = {
+    "nll": "nll {:.4f}",
+    "pseudo_perplexity": "pseudo-perplexity {:.2f}",
+    "pairs_accuracy": "minimal pairs {:.1%}",
+}
+"""Metric, without its split -> how the summary tells it."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, then describe or train."""
@@ -117,15 +124,8 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     """What was measured, what it cost, and how to load the model."""
     lines = []
     for split, prefix in (("dev", "eval/"), ("test", "test/")):
-        told = [
-            f"{name} {outcome.metrics[prefix + key]:.4g}"
-            for key, name in (
-                ("nll", "nll"),
-                ("pseudo_perplexity", "pseudo-perplexity"),
-                ("pairs_accuracy", "minimal pairs"),
-            )
-            if prefix + key in outcome.metrics
-        ]
+        measured = {key.removeprefix(prefix): value for key, value in outcome.metrics.items() if key.startswith(prefix)}
+        told = [text.format(measured[key]) for key, text in FIGURES.items() if key in measured]
         if told:
             lines.append(f"{split:6}{', '.join(told)}")
     lines.append(

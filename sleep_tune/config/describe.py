@@ -10,15 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.config.groups import default_choices, groups
+from sleep_tune.config.groups import default_choices, groups, settings
 from sleep_tune.config.options import Option, options, sections
 from sleep_tune.config.schema import ONE_OF, RunConfig
-from sleep_tune.config.tree import flatten, to_dict
-from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.config.tree import to_dict
 
 __all__ = ["describe_groups", "describe_options", "to_yaml"]
 
-MIN_WIDTH, MAX_WIDTH = 80, 140
+MIN_WIDTH, MAX_WIDTH, PIPE_WIDTH = 80, 140, 120
 GROUP_COLUMN = 16
 DEFAULT_WIDTH = 9
 COMMENT_COLUMN = 40
@@ -33,11 +32,8 @@ def describe_groups(width: int | None = None) -> str:
         lines += ["", group]
         for choice, file in choices.items():
             mark = "*" if default.get(group) == choice else " "
-            settings = ", ".join(
-                f"{key.partition('.')[2]}={_value(value)}" for key, value in _settings(group, file).items()
-            )
-            about = _first_comment(file)
-            text = f"{about} [{settings}]" if settings else about
+            sets = ", ".join(f"{key.removeprefix(f'{group}.')}={_value(v)}" for key, v in settings(group, file).items())
+            text = f"{_first_comment(file)} [{sets}]" if sets else _first_comment(file)
             lines += _column(f"  {mark} {choice}", GROUP_COLUMN, text, width)
     return "\n".join(lines[1:])
 
@@ -47,7 +43,7 @@ def describe_options(width: int | None = None) -> str:
     width = width or _terminal_width()
     defaults = {key: option.default for key, option in options().items()}
     for group, choice in default_choices().items():
-        defaults |= _settings(group, groups()[group][choice])
+        defaults |= settings(group, groups()[group][choice])
     key_width = max(map(len, options())) + 4
     lines: list[str] = []
     for section, about in sections().items():
@@ -88,19 +84,14 @@ def _meaning(option: Option) -> str:
     return "; ".join(part for part in (option.doc, takes, rival) if part)
 
 
-def _settings(group: str, file: Path) -> dict[str, Any]:
-    """What a group's file sets, by dotted key."""
-    content = read_yaml(file)
-    return {} if "defaults" in content else flatten({group: content})
-
-
 def _first_comment(file: Path) -> str:
     """The comment that a file opens with, on one line."""
     comment: list[str] = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
-        comment.append(line.lstrip("# ").rstrip())
+        if not line.startswith("# @package"):
+            comment.append(line.lstrip("# ").rstrip())
     return " ".join(comment)
 
 
@@ -153,4 +144,4 @@ def _column(head: str, indent: int, text: str, width: int) -> list[str]:
 
 
 def _terminal_width() -> int:
-    return min(max(shutil.get_terminal_size().columns, MIN_WIDTH), MAX_WIDTH)
+    return min(max(shutil.get_terminal_size((PIPE_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)

@@ -6,12 +6,17 @@ its own.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sleep_tune.config.options import sections
+from sleep_tune.config.tree import flatten
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import ConfigError
 
-__all__ = ["Choices", "default_choices", "folders", "groups"]
+__all__ = ["Choices", "default_choices", "folders", "groups", "settings"]
+
+GLOBAL = "# @package _global_"
+"""Hydra's header of a file that sets options of any section."""
 
 Choices = Mapping[str, Path]
 """Choice -> its file."""
@@ -50,3 +55,20 @@ def default_choices() -> dict[str, str]:
     """The choice that conf/config.yaml makes for each group."""
     entries = read_yaml(folders()[0] / "config.yaml")["defaults"]
     return {group: choice for entry in entries if isinstance(entry, dict) for group, choice in entry.items()}
+
+
+def settings(group: str, file: Path) -> dict[str, Any]:
+    """What a choice's own file sets, by dotted key; what it builds on (`defaults`) is not followed.
+
+    A file whose first line is `# @package _global_` sets options of any section, every other one those of its group.
+
+    Raises:
+        ConfigError: the file is no YAML, or has a key that is no option; the message names the file.
+    """
+    content = read_yaml(file)
+    content.pop("defaults", None)
+    whole = file.read_text(encoding="utf-8").startswith(GLOBAL)
+    try:
+        return flatten(content if whole else {group: content})
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None

@@ -18,11 +18,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sleep_tune.config.groups import Choices, default_choices, folders, groups
+from sleep_tune.config.groups import Choices, default_choices, folders, groups, settings
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF, RunConfig
-from sleep_tune.config.tree import flatten, from_dict, unknown_key
-from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.config.tree import from_dict, unknown_key
 from sleep_tune.errors import ConfigError, unknown
 
 __all__ = ["compose", "parse"]
@@ -154,15 +153,12 @@ def _quoted(text: str) -> str:
 
 
 def _check_file(group: str, file: Path) -> None:
-    """Refuse unknown keys and wrong values in a group's file with its name; hydra would merge them as they are."""
-    content = read_yaml(file)
-    if "defaults" in content or file.read_text(encoding="utf-8").startswith("# @package"):
-        return  # it sets options elsewhere, which only hydra can tell; from_dict checks them
-    try:
-        for key, value in flatten({group: content}).items():
+    """Refuse wrong values in a group's file with its name; hydra would merge them as they are."""
+    for key, value in settings(group, file).items():
+        try:
             _check(key, value)
-    except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{file}: {error}") from None
 
 
 def _set(composed: DictConfig, key: str, value: Any) -> None:

@@ -7,17 +7,15 @@ import pytest
 from sleep_tune import names
 from sleep_tune.config import groups
 from sleep_tune.config.options import options, sections
-from sleep_tune.config.tree import flatten
-from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import ConfigError
 
 EVERY = [(group, choice, file) for group, choices in groups.groups().items() for choice, file in choices.items()]
 
 
-@pytest.mark.parametrize(("group", "choice", "file"), EVERY, ids=lambda value: str(value) if value is str else None)
-def test_a_file_sets_valid_options_and_says_what_it_is_for(group: str, choice: str, file: Path) -> None:
+@pytest.mark.parametrize(("group", "choice", "file"), EVERY, ids=[f"{group}={choice}" for group, choice, _ in EVERY])
+def test_a_file_says_what_it_is_for_and_sets_only_what_differs(group: str, choice: str, file: Path) -> None:
     assert file.read_text().startswith("# ")
-    for key, value in flatten({group: read_yaml(file)}).items():
+    for key, value in groups.settings(group, file).items():
         option = options()[key]
         option.check(value)
         assert value != option.default or key.endswith(".kind") or choice in (*names.STRATEGIES, *names.BASELINES)
@@ -53,3 +51,14 @@ def test_one_name_in_both_folders_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"sleep=epochs must be one file; got .* rename yours"):
         groups.groups()
+
+
+def test_a_file_of_any_section_is_read_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("# @package _global_\n# What for.\nmodel: {layers: 3}\ntraining: {seed: 1}\n")
+    assert groups.settings("model", file) == {"model.layers": 3, "training.seed": 1}
+    file.write_text("defaults: [tiny]\nlayers: 3\n")
+    assert groups.settings("model", file) == {"model.layers": 3}
+    file.write_text("layer: 3\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml: unknown option 'model\.layer'; did you mean 'model\.layers'"):
+        groups.settings("model", file)
