@@ -87,7 +87,8 @@ def choose_buffer(
         replay: strategy, ratio, alpha, decay and floor.
         rng: for strategies that draw.
     """
-    ages = cycle - memory.last_read[candidates]
+    ages = memory.last_read[candidates]
+    np.subtract(cycle, ages, out=ages)
     weights = priorities(memory.scores[candidates], ages, alpha=replay.alpha, decay=replay.decay, floor=replay.floor)
     chosen = STRATEGIES[replay.strategy](weights, buffer_size(len(candidates), replay.ratio), rng)
     return candidates[chosen].astype(np.int32)

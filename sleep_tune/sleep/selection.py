@@ -66,6 +66,6 @@ STRATEGIES: dict[str, Strategy] = {"random": random, "strict": strict, "weighted
 def _highest(keys: NDArray[np.float64], n: int) -> NDArray[np.intp]:
     """Ascending indices of the n highest keys, the lowest indices among equal ones, by partition in linear time."""
     threshold = np.partition(keys, len(keys) - n)[len(keys) - n]
-    above = np.flatnonzero(keys > threshold)
-    equal = np.flatnonzero(keys == threshold)[: n - len(above)]
-    return np.sort(np.concatenate([above, equal]))
+    chosen = keys > threshold
+    chosen[np.flatnonzero(keys == threshold)[: n - np.count_nonzero(chosen)]] = True
+    return np.flatnonzero(chosen)
