@@ -81,6 +81,9 @@ def _make(
         "dev": _clean(splits.dev, data.include_punctuation),
         "test": _clean(splits.test, data.include_punctuation),
     }
+    for split, kept in documents.items():
+        if not kept:
+            raise DataError(f"the {split} text must not be empty after preprocessing; got punctuation and space only")
     documents["train"] = keep_words(documents["train"], data.max_words, seed=data.seed)
     source_names = tuple(dict.fromkeys(document.source for split in SPLITS for document in documents[split]))
     if len(source_names) > MAX_SOURCES:

@@ -65,19 +65,18 @@ NOUNS = (
     Noun("cake", "cakes", "food"),
     Noun("book", "books", "book"),
     Noun("bird", "birds", "bird"),
-    Noun("hat", "hats", "toy"),
     Noun("pear", "pears", "food"),
 )
 NAMES: tuple[tuple[str, Gender], ...] = (("anna", "f"), ("ben", "m"), ("mary", "f"), ("tom", "m"))
 PLACES = ("house", "garden", "tree")
 
 ADJECTIVES = {
-    "person": ("happy", "small", "sad", "big", "new"),
-    "animal": ("small", "big", "happy", "sad", "red"),
-    "bird": ("small", "red", "big", "happy", "sad"),
+    "person": ("happy", "small", "sad", "big"),
+    "animal": ("small", "big", "happy", "sad"),
+    "bird": ("small", "red", "big", "happy"),
     "toy": ("red", "new", "big", "small"),
-    "book": ("new", "big", "red", "small"),
-    "food": ("big", "small", "new", "red"),
+    "book": ("new", "big", "red"),
+    "food": ("big", "small", "new"),
 }
 
 STATES = (
@@ -85,7 +84,6 @@ STATES = (
     Verb("sleep", "sleeps", ANIMATE),
     Verb("sing", "sings", ("person", "bird")),
     Verb("fly", "flies", ("bird",)),
-    Verb("laugh", "laughs", ("person",)),
 )
 """Intransitive verbs."""
 

@@ -46,6 +46,7 @@ DETERMINERS: dict[Number, tuple[str, ...]] = {
 }
 SUBJECT = {"m": "he", "f": "she", "n": "it", "plural": "they"}
 OBJECT = {"m": "him", "f": "her", "n": "it", "plural": "them"}
+POSSESSIVE = {"m": "his", "f": "her", "n": "the", "plural": "their"}
 REFLEXIVE = {"m": "himself", "f": "herself", "n": "itself", "plural": "themselves"}
 
 
@@ -159,11 +160,14 @@ def verb_phrase(draws: Draws, subject: Phrase, *, finite: bool = True) -> str:
     verb = verb_for(draws, ACTIONS, subject.kind)
     if verb.reflexive and draws.chance(0.2):
         return f"{verb.form(number)} {REFLEXIVE[pronoun_key(subject)]}"
-    return f"{verb.form(number)} {object_of(draws, verb)}"
+    return f"{verb.form(number)} {object_of(draws, verb, subject)}"
 
 
-def object_of(draws: Draws, verb: Verb) -> str:
-    """What the verb is done to: a noun phrase, or a pronoun for someone."""
-    if verb.objects[0] in ANIMATE and draws.chance(0.25):
+def object_of(draws: Draws, verb: Verb, subject: Phrase) -> str:
+    """What the verb is done to: a pronoun for someone, something of the subject's own, or anything."""
+    if verb.objects[0] in ANIMATE and draws.chance(0.2):
         return OBJECT[draws.pick(("m", "f", "plural", "n"))]
+    if subject.kind == "person" and draws.chance(0.4):
+        noun = draws.pick_early(nouns_of(verb.objects))
+        return common(draws, noun, number_of(draws), determiner=POSSESSIVE[pronoun_key(subject)]).text
     return something(draws, verb.objects).text

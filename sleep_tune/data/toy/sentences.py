@@ -9,7 +9,6 @@ from sleep_tune.data.toy.phrases import (
     common,
     modified,
     number_of,
-    object_of,
     other_number,
     place,
     pronoun_key,
@@ -84,8 +83,8 @@ def have_pronoun(draws: Draws, cast: Cast) -> str:
 
 def reflexive(draws: Draws, cast: Cast) -> str:
     """The girl helps herself."""
-    subject = character(draws, cast)
-    if draws.chance(0.15) and " " in subject.text:
+    subject = someone(draws, ("person",), "singular") if draws.chance(0.5) else character(draws, cast)
+    if draws.chance(0.1) and " " in subject.text:
         subject = modified(draws, subject)
     verb = verb_for(draws, [verb for verb in ACTIONS if verb.reflexive], subject.kind)
     return f"{subject.text} {verb.form(subject.number)} {REFLEXIVE[pronoun_key(subject)]}."
@@ -192,11 +191,12 @@ def yes_no_question(draws: Draws, cast: Cast) -> str:
 
 
 def object_question(draws: Draws, cast: Cast) -> str:
-    """What does the girl read? Who do the dogs chase?"""
+    """What does the girl read? Who do they chase?"""
     subject = character(draws, cast)
     verb = verb_for(draws, ACTIONS, subject.kind)
     asked = "who" if draws.pick(verb.objects) in ANIMATE else "what"
-    return f"{asked} {'does' if subject.number == 'singular' else 'do'} {subject.text} {verb.base}?"
+    asks_for = SUBJECT[pronoun_key(subject)] if draws.chance(0.4) else subject.text
+    return f"{asked} {'does' if subject.number == 'singular' else 'do'} {asks_for} {verb.base}?"
 
 
 def subject_question(draws: Draws, cast: Cast) -> str:
@@ -204,4 +204,4 @@ def subject_question(draws: Draws, cast: Cast) -> str:
     if draws.chance(0.4):
         return f"who {draws.pick_early(STATES).third} {place(draws)}?"
     verb = draws.pick_early(ACTIONS)
-    return f"who {verb.third} {object_of(draws, verb) if draws.chance(0.3) else something(draws, verb.objects).text}?"
+    return f"who {verb.third} {something(draws, verb.objects).text}?"

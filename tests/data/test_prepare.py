@@ -1,0 +1,140 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sleep_tune.config.schema import DataConfig, TokenizerConfig
+from sleep_tune.data.prepare import Corpus, prepare
+from sleep_tune.errors import DataError
+
+CHILDREN = Path(__file__).parents[3] / "shared" / "data" / "children"
+SMALL = TokenizerConfig(vocab_size=400)
+
+
+def toy(cache: Path, **options: object) -> Corpus:
+    settings: dict[str, object] = {"sentences": 400, "max_length": 32, "cache_dir": str(cache)} | options
+    return prepare(DataConfig(**settings), SMALL)  # type: ignore[arg-type]
+
+
+def write_book(folder: Path, paragraphs: int = 40) -> Path:
+    folder.mkdir()
+    text = "".join(f'Anna saw {n} dogs. "Why {n}?" she asked.\n\n' for n in range(paragraphs))
+    (folder / "book.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("include_punctuation", [True, False])
+@pytest.mark.parametrize("join_sentences", [True, False])
+def test_every_word_of_a_folder_is_in_one_split(
+    tmp_path: Path, include_punctuation: bool, join_sentences: bool
+) -> None:
+    data = DataConfig(
+        kind="text",
+        path=str(write_book(tmp_path / "books")),
+        include_punctuation=include_punctuation,
+        join_sentences=join_sentences,
+        max_length=16,
+        dev_ratio=0.1,
+        cache_dir=str(tmp_path),
+    )
+    corpus = prepare(data, SMALL)
+    assert corpus.train.num_words + corpus.dev.num_words + corpus.test.num_words == 40 * 8
+    assert corpus.dev.num_words == corpus.test.num_words == 4 * 8
+    assert corpus.train.source_names == ("book",)
+    assert corpus.pairs == {}
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(corpus.tokenizer_dir / "tokenizer.json"))
+    text = tokenizer.decode(corpus.train.tokens.reshape(-1).tolist(), skip_special_tokens=True)
+    assert ("?" in text) == include_punctuation
+
+
+def test_toy_is_prepared_once_and_then_mapped(tmp_path: Path) -> None:
+    first, again = toy(tmp_path), toy(tmp_path)
+    assert first.key == again.key
+    assert first.tokenizer_dir == again.tokenizer_dir
+    for name in ("train", "dev", "test"):
+        one, two = getattr(first, name), getattr(again, name)
+        assert (one.tokens == two.tokens).all()
+        assert one.tokens.dtype == np.int16
+        assert not one.tokens.flags.writeable
+        assert not one.tokens.flags.owndata
+        assert len(one.tokens) == len(one.starts_word) == len(one.sources)
+    assert set(first.train.source_names) == {"stories", "talk", "picture_books", "facts"}
+    assert set(first.pairs) == {"dev", "test"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"sentences": 500}, {"seed": 1}, {"max_length": 16}, {"include_punctuation": False}, {"join_sentences": False}],
+)
+def test_other_options_are_other_content(tmp_path: Path, options: dict[str, object]) -> None:
+    assert toy(tmp_path, **options).key != toy(tmp_path).key
+
+
+def test_pairs_are_preprocessed_as_the_text_is(tmp_path: Path) -> None:
+    pairs = toy(tmp_path, include_punctuation=False).pairs["dev"]
+    assert not any(mark in pair.good + pair.bad for pair in pairs for mark in ".?")
+
+
+def test_max_words_limits_training_text_only(tmp_path: Path) -> None:
+    whole, part = toy(tmp_path), toy(tmp_path, max_words=500)
+    assert 400 < part.train.num_words <= 500
+    assert part.dev.num_words == whole.dev.num_words
+
+
+def test_packing_is_global_and_deterministic(tmp_path: Path) -> None:
+    """The ancestor dropped the tail of every batch of 1,000, so rows depended on the number of processes."""
+    data = DataConfig(
+        kind="text", path=str(write_book(tmp_path / "books")), max_length=16, cache_dir=str(tmp_path / "one")
+    )
+    one = prepare(data, SMALL)
+    data.cache_dir = str(tmp_path / "two")
+    two = prepare(data, SMALL)
+    assert one.key == two.key
+    assert (one.train.tokens == two.train.tokens).all()
+    padding = (one.train.tokens == one.train.special.pad).sum(axis=1)
+    assert padding[:-1].sum() == 0
+
+
+def test_text_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "a.train").write_text("one two three")
+    (tmp_path / "books" / "a.dev").write_text("... !!!")
+    (tmp_path / "books" / "a.test").write_text("one")
+    data = DataConfig(
+        kind="text", path=str(tmp_path / "books"), include_punctuation=False, cache_dir=str(tmp_path / "cache")
+    )
+    with pytest.raises(DataError, match=r"the dev text must not be empty after preprocessing"):
+        prepare(data, SMALL)
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+def test_preparing_imports_nothing_heavy(tmp_path: Path) -> None:
+    """The driver of a search prepares the corpus; what is in the cache is opened without even the tokenizer."""
+    toy(tmp_path)
+    script = (
+        "import sys; from sleep_tune.config.schema import *; from sleep_tune.data.prepare import prepare;"
+        f"prepare(DataConfig(sentences=400, max_length=32, cache_dir={str(tmp_path)!r}), "
+        "TokenizerConfig(vocab_size=400));"
+        "print(sorted(set(sys.modules) & "
+        "{'torch', 'transformers', 'datasets', 'tokenizers', 'huggingface_hub', 'ray', 'pandas'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not CHILDREN.is_dir(), reason=f"needs the children's classics in {CHILDREN}")
+def test_nine_childrens_classics(tmp_path: Path) -> None:
+    data = DataConfig(kind="text", path=str(CHILDREN), cache_dir=os.fspath(tmp_path))
+    corpus = prepare(data, TokenizerConfig(vocab_size=2048))
+    parts = (corpus.train, corpus.dev, corpus.test)
+    assert sum(part.num_words for part in parts) == 437_110
+    assert len(corpus.train.source_names) == 9
+    for part in parts[1:]:
+        assert 0.03 < part.num_words / 437_110 < 0.07
+        assert len(set(part.sources.tolist())) >= 7
+    assert np.bincount(corpus.train.sources, minlength=9).min() > 50
