@@ -6,6 +6,7 @@ of that Ray's do for their logs, is ended and FOLDER removed. Imports no Ray.
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -33,11 +34,11 @@ def watched(folder: Path) -> Iterator[None]:
 
 
 def holders(folder: str) -> list[psutil.Process]:
-    """The processes that hold a file in `folder` open."""
+    """The processes that hold a file in `folder` open, apart from this one's parent: the search itself."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if any(file.path.startswith(f"{folder}/") for file in process.open_files()):
+            if process.pid != os.getppid() and any(file.path.startswith(f"{folder}/") for file in process.open_files()):
                 found.append(process)
     return found
 
