@@ -114,7 +114,9 @@ def _missing(arms: Sequence[Arm]) -> Iterator[str]:
 def _statistics(comparison: Comparison) -> Iterator[str]:
     """How intervals and p were made, where there are any."""
     tests = {
-        column(key).heading: sum(1 for arm in comparison.arms if key in arm.contrasts and arm.contrasts[key].p_holm)
+        column(key).heading: sum(
+            key in arm.contrasts and arm.contrasts[key].p_holm is not None for arm in comparison.arms
+        )
         for key in comparison.endpoints
     }
     if any(tests.values()):
