@@ -4,23 +4,20 @@ Each is a callback of transformers' Trainer, cheap when nothing is due. None cha
 streams or the sleep stream. They know no dropout, no masks and no schedule.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sleep_tune.errors import Diverged
 from sleep_tune.records import Decision, Report
 from sleep_tune.training.checkpoint import complete, remove_older
-from sleep_tune.training.course import Course, Marks
+from sleep_tune.training.course import Marks
 from sleep_tune.training.interrupts import Interrupts
-from sleep_tune.training.journal import Journal
-from sleep_tune.training.meter import LossMeter
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.session import Session
 
 __all__ = ["Evaluate", "Examiner", "Heartbeat", "LossLines", "Rungs", "Saver", "Updates"]
 
@@ -34,49 +31,47 @@ HEARTBEAT_SECONDS = 1.0
 class Updates(TrainerCallback):
     """Counts updates; must come first."""
 
-    def __init__(self, course: Course) -> None:
-        self._course = course
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Take transformers' count."""
-        self._course.updates = state.global_step
+        """Take the Trainer's count."""
+        self._session.course.updates = state.global_step
 
 
 class LossLines(TrainerCallback):
     """Writes mean losses at every `log_ratio` of the budget, and what each finished sleep replayed."""
 
-    def __init__(self, course: Course, meter: LossMeter, journal: Journal, log_ratio: float) -> None:
-        self._course = course
-        self._meter = meter
-        self._journal = journal
-        self._marks = Marks(course, log_ratio)
+    def __init__(self, session: Session, log_ratio: float) -> None:
+        self._session = session
+        self._marks = Marks(session.course, log_ratio)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Write if a mark was passed. The one place that waits for the device to learn the loss."""
         if self._marks.passed():
-            self.write(kwargs["lr_scheduler"].get_last_lr()[0])
+            self._write(kwargs["lr_scheduler"].get_last_lr()[0])
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Write what is left."""
-        if self._meter.num_batches:
-            self.write(kwargs["lr_scheduler"].get_last_lr()[0])
+        if self._session.meter.num_batches:
+            self._write(kwargs["lr_scheduler"].get_last_lr()[0])
 
-    def write(self, learning_rate: float) -> None:
+    def _write(self, learning_rate: float) -> None:
         """Write a line of losses; raise Diverged if they are not those of a model that learns."""
-        for record in self._course.feed.stream.finished_sleeps():
-            self._journal.write("sleep", asdict(record))
-        losses = self._meter.take()
-        self._journal.write("train", self._course.line() | losses | {"learning_rate": learning_rate})
+        session = self._session
+        for record in session.feed.stream.finished_sleeps():
+            session.journal.write("sleep", asdict(record))
+        losses = session.meter.take()
+        session.journal.write("train", session.course.line() | losses | {"learning_rate": learning_rate})
 
 
 class Examiner:
-    """Evaluates and puts the values on record. A value that is not a number means that the run has diverged."""
+    """Evaluates and puts the values on record. A loss that is not a number means that the run has diverged."""
 
-    def __init__(self, course: Course, journal: Journal, evaluate: Evaluate) -> None:
-        self._course = course
-        self._journal = journal
+    def __init__(self, session: Session, evaluate: Evaluate) -> None:
+        self._session = session
         self._evaluate = evaluate
 
     def __call__(self, model: PreTrainedModel, split: str, rung: int) -> dict[str, float]:
@@ -91,9 +86,10 @@ class Examiner:
             Diverged: the loss on the split is NaN or infinite.
         """
         metrics = self._evaluate(model, split)
-        self._journal.write("eval", self._course.line() | {"split": split, "rung": rung, "metrics": metrics})
+        line = self._session.course.line() | {"split": split, "rung": rung, "metrics": metrics}
+        self._session.journal.write("eval", line)
         for name, value in metrics.items():
-            if name.endswith("/nll") and not abs(value) < float("inf"):
+            if name.endswith("/nll") and not math.isfinite(value):
                 raise Diverged(f"{name} must stay finite; it became {value}: lower training.learning_rate")
         return metrics
 
@@ -105,29 +101,27 @@ class Rungs(TrainerCallback):
         stopped: whether the run was told to stop, here or in answer to a heartbeat.
     """
 
-    def __init__(
-        self, course: Course, examine: Examiner, report: Report, peers: Peers, shares: tuple[float, ...]
-    ) -> None:
+    def __init__(self, session: Session, examine: Examiner, report: Report, shares: tuple[float, ...]) -> None:
         self.stopped = False
-        self._course = course
+        self._session = session
         self._examine = examine
         self._report = report
-        self._peers = peers
+        course = session.course
         rungs = sorted({round(share * course.budget_words) for share in shares})
         self._ahead = [rung for rung in rungs if rung > course.words_seen]
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Report the rungs that were passed, the lowest first."""
-        while self._ahead and self._ahead[0] <= self._course.words_seen and not self.stopped:
+        while self._ahead and self._ahead[0] <= self._session.course.words_seen and not self.stopped:
             rung = self._ahead.pop(0)
-            self.stopped = self.decide(rung, self._examine(kwargs["model"], "dev", rung)) is Decision.STOP
+            self.stopped = self._decide(rung, self._examine(kwargs["model"], "dev", rung)) is Decision.STOP
         if self.stopped:
             control.should_training_stop = True
 
-    def decide(self, rung: int, metrics: dict[str, float]) -> Decision:
+    def _decide(self, rung: int, metrics: dict[str, float]) -> Decision:
         """Report a rung from the leading process and tell every process the answer."""
-        progress = self._course.progress(rung=rung, metrics=metrics)
-        decision: Decision = self._peers.first(self._report(progress) if self._peers.leads else None)
+        progress, peers = self._session.course.progress(rung=rung, metrics=metrics), self._session.peers
+        decision: Decision = peers.first(self._report(progress) if peers.leads else None)
         return decision
 
 
@@ -138,58 +132,38 @@ class Heartbeat(TrainerCallback):
     """
 
     def __init__(
-        self,
-        course: Course,
-        meter: LossMeter,
-        report: Report,
-        peers: Peers,
-        rungs: Rungs,
-        interrupts: Interrupts,
-        log_ratio: float,
+        self, session: Session, report: Report, rungs: Rungs, interrupts: Interrupts, log_ratio: float
     ) -> None:
-        self._course = course
-        self._meter = meter
+        self._session = session
         self._report = report
-        self._peers = peers
         self._rungs = rungs
         self._interrupts = interrupts
-        self._marks = Marks(course, log_ratio)
+        self._marks = Marks(session.course, log_ratio)
         self._told = False
         self._next = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Report if it is time; stop if told, save and stop if interrupted."""
-        if self._peers.leads and time.monotonic() >= self._next:
-            losses = {} if self._meter.latest is None else {"loss": self._meter.latest}
-            self._told |= self._report(self._course.progress(metrics=losses)) is Decision.STOP
+        peers, latest = self._session.peers, self._session.meter.latest
+        if peers.leads and time.monotonic() >= self._next:
+            progress = self._session.course.progress(metrics={} if latest is None else {"loss": latest})
+            self._told |= self._report(progress) is Decision.STOP
             self._next = time.monotonic() + HEARTBEAT_SECONDS
-        if self._peers.size > 1 and not self._marks.passed():
+        if peers.size > 1 and not self._marks.passed():
             return
-        stopped, self._interrupts.caught = self._peers.first((self._told, self._interrupts.caught))
-        if stopped:
+        told, self._interrupts.caught = peers.first((self._told, self._interrupts.caught))
+        if told:
             self._rungs.stopped = control.should_training_stop = True
         elif self._interrupts.caught is not None:
             control.should_save = control.should_training_stop = True
 
 
 class Saver(TrainerCallback):
-    """Asks for a checkpoint at every `checkpoint_ratio` of the budget, and completes what transformers has written."""
+    """Asks for a checkpoint at every `checkpoint_ratio` of the budget, and completes what the Trainer has written."""
 
-    def __init__(
-        self,
-        attempt: Path,
-        course: Course,
-        meter: LossMeter,
-        journal: Journal,
-        peers: Peers,
-        checkpoint_ratio: float,
-    ) -> None:
-        self._attempt = attempt
-        self._course = course
-        self._meter = meter
-        self._journal = journal
-        self._peers = peers
-        self._marks = Marks(course, checkpoint_ratio)
+    def __init__(self, session: Session, checkpoint_ratio: float) -> None:
+        self._session = session
+        self._marks = Marks(session.course, checkpoint_ratio)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Ask for a checkpoint if a mark was passed, unless the run is over."""
@@ -198,19 +172,11 @@ class Saver(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Add our states and mark the checkpoint complete, once every process has written its part."""
-        feed = self._course.feed
-        feed.flush()
-        if self._peers.size > 1:
-            dist.barrier()
-        if not self._peers.leads:
-            return
-        folder = self._attempt / f"checkpoint-{state.global_step}"
-        ours = {
-            "journal_bytes": self._journal.size,
-            "seconds": self._course.seconds,
-            "num_tokens": feed.num_tokens,
-            "num_predicted": feed.num_predicted,
-            "meter": self._meter.state_dict(),
-        }
-        complete(folder, feed.stream.state_dict(), ours)
-        remove_older(folder)
+        session = self._session
+        session.feed.flush()
+        ours = session.state()
+        session.peers.wait()
+        if session.peers.leads:
+            folder = session.folder / f"checkpoint-{state.global_step}"
+            complete(folder, session.feed.stream.state_dict(), ours)
+            remove_older(folder)

@@ -53,8 +53,7 @@ class LossMeter:
         Raises:
             Diverged: the mean is NaN or infinite, or has exploded.
         """
-        sums = [sum(column) / self._peers.size for column in zip(*self._peers.gather(self._sums.tolist()), strict=True)]
-        counts = self._counts
+        sums, counts = self._means(), self._counts
         self._sums.zero_()
         self._counts = [0, 0]
         mean = sum(sums) / sum(counts)
@@ -72,8 +71,8 @@ class LossMeter:
         return {"loss": mean} | {f"loss/{phase}": total / count for phase, total, count in by_phase if count}
 
     def state_dict(self) -> dict[str, object]:
-        """What a resumed run needs for its next line to be the same."""
-        return {"latest": self.latest, "highest": self.highest, "sums": self._sums.tolist(), "counts": self._counts}
+        """What a resumed run needs for its next line to be the same; every process must ask at once."""
+        return {"latest": self.latest, "highest": self.highest, "sums": self._means(), "counts": self._counts}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Go on where `state_dict` was called."""
@@ -81,3 +80,7 @@ class LossMeter:
         self.highest = float(state["highest"])  # type: ignore[arg-type]
         self._sums = torch.tensor(state["sums"], dtype=torch.float64, device=self._sums.device)
         self._counts = list(state["counts"])  # type: ignore[call-overload]
+
+    def _means(self) -> list[float]:
+        """Sum of losses by phase, averaged over processes."""
+        return [sum(column) / self._peers.size for column in zip(*self._peers.gather(self._sums.tolist()), strict=True)]

@@ -36,6 +36,11 @@ class Peers:
         dist.broadcast_object_list(values, src=0)
         return values[0]
 
+    def wait(self) -> None:
+        """Go on when every process has come here."""
+        if self.size > 1:
+            dist.barrier()
+
 
 def find_peers() -> Peers:
     """The process group that this process belongs to, if one of several processes was made."""

@@ -4,7 +4,6 @@ In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; model
 AutoTokenizer), eval/<split>.json and outcome.json at its end.
 """
 
-import gc
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -89,7 +88,6 @@ def train(
         interrupts = stack.enter_context(caught_interrupts(show_progress))
         session = open_session(config, folder, corpus, device, peers)
         stack.enter_context(session.journal)
-        stack.callback(gc.collect)  # a Trainer refers to itself in many places, and the next run needs the memory
         model = build_model(
             config.model,
             vocab_size=corpus.train.vocab_size,
@@ -97,7 +95,7 @@ def train(
             special=corpus.train.special,
             seed=config.training.seed,
         )
-        examine = Examiner(session.course, session.journal, evaluate)
+        examine = Examiner(session, evaluate)
         stopped = _spend_budget(config, session, model, examine, report, interrupts, show_progress=show_progress)
         interrupts.end()
         metrics = {} if stopped else _conclude(config, session, folder, model, examine, report, corpus.tokenizer_dir)
@@ -137,9 +135,9 @@ def _spend_budget(
     Returns:
         Whether it was told to stop.
     """
-    training, course, meter, peers = config.training, session.course, session.meter, session.peers
-    rungs = Rungs(course, examine, report, peers, config.evaluation.rungs)
-    bar = [ProgressBar(course, meter)] if show_progress and peers.leads else []
+    training, peers = config.training, session.peers
+    rungs = Rungs(session, examine, report, config.evaluation.rungs)
+    bar = [ProgressBar(session.course, session.meter)] if show_progress and peers.leads else []
     with ExitStack() as stack:
         for part in bar:
             stack.callback(part.close)
@@ -155,16 +153,16 @@ def _spend_budget(
                 config, session.folder, session.device, max_updates=session.feed.stream.plan.budget_words
             ),
             feed=session.feed,
-            meter=meter,
+            meter=session.meter,
             dropout=dropout,
             schedule=partial(SCHEDULES[training.schedule], warmup=training.warmup, cooldown=training.cooldown),
             accumulation=training.accumulation,
             callbacks=[
-                Updates(course),
-                LossLines(course, meter, session.journal, training.log_ratio),
+                Updates(session),
+                LossLines(session, training.log_ratio),
                 rungs,
-                Heartbeat(course, meter, report, peers, rungs, interrupts, training.log_ratio),
-                Saver(session.folder, course, meter, session.journal, peers, training.checkpoint_ratio),
+                Heartbeat(session, report, rungs, interrupts, training.log_ratio),
+                Saver(session, training.checkpoint_ratio),
                 *bar,
             ],
         )

@@ -3,6 +3,7 @@
 Knows no trainer and no report.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.prepare import Corpus
+from sleep_tune.errors import RunFolderError
 from sleep_tune.sleep.budget import plan_budget
 from sleep_tune.sleep.stream import Replay, SleepStream
 from sleep_tune.training.checkpoint import Checkpoint, find_latest, make_attempt
@@ -30,12 +32,25 @@ class Session:
     """attempt-<n>, where its checkpoints go."""
     checkpoint: Checkpoint | None
     """Where it goes on from."""
+    identity: Mapping[str, object]
+    """What its checkpoints may only be resumed with."""
     device: torch.device
     peers: Peers
     feed: Feed
     meter: LossMeter
     course: Course
     journal: Journal
+
+    def state(self) -> dict[str, object]:
+        """What a checkpoint keeps beside the stream's state; every process must ask at once."""
+        return {
+            "identity": self.identity,
+            "journal_bytes": self.journal.size,
+            "seconds": self.course.seconds,
+            "num_tokens": self.feed.num_tokens,
+            "num_predicted": self.feed.num_predicted,
+            "meter": self.meter.state_dict(),
+        }
 
 
 def open_stream(config: RunConfig, corpus: Corpus, peers: Peers) -> SleepStream:
@@ -71,12 +86,18 @@ def open_session(config: RunConfig, run: Path, corpus: Corpus, device: torch.dev
         corpus: what is read.
         device: where it is trained.
         peers: the processes that train it.
+
+    Raises:
+        BudgetError: the budget cannot hold what was asked for.
+        RunFolderError: the checkpoint is of another corpus, or of another number of processes.
     """
     stream = open_stream(config, corpus, peers)
     checkpoint: Checkpoint | None
-    checkpoint, folder = peers.first((find_latest(run), make_attempt(run)) if peers.leads else None)
+    checkpoint = peers.first(find_latest(run) if peers.leads else None)
     state = checkpoint.state if checkpoint else {}
+    identity = {"corpus": corpus.key, "processes": peers.size}
     if checkpoint is not None:
+        _check(run, checkpoint, identity)
         stream.load_state_dict(checkpoint.stream_state())
     training = config.training
     feed = Feed(stream, corpus.train, training.masking, seed=training.seed, device=device, peers=peers)
@@ -85,5 +106,18 @@ def open_session(config: RunConfig, run: Path, corpus: Corpus, device: torch.dev
         feed.num_tokens, feed.num_predicted = state["num_tokens"], state["num_predicted"]
         meter.load_state_dict(state["meter"])
     course = Course(feed, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
+    folder = peers.first(make_attempt(run) if peers.leads else None)
     journal = Journal(run / "metrics.jsonl", keep=state.get("journal_bytes", 0), writes=peers.leads)
-    return Session(folder, checkpoint, device, peers, feed, meter, course, journal)
+    return Session(folder, checkpoint, identity, device, peers, feed, meter, course, journal)
+
+
+def _check(run: Path, checkpoint: Checkpoint, identity: Mapping[str, object]) -> None:
+    """Refuse to go on with what would not be the same run."""
+    theirs = checkpoint.state["identity"]
+    if theirs["corpus"] != identity["corpus"]:
+        raise RunFolderError(f"{run} holds a run on another corpus; restore its text, or give this one another run.dir")
+    if theirs["processes"] != identity["processes"]:
+        raise RunFolderError(
+            f"{run} holds a run of {theirs['processes']} processes, which must be resumed by as many; "
+            f"got {identity['processes']}"
+        )

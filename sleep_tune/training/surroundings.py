@@ -38,12 +38,17 @@ def undistracted(peers: Peers) -> Iterator[None]:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep transformers from drawing a progress bar for every file that it writes."""
-    bars: Any = logging
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
+    """Keep transformers from drawing a progress bar for every file, and from warnings of what a run does on purpose.
+
+    It warns, for one, of every checkpoint that leaves out the tied copy of a weight, as its own do.
+    """
+    library: Any = logging
+    shown, verbosity = library.is_progress_bar_enabled(), library.get_verbosity()
+    library.disable_progress_bar()
+    library.set_verbosity_error()
     try:
         yield
     finally:
+        library.set_verbosity(verbosity)
         if shown:
-            bars.enable_progress_bar()
+            library.enable_progress_bar()

@@ -1,0 +1,191 @@
+"""Interrupted and resumed equals uninterrupted, loss for loss."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.errors import RunFolderError
+from sleep_tune.records import Decision, Outcome, Progress
+from sleep_tune.training.checkpoint import find_latest
+from sleep_tune.training.peers import Peers
+from sleep_tune.training.run import train
+from sleep_tune.training.session import open_stream
+from tests.training.runs import go_on, make_config, read_lines, weigh
+
+SHARES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+
+
+class Cut(Exception):
+    """What ends a run in these tests."""
+
+
+def cut_at(share: float) -> Callable[[Progress], Decision]:
+    def report(progress: Progress) -> Decision:
+        if progress.rung is not None and progress.rung >= round(share * progress.budget_words):
+            raise Cut
+        return Decision.CONTINUE
+
+    return report
+
+
+def run(config: RunConfig, corpus: Corpus) -> Outcome:
+    return train(config, go_on, corpus=corpus, evaluate=weigh)
+
+
+def same_outcome(one: Outcome, other: Outcome) -> bool:
+    fixed = ("state", "words_seen", "updates", "flops", "device", "metrics")
+    return all(getattr(one, name) == getattr(other, name) for name in fixed)
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, run(make_config(folder, rungs=SHARES), corpus)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", SHARES)
+def test_a_run_cut_by_an_exception_goes_on_as_if_nothing_had_happened(
+    share: float, whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path
+) -> None:
+    """Dropout is on; lines written after the last checkpoint are there once; rungs passed are not reported again."""
+    config = make_config(tmp_path, rungs=SHARES)
+    with pytest.raises(Cut):
+        train(config, cut_at(share), corpus=corpus, evaluate=weigh)
+    assert find_latest(tmp_path) is not None
+    reported: list[int | None] = []
+
+    def report(progress: Progress) -> Decision:
+        reported.append(progress.rung)
+        return Decision.CONTINUE
+
+    outcome = train(config, report, corpus=corpus, evaluate=weigh)
+    folder, expected = whole
+    assert read_lines(tmp_path) == read_lines(folder)
+    assert same_outcome(outcome, expected)
+    budget = 3.5 * corpus.train.num_words
+    assert [rung for rung in reported if rung] == [round(s * int(budget)) for s in SHARES if s >= share] + [int(budget)]
+
+
+@pytest.mark.slow
+def test_cuts_fall_into_both_phases(corpus: Corpus, tmp_path: Path) -> None:
+    """The test above means nothing for sleep unless checkpoints are made asleep."""
+    phases = set()
+    for share in SHARES:
+        config = make_config(tmp_path / str(share), rungs=(share,))
+        with pytest.raises(Cut):
+            train(config, cut_at(share), corpus=corpus, evaluate=weigh)
+        checkpoint = find_latest(tmp_path / str(share))
+        assert checkpoint is not None
+        stream = open_stream(config, corpus, Peers())
+        stream.load_state_dict(checkpoint.stream_state())
+        phases.add(stream.phase)
+    assert phases == {"wake", "sleep"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"accumulation": 3}, {"log_ratio": 0.07}, {"checkpoint_ratio": 0.04}])
+def test_a_run_cut_twice_is_the_same_with_other_options(
+    options: dict[str, Any], corpus: Corpus, tmp_path: Path
+) -> None:
+    expected = run(make_config(tmp_path / "whole", rungs=SHARES, **options), corpus)
+    config = make_config(tmp_path / "cut", rungs=SHARES, **options)
+    for share in (0.45, 0.6):
+        with pytest.raises(Cut):
+            train(config, cut_at(share), corpus=corpus, evaluate=weigh)
+    assert same_outcome(run(config, corpus), expected)
+    assert read_lines(tmp_path / "cut") == read_lines(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_ends_a_run_by_hand(
+    number: signal.Signals, whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path
+) -> None:
+    def interrupt(progress: Progress) -> Decision:
+        if progress.rung is not None:
+            os.kill(os.getpid(), number)
+        return Decision.CONTINUE
+
+    config = make_config(tmp_path, rungs=SHARES, checkpoint_ratio=0)
+    before = signal.getsignal(number)
+    ended = KeyboardInterrupt if number is signal.SIGINT else SystemExit
+    with pytest.raises(ended):
+        train(config, interrupt, corpus=corpus, evaluate=weigh, show_progress=True)
+    assert signal.getsignal(number) is before
+    checkpoint = find_latest(tmp_path)
+    assert checkpoint is not None
+    last = read_lines(tmp_path, "train")[-1]
+    assert checkpoint.updates == last["updates"]
+    assert same_outcome(run(config, corpus), whole[1])
+    assert read_lines(tmp_path) == read_lines(whole[0])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sleep_tune.records import Decision
+from sleep_tune.training.peers import Peers
+from sleep_tune.training.run import train
+from sleep_tune.training.session import open_stream
+from tests.training.runs import make_config, weigh
+
+def report(progress):
+    if progress.rung is not None and progress.rung > 0.5 * progress.budget_words:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Decision.CONTINUE
+
+train(make_config(Path(sys.argv[1]), rungs=(0.15, 0.3, 0.45, 0.6, 0.75, 0.9)), report, evaluate=weigh)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_resumed_by_another(whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == -signal.SIGKILL
+    assert same_outcome(run(make_config(tmp_path, rungs=SHARES), corpus), whole[1])
+    assert read_lines(tmp_path) == read_lines(whole[0])
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_another_corpus_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    config = make_config(tmp_path, rungs=SHARES)
+    with pytest.raises(Cut):
+        train(config, cut_at(0.3), corpus=corpus, evaluate=weigh)
+    with pytest.raises(RunFolderError, match="holds a run on another corpus"):
+        run(config, dataclasses.replace(corpus, key="other"))
+
+
+@pytest.mark.slow
+def test_another_seed_is_another_run(whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path) -> None:
+    """Else the comparisons above would hold for runs that ignore their seeds."""
+    other = run(make_config(tmp_path, rungs=SHARES, seed=1), corpus)
+    assert other.metrics != whole[1].metrics
+
+
+@pytest.mark.slow
+def test_evaluation_and_reports_change_nothing_of_training(
+    whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path
+) -> None:
+    """Neither does the state of the process's own random generators."""
+
+    def disturb(model: torch.nn.Module, split: str) -> dict[str, float]:
+        torch.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002 - the generator that nobody may depend on
+        return {"eval/nll": 1.0, "test/nll": 1.0}
+
+    torch.manual_seed(123)
+    train(make_config(tmp_path, rungs=(0.2, 0.3)), go_on, corpus=corpus, evaluate=disturb)
+    assert read_lines(tmp_path, "train") == read_lines(whole[0], "train")
+    assert read_lines(tmp_path, "sleep") == read_lines(whole[0], "sleep")
