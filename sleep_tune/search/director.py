@@ -151,7 +151,7 @@ class Director:
             return
         if outcome.state == "stopped":
             if trial.told_to_stop:
-                self._memory.record("stopped", trial, outcome=outcome.to_json())
+                self._record_stopped(trial, outcome)
             return
         value = self._objective(outcome.metrics)
         if math.isfinite(value):
@@ -180,7 +180,7 @@ class Director:
         if trial.state != "running":
             return None
         if trial.told_to_stop:
-            self._memory.record("stopped", trial, outcome=None)
+            self._record_stopped(trial, None)
             return None
         if trial.retries < self.space.resources.max_retries:
             return self._start(trial, "lost")
@@ -204,7 +204,7 @@ class Director:
             if trial.state == "waiting" and trial.rungs:
                 self._judge(trial, max(trial.rungs))  # reported, and killed before the decision was written
                 if trial.told_to_stop:
-                    self._memory.record("stopped", trial, outcome=None)
+                    self._record_stopped(trial, None)
 
     def _start(self, trial: TrialState, after: str | None) -> Trial:
         self._memory.record("started", trial, attempt=trial.attempt + 1, after=after, gpus=self._gpus)
@@ -238,6 +238,18 @@ class Director:
                 group=trial.group,
             )
         return trial.decisions[rung]
+
+    def _record_stopped(self, trial: TrialState, outcome: Outcome | None) -> None:
+        """A trial has been stopped; it may have died before it could say with what outcome."""
+        rung = next(rung for rung, decision in trial.decisions.items() if decision is Decision.STOP)
+        reported = len(self.state.values_at(trial, rung))
+        if math.isfinite(trial.rungs[rung]):
+            what = f"not among the best {asha.num_kept(reported, self.space.scheduler.reduction)} of {reported}"
+        else:
+            what = f"{self.space.objective.metric} was not a finite number"
+        reason = f"{what} at {rung / self.budget_words:.0%} of the budget"
+        told = None if outcome is None else outcome.to_json()
+        self._memory.record("stopped", trial, reason=reason, outcome=told)
 
     def _objective(self, metrics: Mapping[str, float]) -> float:
         """The objective among what a run reports; NaN if it is not finite."""

@@ -10,9 +10,9 @@ Knows nothing of what the events mean. `data` of each event, written by the dire
 | started | after: null, "resumed" or "lost"; gpus |
 | report | rung (nominal words), value (of the objective), progress (with every metric) |
 | rung | rung, value, decision: "continue" or "stop", reported (arrivals so far), kept, group |
-| stopped | outcome (null when the process ended before it could say) |
-| completed | value, outcome; repeats (the trial whose result it took), if it was not trained |
-| failed | kind: diverged, out_of_memory, infrastructure or bug; reason; log (path) |
+| stopped | reason; outcome (null when the process ended before it could say); repeats as below |
+| completed | value, outcome; repeats (the trial whose result it took) and reason, if it was not trained |
+| failed | kind: diverged, out_of_memory, infrastructure or bug; reason; log (path); outcome, repeats as above |
 | refused | kind: budget, config or repeat; reason |
 | ended | study, reason: that study asks for no more trials |
 | closed | finished: whether the search is over, or only this session |

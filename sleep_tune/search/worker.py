@@ -1,5 +1,8 @@
 """The real worker: the only file of the search that knows training and data, and only while they run."""
 
+from pathlib import Path
+
+from sleep_tune.config.run_folder import record
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.space import CorpusSummary
@@ -8,9 +11,16 @@ __all__ = ["summarize", "train_worker"]
 
 
 def train_worker(config: RunConfig, report: Report) -> Outcome:
-    """Train one configuration (`training.run.train`)."""
+    """Train one configuration (`training.run.train`); its folder says which, and with what it was trained.
+
+    Raises:
+        TrialFailure: the configuration cannot be trained.
+        UserError: a full disk, or a folder that holds another run.
+    """
     from sleep_tune.training.run import train
 
+    assert config.run.dir is not None
+    record(Path(config.run.dir), config)
     outcome: Outcome = train(config, report)
     return outcome
 
