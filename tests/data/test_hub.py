@@ -1,0 +1,144 @@
+"""The Hub's answers, from a server on this machine: the client that runs is the real one."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.data.hub import TOKEN_NAMES, hub_token
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+SCRIPT = """
+import sys
+from sleep_tune.config.schema import DataConfig, TokenizerConfig
+from sleep_tune.data.prepare import prepare
+from sleep_tune.errors import UserError
+try:
+    corpus = prepare(DataConfig(kind="babylm", dataset=sys.argv[1], max_length=16, cache_dir=sys.argv[2]),
+                     TokenizerConfig(vocab_size=300))
+except UserError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+print(corpus.train.num_words, *corpus.train.source_names)
+"""
+TEXT = "".join(f"The dog sees {number} cats.\n\n" for number in range(100))
+
+
+class FakeHub(BaseHTTPRequestHandler):
+    """Serves one public dataset and one gated one, and counts what it was asked."""
+
+    token = "secret"
+    requests: list[str]
+
+    def do_HEAD(self) -> None:
+        """What a file is, without its content."""
+        self.respond()
+
+    def do_GET(self) -> None:
+        """A file, or what a dataset holds."""
+        self.respond()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Keep quiet."""
+
+    def respond(self) -> None:
+        """Answer as the Hub would."""
+        self.requests.append(self.path)
+        gated = "/lab/gated" in self.path and self.headers.get("Authorization") != f"Bearer {self.token}"
+        if gated:
+            self.send(401, b"{}", {"X-Error-Code": "GatedRepo"})
+        elif "/lab/gated" not in self.path and "/lab/open" not in self.path:
+            self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+        elif "/resolve/" in self.path:
+            etag = hashlib.sha256(TEXT.encode()).hexdigest()
+            self.send(200, TEXT.encode(), {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+        elif "/tree/" in self.path:
+            files = [{"type": "file", "path": "childes.train.txt", "size": len(TEXT), "oid": COMMIT}]
+            self.send(200, json.dumps(files).encode(), {})
+        else:
+            info = {"id": "lab/open", "sha": COMMIT, "siblings": [{"rfilename": "childes.train.txt"}]}
+            self.send(200, json.dumps(info).encode(), {})
+
+    def send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """One response; a HEAD has no body."""
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+
+@contextmanager
+def fake_hub() -> Iterator[tuple[str, list[str]]]:
+    requests: list[str] = []
+    handler = type("Handler", (FakeHub,), {"requests": requests})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", requests
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def ask(endpoint: str, dataset: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Prepare a dataset in a process of its own: the client reads its environment when it is imported."""
+    unwanted = re.compile("HF_|TRANSFORMERS_OFFLINE|.*proxy", re.IGNORECASE)
+    clean = {name: value for name, value in os.environ.items() if not unwanted.match(name)}
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT, dataset, str(folder / "cache")],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=clean | {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"} | environment,
+    )
+
+
+def test_the_first_token_that_is_set_is_used() -> None:
+    assert TOKEN_NAMES == ("HF_TOKEN", "HF_READ_TOKEN", "HF_WRITE_TOKEN")
+    assert hub_token({}) is None
+    assert hub_token({"HF_TOKEN": "", "HF_WRITE_TOKEN": "w"}) == "w"
+    assert hub_token({"HF_READ_TOKEN": "r", "HF_WRITE_TOKEN": "w"}) == "r"
+
+
+@pytest.mark.slow
+def test_a_public_dataset_is_downloaded_once_and_without_a_token(tmp_path: Path) -> None:
+    with fake_hub() as (endpoint, requests):
+        done = ask(endpoint, "lab/open", tmp_path)
+        assert done.stdout == "450 childes\n", done.stderr
+        assert requests
+        requests.clear()
+        again = ask(endpoint, "lab/open", tmp_path)
+        assert again.stdout == done.stdout
+        assert requests == []
+
+
+@pytest.mark.slow
+def test_a_gated_dataset_asks_for_a_token_and_takes_any_of_the_three(tmp_path: Path) -> None:
+    with fake_hub() as (endpoint, _):
+        refused = ask(endpoint, "lab/gated", tmp_path)
+        assert refused.stderr.startswith("DataError: data.dataset: the Hub gives dataset 'lab/gated' only to those who")
+        assert "no token is set in HF_TOKEN, HF_READ_TOKEN, HF_WRITE_TOKEN" in refused.stderr
+        wrong = ask(endpoint, "lab/gated", tmp_path, HF_READ_TOKEN="wrong")
+        assert "the token in HF_READ_TOKEN was used" in wrong.stderr
+        assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".lock"]
+        assert ask(endpoint, "lab/gated", tmp_path, HF_WRITE_TOKEN="secret").stdout == "450 childes\n"
+
+
+@pytest.mark.slow
+def test_a_dataset_that_is_not_there_and_a_hub_that_is_not(tmp_path: Path) -> None:
+    with fake_hub() as (endpoint, _):
+        missing = ask(endpoint, "lab/none", tmp_path)
+    assert missing.stderr.startswith("DataError: data.dataset: the Hub has no dataset 'lab/none', or it is private")
+    gone = ask("http://127.0.0.1:9", "lab/open", tmp_path)
+    assert gone.stderr.startswith("DataError: data.dataset: cannot get dataset 'lab/open' from the Hub:")
+    assert "Traceback" not in gone.stderr + missing.stderr
