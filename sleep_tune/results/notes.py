@@ -16,7 +16,7 @@ ENOUGH_SEEDS = 5
 CONTROL = "as_epochs"
 
 MATCHED = 0.01
-"""Words seen that differ by a larger share are no longer called matched."""
+"""Words seen that differ by a larger share are no longer called matched, unless it is a batch or two of a tiny budget."""
 
 
 def write_notes(comparison: Comparison) -> Iterator[str]:
@@ -35,7 +35,9 @@ def _matched(arms: Sequence[Arm]) -> Iterator[str]:
     if not words:
         return
     spread = (max(words) - min(words)) / max(words)
-    if spread > MATCHED:
+    updates = [value for arm in arms for value in arm.values.get("updates", {}).values()]
+    batch = max(words) / max(1.0, *updates)  # a run ends before the batch that would exceed the budget
+    if spread > MATCHED and max(words) - min(words) > 2 * batch:
         yield (
             f"Not matched: runs saw {min(words):,.0f} to {max(words):,.0f} words ({spread:.1%} apart), "
             "so arms differ in more than their settings."
@@ -62,7 +64,8 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
     finalists = [arm.name for arm in comparison.arms if arm.kind == "finalist"]
     if count:
         names = ", ".join(short_names(experiment.parameters).values()) or "its parameters"
-        chosen = f"; its best {len(finalists)} are the finalists" if finalists else ""
+        best = "one is the finalist" if len(finalists) == 1 else f"{len(finalists)} are the finalists"
+        chosen = f"; its best {best}" if finalists else ""
         direction = "lowest" if experiment.mode == "min" else "highest"
         yield (
             f"Tuned for the finalists: a search of {count} trials ({ended}) over {names} "

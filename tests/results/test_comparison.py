@@ -175,6 +175,13 @@ def test_arms_that_saw_different_words_are_not_called_matched(log: Any) -> None:
     assert compare(log.folder).notes[0].startswith("Not matched: runs saw 700,000 to 999,700 words (30.0% apart)")
 
 
+def test_a_batch_apart_is_matched_however_small_the_budget(log: Any) -> None:
+    log.open()
+    log.run("epochs", 1000, 2.0, 0.9, updates=20)
+    log.run("t0001", 1000, 2.0, 0.9, role="finalist", words_seen=980_000, updates=20)
+    assert compare(log.folder).notes[0].startswith("Matched on words seen: every run saw 980,000 to 999,700 words")
+
+
 def test_gpu_hours_count_the_gpus_that_a_run_held(log: Any) -> None:
     log.open()
     log.ask("epochs-s1", role="baseline", arm="epochs", seed=1, gpus=4.0)
