@@ -16,7 +16,7 @@ ENOUGH_SEEDS = 5
 CONTROL = "as_epochs"
 
 MATCHED = 0.01
-"""Words seen that differ by a larger share are no longer called matched, unless it is a batch or two of a tiny budget."""
+"""Words seen that differ by a larger share are no longer called matched, unless by a batch or two of a tiny budget."""
 
 
 def write_notes(comparison: Comparison) -> Iterator[str]:
@@ -36,7 +36,7 @@ def _matched(arms: Sequence[Arm]) -> Iterator[str]:
         return
     spread = (max(words) - min(words)) / max(words)
     updates = [value for arm in arms for value in arm.values.get("updates", {}).values()]
-    batch = max(words) / max(1.0, *updates)  # a run ends before the batch that would exceed the budget
+    batch = max(words) / max([1.0, *updates])  # a run ends before the batch that would exceed the budget
     if spread > MATCHED and max(words) - min(words) > 2 * batch:
         yield (
             f"Not matched: runs saw {min(words):,.0f} to {max(words):,.0f} words ({spread:.1%} apart), "
