@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.cfg:
         print(to_yaml(config), end="")
         return 0
-    folder = Path(config.run.dir or Path("runs") / config.run.name)
+    folder = Path(config.run.dir).expanduser() if config.run.dir else Path("runs") / config.run.name
     train(folder, dataclasses.replace(config, run=dataclasses.replace(config.run, dir=str(folder))))
     return 0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune import names
+from sleep_tune import babylm, names
 from sleep_tune.config import groups
 from sleep_tune.config.options import options, sections
 from sleep_tune.errors import ConfigError
@@ -32,6 +32,11 @@ def test_every_group_has_a_default_that_exists() -> None:
 )
 def test_names_are_choices(group: str, choices: tuple[str, ...]) -> None:
     assert set(choices) <= set(groups.groups()[group])
+
+
+@pytest.mark.parametrize(("choice", "track"), [("babylm", "strict-small"), ("babylm_strict", "strict")])
+def test_babylm_is_the_dataset_of_its_track(choice: str, track: str) -> None:
+    assert groups.settings("data", groups.groups()["data"][choice])["data.dataset"] == babylm.DATASETS[track]
 
 
 def test_strategies_are_choices_of_sleep() -> None:

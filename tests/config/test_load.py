@@ -227,8 +227,17 @@ TRAPS = (
 VALUES = st.sampled_from(PLAIN + TRAPS)
 OVERRIDE = st.one_of(
     st.tuples(st.sampled_from(KEYS), st.one_of(VALUES, st.text(max_size=8))).map("=".join),
+    st.builds(
+        lambda text, place, letter: text[: place % len(text)] + letter + text[place % len(text) + 1 :],
+        st.sampled_from(
+            ["sleep=epochs", "training.learning_rate=1e-5", "evaluation.rungs=[0.3,0.6]", "data.path='a b'"]
+        ),
+        st.integers(0, 30),
+        st.text(max_size=2),
+    ),
     st.text(max_size=20),
 )
+"""A key with any value, a valid override with a slip in it, or anything."""
 
 
 @settings(max_examples=150)
