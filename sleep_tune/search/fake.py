@@ -77,17 +77,22 @@ class FakeWorker:
         for share in shares:
             for beat in range(1, self.heartbeats + 1):
                 at = before + (share - before) * beat / (self.heartbeats + 1)
-                time.sleep(self.seconds * (share - before) / (self.heartbeats + 1))
+                self._take_time(share - before)
                 if report(self._progress(config, budget, at, None)) is Decision.STOP:
                     return self._outcome(config, budget, at, "stopped")
                 if math.isnan(self.curve(config, config.training.seed, at)):
                     raise Diverged(f"loss is nan at {at:.0%} of the budget")
-            time.sleep(self.seconds * (share - before) / (self.heartbeats + 1))
+            self._take_time(share - before)
             rung = round(share * budget)
             if report(self._progress(config, budget, share, rung)) is Decision.STOP:
                 return self._outcome(config, budget, share, "stopped")
             before = share
         return self._outcome(config, budget, 1.0, "completed")
+
+    def _take_time(self, share: float) -> None:
+        """Sleep for a part of the time between two evaluations that lie `share` of the budget apart."""
+        if self.seconds:
+            time.sleep(self.seconds * share / (self.heartbeats + 1))
 
     def _progress(self, config: RunConfig, budget: int, share: float, rung: int | None) -> Progress:
         loss = self.curve(config, config.training.seed, share)

@@ -18,6 +18,7 @@ Knows nothing of what the events mean. `data` of each event, written by the dire
 | closed | finished: whether the search is over, or only this session |
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -29,6 +30,9 @@ from sleep_tune.files import sync_folder
 from sleep_tune.records import SCHEMA, Event
 
 __all__ = ["EventLog"]
+
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What a file system says that has no locks, as some cluster mounts: there nothing is held."""
 
 
 class EventLog:
@@ -83,6 +87,9 @@ class EventLog:
             raise RunFolderError(
                 f"{self.path.parent} is in use: another process is running this search; wait for it or stop it"
             ) from error
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
 
     def _read(self) -> tuple[Event, ...]:
         self._file.seek(0)

@@ -13,12 +13,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import BudgetError, ConfigError
 from sleep_tune.records import Decision, Outcome
 from sleep_tune.search.asking import MAX_REPEATS
 from sleep_tune.search.director import Director, Done, Trial, Wait
-from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.sampler import Sampler
 from sleep_tune.search.space import (
@@ -35,7 +33,7 @@ from sleep_tune.search.space import (
     Stop,
     Uniform,
 )
-from tests.search.studies import BASE, BUDGET, WORKER, open_search, outcome, progress, search, study
+from tests.search.studies import BUDGET, WORKER, open_search, outcome, progress, search, study
 
 FOLDS = (Parameter("sleep.folds", Int(1, 30)),)
 
@@ -376,32 +374,3 @@ def test_the_journal_is_a_study_for_the_dashboard(tmp_path: Path) -> None:
     assert copied.best_value == min(
         float(trial[9]) for trial in decided.values() if trial[3] == "search" and trial[9] != "None"
     )
-
-
-def test_a_bug_stops_the_search_with_its_traceback(tmp_path: Path) -> None:
-    director = open_search(tmp_path / "x", plain())
-
-    def broken(config: RunConfig, report: Any) -> Outcome:
-        raise KeyError("no such thing")
-
-    with pytest.raises(KeyError, match="no such thing"):
-        run_inline(director, broken)
-    assert director.trials["t0001"].kind == "bug"
-    director.close()
-
-
-def test_the_fake_worker_obeys_as_training_does() -> None:
-    worker = FakeWorker(heartbeats=2)
-    config = from_dict({"evaluation": {"rungs": [0.25, 0.5]}})
-    reports: list[Any] = []
-
-    def report(told: Any) -> Decision:
-        reports.append(told)
-        return Decision.STOP if told.rung == BUDGET // 2 else Decision.CONTINUE
-
-    ended = worker(config, report)
-    assert ended.state == "stopped"
-    assert [told.rung for told in reports] == [None, None, BUDGET // 4, None, None, BUDGET // 2]
-    assert ended == worker(config, lambda told: Decision.STOP if told.rung == BUDGET // 2 else Decision.CONTINUE)
-    assert BASE.budget.passes is not None
-    assert TOY_CORPUS.words * BASE.budget.passes == BUDGET
