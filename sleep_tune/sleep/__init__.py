@@ -3,4 +3,20 @@
 Arrays in, arrays out: numpy alone, no model, no text, no files. Knows nothing of who trains on its batches.
 """
 
-__all__ = ["budget", "buffer", "context", "folds", "memory", "randomness", "samples", "scoring", "selection", "stream"]
+__all__ = [
+    "batch",
+    "budget",
+    "buffer",
+    "context",
+    "folds",
+    "memory",
+    "randomness",
+    "reading",
+    "record",
+    "samples",
+    "scoring",
+    "selection",
+    "sentences",
+    "sleeping",
+    "stream",
+]

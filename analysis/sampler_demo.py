@@ -1,0 +1,220 @@
+"""See what would be replayed: `python analysis/sampler_demo.py [group=choice | option=value ...]`.
+
+On a folder of text: `python analysis/sampler_demo.py data=text data.path=DIR`. Overrides are those of train_worker.py;
+unless they say otherwise, alpha is 4 (at 1 a weighted draw is nearly uniform), and sleeps are short.
+
+Reads a few folds with a real model as a run would, then shows the folds, what each strategy chooses from the same
+scores, and that the samples it takes from the fold just read are the harder the more it minds the scores. Exit code 1
+says that they were not.
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sleep_tune import cli
+from sleep_tune.errors import BudgetError, ConfigError
+
+if TYPE_CHECKING:
+    from sleep_tune.config.schema import RunConfig
+    from sleep_tune.data.prepare import Corpus
+    from sleep_tune.sleep.memory import Memory
+    from sleep_tune.sleep.samples import Samples
+    from sleep_tune.sleep.stream import SleepStream
+
+Decode = Callable[[NDArray[np.integer]], str]
+
+BASE = {"sleep.replay.alpha": 4.0, "sleep.length.ratio": 0.5}
+STRATEGIES = ("strict", "weighted", "random")  # the more it minds the scores, the earlier
+MAX_WORDS = 300_000
+DRAWS = 40
+SHOWN_FOLDS = 12
+SHOWN_LETTERS = 96
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, read, show."""
+    parser = argparse.ArgumentParser(
+        prog="sampler_demo.py",
+        description="Read a few folds with a real model, and show what each strategy would replay.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--cycles", type=int, default=3, help="folds to read (default: 3)")
+    parser.add_argument("--buffers", type=int, default=2, help="buffers to draw by each strategy (default: 2)")
+    parser.add_argument("--samples", type=int, default=3, help="samples to show of each buffer (default: 3)")
+    parser.add_argument("overrides", nargs="*", help="as for train_worker.py, such as data=text data.path=DIR")
+    options = parser.parse_intermixed_args(arguments)
+    from sleep_tune.config.load import compose
+    from sleep_tune.data.prepare import prepare
+
+    config = compose(options.overrides, base=BASE)
+    if config.data.max_words is None:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, max_words=MAX_WORDS))
+    for name in ("cycles", "buffers", "samples"):
+        if getattr(options, name) < 1:
+            raise ConfigError(f"--{name} must be at least 1; got {getattr(options, name)}")
+    corpus = prepare(config.data, config.tokenizer)
+    stream = read(config, corpus, options.cycles)
+    show_folds(config, stream, corpus.train)
+    show_scores(config, stream, corpus.train)
+    decode = decoder(corpus)
+    for strategy in STRATEGIES:
+        for number in range(1 if strategy == "strict" else options.buffers):
+            buffer = draw(config, stream, number, strategy=strategy)
+            show_buffer(f"{strategy}, draw {number + 1}", buffer, stream.memory, corpus.train, decode, options.samples)
+    show_contexts(config, draw(config, stream, 0), corpus.train, decode)
+    return 0 if show_order(config, stream) else 1
+
+
+def read(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepStream":
+    """Train as a run would, up to the first batch of the last of these cycles' sleep: its scores have arrived.
+
+    Raises:
+        BudgetError: the run has no such sleep.
+    """
+    import torch
+    from torch.nn import functional
+
+    from sleep_tune.model import build_model, masked_logits
+    from sleep_tune.training.feed import Feed
+    from sleep_tune.training.hardware import choose_device
+    from sleep_tune.training.peers import Peers
+    from sleep_tune.training.session import open_stream
+
+    samples, training = corpus.train, config.training
+    stream = open_stream(config, corpus, Peers())
+    if not stream.plan.sleeps:
+        raise BudgetError("a run must sleep to replay something; this one spends its whole budget awake")
+    if stream.plan.passes is not None and cycles > stream.plan.passes * stream.folds:
+        raise BudgetError(f"--cycles must be at most {int(stream.plan.passes * stream.folds)}; got {cycles}")
+    device = choose_device(training)
+    feed = Feed(stream, samples, training.masking, seed=training.seed, device=device, peers=Peers())
+    model = build_model(
+        config.model,
+        vocab_size=samples.vocab_size,
+        max_length=samples.max_length,
+        special=samples.special,
+        seed=training.seed,
+    ).to(device)  # type: ignore[arg-type]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=training.learning_rate)
+    for prepared in feed:
+        if stream.phase == "sleep" and stream.cycle >= cycles - 1:
+            return stream
+        say(f"cycle {stream.cycle + 1}/{cycles}, {stream.phase}: {stream.words_seen:,} words")
+        logits = masked_logits(model, prepared.input_ids, prepared.attention_mask, prepared.positions)
+        losses = functional.cross_entropy(logits, prepared.labels, reduction="none")
+        feed.record(prepared, losses.detach())
+        optimizer.zero_grad()
+        (losses.sum() / prepared.divisor).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    raise BudgetError(f"the budget must hold {cycles} sleeps; it ends in cycle {stream.cycle + 1}: lower --cycles")
+
+
+def say(line: str) -> None:
+    """Tell how far the reading is, in place, where a person watches."""
+    if sys.stderr.isatty():
+        print(f"\r{line:70}", end="", file=sys.stderr, flush=True)
+
+
+def draw(config: "RunConfig", stream: "SleepStream", index: int, **changed: str) -> NDArray[np.int32]:
+    """A buffer as the sleep after the last fold begins, with options of sleep.replay changed; an index is a draw."""
+    from sleep_tune.sleep.buffer import SCOPES, Replay, choose_buffer
+    from sleep_tune.sleep.randomness import Purpose, generator
+
+    replay = Replay(**dataclasses.asdict(config.sleep.replay) | changed)
+    candidates = SCOPES[replay.scope](stream.memory.last_read, stream.cycle)
+    rng = generator(config.training.seed, Purpose.BUFFER, index)
+    return choose_buffer(candidates, stream.memory, cycle=stream.cycle, replay=replay, rng=rng)
+
+
+def show_folds(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> None:
+    """The corpus, the plan, and the folds of the first pass with their sizes."""
+    from sleep_tune.sleep.reading import Reading
+
+    say("")
+    words = f"{samples.num_words:,} words in {len(samples):,} samples of {samples.max_length} tokens"
+    print(f"\n{config.data.kind}: {words}, from {', '.join(samples.source_names)}")
+    print(f"{stream.plan.describe()}\n")
+    reading = Reading(samples, stream.plan, seed=config.training.seed, pass_index=0)
+    print(f"{'fold':>6}{'batches':>10}{'samples':>10}{'words':>12}")
+    for fold in range(min(stream.folds, SHOWN_FOLDS)):
+        first, last = reading.bounds[fold : fold + 2]
+        size, count = len(reading.rows(first, last)), sum(reading.words[first:last])
+        print(f"{fold + 1:>6}{last - first:>10}{size:>10,}{count:>12,}")
+    if stream.folds > SHOWN_FOLDS:
+        print(f"{'...':>6}  and {stream.folds - SHOWN_FOLDS} more, none larger by more than a batch")
+
+
+def show_scores(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> None:
+    """Scores of the folds that were read: earlier ones met a younger model, so they look harder."""
+    memory = stream.memory
+    print(f"\nread so far: {stream.read_ratio:.0%} of the samples; scores are mean losses in nats, as read awake")
+    for cycle in range(max(0, stream.cycle - SHOWN_FOLDS + 1), stream.cycle + 1):
+        scores = memory.scores[memory.last_read == cycle]
+        spread = f"{np.quantile(scores, 0.1):.2f} to {np.quantile(scores, 0.9):.2f}"
+        age = "just read" if cycle == stream.cycle else f"age {stream.cycle - cycle}"
+        print(f"  cycle {cycle + 1}: mean {scores.mean():.2f}, most of them {spread} ({age})")
+
+
+def show_buffer(
+    title: str, buffer: NDArray[np.int32], memory: "Memory", samples: "Samples", decode: Decode, shown: int
+) -> None:
+    """Size, mean score and sources of a buffer, and some of its samples, the hardest first."""
+    scores = memory.scores[buffer]
+    shares = np.bincount(samples.sources[buffer], minlength=len(samples.source_names)) / len(buffer)
+    sources = ", ".join(f"{name} {share:.0%}" for name, share in zip(samples.source_names, shares, strict=True))
+    print(f"\n{title}: {len(buffer):,} samples, mean score {scores.mean():.2f}; {sources}")
+    picked = buffer[np.linspace(0, len(buffer) - 1, min(shown, len(buffer))).astype(int)]
+    for sample in picked[np.argsort(-memory.scores[picked])]:
+        print(f"  {memory.scores[sample]:6.2f}  {decode(samples.tokens[sample])}")
+
+
+def show_contexts(config: "RunConfig", buffer: NDArray[np.int32], samples: "Samples", decode: Decode) -> None:
+    """The first row that a sleep on the buffer would replay, in every context."""
+    from sleep_tune.sleep.context import CONTEXTS
+    from sleep_tune.sleep.sleeping import Sleeping
+
+    print(f"\nthe first row replayed of the {config.sleep.replay.strategy} buffer, by context")
+    for name, context in CONTEXTS.items():
+        sleeping = Sleeping(context(samples), buffer, cycle=0, seed=config.training.seed)
+        print(f"  {name:8}{decode(sleeping.draw(1).input_ids[0])}")
+
+
+def show_order(config: "RunConfig", stream: "SleepStream") -> bool:
+    """Whether, among the samples just read, the mean score of the buffer is the higher the more scores count."""
+    scores = stream.memory.scores
+    fresh = stream.memory.last_read == stream.cycle
+    print(f"\namong the {np.count_nonzero(fresh):,} samples just read, of mean score {scores[fresh].mean():.3f}:")
+    means: list[float] = []
+    for strategy in STRATEGIES:
+        draws = range(1 if strategy == "strict" else DRAWS)
+        drawn = [scores[draw(config, stream, index, strategy=strategy, scope="fold")].mean() for index in draws]
+        means.append(float(np.mean(drawn)))
+        buffers = "its buffer" if len(draws) == 1 else f"{DRAWS} buffers, {min(drawn):.3f} to {max(drawn):.3f}"
+        print(f"  {strategy:9} mean score {means[-1]:.3f}  ({buffers})")
+    right = means[0] > means[1] > means[2]
+    print("strict > weighted > random: " + ("yes" if right else f"no (alpha is {config.sleep.replay.alpha:g})"))
+    return right
+
+
+def decoder(corpus: "Corpus") -> Decode:
+    """A function from a row to its text, cut to a line."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(corpus.tokenizer_dir / "tokenizer.json"))
+
+    def decode(tokens: NDArray[np.integer]) -> str:
+        text = " ".join(tokenizer.decode(tokens.tolist(), skip_special_tokens=True).split())
+        return text if len(text) <= SHOWN_LETTERS else f"{text[: SHOWN_LETTERS - 3]}..."
+
+    return decode
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, sys.argv[1:]))
