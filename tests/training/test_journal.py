@@ -1,0 +1,52 @@
+"""metrics.jsonl: appended at once, trimmed on resume."""
+
+from pathlib import Path
+
+from sleep_tune.files import read_json_lines
+from sleep_tune.training.journal import Journal
+
+
+def test_lines_are_there_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    with Journal(path) as journal:
+        journal.write("train", {"loss": 1.5})
+        assert list(read_json_lines(path)) == [{"kind": "train", "loss": 1.5}]
+        assert journal.size == path.stat().st_size
+
+
+def test_a_resumed_run_keeps_what_its_checkpoint_knew(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    with Journal(path) as journal:
+        journal.write("train", {"updates": 1})
+        known = journal.size
+        journal.write("train", {"updates": 2})
+    with Journal(path, keep=known) as journal:
+        assert journal.size == known
+        journal.write("train", {"updates": 2})
+    assert [line["updates"] for line in read_json_lines(path)] == [1, 2]
+
+
+def test_a_run_from_the_beginning_keeps_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    for _ in range(2):
+        with Journal(path) as journal:
+            journal.write("train", {"updates": 1})
+    assert len(list(read_json_lines(path))) == 1
+
+
+def test_a_process_given_up_for_dead_writes_no_line_into_a_resumed_run(tmp_path: Path) -> None:
+    """Workers outlive a killed search by seconds, while the next search has already resumed their run."""
+    path = tmp_path / "metrics.jsonl"
+    with Journal(path) as old:
+        old.write("train", {"updates": 1})
+        with Journal(path, keep=old.size) as new:
+            old.write("train", {"updates": 2})
+            new.write("train", {"updates": 2})
+    assert [line["updates"] for line in read_json_lines(path)] == [1, 2]
+
+
+def test_one_that_does_not_write_leaves_no_file(tmp_path: Path) -> None:
+    with Journal(tmp_path / "metrics.jsonl", writes=False) as journal:
+        journal.write("train", {"updates": 1})
+        assert journal.size == 0
+    assert not list(tmp_path.iterdir())
