@@ -18,7 +18,7 @@ from sleep_tune.config.tree import to_dict
 __all__ = ["describe_groups", "describe_options", "to_yaml"]
 
 MIN_WIDTH, MAX_WIDTH, PIPE_WIDTH = 80, 140, 120
-GROUP_COLUMN = 16
+GROUP_COLUMN = 20
 DEFAULT_WIDTH = 9
 COMMENT_COLUMN = 40
 
