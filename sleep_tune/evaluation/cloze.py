@@ -31,6 +31,10 @@ HEAD_RATIO = 8
 """At most one token in this many is asked about in a batch, which bounds the memory that logits take."""
 
 
+CPU_TOKENS = 2048
+"""A CPU gets passes of at most this many tokens: longer ones leave its caches and take up to a tenth longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Probes:
     """Tokens whose probability is asked, as three arrays of length P.
@@ -56,13 +60,13 @@ class Cloze:
     """
 
     def __init__(self, texts: Sequence[Ints], probes: Probes, *, special: SpecialTokens, batch_tokens: int) -> None:
-        """Plan the batches.
+        """Find the different copies and put them in order.
 
         Args:
             texts: N one-dimensional arrays of token ids, special tokens included, without padding.
             probes: what is asked; each (text, position) may be asked in several copies.
             special: gives the mask and the padding.
-            batch_tokens: tokens in one forward pass, at most (a single row may be longer).
+            batch_tokens: tokens in one forward pass, at most (a single row may be longer; a CPU is given fewer).
         """
         self._special = special
         self._lengths_N = np.array([len(text) for text in texts], dtype=np.int64)
@@ -85,12 +89,12 @@ class Cloze:
         self._order_P = np.argsort(slot_P, kind="stable")
         self._slot_P: Ints = slot_P[self._order_P]
         self._target_P = self._tokens[self._starts_N[probes.text] + probes.position][self._order_P]
-        self._batches = list(self._cut(batch_tokens))
+        self._batch_tokens = batch_tokens
 
     def __repr__(self) -> str:
         """The sizes that decide the cost."""
         rows, tokens = len(self._text_R), int(self._lengths_N[self._text_R].sum())
-        return f"Cloze({len(self._order_P)} probes, {rows} rows, {tokens} tokens, {len(self._batches)} batches)"
+        return f"Cloze({len(self._order_P)} probes, {rows} rows, {tokens} tokens)"
 
     def score(self, model: "PreTrainedModel") -> NDArray[np.float64]:
         """Ask the model every probe, leaving it undisturbed.
@@ -104,9 +108,10 @@ class Cloze:
             (P,) natural logarithm of the true token's probability, in the order of the probes.
         """
         device = next(model.parameters()).device
+        limit = min(self._batch_tokens, CPU_TOKENS) if device.type == "cpu" else self._batch_tokens
         answers: list[torch.Tensor] = []
         with undisturbed(model):
-            for start, stop in self._batches:
+            for start, stop in self._cut(limit):
                 input_ids, attention_mask, positions = self._rows(start, stop)
                 logits = masked_logits(
                     model,
@@ -121,7 +126,7 @@ class Cloze:
         return scores_P
 
     def _fingerprints(self, text_C: Ints, copy_P: Ints, probes: Probes) -> NDArray[np.void]:
-        """128 bits for each masked copy, equal if and only if the copies are.
+        """128 bits for each masked copy: the same for equal copies, and as good as never for others.
 
         Two multilinear hashes modulo 2^64 (Carter and Wegman 1979; Lemire and Kaser 2014): a sum of tokens times random
         coefficients, so that a mask changes it by one term. Two different copies collide with a chance below 2^-90.

@@ -60,7 +60,7 @@ SETTINGS = {
         steps=400,
         batch_size=16,
         timed_rows=8,
-        bias_rows=64,
+        bias_rows=32,
         exact_floor=3.0,
         strided_floor=None,
     ),
@@ -97,7 +97,7 @@ def train(model: PreTrainedModel, samples: Samples, setting: Setting, steps: int
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     return statistics.mean(losses[-max(1, steps // 10) :])
 
 

@@ -102,9 +102,10 @@ def test_batches_hold_each_row_once_within_their_bounds(
     questions = [(n, t, t % stride) for n, text in enumerate(texts) for t in range(len(text))]
     cloze = Cloze(texts, probes_of(questions), special=SPECIAL, batch_tokens=batch_tokens)
     lengths_R = cloze._lengths_N[cloze._text_R]
-    assert [stop for _, stop in cloze._batches[:-1]] == [start for start, _ in cloze._batches[1:]]
-    assert (cloze._batches[0][0], cloze._batches[-1][1]) == (0, len(lengths_R))
-    for start, stop in cloze._batches:
+    batches = list(cloze._cut(batch_tokens))
+    assert [stop for _, stop in batches[:-1]] == [start for start, _ in batches[1:]]
+    assert (batches[0][0], batches[-1][1]) == (0, len(lengths_R))
+    for start, stop in batches:
         input_ids, _, positions = cloze._rows(start, stop)
         assert stop > start
         if stop - start > 1:

@@ -73,11 +73,23 @@ def test_dev_is_the_same_whether_or_not_test_was_measured(model: PreTrainedModel
     assert evaluator(model) == before
 
 
-def test_the_model_is_left_as_it_was(model: PreTrainedModel, corpus: Corpus) -> None:
-    """In training, an evaluation must change neither the next dropout nor the weights."""
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_model_is_left_as_it_was(model: PreTrainedModel, corpus: Corpus, fails: bool) -> None:
+    """In training, an evaluation must change neither the next dropout nor the weights, even one that breaks off."""
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     state = torch.get_rng_state()
-    Evaluator(corpus, EvaluationConfig(), seed=0)(model)
+    evaluator = Evaluator(corpus, EvaluationConfig(), seed=0)
+    if fails:
+
+        def run_out(*_: object) -> None:
+            torch.rand(3)
+            raise MemoryError
+
+        hook = model.lm_head.register_forward_hook(run_out)
+        with pytest.raises(MemoryError):
+            evaluator(model)
+        hook.remove()
+    evaluator(model)
     assert all(module.training for module in model.modules())
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())

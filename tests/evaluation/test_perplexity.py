@@ -80,7 +80,7 @@ def test_every_text_token_is_asked_exactly_once(
     tokens[-1, 1] = 7
     cloze = cloze_of_rows(tokens, special, method=method, stride=stride, batch_tokens=64)
     targets: list[int] = []
-    for start, stop in cloze._batches:
+    for start, stop in cloze._cut(64):
         input_ids, _, positions = cloze._rows(start, stop)
         targets += cloze._asked(start, stop)[1].tolist()
         assert (input_ids.flat[positions] == special.mask).all()
