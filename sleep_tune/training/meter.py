@@ -11,7 +11,7 @@ __all__ = ["LossMeter"]
 
 PHASES = ("wake", "sleep")
 EXPLODED = 2.0
-"""A loss this many times that of guessing uniformly, or of the run's first interval, counts as diverged."""
+"""A loss this many times that of guessing uniformly, or of the run's first batch, counts as diverged."""
 
 
 class LossMeter:
@@ -35,9 +35,12 @@ class LossMeter:
         self._peers = peers
         self._sums = torch.zeros(len(PHASES), dtype=torch.float64, device=device)
         self._counts = [0, 0]
+        self._first: torch.Tensor | None = None
 
     def add(self, loss: torch.Tensor, phase: str) -> None:
         """Count one batch's loss: a detached scalar on the device, this process's share of it."""
+        if self._first is None:
+            self._first = loss.clone()
         index = PHASES.index(phase)
         self._sums[index] += loss
         self._counts[index] += 1
@@ -60,7 +63,7 @@ class LossMeter:
         if not math.isfinite(mean):
             raise Diverged(f"the training loss must stay finite; it became {mean}: lower training.learning_rate")
         if self.latest is None:
-            self.highest = max(self.highest, EXPLODED * mean)
+            self.highest = max(self.highest, EXPLODED * self._beginning())
         if mean > self.highest:
             raise Diverged(
                 f"the training loss must stay below {self.highest:.3g} nats, {EXPLODED:g} times that of guessing "
@@ -72,15 +75,27 @@ class LossMeter:
 
     def state_dict(self) -> dict[str, object]:
         """What a resumed run needs for its next line to be the same; every process must ask at once."""
-        return {"latest": self.latest, "highest": self.highest, "sums": self._means(), "counts": self._counts}
+        return {
+            "latest": self.latest,
+            "highest": self.highest,
+            "first": self._beginning(),
+            "sums": self._means(),
+            "counts": self._counts,
+        }
 
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Go on where `state_dict` was called."""
         self.latest = state["latest"]  # type: ignore[assignment]
         self.highest = float(state["highest"])  # type: ignore[arg-type]
+        self._first = torch.tensor(state["first"])
         self._sums = torch.tensor(state["sums"], dtype=torch.float64, device=self._sums.device)
         self._counts = list(state["counts"])  # type: ignore[call-overload]
 
     def _means(self) -> list[float]:
         """Sum of losses by phase, averaged over processes."""
         return [sum(column) / self._peers.size for column in zip(*self._peers.gather(self._sums.tolist()), strict=True)]
+
+    def _beginning(self) -> float:
+        """Loss of the run's first batch: that of the weights as they were drawn."""
+        first = math.inf if self._first is None else float(self._first)
+        return float(max(self._peers.gather(first)))

@@ -27,7 +27,7 @@ from sleep_tune.training.peers import find_peers
 from sleep_tune.training.products import read_evaluation, write_evaluation, write_model
 from sleep_tune.training.progress_bar import ProgressBar
 from sleep_tune.training.schedules import SCHEDULES
-from sleep_tune.training.session import Session, open_session
+from sleep_tune.training.session import Session, open_session, open_stream
 from sleep_tune.training.surroundings import quiet_libraries, undistracted, using_threads
 from sleep_tune.training.trainer import RandomStream, SleepTrainer
 
@@ -78,6 +78,14 @@ def train(
     if evaluate is None:
         evaluate = Evaluator(corpus, config.evaluation, config.data.seed)
     device = choose_device(config.training)
+    stream = open_stream(config, corpus, peers)
+    model = build_model(
+        config.model,
+        vocab_size=corpus.train.vocab_size,
+        max_length=corpus.train.max_length,
+        special=corpus.train.special,
+        seed=config.training.seed,
+    )
     with ExitStack() as stack:
         stack.enter_context(translated_failures(folder))
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,15 +94,8 @@ def train(
         stack.enter_context(undistracted(peers))
         stack.enter_context(using_threads(config.training.threads))
         interrupts = stack.enter_context(caught_interrupts(show_progress))
-        session = open_session(config, folder, corpus, device, peers)
+        session = open_session(config, folder, stream, corpus, device, peers)
         stack.enter_context(session.journal)
-        model = build_model(
-            config.model,
-            vocab_size=corpus.train.vocab_size,
-            max_length=corpus.train.max_length,
-            special=corpus.train.special,
-            seed=config.training.seed,
-        )
         examine = Examiner(session, evaluate)
         stopped = _spend_budget(config, session, model, examine, report, interrupts, show_progress=show_progress)
         interrupts.end()
@@ -187,11 +188,13 @@ def _conclude(
     course, leads = session.course, session.peers.leads
     if config.training.save_model and leads:
         write_model(run, model, tokenizer)
-    metrics = {}
+    metrics: dict[str, float] = {}
     for split in ("dev", "test") if config.evaluation.test else ("dev",):
-        metrics[split] = examine(model, split, course.budget_words)
+        measured = examine(model, split, course.budget_words)
+        progress = course.progress(rung=course.budget_words, metrics=measured)
         if leads:
-            write_evaluation(run, split, course.progress(rung=course.budget_words, metrics=metrics[split]))
-    if leads:
-        report(course.progress(rung=course.budget_words, metrics=metrics["dev"]))
-    return {name: value for split in metrics.values() for name, value in split.items()}
+            write_evaluation(run, split, progress)
+        if leads and split == "dev":
+            report(progress)
+        metrics |= measured
+    return metrics

@@ -77,21 +77,22 @@ def open_stream(config: RunConfig, corpus: Corpus, peers: Peers) -> SleepStream:
     return SleepStream(samples, plan, replay, context=sleep.context, seed=config.training.seed)
 
 
-def open_session(config: RunConfig, run: Path, corpus: Corpus, device: torch.device, peers: Peers) -> Session:
+def open_session(
+    config: RunConfig, run: Path, stream: SleepStream, corpus: Corpus, device: torch.device, peers: Peers
+) -> Session:
     """Begin an attempt: where the last complete checkpoint of any attempt left off, else at the beginning.
 
     Args:
         config: the run's configuration.
         run: the run's folder.
+        stream: the run's stream, at its beginning.
         corpus: what is read.
         device: where it is trained.
         peers: the processes that train it.
 
     Raises:
-        BudgetError: the budget cannot hold what was asked for.
         RunFolderError: the checkpoint is of another corpus, or of another number of processes.
     """
-    stream = open_stream(config, corpus, peers)
     checkpoint: Checkpoint | None
     checkpoint = peers.first(find_latest(run) if peers.leads else None)
     state = checkpoint.state if checkpoint else {}

@@ -1,0 +1,128 @@
+"""From the stream to the device and back."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.sleep.samples import Samples
+from sleep_tune.training.feed import Feed, Prepared
+from sleep_tune.training.peers import Peers
+from sleep_tune.training.session import open_stream
+from tests.training.runs import make_config
+
+CPU = torch.device("cpu")
+
+
+def make_feed(corpus: Corpus, *, rank: int = 0, size: int = 1, batch_size: int = 8, sleep: bool = True) -> Feed:
+    config = make_config(Path("unused"), batch_size=batch_size // size, sleep=sleep)
+    peers = Peers(rank, size)
+    stream = open_stream(config, corpus, peers)
+    return Feed(stream, corpus.train, config.training.masking, seed=0, device=CPU, peers=peers)
+
+
+def answer(feed: Feed, prepared: Prepared) -> None:
+    """Bring losses that are the labels, so that the scores can be checked."""
+    feed.record(prepared, prepared.labels.float())
+
+
+def test_a_batch_is_the_streams_with_masks(corpus: Corpus) -> None:
+    feed, samples = make_feed(corpus), corpus.train
+    for prepared in feed:
+        answer(feed, prepared)
+        tokens = torch.from_numpy(prepared.batch.input_ids.astype(np.int64)).flatten()
+        assert torch.equal(tokens[prepared.positions], prepared.labels)
+        others = torch.ones(len(tokens), dtype=torch.bool)
+        others[prepared.positions] = False
+        assert torch.equal(prepared.input_ids.flatten()[others], tokens[others])
+        assert (prepared.sample_ids >= 0).all()
+        padded = prepared.batch.input_ids == samples.special.pad
+        assert (prepared.attention_mask is not None) == bool(padded.any())
+        if prepared.attention_mask is not None:
+            assert np.array_equal(prepared.attention_mask.numpy() == 0, padded)
+        assert prepared.divisor == len(prepared.labels)
+    assert feed.next() is None
+
+
+def test_the_losses_of_wake_become_scores(corpus: Corpus) -> None:
+    """The mean of a sample's losses in the fold that was read last, whatever batch and position they came from."""
+    feed = make_feed(corpus)
+    sums = np.zeros(len(corpus.train))
+    counts = np.zeros(len(corpus.train))
+    for prepared in feed:
+        if prepared.batch.phase == "sleep":
+            break
+        answer(feed, prepared)
+        np.add.at(sums, prepared.sample_ids, prepared.labels.numpy())
+        np.add.at(counts, prepared.sample_ids, 1)
+    read = np.flatnonzero(counts)
+    assert 0 < len(read) < len(counts)
+    np.testing.assert_allclose(feed.stream.memory.scores[read], sums[read] / counts[read], rtol=1e-6)
+
+
+def test_scores_are_only_kept_where_there_is_sleep(corpus: Corpus) -> None:
+    feed = make_feed(corpus, sleep=False)
+    for prepared in feed:
+        answer(feed, prepared)
+    feed.flush()
+    assert feed.stream.words_seen > 0
+
+
+def test_counts_are_of_tokens_and_predictions(corpus: Corpus) -> None:
+    feed = make_feed(corpus)
+    tokens = predicted = 0
+    for prepared in feed:
+        answer(feed, prepared)
+        tokens += prepared.input_ids.numel()
+        predicted += len(prepared.labels)
+    assert (feed.num_tokens, feed.num_predicted) == (tokens, predicted)
+
+
+def test_masks_are_named_by_the_batch(corpus: Corpus) -> None:
+    """Not by how often they were drawn before, so that a resumed run draws the same."""
+    first, other = make_feed(corpus, sleep=False), make_feed(corpus, sleep=False)
+    first.next()
+    other.stream.next_batch()
+    ours, theirs = first.next(), other.next()
+    assert ours is not None
+    assert theirs is not None
+    assert torch.equal(ours.input_ids, theirs.input_ids)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_processes_share_what_one_would_read(size: int, corpus: Corpus) -> None:
+    """Rows, masks and weights of the shares are those of the batch, a short last batch included."""
+    batch_size = 6 * size
+    whole = make_feed(corpus, batch_size=batch_size, sleep=False)
+    shares = [make_feed(corpus, rank=rank, size=size, batch_size=batch_size, sleep=False) for rank in range(size)]
+    for prepared in whole:
+        parts = [feed.next() for feed in shares]
+        assert torch.equal(torch.cat([part.input_ids for part in parts if part]), prepared.input_ids)
+        assert torch.equal(torch.cat([part.labels for part in parts if part]), prepared.labels)
+        mean = sum(float(part.labels.sum()) / part.divisor for part in parts if part) / size
+        assert mean == pytest.approx(float(prepared.labels.sum()) / prepared.divisor)
+
+
+def test_a_process_without_rows_lends_a_hand_that_weighs_nothing(corpus: Corpus) -> None:
+    one_row = Samples(
+        corpus.train.tokens[:1],
+        corpus.train.starts_word[:1],
+        corpus.train.sources[:1],
+        corpus.train.source_names,
+        corpus.train.special,
+        corpus.train.vocab_size,
+    )
+    feed = make_feed(corpus, rank=0, size=2)
+    stream = feed.stream
+    batch = stream.next_batch()
+    assert batch is not None
+    small = Feed(stream, one_row, make_config(Path("unused")).training.masking, seed=0, device=CPU, peers=Peers(0, 2))
+    short = type(batch)(**{name: getattr(batch, name) for name in batch.__slots__} | {"input_ids": batch.input_ids[:1]})
+    idle = small._prepare(short)
+    assert idle.divisor == math.inf
+    assert len(idle.labels) == 1
+    small.record(idle, idle.labels.float())
+    assert not small._pending

@@ -1,0 +1,95 @@
+"""Several processes train what one would."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.training.peers import Peers, find_peers
+from sleep_tune.training.run import train
+from tests.training.runs import go_on, make_config, read_lines, weigh
+
+RANK = """
+import os, sys
+import torch.distributed as dist
+from pathlib import Path
+from sleep_tune.records import Decision
+from sleep_tune.training.run import train
+from tests.training.runs import make_config, weigh
+
+folder, rank, cut, accumulation = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+os.environ["MASTER_PORT"] = sys.argv[5]
+dist.init_process_group("gloo")
+
+def report(progress):
+    assert rank == 0
+    stop = progress.rung is not None and progress.rung >= cut * progress.budget_words
+    if stop and cut < 1:
+        raise KeyError("cut")
+    return Decision.CONTINUE
+
+config = make_config(folder, rungs=(0.5,), batch_size=4, accumulation=accumulation)
+config.model.dropout = config.model.attention_dropout = 0.0
+try:
+    outcome = train(config, report, evaluate=weigh)
+    assert outcome.state == "completed"
+    dist.destroy_process_group()
+except KeyError:
+    os._exit(9)
+except Exception:
+    if cut == 1:
+        raise
+    os._exit(9)
+"""
+
+
+def run_pair(folder: Path, *, cut: float = 1.0, accumulation: int = 1) -> list[int]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    arguments = [[str(folder), str(rank), str(cut), str(accumulation), port] for rank in (0, 1)]
+    root = Path(__file__).parents[2]
+    pair = [subprocess.Popen([sys.executable, "-c", RANK, *rest], cwd=root) for rest in arguments]
+    return [process.wait(timeout=240) for process in pair]
+
+
+def test_alone_every_exchange_is_a_return() -> None:
+    alone = find_peers()
+    assert alone == Peers(0, 1)
+    assert alone.leads
+    assert alone.gather(3) == [3]
+    assert alone.first("x") == "x"
+    alone.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_two_processes_train_what_one_would_with_twice_the_batch(
+    accumulation: int, corpus: Corpus, tmp_path: Path
+) -> None:
+    """Loss for loss to float tolerance, without dropout, through wake and sleep; scores reach every process."""
+    assert run_pair(tmp_path / "two", accumulation=accumulation) == [0, 0]
+    config = make_config(tmp_path / "one", rungs=(0.5,), batch_size=8, accumulation=accumulation)
+    config.model.dropout = config.model.attention_dropout = 0.0
+    train(config, go_on, corpus=corpus, evaluate=weigh)
+    one, two = (read_lines(tmp_path / name, "train") for name in ("one", "two"))
+    assert len(one) == len(two) > 20
+    for ours, theirs in zip(two, one, strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
+        assert (ours["words_seen"], ours["phase"], ours["updates"]) == (
+            theirs["words_seen"],
+            theirs["phase"],
+            theirs["updates"],
+        )
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_where_they_were_cut(corpus: Corpus, tmp_path: Path) -> None:
+    assert 9 in run_pair(tmp_path / "cut", cut=0.5)
+    assert run_pair(tmp_path / "cut") == [0, 0]
+    assert run_pair(tmp_path / "whole") == [0, 0]
+    assert read_lines(tmp_path / "cut", "train") == read_lines(tmp_path / "whole", "train")

@@ -1,0 +1,150 @@
+"""The three overrides, against transformers' own Trainer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import Trainer, TrainingArguments
+
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.model import build_model
+from sleep_tune.training.feed import Feed
+from sleep_tune.training.peers import Peers
+from sleep_tune.training.run import train
+from sleep_tune.training.session import open_stream
+from sleep_tune.training.trainer import SleepTrainer
+from tests.training.runs import go_on, make_config, read_lines, weigh
+
+
+class Batches:
+    """Batches with a length, as a DataLoader has it."""
+
+    def __init__(self, batches: list[dict[str, torch.Tensor]]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class DenseTrainer(Trainer):
+    """Transformers' Trainer on given batches, in their order, with its dense head and its own loss."""
+
+    def __init__(self, batches: list[dict[str, torch.Tensor]], **options: Any) -> None:
+        self.batches = Batches(batches)
+        super().__init__(**options)
+
+    def get_train_dataloader(self) -> Any:
+        """The batches as they are."""
+        return self.batches
+
+
+def dense_batches(corpus: Corpus, config: Any) -> list[dict[str, torch.Tensor]]:
+    """The run's batches, with labels as transformers has them; replay must be random, since no losses are known."""
+    feed = Feed(
+        open_stream(config, corpus, Peers()),
+        corpus.train,
+        config.training.masking,
+        seed=config.training.seed,
+        device=torch.device("cpu"),
+        peers=Peers(),
+    )
+    batches = []
+    for prepared in feed:
+        feed.record(prepared, torch.ones(len(prepared.labels)))
+        labels = torch.full_like(prepared.input_ids, -100)
+        labels.view(-1)[prepared.positions] = prepared.labels
+        attended = prepared.attention_mask
+        batches.append(
+            {
+                "input_ids": prepared.input_ids,
+                "attention_mask": torch.ones_like(labels) if attended is None else attended,
+                "labels": labels,
+            }
+        )
+    return batches
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["roberta", "roberta_prelayernorm"])
+def test_losses_are_transformers_own(kind: str, corpus: Corpus, tmp_path: Path) -> None:
+    """Step for step on the same batches and masks, without dropout, through wake and sleep, and the same weights."""
+    config = make_config(tmp_path / "ours", schedule="wsd", warmup=0.0, cooldown=1e-6, learning_rate=0.003)
+    config.model.kind = kind
+    config.model.dropout = config.model.attention_dropout = 0.0
+    config.sleep.replay.strategy = "random"
+    train(config, go_on, corpus=corpus, evaluate=weigh)
+    ours = [line["loss"] for line in read_lines(tmp_path / "ours", "train")]
+
+    model = build_model(
+        config.model, vocab_size=corpus.train.vocab_size, max_length=32, special=corpus.train.special, seed=0
+    )
+    training = config.training
+    theirs = DenseTrainer(
+        dense_batches(corpus, config),
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(tmp_path / "theirs"),
+            num_train_epochs=1,
+            learning_rate=training.learning_rate,
+            lr_scheduler_type="constant",
+            weight_decay=training.weight_decay,
+            adam_beta1=training.beta1,
+            adam_beta2=training.beta2,
+            adam_epsilon=training.epsilon,
+            max_grad_norm=training.max_grad_norm,
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=True,
+        ),
+    )
+    theirs.train()
+    expected = [line["loss"] for line in theirs.state.log_history if "loss" in line]
+    assert len(ours) == len(expected) > 60
+    assert ours == pytest.approx(expected, rel=2e-4)
+    assert ours[0] == pytest.approx(expected[0], rel=1e-6)
+    assert ours[-1] < ours[0]
+
+
+@pytest.mark.slow
+def test_accumulation_is_a_larger_batch(corpus: Corpus, tmp_path: Path) -> None:
+    """Without dropout, updates of 3 batches of 8 rows begin as updates of one batch of 24 do."""
+    for folder, batch_size, accumulation in (("many", 8, 3), ("one", 24, 1)):
+        config = make_config(tmp_path / folder, sleep=False, warmup=0.0, schedule="wsd", batch_size=batch_size)
+        config.training.accumulation = accumulation
+        config.model.dropout = config.model.attention_dropout = 0.0
+        config.training.masking.probability = 0.9
+        train(config, go_on, corpus=corpus, evaluate=weigh)
+    many, one = (read_lines(tmp_path / folder, "train") for folder in ("many", "one"))
+    assert [line["words_seen"] for line in many[:5]] == [line["words_seen"] for line in one[:5]]
+    assert [line["loss"] for line in many[:5]] == pytest.approx([line["loss"] for line in one[:5]], rel=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulation", [1, 2, 5])
+def test_every_batch_enters_an_update(accumulation: int, corpus: Corpus, tmp_path: Path) -> None:
+    """Sleep begins within an update, and the last update holds what is left."""
+    config = make_config(tmp_path, accumulation=accumulation)
+    config.sleep.replay.strategy = "random"
+    outcome = train(config, go_on, corpus=corpus, evaluate=weigh)
+    batches = len(dense_batches(corpus, config))
+    assert outcome.updates == -(-batches // accumulation)
+
+
+@pytest.mark.slow
+def test_the_rate_follows_the_words(corpus: Corpus, tmp_path: Path) -> None:
+    train(make_config(tmp_path, schedule="linear", warmup=0.2), go_on, corpus=corpus, evaluate=weigh)
+    for line in read_lines(tmp_path, "train"):
+        share = line["words_seen"] / int(3.5 * corpus.train.num_words)
+        assert line["learning_rate"] == pytest.approx(0.01 * min(share / 0.2, (1 - share) / 0.8))
+
+
+def test_three_methods_are_ours() -> None:
+    ours = {name for name, value in vars(SleepTrainer).items() if callable(value) and hasattr(Trainer, name)}
+    assert ours - {"__init__"} == {"get_train_dataloader", "compute_loss", "create_scheduler"}
