@@ -156,6 +156,8 @@ def started(node: Node) -> Iterator[list[Node]]:
             include_dashboard=True,
             object_store_memory=OBJECT_STORE_BYTES,
             _temp_dir=str(folder),
+            # Else a file that an earlier `ray start` left in /tmp/ray leads Ray Train's clean-up to a dead cluster.
+            environment={"RAY_TMPDIR": str(folder)},
         ),
     ):
         yield _nodes()
@@ -171,26 +173,29 @@ def joined(address: str) -> Iterator[list[Node]]:
     Raises:
         ClusterError: there is none, it has no dashboard, or this machine belongs to two.
     """
-    with _connected(address=address):
-        import ray
-
-        _refuse_second({ray.get_runtime_context().gcs_address})
+    with _connected(address=address) as found:
+        _refuse_second({found})
+    # Known by now, the address goes to every process: Ray Train's clean-up would look for one by itself.
+    with _connected(address=found, environment={"RAY_ADDRESS": found}):
         yield _nodes()
 
 
 @contextlib.contextmanager
-def _connected(**arguments: Any) -> Iterator[None]:
+def _connected(*, address: str, environment: Mapping[str, str] | None = None, **arguments: Any) -> Iterator[str]:
+    """Connect with `environment` in every process that is started for us; yields the address."""
     for key, value in DRIVER_SETTINGS.items():
         os.environ.setdefault(key, value)
     import ray
 
+    settings = {"env_vars": {**SETTINGS, **(environment or {})}}
     try:
-        ray.init(runtime_env={"env_vars": SETTINGS}, log_to_driver=True, configure_logging=False, **arguments)
+        ray.init(address=address, runtime_env=settings, log_to_driver=True, configure_logging=False, **arguments)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise ClusterError(f"no Ray cluster at {arguments['address']!r}: {str(error).strip()}") from error
+        raise ClusterError(f"no Ray cluster at {address!r}: {str(error).strip()}") from error
     try:
-        _require_dashboard()
-        yield
+        found = ray.get_runtime_context().gcs_address
+        _require_dashboard(found)
+        yield found
     finally:
         ray.shutdown()
 
@@ -202,7 +207,7 @@ def _nodes() -> list[Node]:
     return [Node(int(node["Resources"].get("CPU", 0)), node["Resources"].get("GPU", 0.0)) for node in alive]
 
 
-def _require_dashboard(patience: float = 30.0) -> None:
+def _require_dashboard(address: str, patience: float = 30.0) -> None:
     """Ask the cluster's State API, which the dashboard serves, one question.
 
     Ray Train frees the resources of a slot that died only if the State API answers; without it they stay taken.
@@ -212,7 +217,7 @@ def _require_dashboard(patience: float = 30.0) -> None:
     end = time.monotonic() + patience
     while True:
         try:
-            list_nodes(limit=1, timeout=10)
+            list_nodes(address=address, limit=1, timeout=10)
             return
         except Exception as error:
             if time.monotonic() > end:

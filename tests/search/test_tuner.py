@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from sleep_tune.search.reaper import reap
 
 SCRIPT = Path(__file__).with_name("fake_search.py")
 PATIENCE = 150.0
@@ -180,12 +183,14 @@ def test_two_workers_train_one_trial_and_a_bug_stops_the_search(start: Callable[
 def test_a_cluster_is_joined_and_a_second_ray_refused(start: Callable[..., Driver], tmp_path: Path) -> None:
     """Ray Train's clean-up takes one Ray for the other, so that a live trial's resources could be freed."""
     environment = os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # a short path, for Ray's sockets
     ray = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=2", "--port=0"]
+    ray += ["--include-dashboard=true", f"--temp-dir={folder}"]
     with (tmp_path / "head.txt").open("w") as file:
-        head = subprocess.Popen([*ray, "--include-dashboard=true"], env=environment, stdout=file, stderr=file)
+        head = subprocess.Popen(ray, env=environment, stdout=file, stderr=file)
     try:
         end = time.monotonic() + PATIENCE
-        while "Local node IP" not in (tmp_path / "head.txt").read_text() and time.monotonic() < end:
+        while "Ray runtime started" not in (tmp_path / "head.txt").read_text() and time.monotonic() < end:
             time.sleep(0.2)
         driver = start()
         assert driver.wait() == 2
@@ -200,9 +205,6 @@ def test_a_cluster_is_joined_and_a_second_ray_refused(start: Callable[..., Drive
         assert driver.events()[-1]["data"] == {"finished": True}
         assert head.poll() is None
     finally:
-        processes = [psutil.Process(head.pid), *psutil.Process(head.pid).children(recursive=True)]
-        head.terminate()
-        head.wait(30)
-        _, alive = psutil.wait_procs(processes, timeout=10)
-        for process in alive:
-            process.kill()
+        head.kill()
+        head.wait()
+        reap(folder)
