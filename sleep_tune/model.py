@@ -96,6 +96,21 @@ def build_model(
     return trained
 
 
+class Selection:
+    """A hook that, when positions are set, hands a module the states at those positions alone."""
+
+    def __init__(self) -> None:
+        self.positions: torch.Tensor | None = None
+
+    def __call__(
+        self, module: torch.nn.Module, states_BTH: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, ...] | None:
+        """Select (M, H) from each (B, T, H); without positions, leave the states as they are."""
+        if self.positions is None:
+            return None
+        return tuple(states.flatten(0, 1).index_select(0, self.positions) for states in states_BTH)
+
+
 def masked_logits(
     model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor
 ) -> torch.Tensor:
@@ -113,18 +128,7 @@ def masked_logits(
     Returns:
         (M, V) logits, equal to the dense model's at those positions.
     """
-
-    def select(_: torch.nn.Module, states_BTH: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return tuple(states.flatten(0, 1).index_select(0, positions) for states in states_BTH)
-
-    trunk: Any = model.base_model
-    last = trunk.encoder.layer[-1].attention.output.register_forward_pre_hook(select)
-    try:
-        hidden_MH = trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
-    finally:
-        last.remove()
-    logits_MV: torch.Tensor = model.lm_head(hidden_MH)
-    return logits_MV
+    return _masked_logits(model, _selection(model), input_ids, attention_mask, positions)
 
 
 @contextmanager
@@ -133,15 +137,45 @@ def sparse_forward(model: PreTrainedModel) -> Iterator[None]:
 
     DDP, autocast and torch.compile all wrap a model's forward, so a loss that went round it would lose all three.
     """
+    selection = _selection(model)
 
     def forward(input_ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
-        return masked_logits(model, input_ids, attention_mask, positions)
+        return _masked_logits(model, selection, input_ids, attention_mask, positions)
 
     model.forward = forward
     try:
         yield
     finally:
         del model.forward
+
+
+def _masked_logits(
+    model: PreTrainedModel,
+    selection: Selection,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    positions: torch.Tensor,
+) -> torch.Tensor:
+    trunk: Any = model.base_model
+    selection.positions = positions
+    try:
+        hidden_MH = trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
+    finally:
+        selection.positions = None
+    logits_MV: torch.Tensor = model.lm_head(hidden_MH)
+    return logits_MV
+
+
+def _selection(model: PreTrainedModel) -> Selection:
+    """The model's hook, put in once and left there: torch.compile traces a hook, but not the act of putting it in."""
+    trunk: Any = model.base_model
+    output = trunk.encoder.layer[-1].attention.output
+    for hook in output._forward_pre_hooks.values():
+        if isinstance(hook, Selection):
+            return hook
+    selection = Selection()
+    output.register_forward_pre_hook(selection)
+    return selection
 
 
 def count_flops(config: PretrainedConfig, *, tokens: int, predicted: int, length: int) -> float:
