@@ -21,20 +21,20 @@ GENRES: dict[str, tuple[int, dict[Construction, int]]] = {
     "stories": (
         38,
         {
-            sentences.tell: 12,
-            sentences.have_pronoun: 10,
+            sentences.tell: 6,
+            sentences.tell_together: 12,
+            sentences.tell_twice: 12,
+            sentences.have_pronoun: 4,
             sentences.tell_long: 26,
-            sentences.reflexive: 32,
-            sentences.report: 16,
-            sentences.copula: 4,
+            sentences.reflexive: 30,
+            sentences.report: 10,
         },
     ),
     "talk": (
         26,
         {
             sentences.yes_no_question: 24,
-            sentences.object_question: 34,
-            sentences.subject_question: 8,
+            sentences.object_question: 42,
             sentences.auxiliary: 18,
             sentences.have_pronoun: 8,
             sentences.any_object: 8,
@@ -43,10 +43,11 @@ GENRES: dict[str, tuple[int, dict[Construction, int]]] = {
     "picture_books": (
         18,
         {
-            sentences.point: 18,
-            sentences.describe: 34,
-            sentences.there: 22,
+            sentences.point: 12,
+            sentences.describe: 28,
+            sentences.there: 18,
             sentences.copula: 26,
+            sentences.tell_together: 16,
         },
     ),
     "facts": (

@@ -88,8 +88,8 @@ STATES = (
 """Intransitive verbs."""
 
 ACTIONS = (
-    Verb("see", "sees", ANIMATE, (*ANIMATE, "toy", "food"), reflexive=True),
     Verb("help", "helps", ("person", "animal"), ("person", "animal"), reflexive=True),
+    Verb("see", "sees", ANIMATE, (*ANIMATE, "toy", "food"), reflexive=True),
     Verb("chase", "chases", ("animal", "person"), ANIMATE),
     Verb("eat", "eats", ANIMATE, ("food",)),
     Verb("love", "loves", ("person", "animal"), ANIMATE, reflexive=True),

@@ -22,6 +22,7 @@ __all__ = [
     "DETERMINERS",
     "NUMBERS",
     "OBJECT",
+    "POSSESSIVE",
     "REFLEXIVE",
     "SUBJECT",
     "Phrase",
@@ -33,6 +34,7 @@ __all__ = [
     "other_number",
     "place",
     "pronoun_key",
+    "reflexive_of",
     "someone",
     "something",
     "verb_for",
@@ -81,7 +83,7 @@ def common(
     number: Number,
     *,
     determiner: str | None = None,
-    adjective: float = 0.2,
+    adjective: float = 0.15,
 ) -> Phrase:
     """Determiner, perhaps an adjective, noun.
 
@@ -159,15 +161,21 @@ def verb_phrase(draws: Draws, subject: Phrase, *, finite: bool = True) -> str:
         return f"{verb.form(number)} {place(draws)}" if draws.chance(0.3) else verb.form(number)
     verb = verb_for(draws, ACTIONS, subject.kind)
     if verb.reflexive and draws.chance(0.2):
-        return f"{verb.form(number)} {REFLEXIVE[pronoun_key(subject)]}"
+        return f"{verb.form(number)} {reflexive_of(draws, subject)}"
     return f"{verb.form(number)} {object_of(draws, verb, subject)}"
+
+
+def reflexive_of(draws: Draws, subject: Phrase) -> str:
+    """The subject again as an object, sometimes with a place."""
+    itself = REFLEXIVE[pronoun_key(subject)]
+    return f"{itself} {place(draws)}" if draws.chance(0.2) else itself
 
 
 def object_of(draws: Draws, verb: Verb, subject: Phrase) -> str:
     """What the verb is done to: a pronoun for someone, something of the subject's own, or anything."""
     if verb.objects[0] in ANIMATE and draws.chance(0.2):
         return OBJECT[draws.pick(("m", "f", "plural", "n"))]
-    if subject.kind == "person" and draws.chance(0.4):
+    if subject.kind == "person" and draws.chance(0.5):
         noun = draws.pick_early(nouns_of(verb.objects))
         return common(draws, noun, number_of(draws), determiner=POSSESSIVE[pronoun_key(subject)]).text
     return something(draws, verb.objects).text

@@ -1,9 +1,9 @@
 """Constructions: functions that make one sentence about a cast of characters. Knows no genres and no pairs."""
 
 from sleep_tune.data.toy.draws import Draws
-from sleep_tune.data.toy.lexicon import ACTIONS, ADJECTIVES, ANIMATE, REPORTS, STATES, nouns_of
+from sleep_tune.data.toy.lexicon import ACTIONS, ADJECTIVES, ANIMATE, REPORTS, nouns_of
 from sleep_tune.data.toy.phrases import (
-    REFLEXIVE,
+    POSSESSIVE,
     SUBJECT,
     Phrase,
     common,
@@ -12,8 +12,8 @@ from sleep_tune.data.toy.phrases import (
     other_number,
     place,
     pronoun_key,
+    reflexive_of,
     someone,
-    something,
     verb_for,
     verb_phrase,
 )
@@ -31,9 +31,10 @@ __all__ = [
     "point",
     "reflexive",
     "report",
-    "subject_question",
     "tell",
     "tell_long",
+    "tell_together",
+    "tell_twice",
     "there",
     "yes_no_question",
 ]
@@ -81,20 +82,37 @@ def have_pronoun(draws: Draws, cast: Cast) -> str:
     return f"{SUBJECT[pronoun_key(subject)]} {verb_phrase(draws, subject)}."
 
 
+def tell_together(draws: Draws, cast: Cast) -> str:
+    """The girl and her dog sleep."""
+    subject = someone(draws, ("person",), None if draws.chance(0.3) else "singular")
+    other = common(
+        draws, draws.pick_early(nouns_of(ANIMATE)), number_of(draws), determiner=POSSESSIVE[pronoun_key(subject)]
+    )
+    both = Phrase(f"{subject.text} and {other.text}", "plural", "n", other.kind)
+    return f"{both.text} {verb_phrase(draws, both)}."
+
+
+def tell_twice(draws: Draws, cast: Cast) -> str:
+    """The girl sees a dog and she runs."""
+    subject = someone(draws, ("person",), "singular") if draws.chance(0.6) else character(draws, cast)
+    again = f"{SUBJECT[pronoun_key(subject)]} {verb_phrase(draws, subject)}"
+    return f"{subject.text} {verb_phrase(draws, subject)} and {again}."
+
+
 def reflexive(draws: Draws, cast: Cast) -> str:
     """The girl helps herself."""
     subject = someone(draws, ("person",), "singular") if draws.chance(0.5) else character(draws, cast)
     if draws.chance(0.1) and " " in subject.text:
         subject = modified(draws, subject)
     verb = verb_for(draws, [verb for verb in ACTIONS if verb.reflexive], subject.kind)
-    return f"{subject.text} {verb.form(subject.number)} {REFLEXIVE[pronoun_key(subject)]}."
+    return f"{subject.text} {verb.form(subject.number)} {reflexive_of(draws, subject)}."
 
 
 def report(draws: Draws, cast: Cast) -> str:
     """Anna says that the dog sleeps; anna says that she sleeps."""
     speaker = person(draws, cast)
     start = f"{speaker.text} {draws.pick_early(REPORTS).form(speaker.number)} that"
-    if draws.chance(0.4):
+    if draws.chance(0.5):
         return f"{start} {SUBJECT[pronoun_key(speaker)]} {verb_phrase(draws, speaker)}."
     subject = character(draws, cast)
     return f"{start} {subject.text} {verb_phrase(draws, subject)}."
@@ -195,13 +213,5 @@ def object_question(draws: Draws, cast: Cast) -> str:
     subject = character(draws, cast)
     verb = verb_for(draws, ACTIONS, subject.kind)
     asked = "who" if draws.pick(verb.objects) in ANIMATE else "what"
-    asks_for = SUBJECT[pronoun_key(subject)] if draws.chance(0.4) else subject.text
-    return f"{asked} {'does' if subject.number == 'singular' else 'do'} {asks_for} {verb.base}?"
-
-
-def subject_question(draws: Draws, cast: Cast) -> str:
-    """Who sleeps? Who sees the boys?"""
-    if draws.chance(0.4):
-        return f"who {draws.pick_early(STATES).third} {place(draws)}?"
-    verb = draws.pick_early(ACTIONS)
-    return f"who {verb.third} {something(draws, verb.objects).text}?"
+    asks_about = SUBJECT[pronoun_key(subject)] if draws.chance(0.6) else subject.text
+    return f"{asked} {'does' if subject.number == 'singular' else 'do'} {asks_about} {verb.base}?"
