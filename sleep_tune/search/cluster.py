@@ -8,6 +8,7 @@ import functools
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -48,6 +49,8 @@ DRIVER_SETTINGS = {
 
 OBJECT_STORE_BYTES = 200_000_000
 """Only reports and configurations pass through it."""
+
+CONNECT_SECONDS = 10.0
 
 VANISH_SECONDS = 15.0
 """How long a Ray that is being ended, by a killed driver for one, has to vanish before it counts as a second Ray."""
@@ -168,21 +171,41 @@ def joined(address: str) -> Iterator[list[Node]]:
     """Join a running cluster; leave it on leaving.
 
     Args:
-        address: as Ray takes it: 'auto' for the cluster that this machine belongs to, or 'host:port'.
+        address: 'auto' for the cluster that this machine belongs to ($RAY_ADDRESS, if set), or 'host:port'.
 
     Raises:
         ClusterError: there is none, it has no dashboard, or this machine belongs to two.
     """
-    with _connected(address=address) as found:
-        _refuse_second({found})
-    # Known by now, the address goes to every process: Ray Train's clean-up would look for one by itself.
+    found = _resolve(address)
+    _refuse_second({found})
+    # Told to every process: Ray Train's clean-up would look for an address by itself, and may find another cluster's.
     with _connected(address=found, environment={"RAY_ADDRESS": found}):
         yield _nodes()
 
 
+def _resolve(address: str) -> str:
+    """The host:port behind `address`, where something answers: Ray itself would try for minutes."""
+    if address == "auto":
+        running = list(_running())
+        address = os.environ.get("RAY_ADDRESS", "auto")
+        if address == "auto":
+            if len(running) != 1:
+                told = "no Ray runs here" if not running else f"there are {', '.join(running)}"
+                raise ClusterError(f"--address auto needs one Ray on this machine, as `ray start` makes it; {told}")
+            address = running[0]
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        raise ClusterError(f"--address must be auto or host:port, as `ray start` prints it; got {address}")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ClusterError(f"--address must be that of a running Ray cluster; {address} gives: {error}") from error
+    return address
+
+
 @contextlib.contextmanager
-def _connected(*, address: str, environment: Mapping[str, str] | None = None, **arguments: Any) -> Iterator[str]:
-    """Connect with `environment` in every process that is started for us; yields the address."""
+def _connected(*, address: str, environment: Mapping[str, str] | None = None, **arguments: Any) -> Iterator[None]:
+    """Connect, with `environment` in every process that is started for us."""
     for key, value in DRIVER_SETTINGS.items():
         os.environ.setdefault(key, value)
     import ray
@@ -193,9 +216,8 @@ def _connected(*, address: str, environment: Mapping[str, str] | None = None, **
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise ClusterError(f"no Ray cluster at {address!r}: {str(error).strip()}") from error
     try:
-        found = ray.get_runtime_context().gcs_address
-        _require_dashboard(found)
-        yield found
+        _require_dashboard(ray.get_runtime_context().gcs_address)
+        yield
     finally:
         ray.shutdown()
 

@@ -28,6 +28,7 @@ from sleep_tune.search.space import (
     Stop,
     Uniform,
 )
+from sleep_tune.search.work import Worker
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Recorder:
         return FakeWorker(seconds=self.seconds, heartbeats=10)(config, report)
 
 
-def study(folder: Path, *, trials: int = 3, workers: int = 1, worker: Recorder) -> Study:
+def study(folder: Path, *, trials: int = 3, workers: int = 1, worker: Worker) -> Study:
     """A small search, its baseline and its finalist over two seeds."""
     space = Space(
         name=folder.name,
