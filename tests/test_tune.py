@@ -1,0 +1,105 @@
+import csv
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+SPACE = """\
+base: {data: toy, data.sentences: 400, data.max_length: 64, tokenizer.vocab_size: 300, model: tiny, budget.passes: 2,
+       evaluation.samples: 16, evaluation.pairs: 24, training.save_model: false}
+parameters:
+  sleep.folds: {choice: [2, 3]}
+  sleep.replay.strategy: {choice: [strict, weighted]}
+stop: {trials: 2}
+baselines: {epochs: {}}
+finalists: {count: 1, seeds: 2}
+"""
+
+
+def tune(*arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tune.py"), *arguments], capture_output=True, text=True, check=False, cwd=folder
+    )
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SPACE)
+    return path
+
+
+def test_help_tells_every_flag_and_section() -> None:
+    told = tune("--help")
+    assert told.returncode == 0
+    for word in (
+        "SPACE",
+        "override",
+        "--plan",
+        "--address",
+        "--launcher",
+        "--dir",
+        "finalists",
+        "first_rung",
+        "Ctrl-C",
+    ):
+        assert word in told.stdout
+    assert max(len(line) for line in told.stdout.splitlines()) <= 120
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "a search space is needed"),
+        (("smal.yaml",), "smal.yaml: there is no such file; did you mean 'small.yaml'?"),
+        (("small.yaml", "stop.trails=4"), "stop.trails"),
+        (("small.yaml", "--launcher", "slurm"), "slurm"),
+        (("small.yaml", "--address", "head"), "--address must be auto or host:port"),
+        (("small.yaml", "resources.workers=1000"), "one trial must fit on the cluster: it needs 1000 worker(s)"),
+        (("small.yaml", "sleep.length.passes=3"), "sleep.length.passes"),
+    ],
+)
+def test_a_mistake_ends_in_one_message_and_leaves_nothing(
+    arguments: tuple[str, ...], message: str, space: Path, tmp_path: Path
+) -> None:
+    told = tune(*arguments, folder=tmp_path)
+    assert told.returncode == 2
+    assert message in told.stderr
+    assert "Traceback" not in told.stderr
+    assert told.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == [space.name]
+
+
+def test_a_plan_starts_nothing(space: Path, tmp_path: Path) -> None:
+    told = tune("small.yaml", "--plan", "stop.trials=5", folder=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "5 trials" in told.stdout
+    assert "slot" in told.stdout
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_search_on_ray_ends_in_a_table_and_is_not_run_again(space: Path, tmp_path: Path) -> None:
+    told = tune("small.yaml", folder=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert told.stderr == ""
+    folder = tmp_path / "results" / "small"
+    rows = list(csv.DictReader((folder / "tables" / "comparison.csv").read_text().splitlines()))
+    assert {row["arm"] for row in rows} >= {"epochs"}
+    assert all(row["seeds"] == "2" for row in rows if row["metric"] == "test/nll")
+    assert "epochs" in told.stdout.split("completed")[-1]
+
+    started = time.monotonic()
+    again = tune("small.yaml", folder=tmp_path)
+    assert time.monotonic() - started < 5
+    assert again.returncode == 0
+    assert again.stdout.strip() in told.stdout
+
+    other = tune("small.yaml", "stop.trials=3", folder=tmp_path)
+    assert other.returncode == 2
+    assert "holds another study: stop.trials is 2 there and 3 here" in other.stderr
