@@ -92,6 +92,10 @@ def build_model(
         )
     finally:
         torch.set_rng_state(before)
+    if not model.tie_embeddings:
+        # The decoder then has a bias of its own and nobody reads this one; DDP waits for a gradient of all that train.
+        head: Any = built.lm_head
+        head.bias.requires_grad_(False)
     trained: PreTrainedModel = built.train()
     return trained
 

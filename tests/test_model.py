@@ -104,6 +104,16 @@ def test_the_saved_folder_opens_by_itself(kind: str, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("tie", [False, True])
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_trained_weight_gets_a_gradient(kind: str, tie: bool) -> None:
+    """DDP waits for the gradient of every weight that is trained."""
+    model = build(kind, tie=tie)
+    input_ids, attention_mask, positions = batch(padded=True)
+    torch.autograd.backward(masked_logits(model, input_ids, attention_mask, positions).square().mean())
+    assert all((parameter.grad is not None) == parameter.requires_grad for parameter in model.parameters())
+
+
 def test_a_row_of_the_greatest_length_fits() -> None:
     model = build().eval()
     with torch.no_grad():
