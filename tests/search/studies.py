@@ -8,9 +8,9 @@ from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.space import Baseline, Choice, Finalists, Parameter, Scheduler, Search, Space, Stop, Uniform
+from sleep_tune.search.space import Baseline, Choice, Finalists, Int, Parameter, Scheduler, Search, Space, Stop, Uniform
 from sleep_tune.search.state import TrialState
-from sleep_tune.search.work import Worker
+from sleep_tune.search.work import Trial, Worker
 
 BASE = RunConfig()
 WORKER = FakeWorker(heartbeats=1)
@@ -35,6 +35,23 @@ def study(**more: Any) -> Space:
         "finalists": Finalists(count=2, seeds=2),
     }
     return Space(**(parts | more))
+
+
+def start(director: Director) -> Trial:
+    """What to train next, which there must be."""
+    trial = director.next()
+    assert isinstance(trial, Trial)
+    return trial
+
+
+def plain(**more: Any) -> Space:
+    """One parameter, no baselines, no finalists."""
+    parts: dict[str, Any] = {
+        "parameters": (Parameter("sleep.folds", Int(1, 30)),),
+        "baselines": {},
+        "finalists": Finalists(count=0, seeds=1),
+    }
+    return study(**(parts | more))
 
 
 def open_search(folder: Path, space: Space | None = None, **more: Any) -> Director:

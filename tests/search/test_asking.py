@@ -1,0 +1,127 @@
+"""What is asked for, what is refused or known already, and when a study asks for no more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import BudgetError, ConfigError
+from sleep_tune.records import Outcome
+from sleep_tune.search.asking import MAX_REPEATS
+from sleep_tune.search.director import Done, Trial, Wait
+from sleep_tune.search.inline import run_inline
+from sleep_tune.search.sampler import Sampler
+from sleep_tune.search.space import (
+    Choice,
+    Int,
+    Parameter,
+    Stop,
+    Uniform,
+)
+from tests.search.studies import WORKER, open_search, outcome, plain, start
+
+
+def test_settings_that_the_budget_refuses_are_asked_again(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(parameters=(Parameter("sleep.folds", Int(20, 60)),)))
+    run_inline(director, WORKER)
+    refused = [t for t in director.trials.values() if t.state == "refused" and t.kind == "budget"]
+    assert refused
+    assert all(t.reason and "sleep.folds must be in [1, 32]" in t.reason for t in refused)
+    assert sum(t.state != "refused" for t in director.trials.values()) == 7
+    director.close()
+
+
+def test_a_choice_that_never_fits_is_refused_at_once(tmp_path: Path) -> None:
+    space = plain(parameters=(Parameter("sleep.folds", Choice((10, 100))),))
+    with pytest.raises(
+        BudgetError, match=r"parameters.sleep.folds: the choice 100 can never be used: sleep.folds must"
+    ):
+        open_search(tmp_path / "x", space)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_choice_that_fits_with_some_others_is_kept(tmp_path: Path) -> None:
+    parameters = (Parameter("sleep.folds", Choice((5, 20))), Parameter("training.batch_size", Choice((32, 128))))
+    open_search(tmp_path / "x", plain(parameters=parameters)).close()
+
+
+def test_repeated_settings_are_not_trained_again(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(parameters=(Parameter("sleep.folds", Choice((2, 5, 10))),)))
+    run_inline(director, WORKER)
+    trained = [t.parameters["sleep.folds"] for t in director.trials.values() if t.state != "refused"]
+    assert sorted(str(folds) for folds in trained) == ["10", "2", "5"]
+    assert director.ended == "all 3 settings of the space have been tried"
+    director.close()
+
+
+def test_in_the_end_a_known_result_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sampler that proposes one thing only: the search must end all the same, and train it once."""
+    monkeypatch.setattr(Sampler, "ask", lambda self, number, explore=False: {"sleep.replay.ratio": 0.5})
+    trained: list[str] = []
+
+    def count(config: RunConfig, report: Any) -> Outcome:
+        trained.append(config.run.name)
+        return WORKER(config, report)
+
+    space = plain(parameters=(Parameter("sleep.replay.ratio", Uniform(0.1, 0.9)),), stop=Stop(trials=3))
+    director = open_search(tmp_path / "x", space)
+    run_inline(director, count)
+    assert trained == ["t0001"]
+    first, *others = (trial for trial in director.trials.values() if trial.state != "refused")
+    assert [(t.state, t.value, t.repeats, t.seconds) for t in others] == [("completed", first.value, "t0001", 0.0)] * 2
+    assert director.counts()["refused"] == 2 * MAX_REPEATS
+    director.close()
+
+
+def test_a_known_result_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sampler, "ask", lambda self, number, explore=False: {"sleep.replay.ratio": 0.5})
+    director = open_search(tmp_path / "x", plain(parameters=(Parameter("sleep.replay.ratio", Uniform(0.1, 0.9)),)))
+    first = start(director)
+    assert director.next() == Wait()
+    asked = len(director.trials)
+    assert director.next() == Wait()
+    assert len(director.trials) == asked
+    director.on_end(first.id, outcome("completed", 1.0))
+    assert director.next() == Done()
+    director.close()
+
+
+@pytest.mark.parametrize(
+    ("stop", "told", "trials"),
+    [
+        (Stop(trials=3), "stop.trials: 3 trials", 3),
+        (Stop(gpu_hours=4.0), "stop.gpu_hours: 4.00 GPU-hours", 2),
+        (Stop(hours=1.0), "stop.hours: 1.00 hours", 3),
+        (Stop(no_improvement=2), "stop.no_improvement: 2 completed trials without a new best", 3),
+    ],
+)
+def test_stops(stop: Stop, told: str, trials: int, tmp_path: Path) -> None:
+    """Each trial takes 20 minutes of wall clock, and says that it took an hour on its two GPUs."""
+    now = [0.0]
+    director = open_search(tmp_path / "x", plain(stop=stop), gpus=2.0, clock=lambda: now[0])
+    while isinstance(trial := director.next(), Trial):
+        now[0] += 1200
+        director.on_end(trial.id, outcome("completed", 5.0 + len(director.trials)))
+    assert director.ended == told
+    assert len(director.trials) == trials
+    director.close()
+
+
+def test_hours_are_summed_over_sessions(tmp_path: Path) -> None:
+    now = [0.0]
+    space = plain(stop=Stop(hours=1.0))
+    for _ in range(2):
+        director = open_search(tmp_path / "x", space, clock=lambda: now[0])
+        start(director)
+        now[0] += 1200
+        director.close()
+        now[0] += 10_000
+    director = open_search(tmp_path / "x", space, clock=lambda: now[0])
+    assert director.seconds() == 2400
+    director.close()
+
+
+def test_gpu_hours_without_gpus_never_end(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="gpu_hours alone never ends a search without GPUs"):
+        open_search(tmp_path / "x", plain(stop=Stop(gpu_hours=1.0)))
