@@ -57,6 +57,10 @@ class Line:
         return self._room.call.remote(self._slot, method, *arguments)
 
 
+class Dismissed(Exception):
+    """Raised out of `report`: the search is over, or the job is another process's. The run is left as it stands."""
+
+
 class _Reporter:
     """`report` as a run is given it: heartbeats leave without waiting, rungs wait for their decision."""
 
@@ -68,18 +72,25 @@ class _Reporter:
 
     def __call__(self, progress: Progress) -> Decision:
         if progress.rung is not None:
-            decision: Decision = self._line.call("rung", self._job.key, self._rank, progress)
-            return decision
-        if self._rank != 0:
-            return Decision.CONTINUE
-        earlier = Decision.CONTINUE
-        if self._sent is not None:
-            answered, _ = ray.wait([self._sent], timeout=0)
-            if not answered:
-                return earlier
-            earlier = ray.get(self._sent)
-        self._sent = self._line.send("beat", self._job.key, progress)
-        return earlier
+            return self._heed(self._line.call("rung", self._job.key, self._rank, progress))
+        if self._rank == 0 and self._is_answered():
+            self._sent = self._line.send("beat", self._job.key, progress)
+        return Decision.CONTINUE
+
+    def _is_answered(self) -> bool:
+        """Whether the last heartbeat, if there was one, has been answered."""
+        if self._sent is None:
+            return True
+        answered, _ = ray.wait([self._sent], timeout=0)
+        if answered:
+            self._heed(ray.get(self._sent))
+        return bool(answered)
+
+    @staticmethod
+    def _heed(answer: Decision | None) -> Decision:
+        if answer is None:
+            raise Dismissed
+        return answer
 
 
 def train_jobs(settings: dict[str, Any]) -> None:
@@ -98,13 +109,17 @@ def train_jobs(settings: dict[str, Any]) -> None:
         if job is False:
             return
         if job is not True:
-            line.call("end", rank, _train(settings["worker"], job, _Reporter(line, job, rank)))
+            message = _train(settings["worker"], job, _Reporter(line, job, rank))
+            if message is not None:
+                line.call("end", rank, message)
 
 
-def _train(worker: Worker, job: Job, report: Report) -> Ended | Failed | Refused:
+def _train(worker: Worker, job: Job, report: Report) -> Ended | Failed | Refused | None:
     with printing_to(Path(job.log)):
         try:
             outcome = worker(from_dict(job.config), report)
+        except Dismissed:
+            return None
         except RayActorError:
             raise  # the mailbox is gone, and the search with it
         except UserError as error:

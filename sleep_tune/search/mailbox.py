@@ -7,7 +7,9 @@ Four rules:
 - A heartbeat is never waited for. Only the latest is kept, and one that a rung has overtaken is dropped.
 - A rung's report is answered when the driver has decided; every rank that asks gets the same answer.
 - A worker that asks for a job while it still holds one is a new process in a dead one's place: the job was lost.
-- What comes for a job that is no longer the slot's (an old process that outlived its slot) is ignored and told to stop.
+- What comes for a job that is no longer the slot's (an old process that outlived its attempt, or a search that is over)
+  is ignored, and answered with None: leave off, and touch nothing. To stop, as a rung decides, ends a run and clears
+  its checkpoints; these are the next attempt's.
 """
 
 import asyncio
@@ -192,7 +194,7 @@ class Mailbox:
         await self._notify()
 
     async def close(self) -> None:
-        """Give out no more jobs; reports are answered with stop, and whoever waits is let go."""
+        """Give out no more jobs, answer every report with None, and let whoever waits go."""
         self._closed = True
         await self._notify()
 
@@ -224,15 +226,15 @@ class Mailbox:
         assert self._job is not None
         return self._job
 
-    async def beat(self, key: Key, progress: Progress) -> Decision:
-        """Remember a heartbeat. The answer is stop only if the run is no longer wanted."""
+    async def beat(self, key: Key, progress: Progress) -> Decision | None:
+        """Remember a heartbeat."""
         if not self._wanted(key):
-            return Decision.STOP
+            return None
         self._beat = Heard(trial=key[0], attempt=key[1], progress=progress)
         await self._notify()
         return Decision.CONTINUE
 
-    async def rung(self, key: Key, rank: int, progress: Progress) -> Decision:
+    async def rung(self, key: Key, rank: int, progress: Progress) -> Decision | None:
         """Report a rung (rank 0's is the one that is read) and wait for the decision."""
         rung = progress.rung
         assert rung is not None, "a report without a rung is a heartbeat"
@@ -242,7 +244,7 @@ class Mailbox:
             self._messages.append(Heard(trial=key[0], attempt=key[1], progress=progress))
             await self._notify()
         await self._until(lambda: not self._wanted(key) or rung in self._decisions)
-        return self._decisions[rung] if self._wanted(key) else Decision.STOP
+        return self._decisions[rung] if self._wanted(key) else None
 
     async def end(self, rank: int, message: Ended | Failed | Refused) -> None:
         """Say how the run ended. Rank 0's outcome counts, and any rank's failure."""

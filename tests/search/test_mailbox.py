@@ -149,13 +149,15 @@ def test_a_dead_workers_wait_takes_no_job() -> None:
     run(scene())
 
 
-def test_an_earlier_attempt_is_told_to_stop_and_not_heard() -> None:
+def test_an_earlier_attempt_is_dismissed_and_not_heard() -> None:
+    """To be told to stop, it would have cleared the checkpoints that the later attempt goes on from."""
+
     async def scene() -> None:
         box = Mailbox(1)
         await box.put(job(attempt=2))
         await box.take(0)
-        assert await box.beat(job(attempt=1).key, progress(1)) is Decision.STOP
-        assert await box.rung(job(attempt=1).key, 0, progress(500, rung=500)) is Decision.STOP
+        assert await box.beat(job(attempt=1).key, progress(1)) is None
+        assert await box.rung(job(attempt=1).key, 0, progress(500, rung=500)) is None
         await box.end(0, ended(job(attempt=1)))
         await box.answer(job(attempt=1).key, 500, Decision.CONTINUE)
         assert await box.next(SOON) is None
@@ -242,9 +244,9 @@ def test_closing_lets_everyone_go() -> None:
         listening = asyncio.create_task(box.next(60))
         await box.next(SOON)
         await box.close()
-        assert await report is Decision.STOP
+        assert await report is None
         assert isinstance(await listening, GroupEnded | Heard)
-        assert await box.beat(job().key, progress(600)) is Decision.STOP
+        assert await box.beat(job().key, progress(600)) is None
         assert await box.take(1) is False
         assert isinstance(await box.next(SOON), GroupEnded)
 
