@@ -22,8 +22,8 @@ from sleep_tune.config.schema import (
 )
 from sleep_tune.records import Decision, Progress
 
-DATA = DataConfig(sentences=300, max_length=32)
-TOKENIZER = TokenizerConfig(vocab_size=300)
+DATA = DataConfig(sentences=500, max_length=32)
+TOKENIZER = TokenizerConfig(vocab_size=512)
 
 
 def make_config(folder: Path, *, rungs: tuple[float, ...] = (), sleep: bool = True, **training: Any) -> RunConfig:

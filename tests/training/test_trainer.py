@@ -106,7 +106,7 @@ def test_losses_are_transformers_own(kind: str, corpus: Corpus, tmp_path: Path) 
     )
     theirs.train()
     expected = [line["loss"] for line in theirs.state.log_history if "loss" in line]
-    assert len(ours) == len(expected) > 60
+    assert len(ours) == len(expected) > 40
     assert ours == pytest.approx(expected, rel=2e-4)
     assert ours[0] == pytest.approx(expected[0], rel=1e-6)
     assert ours[-1] < ours[0]
@@ -122,8 +122,8 @@ def test_accumulation_is_a_larger_batch(corpus: Corpus, tmp_path: Path) -> None:
         config.training.masking.probability = 0.9
         train(config, go_on, corpus=corpus, evaluate=weigh)
     many, one = (read_lines(tmp_path / folder, "train") for folder in ("many", "one"))
-    assert [line["words_seen"] for line in many[:5]] == [line["words_seen"] for line in one[:5]]
-    assert [line["loss"] for line in many[:5]] == pytest.approx([line["loss"] for line in one[:5]], rel=0.03)
+    assert [line["words_seen"] for line in many[:4]] == [line["words_seen"] for line in one[:4]]
+    assert [line["loss"] for line in many[:4]] == pytest.approx([line["loss"] for line in one[:4]], rel=0.03)
 
 
 @pytest.mark.slow
