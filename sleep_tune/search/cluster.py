@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from sleep_tune.errors import ClusterError
 from sleep_tune.search.reaper import watched
 from sleep_tune.search.space import Resources
 
-__all__ = ["Node", "Seats", "joined", "plan_seats", "started", "this_machine"]
+__all__ = ["Node", "Seats", "joined", "plan_seats", "refuse_second", "started", "this_machine"]
 
 SETTINGS = {
     # Ray Train looks for dead and finished workers this often (seconds); 2 s is its default.
@@ -52,7 +52,7 @@ OBJECT_STORE_BYTES = 200_000_000
 
 CONNECT_SECONDS = 10.0
 
-VANISH_SECONDS = 15.0
+VANISH_SECONDS = 10.0
 """How long a Ray that is being ended, by a killed driver for one, has to vanish before it counts as a second Ray."""
 
 
@@ -146,7 +146,7 @@ def started(node: Node) -> Iterator[list[Node]]:
     Raises:
         ClusterError: another Ray runs on this machine, or this one does not come up whole.
     """
-    _refuse_second(set())
+    refuse_second()
     folder = Path(tempfile.mkdtemp(prefix="sleep-tune-ray-", dir=_short_folder()))
     # A token in the environment spares the user's home the file that Ray would leave there.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -177,7 +177,7 @@ def joined(address: str) -> Iterator[list[Node]]:
         ClusterError: there is none, it has no dashboard, or this machine belongs to two.
     """
     found = _resolve(address)
-    _refuse_second({found})
+    refuse_second({found})
     # Told to every process: Ray Train's clean-up would look for an address by itself, and may find another cluster's.
     with _connected(address=found, environment={"RAY_ADDRESS": found}):
         yield _nodes()
@@ -251,8 +251,12 @@ def _require_dashboard(address: str, patience: float = 30.0) -> None:
             time.sleep(0.5)
 
 
-def _refuse_second(own: set[str]) -> None:
-    """Refuse a machine where a Ray other than `own` runs: Ray Train's clean-up can take one for the other."""
+def refuse_second(own: Collection[str] = ()) -> None:
+    """Refuse a machine where a Ray other than `own` runs: Ray Train's clean-up can take one for the other.
+
+    Raises:
+        ClusterError: there is one, and it does not vanish as one that is being ended does.
+    """
     end = time.monotonic() + VANISH_SECONDS
     while others := {address: pid for address, pid in _running().items() if address not in own}:
         if time.monotonic() > end:

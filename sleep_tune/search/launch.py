@@ -181,6 +181,8 @@ class Study:
             fresh.director = director
             if director.finished:
                 return
+            if launcher == "ray" and address is None:
+                cluster.refuse_second()
             if address is None:
                 stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))
             console.print(f"{self.folder}: {seats.describe()}", highlight=False, soft_wrap=True)

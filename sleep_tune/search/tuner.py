@@ -76,6 +76,8 @@ class Desk:
 
     def next(self, tune_id: str) -> Trial | Done | None:
         """The trial to start under Tune's `tune_id`; None: ask later; Done: there will be no more."""
+        if self.interrupted():
+            return Done()
         trial = self.again.popleft() if self.again else self.director.next()
         if isinstance(trial, Done):
             return None if self.trials else trial  # a live trial may yet lose its slot and need another
@@ -129,7 +131,8 @@ class DirectedSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's name; None for none yet; FINISHED for no more."""
-        trial = self._desk.guard(lambda: self._desk.next(trial_id))
+        # With nothing running, Tune would ask again for ever when told to ask later.
+        trial = self._desk.guard(lambda: self._desk.next(trial_id), Done())
         if isinstance(trial, Done):
             return str(Searcher.FINISHED)
         return None if trial is None else {"trial": trial.id}

@@ -1,8 +1,9 @@
-"""Whole searches on a real Ray, in processes of their own, with a worker that trains nothing."""
+"""The desk by itself; whole searches on a real Ray, in processes of their own, with a worker that trains nothing."""
 
 import contextlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -21,7 +22,7 @@ from sleep_tune.search.reaper import reap
 SCRIPT = Path(__file__).with_name("fake_search.py")
 PATIENCE = 150.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 
 class Driver:
@@ -99,6 +100,46 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
             driver.process.kill()
 
 
+def desk(director: object, *, interrupted: bool = False) -> Any:
+    from sleep_tune.search.tuner import Desk
+
+    return Desk(cast(Any, director), None, Path("logs"), lambda: interrupted, lambda: None)
+
+
+class Broken:
+    """A director whose disk is full."""
+
+    def next(self) -> None:
+        """Fail."""
+        raise OSError("no space left")
+
+
+def test_a_director_that_raises_ends_the_search() -> None:
+    """Told to ask later with nothing running, Tune asks for ever; an exception of ours it would carry on with."""
+    from ray.tune.search import Searcher
+
+    from sleep_tune.search.tuner import DirectedSearcher
+
+    broken = desk(Broken())
+    searcher = DirectedSearcher(broken)
+    assert searcher.suggest("a") == Searcher.FINISHED
+    assert str(broken.error) == "no space left"
+    assert searcher.suggest("b") == Searcher.FINISHED
+    assert broken.guard(lambda: "not called", "otherwise") == "otherwise"
+
+
+def test_an_interrupted_search_starts_nothing_more() -> None:
+    from sleep_tune.search.work import Done
+
+    assert isinstance(desk(Broken(), interrupted=True).next("a"), Done)
+
+
+def test_tune_may_pickle_the_desk() -> None:
+    """Tune pickles what it is given, for a restoration; open logs and displays cannot be."""
+    pickle.loads(pickle.dumps(desk(line for line in "unpicklable")))
+
+
+@pytest.mark.slow
 def test_killed_workers_and_slots_resume_their_trial(start: Callable[..., Driver]) -> None:
     driver = start("--seconds", "4", "--diverge", "t0003")
     driver.until(lambda: driver.count("report") >= 1)
@@ -128,6 +169,7 @@ def test_killed_workers_and_slots_resume_their_trial(start: Callable[..., Driver
     assert not (driver.folder / "logs" / "ray").exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_and_a_killed_search_go_on_where_they_were(start: Callable[..., Driver]) -> None:
     """Ctrl-C, then kill -9, then to the end: nothing is lost, repeated, or left running."""
     driver = start("--seconds", "4")
@@ -163,6 +205,7 @@ def test_a_stopped_and_a_killed_search_go_on_where_they_were(start: Callable[...
     assert driver.events() == events
 
 
+@pytest.mark.slow
 def test_two_workers_train_one_trial_and_a_bug_stops_the_search(start: Callable[..., Driver]) -> None:
     driver = start("--workers", "2", "--bug", "t0002")
     assert driver.wait() == 1
@@ -180,6 +223,7 @@ def test_two_workers_train_one_trial_and_a_bug_stops_the_search(start: Callable[
     assert driver.leaves_nothing()
 
 
+@pytest.mark.slow
 def test_a_cluster_is_joined_and_a_second_ray_refused(start: Callable[..., Driver], tmp_path: Path) -> None:
     """Ray Train's clean-up takes one Ray for the other, so that a live trial's resources could be freed."""
     environment = os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
