@@ -63,8 +63,10 @@ class Display:
         self._clock = clock
         self._began = clock()
         self._work_before = work_done(director.trials.values())
-        is_live = self._console.is_terminal if interactive is None else interactive
-        self._live = Live(console=self._console, auto_refresh=False) if is_live else None
+        self._live: Live | None = None
+        if self._console.is_terminal if interactive is None else interactive:
+            # What libraries print is sent to a file; by default rich would bring it back onto this console.
+            self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._drawn = -math.inf
         self._spoke = self._began
         self._told = {name: _Told(trial) for name, trial in director.trials.items()}

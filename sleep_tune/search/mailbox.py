@@ -23,7 +23,19 @@ from typing import Any
 from sleep_tune.errors import UserError
 from sleep_tune.records import Decision, Outcome, Progress
 
-__all__ = ["Ended", "Failed", "GroupEnded", "Heard", "Job", "Lost", "MailRoom", "Mailbox", "Message", "Refused"]
+__all__ = [
+    "Closed",
+    "Ended",
+    "Failed",
+    "GroupEnded",
+    "Heard",
+    "Job",
+    "Lost",
+    "MailRoom",
+    "Mailbox",
+    "Message",
+    "Refused",
+]
 
 TAKE_SECONDS = 1.0
 """A worker's wait for a job is answered at least this often: a dead worker's wait could otherwise swallow a job."""
@@ -94,12 +106,17 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupEnded:
-    """The slot's worker group is gone for good, or the mailbox was closed: no job will be taken any more."""
+    """The slot's worker group is gone for good: no job will be taken any more."""
 
     reason: str
 
 
-Message = Heard | Ended | Failed | Refused | Lost | GroupEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """The mailbox was closed: the search is over."""
+
+
+Message = Heard | Ended | Failed | Refused | Lost | GroupEnded | Closed
 """What a slot hears of its workers."""
 
 Key = tuple[str, int]
@@ -150,7 +167,7 @@ class Mailbox:
         if self._messages:
             return self._messages.pop(0)
         beat, self._beat = self._beat, None
-        return beat or (GroupEnded(reason="the mailbox was closed") if self._closed else None)
+        return beat or (Closed() if self._closed else None)
 
     async def answer(self, key: Key, rung: int, decision: Decision) -> None:
         """Decide on the report of `rung`, for every rank of the job `key`."""

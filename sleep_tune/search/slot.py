@@ -13,7 +13,7 @@ from ray import tune
 from ray.exceptions import RayActorError
 
 from sleep_tune.search.group import Group, GroupPlan, Line
-from sleep_tune.search.mailbox import Ended, Failed, GroupEnded, Refused
+from sleep_tune.search.mailbox import Closed, Ended, Failed, GroupEnded, Refused
 from sleep_tune.search.work import Worker
 
 __all__ = ["GRACE_SECONDS", "Slot"]
@@ -66,7 +66,7 @@ class Slot(tune.Trainable):
                 self._line.call("give_up")
         if isinstance(message, GroupEnded):
             raise RuntimeError(message.reason)
-        return {"message": message, "slot": self._name, "done": isinstance(message, Ended | Failed | Refused)}
+        return {"message": message, "slot": self._name, "done": isinstance(message, Ended | Failed | Refused | Closed)}
 
     def cleanup(self) -> None:
         """Let the workers go: asked first, then ended."""

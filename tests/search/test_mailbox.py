@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.search.mailbox import Ended, Failed, GroupEnded, Heard, Job, Lost, Mailbox, MailRoom
+from sleep_tune.search.mailbox import Closed, Ended, Failed, GroupEnded, Heard, Job, Lost, Mailbox, MailRoom
 
 SOON = 0.05
 
@@ -245,10 +245,10 @@ def test_closing_lets_everyone_go() -> None:
         await box.next(SOON)
         await box.close()
         assert await report is None
-        assert isinstance(await listening, GroupEnded | Heard)
+        assert isinstance(await listening, Closed | Heard)
         assert await box.beat(job().key, progress(600)) is None
         assert await box.take(1) is False
-        assert isinstance(await box.next(SOON), GroupEnded)
+        assert await box.next(SOON) == Closed()
 
     run(scene())
 
