@@ -17,109 +17,15 @@ import inspect
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from sleep_tune.errors import UserError
 from sleep_tune.records import Decision, Outcome, Progress
+from sleep_tune.search.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Key, Lost, Message, Refused
 
-__all__ = [
-    "Closed",
-    "Ended",
-    "Failed",
-    "GroupEnded",
-    "Heard",
-    "Job",
-    "Lost",
-    "MailRoom",
-    "Mailbox",
-    "Message",
-    "Refused",
-]
+__all__ = ["MailRoom", "Mailbox"]
 
 TAKE_SECONDS = 1.0
 """A worker's wait for a job is answered at least this often: a dead worker's wait could otherwise swallow a job."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One attempt at one trial."""
-
-    trial: str
-    attempt: int
-    config: dict[str, Any]
-    """The run's configuration as nested plain values."""
-    log: str
-    """Absolute path of the file that takes what the workers print during this job."""
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """What tells this job from every other one."""
-        return self.trial, self.attempt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """A heartbeat, or with a rung a report that waits for its decision."""
-
-    trial: str
-    attempt: int
-    progress: Progress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """The run ended by itself or as it was told."""
-
-    trial: str
-    attempt: int
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """The run raised."""
-
-    trial: str
-    attempt: int
-    kind: str
-    """diverged, out_of_memory or bug."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """The run met the user's mistake, a full disk for one: the search stops with this message."""
-
-    trial: str
-    attempt: int
-    error: UserError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
-    """A worker process died with the job; its successor waits to be told what to do."""
-
-    trial: str
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupEnded:
-    """The slot's worker group is gone for good: no job will be taken any more."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
-    """The mailbox was closed: the search is over."""
-
-
-Message = Heard | Ended | Failed | Refused | Lost | GroupEnded | Closed
-"""What a slot hears of its workers."""
-
-Key = tuple[str, int]
 
 
 class Mailbox:

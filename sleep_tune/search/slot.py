@@ -13,7 +13,7 @@ from ray import tune
 from ray.exceptions import RayActorError
 
 from sleep_tune.search.group import Group, GroupPlan, Line
-from sleep_tune.search.mailbox import Closed, Ended, Failed, GroupEnded, Refused
+from sleep_tune.search.messages import Closed, Ended, Failed, GroupEnded, Refused
 from sleep_tune.search.work import Worker
 
 __all__ = ["GRACE_SECONDS", "Slot"]

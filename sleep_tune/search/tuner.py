@@ -21,7 +21,8 @@ from ray.tune.search import Searcher
 from sleep_tune.search.cluster import Seats
 from sleep_tune.search.director import Director
 from sleep_tune.search.group import GroupPlan
-from sleep_tune.search.mailbox import Ended, Failed, Heard, Job, Lost, MailRoom, Refused
+from sleep_tune.search.mailbox import MailRoom
+from sleep_tune.search.messages import Ended, Failed, Heard, Job, Lost, Refused
 from sleep_tune.search.slot import Slot
 from sleep_tune.search.work import Done, Trial, Worker
 

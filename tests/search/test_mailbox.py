@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.search.mailbox import Closed, Ended, Failed, GroupEnded, Heard, Job, Lost, Mailbox, MailRoom
+from sleep_tune.search.mailbox import Mailbox, MailRoom
+from sleep_tune.search.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Lost
 
 SOON = 0.05
 
