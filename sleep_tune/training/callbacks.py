@@ -177,6 +177,6 @@ class Saver(TrainerCallback):
         ours = session.state()
         session.peers.wait()
         if session.peers.leads:
-            folder = session.folder / f"checkpoint-{state.global_step}"
+            folder = session.attempt / f"checkpoint-{state.global_step}"
             complete(folder, session.feed.stream.state_dict(), ours)
             remove_older(folder)

@@ -1,5 +1,6 @@
 """Where and how a run computes: device, precision, and transformers' options that follow. Knows no data."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -7,12 +8,13 @@ from transformers import TrainingArguments
 
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import ConfigError
+from sleep_tune.training.peers import Peers
 
 __all__ = ["choose_device", "device_name", "training_arguments"]
 
 
-def choose_device(training: TrainingConfig) -> torch.device:
-    """The device asked for; with 'auto', a GPU if there is one.
+def choose_device(training: TrainingConfig, peers: Peers) -> torch.device:
+    """The device asked for; with 'auto', a GPU if there is one: the first, or this process's of several.
 
     Raises:
         ConfigError: a GPU was asked for, and torch finds none.
@@ -20,12 +22,14 @@ def choose_device(training: TrainingConfig) -> torch.device:
     found = torch.cuda.is_available()
     if training.device == "cuda" and not found:
         raise ConfigError("training.device must be a device that torch finds; got 'cuda', and there is only 'cpu'")
-    return torch.device("cpu" if training.device == "cpu" or not found else "cuda")
+    if training.device == "cpu" or not found:
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if peers.size > 1 else 0)
 
 
 def device_name(device: torch.device) -> str:
     """The device as torch names it: 'cpu', 'NVIDIA H100 80GB HBM3'."""
-    return torch.cuda.get_device_name() if device.type == "cuda" else device.type
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def training_arguments(config: RunConfig, folder: Path, device: torch.device, *, max_updates: int) -> TrainingArguments:

@@ -33,6 +33,7 @@ class ProgressBar(TrainerCallback):
                 unit=" words",
                 unit_scale=True,
                 mininterval=0.25,
+                delay=1e-3,  # the first picture is that of the first update
                 dynamic_ncols=True,
             )
 

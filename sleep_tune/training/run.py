@@ -77,7 +77,7 @@ def train(
         corpus = prepare(config.data, config.tokenizer)
     if evaluate is None:
         evaluate = Evaluator(corpus, config.evaluation, config.data.seed)
-    device = choose_device(config.training)
+    device = choose_device(config.training, peers)
     stream = open_stream(config, corpus, peers)
     model = build_model(
         config.model,
@@ -93,27 +93,16 @@ def train(
         stack.enter_context(quiet_libraries())
         stack.enter_context(undistracted(peers))
         stack.enter_context(using_threads(config.training.threads))
-        interrupts = stack.enter_context(caught_interrupts(show_progress))
         session = open_session(config, folder, stream, corpus, device, peers)
         stack.enter_context(session.journal)
         examine = Examiner(session, evaluate)
-        stopped = _spend_budget(config, session, model, examine, report, interrupts, show_progress=show_progress)
-        interrupts.end()
-        metrics = {} if stopped else _conclude(config, session, folder, model, examine, report, corpus.tokenizer_dir)
-        outcome = Outcome(
-            state="stopped" if stopped else "completed",
-            words_seen=session.course.words_seen,
-            updates=session.course.updates,
-            seconds=session.course.seconds,
-            flops=count_flops(
-                model.config,
-                tokens=session.feed.num_tokens,
-                predicted=session.feed.num_predicted,
-                length=corpus.train.max_length,
-            ),
-            device=device_name(device),
-            metrics=metrics,
-        )
+        with caught_interrupts(show_progress) as interrupts:
+            stopped = _spend_budget(config, session, model, examine, report, interrupts, show_progress=show_progress)
+            interrupts.end()
+        if not stopped and config.training.save_model and peers.leads:
+            write_model(folder, model, corpus.tokenizer_dir)
+        metrics = {} if stopped else _examine_at_end(config, session, model, examine, report)
+        outcome = _outcome(session, model, corpus, metrics, state="stopped" if stopped else "completed")
         if peers.leads:
             if not stopped:
                 write_outcome(folder, outcome.to_json())
@@ -151,7 +140,7 @@ def _spend_budget(
         trainer = SleepTrainer(
             model,
             training_arguments(
-                config, session.folder, session.device, max_updates=session.feed.stream.plan.budget_words
+                config, session.attempt, session.device, max_updates=session.feed.stream.plan.budget_words
             ),
             feed=session.feed,
             meter=session.meter,
@@ -171,30 +160,40 @@ def _spend_budget(
     return rungs.stopped
 
 
-def _conclude(
-    config: RunConfig,
-    session: Session,
-    run: Path,
-    model: PreTrainedModel,
-    examine: Examiner,
-    report: Report,
-    tokenizer: Path,
+def _examine_at_end(
+    config: RunConfig, session: Session, model: PreTrainedModel, examine: Examiner, report: Report
 ) -> dict[str, float]:
-    """Save the model, evaluate it on dev and test, and report the last rung: the budget itself.
+    """Evaluate on dev and test, and report the last rung: the budget itself.
 
     Returns:
         The metrics of both splits. Only those of dev are reported, since a search must not look at test.
     """
     course, leads = session.course, session.peers.leads
-    if config.training.save_model and leads:
-        write_model(run, model, tokenizer)
     metrics: dict[str, float] = {}
     for split in ("dev", "test") if config.evaluation.test else ("dev",):
         measured = examine(model, split, course.budget_words)
         progress = course.progress(rung=course.budget_words, metrics=measured)
         if leads:
-            write_evaluation(run, split, progress)
+            write_evaluation(session.run, split, progress)
         if leads and split == "dev":
             report(progress)
         metrics |= measured
     return metrics
+
+
+def _outcome(
+    session: Session, model: PreTrainedModel, corpus: Corpus, metrics: dict[str, float], *, state: str
+) -> Outcome:
+    """How the run ended and what it cost."""
+    feed = session.feed
+    return Outcome(
+        state=state,
+        words_seen=session.course.words_seen,
+        updates=session.course.updates,
+        seconds=session.course.seconds,
+        flops=count_flops(
+            model.config, tokens=feed.num_tokens, predicted=feed.num_predicted, length=corpus.train.max_length
+        ),
+        device=device_name(session.device),
+        metrics=metrics,
+    )

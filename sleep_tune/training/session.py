@@ -28,8 +28,10 @@ __all__ = ["Session", "open_session", "open_stream"]
 class Session:
     """What the parts of one attempt share."""
 
-    folder: Path
-    """attempt-<n>, where its checkpoints go."""
+    run: Path
+    """The run's folder."""
+    attempt: Path
+    """attempt-<n> in it, where checkpoints go."""
     checkpoint: Checkpoint | None
     """Where it goes on from."""
     identity: Mapping[str, object]
@@ -107,9 +109,9 @@ def open_session(
         feed.num_tokens, feed.num_predicted = state["num_tokens"], state["num_predicted"]
         meter.load_state_dict(state["meter"])
     course = Course(feed, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
-    folder = peers.first(make_attempt(run) if peers.leads else None)
+    attempt = peers.first(make_attempt(run) if peers.leads else None)
     journal = Journal(run / "metrics.jsonl", keep=state.get("journal_bytes", 0), writes=peers.leads)
-    return Session(folder, checkpoint, identity, device, peers, feed, meter, course, journal)
+    return Session(run, attempt, checkpoint, identity, device, peers, feed, meter, course, journal)
 
 
 def _check(run: Path, checkpoint: Checkpoint, identity: Mapping[str, object]) -> None:

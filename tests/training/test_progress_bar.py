@@ -1,0 +1,56 @@
+"""What a run by hand shows."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.training.run import train
+from tests.training.runs import go_on, make_config, weigh
+
+
+@pytest.mark.slow
+def test_without_a_terminal_it_is_a_line_at_every_tenth(
+    corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(make_config(tmp_path, log_ratio=0.01), go_on, corpus=corpus, evaluate=weigh, show_progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert 8 <= len(lines) <= 10
+    assert re.fullmatch(r"pass 1/2 · (wake|sleep) \d/3 · loss \d\.\d{3} · words [\d,]+/[\d,]+ · \d+ s", lines[0])
+
+
+ON_A_TERMINAL = """
+import fcntl, os, struct, sys, termios
+fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+from pathlib import Path
+from sleep_tune.training.run import train
+from tests.training.runs import go_on, make_config, weigh
+train(make_config(Path(sys.argv[1])), go_on, evaluate=weigh, show_progress=True)
+"""
+
+
+@pytest.mark.slow
+def test_on_a_terminal_it_is_a_bar(corpus: Corpus, tmp_path: Path) -> None:
+    """With pass, phase, loss, words, speed and the time left."""
+    reader, writer = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL, str(tmp_path)], stderr=writer, cwd=Path(__file__).parents[2]
+    )
+    os.close(writer)
+    shown = b""
+    try:
+        while part := os.read(reader, 4096):
+            shown += part
+    except OSError:  # how Linux says that the other end was closed
+        pass
+    os.close(reader)
+    assert process.wait(timeout=60) == 0
+    last = [text for text in shown.decode().replace("\r", "\n").split("\n") if text.strip()][-1]
+    pattern = (
+        r"pass 2/2 · (wake|sleep) \d/3 · loss \d\.\d{3} · words [\d,]+/[\d,]+ \|.{20}\| .*words/s · \d\d:\d\d left"
+    )
+    assert re.fullmatch(pattern, last.strip())
