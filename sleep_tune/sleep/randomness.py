@@ -26,7 +26,7 @@ class Purpose(enum.IntEnum):
     INIT = 6
     """The model's first weights."""
     DROPOUT = 7
-    """Dropout, with torch's own generator."""
+    """Which elements dropout drops; indices: the batch, the process among those that train the run."""
     EVALUATION = 8
     """Which rows, masks and pairs an evaluation draws."""
 
