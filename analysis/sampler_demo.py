@@ -87,13 +87,14 @@ def read(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepStream":
     from sleep_tune.training.session import open_stream
 
     samples, training = corpus.train, config.training
-    stream = open_stream(config, corpus, Peers())
+    alone = Peers()
+    stream = open_stream(config, corpus, alone)
     if not stream.plan.sleeps:
         raise BudgetError("a run must sleep to replay something; this one spends its whole budget awake")
     if stream.plan.passes is not None and cycles > stream.plan.passes * stream.folds:
         raise BudgetError(f"--cycles must be at most {int(stream.plan.passes * stream.folds)}; got {cycles}")
-    device = choose_device(training)
-    feed = Feed(stream, samples, training.masking, seed=training.seed, device=device, peers=Peers())
+    device = choose_device(training, alone)
+    feed = Feed(stream, samples, training.masking, seed=training.seed, device=device, peers=alone)
     model = build_model(
         config.model,
         vocab_size=samples.vocab_size,
