@@ -63,6 +63,7 @@ class Display:
         self._clock = clock
         self._began = clock()
         self._work_before = work_done(director.trials.values())
+        self._is_working = False
         self._live: Live | None = None
         if self._console.is_terminal if interactive is None else interactive:
             # What libraries print is sent to a file; by default rich would bring it back onto this console.
@@ -88,6 +89,9 @@ class Display:
     def refresh(self) -> None:
         """Show what has changed; returns at once where nothing is due."""
         now = self._clock()
+        if not self._is_working and (work := work_done(self._director.trials.values())) > self._work_before:
+            # Speed is that of training: workers' start is not counted.
+            self._is_working, self._began, self._work_before = True, now, work
         if self._live is None:
             self._speak(now)
         elif now - self._drawn >= REDRAW_SECONDS:
