@@ -16,14 +16,14 @@ from rich.console import Console
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
-from sleep_tune.search import cluster
-from sleep_tune.search.cluster import Node, Seats
 from sleep_tune.search.director import Director
 from sleep_tune.search.display import Display
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.load import compose_base, load_space
+from sleep_tune.search.on_ray import cluster
+from sleep_tune.search.on_ray.cluster import Node, Seats
 from sleep_tune.search.plan import make_plan
 from sleep_tune.search.printing import printing_to, terminal
+from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import CorpusSummary, Space
 from sleep_tune.search.work import Worker
 from sleep_tune.search.worker import summarize, train_worker
@@ -99,7 +99,7 @@ def _ray(launch: Launch) -> None:
     with contextlib.ExitStack() as stack:
         if not launch.joined:
             stack.enter_context(cluster.started(launch.nodes[0]))
-        from sleep_tune.search import tuner
+        from sleep_tune.search.on_ray import tuner
 
         tuner.run(
             launch.director,

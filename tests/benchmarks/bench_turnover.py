@@ -24,10 +24,10 @@ from typing import Any
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.records import Decision, Outcome, Progress, Report
-from sleep_tune.search import cluster
-from sleep_tune.search.cluster import Seats, this_machine
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import FakeWorker
+from sleep_tune.search.on_ray import cluster
+from sleep_tune.search.on_ray.cluster import Seats, this_machine
 from sleep_tune.search.printing import printing_to, terminal
 from sleep_tune.search.space import CorpusSummary, Finalists, Parameter, Search, Space, Stop, Uniform
 from sleep_tune.search.work import Worker
@@ -81,7 +81,7 @@ def turnovers(times: Path) -> list[float]:
 
 def warm(folder: Path, base: RunConfig, corpus: CorpusSummary, worker: Worker, trials: int) -> list[float]:
     """One of our slots, `trials` trials one after another."""
-    from sleep_tune.search import tuner
+    from sleep_tune.search.on_ray import tuner
 
     space = Space(
         name=folder.name,

@@ -10,7 +10,7 @@ from sleep_tune.errors import DiskError, Diverged, OutOfMemory
 from sleep_tune.records import Outcome
 from sleep_tune.search.director import Director
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.load import compose_base, load_space
+from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import Int, Parameter
 from sleep_tune.search.worker import summarize, train_worker
 from tests.search.studies import WORKER, open_search, study

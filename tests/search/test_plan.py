@@ -9,8 +9,8 @@ from sleep_tune.config.load import compose
 from sleep_tune.errors import BudgetError
 from sleep_tune.model import build_model
 from sleep_tune.search.asha import goes_on
-from sleep_tune.search.load import compose_base, load_space
 from sleep_tune.search.plan import expected_at_rungs, make_plan, num_weights
+from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import Choice, CorpusSummary, Parameter, Scheduler, Stop
 from sleep_tune.sleep.samples import SpecialTokens
 from tests.search.studies import BASE, search, study

@@ -18,12 +18,12 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 from ray.tune.search import Searcher
 
-from sleep_tune.search.cluster import Seats
 from sleep_tune.search.director import Director
-from sleep_tune.search.group import GroupPlan
-from sleep_tune.search.mailbox import MailRoom
-from sleep_tune.search.messages import Ended, Failed, Heard, Job, Lost, Refused
-from sleep_tune.search.slot import Slot
+from sleep_tune.search.on_ray.cluster import Seats
+from sleep_tune.search.on_ray.group import GroupPlan
+from sleep_tune.search.on_ray.mailbox import MailRoom
+from sleep_tune.search.on_ray.messages import Ended, Failed, Heard, Job, Lost, Refused
+from sleep_tune.search.on_ray.slot import Slot
 from sleep_tune.search.work import Done, Trial, Worker
 
 __all__ = ["Desk", "DirectedScheduler", "DirectedSearcher", "run"]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.errors import ClusterError
-from sleep_tune.search import cluster
-from sleep_tune.search.cluster import Node, Seats, plan_seats, this_machine
+from sleep_tune.search.on_ray import cluster
+from sleep_tune.search.on_ray.cluster import Node, Seats, plan_seats, this_machine
 from sleep_tune.search.space import Resources
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.search.mailbox import Mailbox, MailRoom
-from sleep_tune.search.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Lost
+from sleep_tune.search.on_ray.mailbox import Mailbox, MailRoom
+from sleep_tune.search.on_ray.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Lost
 
 SOON = 0.05
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleep_tune.errors import UserError
-from sleep_tune.search.load import compose_base, load_space
+from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import Baseline, Choice, Finalists, Int, LogUniform, Scheduler, Search, Stop, Uniform
-from tests.search.broken_spaces import BROKEN, LINE, OVERRIDES, WHOLE, change
+from tests.search.reading.broken_spaces import BROKEN, LINE, OVERRIDES, WHOLE, change
 
-SPACES = Path(__file__).parents[2] / "search_spaces"
+SPACES = Path(__file__).parents[3] / "search_spaces"
 
 
 def write(folder: Path, text: str | bytes) -> Path:

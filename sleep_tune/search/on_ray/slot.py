@@ -12,8 +12,8 @@ import ray
 from ray import tune
 from ray.exceptions import RayActorError
 
-from sleep_tune.search.group import Group, GroupPlan, Line
-from sleep_tune.search.messages import Closed, Ended, Failed, GroupEnded, Refused
+from sleep_tune.search.on_ray.group import Group, GroupPlan, Line
+from sleep_tune.search.on_ray.messages import Closed, Ended, Failed, GroupEnded, Refused
 from sleep_tune.search.work import Worker
 
 __all__ = ["GRACE_SECONDS", "Slot"]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sleep_tune.config.options import Option
 from sleep_tune.errors import ConfigError
-from sleep_tune.search.entry import Entry
+from sleep_tune.search.reading.entry import Entry
 
 __all__ = ["read_section", "section_options"]
 

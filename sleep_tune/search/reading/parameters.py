@@ -8,8 +8,8 @@ from sleep_tune.config.options import Option, options
 from sleep_tune.config.schema import ONE_OF
 from sleep_tune.config.tree import unknown_key
 from sleep_tune.errors import ConfigError, unknown
-from sleep_tune.search.entry import Entry, shown
-from sleep_tune.search.sections import check
+from sleep_tune.search.reading.entry import Entry, shown
+from sleep_tune.search.reading.sections import check
 from sleep_tune.search.space import Choice, Domain, Int, LogUniform, Parameter, Uniform, Value
 
 __all__ = ["DOMAINS", "FIXED", "read_parameters"]

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from sleep_tune.errors import ClusterError
-from sleep_tune.search.reaper import watched
+from sleep_tune.search.on_ray.reaper import watched
 from sleep_tune.search.space import Resources
 
 __all__ = ["Node", "Seats", "joined", "plan_seats", "refuse_second", "started", "this_machine"]

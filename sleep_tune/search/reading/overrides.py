@@ -6,7 +6,7 @@ from typing import Any
 from sleep_tune.config.load import parse
 from sleep_tune.config.schema import ONE_OF
 from sleep_tune.errors import ConfigError
-from sleep_tune.search.yaml_lines import Path, read_value
+from sleep_tune.search.reading.yaml_lines import Path, read_value
 
 __all__ = ["SECTIONS", "override"]
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.search.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Key, Lost, Message, Refused
+from sleep_tune.search.on_ray.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Key, Lost, Message, Refused
 
 __all__ = ["MailRoom", "Mailbox"]
 

@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import UserError
 from sleep_tune.records import Decision, Progress, Report
-from sleep_tune.search.messages import Ended, Failed, Job, Refused
+from sleep_tune.search.on_ray.messages import Ended, Failed, Job, Refused
 from sleep_tune.search.printing import printing_to
 from sleep_tune.search.work import KINDS, Worker
 

@@ -3,14 +3,14 @@ import sys
 import time
 from pathlib import Path
 
-from sleep_tune.search.reaper import holders, reap
+from sleep_tune.search.on_ray.reaper import holders, reap
 
 HOLD = "import sys, time; file = open(sys.argv[1], 'w'); print(1, flush=True); time.sleep(60)"
 
 SEARCH = """
 import subprocess, sys, time
 from pathlib import Path
-from sleep_tune.search.reaper import watched
+from sleep_tune.search.on_ray.reaper import watched
 folder = Path(sys.argv[1])
 with watched(folder):
     held = subprocess.Popen([sys.executable, "-c", sys.argv[2], folder / "log"], stdout=subprocess.PIPE)

@@ -17,9 +17,9 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from sleep_tune.search.reaper import reap
+from sleep_tune.search.on_ray.reaper import reap
 
-SCRIPT = Path(__file__).with_name("fake_search.py")
+SCRIPT = Path(__file__).parents[1] / "fake_search.py"
 PATIENCE = 150.0
 
 pytestmark = pytest.mark.timeout(400)
@@ -101,7 +101,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
 
 
 def desk(director: object, *, interrupted: bool = False) -> Any:
-    from sleep_tune.search.tuner import Desk
+    from sleep_tune.search.on_ray.tuner import Desk
 
     return Desk(cast(Any, director), None, Path("logs"), lambda: interrupted, lambda: None)
 
@@ -118,7 +118,7 @@ def test_a_director_that_raises_ends_the_search() -> None:
     """Told to ask later with nothing running, Tune asks for ever; an exception of ours it would carry on with."""
     from ray.tune.search import Searcher
 
-    from sleep_tune.search.tuner import DirectedSearcher
+    from sleep_tune.search.on_ray.tuner import DirectedSearcher
 
     broken = desk(Broken())
     searcher = DirectedSearcher(broken)

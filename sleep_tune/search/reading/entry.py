@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sleep_tune.errors import ConfigError, unknown
-from sleep_tune.search.yaml_lines import Path
+from sleep_tune.search.reading.yaml_lines import Path
 
 __all__ = ["Entry", "shown"]
 

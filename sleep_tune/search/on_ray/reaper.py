@@ -1,8 +1,8 @@
 """A watcher that outlives a search by seconds: when the search's process is gone, however it went, so is its Ray.
 
-Ray's own agents wait a minute for a cluster that was killed. Run as `python -m sleep_tune.search.reaper FOLDER`, with
-a pipe from the search as standard input. When the pipe breaks, every process that holds a file in FOLDER open, as all
-of that Ray's do for their logs, is ended and FOLDER removed. Imports no Ray.
+Ray's own agents wait a minute for a cluster that was killed. Run as `python -m sleep_tune.search.on_ray.reaper FOLDER`,
+with a pipe from the search as standard input. When the pipe breaks, every process that holds a file in FOLDER open, as
+all of that Ray's do for their logs, is ended and FOLDER removed. Imports no Ray.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ GRACE_SECONDS = 3.0
 @contextlib.contextmanager
 def watched(folder: Path) -> Iterator[None]:
     """Have the processes of the Ray in `folder` ended and `folder` removed, on leaving or when this process dies."""
-    command = [sys.executable, "-m", "sleep_tune.search.reaper", str(folder)]
+    command = [sys.executable, "-m", "sleep_tune.search.on_ray.reaper", str(folder)]
     reaper = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield

@@ -15,10 +15,12 @@ from sleep_tune.config.tree import unknown_key
 from sleep_tune.errors import ConfigError, UserError, nearest, unknown
 from sleep_tune.names import BASELINES
 from sleep_tune.search.asha import rungs_of
-from sleep_tune.search.entry import Entry
-from sleep_tune.search.overrides import SECTIONS, override
-from sleep_tune.search.parameters import in_base, read_parameters, set_always
-from sleep_tune.search.sections import check, read_section
+from sleep_tune.search.reading.entry import Entry
+from sleep_tune.search.reading.overrides import SECTIONS, override
+from sleep_tune.search.reading.parameters import in_base, read_parameters, set_always
+from sleep_tune.search.reading.sections import check, read_section
+from sleep_tune.search.reading.yaml_lines import Path as KeyPath
+from sleep_tune.search.reading.yaml_lines import read_document
 from sleep_tune.search.space import (
     METRICS,
     Baseline,
@@ -32,8 +34,6 @@ from sleep_tune.search.space import (
     Space,
     Stop,
 )
-from sleep_tune.search.yaml_lines import Path as KeyPath
-from sleep_tune.search.yaml_lines import read_document
 
 __all__ = ["compose_base", "load_space"]
 
