@@ -107,11 +107,11 @@ def unknown_key(key: str) -> ConfigError:
 def _meant(key: str) -> str | None:
     """An option of the same name elsewhere; or the name beside it, the whole key, or the name anywhere spelt alike."""
     section, _, last = key.rpartition(".")
-    names: dict[str, str] = {}
+    names: dict[str, list[str]] = {}
     for option in options():
-        names.setdefault(option.rpartition(".")[2], option)
+        names.setdefault(option.rpartition(".")[2], []).append(option)
     if last in names:
-        return names[last]
+        return nearest(key, names[last]) or names[last][0]
     known = [*options(), *sections()]
     if section in sections():
         beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == section}
@@ -121,7 +121,7 @@ def _meant(key: str) -> str | None:
     elif (close := nearest(key, known)) is not None:
         return close
     similar = nearest(last, names)
-    return names[similar] if similar else None
+    return names[similar][0] if similar else None
 
 
 def _inside(section: str) -> list[str]:

@@ -87,6 +87,7 @@ def test_values_are_read_by_the_option_they_are_for(text: str, value: object) ->
         (["sleep=null"], "unknown sleep 'None'; choose one of"),
         (["sleep={folds:3}"], "unknown sleep '{folds:3}'"),
         (["slep=epochs"], "unknown option 'slep'; did you mean 'sleep'?"),
+        (["trainin.seed=3"], "unknown option 'trainin.seed'; did you mean 'training.seed'?"),
         (["sleep.fold=3"], "unknown option 'sleep.fold'; did you mean 'sleep.folds'?"),
         (["budget=3"], "budget is a section, not an option; set one of: budget.passes, budget.words"),
         (["sleep@x=epochs"], "unknown option 'sleep@x'"),
