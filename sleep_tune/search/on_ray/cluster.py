@@ -271,8 +271,9 @@ def refuse_second(own: Collection[str] = ()) -> None:
 def _running() -> dict[str, int]:
     """Address of each Ray that has a raylet on this machine -> process id of the raylet."""
     found: dict[str, int] = {}
-    for process in psutil.process_iter(["name", "cmdline"]):
-        if process.info["name"] == "raylet":
+    for process in psutil.process_iter(["name", "cmdline", "status"]):
+        # A zombie has ended; only its parent has not looked yet.
+        if process.info["name"] == "raylet" and process.info["status"] != psutil.STATUS_ZOMBIE:
             flags = [flag for flag in process.info["cmdline"] or [] if flag.startswith("--gcs-address=")]
             found[flags[0].partition("=")[2] if flags else "an unknown address"] = process.pid
     return found

@@ -1,7 +1,11 @@
 import os
+import shutil
 import socket
+import subprocess
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,3 +111,15 @@ def test_an_address_where_no_ray_answers_is_refused_at_once(monkeypatch: pytest.
     assert "needs one Ray on this machine, as `ray start` makes it; no Ray runs here" in refused("auto")
     monkeypatch.setattr(cluster, "_running", lambda: {"a:1": 1, "b:2": 2})
     assert "there are a:1, b:2" in refused("auto")
+
+
+def test_a_raylet_that_runs_is_seen_and_one_that_has_ended_is_not(tmp_path: Path) -> None:
+    """A killed raylet stays a zombie until its parent looks; a search once refused to start beside one."""
+    raylet = tmp_path / "raylet"
+    shutil.copy("/bin/sleep", raylet)
+    with subprocess.Popen([raylet, "60"]) as process:
+        assert process.pid in cluster._running().values()
+        process.kill()
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert process.pid not in cluster._running().values()
