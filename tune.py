@@ -62,7 +62,7 @@ the best settings and the baselines over fresh seeds; compare. Everything is wri
 again goes on with a search that was stopped or killed, and prints the comparison of one that has ended.
 
   python tune.py search_spaces/demo.yaml                                        a few minutes on two cores
-  python tune.py search_spaces/demo.yaml data=text data.path=DIR stop.trials=4  the same on your own text
+  python tune.py search_spaces/demo.yaml name=mine data=text data.path=DIR      the same on your own text
   python tune.py search_spaces/replay.yaml data=text data.path=DIR --plan       what would run, without running it
   python tune.py search_spaces/replay.yaml --address auto                       on the Ray cluster of this machine
 
