@@ -20,6 +20,8 @@ class Decision(enum.Enum):
 
     CONTINUE = "continue"
     STOP = "stop"
+    PAUSE = "pause"
+    """Save a checkpoint and end; the run goes on from there in another attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class Outcome:
     """How a run ended, when it ended by itself or was told to stop. A failure is raised instead."""
 
     state: str
-    """'completed' (the budget is spent) or 'stopped' (told so at a rung)."""
+    """'completed' (the budget is spent), 'stopped' (told so at a rung) or 'paused' (told so; it is to go on later)."""
     words_seen: int
     updates: int
     seconds: float
