@@ -33,6 +33,7 @@ __all__ = [
     "Value",
     "active",
     "configuration_key",
+    "contains",
     "num_settings",
     "settings",
     "to_json",
@@ -77,6 +78,17 @@ class Int:
 
 
 Domain = Choice | Uniform | LogUniform | Int
+
+
+def contains(domain: Domain, value: Value) -> bool:
+    """Whether `value` is one that the domain can propose: of a choice one of its values, of a range within its ends."""
+    match domain:
+        case Choice(values):
+            return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values)
+        case Int(low, high):
+            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        case Uniform(low, high) | LogUniform(low, high):
+            return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,7 @@ class Resources:
         "auto", "CPUs of a worker; auto: its share of a node's", low=1, choices=("auto",)
     )
     max_retries: int = option(3, "times that a trial whose process died is started again", low=0)
+    disk_gb: float | None = option(None, "gigabytes that the whole experiment folder may take", above=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +202,10 @@ class Space:
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     finalists: Finalists = field(default_factory=Finalists)
     resources: Resources = field(default_factory=Resources)
+    enqueue: tuple[Mapping[str, Value], ...] = ()
+    """Points that are trained first, in order: options by dotted key. What one leaves out is proposed for it."""
+    warm_start: tuple[str, ...] = ()
+    """Folders of earlier experiments whose trials this one may take."""
     where: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """Where each key was given ('demo.yaml:12', 'stop.trials on the command line'), for messages."""
 
@@ -259,6 +276,8 @@ def to_json(space: Space) -> dict[str, Any]:
         },
         "finalists": vars(space.finalists),
         "resources": vars(space.resources),
+        "enqueue": [dict(point) for point in space.enqueue],
+        "warm_start": list(space.warm_start),
     }
 
 

@@ -10,11 +10,24 @@ def test_every_section_and_option_is_told() -> None:
         "name",
         "base",
         "parameters",
+        "enqueue",
+        "warm_start",
         "where",
     }
     for section in SECTIONS.values():
         for field in dataclasses.fields(section):
             assert f"    {field.name} " in told
-    for word in ("name", "base", "parameters", "choice", "uniform", "log_uniform", "int", "when"):
+    for word in (
+        "name",
+        "base",
+        "parameters",
+        "choice",
+        "uniform",
+        "log_uniform",
+        "int",
+        "when",
+        "enqueue",
+        "warm_start",
+    ):
         assert word in told
     assert max(len(line) for line in told.splitlines()) <= 120

@@ -15,6 +15,7 @@ from sleep_tune.search.space import (
     Uniform,
     active,
     configuration_key,
+    contains,
     num_settings,
     settings,
     to_json,
@@ -32,6 +33,17 @@ def test_an_inactive_parent_switches_its_children_off() -> None:
     assert active(CONDITIONAL[1], {"a": "x"})
     assert not active(CONDITIONAL[1], {"a": "y"})
     assert not active(CONDITIONAL[2], {"a": "y"})
+
+
+def test_what_a_domain_contains() -> None:
+    assert contains(Choice((1, "x", True)), "x")
+    assert not contains(Choice((1,)), True)
+    assert not contains(Choice((False,)), 0)
+    assert contains(Int(1, 3), 3)
+    assert not any(contains(Int(1, 3), value) for value in (0, 4, 2.0, True, "2", None))
+    for reals in (Uniform(1, 3), LogUniform(1, 3)):
+        assert contains(reals, 1)
+        assert not any(contains(reals, value) for value in (0.9, 3.1, float("nan"), True, "2", None))
 
 
 def test_settings_are_listed_once() -> None:
@@ -69,9 +81,11 @@ def test_keys_tell_settings_apart() -> None:
 
 
 def test_a_space_is_plain_json() -> None:
-    plain = to_json(study())
+    plain = to_json(study(enqueue=({"sleep.folds": 5},), warm_start=("results/a",)))
     assert json.loads(json.dumps(plain)) == plain
     assert plain["parameters"]["sleep.replay.ratio"] == {
         "uniform": [0.1, 0.9],
         "when": {"sleep.replay.strategy": ["strict"]},
     }
+    assert plain["enqueue"] == [{"sleep.folds": 5}]
+    assert plain["warm_start"] == ["results/a"]

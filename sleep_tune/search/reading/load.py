@@ -15,6 +15,7 @@ from sleep_tune.config.tree import unknown_key
 from sleep_tune.errors import ConfigError, UserError, nearest, unknown
 from sleep_tune.names import BASELINES
 from sleep_tune.search.asha import rungs_of
+from sleep_tune.search.reading.earlier import read_enqueue, read_warm_start
 from sleep_tune.search.reading.entry import Entry
 from sleep_tune.search.reading.overrides import SECTIONS, override
 from sleep_tune.search.reading.parameters import in_base, read_parameters, set_always
@@ -78,6 +79,8 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
         baselines=_baselines(section("baselines"), parameters),
         finalists=read_section(Finalists, section("finalists")),
         resources=read_section(Resources, section("resources")),
+        enqueue=read_enqueue(fields["enqueue"], parameters) if "enqueue" in fields else (),
+        warm_start=read_warm_start(fields["warm_start"]) if "warm_start" in fields else (),
         where={".".join(map(str, keys)): place for keys, place in places.items()},
     )
     if not parameters:

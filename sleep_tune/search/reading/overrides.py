@@ -21,6 +21,8 @@ SECTIONS = (
     "baselines",
     "finalists",
     "resources",
+    "enqueue",
+    "warm_start",
 )
 """The keys of a search space; an override that begins with any other is one of `base`."""
 

@@ -144,3 +144,24 @@ def test_only_true_and_false_are_booleans(tmp_path: Path) -> None:
     assert load_space(write(tmp_path, text)).parameters[0].domain == Choice((True, False))
     with pytest.raises(UserError, match=r"study.yaml:8: training.compile must be true or false; got 'yes'"):
         load_space(write(tmp_path, text.replace("[true, false]", "[yes, no]")))
+
+
+def test_what_a_search_knows_before_it_asks(tmp_path: Path) -> None:
+    """Points keep the order of the list; their parameters are in the space's, typed as their options are."""
+    text = WHOLE.replace("workers: 1,", "workers: 1, disk_gb: 2,") + (
+        "enqueue:\n"
+        "  - {sleep.length.passes: 2, sleep.folds: 5}\n"
+        "  - {sleep.replay.decay: 0, sleep.replay.strategy: strict}\n"
+        "warm_start: [results/a, ../b]\n"
+    )
+    space = load_space(write(tmp_path, text))
+    assert [list(point.items()) for point in space.enqueue] == [
+        [("sleep.folds", 5), ("sleep.length.passes", 2.0)],
+        [("sleep.replay.strategy", "strict"), ("sleep.replay.decay", 0.0)],
+    ]
+    assert isinstance(space.enqueue[0]["sleep.length.passes"], float)
+    assert space.warm_start == ("results/a", "../b")
+    assert space.resources.disk_gb == 2.0
+    space = load_space(write(tmp_path, text), ["warm_start=[results/c]", "enqueue=[{sleep.folds: 7}]"])
+    assert space.warm_start == ("results/c",)
+    assert space.enqueue == ({"sleep.folds": 7},)

@@ -1,0 +1,78 @@
+"""What a search knows before it asks: points that are trained first, and earlier experiments that it takes trials of.
+
+Opens no experiment: whether an earlier one matches is found out when the search is opened.
+"""
+
+from collections.abc import Mapping
+
+from sleep_tune.config.options import options
+from sleep_tune.errors import unknown
+from sleep_tune.search.reading.entry import Entry, shown
+from sleep_tune.search.reading.sections import check
+from sleep_tune.search.space import Choice, Domain, Int, LogUniform, Parameter, Uniform, Value, contains
+
+__all__ = ["read_enqueue", "read_warm_start"]
+
+
+def read_warm_start(entry: Entry) -> tuple[str, ...]:
+    """The folders, as they were given.
+
+    Raises:
+        ConfigError: no list of folders, or one that comes twice.
+    """
+    folders: list[str] = []
+    for item in entry.items("a list of folders of earlier experiments"):
+        if not isinstance(item.value, str) or not item.value.strip():
+            raise item.wrong("the folder of an earlier experiment, such as results/earlier")
+        if item.value in folders:
+            raise item.error(f"warm_start: the folder {shown(item.value)} is given twice")
+        folders.append(item.value)
+    return tuple(folders)
+
+
+def read_enqueue(entry: Entry, parameters: tuple[Parameter, ...]) -> tuple[Mapping[str, Value], ...]:
+    """The points, with their parameters in the space's order.
+
+    Raises:
+        ConfigError: no list of points, or a point outside the space.
+    """
+    return tuple(_point(item, parameters) for item in entry.items("a list of points"))
+
+
+def _point(entry: Entry, parameters: tuple[Parameter, ...]) -> dict[str, Value]:
+    given = entry.mapping("a mapping of the space's parameters to a value each")
+    known = {parameter.key: parameter for parameter in parameters}
+    for key, inner in given.items():
+        if key not in known:
+            raise inner.error(unknown("parameter of a point in enqueue", key, known))
+    if not given:
+        raise entry.error("a point of enqueue must set at least one parameter; got none")
+    point = {key: _value(parameter, given[key]) for key, parameter in known.items() if key in given}
+    for key in point:
+        for other, allowed in known[key].when.items():
+            if other not in point or point[other] not in allowed:
+                got = f"{shown(point[other])}" if other in point else "none"
+                values = ", ".join(shown(value) for value in allowed)
+                raise given[key].error(f"{key} is searched only where {other} is one of: {values}; got {got}")
+    return point
+
+
+def _value(parameter: Parameter, entry: Entry) -> Value:
+    value: Value = check(options()[parameter.key], entry)
+    if isinstance(parameter.domain, Int) and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not contains(parameter.domain, value):
+        raise entry.error(
+            f"{parameter.key} must be {_expected(parameter.domain)}, as in parameters; got {shown(entry.value)}"
+        )
+    return value
+
+
+def _expected(domain: Domain) -> str:
+    match domain:
+        case Choice(values):
+            return f"one of: {', '.join(shown(value) for value in values)}"
+        case Int(low, high):
+            return f"a whole number in [{low}, {high}]"
+        case Uniform(low, high) | LogUniform(low, high):
+            return f"in [{low:g}, {high:g}]"
