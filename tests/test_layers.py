@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sleep_tune"
 
-BASE = frozenset({"errors", "records", "names", "babylm", "files", "sleep_tune"})
+BASE = frozenset({"errors", "records", "names", "babylm", "babylm_sizes", "files", "sleep_tune"})
 HEAVY = frozenset({"torch", "transformers", "ray", "optuna", "hydra", "omegaconf", "datasets", "pandas"})
 HYDRA = frozenset({"hydra", "omegaconf"})
 SEARCHERS = frozenset({"ray", "optuna"})
