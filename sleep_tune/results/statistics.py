@@ -1,4 +1,4 @@
-"""Intervals and tests over seeds: Student's t for a mean and a paired difference, Holm's correction.
+"""Intervals and tests over seeds: Student's t for a mean and a paired difference, sign flips, equivalence, Holm.
 
 Arrays in, frozen numbers out. Knows nothing of trials, arms or folders. The unit of replication is the seed: a run
 repeated over fresh seeds speaks about the training recipe, one run speaks about one checkpoint.
@@ -7,18 +7,25 @@ repeated over fresh seeds speaks about the training recipe, one run speaks about
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
-__all__ = ["CONFIDENCE", "Difference", "Estimate", "estimate_mean", "holm", "paired_difference"]
+__all__ = ["CONFIDENCE", "Difference", "Estimate", "equivalence_p", "estimate_mean", "holm", "paired_difference"]
+__all__ += ["sign_flip_p"]
 
 CONFIDENCE = 0.95
 """Coverage of every interval unless told otherwise."""
 
 ROUNDING = 1e-12
 """Spread below this share of the values' size is rounding, not spread."""
+
+EXACT_SEEDS = 14
+"""Up to so many seeds each of the 2^n flips of signs is tried; beyond, `FLIPS` of them are drawn."""
+
+FLIPS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,10 @@ class Difference:
     p: float | None
     count: int
     """Pairs, one per shared seed."""
+    error: float | None = None
+    """Standard error of the mean."""
+    freedom: float | None = None
+    """Degrees of freedom of that error: those of the t law that the interval and p come from."""
 
 
 def estimate_mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
@@ -86,8 +97,56 @@ def paired_difference(treated: ArrayLike, reference: ArrayLike, confidence: floa
     if half is None:
         return Difference(mean, None, None, None, differences.size)
     scale = float(np.abs(first).max() + np.abs(second).max())
-    p = _p_of_t(differences) if _has_spread(differences, scale) else _p_of_sign_flips(differences, scale)
-    return Difference(mean, mean - half, mean + half, p, differences.size)
+    p = _p_of_t(differences) if _has_spread(differences, scale) else _p_without_spread(differences, scale)
+    return Difference(
+        mean, mean - half, mean + half, p, differences.size, _standard_error(differences), differences.size - 1.0
+    )
+
+
+def sign_flip_p(differences: ArrayLike, rng: np.random.Generator | None = None) -> float:
+    """Two-sided p of the paired permutation test: under no difference, either arm may bear either name.
+
+    Exact up to `EXACT_SEEDS` seeds. It assumes nothing else, and can never be below 2 / 2^n: five seeds cannot reach
+    0.05 by it.
+
+    Args:
+        differences: shape (n,), n >= 1, finite; one a seed.
+        rng: draws flips beyond `EXACT_SEEDS` seeds; seeded with 0 unless given.
+    """
+    array = _checked(differences, CONFIDENCE)
+    if array.size <= EXACT_SEEDS:
+        signs = np.array(list(product((1.0, -1.0), repeat=array.size)))
+    else:
+        draws = rng if rng is not None else np.random.default_rng(0)
+        signs = np.concatenate([np.ones((1, array.size)), draws.choice((1.0, -1.0), size=(FLIPS - 1, array.size))])
+    flipped = np.abs(signs @ array)
+    return float((flipped >= flipped[0] - ROUNDING * np.abs(array).sum()).mean())
+
+
+def equivalence_p(difference: Difference, margin: float) -> float | None:
+    """How surprising such a difference were if the true one were `margin` or more from 0, to either side.
+
+    Two one-sided t tests (Schuirmann 1987): below 0.05 it says that the arms are equal for all practical purposes,
+    provided that `margin`, the smallest difference of interest, was named before the run.
+
+    Args:
+        difference: with its standard error and degrees of freedom.
+        margin: above 0, in the difference's unit.
+
+    Returns:
+        The larger of the two one-sided p; None from a single pair.
+
+    Raises:
+        ValueError: a margin that is not above 0.
+    """
+    if not margin > 0:
+        raise ValueError(f"the smallest difference of interest must be above 0; got {margin}")
+    if difference.error is None or difference.freedom is None:
+        return None
+    if difference.error == 0:
+        return 0.0 if abs(difference.mean) < margin else 1.0
+    nearest = margin - abs(difference.mean)  # the bound that is nearer to the mean gives the larger p
+    return float(stdtr(difference.freedom, -nearest / difference.error))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -123,8 +182,11 @@ def _half_width(values: NDArray[np.float64], confidence: float) -> float | None:
     """Half of the t interval's width; None from a single value."""
     if values.size < 2:
         return None
-    error = float(values.std(ddof=1)) / math.sqrt(values.size)
-    return float(stdtrit(values.size - 1, 0.5 + confidence / 2)) * error
+    return float(stdtrit(values.size - 1, 0.5 + confidence / 2)) * _standard_error(values)
+
+
+def _standard_error(values: NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1)) / math.sqrt(values.size)
 
 
 def _has_spread(differences: NDArray[np.float64], scale: float) -> bool:
@@ -133,12 +195,10 @@ def _has_spread(differences: NDArray[np.float64], scale: float) -> bool:
 
 def _p_of_t(differences: NDArray[np.float64]) -> float:
     """Two-sided p of the one-sample t test against 0 (for pairs: the paired t test)."""
-    error = float(differences.std(ddof=1)) / math.sqrt(differences.size)
-    t = float(differences.mean()) / error
+    t = float(differences.mean()) / _standard_error(differences)
     return float(2 * stdtr(differences.size - 1, -abs(t)))
 
 
-def _p_of_sign_flips(differences: NDArray[np.float64], scale: float) -> float:
-    """Two-sided p of the exact sign-flip test for differences that are all equal."""
-    nothing = bool(np.abs(differences).max() <= ROUNDING * scale)
-    return 1.0 if nothing else 2.0 ** (1 - differences.size)
+def _p_without_spread(differences: NDArray[np.float64], scale: float) -> float:
+    """Two-sided p of the sign-flip test for differences that are all equal."""
+    return 1.0 if bool(np.abs(differences).max() <= ROUNDING * scale) else sign_flip_p(differences)

@@ -49,7 +49,7 @@ TEXT = ("trial", "role", "arm", "study", "group", "state", "device", "repeats", 
 WHOLE = ("seed", "attempt", "words_seen", "budget_words", "updates")
 
 ENDS = ("stopped", "completed", "failed", "refused")
-STATES = {"asked": "waiting", "started": "running"} | {end: end for end in ENDS}
+STATES = {"asked": "waiting", "started": "running", "paused": "waiting"} | {end: end for end in ENDS}
 """Event -> the state that it leaves a trial in. Reports and rungs change none."""
 
 CURVE = ("trial", "role", "arm", "seed", "attempt", "rung", "words_seen", "phase", "cycle", "read_ratio", "seconds")

@@ -8,8 +8,9 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import ttost_paired
 
-from sleep_tune.results.statistics import estimate_mean, holm, paired_difference
+from sleep_tune.results.statistics import equivalence_p, estimate_mean, holm, paired_difference, sign_flip_p
 
 vectors = st.lists(st.floats(-50, 50), min_size=2, max_size=20).filter(lambda v: np.ptp(v) > 1e-3)
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
@@ -103,3 +104,44 @@ def test_other_nonsense_is_refused() -> None:
         estimate_mean([1, 2], 95)
     with pytest.raises(ValueError, match=r"p values must be in \[0, 1\]"):
         holm([0.5, math.nan])
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+@pytest.mark.parametrize("margin", [0.05, 0.5, 3.0])
+def test_equivalence_is_statsmodels(count: int, margin: float) -> None:
+    treated, reference = np.random.default_rng(count).normal(size=(2, count)) * 0.3
+    ours = equivalence_p(paired_difference(treated, reference), margin)
+    assert ours == pytest.approx(ttost_paired(treated, reference, -margin, margin)[0], abs=1e-9)
+
+
+def test_arms_that_differ_by_the_margin_are_called_equal_at_most_as_often_as_the_level_says() -> None:
+    rng = np.random.default_rng(5)
+    called = 0
+    for _ in range(2000):
+        p = equivalence_p(paired_difference(rng.normal(0.5, 0.1, 5), np.zeros(5)), 0.5)
+        assert p is not None
+        called += p < 0.05
+    assert called / 2000 == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / 2000))
+
+
+def test_equivalence_needs_a_margin_and_more_than_one_seed() -> None:
+    assert equivalence_p(paired_difference([1.0], [1.0]), 0.5) is None
+    assert equivalence_p(paired_difference([1.0, 1.0], [1.0, 1.0]), 0.5) == 0.0
+    with pytest.raises(ValueError, match="must be above 0; got 0"):
+        equivalence_p(paired_difference([1.0, 2.0], [1.0, 1.0]), 0.0)
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_sign_flips_are_scipys(count: int) -> None:
+    values = np.random.default_rng(count).normal(0.5, 1.0, count)
+    theirs = scipy.stats.permutation_test(
+        (values, np.zeros(count)), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=10**6
+    )
+    assert sign_flip_p(values) == pytest.approx(float(theirs.pvalue), abs=1e-9)
+
+
+def test_many_seeds_are_flipped_at_random_and_the_same_way_each_time() -> None:
+    values = np.random.default_rng(1).normal(0.4, 1.0, 24)
+    by_t = paired_difference(values, np.zeros(24)).p
+    assert sign_flip_p(values) == sign_flip_p(values)
+    assert sign_flip_p(values) == pytest.approx(by_t, abs=0.02)

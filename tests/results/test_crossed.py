@@ -1,0 +1,110 @@
+"""Seeds crossed with items: against formulas worked by hand, the Multi-Bootstrap, and worlds whose truth is known."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleep_tune.results.crossed import crossed, crossed_difference, multi_bootstrap
+from sleep_tune.results.statistics import estimate_mean, paired_difference
+from tests.results.worlds import World
+
+SHAPES = st.tuples(st.integers(2, 6), st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
+
+
+def drawn(shape: tuple[int, list[int], int]) -> tuple[np.ndarray, np.ndarray]:
+    seeds, sizes, seed = shape
+    group_I = np.repeat(np.arange(len(sizes)), sizes)
+    return np.random.default_rng(seed).normal(size=(seeds, group_I.size)), group_I
+
+
+@given(SHAPES)
+def test_the_mean_counts_every_group_the_same(shape: tuple[int, list[int], int]) -> None:
+    values_SI, group_I = drawn(shape)
+    found = crossed(values_SI, group_I)
+    assert found is not None
+    by_hand = np.mean([values_SI[:, group_I == group].mean() for group in np.unique(group_I)])
+    assert found.mean == pytest.approx(by_hand)
+    assert 0 <= found.seed_share <= 1
+    assert found.freedom >= len(values_SI) - 1 - 1e-9
+
+
+@given(SHAPES)
+def test_the_interval_is_never_narrower_than_what_the_seeds_alone_say(shape: tuple[int, list[int], int]) -> None:
+    """In its standard error: with items at random the degrees of freedom may be more."""
+    values_SI, group_I = drawn(shape)
+    found = crossed(values_SI, group_I)
+    means = [np.mean([row[group_I == group].mean() for group in np.unique(group_I)]) for row in values_SI]
+    seeds_alone = paired_difference(means, np.zeros(len(means)))
+    assert found is not None
+    assert seeds_alone.error is not None
+    assert math.sqrt(found.variance) >= seeds_alone.error * (1 - 1e-9)
+
+
+def test_items_that_all_say_the_same_leave_the_seeds_own_interval() -> None:
+    by_seed = np.array([1.0, 3.0, 2.5, 1.5])
+    difference = crossed_difference(np.repeat(by_seed[:, None], 12, axis=1), np.zeros((4, 12)), np.arange(12) % 3)
+    expected = estimate_mean(by_seed)
+    assert (difference.low, difference.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_seeds_that_all_say_the_same_leave_the_items_scatter() -> None:
+    row = np.array([0.0, 1.0, 2.0, 5.0, 7.0, 9.0])
+    found = crossed(np.repeat(row[None, :], 3, axis=0), np.array([0, 0, 0, 1, 1, 1]))
+    assert found is not None
+    assert found.variance == pytest.approx((np.var(row[:3], ddof=1) / 3 + np.var(row[3:], ddof=1) / 3) / 4)
+    assert found.seed_share == 0
+
+
+@pytest.mark.parametrize("names", [[5, 5, 9, 9], [0, 0, 1, 1]])
+def test_groups_may_bear_any_numbers(names: list[int]) -> None:
+    values = np.arange(12.0).reshape(3, 4)
+    assert crossed(values, np.array(names)) == crossed(values, np.array([0, 0, 1, 1]))
+
+
+def test_the_multi_bootstrap_scatters_as_the_formula_and_twice_the_residual() -> None:
+    """Owen (2007): resampling both ways counts the residual three times, where it is there once."""
+    rng = np.random.default_rng(3)
+    seeds, items = 40, 40
+    group_I = np.repeat([0, 1], items // 2)
+    table = rng.normal(0, 1, (seeds, 1)) + rng.normal(0, 1, items) + rng.normal(0, 2.0, (seeds, items))
+    found = crossed(table, group_I)
+    assert found is not None
+    residual = 2.0**2 / (seeds * items)
+    spread = multi_bootstrap(table, group_I, rng, 4000).var()
+    shrunk = found.variance * (1 - 1 / seeds)  # a bootstrap divides by n, not by n - 1; items by about as much
+    assert spread == pytest.approx(shrunk + 2 * residual, rel=0.06)
+
+
+def test_the_multi_bootstrap_keeps_groups_together() -> None:
+    """Each group has one value only: however items are drawn, the mean is the same."""
+    means = multi_bootstrap(np.array([[1.0, 5.0, 1.0, 5.0]] * 3), np.array([0, 1, 0, 1]), np.random.default_rng(0), 50)
+    assert means == pytest.approx(np.full(50, 3.0))
+
+
+def test_one_seed_supports_no_interval() -> None:
+    difference = crossed_difference(np.ones((1, 4)), np.zeros((1, 4)), np.arange(4))
+    assert (difference.mean, difference.low, difference.high, difference.p) == (1.0, None, None, None)
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"finite values of shape \(seeds, 3 items\); got shape \(2, 4\)"):
+        crossed(np.zeros((2, 4)), np.zeros(3, dtype=int))
+    with pytest.raises(ValueError, match=r"one shape; got \(2, 3\) and \(3, 3\)"):
+        crossed_difference(np.zeros((2, 3)), np.zeros((3, 3)), np.zeros(3, dtype=int))
+
+
+@pytest.mark.parametrize("world", [World(), World(of_seed_in_group=0.05, of_seed=0.0), World(of_seed=0.2)])
+def test_intervals_cover_what_they_say(world: World) -> None:
+    """Over new seeds and new items of the same groups; within 95% +- 2, whichever scatter prevails."""
+    rng = np.random.default_rng(11)
+    covered, number = 0, 1000
+    for _ in range(number):
+        table, truth = world.table(rng, 5, (0.0, 0.08))
+        difference = crossed_difference(table[1], table[0], world.group_I)
+        assert difference.low is not None
+        assert difference.high is not None
+        covered += difference.low <= truth[1] - truth[0] <= difference.high
+    assert covered / number == pytest.approx(0.95, abs=0.02)
