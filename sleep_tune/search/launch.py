@@ -17,7 +17,6 @@ from rich.console import Console
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
 from sleep_tune.search.director import Director
-from sleep_tune.search.display import Display
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.on_ray import cluster
 from sleep_tune.search.on_ray.cluster import Node, Seats
@@ -25,6 +24,7 @@ from sleep_tune.search.plan import make_plan
 from sleep_tune.search.printing import printing_to, terminal
 from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import CorpusSummary, Space
+from sleep_tune.search.watching.display import Display
 from sleep_tune.search.work import Worker
 from sleep_tune.search.worker import summarize, train_worker
 

@@ -11,11 +11,11 @@ from rich.console import Console
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.records import Progress
 from sleep_tune.search.director import Director
-from sleep_tune.search.display import HEARTBEAT_SECONDS, Display
 from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
-from sleep_tune.search.forecast import forecast, work_done
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.space import Baseline, Choice, Finalists, Parameter, Space, Stop, Uniform
+from sleep_tune.search.watching.display import HEARTBEAT_SECONDS, Display
+from sleep_tune.search.watching.forecast import forecast, work_done
 from sleep_tune.search.work import Trial
 
 BUDGET = 10 * TOY_CORPUS.words

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from sleep_tune.records import Progress
-from sleep_tune.search.forecast import Forecast, forecast, work_done
 from sleep_tune.search.space import Baseline, Finalists, Space, Stop
 from sleep_tune.search.state import MAIN, TrialState
+from sleep_tune.search.watching.forecast import Forecast, forecast, work_done
 
 
 @dataclass

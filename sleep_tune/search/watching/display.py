@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sleep_tune.records import Decision, Progress
-from sleep_tune.search.forecast import Watched, forecast, work_done
 from sleep_tune.search.state import TrialState
+from sleep_tune.search.watching.forecast import Watched, forecast, work_done
 
 __all__ = ["Display"]
 
