@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process alone; the lock ends with the process, however that ends.
 
+    Who holds it since when is written into the folder's lock file while it is held.
+
     On a file system without locks (some cluster mounts) nothing is held.
 
     Raises:
@@ -93,9 +96,12 @@ def locked(folder: Path) -> Iterator[None]:
             if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
                 raise
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.write(f"process {os.getpid()} on {socket.gethostname()} (since {time.strftime('%Y-%m-%d %H:%M:%S')})\n")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            file.truncate(0)
 
 
 def record(folder: Path, config: RunConfig) -> bool:

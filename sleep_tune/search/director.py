@@ -17,6 +17,7 @@ from sleep_tune.search import asha, experiment
 from sleep_tune.search.asking import Asker
 from sleep_tune.search.configs import TrialConfigs
 from sleep_tune.search.fitting import budget_words, check_ends, check_fits
+from sleep_tune.search.log import Log
 from sleep_tune.search.memory import Memory
 from sleep_tune.search.space import CorpusSummary, Space
 from sleep_tune.search.state import MAIN, SearchState, TrialState
@@ -35,6 +36,7 @@ class Director:
         folder: results/<name>; made if absent.
         gpus: GPUs that one trial holds while it runs.
         clock: seconds since 1970.
+        log: where events go instead of the folder, which then is neither made nor read.
 
     Raises:
         BudgetError: a baseline or a choice that the budget can never hold.
@@ -51,6 +53,7 @@ class Director:
         *,
         gpus: float = 0.0,
         clock: Callable[[], float] = time.time,
+        log: Log | None = None,
     ) -> None:
         check_fits(space, base, corpus)
         check_ends(space, gpus)
@@ -62,9 +65,12 @@ class Director:
         """Shares of the budget, below 1, at which search trials are compared."""
         self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)
         self._gpus = gpus
-        experiment.open_folder(self.folder, space, base, corpus)
-        self._memory = Memory(self.folder, space, clock)
+        if log is None:
+            experiment.open_folder(self.folder, space, base, corpus)
+        self._memory = Memory(self.folder, space, clock, log)
         self._asker = Asker(space, self._memory, self._configs, seed=base.training.seed)
+        self.held: str | None = None
+        """Why nothing may be started now, and what runs is told to pause; None to go on. Set from outside."""
         if not self.finished:
             self._open_session()
 
@@ -88,6 +94,11 @@ class Director:
         """Why the search asks for no more trials, once it does (baselines and finalists may still be running)."""
         return self.state.study(MAIN).ended
 
+    @property
+    def running(self) -> int:
+        """How many trials are running."""
+        return self.counts().get("running", 0)
+
     def best(self) -> TrialState | None:
         """The best completed trial of the search so far."""
         name = self.state.study(MAIN).best
@@ -106,6 +117,8 @@ class Director:
         """What to do with a free slot. A trial returned here is running from now on."""
         if self.finished:
             return Done()
+        if self.held is not None:
+            return Wait()
         while True:
             waiting = self.state.first_waiting()
             if waiting is None:
@@ -123,7 +136,8 @@ class Director:
     def on_progress(self, trial_id: str, progress: Progress) -> Decision:
         """Take a report in and answer it. A heartbeat is remembered, a rung logged, and what is decided there too.
 
-        A rung reported again, by a later attempt, is answered as before: its first report counts.
+        A rung reported again, by a later attempt, is answered as before: its first report counts. While the search is
+        held, a run that would go on is told to pause; but not at the end of its budget, where it is done anyway.
 
         Raises:
             ConfigError: the run does not report the objective.
@@ -134,14 +148,17 @@ class Director:
         trial.progress = progress
         rung = progress.rung
         if rung is None:
-            return Decision.STOP if trial.told_to_stop else Decision.CONTINUE
+            return Decision.STOP if trial.told_to_stop else self._unless_held()
         if rung not in trial.rungs:
             value = self._objective(progress.metrics)
             self._memory.record("report", trial, rung=rung, value=value, progress=progress.to_json())
-        return self._judge(trial, rung)
+        decision = self._judge(trial, rung)
+        return self._unless_held() if decision is Decision.CONTINUE and rung < self.budget_words else decision
 
     def on_end(self, trial_id: str, outcome: Outcome) -> None:
-        """A run has ended by itself, or as it was told to. One that was interrupted is left for the next session.
+        """A run has ended by itself, or as it was told to. One that has paused waits to be started again.
+
+        One that ended as stopped, untold, was interrupted: it is left for the next session.
 
         Raises:
             ConfigError: a completed run that does not report the objective.
@@ -149,9 +166,12 @@ class Director:
         trial = self.state.trials[trial_id]
         if trial.state != "running":
             return
-        if outcome.state == "stopped":
-            if trial.told_to_stop:
-                self._record_stopped(trial, outcome)
+        if trial.told_to_stop and outcome.state != "completed":
+            self._record_stopped(trial, outcome)
+            return
+        if outcome.state == "paused":
+            self._memory.record("paused", trial, reason=self.held, outcome=outcome.to_json())
+        if outcome.state != "completed":
             return
         value = self._objective(outcome.metrics)
         if math.isfinite(value):
@@ -238,6 +258,9 @@ class Director:
                 group=trial.group,
             )
         return trial.decisions[rung]
+
+    def _unless_held(self) -> Decision:
+        return Decision.CONTINUE if self.held is None else Decision.PAUSE
 
     def _record_stopped(self, trial: TrialState, outcome: Outcome | None) -> None:
         """A trial has been stopped; it may have died before it could say with what outcome."""

@@ -28,6 +28,9 @@ Curve = Callable[[RunConfig, int, float], float]
 TOY_CORPUS = CorpusSummary(words=100_000, samples=1_000)
 """What a pass of the made-up corpus reads."""
 
+ENDS = {Decision.STOP: "stopped", Decision.PAUSE: "paused"}
+"""What a run is told -> how it ends there."""
+
 UPDATE_WORDS = 1_000
 """Words of one made-up update."""
 
@@ -66,7 +69,7 @@ class FakeWorker:
     seconds: float = 0.0
 
     def __call__(self, config: RunConfig, report: Report) -> Outcome:
-        """Run to the end of the budget, or to the first report that is answered by STOP.
+        """Run to the end of the budget, or to the first report that is answered by STOP or PAUSE.
 
         Raises:
             Diverged: the curve is NaN between two rungs.
@@ -78,14 +81,16 @@ class FakeWorker:
             for beat in range(1, self.heartbeats + 1):
                 at = before + (share - before) * beat / (self.heartbeats + 1)
                 self._take_time(share - before)
-                if report(self._progress(config, budget, at, None)) is Decision.STOP:
-                    return self._outcome(config, budget, at, "stopped")
+                told = report(self._progress(config, budget, at, None))
+                if told in ENDS:
+                    return self._outcome(config, budget, at, ENDS[told])
                 if math.isnan(self.curve(config, config.training.seed, at)):
                     raise Diverged(f"loss is nan at {at:.0%} of the budget")
             self._take_time(share - before)
             rung = round(share * budget)
-            if report(self._progress(config, budget, share, rung)) is Decision.STOP:
-                return self._outcome(config, budget, share, "stopped")
+            told = report(self._progress(config, budget, share, rung))
+            if told in ENDS:
+                return self._outcome(config, budget, share, ENDS[told])
             before = share
         return self._outcome(config, budget, 1.0, "completed")
 

@@ -1,5 +1,6 @@
 """The launcher 'inline': one trial at a time in this process. For debugging, and for searches with a fake worker."""
 
+import time
 import traceback
 from collections.abc import Callable
 
@@ -11,6 +12,9 @@ from sleep_tune.search.work import KINDS, Done, Trial, Wait, Worker
 
 __all__ = ["run_inline"]
 
+HELD_SECONDS = 0.1
+"""How often a held search is looked at."""
+
 
 def run_inline(director: Director, worker: Worker, refresh: Callable[[], None] = lambda: None) -> None:
     """Train until the search is over.
@@ -18,7 +22,8 @@ def run_inline(director: Director, worker: Worker, refresh: Callable[[], None] =
     Args:
         director: says what to train, and decides.
         worker: trains it.
-        refresh: called after every report and every end, to show what has changed.
+        refresh: called after every report and every end, to show what has changed; and again and again while the
+            search is held, to let it go on or to raise what ends it.
 
     Raises:
         UserError: a run met the user's mistake (a full disk); the search stops, and goes on when run again.
@@ -28,6 +33,9 @@ def run_inline(director: Director, worker: Worker, refresh: Callable[[], None] =
         match director.next():
             case Trial() as trial:
                 _train(director, worker, trial, refresh)
+                refresh()
+            case Wait() if director.held is not None:
+                time.sleep(HELD_SECONDS)
                 refresh()
             case Wait():
                 raise RuntimeError("the search waits for a trial, and none is running here")

@@ -8,6 +8,7 @@ Knows nothing of what the events mean. `data` of each event, written by the dire
 | resumed | nothing |
 | asked | study, number (of the ask, from 0; null for repeats over seeds), parameters, group |
 | started | after: null, "resumed" or "lost"; gpus |
+| paused | reason; outcome (how far it had come): it goes on in another attempt |
 | report | rung (nominal words), value (of the objective), progress (with every metric) |
 | rung | rung, value, decision: "continue" or "stop", reported (arrivals so far), kept, group |
 | stopped | reason; outcome (null when the process ended before it could say); repeats as below |
@@ -18,21 +19,45 @@ Knows nothing of what the events mean. `data` of each event, written by the dire
 | closed | finished: whether the search is over, or only this session |
 """
 
-import errno
-import fcntl
+import contextlib
 import json
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
+from sleep_tune.config.run_folder import locked
 from sleep_tune.errors import RunFolderError
 from sleep_tune.files import sync_folder
 from sleep_tune.records import SCHEMA, Event
 
-__all__ = ["EventLog"]
+__all__ = ["EventLog", "Log", "read_events"]
 
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-"""What a file system says that has no locks, as some cluster mounts: there nothing is held."""
+
+def read_events(path: Path) -> tuple[Event, ...]:
+    """Every event of a log as it stands, a torn last line left out. Needs no lock and writes nothing.
+
+    Raises:
+        RunFolderError: there is no such file, a line before the last is no event, or a newer version wrote it.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise RunFolderError(f"{path.parent} must be the folder of a search; got no {path.name} in it") from None
+    return _parsed(path, content)[0]
+
+
+class Log(Protocol):
+    """Where a search's events go, and what was there before. The simulator keeps them in a list instead of a file."""
+
+    events: tuple[Event, ...]
+    """What was there when it was opened."""
+
+    def append(self, event: Event) -> None:
+        """Keep one event."""
+
+    def close(self) -> None:
+        """Let go."""
 
 
 class EventLog:
@@ -50,16 +75,14 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        is_new = not path.exists()
-        self._file = path.open("a+b")
-        try:
-            self._lock()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(locked(path.parent))
+            is_new = not path.exists()
+            self._file = stack.enter_context(path.open("a+b"))
             if is_new:
                 sync_folder(path.parent)
             self.events = self._read()
-        except BaseException:
-            self._file.close()
-            raise
+            self._held = stack.pop_all()
 
     def append(self, event: Event) -> None:
         """Write one event; on return the disk has it."""
@@ -70,7 +93,7 @@ class EventLog:
 
     def close(self) -> None:
         """Let go of the file. Nothing is pending: every event was synced when it was appended."""
-        self._file.close()
+        self._held.close()
 
     def __enter__(self) -> "EventLog":
         return self
@@ -80,37 +103,32 @@ class EventLog:
     ) -> None:
         self.close()
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunFolderError(
-                f"{self.path.parent} is in use: another process is running this search; wait for it or stop it"
-            ) from error
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-
     def _read(self) -> tuple[Event, ...]:
         self._file.seek(0)
         content = self._file.read()
-        events = []
-        start = 0
-        while (end := content.find(b"\n", start)) >= 0:
-            try:
-                events.append(_parse(content[start:end]))
-            except (ValueError, TypeError) as error:
-                if end + 1 < len(content):
-                    raise RunFolderError(
-                        f"{self.path}:{len(events) + 1}: expected an event of a search (schema {SCHEMA}), "
-                        f"got {content[start:end][:80]!r} ({error})"
-                    ) from error
-                break
-            start = end + 1
-        if start < len(content):
-            self._file.truncate(start)
+        events, end = _parsed(self.path, content)
+        if end < len(content):
+            self._file.truncate(end)
             os.fsync(self._file.fileno())
-        return tuple(events)
+        return events
+
+
+def _parsed(path: Path, content: bytes) -> tuple[tuple[Event, ...], int]:
+    """The events of a log, and where the last whole line ends."""
+    events = []
+    start = 0
+    while (end := content.find(b"\n", start)) >= 0:
+        try:
+            events.append(_parse(content[start:end]))
+        except (ValueError, TypeError) as error:
+            if end + 1 < len(content):
+                raise RunFolderError(
+                    f"{path}:{len(events) + 1}: expected an event of a search (schema {SCHEMA}), "
+                    f"got {content[start:end][:80]!r} ({error})"
+                ) from error
+            break
+        start = end + 1
+    return tuple(events), start
 
 
 def _parse(line: bytes) -> Event:

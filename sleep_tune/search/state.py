@@ -65,7 +65,7 @@ class TrialState:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether nothing more will happen to it (but a bug's trial is tried again in the next session)."""
         return self.state in ("completed", "stopped", "failed", "refused")
 
     @property
@@ -177,8 +177,8 @@ class SearchState:
         self.sessions += 1
         self.session_start = event.time
         for trial in self.trials.values():
-            if trial.state == "running":
-                trial.state = "waiting"
+            if trial.state == "running" or (trial.state == "failed" and trial.kind == "bug"):
+                self._wait(trial)
 
     def _on_asked(self, event: Event) -> None:
         data = event.data
@@ -221,6 +221,9 @@ class SearchState:
     def _on_rung(self, event: Event) -> None:
         self._trial(event).decisions[event.data["rung"]] = Decision(event.data["decision"])
 
+    def _on_paused(self, event: Event) -> None:
+        self._wait(self._trial(event))
+
     def _on_stopped(self, event: Event) -> None:
         self._end(event, "stopped")
 
@@ -241,7 +244,7 @@ class SearchState:
     def _on_failed(self, event: Event) -> None:
         trial = self._trial(event)
         self._end(event, "failed")
-        if trial.kind in ("infrastructure", "bug") and trial.number is not None:
+        if trial.kind == "infrastructure" and trial.number is not None:
             known = self.study(trial.study).known
             key = configuration_key(trial.parameters)
             if known.get(key) == trial.id:
@@ -260,6 +263,12 @@ class SearchState:
 
     def _on_closed(self, event: Event) -> None:
         self.finished = bool(event.data["finished"])
+
+    @staticmethod
+    def _wait(trial: TrialState) -> None:
+        """It is to be started again: its process ended, or met a bug of ours that may be mended by now."""
+        trial.state = "waiting"
+        trial.ended_at = trial.kind = trial.reason = trial.log = None
 
     def _end(self, event: Event, state: str) -> None:
         trial = self._trial(event)

@@ -69,7 +69,7 @@ class Studies:
             return
         if event.event == "asked":
             study.sampler.add(trial.id, trial.parameters)
-        elif trial.ended:
+        elif trial.ended and trial.kind != "bug":  # which says nothing yet: it will be tried again
             told = _tell(study.sampler, trial)
             if study.baseline is None:
                 self._copy(frozen(study.parameters, told))
@@ -106,7 +106,7 @@ def _tell(sampler: Sampler, trial: TrialState) -> FrozenTrial:
             return sampler.tell_completed(trial.id, trial.value)
         case "stopped", _ if trial.repeats is None:
             return sampler.tell_stopped(trial.id, trial.rungs)
-        case ("refused", "repeat") | ("failed", "infrastructure" | "bug") | ("stopped", _):
+        case ("refused", "repeat") | ("failed", "infrastructure") | ("stopped", _):
             return sampler.tell_nothing(trial.id)
         case _:
             return sampler.tell_impossible(trial.id)

@@ -70,13 +70,14 @@ def test_a_second_process_is_refused_and_the_first_one_named(tmp_path: Path) -> 
     ) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
         with (
-            pytest.raises(RunFolderError, match=f"process {holder.pid} on .* is writing it now"),
+            pytest.raises(RunFolderError, match=rf"process {holder.pid} on \S+ \(since .*\) is writing it now"),
             run_folder.locked(folder),
         ):
             pass
         holder.kill()
     with run_folder.locked(folder):
         assert f"process {os.getpid()} on" in (folder / ".lock").read_text()
+    assert (folder / ".lock").read_text() == ""
     with run_folder.locked(folder):
         pass
 

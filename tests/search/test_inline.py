@@ -72,6 +72,24 @@ def test_a_search_that_waits_for_nothing_is_our_bug(tmp_path: Path) -> None:
     director.close()
 
 
+def test_a_held_search_waits_to_be_let_go_on(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", SPACE)
+    looks = []
+
+    def refresh() -> None:
+        looks.append(director.running)
+        if len(looks) == 2:
+            director.held = "the disk is nearly full"
+        if len(looks) > 6:
+            director.held = None
+
+    run_inline(director, WORKER, refresh)
+    assert looks[:7] == [1, 1, 1, 0, 0, 0, 0]
+    assert director.trials["t0001"].attempt == 2
+    assert director.finished
+    director.close()
+
+
 @pytest.mark.slow
 def test_a_small_search_that_really_trains(tmp_path: Path) -> None:
     overrides = ["data.sentences=400", "budget.passes=4", "stop.trials=2", "finalists.count=1", "finalists.seeds=1"]

@@ -1,6 +1,7 @@
 """The log keeps every whole line and only whole lines."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from sleep_tune.errors import RunFolderError
 from sleep_tune.records import Event
-from sleep_tune.search.log import EventLog
+from sleep_tune.search.log import EventLog, read_events
 
 EVENTS = [Event(event="opened", time=1.0), Event(event="asked", time=2.0, trial="t0001", data={"name": "größer"})]
 
@@ -41,6 +42,22 @@ def test_a_torn_line_is_cut_off_before_anything_is_appended(cut: int, tmp_path_f
         assert list(log.events) == [*whole, EVENTS[0]]
 
 
+@settings(max_examples=30)
+@given(cut=st.integers(0, 300))
+def test_anyone_may_read_while_it_is_written(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("log") / "log"
+    content = write(path)
+    with EventLog(path):
+        path.write_bytes(content[:cut])
+        assert list(read_events(path)) == EVENTS[: content[:cut].count(b"\n")]
+    assert path.read_bytes() == content[:cut]
+
+
+def test_a_folder_without_a_log(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match=r"must be the folder of a search; got no trials.jsonl in it"):
+        read_events(tmp_path / "trials.jsonl")
+
+
 def test_a_last_line_of_zeros_is_torn_too(tmp_path: Path) -> None:
     """After a power cut a file may have its length, but not its content."""
     content = write(tmp_path / "log")
@@ -65,6 +82,9 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_holder_at_a_time(tmp_path: Path) -> None:
-    with EventLog(tmp_path / "log"), pytest.raises(RunFolderError, match="in use"):
+    with (
+        EventLog(tmp_path / "log"),
+        pytest.raises(RunFolderError, match=rf"one process; process {os.getpid()} on \S+ \(since 20"),
+    ):
         EventLog(tmp_path / "log")
     EventLog(tmp_path / "log").close()

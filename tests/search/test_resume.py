@@ -11,11 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleep_tune.errors import RunFolderError
-from sleep_tune.search.director import Director, Trial
+from sleep_tune.records import Decision
+from sleep_tune.search.director import Director, Trial, Wait
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.memory import Memory
 from sleep_tune.search.space import Int, Parameter, Resources, Stop
-from tests.search.studies import Killed, killed_after, open_search, outcome, progress, search, study
+from tests.search.studies import (
+    BUDGET,
+    WORKER,
+    Killed,
+    decisions,
+    killed_after,
+    open_search,
+    outcome,
+    progress,
+    search,
+    start,
+    study,
+)
 
 
 @functools.cache
@@ -126,7 +139,7 @@ def test_where_it_runs_may_change(tmp_path: Path) -> None:
 
 def test_two_drivers_on_one_folder(tmp_path: Path) -> None:
     director = open_search(tmp_path / "x")
-    with pytest.raises(RunFolderError, match="in use"):
+    with pytest.raises(RunFolderError, match=r"process \d+ on .* is writing it now"):
         open_search(tmp_path / "x")
     director.close()
 
@@ -158,3 +171,40 @@ def test_running_trials_get_a_new_attempt(tmp_path: Path) -> None:
     assert (again.id, again.attempt, again.config) == (first.id, 2, first.config)
     assert director.trials[again.id].retries == 0
     director.close()
+
+
+def test_a_held_search_pauses_what_runs_and_starts_nothing(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", study(parameters=(Parameter("sleep.folds", Int(1, 30)),), baselines={}))
+    rung = round(director.rungs[0] * director.budget_words)
+    kept, worse = start(director), start(director)
+    assert director.running == 2
+    director.held = "the disk is nearly full"
+    assert director.next() == Wait()
+    assert director.on_progress(kept.id, progress(10)) is Decision.PAUSE
+    assert director.on_progress(kept.id, progress(rung, rung=rung, value=1.0)) is Decision.PAUSE
+    assert director.on_progress(worse.id, progress(rung, rung=rung, value=2.0)) is Decision.STOP
+    assert director.on_progress(kept.id, progress(BUDGET, rung=BUDGET)) is Decision.CONTINUE
+    director.on_end(kept.id, outcome("paused", 1.0))
+    director.on_end(worse.id, outcome("paused", 2.0))
+    assert [trial.state for trial in director.trials.values()] == ["waiting", "stopped"]
+    assert director.running == 0
+    director.held = None
+    again = start(director)
+    assert (again.id, again.attempt) == (kept.id, 2)
+    assert director.on_progress(kept.id, progress(rung, rung=rung, value=1.0)) is Decision.CONTINUE
+    director.close()
+
+
+def test_a_bug_s_trial_is_tried_again_in_the_next_session(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x")
+    trial = start(director)
+    director.on_failure(trial.id, "KeyError: 'no such thing'", "bug", "logs/t0001.log")
+    assert director.trials[trial.id].state == "failed"
+    director.close()
+    director = open_search(tmp_path / "x")
+    again = start(director)
+    assert (again.id, again.attempt, director.trials[again.id].reason) == (trial.id, 2, None)
+    run_inline(director, WORKER)
+    told = decisions(director)
+    director.close()
+    assert told == undisturbed()[0]
