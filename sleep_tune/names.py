@@ -21,6 +21,7 @@ __all__ = [
     "SCHEDULES",
     "SCOPES",
     "STRATEGIES",
+    "TASKS",
     "TOKENIZERS",
 ]
 
@@ -39,6 +40,21 @@ PRECISIONS = ("auto", "bf16", "fp32")
 DEVICES = ("auto", "cpu", "cuda")
 
 PERPLEXITIES = ("exact", "strided")
+TASKS = (
+    "blimp_fast",
+    "blimp_filtered",
+    "comps",
+    "entity_tracking",
+    "entity_tracking_fast",
+    "ewok_fast",
+    "ewok_filtered",
+    "reading",
+    "supplement_fast",
+    "supplement_filtered",
+    "wug_adj_nominalization",
+    "wug_past_tense",
+    "zorro",
+)
 
 SAMPLERS = ("random", "tpe")
 SCHEDULERS = ("asha", "none")

@@ -8,7 +8,7 @@ import importlib
 
 import pytest
 
-from sleep_tune import names
+from sleep_tune import babylm, names
 from sleep_tune.config.groups import groups
 
 TABLES = {
@@ -27,7 +27,7 @@ TABLES = {
 }
 """Names -> module:table."""
 
-WITHOUT_TABLE = {"BASELINES", "DEVICES", "PHASES", "PRECISIONS", "ROLES"}
+WITHOUT_TABLE = {"BASELINES", "DEVICES", "PHASES", "PRECISIONS", "ROLES", "TASKS"}
 """Names that no table of functions has: groups of conf/ (tested below), words of records, and choices in one place."""
 
 
@@ -50,3 +50,7 @@ def test_a_tuple_is_sorted_or_in_the_order_of_time(name: str) -> None:
 
 def test_baselines_are_settings_of_sleep() -> None:
     assert set(names.BASELINES) <= set(groups()["sleep"])
+
+
+def test_tasks_are_folders_of_babylm() -> None:
+    assert set(names.TASKS) == set(babylm.FOLDERS) - {"glue_filtered", "aoa"}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from operator import attrgetter
 
 from sleep_tune.config.schema import ONE_OF, RunConfig
-from sleep_tune.errors import BudgetError, ConfigError
+from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 
 __all__ = ["RULES", "check"]
 
@@ -16,11 +16,17 @@ def check(config: RunConfig) -> None:
     """Refuse options that do not fit together.
 
     Raises:
-        ConfigError: the first rule of `RULES` that is broken: the keys, what must hold, and what was given.
-        BudgetError: the budget cannot hold the sleep, whatever the corpus.
+        ConfigError: every rule of `RULES` that is broken: the keys, what must hold, and what was given.
+        BudgetError: the budget cannot hold the sleep, whatever the corpus, and nothing else is wrong.
     """
+    errors: list[UserError] = []
     for rule in RULES.values():
-        rule(config)
+        try:
+            rule(config)
+        except UserError as error:
+            errors.append(error)
+    if errors:
+        raise together(errors, "the configuration")
 
 
 def exactly_one(config: RunConfig) -> None:
@@ -116,6 +122,16 @@ def evaluation_fits(config: RunConfig) -> None:
         )
 
 
+def tasks_have_data(config: RunConfig) -> None:
+    """Tasks that are scored lie in a folder that is named."""
+    evaluation = config.evaluation
+    if evaluation.tasks and evaluation.data is None:
+        raise ConfigError(
+            "evaluation.tasks needs evaluation.data=..., a folder such as evaluation_data/fast_eval; "
+            f"got none with evaluation.tasks=[{', '.join(evaluation.tasks)}]"
+        )
+
+
 def sleep_fits_budget(config: RunConfig) -> None:
     """With a budget in passes, the bound on sleep does not depend on the corpus, so it is refused before any is read.
 
@@ -146,6 +162,7 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         schedule_fits,
         mask_shares_fit,
         evaluation_fits,
+        tasks_have_data,
         sleep_fits_budget,
     )
 }

@@ -20,6 +20,9 @@ __all__ = ["Option", "options", "sections"]
 
 EXPECTED = {str: "text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of numbers"}
 
+LISTED = "a list of"
+"""How an option is described of which each item is one of a few names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
@@ -29,7 +32,7 @@ class Option:
     """Dotted, as written on the command line: sleep.replay.ratio."""
     doc: str
     type: type
-    """str, int, float, bool, or tuple (of floats)."""
+    """str, int, float, bool, or tuple (of floats; with `choices`, of different ones of these)."""
     optional: bool
     """Whether null is a value."""
     default: Any
@@ -43,7 +46,7 @@ class Option:
     def expected(self) -> str:
         """What a value must be, in words: 'a number in (0, 1]', 'one of: random, strict, weighted'."""
         if self.choices is not None:
-            return f"one of: {', '.join(self.choices)}"
+            return f"{LISTED if self.type is tuple else 'one of'}: {', '.join(self.choices)}"
         words = EXPECTED[self.type]
         if self.range:
             words += f" {self.range}" if self.range[0] not in "[(" else f" in {self.range}"
@@ -73,7 +76,9 @@ class Option:
         if self.type is tuple:
             if not isinstance(value, list | tuple):
                 raise self._refuse(value)
-            return tuple(self._number(item, value) for item in value)
+            return (
+                self._names(value) if self.choices is not None else tuple(self._number(item, value) for item in value)
+            )
         if self.type is float:
             return self._number(value, value)
         if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
@@ -87,6 +92,15 @@ class Option:
         if self.type is str and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in typing.cast(str, value)):
             raise ConfigError(f"{self.key} must be text without control characters, in UTF-8; got {_shown(value)}")
         return value
+
+    def _names(self, values: Sequence[object]) -> tuple[str, ...]:
+        """`values` as different choices."""
+        for value in values:
+            if value not in (self.choices or ()):
+                raise ConfigError(unknown(self.key, value, self.choices or ()))
+        if len(set(values)) < len(values):
+            raise ConfigError(f"{self.key} must name each at most once; got {_shown(list(values))}")
+        return tuple(str(value) for value in values)
 
     def _number(self, value: object, given: object) -> float:
         """`value` as a finite float in range; `given` is what the message quotes."""

@@ -210,7 +210,15 @@ class EvaluationConfig:
     rungs: tuple[float, ...] = option(
         (), "shares of the budget, below 1, at which the run is evaluated and reported", above=0, below=1
     )
-    test: bool = option(True, "evaluate on test at the end, too")
+    test: bool = option(True, "evaluate on test at the end, too, and on every task of evaluation.data")
+    data: str | None = option(
+        None, "folder of BabyLM's evaluation tasks, such as evaluation_data/fast_eval; its tasks are scored at the end"
+    )
+    tasks: tuple[str, ...] = option(
+        (),
+        "tasks of evaluation.data that are scored at the rungs, too, and count as seen by a search",
+        choices=names.TASKS,
+    )
 
 
 @dataclass(kw_only=True)

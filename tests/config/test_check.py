@@ -45,6 +45,7 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         r"must be at most 1; got 0.8 \+ 0.3",
     ),
     ("evaluation_fits", {"evaluation.rungs": [0.6, 0.3]}, ConfigError, r"evaluation.rungs must rise strictly"),
+    ("tasks_have_data", {"evaluation.tasks": ["comps"]}, ConfigError, r"needs evaluation.data=.*tasks=\[comps\]"),
     ("evaluation_fits", {"evaluation.rungs": [0.3, 0.3]}, ConfigError, r"got \[0.3, 0.3\]"),
     ("evaluation_fits", {"evaluation.stride": 129}, ConfigError, "at most data.max_length=128; got 129"),
     ("evaluation_fits", {"evaluation.batch_tokens": 128, "data.max_length": 256}, ConfigError, "must hold one row"),

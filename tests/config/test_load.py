@@ -72,6 +72,7 @@ def test_a_group_chosen_anew_starts_its_section_afresh() -> None:
         ("training.threads=null", None),
         ("evaluation.rungs=[0.3,0.6]", [0.3, 0.6]),
         ("evaluation.rungs=[]", []),
+        ("evaluation.tasks=[]", []),
         ("evaluation.rungs=[ 0.3 , 1e-1 ]", [0.3, 0.1]),
     ],
 )

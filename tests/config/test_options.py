@@ -17,7 +17,7 @@ def test_is_documented_and_its_default_is_valid(option: Option) -> None:
     assert option.doc and not option.doc.endswith(".")
     assert option.check(option.default) == option.default
     if option.choices:
-        assert option.type is str
+        assert option.type in (str, tuple)
 
 
 def test_sections_say_what_they_are_about() -> None:
@@ -49,6 +49,10 @@ def test_sections_say_what_they_are_about() -> None:
         ("evaluation.rungs", 0.3, r"evaluation\.rungs must be a list of numbers in \(0, 1\); got 0\.3"),
         ("evaluation.rungs", [0.3, 1.0], r"got \[0\.3, 1\.0\]"),
         ("evaluation.rungs", [0.3, "x"], r"got \[0\.3, 'x'\]"),
+        ("evaluation.tasks", "blimp_fast", r"evaluation\.tasks must be a list of: blimp_fast, .*; got 'blimp_fast'"),
+        ("evaluation.tasks", ["blimp_fats"], r"unknown evaluation\.tasks 'blimp_fats'; did you mean 'blimp_fast'\?"),
+        ("evaluation.tasks", [["blimp_fast"]], r"unknown evaluation\.tasks"),
+        ("evaluation.tasks", ["comps", "comps"], r"must name each at most once; got \['comps', 'comps'\]"),
         ("sleep.replay.strategy", "strickt", "unknown sleep.replay.strategy 'strickt'; did you mean 'strict'?"),
         ("sleep.replay.strategy", None, "must be one of: random, strict, weighted; got null"),
         ("sleep.replay.strategy", ["strict"], r"got \['strict'\]"),
@@ -63,6 +67,7 @@ def test_takes_a_whole_number_for_a_number_and_a_list_for_a_tuple() -> None:
     learning_rate = options()["training.learning_rate"].check(1)
     assert learning_rate == 1.0 and isinstance(learning_rate, float)
     assert options()["evaluation.rungs"].check([0.5]) == (0.5,)
+    assert options()["evaluation.tasks"].check(["zorro", "comps"]) == ("zorro", "comps")
     assert options()["run.dir"].check(None) is None
 
 
