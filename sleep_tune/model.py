@@ -22,7 +22,7 @@ from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import SpecialTokens
 
-__all__ = ["MODELS", "build_model", "count_flops", "masked_logits", "sparse_forward"]
+__all__ = ["MODELS", "build_model", "count_flops", "masked_logits", "runs_at_positions", "sparse_forward"]
 
 
 def roberta(**options: Any) -> PreTrainedModel:
@@ -133,6 +133,11 @@ def masked_logits(
         (M, V) logits, equal to the dense model's at those positions.
     """
     return _masked_logits(model, _selection(model), input_ids, attention_mask, positions)
+
+
+def runs_at_positions(model: torch.nn.Module) -> bool:
+    """Whether `masked_logits` knows this model's trunk and head."""
+    return isinstance(model, RobertaForMaskedLM | RobertaPreLayerNormForMaskedLM)
 
 
 @contextmanager

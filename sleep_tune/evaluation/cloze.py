@@ -1,11 +1,11 @@
-"""The engine of evaluation: masked copies of texts, and how probable a model finds the tokens behind the masks.
+"""The engine of evaluation: copies of texts, masked or not, and how probable a model finds the tokens asked about.
 
 Knows nothing about words, sentences, perplexity or tasks: it is given token ids and the positions to ask about, and
-answers with log-probabilities. Shape suffixes: N texts, P probes, C masked copies, R different copies (the rows that
-the model reads), S different masked positions of those.
+answers with log-probabilities. Shape suffixes: N texts, P probes, C copies, R different copies (the rows that the model
+reads), S different positions of those at which its answer is read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sleep_tune.evaluation.logits import logits_at
 from sleep_tune.evaluation.undisturbed import undisturbed
-from sleep_tune.model import masked_logits
-from sleep_tune.sleep.samples import SpecialTokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,7 +27,7 @@ SHORTEST = 7 / 8
 """A row joins a batch only if it is at least this share of the batch's longest: padding stays below an eighth."""
 
 HEAD_RATIO = 8
-"""At most one token in this many is asked about in a batch, which bounds the memory that logits take."""
+"""At most one token in this many is asked about in a batch of masked rows, which bounds the memory of their logits."""
 
 
 CPU_TOKENS = 2048
@@ -39,36 +38,45 @@ CPU_TOKENS = 2048
 class Probes:
     """Tokens whose probability is asked, as three arrays of length P.
 
-    Probes of one text that share a group are masked together, in one copy of the text.
+    Probes of one text that share a group are masked together, in one copy of the text. Where nothing is masked, a text
+    needs one group.
     """
 
     text: Ints
     """Index of the text."""
     position: Ints
-    """Index of the token in that text."""
+    """Index of the token in that text; the text's length, where the token that would come next is asked for."""
     group: Ints
-    """Any integer from 0; names the masked copy among those of the text."""
+    """Any integer from 0; names the copy among those of the text."""
+    target: Ints | None = None
+    """The token whose probability is asked; None: the one that stands at `position`."""
 
 
 class Cloze:
-    """Masked copies of texts, made ready once and put to any number of models.
+    """Copies of texts, made ready once and put to any number of models.
 
     Copies that come out equal are one row, whatever text they come from: two sentences that differ in one token share
     the copy in which it is masked. Rows are sorted by length, longest first (a device too small says so at once), and
-    cut into batches of similar lengths; the model's head is applied at masked positions only. Copies are recognised
-    by a 128-bit fingerprint and made when their batch comes, so that no set of copies is ever held as a whole.
+    cut into batches of similar lengths; where the model is known, its head is applied at the positions that are read
+    only. Copies are recognised by a 128-bit fingerprint and made when their batch comes, so that no set of copies is
+    ever held as a whole.
     """
 
-    def __init__(self, texts: Sequence[Ints], probes: Probes, *, special: SpecialTokens, batch_tokens: int) -> None:
+    def __init__(
+        self, texts: Sequence[Ints], probes: Probes, *, pad: int, mask: int | None, batch_tokens: int, shift: int = 0
+    ) -> None:
         """Find the different copies and put them in order.
 
         Args:
             texts: N one-dimensional arrays of token ids, special tokens included, without padding.
-            probes: what is asked; each (text, position) may be asked in several copies.
-            special: gives the mask and the padding.
+            probes: what is asked, at least one; each (text, position) may be asked in several copies.
+            pad: fills a row; no attention is paid to it.
+            mask: put in place of the tokens that are asked about; None: the texts are read as they are.
             batch_tokens: tokens in one forward pass, at most (a single row may be longer; a CPU is given fewer).
+            shift: how many positions before the token the model's answer stands: 0 for masked models, 1 for causal ones
+                and for masked ones trained to predict the next token. Every position must be at least this.
         """
-        self._special = special
+        self._pad, self._mask = pad, mask
         self._lengths_N = np.array([len(text) for text in texts], dtype=np.int64)
         self._starts_N = np.cumsum(self._lengths_N) - self._lengths_N
         self._tokens = np.concatenate([np.asarray(text, dtype=np.int32) for text in texts])
@@ -83,29 +91,47 @@ class Cloze:
         rank_R[by_length_R] = np.arange(len(by_length_R))
         self._text_R: Ints = text_C[first_R[by_length_R]]
 
+        # A model that reads unmasked text answers at every position, and is asked at most of them.
+        self._head_ratio = 1 if mask is None else HEAD_RATIO
         longest = int(self._lengths_N.max())
-        slots, slot_P = np.unique(rank_R[row_C[copy_P]] * longest + probes.position, return_inverse=True)
+        row_P = rank_R[row_C[copy_P]]
+        slots, slot_P = np.unique(row_P * longest + probes.position - shift, return_inverse=True)
         self._row_S, self._position_S = np.divmod(slots, longest)
         self._order_P = np.argsort(slot_P, kind="stable")
         self._slot_P: Ints = slot_P[self._order_P]
-        self._target_P = self._tokens[self._starts_N[probes.text] + probes.position][self._order_P]
+        target_P = (
+            self._tokens[self._starts_N[probes.text] + probes.position] if probes.target is None else probes.target
+        )
+        self._target_P = target_P[self._order_P]
+        masked = np.unique(row_P * longest + probes.position) if mask is not None else slots[:0]
+        self._row_M, self._position_M = np.divmod(masked, longest)
         self._batch_tokens = batch_tokens
 
     def __repr__(self) -> str:
         """The sizes that decide the cost."""
-        rows, tokens = len(self._text_R), int(self._lengths_N[self._text_R].sum())
-        return f"Cloze({len(self._order_P)} probes, {rows} rows, {tokens} tokens)"
+        return f"Cloze({len(self._order_P)} probes, {len(self._text_R)} rows, {self.num_tokens} tokens)"
 
-    def score(self, model: "PreTrainedModel") -> NDArray[np.float64]:
+    @property
+    def num_tokens(self) -> int:
+        """Tokens in all rows, padding left out: what `advance` adds up to."""
+        return int(self._lengths_N[self._text_R].sum())
+
+    @property
+    def longest(self) -> int:
+        """Tokens in the longest row."""
+        return int(self._lengths_N[self._text_R[0]])
+
+    def score(self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None) -> NDArray[np.float64]:
         """Ask the model every probe, leaving it undisturbed.
 
         The model's device, dtype and ambient autocast are used as they are; log-probabilities are taken in float32.
 
         Args:
-            model: a masked language model that `sleep_tune.model.masked_logits` knows.
+            model: a language model; one of `sleep_tune.model.MODELS` is asked at the positions that are read only.
+            advance: told after each batch how many more tokens have been read.
 
         Returns:
-            (P,) natural logarithm of the true token's probability, in the order of the probes.
+            (P,) natural logarithm of the token's probability, in the order of the probes.
         """
         device = next(model.parameters()).device
         limit = min(self._batch_tokens, CPU_TOKENS) if device.type == "cpu" else self._batch_tokens
@@ -113,7 +139,7 @@ class Cloze:
         with undisturbed(model):
             for start, stop in self._cut(limit):
                 input_ids, attention_mask, positions = self._rows(start, stop)
-                logits = masked_logits(
+                logits = logits_at(
                     model,
                     torch.from_numpy(input_ids).to(device),
                     None if attention_mask is None else torch.from_numpy(attention_mask).to(device),
@@ -121,12 +147,14 @@ class Cloze:
                 ).float()
                 slot_p, target_p = (torch.from_numpy(array).to(device) for array in self._asked(start, stop))
                 answers.append(logits[slot_p, target_p] - logits.logsumexp(dim=-1)[slot_p])
+                if advance is not None:
+                    advance(int(self._lengths_N[self._text_R[start:stop]].sum()))
         scores_P = np.empty(len(self._order_P), dtype=np.float64)
         scores_P[self._order_P] = torch.cat(answers).cpu().numpy()
         return scores_P
 
     def _fingerprints(self, text_C: Ints, copy_P: Ints, probes: Probes) -> NDArray[np.void]:
-        """128 bits for each masked copy: the same for equal copies, and as good as never for others.
+        """128 bits for each copy: the same for equal copies, and as good as never for others.
 
         Two multilinear hashes modulo 2^64 (Carter and Wegman 1979; Lemire and Kaser 2014): a sum of tokens times random
         coefficients, so that a mask changes it by one term. Two different copies collide with a chance below 2^-90.
@@ -135,14 +163,16 @@ class Cloze:
         within = np.arange(len(self._tokens)) - np.repeat(self._starts_N, self._lengths_N)
         # One is added so that token 0 at the end of a text is told from no token there.
         tokens = self._tokens.astype(np.uint64) + np.uint64(1)
-        asked_P = self._starts_N[probes.text] + probes.position
-        change_P = np.uint64(self._special.mask + 1) - tokens[asked_P]  # modulo 2^64, as meant
+        if self._mask is not None:
+            asked_P = self._starts_N[probes.text] + probes.position
+            change_P = np.uint64(self._mask + 1) - tokens[asked_P]  # modulo 2^64, as meant
         prints_C = np.empty((len(text_C), 2), dtype=np.uint64)
         coefficients = np.random.default_rng(0).integers(0, 2**64, size=(2, width), dtype=np.uint64)
         for half, coefficient in enumerate(coefficients):
             whole_N = np.add.reduceat(tokens * coefficient[within], self._starts_N)
             prints_C[:, half] = whole_N[text_C]
-            np.add.at(prints_C[:, half], copy_P, change_P * coefficient[probes.position])
+            if self._mask is not None:
+                np.add.at(prints_C[:, half], copy_P, change_P * coefficient[probes.position])
         return prints_C.view("V16").reshape(-1)
 
     def _cut(self, batch_tokens: int) -> Iterator[tuple[int, int]]:
@@ -152,7 +182,7 @@ class Cloze:
         start = 0
         while start < len(lengths_R):
             longest = int(lengths_R[start])
-            asked = slots_before_R[start] + max(batch_tokens, longest) // HEAD_RATIO
+            asked = slots_before_R[start] + max(batch_tokens, longest) // self._head_ratio
             stop = min(
                 start + batch_tokens // longest,
                 int(np.searchsorted(-lengths_R, -SHORTEST * longest, side="right")),
@@ -162,20 +192,23 @@ class Cloze:
             start = max(stop, start + 1)
 
     def _rows(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64]]:
-        """The rows of a batch, masked and padded: input ids (B, T), attention mask (or None), flat positions (M,)."""
+        """The rows of a batch, masked and padded: input ids (B, T), attention mask or None, (S,) flat positions."""
         text_B = self._text_R[start:stop]
         length_B = self._lengths_N[text_B]
         width = int(length_B[0])
         inside_BT = np.arange(width) < length_B[:, None]
         from_BT = np.where(inside_BT, self._starts_N[text_B][:, None] + np.arange(width), 0)
-        input_ids = np.where(inside_BT, self._tokens[from_BT], self._special.pad).astype(np.int64)
+        input_ids = np.where(inside_BT, self._tokens[from_BT], self._pad).astype(np.int64)
+        if self._mask is not None:
+            first, last = np.searchsorted(self._row_M, [start, stop])
+            masked = (self._row_M[first:last] - start) * width + self._position_M[first:last]
+            input_ids.reshape(-1)[masked] = self._mask
         first, last = np.searchsorted(self._row_S, [start, stop])
         positions = (self._row_S[first:last] - start) * width + self._position_S[first:last]
-        input_ids.reshape(-1)[positions] = self._special.mask
         return input_ids, None if inside_BT.all() else inside_BT.astype(np.int64), positions
 
     def _asked(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The probes of a batch: index of each among the batch's masked positions, and its true token."""
+        """The probes of a batch: index of each among the positions read, and the token asked."""
         first, last = np.searchsorted(self._row_S, [start, stop])
         begin, end = np.searchsorted(self._slot_P, [first, last])
         return self._slot_P[begin:end] - first, self._target_P[begin:end].astype(np.int64)

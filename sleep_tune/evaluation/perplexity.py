@@ -60,4 +60,4 @@ def cloze_of_rows(rows: Ints, special: SpecialTokens, *, method: str, stride: in
     probes = Probes(text=text, position=position, group=METHODS[method](position, stride))
     lengths = (rows != special.pad).sum(axis=1)
     texts = [row[:length] for row, length in zip(rows, lengths, strict=True)]
-    return Cloze(texts, probes, special=special, batch_tokens=batch_tokens)
+    return Cloze(texts, probes, pad=special.pad, mask=special.mask, batch_tokens=batch_tokens)

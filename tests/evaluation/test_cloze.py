@@ -48,7 +48,9 @@ def test_scores_are_the_dense_models(model: PreTrainedModel, oracle: Callable[..
     @given(questionnaires(), st.sampled_from([1, 16, 64, 4096]))
     def check(questionnaire: tuple[Texts, list[tuple[int, int, int]]], batch_tokens: int) -> None:
         texts, questions = questionnaire
-        scores = Cloze(texts, probes_of(questions), special=SPECIAL, batch_tokens=batch_tokens).score(model)
+        scores = Cloze(
+            texts, probes_of(questions), pad=SPECIAL.pad, mask=SPECIAL.mask, batch_tokens=batch_tokens
+        ).score(model)
         np.testing.assert_allclose(scores, expected(texts, questions, oracle), atol=1e-5)
 
     check()
@@ -68,7 +70,7 @@ def rows_read(cloze: Cloze, monkeypatch: pytest.MonkeyPatch, model: PreTrainedMo
         seen.extend([token for token in row if token != SPECIAL.pad] for row in input_ids.tolist())
         return torch.zeros(len(positions), 23)
 
-    monkeypatch.setattr(cloze_module, "masked_logits", record)
+    monkeypatch.setattr(cloze_module, "logits_at", record)
     cloze.score(model)
     return seen
 
@@ -77,7 +79,7 @@ def test_equal_copies_are_read_once(model: PreTrainedModel, monkeypatch: pytest.
     """Two sentences that differ in one token share the copy in which it is masked; a sentence given twice is one."""
     texts = [np.array(text, dtype=np.int32) for text in ([0, 5, 6, 7], [0, 5, 8, 7], [0, 5, 6, 7])]
     questions = [(n, t, t) for n in range(3) for t in (1, 2, 3)]
-    cloze = Cloze(texts, probes_of(questions), special=SPECIAL, batch_tokens=64)
+    cloze = Cloze(texts, probes_of(questions), pad=SPECIAL.pad, mask=SPECIAL.mask, batch_tokens=64)
     rows = rows_read(cloze, monkeypatch, model)
     assert sorted(rows) == sorted([[0, 3, 6, 7], [0, 5, 3, 7], [0, 5, 6, 3], [0, 3, 8, 7], [0, 5, 8, 3]])
     assert "9 probes, 5 rows, 20 tokens" in repr(cloze)
@@ -86,7 +88,7 @@ def test_equal_copies_are_read_once(model: PreTrainedModel, monkeypatch: pytest.
 def test_a_text_that_goes_on_with_token_zero_is_another(model: PreTrainedModel) -> None:
     """A fingerprint without the texts' ends would take [5] and [5, 0] for the same copy."""
     texts = [np.array([4, 5], dtype=np.int32), np.array([4, 5, 0], dtype=np.int32)]
-    cloze = Cloze(texts, probes_of([(0, 1, 0), (1, 1, 0)]), special=SPECIAL, batch_tokens=64)
+    cloze = Cloze(texts, probes_of([(0, 1, 0), (1, 1, 0)]), pad=SPECIAL.pad, mask=SPECIAL.mask, batch_tokens=64)
     first, second = cloze.score(model)
     assert first != second
 
@@ -100,7 +102,7 @@ def test_batches_hold_each_row_once_within_their_bounds(
     rng = np.random.default_rng(seed)
     texts = [rng.integers(4, 1000, size=length).astype(np.int32) for length in lengths]
     questions = [(n, t, t % stride) for n, text in enumerate(texts) for t in range(len(text))]
-    cloze = Cloze(texts, probes_of(questions), special=SPECIAL, batch_tokens=batch_tokens)
+    cloze = Cloze(texts, probes_of(questions), pad=SPECIAL.pad, mask=SPECIAL.mask, batch_tokens=batch_tokens)
     lengths_R = cloze._lengths_N[cloze._text_R]
     batches = list(cloze._cut(batch_tokens))
     assert [stop for _, stop in batches[:-1]] == [start for start, _ in batches[1:]]
@@ -119,7 +121,9 @@ def test_logits_of_half_precision_are_normalised_in_single(
 ) -> None:
     """A bf16 log-softmax would be wrong by a hundredth of a nat; the trunk's rounding is far smaller on this model."""
     text = [0, 5, 6, 7, 1]
-    cloze = Cloze([np.array(text, dtype=np.int32)], probes_of([(0, 2, 0)]), special=SPECIAL, batch_tokens=64)
+    cloze = Cloze(
+        [np.array(text, dtype=np.int32)], probes_of([(0, 2, 0)]), pad=SPECIAL.pad, mask=SPECIAL.mask, batch_tokens=64
+    )
     nn.Module.to(model, torch.bfloat16)
     score = cloze.score(model)
     assert score.dtype == np.float64

@@ -1,0 +1,143 @@
+"""The ways of reading a probability off a language model, and loading one with its tokenizer from a folder.
+
+Knows no items and no tasks. The names are those of BabyLM's pipeline.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sleep_tune.errors import DataError, unknown
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["AUTO", "BACKENDS", "Backend", "backend_of", "load_model", "load_tokenizer"]
+
+AUTO = "auto"
+"""In place of a back end's name: the one that the model's architecture suggests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """How a model is asked for the probability of a token."""
+
+    masks: bool
+    """The token is masked, one at a time (Salazar et al. 2020); otherwise the text is read as it is."""
+    shift: int
+    """How many positions before the token the answer stands."""
+    model_class: str
+    """The class of `transformers` that opens its models."""
+
+
+BACKENDS: dict[str, Backend] = {
+    "mlm": Backend(masks=True, shift=0, model_class="AutoModelForMaskedLM"),
+    "mntp": Backend(masks=True, shift=1, model_class="AutoModelForMaskedLM"),
+    "causal": Backend(masks=False, shift=1, model_class="AutoModelForCausalLM"),
+}
+"""Name -> masked language models; masked next-token prediction, as GPT-BERT's; causal ones."""
+
+
+def backend_of(folder: Path, given: str = AUTO) -> str:
+    """The back end of a model folder: the one given, or else causal where its config names a causal architecture.
+
+    Masked next-token prediction leaves no trace in a folder and is never guessed.
+
+    Raises:
+        DataError: there is no such back end; the folder holds no model; `auto` and its architecture is of neither kind.
+    """
+    if given in BACKENDS:
+        return given
+    if given != AUTO:
+        raise DataError(unknown("backend", given, [*BACKENDS, AUTO]))
+    config = _config(folder)
+    architectures: Sequence[str] = config.get("architectures") or ()
+    if any(name.endswith("MaskedLM") for name in architectures):
+        return "mlm"
+    if any(name.endswith(("CausalLM", "LMHeadModel")) for name in architectures):
+        return "causal"
+    raise DataError(
+        f"{folder / 'config.json'}: architectures must name a masked or causal language model for --backend auto; got "
+        f"{list(architectures)}: say --backend {', '.join(BACKENDS)}"
+    )
+
+
+def load_model(folder: Path, backend: str, *, trust_remote_code: bool = False) -> "PreTrainedModel":
+    """Open a model folder on the CPU, in float32 and evaluation mode.
+
+    Args:
+        folder: as `save_pretrained` writes it.
+        backend: a name of BACKENDS.
+        trust_remote_code: run the Python files that the folder brings along.
+
+    Raises:
+        DataError: the folder holds no model that this back end can ask.
+    """
+    import torch
+    import transformers
+
+    _config(folder)
+    opener: Any = getattr(transformers, BACKENDS[backend].model_class)
+    try:
+        model = opener.from_pretrained(folder, dtype=torch.float32, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise DataError(
+            f"{folder} must hold a model that {BACKENDS[backend].model_class} opens (--backend {backend}): {error}"
+        ) from error
+    opened: PreTrainedModel = model.eval()
+    return opened
+
+
+def load_tokenizer(
+    folder: Path, backend: str, model: "PreTrainedModel | None" = None, *, trust_remote_code: bool = False
+) -> "PreTrainedTokenizerBase":
+    """Open a folder's fast tokenizer, ready to frame texts and to say which characters a token stands for.
+
+    Args:
+        folder: as `save_pretrained` writes it.
+        backend: a name of BACKENDS; those that mask need a mask token.
+        model: the model that will read its tokens.
+        trust_remote_code: run the Python files that the folder brings along.
+
+    Raises:
+        DataError: there is none, it is not a fast one, it has no mask where one is needed, or it has tokens that the
+            model's embedding lacks.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        opened: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        raise DataError(f"{folder} must hold a tokenizer that AutoTokenizer opens: {error}") from error
+    if not opened.is_fast:
+        raise DataError(f"{folder} must hold a fast tokenizer (tokenizer.json), which tells tokens' characters")
+    if BACKENDS[backend].masks and opened.mask_token_id is None:
+        held = ", ".join(f"{role} {token}" for role, token in opened.special_tokens_map.items()) or "none"
+        raise DataError(
+            f"{folder}: the tokenizer must have a mask_token for --backend {backend}; its special tokens: {held}"
+        )
+    if model is not None:
+        embedding: Any = model.get_input_embeddings()
+        rows, highest = int(embedding.weight.shape[0]), max(opened.get_vocab().values(), default=-1)
+        if highest >= rows:
+            token = opened.convert_ids_to_tokens(highest)
+            raise DataError(
+                f"{folder}: the tokenizer must fit the model, whose embedding has {rows} rows (ids 0 to {rows - 1}); "
+                f"got a tokenizer of {len(opened.get_vocab())} tokens, with '{token}' as id {highest}"
+            )
+    return opened
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The folder's config.json."""
+    path = folder / "config.json"
+    if not path.is_file():
+        hint = f"; did you mean {folder / 'model'}?" if (folder / "model" / "config.json").is_file() else ""
+        raise DataError(f"{folder} must be a model's folder, with a config.json; it has none{hint}")
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} must hold a JSON object: {error}") from error
+    return config

@@ -1,0 +1,50 @@
+"""Logits at some positions, of any language model. Knows what a Hugging Face model takes and gives; no texts."""
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sleep_tune.model import masked_logits, runs_at_positions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["DENSE_LOGITS", "logits_at"]
+
+DENSE_LOGITS = 2**26
+"""Logits that a model which gives them everywhere is asked for at a time (256 MB in float32)."""
+
+
+def logits_at(
+    model: "PreTrainedModel", input_ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor
+) -> torch.Tensor:
+    """Logits at some positions of a batch.
+
+    A model of `sleep_tune.model.MODELS` computes no others. Any other one is called as the official pipeline calls it,
+    with ids and mask, and answers everywhere; the batch is split where that would take too much memory.
+
+    Args:
+        model: any masked or causal language model.
+        input_ids: (B, T) int64.
+        attention_mask: (B, T) int64, 0 at padding; None where nothing is padded.
+        positions: (S,) int64, ascending flat indices b * T + t.
+
+    Returns:
+        (S, V) logits.
+    """
+    if runs_at_positions(model):
+        return masked_logits(model, input_ids, attention_mask, positions)
+    if attention_mask is None:
+        attention_mask = torch.ones_like(input_ids)
+    options = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
+    length = input_ids.shape[1]
+    rows = max(1, DENSE_LOGITS // (length * int(model.config.vocab_size)))
+    parts = []
+    for start in range(0, len(input_ids), rows):
+        stop = start + rows
+        answer: Any = model(input_ids=input_ids[start:stop], attention_mask=attention_mask[start:stop], **options)
+        logits = answer[0] if isinstance(answer, tuple) else answer["logits"]
+        here = positions[(positions >= start * length) & (positions < stop * length)] - start * length
+        parts.append(logits.flatten(0, 1).index_select(0, here))
+    return torch.cat(parts)
