@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.records import Event
-from sleep_tune.search.log import EventLog
+from sleep_tune.search.log import EventLog, Log
 from sleep_tune.search.space import Space
 from sleep_tune.search.state import SearchState, TrialState
 from sleep_tune.search.studies import Studies
@@ -24,19 +24,20 @@ class Memory:
         folder: of the experiment; must exist.
         space: the study.
         clock: seconds since 1970.
+        log: where events go instead of the folder, on which then nothing is written.
 
     Raises:
         RunFolderError: the log is in use, or cannot be read.
     """
 
-    def __init__(self, folder: Path, space: Space, clock: Callable[[], float]) -> None:
+    def __init__(self, folder: Path, space: Space, clock: Callable[[], float], log: Log | None = None) -> None:
         self.state = SearchState(mode=space.objective.mode)
         self.studies = Studies(space, self.state)
         self._clock = clock
-        self._log = EventLog(folder / "trials.jsonl")
+        self._log: Log = EventLog(folder / "trials.jsonl") if log is None else log
         for event in self._log.events:
             self._apply(event)
-        if not self.state.finished:
+        if log is None and not self.state.finished:
             self.studies.open_journal(folder / "optuna.journal", space.name, space.objective.mode)
 
     def now(self) -> float:
