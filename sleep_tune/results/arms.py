@@ -4,8 +4,10 @@ Frozen records only; how they are computed and how they look are other files' bu
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import pandas as pd
 
 from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.statistics import Difference, Estimate
@@ -24,9 +26,18 @@ class Contrast:
     """An arm's difference to the baseline at one endpoint."""
 
     difference: Difference
-    """Arm minus baseline over the seeds that both have completed."""
-    p_holm: float | None
-    """Corrected over the contrasts of this endpoint; None where there is no p."""
+    """Arm minus baseline over the seeds that both have completed. From one seed its standard error, where there is one,
+    is over groups of items: it speaks of two checkpoints."""
+    p_holm: float | None = None
+    """Corrected over the family of tests; None where there is no p."""
+    p_flip: float | None = None
+    """Of the sign-flip permutation test over seeds, uncorrected: a check that assumes no normal law."""
+    p_equal: float | None = None
+    """That the arms differ by the smallest difference of interest or more; None where none was named."""
+    items: int | None = None
+    """Items that were crossed with the seeds; None where the seeds alone speak."""
+    groups: int | None = None
+    """Groups of these items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +46,7 @@ class Arm:
 
     name: str
     kind: str
-    """'baseline', 'control' or 'finalist'."""
+    """'baseline', 'control' or 'finalist'; 'elsewhere' (trained and scored elsewhere) or 'published' (figures only)."""
     parameters: Mapping[str, Any]
     """What sets it apart from the base of the study, by dotted key."""
     seeds: tuple[int, ...]
@@ -48,8 +59,10 @@ class Arm:
     """Metric -> seed -> its finite value."""
     estimates: Mapping[str, Estimate]
     """Metric -> mean over the completed seeds; costs (words_seen, updates, flops, gpu_hours, cpu_hours) among them."""
-    contrasts: Mapping[str, Contrast]
+    contrasts: Mapping[str, Contrast] = field(default_factory=dict)
     """Endpoint -> difference to the baseline; empty for the baseline itself."""
+    answers: Mapping[str, Mapping[int, "pd.Series[float]"]] = field(default_factory=dict, repr=False, compare=False)
+    """Endpoint -> seed -> what was scored on each item, in the endpoint's unit, indexed by (group, item)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +78,8 @@ class Comparison:
     """Metrics at which arms are compared; the primary one first."""
     trials: Mapping[str, int]
     """State -> number of the search's trials."""
-    notes: tuple[str, ...]
-    verdict: str
+    baseline: str = BASELINE
+    """Name of the arm that every other is compared with."""
+    notes: tuple[str, ...] = ()
+    verdict: str = ""
     """One sentence: which arms the table tells apart from the baseline, or that it cannot."""

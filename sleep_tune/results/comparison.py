@@ -1,25 +1,28 @@
-"""Arms against epochs: means over seeds with intervals, paired differences with corrected p, notes and a verdict.
+"""Arms against a baseline: means over seeds with intervals, paired differences with corrected p, notes and a verdict.
 
 An arm is what was repeated over fresh seeds: the baseline `epochs`, the other baselines (controls), and the finalists
-of the search. A run of the search itself never counts: it was chosen for its value. Knows nothing of how tables look.
+of the search. A run of the search itself never counts: it was chosen for its value. Models trained elsewhere and
+published figures may join. Knows nothing of how tables look.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, Contrast
+from sleep_tune.results.answers import read_answers
+from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison
 from sleep_tune.results.columns import order
-from sleep_tune.results.experiment import describe
+from sleep_tune.results.contrasts import contrast
+from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.notes import write_notes
-from sleep_tune.results.statistics import Difference, estimate_mean, holm, paired_difference
+from sleep_tune.results.statistics import estimate_mean
 from sleep_tune.results.table import metric_columns, parameter_columns, read_experiment
 from sleep_tune.results.verdict import write_verdict
 
-__all__ = ["compare"]
+__all__ = ["compare", "compare_arms"]
 
 MAIN = "search"
 """The study that the space describes; a tuned baseline's own study has the baseline's name, a repeated run has none."""
@@ -28,8 +31,12 @@ COSTS = ("words_seen", "updates", "flops", "gpu_hours", "cpu_hours")
 """Columns of the table of trials that are compared beside the metrics."""
 
 
-def compare(folder: Path) -> Comparison:
-    """Compare the arms of the experiment in `folder`, however far it has got.
+def compare(folder: Path, others: Sequence[Arm] = ()) -> Comparison:
+    """Compare the arms of the experiment in `folder`, however far it has got, and `others` beside them.
+
+    Args:
+        folder: of the experiment.
+        others: arms trained elsewhere, or published rows.
 
     Raises:
         RunFolderError: the folder holds no experiment.
@@ -37,16 +44,32 @@ def compare(folder: Path) -> Comparison:
     """
     table, experiment = read_experiment(folder), describe(folder)
     table = table.join(_device_hours(table, experiment.workers))
-    arms = _contrast([_arm(name, runs) for name, runs in _arms(table)], experiment.primary)
+    arms = [_arm(name, runs, folder) for name, runs in _arms(table)]
     search = table[table["study"] == MAIN]
+    trials = {str(state): int(count) for state, count in search["state"].value_counts().items()}
+    return compare_arms([*arms, *others], experiment, trials=trials)
+
+
+def compare_arms(
+    arms: Sequence[Arm], experiment: Experiment, *, baseline: str = BASELINE, trials: dict[str, int] | None = None
+) -> Comparison:
+    """Compare arms, wherever they come from.
+
+    Args:
+        arms: without contrasts yet; names differ.
+        experiment: gives the primary endpoint and the smallest difference of interest.
+        baseline: name of the arm that every other is compared with.
+        trials: state -> number of the search's trials, where there was a search.
+    """
+    endpoints = _endpoints(arms, experiment.primary)
+    contrasted = contrast(arms, baseline, endpoints, smallest=experiment.smallest)
     comparison = Comparison(
         experiment=experiment,
-        arms=arms,
-        metrics=tuple(order(key for arm in arms for key in arm.estimates)),
-        endpoints=_endpoints(arms, experiment.primary),
-        trials={str(state): int(count) for state, count in search["state"].value_counts().items()},
-        notes=(),
-        verdict="",
+        arms=contrasted,
+        metrics=tuple(order(key for arm in contrasted for key in arm.estimates)),
+        endpoints=endpoints,
+        trials=trials or {},
+        baseline=baseline,
     )
     return replace(comparison, notes=tuple(write_notes(comparison)), verdict=write_verdict(comparison))
 
@@ -68,7 +91,7 @@ def _arms(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return sorted(groups, key=lambda group: 0 if group[0] == BASELINE else rank[str(group[1]["role"].iloc[0])])
 
 
-def _arm(name: str, runs: pd.DataFrame) -> Arm:
+def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
     """One arm from its runs; not yet compared with anything."""
     completed = runs[runs["state"] == "completed"]
     failed = runs[runs["state"].isin(["failed", "refused"])]
@@ -85,8 +108,17 @@ def _arm(name: str, runs: pd.DataFrame) -> Arm:
         failures={int(run["seed"]): str(run["reason"] or "no reason given") for _, run in failed.iterrows()},
         values=values,
         estimates={key: estimate_mean(list(by_seed.values())) for key, by_seed in values.items()},
-        contrasts={},
+        answers=_answers(zip(completed["trial"], completed["seed"], strict=True), folder),
     )
+
+
+def _answers(runs: Iterable[tuple[str, int]], folder: Path) -> dict[str, dict[int, "pd.Series[float]"]]:
+    """Endpoint -> seed -> what each run scored on each item."""
+    answers: dict[str, dict[int, pd.Series[float]]] = {}
+    for trial, seed in runs:
+        for endpoint, scored in read_answers(folder / "trials" / trial).items():
+            answers.setdefault(endpoint, {})[int(seed)] = scored
+    return answers
 
 
 def _by_seed(runs: pd.DataFrame, key: str) -> dict[int, float]:
@@ -96,31 +128,7 @@ def _by_seed(runs: pd.DataFrame, key: str) -> dict[int, float]:
 
 
 def _endpoints(arms: Sequence[Arm], primary: str) -> tuple[str, ...]:
-    """The primary endpoint, and minimal pairs where some arm measured them."""
-    measured = any(PAIRS in arm.values for arm in arms)
-    return (primary, PAIRS) if measured and primary != PAIRS else (primary,)
-
-
-def _contrast(arms: Sequence[Arm], primary: str) -> tuple[Arm, ...]:
-    """The arms with their differences to the baseline; p corrected over the arms, endpoint by endpoint."""
-    baseline = next((arm for arm in arms if arm.name == BASELINE), None)
-    if baseline is None:
-        return tuple(arms)
-    contrasts: dict[str, dict[str, Contrast]] = {arm.name: {} for arm in arms}
-    for endpoint in _endpoints(arms, primary):
-        differences = {arm.name: _difference(arm, baseline, endpoint) for arm in arms if arm is not baseline}
-        known = {name: difference for name, difference in differences.items() if difference is not None}
-        tested = {name: difference.p for name, difference in known.items() if difference.p is not None}
-        adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
-        for name, difference in known.items():
-            contrasts[name][endpoint] = Contrast(difference, adjusted.get(name))
-    return tuple(replace(arm, contrasts=contrasts[arm.name]) for arm in arms)
-
-
-def _difference(arm: Arm, baseline: Arm, endpoint: str) -> Difference | None:
-    """Arm minus baseline over the seeds that both have; None where they share none."""
-    ours, theirs = arm.values.get(endpoint, {}), baseline.values.get(endpoint, {})
-    shared = sorted(ours.keys() & theirs.keys())
-    if not shared:
-        return None
-    return paired_difference([ours[seed] for seed in shared], [theirs[seed] for seed in shared])
+    """The primary endpoint; then minimal pairs and BabyLM's tasks, where some arm measured them."""
+    measured = {key for arm in arms for key in arm.values}
+    others = order(key for key in measured if key == PAIRS or key.startswith("babylm/"))
+    return (primary, *(key for key in others if key != primary))

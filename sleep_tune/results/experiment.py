@@ -35,11 +35,16 @@ class Experiment:
     """Fresh seeds that every arm is to be repeated over."""
     workers: int = 1
     """Processes that train a run together: its hours count this many times."""
+    endpoint: str | None = None
+    """The primary endpoint, where the space names one."""
+    smallest: float | None = None
+    """The smallest difference of interest at the primary endpoint, in its unit, where the space names one."""
 
     @property
     def primary(self) -> str:
-        """The primary endpoint, named before the run: the objective, measured on test."""
-        return f"test/{self.objective.removeprefix('eval/')}"
+        """The primary endpoint, named before the run: the space's, else the objective; on test, if it is on dev."""
+        named = self.endpoint or self.objective
+        return f"test/{named.removeprefix('eval/')}" if named.startswith("eval/") else named
 
 
 def describe(folder: Path) -> Experiment:
@@ -60,6 +65,7 @@ def describe(folder: Path) -> Experiment:
         raise DataError(f"{path} must hold a mapping; got {type(described).__name__}")
     space = _section(described, "space")
     objective, baselines = _section(space, "objective"), _section(space, "baselines")
+    comparison = _section(space, "comparison")
     return Experiment(
         name=str(space.get("name", name)),
         objective=str(objective.get("metric", "eval/nll")),
@@ -68,6 +74,8 @@ def describe(folder: Path) -> Experiment:
         tuned={baseline: int(_section(baselines, baseline).get("trials") or 0) for baseline in baselines},
         seeds=_section(space, "finalists").get("seeds"),
         workers=int(_section(space, "resources").get("workers", 1)),
+        endpoint=comparison.get("primary"),
+        smallest=comparison.get("smallest"),
     )
 
 

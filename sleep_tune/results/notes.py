@@ -5,7 +5,7 @@ Sentences from the numbers of a comparison; computes no statistic and draws noth
 
 from collections.abc import Iterator, Sequence
 
-from sleep_tune.results.arms import BASELINE, Arm, Comparison
+from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column, short_names
 
 __all__ = ["ENOUGH_SEEDS", "write_notes"]
@@ -23,7 +23,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     """The notes, in the order in which they matter."""
     yield from _matched(comparison.arms)
     yield from _tuned(comparison)
-    yield from _control(comparison.arms)
+    yield from _control(comparison)
     yield from _seeds(comparison)
     yield from _missing(comparison.arms)
     yield from _statistics(comparison)
@@ -80,10 +80,11 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
             yield f"Tuned for {name}: a search of its own, {experiment.tuned[name]} trials."
 
 
-def _control(arms: Sequence[Arm]) -> Iterator[str]:
+def _control(comparison: Comparison) -> Iterator[str]:
     """What the A/A control is for."""
-    if any(arm.name == CONTROL for arm in arms):
-        yield f"{CONTROL} obeys the law of {BASELINE} in other orders: its distance from {BASELINE} shows the noise."
+    name = comparison.baseline
+    if any(arm.name == CONTROL for arm in comparison.arms):
+        yield f"{CONTROL} obeys the law of {name} in other orders: its distance from {name} shows the noise."
 
 
 def _seeds(comparison: Comparison) -> Iterator[str]:
@@ -125,6 +126,6 @@ def _statistics(comparison: Comparison) -> Iterator[str]:
     if any(tests.values()):
         counts = " and ".join(f"{number} at {heading}" for heading, number in tests.items() if number)
         yield (
-            f"[low, high]: 95% Student t over seeds; differences to {BASELINE}: paired over shared seeds, "
+            f"[low, high]: 95% Student t over seeds; differences to {comparison.baseline}: paired over shared seeds, "
             f"p after Holm over the arms ({counts})."
         )

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sleep_tune.files import write_whole
-from sleep_tune.results.arms import BASELINE, Arm, Comparison
+from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import COLUMNS, column, short_names
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.table import read_experiment
@@ -83,7 +83,9 @@ def tidy(comparison: Comparison) -> pd.DataFrame:
 
 def terminal(comparison: Comparison, width: int) -> RenderableType:
     """Results, then costs and settings, notes and verdict: readable from 80 columns on."""
-    parts: list[RenderableType] = [Text(f"{comparison.experiment.name}: arms against {BASELINE}", style="bold")]
+    parts: list[RenderableType] = [
+        Text(f"{comparison.experiment.name}: arms against {comparison.baseline}", style="bold")
+    ]
     if comparison.arms:
         parts += [Text(), _results(comparison, width), Text(), _costs(comparison), Text()]
     notes = Table.grid(padding=(0, 1))
@@ -97,8 +99,9 @@ def markdown(comparison: Comparison) -> str:
     """The same as one Markdown document."""
     shown, endpoints = _shown(comparison), comparison.endpoints
     head = ["arm", "settings", "seeds", *(column(key).heading for key in shown)]
-    head += [f"{column(key).heading} − {BASELINE}{suffix}" for key in endpoints for suffix in ("", ", Holm p")]  # noqa: RUF001
-    lines = [f"# {comparison.experiment.name}: arms against {BASELINE}", "", comparison.verdict, ""]
+    minus = f"− {comparison.baseline}"  # noqa: RUF001
+    head += [f"{column(key).heading} {minus}{suffix}" for key in endpoints for suffix in ("", ", Holm p")]
+    lines = [f"# {comparison.experiment.name}: arms against {comparison.baseline}", "", comparison.verdict, ""]
     if comparison.arms:
         lines += [_line(head), _line(["---"] * 3 + ["---:"] * (len(head) - 3))]
         lines += [_line(_cells(arm, comparison)) for arm in comparison.arms]
@@ -119,7 +122,7 @@ def _results(comparison: Comparison, width: int) -> Table:
     for key in metrics:
         table.add_column(column(key).heading, justify="right")
     for key in comparison.endpoints:
-        table.add_column(f"{column(key).heading}\nvs {BASELINE}", justify="right")
+        table.add_column(f"{column(key).heading}\nvs {comparison.baseline}", justify="right")
     for arm in comparison.arms:
         cells = [Text(f"{arm.name}\n", end="").append(arm.kind, style="dim"), Text(str(len(arm.seeds)))]
         cells += [_stacked(*_estimate(arm, key)) for key in metrics]

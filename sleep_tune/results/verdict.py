@@ -5,7 +5,7 @@ Written from the numbers alone; a difference is claimed only where its corrected
 
 from collections.abc import Callable, Sequence
 
-from sleep_tune.results.arms import BASELINE, Arm, Comparison
+from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column
 
 __all__ = ["LEVEL", "difference_text", "improves", "is_claim", "write_verdict"]
@@ -18,15 +18,16 @@ def write_verdict(comparison: Comparison) -> str:
     """The sentence."""
     primary = comparison.experiment.primary
     what = column(primary).heading
-    baseline = next((arm for arm in comparison.arms if arm.name == BASELINE), None)
-    finalists = [arm for arm in comparison.arms if arm.kind == "finalist"]
+    name = comparison.baseline
+    baseline = next((arm for arm in comparison.arms if arm.name == name), None)
+    finalists = [arm for arm in comparison.arms if arm.kind in ("finalist", "elsewhere") and arm is not baseline]
     if baseline is None or not baseline.seeds:
-        return f"No verdict yet: no run of the baseline {BASELINE} has been completed."
+        return f"No verdict yet: no run of the baseline {name} has been completed."
     if not any(arm.seeds for arm in finalists):
         return "No verdict yet: no run of a finalist has been completed."
     compared = [arm for arm in finalists if primary in arm.contrasts]
     if not compared:
-        return f"No verdict: no seed has {what} for both {BASELINE} and a finalist."
+        return f"No verdict: no seed has {what} for both {comparison.baseline} and a finalist."
     if all(arm.contrasts[primary].p_holm is None for arm in compared):
         return (
             f"One seed an arm supports no claim, for how far seeds alone scatter is not known: "
@@ -35,7 +36,7 @@ def write_verdict(comparison: Comparison) -> str:
     claimed = [arm for arm in compared if is_claim(arm, primary)]
     if not claimed:
         return (
-            f"The table cannot tell sleep from {BASELINE} at the same words: "
+            f"The table cannot tell sleep from {comparison.baseline} at the same words: "
             f"no difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
             f"{_doubt(comparison)}"
         )
@@ -91,7 +92,7 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
     worse = [arm for arm in claimed if not improves(arm, primary, mode)]
     parts = [f"{arm.name} is better ({_numbers(arm, primary)})" for arm in better]
     parts += [f"{arm.name} is worse ({_numbers(arm, primary)})" for arm in worse]
-    answer = f"Sleep beats {BASELINE}" if better else f"Sleep loses to {BASELINE}"
+    answer = f"Sleep beats {comparison.baseline}" if better else f"Sleep loses to {comparison.baseline}"
     return f"{answer} at the same words in {column(primary).heading}: {'; '.join(parts)}."
 
 
@@ -102,4 +103,4 @@ def _doubt(comparison: Comparison) -> str:
     if not apart:
         return ""
     numbers = "; ".join(f"{arm.name}: {_numbers(arm, primary)}" for arm in apart)
-    return f" Beware: the control differs from {BASELINE} too, and should not ({numbers})."
+    return f" Beware: the control differs from {comparison.baseline} too, and should not ({numbers})."

@@ -1,0 +1,37 @@
+"""What a run answered item by item, as it wrote it at its end: eval/items.parquet in its folder.
+
+Columns: task, uid (the item's group), id, correct (1, 0, or a share where options tie), margin. Knows no statistics.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from sleep_tune.errors import DataError
+
+__all__ = ["FILE", "read_answers"]
+
+FILE = Path("eval", "items.parquet")
+
+PAIRS_TASK, PAIRS = "pairs", "test/pairs_accuracy"
+"""The toy language's own minimal pairs, whose score is a share; BabyLM's tasks are in percent."""
+
+
+def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
+    """Endpoint -> what was scored on each item, in the endpoint's unit, indexed by (uid, id); empty without the file.
+
+    Raises:
+        DataError: the file is no table of items.
+    """
+    path = run / FILE
+    if not path.is_file():
+        return {}
+    try:
+        table = pd.read_parquet(path, columns=["task", "uid", "id", "correct"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} must be a table of items (task, uid, id, correct): {error}") from error
+    answers = {}
+    for task, rows in table.groupby("task", sort=False):
+        scored = rows.set_index(["uid", "id"])["correct"].astype("float64")
+        answers[PAIRS if task == PAIRS_TASK else f"babylm/{task}"] = scored * (1.0 if task == PAIRS_TASK else 100.0)
+    return answers

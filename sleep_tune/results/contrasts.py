@@ -1,0 +1,106 @@
+"""Arms' differences to the baseline at every endpoint, with corrected p. Knows no folders, and not how tables look.
+
+Where both arms kept their answers item by item, seeds and items are crossed (`crossed`); elsewhere the seeds alone
+speak (`paired_difference`). The primary endpoint is a family of tests of its own, over the arms; all others together
+are a second one, over arms and endpoints (Holm 1979).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from sleep_tune.results.arms import Arm, Contrast
+from sleep_tune.results.crossed import crossed_difference
+from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p
+
+__all__ = ["contrast"]
+
+EXACT = 1e-6
+"""A score that is not the mean over its groups' means, to this share of itself, is not taken apart into items."""
+
+
+def contrast(
+    arms: Sequence[Arm], baseline: str, endpoints: Sequence[str], *, smallest: float | None = None
+) -> tuple[Arm, ...]:
+    """The arms with their contrasts; the baseline and published rows stay without.
+
+    Args:
+        arms: one of which may be the baseline.
+        baseline: its name.
+        endpoints: the primary one first.
+        smallest: the smallest difference of interest at the primary endpoint, in its unit.
+    """
+    reference = next((arm for arm in arms if arm.name == baseline), None)
+    if reference is None:
+        return tuple(arms)
+    compared = [arm for arm in arms if arm is not reference and arm.kind != "published"]
+    found: dict[tuple[str, str], Contrast] = {}
+    for endpoint in endpoints:
+        for arm in compared:
+            made = _contrast(arm, reference, endpoint)
+            if made is not None:
+                found[arm.name, endpoint] = made
+    primary = [key for key in found if key[1] == endpoints[0]]
+    if smallest is not None:
+        for key in primary:
+            found[key] = replace(found[key], p_equal=equivalence_p(found[key].difference, smallest))
+    for family in (primary, [key for key in found if key[1] != endpoints[0]]):
+        tested = {key: found[key].difference.p for key in family}
+        known = {key: p for key, p in tested.items() if p is not None}
+        for key, p in zip(known, holm(list(known.values())), strict=True):
+            found[key] = replace(found[key], p_holm=p)
+    by_arm = {
+        arm.name: {endpoint: made for (name, endpoint), made in found.items() if name == arm.name} for arm in arms
+    }
+    return tuple(replace(arm, contrasts=by_arm[arm.name]) for arm in arms)
+
+
+def _contrast(arm: Arm, reference: Arm, endpoint: str) -> Contrast | None:
+    """Not yet corrected; None where the two share no seed."""
+    ours, theirs = arm.values.get(endpoint, {}), reference.values.get(endpoint, {})
+    shared = sorted(ours.keys() & theirs.keys())
+    if not shared:
+        return None
+    by_seed = np.array([ours[seed] - theirs[seed] for seed in shared])
+    flips = sign_flip_p(by_seed) if len(shared) > 1 else None
+    tables = _tables(arm, reference, endpoint, shared)
+    if tables is None:
+        plain = paired_difference([ours[seed] for seed in shared], [theirs[seed] for seed in shared])
+        return Contrast(difference=plain, p_flip=flips)
+    treated_SI, reference_SI, group_I = tables
+    groups = len(np.unique(group_I))
+    difference = crossed_difference(treated_SI, reference_SI, group_I)
+    if len(shared) == 1:
+        difference = replace(difference, error=_clustered_error(treated_SI[0] - reference_SI[0], group_I))
+    return Contrast(difference=difference, p_flip=flips, items=len(group_I), groups=groups)
+
+
+def _tables(
+    arm: Arm, reference: Arm, endpoint: str, seeds: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Both arms' answers, (seeds, items), and the items' groups; None where any is missing or makes another score."""
+    ours, theirs = arm.answers.get(endpoint, {}), reference.answers.get(endpoint, {})
+    rows = [table.get(seed) for table in (ours, theirs) for seed in seeds]
+    if any(row is None or row.empty for row in rows):
+        return None
+    index = rows[0].index  # type: ignore[union-attr]
+    if any(not row.index.equals(index) for row in rows[1:]):  # type: ignore[union-attr]
+        return None
+    codes, _ = pd.factorize(index.get_level_values(0))
+    group_I = np.asarray(codes)
+    values = np.array([np.asarray(row, dtype=np.float64) for row in rows])
+    expected = [*(arm.values[endpoint][seed] for seed in seeds), *(reference.values[endpoint][seed] for seed in seeds)]
+    for row, score in zip(values, expected, strict=True):
+        means = np.bincount(group_I, row) / np.bincount(group_I)
+        if not math.isclose(float(means.mean()), score, rel_tol=EXACT, abs_tol=EXACT):
+            return None
+    return values[: len(seeds)], values[len(seeds) :], group_I
+
+
+def _clustered_error(difference_I: np.ndarray, group_I: np.ndarray) -> float | None:
+    """Standard error of the mean over groups, were other groups drawn: of two checkpoints, not of two recipes."""
+    means = np.bincount(group_I, difference_I) / np.bincount(group_I)
+    return float(means.std(ddof=1)) / math.sqrt(means.size) if means.size > 1 else None

@@ -1,0 +1,130 @@
+"""Contrasts: which test speaks at an endpoint, the families of correction, and how often a table claims what is not."""
+
+import functools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sleep_tune.results.arms import Arm
+from sleep_tune.results.contrasts import contrast
+from sleep_tune.results.crossed import crossed_difference
+from sleep_tune.results.statistics import estimate_mean, holm, paired_difference
+from sleep_tune.results.verdict import is_claim
+from tests.results.worlds import World
+
+PRIMARY, OTHER = "babylm/blimp_fast", "babylm/ewok_fast"
+
+
+@functools.cache
+def _index(groups: tuple[int, ...]) -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays([groups, range(len(groups))], names=["uid", "id"])
+
+
+def arm(
+    name: str, rows_SI: np.ndarray, group_I: np.ndarray, *, endpoint: str = PRIMARY, with_items: bool = True
+) -> Arm:
+    index = _index(tuple(group_I.tolist()))
+    scores = [pd.Series(row, index=index) for row in rows_SI]
+    sizes = np.bincount(group_I)
+    values = {endpoint: {seed: float((np.bincount(group_I, row) / sizes).mean()) for seed, row in enumerate(rows_SI)}}
+    return Arm(
+        name=name,
+        kind="baseline" if name == "epochs" else "finalist",
+        parameters={},
+        seeds=tuple(range(len(rows_SI))),
+        unfinished=(),
+        failures={},
+        values=values,
+        estimates={key: estimate_mean(list(by_seed.values())) for key, by_seed in values.items()},
+        answers={endpoint: dict(enumerate(scores))} if with_items else {},
+    )
+
+
+def arms_of(
+    world: World, rng: np.random.Generator, effects: tuple[float, ...], *, with_items: bool = True
+) -> list[Arm]:
+    table, _ = world.table(rng, 5, effects)
+    names = ["epochs", *(f"t{number:04d}" for number in range(1, len(effects)))]
+    return [arm(name, rows, world.group_I, with_items=with_items) for name, rows in zip(names, table, strict=True)]
+
+
+def test_items_are_crossed_with_seeds_where_both_arms_kept_them() -> None:
+    world = World()
+    arms = arms_of(world, np.random.default_rng(0), (0.0, 0.2))
+    (_, sleep) = contrast(arms, "epochs", (PRIMARY,))
+    made = sleep.contrasts[PRIMARY]
+    tables = [np.array([row.to_numpy() for row in one.answers[PRIMARY].values()]) for one in arms]
+    assert made.difference == crossed_difference(tables[1], tables[0], world.group_I)
+    assert (made.items, made.groups) == (300, 20)
+    assert made.p_flip is not None
+    assert made.p_flip >= 2 / 2**5
+
+
+def test_without_items_the_seeds_alone_speak() -> None:
+    arms = arms_of(World(), np.random.default_rng(0), (0.0, 0.2), with_items=False)
+    made = contrast(arms, "epochs", (PRIMARY,))[1].contrasts[PRIMARY]
+    assert made.difference == paired_difference(
+        list(arms[1].values[PRIMARY].values()), list(arms[0].values[PRIMARY].values())
+    )
+    assert made.items is None
+
+
+def test_items_that_do_not_make_the_score_are_left_alone() -> None:
+    """Entity tracking with splits of unequal sizes, for one: the mean over groups is not its score."""
+    arms = arms_of(World(), np.random.default_rng(0), (0.0, 0.2))
+    arms[1].values[PRIMARY][0] += 0.01  # type: ignore[index]
+    assert contrast(arms, "epochs", (PRIMARY,))[1].contrasts[PRIMARY].items is None
+
+
+def test_one_seed_has_the_groups_error_and_no_p() -> None:
+    rng = np.random.default_rng(1)
+    group_I = np.arange(67)
+    arms = [arm("epochs", rng.normal(60, 20, (1, 67)), group_I), arm("t0001", rng.normal(55, 20, (1, 67)), group_I)]
+    made = contrast(arms, "epochs", (PRIMARY,))[1].contrasts[PRIMARY]
+    gaps = arms[1].answers[PRIMARY][0] - arms[0].answers[PRIMARY][0]
+    assert made.difference.error == pytest.approx(gaps.std(ddof=1) / math.sqrt(67))
+    assert (made.difference.p, made.p_holm, made.p_flip) == (None, None, None)
+
+
+def test_the_primary_endpoint_is_a_family_and_all_others_another() -> None:
+    rng = np.random.default_rng(2)
+    world = World()
+    first, second = arms_of(world, rng, (0.0, 0.1, 0.2)), arms_of(world, rng, (0.0, 0.1, 0.2))
+    merged = [
+        Arm(
+            **{key: getattr(one, key) for key in Arm.__slots__} | {"values": {**one.values, OTHER: two.values[PRIMARY]}}
+        )
+        for one, two in zip(first, second, strict=True)
+    ]
+    made = contrast(merged, "epochs", (PRIMARY, OTHER))
+    for endpoint in (PRIMARY, OTHER):
+        found = [one.contrasts[endpoint] for one in made[1:]]
+        expected = holm([one.difference.p or 0.0 for one in found])
+        assert [one.p_holm for one in found] == pytest.approx(expected)
+
+
+def test_equality_is_tested_at_the_primary_endpoint_where_a_smallest_difference_was_named() -> None:
+    arms = arms_of(World(of_seed_in_group=0.05), np.random.default_rng(3), (0.0, 0.0))
+    assert contrast(arms, "epochs", (PRIMARY,))[1].contrasts[PRIMARY].p_equal is None
+    wide = contrast(arms, "epochs", (PRIMARY,), smallest=20.0)[1].contrasts[PRIMARY].p_equal
+    assert wide is not None
+    assert wide < 0.05
+
+
+def test_published_rows_and_a_missing_baseline_have_no_contrasts() -> None:
+    arms = arms_of(World(), np.random.default_rng(4), (0.0, 0.5))
+    assert all(not one.contrasts for one in contrast(arms, "nobody", (PRIMARY,)))
+
+
+@pytest.mark.parametrize("with_items", [True, False])
+def test_tables_without_a_true_difference_claim_one_no_more_often_than_the_level_says(with_items: bool) -> None:
+    """1,000 tables of three arms against epochs, all of one law; binomial error on top of 5%."""
+    rng, claims, number = np.random.default_rng(8), 0, 1000
+    world = World(groups=10, items=8)
+    for _ in range(number):
+        made = contrast(arms_of(world, rng, (0.0,) * 4, with_items=with_items), "epochs", (PRIMARY,))
+        claims += any(is_claim(one, PRIMARY) for one in made)
+    assert claims / number <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / number)
+    assert claims > 0
