@@ -95,6 +95,6 @@ class Evaluator:
                 available, self._evaluation.pairs, generator(self._seed, Purpose.EVALUATION, index, _PAIRS)
             )
             pairs = PairsTask(
-                drawn, self._corpus.tokenizer_dir, special, max_length=samples.max_length, batch_tokens=batch_tokens
+                drawn, self._corpus.tokenizer_dir, max_length=samples.max_length, batch_tokens=batch_tokens
             )
         return _Questions(rows=cloze, pairs=pairs)

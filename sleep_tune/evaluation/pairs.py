@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from sleep_tune.data.encoding import one_thread
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.cloze import Cloze, Probes
-from sleep_tune.sleep.samples import SpecialTokens
+from sleep_tune.evaluation.backends import load_tokenizer
+from sleep_tune.evaluation.items import Item, Option
+from sleep_tune.evaluation.questions import Questions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
     from sleep_tune.data.pairs import MinimalPair
 
 __all__ = ["PairsTask", "accuracies", "draw_pairs"]
+
+MASKED = "mlm"
+"""The back end of the models that are trained here."""
 
 
 def draw_pairs(pairs: Sequence["MinimalPair"], number: int, rng: np.random.Generator) -> list["MinimalPair"]:
@@ -51,23 +53,16 @@ def draw_pairs(pairs: Sequence["MinimalPair"], number: int, rng: np.random.Gener
 
 
 class PairsTask:
-    """Pairs made ready once, tokenised as the tokenizer does it, and put to any number of models."""
+    """Pairs made ready once and put to any number of models, as the zero-shot tasks are."""
 
     def __init__(
-        self,
-        pairs: Sequence["MinimalPair"],
-        tokenizer_dir: Path,
-        special: SpecialTokens,
-        *,
-        max_length: int,
-        batch_tokens: int,
+        self, pairs: Sequence["MinimalPair"], tokenizer_dir: Path, *, max_length: int, batch_tokens: int
     ) -> None:
         """Tokenise the sentences and plan the batches.
 
         Args:
             pairs: at least one.
-            tokenizer_dir: folder with a `tokenizer.json`, whose post-processor frames a sentence.
-            special: gives the mask and the padding.
+            tokenizer_dir: folder of the tokenizer, which frames a sentence.
             max_length: tokens of the longest sentence that the model can read, special tokens included.
             batch_tokens: tokens in one forward pass, at most.
 
@@ -75,31 +70,26 @@ class PairsTask:
             DataError: a sentence has no token to score, or more than `max_length` tokens.
         """
         self.pairs = tuple(pairs)
-        tokenizer = Tokenizer.from_file(str(tokenizer_dir / "tokenizer.json"))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        sentences = [sentence for pair in self.pairs for sentence in (pair.good, pair.bad)]
-        with one_thread():
-            encodings = tokenizer.encode_batch(sentences)
-        texts = [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
-        scored = [np.flatnonzero(np.array(encoding.special_tokens_mask) == 0) for encoding in encodings]
-        for sentence, text, positions in zip(sentences, texts, scored, strict=True):
-            if not len(positions):
+        items = [
+            Item(uid=pair.paradigm, id=f"{pair.paradigm}_{n}", options=(Option(pair.good), Option(pair.bad)))
+            for n, pair in enumerate(self.pairs)
+        ]
+        self._questions = Questions(
+            items, load_tokenizer(tokenizer_dir, MASKED), backend=MASKED, batch_tokens=batch_tokens
+        )
+        sentences = (option.text for item in items for option in item.options)
+        for sentence, asked in zip(sentences, self._questions.asked, strict=True):
+            if not len(asked.positions):
                 raise DataError(f"each sentence of a minimal pair must hold a token to score; got {sentence!r}")
-            if len(text) > max_length:
+            if len(asked.text) > max_length:
                 raise DataError(
                     f"a minimal pair's sentence may have at most data.max_length = {max_length} tokens; got "
-                    f"{len(text)} in {sentence!r}: raise data.max_length, or set evaluation.pairs=0"
+                    f"{len(asked.text)} in {sentence!r}: raise data.max_length, or set evaluation.pairs=0"
                 )
-        self._sentence_P = np.repeat(np.arange(len(texts)), [len(positions) for positions in scored])
-        position_P = np.concatenate(scored)
-        probes = Probes(text=self._sentence_P, position=position_P, group=position_P)
-        self._cloze = Cloze(texts, probes, special=special, batch_tokens=batch_tokens)
 
     def score(self, model: "PreTrainedModel") -> NDArray[np.float64]:
         """Pseudo-log-likelihood, in nats, of the good and the bad sentence of each pair: (number of pairs, 2)."""
-        totals = np.bincount(self._sentence_P, weights=self._cloze.score(model), minlength=2 * len(self.pairs))
-        return totals.reshape(-1, 2).astype(np.float64)
+        return np.stack(self._questions.score(model))
 
 
 def accuracies(pairs: Sequence["MinimalPair"], scores: NDArray[np.float64]) -> dict[str, float]:

@@ -115,7 +115,7 @@ class Questions:
 def ask(options: Sequence[Option], tokenizer: "PreTrainedTokenizerBase", backend: str) -> Iterator[Asked]:
     """Tokenise options, each different text once."""
     rule = BACKENDS[backend]
-    encoded: dict[str, tuple[Ints, Ints, int]] = {}
+    encoded: dict[str, tuple[NDArray[np.int32], NDArray[np.int64], int]] = {}
     texts = list(dict.fromkeys(option.text for option in options))
     for at in range(0, len(texts), CHUNK):
         chunk = texts[at : at + CHUNK]
@@ -129,9 +129,8 @@ def ask(options: Sequence[Option], tokenizer: "PreTrainedTokenizerBase", backend
         ids, ends, first = encoded[option.text]
         # The pipeline counts a causal model's characters from where its first token begins.
         start = len(option.text) - len(option.ending) + first
-        positions = np.flatnonzero(ends > start)
         # Nothing stands before the first token that could foretell it.
-        positions = positions[positions >= rule.shift]
+        positions = np.flatnonzero((ends > start) & (np.arange(len(ends)) >= rule.shift))
         if not rule.masks:
             yield Asked(ids[: positions[-1] if len(positions) else 0], positions, ids[positions])
         else:

@@ -1,5 +1,6 @@
 """A model small enough for any test, and a dense oracle of it that shares no code with the package."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -109,4 +110,7 @@ def tokenizer_dir(tmp_path: Path) -> Path:
     )
     tokenizer.enable_truncation(4)  # as some published tokenizers have it: scores must not depend on it
     tokenizer.save(str(tmp_path / "tokenizer.json"))
+    roles = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "mask_token": "<mask>"}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast"} | roles
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     return tmp_path

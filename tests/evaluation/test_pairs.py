@@ -9,7 +9,6 @@ from transformers import PreTrainedModel
 from sleep_tune.data.pairs import MinimalPair
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.pairs import PairsTask, accuracies, draw_pairs
-from sleep_tune.sleep.samples import SpecialTokens
 
 Oracle = Callable[[list[int], list[int]], dict[int, float]]
 
@@ -25,13 +24,13 @@ PAIRS = [
 IDS = {"the": 4, "a": 5, "cat": 6, "cats": 7, "dog": 8, "dogs": 9, "sleeps": 10, "sleep": 11, "sees": 12, "see": 13}
 
 
-def task_of(pairs: list[MinimalPair], tokenizer_dir: Path, special: SpecialTokens, batch_tokens: int = 64) -> PairsTask:
-    return PairsTask(pairs, tokenizer_dir, special, max_length=12, batch_tokens=batch_tokens)
+def task_of(pairs: list[MinimalPair], tokenizer_dir: Path, batch_tokens: int = 64) -> PairsTask:
+    return PairsTask(pairs, tokenizer_dir, max_length=12, batch_tokens=batch_tokens)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 30, 16_384])
 def test_a_score_is_the_sum_over_tokens_masked_one_at_a_time(
-    model: PreTrainedModel, oracle: Oracle, tokenizer_dir: Path, special: SpecialTokens, batch_tokens: int
+    model: PreTrainedModel, oracle: Oracle, tokenizer_dir: Path, batch_tokens: int
 ) -> None:
     """Special tokens frame the sentence and are never scored; the tokenizer's own truncation is not obeyed."""
     expected = []
@@ -39,29 +38,25 @@ def test_a_score_is_the_sum_over_tokens_masked_one_at_a_time(
         for sentence in (pair.good, pair.bad):
             ids = [0, *(IDS.get(word, 14) for word in sentence.split()), 1]
             expected.append(sum(oracle(ids, [t])[t] for t in range(1, len(ids) - 1)))
-    scores = task_of(PAIRS, tokenizer_dir, special, batch_tokens).score(model)
+    scores = task_of(PAIRS, tokenizer_dir, batch_tokens).score(model)
     np.testing.assert_allclose(scores, np.reshape(expected, (-1, 2)), atol=1e-5)
 
 
-def test_sentences_that_tokenise_alike_are_a_tie_and_right(
-    model: PreTrainedModel, tokenizer_dir: Path, special: SpecialTokens
-) -> None:
-    scores = task_of(PAIRS, tokenizer_dir, special).score(model)
+def test_sentences_that_tokenise_alike_are_a_tie_and_right(model: PreTrainedModel, tokenizer_dir: Path) -> None:
+    scores = task_of(PAIRS, tokenizer_dir).score(model)
     metrics = accuracies(PAIRS, scores)
     assert scores[-1, 0] == scores[-1, 1]
     assert metrics["pairs/alike"] == 1
     assert metrics["pairs_ties"] == 1 / 5
 
 
-def test_a_constant_model_is_given_away_by_its_ties(
-    model: PreTrainedModel, tokenizer_dir: Path, special: SpecialTokens
-) -> None:
+def test_a_constant_model_is_given_away_by_its_ties(model: PreTrainedModel, tokenizer_dir: Path) -> None:
     """Ties count as right, so a model that knows nothing is right wherever lengths are equal."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
     pairs = [pair for pair in PAIRS if pair.paradigm != "length"]
-    metrics = accuracies(pairs, task_of(pairs, tokenizer_dir, special).score(model))
+    metrics = accuracies(pairs, task_of(pairs, tokenizer_dir).score(model))
     assert metrics["pairs_accuracy"] == 1
     assert metrics["pairs_ties"] == 1
 
@@ -77,14 +72,14 @@ def test_accuracy_is_the_mean_over_paradigms_and_nan_is_wrong() -> None:
     }
 
 
-def test_a_sentence_too_long_for_the_model_is_refused(tokenizer_dir: Path, special: SpecialTokens) -> None:
+def test_a_sentence_too_long_for_the_model_is_refused(tokenizer_dir: Path) -> None:
     with pytest.raises(DataError, match=r"at most data\.max_length = 6 tokens; got 7 in 'a dog sees the cats'"):
-        PairsTask(PAIRS, tokenizer_dir, special, max_length=6, batch_tokens=64)
+        PairsTask(PAIRS, tokenizer_dir, max_length=6, batch_tokens=64)
 
 
-def test_a_sentence_without_tokens_is_refused(tokenizer_dir: Path, special: SpecialTokens) -> None:
+def test_a_sentence_without_tokens_is_refused(tokenizer_dir: Path) -> None:
     with pytest.raises(DataError, match="must hold a token to score; got ' '"):
-        task_of([MinimalPair("empty", "the cat", " ")], tokenizer_dir, special)
+        task_of([MinimalPair("empty", "the cat", " ")], tokenizer_dir)
 
 
 def test_the_draw_is_equal_over_paradigms_and_repeatable() -> None:
