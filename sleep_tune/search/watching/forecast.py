@@ -1,6 +1,7 @@
 """How much of a search is done and how long the rest may take, from what its trials have seen so far.
 
-Counts work in budgets: a run that has seen half of its words is half a budget. Decides nothing; draws nothing.
+Counts work in budgets: a run that has seen half of its words is half a budget. Needs no clock: how fast trials are is
+what they report, so that a search that went on after a week is forecast as well as one that was never interrupted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,10 @@ from typing import Protocol
 from sleep_tune.search.space import Space
 from sleep_tune.search.state import MAIN, TrialState
 
-__all__ = ["Forecast", "Watched", "forecast", "work_done"]
+__all__ = ["Forecast", "Watched", "forecast", "gpu_hours"]
+
+ENOUGH_SECONDS = 10.0
+"""Seconds of training, over all trials, before any time left is told."""
 
 
 class Watched(Protocol):
@@ -22,6 +26,10 @@ class Watched(Protocol):
     def trials(self) -> Mapping[str, TrialState]: ...  # noqa: D102
     @property
     def ended(self) -> str | None: ...  # noqa: D102
+    @property
+    def finished(self) -> bool: ...  # noqa: D102
+    @property
+    def held(self) -> str | None: ...  # noqa: D102
     def best(self) -> TrialState | None: ...  # noqa: D102
     def seconds(self) -> float: ...  # noqa: D102
 
@@ -36,29 +44,54 @@ class Forecast:
     """Runs in all, as planned; None where only time or progress ends the search."""
     work_left: float | None
     """Budgets of words still to be seen; None where the total is not known."""
+    seconds_left: float | None
+    """Of wall clock; None before anything is known of the speed."""
+    gpu_hours_left: float | None
 
 
-def forecast(director: Watched) -> Forecast:
-    """Where the search stands. A search trial to come is expected to go as far as those before it did on average."""
+def forecast(director: Watched, slots: int) -> Forecast:
+    """Where the search stands.
+
+    A search trial to come is expected to go as far as those before it did on average, every run to be as fast as those
+    before it, and every slot to be busy while there is more than one run for each.
+
+    Args:
+        director: what is looked at.
+        slots: trials that can run at a time.
+    """
     runs = [trial for trial in director.trials.values() if trial.state != "refused"]
     done = sum(trial.ended for trial in runs)
     to_come = _searches_to_come(director, runs)
     if to_come is None:
-        return Forecast(done, None, None)
+        return Forecast(done, None, None, None, None)
     ended = [_share(trial) for trial in runs if trial.ended and trial.role == "search"]
     typical = sum(ended) / len(ended) if ended else 1.0
     repeats = _repeats_to_come(director, runs)
-    left = to_come * typical + repeats
-    for trial in runs:
-        if not trial.ended:
-            share = _share(trial)
-            left += max(typical, share) - share if trial.role == "search" else 1.0 - share
-    return Forecast(done, len(runs) + to_come + repeats, left)
+    going = [_expected(trial, typical) for trial in runs if not trial.ended]
+    left = to_come * typical + repeats + sum(going)
+    longest = max([*going, typical * (to_come > 0), 1.0 * (repeats > 0)])
+    seconds = sum(trial.seconds for trial in runs)
+    work = sum(_share(trial) for trial in runs)
+    if seconds < ENOUGH_SECONDS or not work:
+        return Forecast(done, len(runs) + to_come + repeats, left, None, None)
+    return Forecast(
+        done,
+        len(runs) + to_come + repeats,
+        left,
+        max(left / max(1, slots), longest) * seconds / work,
+        left * gpu_hours(runs) / work,
+    )
 
 
-def work_done(trials: Iterable[TrialState]) -> float:
-    """Budgets of words seen by all trials so far; what a repeat took from another is none."""
-    return sum(_share(trial) for trial in trials)
+def gpu_hours(trials: Iterable[TrialState]) -> float:
+    """GPU-hours that trials have held for training and evaluation."""
+    return sum(trial.seconds * trial.gpus for trial in trials) / 3600
+
+
+def _expected(trial: TrialState, typical: float) -> float:
+    """Budgets that a run which has not ended is still expected to see."""
+    share = _share(trial)
+    return max(typical, share) - share if trial.role == "search" else 1.0 - share
 
 
 def _share(trial: TrialState) -> float:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from sleep_tune.records import Progress
+from sleep_tune.records import Outcome, Progress
 from sleep_tune.search.space import Baseline, Finalists, Space, Stop
 from sleep_tune.search.state import MAIN, TrialState
-from sleep_tune.search.watching.forecast import Forecast, forecast, work_done
+from sleep_tune.search.watching.forecast import Forecast, gpu_hours
+from sleep_tune.search.watching.forecast import forecast as look
 
 
 @dataclass
@@ -19,6 +20,8 @@ class Watched:
     space: Space
     trials: Mapping[str, TrialState] = field(default_factory=dict)
     ended: str | None = None
+    finished: bool = False
+    held: str | None = None
 
     def best(self) -> TrialState | None:
         """Nobody asks."""
@@ -56,6 +59,12 @@ def trial(number: int | None, state: str, share: float | None = None, study: str
     return TrialState(**head, study=study, number=number, asked_at=0.0, state=state, progress=progress, **more)
 
 
+def forecast(search: Watched) -> tuple[int, int | None, float | None]:
+    """Runs done and in all, and work left."""
+    state = look(search, 1)
+    return state.done, state.total, state.work_left
+
+
 def watched(*trials: TrialState, ended: str | None = None, **space: Any) -> Watched:
     parts: dict[str, Any] = {"stop": Stop(trials=4), "baselines": {"epochs": Baseline()}}
     parts["finalists"] = Finalists(count=1, seeds=2)
@@ -63,46 +72,59 @@ def watched(*trials: TrialState, ended: str | None = None, **space: Any) -> Watc
 
 
 def test_at_the_start_everything_is_to_come_in_full() -> None:
-    assert forecast(watched()) == Forecast(done=0, total=8, work_left=8.0)
+    assert forecast(watched()) == (0, 8, 8.0)
 
 
 def test_trials_to_come_are_expected_to_go_as_far_as_those_before() -> None:
     state = forecast(watched(trial(0, "completed"), trial(1, "stopped", 0.5)))
-    assert (state.done, state.total) == (2, 8)
-    assert state.work_left == pytest.approx(2 * 0.75 + 4)
+    assert state[:2] == (2, 8)
+    assert state[2] == pytest.approx(2 * 0.75 + 4)
 
 
 def test_a_running_trial_counts_with_what_it_still_has_to_see() -> None:
     stopped = trial(0, "stopped", 0.5)
-    assert forecast(watched(stopped, trial(1, "running", 0.2))).work_left == pytest.approx(0.3 + 2 * 0.5 + 4)
-    assert forecast(watched(stopped, trial(1, "running", 0.8))).work_left == pytest.approx(0.0 + 2 * 0.5 + 4)
+    assert forecast(watched(stopped, trial(1, "running", 0.2)))[2] == pytest.approx(0.3 + 2 * 0.5 + 4)
+    assert forecast(watched(stopped, trial(1, "running", 0.8)))[2] == pytest.approx(0.0 + 2 * 0.5 + 4)
     running = trial(None, "running", 0.25, study="")
-    assert forecast(watched(*[stopped] * 4, running, ended="trials")).work_left == pytest.approx(0.75 + 1)
+    assert forecast(watched(*[stopped] * 4, running, ended="trials"))[2] == pytest.approx(0.75 + 1)
 
 
 def test_refused_trials_are_neither_done_nor_planned() -> None:
-    assert forecast(watched(trial(0, "refused"))) == Forecast(done=0, total=8, work_left=8.0)
+    assert forecast(watched(trial(0, "refused"))) == (0, 8, 8.0)
 
 
 def test_fewer_completed_trials_make_fewer_finalists() -> None:
     searched = [trial(number, "stopped", 0.5) for number in range(4)]
-    assert forecast(watched(*searched, ended="trials")).total == 4 + 2
+    assert forecast(watched(*searched, ended="trials"))[1] == 4 + 2
     searched[0] = trial(0, "completed")
-    assert forecast(watched(*searched, ended="trials")).total == 4 + 4
+    assert forecast(watched(*searched, ended="trials"))[1] == 4 + 4
 
 
 def test_a_tuned_baselines_own_search_is_planned_too() -> None:
     tuned = {"epochs": Baseline(trials=3)}
-    assert forecast(watched(baselines=tuned)).total == 8 + 3
-    assert forecast(watched(trial(0, "running", study="epochs"), baselines=tuned)).total == 8 + 3
+    assert forecast(watched(baselines=tuned))[1] == 8 + 3
+    assert forecast(watched(trial(0, "running", study="epochs"), baselines=tuned))[1] == 8 + 3
 
 
 def test_without_a_number_of_trials_nothing_is_foretold_before_the_search_ends() -> None:
     open_ended = Stop(hours=1.0)
-    assert forecast(watched(trial(0, "completed"), stop=open_ended)) == Forecast(done=1, total=None, work_left=None)
-    assert forecast(watched(trial(0, "completed"), stop=open_ended, ended="hours")).total == 5
+    assert forecast(watched(trial(0, "completed"), stop=open_ended)) == (1, None, None)
+    assert forecast(watched(trial(0, "completed"), stop=open_ended, ended="hours"))[1] == 5
 
 
-def test_work_counts_words_and_not_results_taken_over() -> None:
-    trials = [trial(0, "completed"), trial(1, "stopped", 0.25), trial(2, "waiting"), trial(3, "completed", repeats="x")]
-    assert work_done(trials) == 1.25
+def test_seconds_and_gpu_hours_follow_what_runs_have_taken() -> None:
+    trials = [trial(0, "completed"), trial(1, "running", 0.5, gpus=2.0)]
+    for one, seconds in zip(trials, (100.0, 50.0), strict=True):
+        one.outcome = Outcome(state="completed", words_seen=1, updates=1, seconds=seconds, flops=0.0, device="cpu")
+    search = watched(*trials)  # 1.5 budgets in 150 seconds, 6.5 budgets to go
+    one_slot, many = look(search, 1), look(search, 100)
+    assert one_slot.work_left == pytest.approx(6.5)
+    assert one_slot.seconds_left == pytest.approx(650)
+    assert many.seconds_left == pytest.approx(100)  # one run takes as long as it takes
+    assert gpu_hours(trials) == pytest.approx(100 / 3600)
+    assert one_slot.gpu_hours_left == pytest.approx(100 / 3600 / 1.5 * 6.5)
+
+
+def test_no_time_is_told_before_the_speed_is_known() -> None:
+    state = look(watched(trial(0, "running", 0.25)), 1)
+    assert state == Forecast(done=0, total=8, work_left=7.75, seconds_left=None, gpu_hours_left=None)

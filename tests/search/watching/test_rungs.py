@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.space import Choice, Finalists, Parameter, Scheduler, Stop, Uniform
+from sleep_tune.search.space import Choice, Finalists, Parameter, Scheduler, Search, Stop, Uniform
 from sleep_tune.search.state import MAIN
 from sleep_tune.search.watching.rungs import ENOUGH, LOW, agreement, concordance, rung_table
 from tests.search.studies import BUDGET, WORKER, open_search, study
@@ -87,7 +87,9 @@ def _named(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> dict[str, 
 
 
 def test_a_whole_search_is_counted_at_each_rung(tmp_path: Path) -> None:
-    space = study(stop=Stop(trials=20), scheduler=Scheduler(first_rung=0.1, reduction=3))
+    space = study(
+        stop=Stop(trials=20), search=Search(algorithm="random"), scheduler=Scheduler(first_rung=0.1, reduction=3)
+    )
     with_director = open_search(tmp_path / "small", space)
     run_inline(with_director, WORKER)
     with_director.close()
@@ -116,6 +118,7 @@ def test_the_mode_and_within_are_heeded(tmp_path: Path) -> None:
         parameters=parameters,
         baselines={},
         finalists=Finalists(count=0, seeds=1),
+        search=Search(algorithm="random"),
         stop=Stop(trials=24),
         scheduler=Scheduler(first_rung=0.3, reduction=2, within="sleep.length.passes"),
     )

@@ -1,0 +1,76 @@
+"""The rung table as it is drawn, and its warning."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.search.fake import FakeWorker
+from sleep_tune.search.inline import run_inline
+from sleep_tune.search.space import Choice, Finalists, Parameter, Scheduler, Search, Stop, Uniform
+from sleep_tune.search.watching.rung_view import rung_view, warnings
+from sleep_tune.search.watching.rungs import rung_table
+from tests.search.studies import open_search, study
+from tests.search.watching.shown import drawn
+
+HALVING = Scheduler(first_rung=0.2, reduction=2)
+
+
+def noise(config: RunConfig, seed: int, share: float) -> float:
+    """A curve whose values at the rungs say nothing of the end."""
+    return random.Random(f"{config.sleep.replay.ratio} {share if share < 1 else 1}").random()
+
+
+def searched(
+    folder: Path, worker: FakeWorker, within: str | None = None, trials: int = 12, scheduler: Scheduler = HALVING
+) -> str:
+    """The view of a whole search."""
+    space = study(
+        parameters=(
+            Parameter("sleep.replay.ratio", Uniform(0.01, 0.99)),
+            Parameter("sleep.length.passes", Choice((1, 2))),
+        ),
+        baselines={},
+        finalists=Finalists(count=0, seeds=1),
+        search=Search(algorithm="random"),
+        stop=Stop(trials=trials),
+        scheduler=replace(scheduler, within=within),
+    )
+    director = open_search(folder / "small", space)
+    run_inline(director, worker)
+    director.close()
+    trained = list(director.trials.values())
+    told = warnings(rung_table(trained, "min"))
+    text = "\n".join(drawn(part, 80) for part in rung_view(trained, "min", within))
+    assert all(sentence in " ".join(text.split()) for sentence in told)
+    assert max(map(len, text.splitlines())) <= 80
+    return text
+
+
+def test_a_row_tells_who_arrived_went_on_and_stopped(tmp_path: Path) -> None:
+    text = searched(tmp_path, FakeWorker())
+    lines = text.splitlines()
+    assert lines[0].split("  ")[0] == "rung"
+    assert lines[1].split()[:3] == ["25%", "250k", "12"]
+    assert lines[2].split()[:2] == ["50%", "500k"]
+    assert lines[3].split()[:2] == ["end", "1.0M"]
+    assert lines[4] == "tau (trials): Kendall's, over a selected sample: those that reached both"
+    assert "hardly" not in text
+
+
+def test_rungs_that_foretell_nothing_are_warned_of(tmp_path: Path) -> None:
+    lenient = Scheduler(first_rung=0.4, reduction=1.5)
+    text = " ".join(searched(tmp_path, FakeWorker(curve=noise), trials=80, scheduler=lenient).split())
+    assert "44% hardly foretells 67%: tau below 0." in text
+    assert "67% hardly foretells the end: tau below 0." in text
+    assert "a later scheduler.first_rung would stop fewer good ones" in text
+
+
+def test_groups_are_named(tmp_path: Path) -> None:
+    assert "within one sleep.length.passes" in " ".join(
+        searched(tmp_path, FakeWorker(), within="sleep.length.passes").split()
+    )
+
+
+def test_there_is_none_before_a_rung() -> None:
+    assert rung_view([], "min") == []
