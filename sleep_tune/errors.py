@@ -3,6 +3,7 @@
 SleepTuneError
 ├── UserError (a ValueError)        the user's mistake: one message, exit code 2, no traceback
 │   ├── ConfigError                 a key, value, type or choice of the configuration or a search space
+│   │   └── Mistakes                several at once, each with a line of its own
 │   ├── BudgetError                 settings that the budget of words cannot hold
 │   ├── DataError                   a corpus, tokenizer or evaluation file that cannot be read
 │   ├── RunFolderError              a run or experiment folder that holds something else, or is in use
@@ -11,11 +12,12 @@ SleepTuneError
 ├── TrialFailure                    a configuration that cannot be trained; told to the search
 │   ├── Diverged                    loss is NaN, infinite or exploding
 │   └── OutOfMemory                 the device has too little memory for this configuration
+├── Superseded                      a later attempt at the run has begun; this one leaves everything as it stands
 └── ScoresMissing (a RuntimeError)  our bug: a sleep was asked for before its wake scores arrived
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "BudgetError",
@@ -24,13 +26,17 @@ __all__ = [
     "DataError",
     "DiskError",
     "Diverged",
+    "Mistakes",
     "OutOfMemory",
     "RunFolderError",
     "ScoresMissing",
     "SleepTuneError",
+    "Superseded",
     "TrialFailure",
     "UserError",
     "nearest",
+    "shortened",
+    "together",
     "unknown",
 ]
 
@@ -45,6 +51,14 @@ class UserError(SleepTuneError, ValueError):
 
 class ConfigError(UserError):
     """A key, value, type or choice that the configuration or the search space does not have."""
+
+
+class Mistakes(ConfigError):
+    """Several mistakes, told at once: `together` makes one."""
+
+    def __init__(self, message: str, errors: tuple[UserError, ...] = ()) -> None:
+        super().__init__(message)
+        self.errors = errors
 
 
 class BudgetError(UserError):
@@ -79,8 +93,24 @@ class OutOfMemory(TrialFailure):
     """The device has too little memory for this configuration."""
 
 
+class Superseded(SleepTuneError):
+    """A later attempt at the same run has begun: this one writes nothing more and is to be forgotten."""
+
+
 class ScoresMissing(SleepTuneError, RuntimeError):
     """A sleep batch was asked for before the scores of its wake phase had arrived."""
+
+
+def together(errors: Sequence[UserError], what: str) -> UserError:
+    """One error that tells all of `errors` (at least one), in their order; of a single one, that one.
+
+    Args:
+        errors: the mistakes.
+        what: what they were made in: 'study.yaml'.
+    """
+    if len(errors) == 1:
+        return errors[0]
+    return Mistakes("\n  ".join([f"{what} has {len(errors)} mistakes:", *map(str, errors)]), tuple(errors))
 
 
 def nearest(given: str, choices: Iterable[str]) -> str | None:
@@ -98,4 +128,12 @@ def unknown(what: str, given: object, choices: Iterable[str]) -> str:
     names = sorted(choices)
     close = nearest(str(given), names)
     hint = f" did you mean '{close}'? Choose" if close else " choose"
-    return f"unknown {what} '{given}';{hint} one of: {', '.join(names)}"
+    return f"unknown {what} '{shortened(str(given))}';{hint} one of: {', '.join(names)}"
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """`text` on one line, of at most `most` characters."""
+    text = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text[: most + 1]
+    )
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -11,7 +11,7 @@ from typing import Any
 from sleep_tune.config.check import check
 from sleep_tune.config.options import options, sections
 from sleep_tune.config.schema import ONE_OF, RunConfig
-from sleep_tune.errors import ConfigError, nearest
+from sleep_tune.errors import ConfigError, nearest, shortened
 
 __all__ = ["assign", "flatten", "from_dict", "to_dict", "unknown_key"]
 
@@ -101,7 +101,7 @@ def unknown_key(key: str) -> ConfigError:
         section = section.rpartition(".")[0]
     close = _meant(key)
     hint = f" did you mean '{close}'? There" if close else " there"
-    return ConfigError(f"unknown option '{key}';{hint} are: {', '.join(_inside(section))}")
+    return ConfigError(f"unknown option '{shortened(key)}';{hint} are: {', '.join(_inside(section))}")
 
 
 def _meant(key: str) -> str | None:

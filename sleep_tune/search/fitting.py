@@ -5,10 +5,11 @@ Only options on which the plan of a run depends are looked at (`PLANNED`), and t
 
 from collections.abc import Mapping
 from itertools import islice
+from typing import Any
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import to_dict
-from sleep_tune.errors import BudgetError, ConfigError
+from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 from sleep_tune.search.configs import baseline_settings, plan_run, with_settings
 from sleep_tune.search.space import Choice, CorpusSummary, Parameter, Space, Value, settings
 
@@ -40,19 +41,26 @@ def budget_words(base: RunConfig, corpus: CorpusSummary) -> int:
 
 
 def check_fits(space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
-    """Refuse a baseline, a base or a choice that no trial could use.
+    """Refuse baselines, a base and choices that no trial could use, all at once.
 
     Raises:
         BudgetError: the budget cannot hold it; the message says where it was given, and the bound.
-        ConfigError: options that do not fit together.
+        ConfigError: options that do not fit together, or several mistakes.
     """
-    workers = space.resources.workers
-    tree = to_dict(base)
+    tree, workers = to_dict(base), space.resources.workers
+    errors: list[UserError] = []
     for name in space.baselines:
         try:
             plan_run(with_settings(tree, baseline_settings(name)), corpus, workers)
         except (BudgetError, ConfigError) as error:
-            raise _at(error, space, f"baselines.{name}") from error
+            errors.append(_at(error, space, f"baselines.{name}"))
+    errors += _unusable(space, tree, corpus)
+    if errors:
+        raise together(errors, space.name)
+
+
+def _unusable(space: Space, tree: Mapping[str, Any], corpus: CorpusSummary) -> list[UserError]:
+    """What of the base and the parameters no trial could use: nothing at all, or choices of which none ever fits."""
     relevant = planned(space.parameters)
     first: BudgetError | ConfigError | None = None
     errors: dict[tuple[str, Value], BudgetError | ConfigError] = {}
@@ -60,7 +68,7 @@ def check_fits(space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
     fits = False
     for chosen in islice(settings(relevant, corners=True), MOST):
         try:
-            plan_run(with_settings(tree, chosen), corpus, workers)
+            plan_run(with_settings(tree, chosen), corpus, space.resources.workers)
         except (BudgetError, ConfigError) as error:
             errors |= {item: errors.get(item, error) for item in chosen.items()}
             first = first or error
@@ -68,11 +76,13 @@ def check_fits(space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
             fitting.update(chosen.items())
             fits = True
     if first is not None and not fits:
-        raise _at(first, space, f"parameters.{relevant[0].key}" if relevant else "base")
-    for (key, value), problem in errors.items():
-        is_choice = any(isinstance(parameter.domain, Choice) for parameter in relevant if parameter.key == key)
-        if is_choice and (key, value) not in fitting:
-            raise _at(problem, space, f"parameters.{key}", f"the choice {value!r} can never be used: ")
+        return [_at(first, space, f"parameters.{relevant[0].key}" if relevant else "base")]
+    choices = {parameter.key for parameter in relevant if isinstance(parameter.domain, Choice)}
+    return [
+        _at(problem, space, f"parameters.{key}", f"the choice {value!r} can never be used: ")
+        for (key, value), problem in errors.items()
+        if key in choices and (key, value) not in fitting
+    ]
 
 
 def check_ends(space: Space, gpus: float) -> None:

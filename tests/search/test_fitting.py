@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.config.schema import BudgetConfig, LengthConfig, RunConfig, SleepConfig
-from sleep_tune.errors import BudgetError
+from sleep_tune.errors import BudgetError, ConfigError
 from sleep_tune.search.fitting import budget_words, check_fits, planned
 from sleep_tune.search.space import Baseline, Choice, CorpusSummary, Parameter, Resources, Uniform
 from tests.search.studies import BASE, study
@@ -55,3 +55,16 @@ def test_workers_make_batches_larger() -> None:
     check_fits(study(parameters=parameters), BASE, CORPUS)
     with pytest.raises(BudgetError, match="the choice 30 can never be used"):
         check_fits(study(parameters=parameters, resources=Resources(workers=2)), BASE, CORPUS)
+
+
+def test_all_that_does_not_fit_is_told_at_once() -> None:
+    base = RunConfig(sleep=SleepConfig(length=LengthConfig(passes=None, ratio=1)))
+    space = study(parameters=(Parameter("sleep.folds", Choice((5, 500, 600))),), baselines={"epochs": Baseline()})
+    with pytest.raises(ConfigError) as raised:
+        check_fits(space, base, CORPUS)
+    heading, *lines = str(raised.value).splitlines()
+    assert heading == "small has 2 mistakes:"
+    assert [line[:60] for line in lines] == [
+        "  parameters.sleep.folds: the choice 500 can never be used: ",
+        "  parameters.sleep.folds: the choice 600 can never be used: ",
+    ]

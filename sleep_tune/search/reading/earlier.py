@@ -15,46 +15,63 @@ __all__ = ["read_enqueue", "read_warm_start"]
 
 
 def read_warm_start(entry: Entry) -> tuple[str, ...]:
-    """The folders, as they were given.
+    """The folders, as they were given; mistakes in one are kept.
 
     Raises:
-        ConfigError: no list of folders, or one that comes twice.
+        ConfigError: no list.
     """
     folders: list[str] = []
     for item in entry.items("a list of folders of earlier experiments"):
-        if not isinstance(item.value, str) or not item.value.strip():
-            raise item.wrong("the folder of an earlier experiment, such as results/earlier")
-        if item.value in folders:
-            raise item.error(f"warm_start: the folder {shown(item.value)} is given twice")
-        folders.append(item.value)
+        with item.found:
+            if not isinstance(item.value, str) or not item.value.strip():
+                raise item.wrong("the folder of an earlier experiment, such as results/earlier")
+            if item.value in folders:
+                raise item.error(f"warm_start: the folder {shown(item.value)} is given twice")
+            folders.append(item.value)
     return tuple(folders)
 
 
-def read_enqueue(entry: Entry, parameters: tuple[Parameter, ...]) -> tuple[Mapping[str, Value], ...]:
-    """The points, with their parameters in the space's order.
+def read_enqueue(entry: Entry, known: Mapping[str, Parameter | None]) -> tuple[Mapping[str, Value], ...]:
+    """The points, with their parameters in the space's order; mistakes in one are kept.
+
+    Args:
+        entry: what was given.
+        known: the space's parameters by key; None for one in which there is a mistake.
 
     Raises:
-        ConfigError: no list of points, or a point outside the space.
+        ConfigError: no list.
     """
-    return tuple(_point(item, parameters) for item in entry.items("a list of points"))
+    points = []
+    for item in entry.items("a list of points"):
+        with item.found:
+            points.append(_point(item, known))
+    return tuple(points)
 
 
-def _point(entry: Entry, parameters: tuple[Parameter, ...]) -> dict[str, Value]:
+def _point(entry: Entry, known: Mapping[str, Parameter | None]) -> dict[str, Value]:
     given = entry.mapping("a mapping of the space's parameters to a value each")
-    known = {parameter.key: parameter for parameter in parameters}
-    for key, inner in given.items():
-        if key not in known:
-            raise inner.error(unknown("parameter of a point in enqueue", key, known))
     if not given:
         raise entry.error("a point of enqueue must set at least one parameter; got none")
-    point = {key: _value(parameter, given[key]) for key, parameter in known.items() if key in given}
-    for key in point:
-        for other, allowed in known[key].when.items():
-            if other not in point or point[other] not in allowed:
-                got = f"{shown(point[other])}" if other in point else "none"
-                values = ", ".join(shown(value) for value in allowed)
-                raise given[key].error(f"{key} is searched only where {other} is one of: {values}; got {got}")
+    for key, inner in given.items():
+        if key not in known:
+            with inner.found:
+                raise inner.error(unknown("parameter of a point in enqueue", key, known))
+    point: dict[str, Value] = {}
+    for key, parameter in known.items():
+        if key in given and parameter is not None:
+            with entry.found:
+                point[key] = _value(parameter, given[key])
+                _check_active(parameter, given, given[key])
     return point
+
+
+def _check_active(parameter: Parameter, given: Mapping[str, Entry], entry: Entry) -> None:
+    for other, allowed in parameter.when.items():
+        if other not in given or given[other].value not in allowed:
+            got = shown(given[other].value) if other in given else "none"
+            values = ", ".join(shown(value) for value in allowed)
+            told = f"{parameter.key} is searched only where {other} is one of: {values}; got {got}"
+            raise entry.error(told)
 
 
 def _value(parameter: Parameter, entry: Entry) -> Value:

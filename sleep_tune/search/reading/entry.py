@@ -1,22 +1,86 @@
-"""A value of a search space together with where it was written: what every reader of the file works on."""
+"""A value of a search space together with where it was written, and the mistakes found on the way.
 
+What every reader of the file works on: it raises at the first mistake in what it reads, and whoever reads several
+things gathers (`with entry.found:`), so that one mistake hides no other.
+"""
+
+import re
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.errors import ConfigError, together, unknown
 from sleep_tune.search.reading.yaml_lines import Path
 
-__all__ = ["Entry", "shown"]
+__all__ = ["Entry", "Found", "Mistake", "shown"]
+
+
+class Mistake(ConfigError):
+    """One mistake in a search space.
+
+    Args:
+        where: it is: 'demo.yaml:12', or the override. The message begins with it; None if it says so itself.
+        told: what must hold, and what was given.
+        path: to the value.
+    """
+
+    def __init__(self, where: str | None, told: str, path: Path = ()) -> None:
+        super().__init__(told if where is None else f"{where}: {told}")
+        self.where = where
+        self.path = path
+
+
+@dataclass
+class Found:
+    """The mistakes found so far in one search space. As a context it keeps those that are raised within."""
+
+    name: str
+    """What messages call the space: its file, as the user gave it."""
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def __enter__(self) -> None:
+        """Gather: keep a mistake that is raised within, instead of letting it end the reading."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *traceback: object) -> bool:
+        """Whether it was a mistake, which is kept."""
+        if not isinstance(error, Mistake):
+            return False
+        self.add(error)
+        return True
+
+    def add(self, mistake: Mistake) -> None:
+        """Keep a mistake. Of two in one value only the first is kept: the second may follow from it."""
+        if not mistake.path or all(mistake.path != other.path for other in self.mistakes):
+            self.mistakes.append(mistake)
+
+    def inside(self, path: Path) -> bool:
+        """Whether a mistake was found in the value at `path`, or in anything within it."""
+        return any(mistake.path[: len(path)] == path for mistake in self.mistakes)
+
+    def check(self) -> None:
+        """Refuse the space if there is a mistake.
+
+        Raises:
+            ConfigError: all of them, in the order of the file's lines, those of the command line last.
+        """
+        if self.mistakes:
+            raise together([*sorted(self.mistakes, key=_line)], self.name)
+
+
+def _line(mistake: Mistake) -> int:
+    found = re.fullmatch(r".*:(\d+)", mistake.where or "", re.DOTALL)
+    return int(found[1]) if found else sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A value, the path to it, and where each path was written."""
+    """A value, the path to it, where each path was written, and what was found wrong so far."""
 
     value: Any
     path: Path
     places: Mapping[Path, str]
+    found: Found = field(default_factory=lambda: Found("the search space"), repr=False)
 
     @property
     def key(self) -> str:
@@ -31,17 +95,22 @@ class Entry:
                 return self.places[self.path[:length]]
         return self.key
 
-    def error(self, message: str) -> ConfigError:
-        """An error that begins with where this was written."""
-        return ConfigError(f"{self.where}: {message}")
+    @property
+    def sound(self) -> bool:
+        """Whether no mistake was found in it so far."""
+        return not self.found.inside(self.path)
 
-    def wrong(self, expected: str) -> ConfigError:
+    def error(self, message: str) -> Mistake:
+        """An error that begins with where this was written."""
+        return Mistake(self.where, message, self.path)
+
+    def wrong(self, expected: str) -> Mistake:
         """An error that says what was expected here, and what was given."""
         return self.error(f"{self.key or 'the search space'} must be {expected}; got {shown(self.value)}")
 
     def inside(self, key: str | int) -> "Entry":
         """The value at a key of a mapping, or an index of a list."""
-        return Entry(self.value[key], (*self.path, key), self.places)
+        return Entry(self.value[key], (*self.path, key), self.places, self.found)
 
     def mapping(self, expected: str = "a mapping") -> dict[str, "Entry"]:
         """The entries of a mapping, by key.
@@ -64,16 +133,17 @@ class Entry:
         return (self.inside(index) for index in range(len(self.value)))
 
     def fields(self, known: tuple[str, ...]) -> dict[str, "Entry"]:
-        """The entries of a mapping of which every key is known.
+        """The entries of a mapping whose keys are known; of every other key the mistake is kept, and the nearest named.
 
         Raises:
-            ConfigError: it is no mapping, or has another key; the nearest one is named.
+            ConfigError: it is no mapping.
         """
         entries = self.mapping(f"a mapping of {', '.join(known)}")
         for key, entry in entries.items():
             if key not in known:
-                raise entry.error(unknown(f"key of {self.key or 'a search space'}", key, known))
-        return entries
+                with entry.found:
+                    raise entry.error(unknown(f"key of {self.key or 'a search space'}", key, known))
+        return {key: entry for key, entry in entries.items() if key in known}
 
 
 def shown(value: Any) -> str:

@@ -7,7 +7,7 @@ from itertools import combinations
 from sleep_tune.config.options import Option, options
 from sleep_tune.config.schema import ONE_OF
 from sleep_tune.config.tree import unknown_key
-from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.errors import ConfigError, nearest, unknown
 from sleep_tune.search.reading.entry import Entry, shown
 from sleep_tune.search.reading.sections import check
 from sleep_tune.search.space import Choice, Domain, Int, LogUniform, Parameter, Uniform, Value
@@ -28,52 +28,72 @@ FIXED = {
 
 
 def read_parameters(entry: Entry) -> tuple[Parameter, ...]:
-    """Every parameter, those that `when` names before those that name them.
+    """Every parameter without a mistake, those that `when` names before those that name them.
+
+    Mistakes in one are kept: a key that is no option or cannot be searched, a domain that the option does not have, a
+    `when` that names no other parameter or goes round in a circle, two that exclude each other.
 
     Raises:
-        ConfigError: a key that is no option or cannot be searched, a domain that the option does not have, a `when`
-            that names no other parameter or goes round in a circle, two that exclude each other.
+        ConfigError: it is no mapping.
     """
     entries = entry.mapping("a mapping of options, each with its choice, uniform, log_uniform or int")
-    parameters = {key: _parameter(key, inner) for key, inner in entries.items()}
+    read: dict[str, Parameter | None] = dict.fromkeys(entries)
+    for key, inner in entries.items():
+        with inner.found:
+            read[key] = _parameter(key, inner)
+    parameters = {key: parameter for key, parameter in read.items() if parameter is not None}
     for key, parameter in parameters.items():
         for other, values in parameter.when.items():
-            _check_when(parameters, key, other, values, entries[key].inside("when").inside(other))
-    ordered = _sorted(parameters, entries)
-    _check_exclusive(ordered, entries)
-    return ordered
+            with entry.found:
+                _check_when(parameters, entries, key, other, values)
+    sound = {key: parameter for key, parameter in parameters.items() if entries[key].sound}
+    with entry.found:
+        ordered = _sorted(sound, entries)
+        _check_exclusive(ordered, entries)
+        return ordered
+    return tuple(sound.values())
 
 
-def _parameter(key: str, entry: Entry) -> Parameter:
+def _parameter(key: str, entry: Entry) -> Parameter | None:
+    """One parameter; None where a mistake that is kept leaves none."""
     if key not in options():
         raise entry.error(str(unknown_key(key)))
     for fixed, why in FIXED.items():
         if key == fixed or key.startswith(f"{fixed}."):
             raise entry.error(f"{key} cannot be searched: {fixed} {why}")
     fields = entry.fields((*DOMAINS, "when"))
+    when: dict[str, tuple[Value, ...]] = {}
+    if "when" in fields:
+        with entry.found:
+            when = _when(fields["when"])
     kinds = [name for name in fields if name in DOMAINS]
     if len(kinds) != 1:
+        if len(fields) < len(entry.value):
+            return None  # a misspelt key may be the missing one
         raise entry.error(f"{key} must have exactly one of {', '.join(DOMAINS)}; got {' and '.join(kinds) or 'none'}")
-    domain = DOMAINS[kinds[0]](options()[key], fields[kinds[0]])
+    return Parameter(key, DOMAINS[kinds[0]](options()[key], fields[kinds[0]]), when)
+
+
+def _when(entry: Entry) -> dict[str, tuple[Value, ...]]:
     when = {}
-    if "when" in fields:
-        for other, values in fields["when"].mapping("a mapping of another parameter to a list of its values").items():
-            when[other] = tuple(item.value for item in values.items("a list of values"))
-            if not when[other]:
-                raise values.wrong("a list of at least one value")
-    return Parameter(key, domain, when)
+    for other, values in entry.mapping("a mapping of another parameter to a list of its values").items():
+        when[other] = tuple(item.value for item in values.items("a list of values"))
+        if not when[other]:
+            raise values.wrong("a list of at least one value")
+    return when
 
 
 def _choice(option: Option, entry: Entry) -> Choice:
     values: list[Value] = []
     for item in entry.items("a list of values"):
-        if isinstance(item.value, list | dict):
-            raise item.wrong("a single value")
-        value: Value = check(option, item)
-        if any(value == other and type(value) is type(other) for other in values):
-            raise item.error(f"{option.key}: the choice {shown(item.value)} is given twice")
-        values.append(value)
-    if not values:
+        with item.found:
+            if isinstance(item.value, list | dict):
+                raise item.wrong("a single value")
+            value: Value = check(option, item)
+            if any(value == other and type(value) is type(other) for other in values):
+                raise item.error(f"{option.key}: the choice {shown(item.value)} is given twice")
+            values.append(value)
+    if not entry.value:
         raise entry.wrong("a list of at least one value")
     return Choice(tuple(values))
 
@@ -127,13 +147,22 @@ DOMAINS: dict[str, Callable[[Option, Entry], Domain]] = {
 
 
 def _check_when(
-    parameters: Mapping[str, Parameter], key: str, other: str, values: tuple[Value, ...], entry: Entry
+    parameters: Mapping[str, Parameter],
+    entries: Mapping[str, Entry],
+    key: str,
+    other: str,
+    values: tuple[Value, ...],
 ) -> None:
-    others = [name for name in parameters if name != key]
+    entry = entries[key].inside("when").inside(other)
     if other == key:
         raise entry.error(f"{key} is conditional on itself")
-    if other not in parameters:
+    if other not in entries:
+        others = [name for name in entries if name != key]
+        if any(nearest(name, [other]) for name in others if name not in options()):
+            return  # the other is misspelt, which is told already
         raise entry.error(unknown(f"parameter in when of {key}", other, others))
+    if other not in parameters or not entries[other].sound:
+        return  # what is wrong with the other is told already
     domain = parameters[other].domain
     if not isinstance(domain, Choice):
         raise entry.error(f"when can name a choice only; {other} is a range")
@@ -148,7 +177,8 @@ def _sorted(parameters: Mapping[str, Parameter], entries: Mapping[str, Entry]) -
     ordered: dict[str, Parameter] = {}
     while len(ordered) < len(parameters):
         rest = [parameter for key, parameter in parameters.items() if key not in ordered]
-        ready = next((parameter for parameter in rest if all(key in ordered for key in parameter.when)), None)
+        waiting = {parameter.key for parameter in rest}
+        ready = next((parameter for parameter in rest if waiting.isdisjoint(parameter.when)), None)
         if ready is None:
             circle = _circle(rest)
             raise entries[circle[0]].error(f"when goes round in a circle: {' -> '.join([*circle, circle[0]])}")

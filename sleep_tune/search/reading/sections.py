@@ -38,14 +38,18 @@ def section_options(section: type, name: str) -> dict[str, Option]:
 def read_section(section: type[Section], entry: Entry) -> Section:
     """Build a section from what was given for it; the rest has its defaults.
 
+    Mistakes in its options are kept (`Found`): an unknown key, a wrong type, a value out of range. Such an
+    option has its default, and `entry.sound` says that there is one.
+
     Raises:
-        ConfigError: an unknown key, a wrong type, or a value out of range; the message says where.
+        ConfigError: it is no mapping.
     """
     assert dataclasses.is_dataclass(section)
     options = section_options(section, entry.key)
     given: dict[str, Any] = {}
     for name, inner in entry.fields(tuple(options)).items():
-        given[name] = check(options[name], inner, auto=_knows_auto(section, name))
+        with inner.found:
+            given[name] = check(options[name], inner, auto=_knows_auto(section, name))
     return section(**given)
 
 

@@ -1,5 +1,7 @@
 """YAML with the line of everything in it, so that whoever reads it can say where a mistake is. Knows no keys.
 
+What is no YAML ends the reading, as nothing after it has a meaning; a value that is YAML and is refused is a `Problem`.
+
 Scalars are read as configuration files are (`config.yaml_file`): 1e-5 is a number, yes and off are text. Aliases, tags
 and keys that are not text are refused: a search space needs none, and each hides where a value was written.
 """
@@ -12,21 +14,35 @@ import yaml
 from sleep_tune.config.yaml_file import Loader
 from sleep_tune.errors import ConfigError
 
-__all__ = ["Document", "Path", "read_document", "read_value"]
+__all__ = ["Document", "Path", "Problem", "read_document", "read_value"]
 
 Path = tuple[str | int, ...]
 """Keys and indices from the root to a value."""
+
+KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+
+COLLECTION_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 DEEPEST = 50
 """Levels that a document may nest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """What a text holds, and the line (from 1) on which each value was written."""
+class Problem:
+    """A value that is refused, or a key: the value is None in the document, the key is not there."""
 
-    value: Any
+    path: Path
+    line: int
+    text: str
+
+
+@dataclass(slots=True)
+class Document:
+    """What a text holds, the line (from 1) on which each value was written, and what of it is refused."""
+
+    value: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
 
 
 class _Loader(Loader):
@@ -47,12 +63,12 @@ def read_document(text: str, name: str) -> Document:
         name: what messages call it: its path as the user gave it.
 
     Raises:
-        ConfigError: not YAML, a key given twice, or something that is refused; the message begins with name:line.
+        ConfigError: not YAML, or an alias; the message begins with name:line.
     """
-    document = Document(None)
+    document = Document()
     try:
         node = yaml.compose(text, Loader=_Loader)
-        value = None if node is None else _value(node, (), document.lines)
+        document.value = None if node is None else _value(node, (), document)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{name}:{line}: not YAML: {_sentence(error)}") from error
@@ -61,7 +77,7 @@ def read_document(text: str, name: str) -> Document:
         raise ConfigError(f"{name}:{line}: not YAML: the character {chr(error.character)!r} is not allowed") from error
     except RecursionError as error:
         raise ConfigError(f"{name}:1: not YAML: nested too deeply") from error
-    return Document(value, document.lines)
+    return document
 
 
 def read_value(text: str, name: str) -> Any:
@@ -71,9 +87,12 @@ def read_value(text: str, name: str) -> Any:
         ConfigError: as `read_document`; the message begins with `name`.
     """
     try:
-        return read_document(text, name).value
+        document = read_document(text, name)
     except ConfigError as error:
         raise ConfigError(str(error).replace(f"{name}:1:", f"{name}:", 1)) from error
+    for problem in document.problems:
+        raise ConfigError(f"{name}: {problem.text}")
+    return document.value
 
 
 def _sentence(error: yaml.MarkedYAMLError) -> str:
@@ -85,48 +104,57 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
     )
 
 
-def _value(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Any:
-    line = node.start_mark.line + 1
-    lines.setdefault(path, line)
+def _value(node: yaml.Node, path: Path, document: Document) -> Any:
+    document.lines.setdefault(path, node.start_mark.line + 1)
     if len(path) > DEEPEST:
         raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=node.start_mark)
+    if isinstance(node, yaml.CollectionNode) and node.tag not in COLLECTION_TAGS:
+        told = f"a tag such as {node.tag} is not allowed"
+        document.problems.append(Problem(path, node.start_mark.line + 1, told))
     if isinstance(node, yaml.MappingNode):
-        found: dict[str, Any] = {}
-        for key, value in node.value:
-            name = _scalar(key) if isinstance(key, yaml.ScalarNode) else None
-            if not isinstance(name, str):
-                shown = key.value if isinstance(key, yaml.ScalarNode) else "a list or mapping"
-                raise yaml.MarkedYAMLError(problem=f"a key must be text, got {shown}", problem_mark=key.start_mark)
-            if name in found:
-                first = lines[*path, name]
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key '{name}' is given twice, first on line {first}", problem_mark=key.start_mark
-                )
-            lines[*path, name] = key.start_mark.line + 1
-            found[name] = _value(value, (*path, name), lines)
-        return found
+        return _mapping(node, path, document)
     if isinstance(node, yaml.SequenceNode):
-        return [_value(item, (*path, index), lines) for index, item in enumerate(node.value)]
+        return [_value(item, (*path, index), document) for index, item in enumerate(node.value)]
     assert isinstance(node, yaml.ScalarNode)
-    return _scalar(node)
+    try:
+        return _scalar(node)
+    except ValueError as error:
+        document.problems.append(Problem(path, node.start_mark.line + 1, str(error)))
+        return None
+
+
+def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        name = key.value if isinstance(key, yaml.ScalarNode) else "a list or mapping"
+        if not isinstance(key, yaml.ScalarNode) or key.tag not in KEY_TAGS:
+            document.problems.append(Problem((*path, str(name)), line, f"a key must be text; got {name}"))
+        elif name in found:
+            first = document.lines[*path, name]
+            told = f"the key '{name}' is given twice, first on line {first}"
+            document.problems.append(Problem((*path, name), line, told))
+        else:
+            document.lines[*path, name] = line
+            found[name] = _value(value, (*path, name), document)
+    return found
 
 
 def _scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
     tag = node.tag.removeprefix("tag:yaml.org,2002:")
-    text = node.value
+    text = str(node.value)
     match tag:
         case "str" | "merge":
-            return str(text)
+            return text
         case "null":
             return None
         case "bool":
-            return str(text).lower() == "true"
-        case "int":
-            if len(text) > 100:
-                raise yaml.MarkedYAMLError(problem="a number of over 100 digits", problem_mark=node.start_mark)
-            return int(text)
-        case "float":
-            return float(
-                text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".nan", "nan")
-            )
-    raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} is not allowed", problem_mark=node.start_mark)
+            return text.lower() == "true"
+        case "int" | "float" if len(text) > 100:
+            raise ValueError("a number must have at most 100 digits; got one of more")
+        case "int" | "float":
+            try:
+                return int(text) if tag == "int" else float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            except ValueError:
+                raise ValueError(f"what is tagged {node.tag} must be a number; got '{text}'") from None
+    raise ValueError(f"a tag such as {node.tag} is not allowed; got it on '{text[:60]}'")

@@ -1,5 +1,6 @@
 """Every mistake in a search space is one clear error that says where, what was expected and what was given."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,91 @@ def test_a_broken_space_is_one_clear_error(mistake: str, tmp_path: Path) -> None
     with pytest.raises(UserError, match=message) as raised:
         load_space(write(tmp_path, text))
     assert "\n" not in str(raised.value)
+
+
+ALL = """\
+nmae: study
+base:
+  data: tyo
+  model.heads: 0
+  training.warmpu: 0.1
+  sleep.folds: 3
+objective: {metric: eval/nnl, mode: min}
+parameters:
+  sleep.folds: {int: [5, 2]}
+  sleep.replay.strategy: {choice: [strickt, weighted, randum]}
+  sleep.replay.decay: {uniform: [0.0, 0.7], when: {sleep.replay.strategy: [strict]}}
+  sleep.length.passes: {choices: [1, 2]}
+  training.batch_size: {int: [8, 16], when: {sleep.nothing: [1]}}
+  training.batch_size: {int: [8, 16]}
+search: {algorithm: tpee, sed: 3, startup: !!float x}
+scheduler: {first_rung: 2, reduction: 3, within: sleep.length.passes}
+stop: {trails: 8}
+baselines:
+  epochs: {trials: 0, parameters: [training.learning_rate, sleep.folds]}
+  as_epoch: {}
+finalists: {count: -1, seeds: none}
+resources: []
+enqueue:
+  - {sleep.folds: 99, sleep.fold: 3}
+  - 7
+warm_start: [results/a, 3, results/a]
+"""
+"""Many mistakes, several of which would call for others if the reading did not know better."""
+
+TOLD = {
+    1: ["unknown key of a search space 'nmae'; did you mean 'name'"],
+    3: ["unknown data 'tyo'; did you mean 'toy'"],
+    4: ["model.heads must be a whole number.*got 0"],
+    5: ["unknown option 'training.warmpu'; did you mean 'training.warmup'"],
+    7: ["unknown objective.metric 'eval/nnl'"],
+    9: ["parameters.sleep.folds.int must be .*low below high"],
+    10: ["unknown sleep.replay.strategy 'strickt'", "unknown sleep.replay.strategy 'randum'"],
+    12: ["unknown key of parameters.sleep.length.passes 'choices'; did you mean 'choice'"],
+    13: ["unknown parameter in when of training.batch_size 'sleep.nothing'"],
+    14: ["the key 'training.batch_size' is given twice, first on line 13"],
+    15: ["what is tagged .*float must be a number; got 'x'", "unknown search.algorithm 'tpee'", "'sed'.*'seed'"],
+    16: ["scheduler.first_rung must be .*got 2"],
+    17: ["unknown key of stop 'trails'; did you mean 'trials'"],
+    19: ["trials must be .*got 0", "unknown parameter of .*'training.learning_rate'", "cannot search sleep.folds"],
+    20: ["unknown baseline 'as_epoch'"],
+    21: ["finalists.count must be .*got -1", "finalists.seeds must be .*got 'none'"],
+    22: ["resources must be a mapping"],
+    24: ["unknown parameter of a point in enqueue 'sleep.fold'"],
+    25: ["enqueue.1 must be a mapping"],
+    26: ["warm_start.1 must be the folder", "'results/a' is given twice"],
+}
+"""Line -> what is told of it."""
+
+
+def test_every_mistake_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as raised:
+        load_space(write(tmp_path, ALL), ["stop.hours=soon", "=3"])
+    heading, *lines = str(raised.value).splitlines()
+    expected = [(line, each) for line, several in TOLD.items() for each in several]
+    assert heading == f"{tmp_path}/study.yaml has {len(expected) + 2} mistakes:"
+    assert lines[-2:] == [
+        "  an override must be key=value; got '=3'",
+        "  stop.hours on the command line: stop.hours must be a number > 0 or null; got 'soon'",
+    ]
+    places = [int(line.partition("study.yaml:")[2].partition(":")[0]) for line in lines[:-2]]
+    assert places == [line for line, _ in expected]
+    for line, several in TOLD.items():
+        told = "\n".join(text for text in lines if f"study.yaml:{line}: " in text)
+        for each in several:
+            assert re.search(each, told), (line, each)
+
+
+def test_what_does_not_fit_together_in_the_base_is_told_with_the_lines_of_its_options(tmp_path: Path) -> None:
+    text = change("  model: tiny", "  model.heads: 7\n  evaluation.stride: 300\n  evaluation.method: strided")
+    with pytest.raises(UserError) as raised:
+        load_space(write(tmp_path, text.replace("trials: 8", "trials: 0")))
+    _, *lines = str(raised.value).splitlines()
+    assert [re.sub(".*study.yaml:", "", line).partition(";")[0] for line in lines] == [
+        "4: model.heads must divide model.hidden=64 (1, 2, 4, 8, 16, 32, 64)",
+        "5: evaluation.stride must be at most data.max_length=128",
+        "15: stop.trials must be a whole number in [1, 1000000] or null",
+    ]
 
 
 @settings(max_examples=60)
