@@ -11,12 +11,17 @@ from pathlib import Path
 
 from sleep_tune import cli
 
+USAGE = "python tune.py SPACE [override ...] [--plan | --status] [--address A] [--launcher ray|inline] [--dir DIR]"
+
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, then describe, plan, or search and compare."""
     options = parse(arguments)
     if options.help:
         print(help_text())
+        return 0
+    if options.status:
+        show_status(options)
         return 0
     from sleep_tune.search.launch import Interrupted, Study
 
@@ -38,12 +43,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tune.py", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--plan", action="store_true")
+    parser.add_argument("--status", action="store_true")
     parser.add_argument("--address")
     parser.add_argument("--launcher", choices=["inline", "ray"], default="ray")
     parser.add_argument("--dir", type=Path, default=Path("results"))
     parser.add_argument("space", nargs="?", type=Path)
     parser.add_argument("overrides", nargs="*")
-    parser.usage = "python tune.py SPACE [override ...] [--plan] [--address A] [--launcher ray|inline] [--dir DIR]"
+    parser.usage = USAGE
     options = parser.parse_intermixed_args(arguments)
     if options.space is None and not options.help:
         parser.error("a search space is needed, such as search_spaces/demo.yaml (--help tells more)")
@@ -55,7 +61,7 @@ def help_text() -> str:
     from sleep_tune.search.describe import describe_space
 
     return f"""\
-usage: python tune.py SPACE [override ...] [--plan] [--address A] [--launcher ray|inline] [--dir DIR]
+usage: {USAGE}
 
 Search settings of sleep for the best model at a fixed budget of words; train the baselines at the same budget; repeat
 the best settings and the baselines over fresh seeds; compare. Everything is written to results/<name>. The same command
@@ -70,6 +76,8 @@ again goes on with a search that was stopped or killed, and prints the compariso
   override        key=value. A key that begins with a section below (or name) sets the space; every other key, such as
                   data=text or training.learning_rate=1e-3, sets every run: python train_worker.py --help tells them
   --plan          print what would run (trials at each rung, passes, slots, words, disk), and start nothing
+  --status        show where the search stands, from any shell and at any time, and start nothing; SPACE may be the
+                  experiment's name or folder
   --address A     join a Ray cluster: auto, or host:port. Otherwise a Ray of the search's own runs on this machine, and
                   ends with it. A cluster needs its dashboard (pip install 'ray[default]')
   --launcher L    ray: trials on warm worker groups, as many as the cluster holds. inline: one at a time in this
@@ -83,11 +91,21 @@ Exit code: 0 done, 2 a mistake in what was asked, 130 interrupted.
 {describe_space()}"""
 
 
+def show_status(options: argparse.Namespace) -> None:
+    """Show a search that another process runs, or that has ended."""
+    from rich.console import Console
+
+    from sleep_tune.search.watching.status import show
+
+    show(options.space, options.overrides, options.dir, Console())
+
+
 def show_comparison(folder: Path) -> None:
     """Write the experiment's tables and print the one that answers the question."""
     from rich.console import Console
 
-    from sleep_tune.results.render import print_comparison, write_tables
+    from sleep_tune.results.render import print_comparison
+    from sleep_tune.results.writing import write_tables
 
     print_comparison(write_tables(folder), Console())
 

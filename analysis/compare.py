@@ -1,7 +1,7 @@
-"""Compare the arms of experiments: `python analysis/compare.py results/demo [results/other ...]`.
+"""Compare arms with a baseline: `python analysis/compare.py results/replay [results/other ...] [NAME=reports ...]`.
 
-Prints each experiment's table, however far it has got, and writes it to tables/ in its folder: comparison.csv (one row
-per arm and metric), comparison.md, and trials.csv (one row per trial).
+Prints the first experiment's table with every other arm named beside it, however far it has got, and writes it to
+tables/ in the experiment's folder.
 """
 
 import argparse
@@ -11,23 +11,42 @@ from pathlib import Path
 
 from sleep_tune import cli
 
+EPILOG = """\
+A FOLDER is an experiment of tune.py, or one that BabyLM's official pipeline wrote (best_temperature_report.txt): a
+model trained elsewhere. NAME=FOLDER names its arm; several folders of one NAME are its seeds, in the order given.
+
+  python analysis/compare.py results/replay                              one experiment
+  python analysis/compare.py results/replay results/other                its arms, and those of another
+  python analysis/compare.py results/replay ours=outputs/my_model        and a model trained elsewhere
+  python analysis/compare.py base=out/a1 base=out/a2 sleep=out/b1 sleep=out/b2 --output tables
+  python analysis/compare.py results/replay --published analysis/reference/babylm2025_strict_small.csv
+"""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, compare, print, write."""
     parser = argparse.ArgumentParser(
         prog="compare.py",
-        description="Compare the arms of experiments with the epoch baseline.",
-        epilog="Files are written to FOLDER/tables: comparison.csv, comparison.md and trials.csv.",
+        description="Compare arms with a baseline: an experiment's epochs, or the first of models trained elsewhere.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="an experiment, such as results/demo")
+    parser.add_argument("folders", metavar="FOLDER", nargs="+", help="an experiment, or [NAME=]reports")
+    parser.add_argument("--published", metavar="CSV", action="append", default=[], type=Path, help="figures to join")
+    parser.add_argument("--baseline", metavar="ARM", help="what every arm is compared with")
+    parser.add_argument("--output", metavar="DIR", type=Path, help="where tables are written")
     options = parser.parse_args(arguments)
-    from sleep_tune.results.render import print_comparison, write_tables
+    from sleep_tune.results.gather import gather
+    from sleep_tune.results.render import print_comparison
+    from sleep_tune.results.writing import FOLDER, write_comparison
 
-    for number, folder in enumerate(options.folders):
-        if number:
-            print()
-        print_comparison(write_tables(folder))
+    gathered = gather(options.folders, options.published, baseline=options.baseline)
+    print_comparison(gathered.comparison)
+    folder = options.output or (gathered.folder / FOLDER if gathered.folder else None)
+    if folder is not None:
+        written = write_comparison(gathered.comparison, folder, experiment=gathered.folder)
+        print(f"\n{folder}: {', '.join(path.name for path in written)}")
     return 0
 
 

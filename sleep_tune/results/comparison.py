@@ -22,7 +22,7 @@ from sleep_tune.results.statistics import estimate_mean
 from sleep_tune.results.table import metric_columns, parameter_columns, read_experiment
 from sleep_tune.results.verdict import write_verdict
 
-__all__ = ["compare", "compare_arms"]
+__all__ = ["compare", "compare_arms", "read_arms"]
 
 MAIN = "search"
 """The study that the space describes; a tuned baseline's own study has the baseline's name, a repeated run has none."""
@@ -31,23 +31,42 @@ COSTS = ("words_seen", "updates", "flops", "gpu_hours", "cpu_hours")
 """Columns of the table of trials that are compared beside the metrics."""
 
 
-def compare(folder: Path, others: Sequence[Arm] = ()) -> Comparison:
+def compare(folder: Path, others: Sequence[Arm] = (), *, baseline: str = BASELINE) -> Comparison:
     """Compare the arms of the experiment in `folder`, however far it has got, and `others` beside them.
 
     Args:
         folder: of the experiment.
         others: arms trained elsewhere, or published rows.
+        baseline: name of the arm that every other is compared with.
 
     Raises:
         RunFolderError: the folder holds no experiment.
         DataError: a line of its log is no event, or its description is not YAML.
     """
     table, experiment = read_experiment(folder), describe(folder)
-    table = table.join(_device_hours(table, experiment.workers))
-    arms = [_arm(name, runs, folder) for name, runs in _arms(table)]
     search = table[table["study"] == MAIN]
     trials = {str(state): int(count) for state, count in search["state"].value_counts().items()}
-    return compare_arms([*arms, *others], experiment, trials=trials)
+    arms = [*_read_arms(table, folder, experiment), *others]
+    return compare_arms(arms, experiment, baseline=baseline, trials=trials)
+
+
+def read_arms(folder: Path) -> list[Arm]:
+    """The arms of an experiment that join another's comparison: named `<experiment>/<arm>`, none of them a baseline.
+
+    Raises:
+        RunFolderError: the folder holds no experiment.
+        DataError: a line of its log is no event, or its description is not YAML.
+    """
+    table, experiment = read_experiment(folder), describe(folder)
+    return [
+        replace(arm, name=f"{experiment.name}/{arm.name}", kind="control" if arm.kind == "baseline" else arm.kind)
+        for arm in _read_arms(table, folder, experiment)
+    ]
+
+
+def _read_arms(table: pd.DataFrame, folder: Path, experiment: Experiment) -> list[Arm]:
+    table = table.join(_device_hours(table, experiment.workers))
+    return [_arm(name, runs, folder) for name, runs in _arms(table)]
 
 
 def compare_arms(

@@ -15,6 +15,12 @@ ENOUGH_SEEDS = 5
 
 CONTROL = "as_epochs"
 
+ELSEWHERE = {
+    "elsewhere": "trained elsewhere; whether budget, warm-up, masks and seeds match is not known here.",
+    "published": "published figures, for orientation only: no seeds are shared, and no difference is tested.",
+}
+"""Kind of an arm -> what must be said of it."""
+
 MATCHED = 0.01
 """Words seen that differ by a larger share are no longer called matched, unless by a batch or two of a tiny budget."""
 
@@ -25,6 +31,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     yield from _tuned(comparison)
     yield from _control(comparison)
     yield from _seeds(comparison)
+    yield from _elsewhere(comparison)
     yield from _missing(comparison.arms)
     yield from _statistics(comparison)
 
@@ -71,12 +78,24 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
             f"Tuned for the finalists: a search of {count} trials ({ended}) over {names} "
             f"for the {direction} {experiment.objective} on dev{chosen}. Its own runs are not in the table."
         )
-    baselines = [arm.name for arm in comparison.arms if arm.kind != "finalist"]
+    baselines = [arm.name for arm in comparison.arms if arm.kind in ("baseline", "control")]
     plain = [name for name in baselines if not experiment.tuned.get(name)]
     if plain:
         yield f"Not tuned: {' and '.join(plain)} ran with the study's base settings."
+    least = experiment.tuned.get(comparison.baseline)
+    if finalists and least is not None and least < count:
+        yield (
+            f"Beware: {comparison.baseline} had {least} trials of tuning and the finalists {count}; part of a "
+            f"difference may be that (baselines: {{{comparison.baseline}: {{trials: n, parameters: [...]}}}} tunes it)."
+        )
+    named = experiment.objective.partition("/")[2]
+    if finalists and experiment.primary.partition("/")[2] == named and not experiment.primary.startswith("test/"):
+        yield (
+            f"Beware: the items of {column(experiment.primary).heading} chose the finalists and judge them too; name "
+            "another endpoint (comparison.primary) for a claim, and leave the fast items out of the full benchmark."
+        )
     for name in baselines:
-        if name not in plain:
+        if experiment.tuned.get(name):
             yield f"Tuned for {name}: a search of its own, {experiment.tuned[name]} trials."
 
 
@@ -97,12 +116,21 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
     noun = "seed" if most == 1 else "seeds"
     advice = "" if least >= ENOUGH_SEEDS else f" That is few: plan at least {ENOUGH_SEEDS}, 20 for a claim in print."
     shared = ", the same ones for every arm" if _share(comparison.arms) and most > 1 else ""
-    yield f"{number} {noun} an arm{shared}; nothing was chosen on test.{advice}"
+    chosen = "; nothing was chosen on test" if comparison.experiment.primary.startswith("test/") else ""
+    yield f"{number} {noun} an arm{shared}{chosen}.{advice}"
 
 
 def _share(arms: Sequence[Arm]) -> bool:
     """Whether every arm that has completed runs has completed the same seeds."""
     return len({frozenset(arm.seeds) for arm in arms if arm.seeds}) == 1
+
+
+def _elsewhere(comparison: Comparison) -> Iterator[str]:
+    """Rows that this study did not train."""
+    for kind, told in ELSEWHERE.items():
+        names = [arm.name for arm in comparison.arms if arm.kind == kind]
+        if names:
+            yield f"{', '.join(names)}: {told}"
 
 
 def _missing(arms: Sequence[Arm]) -> Iterator[str]:
@@ -117,15 +145,30 @@ def _missing(arms: Sequence[Arm]) -> Iterator[str]:
 
 def _statistics(comparison: Comparison) -> Iterator[str]:
     """How intervals and p were made, where there are any."""
-    tests = {
-        column(key).heading: sum(
-            key in arm.contrasts and arm.contrasts[key].p_holm is not None for arm in comparison.arms
-        )
+    tested = {
+        key: [
+            arm.contrasts[key]
+            for arm in comparison.arms
+            if key in arm.contrasts and arm.contrasts[key].p_holm is not None
+        ]
         for key in comparison.endpoints
     }
-    if any(tests.values()):
-        counts = " and ".join(f"{number} at {heading}" for heading, number in tests.items() if number)
+    if not any(tested.values()):
+        return
+    primary, *others = comparison.endpoints
+    families = [f"{len(tested[primary])} at {column(primary).heading}"] if tested[primary] else []
+    number = sum(len(tested[key]) for key in others)
+    families += [f"{number} at all other endpoints"] if number else []
+    yield (
+        f"[low, high]: 95% Student t over seeds; differences to {comparison.baseline}: paired over shared seeds, "
+        f"p after Holm over a family of tests ({' and '.join(families)})."
+    )
+    crossed = {key: made[0] for key, made in tested.items() if made and made[0].items is not None}
+    if crossed:
+        told = "; ".join(
+            f"{column(key).heading}: {made.items:,} items in {made.groups}" for key, made in crossed.items()
+        )
         yield (
-            f"[low, high]: 95% Student t over seeds; differences to {comparison.baseline}: paired over shared seeds, "
-            f"p after Holm over the arms ({counts})."
+            "Differences count seeds and items both as drawn from more (two-way, items within their groups; "
+            f"{told}): they hold for new seeds and new items of these groups."
         )

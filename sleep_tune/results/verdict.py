@@ -38,7 +38,7 @@ def write_verdict(comparison: Comparison) -> str:
         return (
             f"The table cannot tell sleep from {comparison.baseline} at the same words: "
             f"no difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
-            f"{_doubt(comparison)}"
+            f"{_equal(compared, comparison)}{_doubt(comparison)}"
         )
     return _claims(claimed, comparison) + _doubt(comparison)
 
@@ -56,11 +56,11 @@ def improves(arm: Arm, endpoint: str, mode: str) -> bool:
 
 
 def difference_text(arm: Arm, endpoint: str) -> str:
-    """`-0.051 [-0.082, -0.020]`: the difference as it is shown, with its interval where there is one."""
+    """`-0.051 [-0.082, -0.020]`: the difference as it is shown, with its interval; of one seed, the items' error."""
     difference, write = arm.contrasts[endpoint].difference, column(endpoint).write
     mean = _signed(write, difference.mean)
     if difference.low is None or difference.high is None:
-        return mean
+        return mean if difference.error is None else f"{mean} (SE {write(difference.error)})"
     return f"{mean} [{_signed(write, difference.low)}, {_signed(write, difference.high)}]"
 
 
@@ -94,6 +94,18 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
     parts += [f"{arm.name} is worse ({_numbers(arm, primary)})" for arm in worse]
     answer = f"Sleep beats {comparison.baseline}" if better else f"Sleep loses to {comparison.baseline}"
     return f"{answer} at the same words in {column(primary).heading}: {'; '.join(parts)}."
+
+
+def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
+    """That no difference is a finding, where the smallest one of interest was named before the run."""
+    primary, smallest = comparison.experiment.primary, comparison.experiment.smallest
+    if smallest is None:
+        return ""
+    bound = f"{column(primary).write(smallest)} {column(primary).unit}".strip()
+    equal = [arm.name for arm in arms if (arm.contrasts[primary].p_equal or 1.0) < LEVEL]
+    if not equal:
+        return f" Nor can it say that they are equal to within {bound}."
+    return f" Equal to within {bound}, the smallest difference of interest: {', '.join(equal)}."
 
 
 def _doubt(comparison: Comparison) -> str:

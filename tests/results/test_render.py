@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from rich.console import Console
 
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.render import markdown, print_comparison, tidy, write_tables
+from sleep_tune.results.documents import as_markdown
+from sleep_tune.results.render import print_comparison
+from sleep_tune.results.writing import tidy
 
 PARAMETERS = {"sleep.folds": 20, "sleep.replay.ratio": 0.312345, "sleep.length.ratio": 1.0, "sleep.context": "keep"}
 
@@ -70,11 +71,11 @@ def test_a_narrow_terminal_goes_without_perplexity_and_cuts_nothing(folder: Path
 def test_an_empty_experiment_is_printed_too(log: Any) -> None:
     log.open()
     assert "No verdict yet" in printed(log.folder, 100)
-    assert "No verdict yet" in markdown(compare(log.folder))
+    assert "No verdict yet" in as_markdown(compare(log.folder))
 
 
 def test_markdown_is_a_table_of_one_width_with_claims_in_bold(folder: Path) -> None:
-    text = markdown(compare(folder))
+    text = as_markdown(compare(folder))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 6
     assert len({row.count("|") for row in rows}) == 1
@@ -95,14 +96,3 @@ def test_the_tidy_table_has_a_row_per_arm_and_metric(folder: Path) -> None:
     assert finalist["p"] <= finalist["p_holm"] < 0.05
     assert finalist["difference_low"] < finalist["difference"] < finalist["difference_high"] < 0
     assert table[table["arm"] == "epochs"]["difference"].isna().all()
-
-
-def test_written_tables_are_read_back_as_they_were(folder: Path) -> None:
-    comparison = write_tables(folder)
-    tables = folder / "tables"
-    assert sorted(path.name for path in tables.iterdir()) == ["comparison.csv", "comparison.md", "trials.csv"]
-    written = pd.read_csv(tables / "comparison.csv", dtype={"seeds": "Int64", "shared_seeds": "Int64"})
-    written["parameters"] = written["parameters"].fillna("")
-    pd.testing.assert_frame_equal(written, tidy(comparison), check_dtype=False, rtol=1e-12)
-    assert (tables / "comparison.md").read_text() == markdown(comparison)
-    assert len(pd.read_csv(tables / "trials.csv")) == 16

@@ -1,0 +1,130 @@
+"""A comparison as a document: Markdown, LaTeX (booktabs) or HTML. Lays text out and computes none."""
+
+import html
+import re
+from collections.abc import Callable, Iterable
+
+from sleep_tune.results.arms import Comparison
+from sleep_tune.results.sheet import Cell, Sheet, make_sheet
+
+__all__ = ["DOCUMENTS", "as_html", "as_latex", "as_markdown", "html_table"]
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """Title, verdict, table, notes."""
+    sheet = make_sheet(comparison)
+    lines = [f"# {comparison.experiment.name}: arms against {comparison.baseline}", "", comparison.verdict, ""]
+    if sheet.rows:
+        numbers = len(sheet.headings) - sheet.words
+        lines += [_markdown_row(sheet.headings), _markdown_row(["---"] * sheet.words + ["---:"] * numbers)]
+        lines += [_markdown_row(_markdown_cell(cell) for cell in row) for row in sheet.rows]
+        lines.append("")
+    lines += [f"- {_escape_markdown(note)}" for note in comparison.notes]
+    return "\n".join(lines) + "\n"
+
+
+def as_latex(comparison: Comparison) -> str:
+    r"""A table for `\input`: needs booktabs and graphicx; wide as the text, the caption says how it is to be read."""
+    sheet = make_sheet(comparison)
+    columns = "l" * sheet.words + "r" * (len(sheet.headings) - sheet.words)
+    caption = _latex(" ".join([comparison.verdict, *comparison.notes]))
+    lines = [
+        "% \\usepackage{booktabs,graphicx}",
+        "\\begin{table}",
+        "  \\centering",
+        f"  \\caption{{{caption}}}",
+        f"  \\label{{tab:{re.sub('[^A-Za-z0-9-]+', '-', comparison.experiment.name)}}}",
+        "  \\resizebox{\\textwidth}{!}{%",
+        f"  \\begin{{tabular}}{{{columns}}}",
+        "    \\toprule",
+        f"    {' & '.join(_latex(heading) for heading in sheet.headings)} \\\\",
+        "    \\midrule",
+        *(f"    {' & '.join(_latex_cell(cell) for cell in row)} \\\\" for row in sheet.rows),
+        "    \\bottomrule",
+        "  \\end{tabular}}",
+        "\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def as_html(comparison: Comparison) -> str:
+    """A page of its own, without scripts."""
+    title = html.escape(f"{comparison.experiment.name}: arms against {comparison.baseline}")
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in comparison.notes)
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n<style>{STYLE}</style>\n'
+        f"<h1>{title}</h1>\n<p><strong>{html.escape(comparison.verdict)}</strong></p>\n"
+        f"{html_table(make_sheet(comparison))}\n<ul>{notes}</ul>\n</html>\n"
+    )
+
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
+.scroll { overflow-x: auto } table { border-collapse: collapse } td.n, th.n { text-align: right }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
+small { display: block; color: #666 }
+.better { color: #0b6e4f; font-weight: bold } .worse { color: #a4243b; font-weight: bold }
+"""
+
+
+def html_table(sheet: Sheet) -> str:
+    """The table alone; what is claimed says so in words too, for whoever does not see its colour."""
+    head = "".join(f"<th{_numeric(at, sheet)}>{html.escape(text)}</th>" for at, text in enumerate(sheet.headings))
+    rows = "\n".join(
+        f"<tr>{''.join(_html_cell(cell, _numeric(at, sheet)) for at, cell in enumerate(row))}</tr>"
+        for row in sheet.rows
+    )
+    return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
+
+
+DOCUMENTS: dict[str, Callable[[Comparison], str]] = {"md": as_markdown, "tex": as_latex, "html": as_html}
+"""Suffix of a file -> what makes its content."""
+
+
+def _numeric(at: int, sheet: Sheet) -> str:
+    return "" if at < sheet.words else ' class="n"'
+
+
+def _html_cell(cell: Cell, attributes: str) -> str:
+    text = html.escape(cell.text)
+    if cell.claim:
+        text = f'<span class="{cell.claim}" title="{cell.claim} than the baseline">{text}</span>'
+    detail = f"<small>{html.escape(cell.detail)}</small>" if cell.detail else ""
+    return f"<td{attributes}>{text}{detail}</td>"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = " ".join(part for part in (cell.text, cell.detail) if part)
+    return f"**{text}**" if cell.claim else text
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _escape_markdown(text: str) -> str:
+    """Markdown's own characters, as text."""
+    return text.replace("|", r"\|").replace("*", r"\*").replace("_", r"\_").replace("<", "&lt;")
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "–": "--",  # noqa: RUF001
+    "−": "$-$",  # noqa: RUF001
+    "<": "$<$",
+    ">": "$>$",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+} | {character: f"\\{character}" for character in "&%$#_{}"}
+"""Characters that LaTeX would take for its own."""
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = re.sub(r"^-(?=\d)", "$-$", _latex(cell.text))
+    detail = re.sub(r"-(?=\d)", "$-$", _latex(cell.detail))
+    text = f"\\textbf{{{text}}}" if cell.claim else text
+    return f"{text} {{\\scriptsize {detail}}}" if detail else text

@@ -1,0 +1,115 @@
+"""A comparison as rows of text, before any markup: what the terminal, Markdown, LaTeX and HTML lay out alike.
+
+Turns numbers into text and computes none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sleep_tune.results.arms import PAIRS, Arm, Comparison
+from sleep_tune.results.columns import COLUMNS, column, short_names
+from sleep_tune.results.verdict import difference_text, improves, is_claim
+
+__all__ = ["MINUS", "MISSING", "Cell", "Sheet", "claim_of", "estimate_text", "make_sheet", "mode_of", "p_text"]
+__all__ += ["second_endpoints", "settings_text", "shown_metrics"]
+
+MISSING, MINUS = "–", "−"  # noqa: RUF001  an en dash and a minus sign, as tables have them
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell."""
+
+    text: str
+    detail: str = ""
+    """What stands beside or below it in small: an interval."""
+    claim: str | None = None
+    """'better' or 'worse', where the evidence allows to say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: one row per arm."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    words: int
+    """The first so many columns hold words, the others numbers."""
+
+
+def make_sheet(comparison: Comparison) -> Sheet:
+    """Every shown metric and cost; then, at every endpoint that is shown, the difference to the baseline and its p."""
+    shown = shown_metrics(comparison)
+    endpoints = [key for key in comparison.endpoints if any(key in arm.contrasts for arm in comparison.arms)]
+    headings = ["arm", "settings", "seeds", *(column(key).heading for key in shown)]
+    for key in endpoints:
+        headings += [f"{column(key).heading} {MINUS} {comparison.baseline}", "Holm p"]
+    rows = (tuple(_cells(arm, comparison, shown, endpoints)) for arm in comparison.arms)
+    return Sheet(tuple(headings), tuple(rows), words=2)
+
+
+def shown_metrics(comparison: Comparison) -> list[str]:
+    """The metrics and costs that have a column of their own; the others stay in the CSV."""
+    return [key for key in comparison.metrics if key in COLUMNS or key in comparison.endpoints]
+
+
+def _cells(arm: Arm, comparison: Comparison, shown: list[str], endpoints: list[str]) -> Iterator[Cell]:
+    yield Cell(f"{arm.name} ({arm.kind})" if arm.kind != "finalist" else arm.name)
+    yield Cell(settings_text(arm, comparison) or MISSING)
+    yield Cell(str(len(arm.seeds)) if arm.seeds else MISSING)
+    for key in shown:
+        yield Cell(*estimate_text(arm, key))
+    for key in endpoints:
+        contrast = arm.contrasts.get(key)
+        if contrast is None:
+            yield from (Cell(MISSING), Cell(MISSING))
+            continue
+        mean, _, interval = difference_text(arm, key).partition(" ")
+        yield Cell(mean, interval, claim_of(arm, key, comparison))
+        yield Cell(MISSING if contrast.p_holm is None else p_text(contrast.p_holm))
+
+
+def claim_of(arm: Arm, endpoint: str, comparison: Comparison) -> str | None:
+    """'better' or 'worse' where the corrected p allows it."""
+    if not is_claim(arm, endpoint):
+        return None
+    return "better" if improves(arm, endpoint, mode_of(endpoint, comparison)) else "worse"
+
+
+def mode_of(endpoint: str, comparison: Comparison) -> str:
+    """Which way is better at an endpoint: 'min' or 'max'."""
+    if endpoint == comparison.experiment.primary and comparison.experiment.endpoint is None:
+        return comparison.experiment.mode
+    return column(endpoint).better or "max"
+
+
+def estimate_text(arm: Arm, key: str) -> tuple[str, str]:
+    """(mean, interval): as shown; the interval is empty where there is none, or where every seed cost the same."""
+    estimate, write = arm.estimates.get(key), column(key).write
+    if estimate is None:
+        return MISSING, ""
+    if estimate.low is None or estimate.high is None or "/" not in key:
+        return write(estimate.mean), ""
+    return write(estimate.mean), f"[{write(estimate.low)}, {write(estimate.high)}]"
+
+
+def p_text(value: float) -> str:
+    """`0.034`, `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def settings_text(arm: Arm, comparison: Comparison) -> str:
+    """`folds 20, replay.ratio 0.31`: what sets the arm apart, by the shortest names that no other setting has."""
+    every = [key for other in comparison.arms for key in other.parameters]
+    names = short_names([*comparison.experiment.parameters, *every])
+    return ", ".join(f"{names[key]} {_value(value)}" for key, value in arm.parameters.items())
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def second_endpoints(comparison: Comparison) -> list[str]:
+    """The primary endpoint, minimal pairs and BabyLM's macro average: what a narrow table has differences for."""
+    few = (comparison.endpoints[0], PAIRS, "babylm/macro")
+    return [key for key in dict.fromkeys(few) if any(key in arm.contrasts for arm in comparison.arms)]

@@ -1,0 +1,98 @@
+"""Files that a comparison leaves behind: comparison.{csv,parquet,md,tex,html} and trials.{csv,parquet}."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from sleep_tune.files import write_whole
+from sleep_tune.results.arms import Comparison
+from sleep_tune.results.comparison import compare
+from sleep_tune.results.documents import DOCUMENTS
+from sleep_tune.results.sheet import settings_text
+from sleep_tune.results.table import read_experiment
+
+__all__ = ["FOLDER", "tidy", "write_comparison", "write_tables"]
+
+FOLDER = "tables"
+"""Where an experiment's tables are written, in its folder."""
+
+
+def write_tables(folder: Path) -> Comparison:
+    """Compare the arms of the experiment in `folder` and write its tables.
+
+    Raises:
+        RunFolderError: the folder holds no experiment.
+        DataError: its log cannot be read.
+    """
+    comparison = compare(folder)
+    write_comparison(comparison, folder / FOLDER, experiment=folder)
+    return comparison
+
+
+def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path | None = None) -> list[Path]:
+    """Write a comparison in every format, and the table of an experiment's trials beside it.
+
+    Returns:
+        The files.
+    """
+    tables = {"comparison": tidy(comparison)}
+    if experiment is not None:
+        tables["trials"] = read_experiment(experiment)
+    written = []
+    for name, table in tables.items():
+        written += _write_table(table, folder / name)
+    for suffix, document in DOCUMENTS.items():
+        write_whole(folder / f"comparison.{suffix}", document(comparison))
+        written.append(folder / f"comparison.{suffix}")
+    return written
+
+
+def tidy(comparison: Comparison) -> pd.DataFrame:
+    """One row per arm and metric, every metric and cost included.
+
+    Columns: experiment, arm, kind, parameters, metric, seeds, mean, low, high (95% interval); then, at endpoints and to
+    the baseline: shared_seeds, items (crossed with the seeds; missing where the seeds alone speak), difference,
+    difference_low, difference_high, error (standard error), p, p_holm, p_flip (permutation over seeds), p_equal. A
+    missing value is empty.
+    """
+    rows: list[dict[str, object]] = []
+    for arm in comparison.arms:
+        for metric in comparison.metrics:
+            row: dict[str, object] = {"experiment": comparison.experiment.name, "arm": arm.name, "kind": arm.kind}
+            row |= {"parameters": settings_text(arm, comparison), "metric": metric}
+            estimate, contrast = arm.estimates.get(metric), arm.contrasts.get(metric)
+            if estimate is not None:
+                row |= {"seeds": estimate.count, "mean": estimate.mean, "low": estimate.low, "high": estimate.high}
+            if contrast is not None:
+                difference = contrast.difference
+                row |= {"shared_seeds": difference.count, "items": contrast.items, "difference": difference.mean}
+                row |= {"difference_low": difference.low, "difference_high": difference.high}
+                row |= {"error": difference.error, "p": difference.p, "p_holm": contrast.p_holm}
+                row |= {"p_flip": contrast.p_flip, "p_equal": contrast.p_equal}
+            rows.append(row)
+    head = ["experiment", "arm", "kind", "parameters", "metric"]
+    values = ["seeds", "mean", "low", "high", "shared_seeds", "items"]
+    differences = ["difference", "difference_low", "difference_high", "error", "p", "p_holm", "p_flip", "p_equal"]
+    table = pd.DataFrame(rows, columns=[*head, *values, *differences])
+    whole = dict.fromkeys(("seeds", "shared_seeds", "items"), "Int64")
+    return table.astype(whole | dict.fromkeys(("mean", "low", "high", *differences), "float64"))
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> list[Path]:
+    """As CSV, and as Parquet, which keeps the types."""
+    write_whole(path.with_suffix(".csv"), table.to_csv(index=False))
+    buffer = io.BytesIO()
+    _plain(table).to_parquet(buffer, index=False)
+    write_whole(path.with_suffix(".parquet"), buffer.getvalue())
+    return [path.with_suffix(".csv"), path.with_suffix(".parquet")]
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """With a parameter that has values of several types (a number, or none of it) as text: Parquet has one a column."""
+    mixed = [
+        key
+        for key in table.columns
+        if table[key].dtype == object and len({type(value) for value in table[key].dropna()}) > 1
+    ]
+    return table.assign(**{key: table[key].map(str, na_action="ignore") for key in mixed})
