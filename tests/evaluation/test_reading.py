@@ -1,0 +1,127 @@
+"""Against the definition, word by word and model call by model call; and what a broken file is told."""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.backends import BACKENDS
+from sleep_tune.evaluation.reading import NUMBERS, Place, Reading, read_times, report
+from tests.evaluation.tiny import tiny_model, tiny_tokenizer
+
+SENTENCES = (
+    "the dog saw the naïve café , and the café saw no dog .",
+    "“Really ?” the zebra asked the dogs — unbelievably quietly .",
+)
+TEXTS = ("item", "word", "prev_item", "prev_word")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return tiny_tokenizer(SENTENCES)
+
+
+@pytest.fixture(scope="module")
+def lm(tokenizer: PreTrainedTokenizerFast) -> dict[str, PreTrainedModel]:
+    return {backend: tiny_model(backend, tokenizer) for backend in BACKENDS}
+
+
+def write(path: Path, sentences: Sequence[str] = SENTENCES, drop: str = "") -> Path:
+    """The official columns, one row a word, with holes in the times."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for sentence in sentences:
+        words = sentence.split(" ")
+        for index, word in enumerate(words):
+            row: dict[str, object] = {**dict.fromkeys(TEXTS, ""), "item": " ".join(words[:index]), "word": word}
+            if index:
+                row |= {"prev_item": " ".join(words[: index - 1]), "prev_word": words[index - 1]}
+            row |= {name: round(float(rng.gamma(3, 80)), 2) if rng.random() > 0.05 else "" for name in NUMBERS}
+            rows.append(row)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [name for name in rows[0] if name != drop], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def surprisal(place: Place, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, backend: str) -> float:
+    """The definition: a call of the model for each token, no batch, the whole of the logits."""
+    total, before = 0.0, place.before
+    for index, token in enumerate(tokenizer(place.word, add_special_tokens=False)["input_ids"]):
+        text = str(tokenizer.decode([token]))
+        target = token if index == 0 else tokenizer(text, add_special_tokens=False)["input_ids"][0]
+        ids = tokenizer(before + ("" if backend == "causal" else "<mask>" * 3), return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            log_p = model(input_ids=ids).logits[0].double().log_softmax(dim=-1)
+        at = {"causal": -1, "mlm": -4, "mntp": -5}[backend]  # three masks and the end
+        total -= float(log_p[at, target])
+        before += text
+    return total
+
+
+@pytest.mark.parametrize("backend", ["mlm", "mntp", "causal"])
+def test_every_word_and_the_one_before_it_agree_with_the_definition(
+    backend: str, tokenizer: PreTrainedTokenizerFast, lm: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    times = read_times(write(tmp_path / "reading_data.csv"))
+    found = Reading(times, tokenizer, backend=backend, batch_tokens=512).score(lm[backend])
+    expected = [surprisal(place, tokenizer, lm[backend], backend) for place in times.words]
+    assert found.words == pytest.approx(expected, abs=1e-4)
+    for place, value in zip(times.previous, found.previous, strict=True):
+        assert (
+            math.isnan(value) if place is None else value == pytest.approx(expected[times.words.index(place)], abs=1e-4)
+        )
+    assert times.words[0] == Place("None", "the")  # the pipeline's text where nothing stands before
+    assert [place is None for place in times.previous].count(True) == 2 * len(SENTENCES)
+    # Nothing stands before the first word, and what stands before the second's is a gap in the file.
+
+
+def test_predictions_and_report_are_in_the_official_layout(
+    tokenizer: PreTrainedTokenizerFast, lm: dict[str, PreTrainedModel], tmp_path: Path
+) -> None:
+    times = read_times(write(tmp_path / "reading_data.csv"))
+    found = Reading(times, tokenizer, backend="mlm", batch_tokens=512).score(lm["mlm"])
+    rows = json.loads(found.predictions())["reading"]["predictions"]
+    assert [row["id"] for row in rows] == list(range(len(times.words)))
+    assert rows[3]["pred"] == found.words[3] and math.isnan(rows[0]["prev_pred"])
+    assert list(found.scores(times)) == ["reading_eye_tracking", "reading_self_paced"]
+    text = report({"reading_eye_tracking": 5.346, "reading_self_paced": 2.6})
+    assert text == "EYE TRACKING SCORE: 5.35\nSELF-PACED READING SCORE: 2.60\n"
+
+
+def test_a_broken_file_is_named_with_line_and_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "reading_data.csv", drop="RTgopast")
+    with pytest.raises(DataError, match=r"reading_data.csv:1: .* must have the column 'RTgopast'; got item, word"):
+        read_times(path)
+    whole = write(path).read_text(encoding="utf-8").splitlines()
+    path.write_text(whole[0] + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="must have at least one row; got none"):
+        read_times(path)
+    path.write_text("\n".join([whole[0], whole[1], whole[2].replace("the,dog", "the,")]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r":3: word must be text; got nan"):
+        read_times(path)
+    path.write_text("\n".join([whole[0], whole[1] + "1x"]), encoding="utf-8")
+    with pytest.raises(DataError, match=r":2: self_paced_reading_time must be a number; got '[\d.]+x'"):
+        read_times(path)
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="must be a CSV file: No columns"):
+        read_times(path)
+    with pytest.raises(DataError, match="must be a CSV file"):
+        read_times(tmp_path / "no.csv")
+
+
+def test_a_word_of_no_token_is_refused(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    nothing = Tokenizer(models.BPE({"<s>": 0, "</s>": 1, "<pad>": 2, "<mask>": 3}, []))
+    bare = PreTrainedTokenizerFast(tokenizer_object=nothing, mask_token="<mask>")  # type: ignore[no-untyped-call]
+    times = read_times(write(tmp_path / "reading_data.csv"))
+    with pytest.raises(DataError, match="a word must have at least one token to be scored; got none for 'the'"):
+        Reading(times, bare, backend="mlm", batch_tokens=512)
