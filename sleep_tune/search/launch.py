@@ -7,10 +7,10 @@ import contextlib
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
@@ -18,8 +18,9 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
 from sleep_tune.search.director import Director
 from sleep_tune.search.inline import run_inline
+from sleep_tune.search.interrupt import Interrupt, Interrupted
 from sleep_tune.search.on_ray import cluster
-from sleep_tune.search.on_ray.cluster import Node, Seats
+from sleep_tune.search.on_ray.seats import Node, Seats, count_slots, plan_seats
 from sleep_tune.search.plan import make_plan
 from sleep_tune.search.printing import printing_to, terminal
 from sleep_tune.search.reading.load import compose_base, load_space
@@ -28,47 +29,11 @@ from sleep_tune.search.watching.display import Display
 from sleep_tune.search.work import Worker
 from sleep_tune.search.worker import summarize, train_worker
 
-__all__ = ["LAUNCHERS", "Interrupt", "Interrupted", "Launch", "Study"]
+__all__ = ["LAUNCHERS", "Interrupted", "Launch", "Study"]
 
 
-class Interrupted(Exception):
-    """The search was told to stop by a signal; everything is saved, and the same command goes on."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.exit_code = 128 + number
-
-
-@dataclass
-class Interrupt:
-    """Ctrl-C, SIGTERM and a closed terminal as a flag, so that the search ends between two events, not within one.
-
-    A second Ctrl-C raises KeyboardInterrupt at once.
-    """
-
-    number: int | None = None
-    """The signal that came, if one did."""
-    _before: dict[int, object] = field(default_factory=dict)
-
-    def __enter__(self) -> "Interrupt":
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets SIGHUP
-                self._before[number] = signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        self._before.clear()
-
-    def __call__(self) -> bool:
-        """Whether a signal came."""
-        return self.number is not None
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.number is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.number = number
+COUNT_SECONDS = 2.0
+"""How often a cluster is asked for its nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +47,12 @@ class Launch:
     joined: bool
     """Whether the process belongs to a Ray cluster already."""
     logs: Path
+    slots: Callable[[], int]
+    """How many trials may run now."""
     interrupted: Callable[[], bool]
+    """Whether to let everything go; asked again and again."""
     refresh: Callable[[], None]
+    """Called about ten times a second."""
 
 
 def _inline(launch: Launch) -> None:
@@ -106,6 +75,7 @@ def _ray(launch: Launch) -> None:
             launch.worker,
             launch.seats,
             logs=launch.logs,
+            slots=launch.slots,
             interrupted=launch.interrupted,
             tick=launch.refresh,
         )
@@ -188,6 +158,7 @@ class Study:
             console.print(f"{self.folder}: {seats.describe()}", highlight=False, soft_wrap=True)
             interrupt = stack.enter_context(Interrupt())
             display = stack.enter_context(Display(director, seats.slots, console))
+            slots = _elastic(seats) if address is not None else lambda: seats.slots
             launch = Launch(
                 director=director,
                 worker=self.worker,
@@ -195,7 +166,8 @@ class Study:
                 nodes=nodes,
                 joined=address is not None,
                 logs=self.folder / "logs",
-                interrupted=interrupt,
+                slots=slots,
+                interrupted=lambda: interrupt.ends(director),
                 refresh=display.refresh,
             )
             try:
@@ -209,7 +181,20 @@ class Study:
 def _seats(space: Space, nodes: Sequence[Node], launcher: str) -> Seats:
     if launcher == "inline":
         return Seats(slots=1, workers=1, cpus_per_worker=nodes[0].cpus, gpus_per_worker=min(1.0, nodes[0].gpus))
-    return cluster.plan_seats(space.resources, nodes)
+    return plan_seats(space.resources, nodes)
+
+
+def _elastic(seats: Seats) -> Callable[[], int]:
+    """How many trials the joined cluster holds now, asked of it every few seconds: nodes come and leave."""
+    slots, asked = seats.slots, time.monotonic()
+
+    def count() -> int:
+        nonlocal slots, asked
+        if time.monotonic() - asked >= COUNT_SECONDS:
+            slots, asked = count_slots(seats, cluster.nodes()), time.monotonic()
+        return slots
+
+    return count
 
 
 @dataclass

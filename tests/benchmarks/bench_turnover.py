@@ -27,7 +27,8 @@ from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import FakeWorker
 from sleep_tune.search.on_ray import cluster
-from sleep_tune.search.on_ray.cluster import Seats, this_machine
+from sleep_tune.search.on_ray.cluster import this_machine
+from sleep_tune.search.on_ray.seats import Seats
 from sleep_tune.search.printing import printing_to, terminal
 from sleep_tune.search.space import CorpusSummary, Finalists, Parameter, Search, Space, Stop, Uniform
 from sleep_tune.search.work import Worker

@@ -11,7 +11,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, DiskError
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.fake import FakeWorker
-from sleep_tune.search.launch import Interrupt, Interrupted, Study
+from sleep_tune.search.launch import Interrupted, Study
 from tests.search.fake_search import study
 
 SCRIPT = Path(__file__).with_name("fake_search.py")
@@ -64,28 +64,6 @@ def test_a_mistake_met_by_a_trial_keeps_what_was_trained(tmp_path: Path) -> None
     with pytest.raises(DiskError, match="no space left"):
         study(tmp_path / "study", worker=full).run(launcher="inline", address=None)
     assert (tmp_path / "study" / "trials.jsonl").exists()
-
-
-def test_a_first_signal_is_a_flag_and_a_second_ctrl_c_an_exception() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with Interrupt() as interrupt:
-        assert not interrupt()
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert interrupt()
-        assert interrupt.number == signal.SIGTERM
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_nohup_is_respected() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with Interrupt() as interrupt:
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert not interrupt()
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_plan_tells_slots_and_writes_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Ray cluster: started here for one search, or joined; what it holds, and what is wrong with it, told at the start.
+"""The Ray cluster: started here for one search, or joined; its nodes, and what is wrong with it, told at the start.
 
 Knows nothing of trials.
 """
@@ -12,8 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,17 @@ import psutil
 
 from sleep_tune.errors import ClusterError
 from sleep_tune.search.on_ray.reaper import watched
-from sleep_tune.search.space import Resources
+from sleep_tune.search.on_ray.seats import Node
 
-__all__ = ["Node", "Seats", "joined", "plan_seats", "refuse_second", "started", "this_machine"]
+__all__ = ["joined", "nodes", "refuse_second", "started", "this_machine"]
 
 SETTINGS = {
     # Ray Train looks for dead and finished workers this often (seconds); 2 s is its default.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     # Ray would make a session folder the working directory, and relative paths would lead there.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # A worker group that finds no place within this time (seconds) is given up; Ray's 60 s would be tried for ever.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20",
     # Helpers of Train that serve neither a search nor its report, a process of 0.1 GB for each slot.
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",
@@ -54,69 +55,6 @@ CONNECT_SECONDS = 10.0
 
 VANISH_SECONDS = 10.0
 """How long a Ray that is being ended, by a killed driver for one, has to vanish before it counts as a second Ray."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What one machine has."""
-
-    cpus: int
-    gpus: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seats:
-    """How many trials run at a time, and what each worker of a trial holds."""
-
-    slots: int
-    workers: int
-    cpus_per_worker: int
-    gpus_per_worker: float
-
-    @property
-    def gpus(self) -> float:
-        """GPUs that one trial holds."""
-        return self.workers * self.gpus_per_worker
-
-    def describe(self) -> str:
-        """A sentence for the start of a run and for --plan."""
-        each = f"{self.cpus_per_worker} CPU{'s' * (self.cpus_per_worker != 1)}, {_gpus(self.gpus_per_worker)}"
-        return (
-            f"{self.slots} slot{'s' * (self.slots != 1)} of {self.workers} worker{'s' * (self.workers != 1)} ({each})"
-        )
-
-
-def plan_seats(resources: Resources, nodes: Sequence[Node]) -> Seats:
-    """Fit as many trials on the nodes as they hold; a worker is never split over two nodes, a trial may be.
-
-    `auto` GPUs: one for each worker if any node has one. `auto` CPUs: with GPUs, as many as every GPU of the node that
-    has fewest CPUs per GPU can have; without, one.
-
-    Raises:
-        ClusterError: not even one trial fits; the message has the figures.
-    """
-    gpus = resources.gpus_per_worker
-    if isinstance(gpus, str):
-        gpus = 1.0 if any(node.gpus >= 1 for node in nodes) else 0.0
-    hosts = [node for node in nodes if node.gpus >= gpus]
-    cpus = resources.cpus_per_worker
-    if isinstance(cpus, str):
-        cpus = max(1, min((int(node.cpus // (node.gpus // gpus)) for node in hosts), default=1)) if gpus else 1
-    places = sum(min(node.cpus // cpus, int(node.gpus // gpus) if gpus else node.cpus) for node in hosts)
-    if places < resources.workers:
-        has = ", ".join(f"{node.cpus} CPUs and {_gpus(node.gpus)}" for node in nodes) or "no nodes"
-        raise ClusterError(
-            f"one trial must fit on the cluster: it needs {resources.workers} worker(s) with {cpus} CPU(s) and "
-            f"{_gpus(gpus)} each (resources.workers, .cpus_per_worker, .gpus_per_worker); the cluster has {has}, "
-            f"which holds {places} such worker(s)"
-        )
-    return Seats(
-        slots=places // resources.workers, workers=resources.workers, cpus_per_worker=cpus, gpus_per_worker=float(gpus)
-    )
-
-
-def _gpus(number: float) -> str:
-    return "no GPU" if not number else f"{number:g} GPU{'s' * (number != 1)}"
 
 
 @functools.cache
@@ -163,7 +101,7 @@ def started(node: Node) -> Iterator[list[Node]]:
             environment={"RAY_TMPDIR": str(folder)},
         ),
     ):
-        yield _nodes()
+        yield nodes()
 
 
 @contextlib.contextmanager
@@ -180,7 +118,7 @@ def joined(address: str) -> Iterator[list[Node]]:
     refuse_second({found})
     # Told to every process: Ray Train's clean-up would look for an address by itself, and may find another cluster's.
     with _connected(address=found, environment={"RAY_ADDRESS": found}):
-        yield _nodes()
+        yield nodes()
 
 
 def _resolve(address: str) -> str:
@@ -222,7 +160,8 @@ def _connected(*, address: str, environment: Mapping[str, str] | None = None, **
         ray.shutdown()
 
 
-def _nodes() -> list[Node]:
+def nodes() -> list[Node]:
+    """What each machine of the cluster has that is there now; Ray must be up."""
     import ray
 
     alive: list[Mapping[str, Any]] = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]

@@ -8,12 +8,13 @@ import contextlib
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError
 
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import UserError
@@ -57,12 +58,16 @@ class Line:
         return self._room.call.remote(self._slot, method, *arguments)
 
 
+PEER_SECONDS = 10.0
+"""A worker that raises waits so long to learn whether another's death was the reason."""
+
+
 class Dismissed(Exception):
     """Raised out of `report`: the search is over, or the job is another process's. The run is left as it stands."""
 
 
 class _Reporter:
-    """`report` as a run is given it: heartbeats leave without waiting, rungs wait for their decision."""
+    """`report` as a run is given it: rungs wait for their decision, a heartbeat is told the last one's."""
 
     def __init__(self, line: Line, job: Job, rank: int) -> None:
         self._line = line
@@ -73,18 +78,18 @@ class _Reporter:
     def __call__(self, progress: Progress) -> Decision:
         if progress.rung is not None:
             return self._heed(self._line.call("rung", self._job.key, self._rank, progress))
-        if self._rank == 0 and self._is_answered():
-            self._sent = self._line.send("beat", self._job.key, progress)
+        if self._rank != 0:
+            return Decision.CONTINUE
+        if self._sent is not None:
+            answered, _ = ray.wait([self._sent], timeout=0)
+            if not answered:
+                return Decision.CONTINUE
+            answer = self._heed(ray.get(self._sent))
+            self._sent = None
+            if answer is not Decision.CONTINUE:
+                return answer
+        self._sent = self._line.send("beat", self._job.key, progress)
         return Decision.CONTINUE
-
-    def _is_answered(self) -> bool:
-        """Whether the last heartbeat, if there was one, has been answered."""
-        if self._sent is None:
-            return True
-        answered, _ = ray.wait([self._sent], timeout=0)
-        if answered:
-            self._heed(ray.get(self._sent))
-        return bool(answered)
 
     @staticmethod
     def _heed(answer: Decision | None) -> Decision:
@@ -110,8 +115,25 @@ def train_jobs(settings: dict[str, Any]) -> None:
             return
         if job is not True:
             message = _train(settings["worker"], job, _Reporter(line, job, rank))
+            if isinstance(message, Failed) and message.kind == "bug" and _a_peer_died(line.call("peers", rank)):
+                raise RuntimeError(f"a worker of the group died during {job.trial}; the group begins anew")
             if message is not None:
                 line.call("end", rank, message)
+
+
+def _a_peer_died(peers: Sequence[Any]) -> bool:
+    """Whether another worker of the group died just now: what this one then raises is no bug of the run's."""
+    end = time.monotonic() + PEER_SECONDS
+    while peers and time.monotonic() < end:
+        for peer in peers:
+            try:
+                ray.get(peer.__ray_ready__.remote(), timeout=1.0)
+            except RayActorError:
+                return True
+            except GetTimeoutError:
+                continue
+        time.sleep(0.5)
+    return False
 
 
 def _train(worker: Worker, job: Job, report: Report) -> Ended | Failed | Refused | None:
@@ -171,7 +193,7 @@ class Group:
             Line(self._room, self._slot).call("end_group", reason)
 
     def _trainer(self) -> Any:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 
         # A lone worker needs no process group. TorchTrainer would import torch here and in Ray Train's controller:
         # 3 s and 270 MB for each slot.
@@ -189,6 +211,9 @@ class Group:
                 resources_per_worker={"CPU": self._plan.cpus_per_worker, "GPU": self._plan.gpus_per_worker},
             ),
             run_config=RunConfig(
-                name=self._slot, storage_path=self._plan.folder, failure_config=FailureConfig(max_failures=-1)
+                name=self._slot,
+                storage_path=self._plan.folder,
+                # Any number of deaths, which are counted by trial; but a group that finds no place is given up.
+                failure_config=FailureConfig(max_failures=-1, controller_failure_limit=0),
             ),
         )

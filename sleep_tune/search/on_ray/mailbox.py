@@ -3,13 +3,14 @@
 One `Mailbox` serves one slot; `MailRoom` holds them all and becomes the one Ray actor through which the driver, the
 slots and the workers speak. Plain asyncio, so that it is tested without Ray; it knows nothing of Ray, Tune or training.
 
-Four rules:
+Five rules:
 - A heartbeat is never waited for. Only the latest is kept, and one that a rung has overtaken is dropped.
 - A rung's report is answered when the driver has decided; every rank that asks gets the same answer.
 - A worker that asks for a job while it still holds one is a new process in a dead one's place: the job was lost.
 - What comes for a job that is no longer the slot's (an old process that outlived its attempt, or a search that is over)
   is ignored, and answered with None: leave off, and touch nothing. To stop, as a rung decides, ends a run and clears
   its checkpoints; these are the next attempt's.
+- While the search is held, heartbeats are answered with PAUSE, and a job that no worker has taken is given back.
 """
 
 import asyncio
@@ -22,10 +23,13 @@ from typing import Any
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.search.on_ray.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Key, Lost, Message, Refused
 
-__all__ = ["MailRoom", "Mailbox"]
+__all__ = ["NOT_BEGUN", "MailRoom", "Mailbox"]
 
 TAKE_SECONDS = 1.0
 """A worker's wait for a job is answered at least this often: a dead worker's wait could otherwise swallow a job."""
+
+NOT_BEGUN = Outcome(state="paused", words_seen=0, updates=0, seconds=0.0, flops=0.0, device="unknown")
+"""How an attempt ends that no worker has begun."""
 
 
 class Mailbox:
@@ -47,6 +51,8 @@ class Mailbox:
         self._decisions: dict[int, Decision] = {}
         self._reported: Progress | None = None
         self._stop_time: float | None = None
+        self._held = False
+        self._taken: Key | None = None
 
     def __repr__(self) -> str:
         """The job, and which ranks hold it or wait."""
@@ -65,6 +71,7 @@ class Mailbox:
         self._messages = [message for message in self._messages if isinstance(message, GroupEnded)]
         self._beat = None
         self._decisions = {}
+        self._give_back()
         await self._notify()
 
     async def next(self, timeout: float) -> Message | None:
@@ -82,6 +89,16 @@ class Mailbox:
             if decision is Decision.STOP:
                 self._stop_time = time.monotonic()
             await self._notify()
+
+    async def hold(self, held: bool) -> None:
+        """While `held`, have runs save a checkpoint and end, and give back what no worker has taken."""
+        self._held = held
+        self._give_back()
+        await self._notify()
+
+    def took(self, key: Key) -> bool:
+        """Whether a worker ever took the job `key` here."""
+        return self._taken == key
 
     def overdue(self) -> float:
         """Seconds since the run was told to stop and has not ended; 0 if it was not told."""
@@ -110,6 +127,10 @@ class Mailbox:
     def workers(self) -> list[Any]:
         """The handles of the workers that ever asked for a job, the latest of each rank."""
         return list(self._workers.values())
+
+    def peers(self, rank: int) -> list[Any]:
+        """The handles of the workers of other ranks."""
+        return [worker for other, worker in self._workers.items() if other != rank]
 
     async def end_group(self, reason: str) -> None:
         """Say that the worker group is gone, so that nobody waits for it."""
@@ -147,15 +168,16 @@ class Mailbox:
         self._waiting.discard(rank)
         self._given.add(rank)
         assert self._job is not None
+        self._taken = self._job.key
         return self._job
 
     async def beat(self, key: Key, progress: Progress) -> Decision | None:
-        """Remember a heartbeat."""
+        """Remember a heartbeat; the answer is CONTINUE, or PAUSE while the search is held."""
         if not self._wanted(key):
             return None
         self._beat = Heard(trial=key[0], attempt=key[1], progress=progress)
         await self._notify()
-        return Decision.CONTINUE
+        return Decision.PAUSE if self._held else Decision.CONTINUE
 
     async def rung(self, key: Key, rank: int, progress: Progress) -> Decision | None:
         """Report a rung (rank 0's is the one that is read) and wait for the decision."""
@@ -189,6 +211,11 @@ class Mailbox:
     def _offers(self, rank: int) -> bool:
         return self._job is not None and rank not in self._given
 
+    def _give_back(self) -> None:
+        """End a job that no worker has taken, while the search is held: it goes on in another attempt."""
+        if self._held and self._job is not None and not self._given:
+            self._over(Ended(trial=self._job.trial, attempt=self._job.attempt, outcome=NOT_BEGUN))
+
     def _over(self, message: Ended | Failed | Refused | Lost) -> None:
         self._messages.append(message)
         self._beat = None
@@ -214,14 +241,16 @@ class MailRoom:
         """Start without slots."""
         self._boxes: dict[str, Mailbox] = {}
         self._ready: dict[str, Job] = {}
+        self._held = False
 
     def __repr__(self) -> str:
         """The slots and their jobs."""
         return f"MailRoom({self._boxes}, ready: {sorted(self._ready)})"
 
-    def open(self, slot: str, ranks: int) -> None:
+    async def open(self, slot: str, ranks: int) -> None:
         """Give `slot` a mailbox, unless it has one."""
-        self._boxes.setdefault(slot, Mailbox(ranks))
+        box = self._boxes.setdefault(slot, Mailbox(ranks))
+        await box.hold(self._held)
 
     def stage(self, job: Job) -> None:
         """Make `job` ready for the slot that will be given its trial."""
@@ -230,6 +259,20 @@ class MailRoom:
     async def fetch(self, slot: str, trial: str) -> None:
         """Put the staged job of `trial` into the slot's mailbox."""
         await self._boxes[slot].put(self._ready.pop(trial))
+
+    async def hold(self, held: bool) -> None:
+        """While `held`, every run is to pause, and no job is begun."""
+        self._held = held
+        for box in self._boxes.values():
+            await box.hold(held)
+
+    async def bury(self, key: Key) -> bool:
+        """Forget the job `key`, whose slot has died, and close its mailbox; whether a worker ever took the job."""
+        self._ready.pop(key[0], None)
+        boxes = [box for box in self._boxes.values() if box.took(key)]
+        for box in boxes:
+            await box.close()
+        return bool(boxes)
 
     async def close_all(self) -> None:
         """Close every mailbox: the search is over or interrupted."""

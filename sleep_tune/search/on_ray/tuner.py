@@ -6,9 +6,7 @@ Tune's own state is never restored; what must survive is the director's log.
 
 import shutil
 import traceback
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,110 +15,23 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 from ray.tune.search import Searcher
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sleep_tune.search.director import Director
-from sleep_tune.search.on_ray.cluster import Seats
+from sleep_tune.search.on_ray.desk import Desk
 from sleep_tune.search.on_ray.group import GroupPlan
 from sleep_tune.search.on_ray.mailbox import MailRoom
-from sleep_tune.search.on_ray.messages import Ended, Failed, Heard, Job, Lost, Refused
+from sleep_tune.search.on_ray.seats import Seats
 from sleep_tune.search.on_ray.slot import Slot
-from sleep_tune.search.work import Done, Trial, Worker
+from sleep_tune.search.work import Done, Worker
 
-__all__ = ["Desk", "DirectedScheduler", "DirectedSearcher", "run"]
+__all__ = ["DirectedScheduler", "DirectedSearcher", "run"]
 
 SLOT_BUNDLE: dict[str, int | float] = {"memory": 1}
 """What Tune sets aside for a slot's own actor: one byte. It takes no CPU, and Tune refuses a bundle of nothing."""
 
-
-@dataclass
-class Desk:
-    """Where Tune's two adapters meet: whose trial is whose, and what went wrong.
-
-    Tune must never see an exception of ours (it would carry on, or hide it): the first is kept here and stops the
-    search; `run` raises it when Tune has let everything go.
-    """
-
-    director: Director
-    room: Any
-    """The actor that is the search's `MailRoom`."""
-    logs: Path
-    """Absolute folder for what the trials print."""
-    interrupted: Callable[[], bool]
-    tick: Callable[[], None]
-    again: deque[Trial] = field(default_factory=deque)
-    """Trials whose slot died; the next free slot takes them up."""
-    trials: dict[str, Trial] = field(default_factory=dict)
-    """Tune's id of a live trial -> ours."""
-    error: BaseException | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles all that it is given, for a restoration that we never ask for."""
-        return {}
-
-    def guard(self, act: Callable[[], Any], otherwise: Any = None) -> Any:
-        """Return `act()`; once anything has gone wrong, and from then on, `otherwise`."""
-        if self.error is not None:
-            return otherwise
-        try:
-            return act()
-        except Exception as error:
-            self.error = error
-            return otherwise
-
-    def log(self, trial: Trial) -> str:
-        """Path of the file that takes what is printed during `trial`."""
-        return str(self.logs / f"{trial.id}.log")
-
-    def job(self, trial: Trial) -> Job:
-        """The job that an attempt at `trial` is."""
-        return Job(trial=trial.id, attempt=trial.attempt, config=trial.config, log=self.log(trial))
-
-    def next(self, tune_id: str) -> Trial | Done | None:
-        """The trial to start under Tune's `tune_id`; None: ask later; Done: there will be no more."""
-        if self.interrupted():
-            return Done()
-        trial = self.again.popleft() if self.again else self.director.next()
-        if isinstance(trial, Done):
-            return None if self.trials else trial  # a live trial may yet lose its slot and need another
-        if not isinstance(trial, Trial):
-            return None
-        ray.get(self.room.stage.remote(self.job(trial)))
-        self.trials[tune_id] = trial
-        return trial
-
-    def hear(self, tune_id: str, slot: str, message: Heard | Lost) -> bool:
-        """Pass on what a slot's workers say of a running trial; False if the trial is to be given up."""
-        trial = self.trials[tune_id]
-        if isinstance(message, Lost):
-            again = self.director.on_lost(trial.id, log=self.log(trial))
-            if again is None:
-                return False
-            self.trials[tune_id] = again
-            self.room.call.remote(slot, "put", self.job(again))
-            return True
-        decision = self.director.on_progress(trial.id, message.progress)
-        if message.progress.rung is not None:
-            key = (message.trial, message.attempt)
-            self.room.call.remote(slot, "answer", key, message.progress.rung, decision)
-        return True
-
-    def end(self, tune_id: str, message: object, slot_died: bool) -> None:
-        """Pass on how a trial ended, or that its slot died under it."""
-        trial = self.trials.pop(tune_id)
-        if slot_died:
-            again = self.director.on_lost(trial.id, "its slot died", self.log(trial))
-            if again is not None:
-                self.again.append(again)
-        elif isinstance(message, Ended):
-            self.director.on_end(trial.id, message.outcome)
-        elif isinstance(message, Refused):
-            raise message.error
-        elif isinstance(message, Failed):
-            log = self.log(trial)
-            told = message.reason.strip().splitlines()[-1]
-            self.director.on_failure(trial.id, told, message.kind, log)
-            if message.kind == "bug":
-                raise RuntimeError(f"{trial.id} met a bug, and the search stops; its log is {log}\n{message.reason}")
+MOST_SLOTS = 10_000
+"""More than any cluster holds: how many trials run at a time is the desk's to say, for it may change."""
 
 
 class DirectedSearcher(Searcher):
@@ -167,17 +78,17 @@ class DirectedScheduler(FIFOScheduler):
 
 
 class _Ticker(tune.Callback):
-    """Calls `tick` whenever Tune has done something, about ten times a second."""
+    """Has the desk look up whenever Tune has done something, about ten times a second."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        self._desk.guard(self._desk.tick)
+        self._desk.guard(self._desk.look)
 
 
 class _Until(tune.Stopper):
-    """Stop the whole search when told to, or when something of ours went wrong."""
+    """Stop everything when told to, or when something went wrong that Tune does not know."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -187,7 +98,7 @@ class _Until(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        stops = self._desk.error is not None or self._desk.interrupted()
+        stops = self._desk.stops
         if stops and not self._closed:
             self._closed = True
             self._desk.room.close_all.remote()
@@ -202,22 +113,23 @@ def run(
     logs: Path,
     interrupted: Callable[[], bool],
     tick: Callable[[], None],
+    slots: Callable[[], int] | None = None,
 ) -> None:
     """Train what the director asks for on warm slots, until it is over or `interrupted()`. Ray must be up.
 
     Args:
         director: Asked for trials and told what happens.
         worker: Trains one configuration; importable on every node.
-        seats: How many slots, and what their workers hold.
+        seats: What a slot's workers hold, and how many slots there are.
         logs: Absolute folder for the logs of trials and of Tune.
         interrupted: Asked about ten times a second; True ends the search.
         tick: Called about ten times a second, to refresh a display.
+        slots: Asked before each start of a trial how many may run, where that changes; `seats.slots` unless given.
 
     Raises:
         Exception: whatever the director or `tick` raised, after Tune has let every slot go.
     """
-    room = ray.remote(num_cpus=0)(MailRoom).remote()
-    desk = Desk(director, room, logs, interrupted, tick)
+    desk = Desk(director, None, logs, slots or (lambda: seats.slots), interrupted, tick)
     storage = logs / "ray"
     plan = GroupPlan(
         workers=seats.workers,
@@ -225,15 +137,40 @@ def run(
         gpus_per_worker=seats.gpus_per_worker,
         folder=str(storage),
     )
-    tuner = tune.Tuner(
+    while True:
+        desk.room = _open_room()
+        try:
+            _tuner(desk, plan, worker, storage).fit()
+        except Exception:
+            if desk.error is None and not desk.room_died:
+                raise
+            traceback.print_exc()
+        finally:
+            shutil.rmtree(storage, ignore_errors=True)
+        if desk.error is not None:
+            raise desk.error
+        if not desk.room_died:
+            return
+        desk.take_up()
+
+
+def _open_room() -> Any:
+    """The actor of the mailboxes, on this node: no other node's end can take it away."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0)(MailRoom).options(scheduling_strategy=here).remote()
+
+
+def _tuner(desk: Desk, plan: GroupPlan, worker: Worker, storage: Path) -> tune.Tuner:
+    return tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(Slot, room=room, plan=plan, worker=worker), tune.PlacementGroupFactory([SLOT_BUNDLE])
+            tune.with_parameters(Slot, room=desk.room, plan=plan, worker=worker),
+            tune.PlacementGroupFactory([SLOT_BUNDLE]),
         ),
         tune_config=tune.TuneConfig(
             search_alg=DirectedSearcher(desk),
             scheduler=DirectedScheduler(desk),
             num_samples=-1,
-            max_concurrent_trials=seats.slots,
+            max_concurrent_trials=MOST_SLOTS,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
@@ -247,13 +184,3 @@ def run(
             verbose=0,
         ),
     )
-    try:
-        tuner.fit()
-    except Exception:
-        if desk.error is None:
-            raise
-        traceback.print_exc()
-    finally:
-        shutil.rmtree(storage, ignore_errors=True)
-    if desk.error is not None:
-        raise desk.error

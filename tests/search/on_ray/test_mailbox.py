@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.search.on_ray.mailbox import Mailbox, MailRoom
+from sleep_tune.search.on_ray.mailbox import NOT_BEGUN, Mailbox, MailRoom
 from sleep_tune.search.on_ray.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Lost
 
 SOON = 0.05
@@ -276,12 +276,92 @@ def test_a_heartbeat_needs_no_rung_and_a_rung_one() -> None:
     run(scene())
 
 
+def test_a_held_search_pauses_its_runs_and_gives_back_what_none_has_begun() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        await box.put(job())
+        await box.take(0)
+        assert await box.beat(job().key, progress(1)) is Decision.CONTINUE
+        await box.hold(True)
+        assert await box.beat(job().key, progress(2)) is Decision.PAUSE
+        await box.end(0, ended(job(), "paused"))
+        assert await box.next(SOON) == ended(job(), "paused")
+        await box.put(job(attempt=2))
+        told = await box.next(SOON)
+        assert isinstance(told, Ended)
+        assert (told.attempt, told.outcome) == (2, NOT_BEGUN)
+        assert await box.take(0) is True
+        await box.hold(False)
+        await box.put(job(attempt=3))
+        assert await box.take(0) == job(attempt=3)
+        assert await box.beat(job(attempt=3).key, progress(3)) is Decision.CONTINUE
+
+    run(scene())
+
+
+def test_a_rung_may_be_answered_with_a_pause() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        await box.put(job())
+        await box.take(0)
+        report = asyncio.create_task(box.rung(job().key, 0, progress(500, rung=500)))
+        await box.next(SOON)
+        await box.answer(job().key, 500, Decision.PAUSE)
+        assert await report is Decision.PAUSE
+        assert box.overdue() == 0  # saving a checkpoint takes its time
+
+    run(scene())
+
+
+def test_a_room_that_is_held_holds_every_slot_that_opens() -> None:
+    async def scene() -> None:
+        room = MailRoom()
+        await room.open("a", 1)
+        room.stage(job())
+        await room.fetch("a", "t0001")
+        await room.hold(True)
+        assert isinstance(await room.call("a", "next", SOON), Ended)
+        await room.open("b", 1)
+        room.stage(job(attempt=2))
+        await room.fetch("b", "t0001")
+        assert isinstance(await room.call("b", "next", SOON), Ended)
+
+    run(scene())
+
+
+def test_a_dead_slots_job_is_known_to_have_been_taken_or_not() -> None:
+    async def scene() -> None:
+        room = MailRoom()
+        await room.open("a", 1)
+        room.stage(job())
+        await room.fetch("a", "t0001")
+        assert not await room.bury(job().key)
+        assert await room.call("a", "take", 0) == job()
+        assert await room.bury(job().key)
+        assert await room.call("a", "beat", job().key, progress(1)) is None
+        assert await room.call("a", "take", 0) is False
+        room.stage(job("t0002"))
+        assert not await room.bury(job("t0002").key)
+
+    run(scene())
+
+
+def test_workers_know_their_peers() -> None:
+    async def scene() -> None:
+        box = Mailbox(2)
+        await box.put(job())
+        await asyncio.gather(box.take(0, "first"), box.take(1, "second"))
+        assert box.peers(0) == ["second"]
+        assert box.peers(1) == ["first"]
+
+    run(scene())
+
+
 def test_the_room_hands_staged_jobs_to_slots_and_closes_them_all() -> None:
     async def scene() -> None:
         room = MailRoom()
-        room.open("a", 1)
-        room.open("b", 1)
-        room.open("a", 1)
+        for slot in ("a", "b", "a"):
+            await room.open(slot, 1)
         room.stage(job("t0007"))
         await room.fetch("b", "t0007")
         assert await room.call("b", "take", 0) == job("t0007")

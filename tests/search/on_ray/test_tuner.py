@@ -1,9 +1,8 @@
-"""The desk by itself; whole searches on a real Ray, in processes of their own, with a worker that trains nothing."""
+"""Whole searches on a real Ray, in processes of their own, with a worker that trains nothing."""
 
 import contextlib
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import psutil
 import pytest
@@ -100,45 +99,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
             driver.process.kill()
 
 
-def desk(director: object, *, interrupted: bool = False) -> Any:
-    from sleep_tune.search.on_ray.tuner import Desk
-
-    return Desk(cast(Any, director), None, Path("logs"), lambda: interrupted, lambda: None)
-
-
-class Broken:
-    """A director whose disk is full."""
-
-    def next(self) -> None:
-        """Fail."""
-        raise OSError("no space left")
-
-
-def test_a_director_that_raises_ends_the_search() -> None:
-    """Told to ask later with nothing running, Tune asks for ever; an exception of ours it would carry on with."""
-    from ray.tune.search import Searcher
-
-    from sleep_tune.search.on_ray.tuner import DirectedSearcher
-
-    broken = desk(Broken())
-    searcher = DirectedSearcher(broken)
-    assert searcher.suggest("a") == Searcher.FINISHED
-    assert str(broken.error) == "no space left"
-    assert searcher.suggest("b") == Searcher.FINISHED
-    assert broken.guard(lambda: "not called", "otherwise") == "otherwise"
-
-
-def test_an_interrupted_search_starts_nothing_more() -> None:
-    from sleep_tune.search.work import Done
-
-    assert isinstance(desk(Broken(), interrupted=True).next("a"), Done)
-
-
-def test_tune_may_pickle_the_desk() -> None:
-    """Tune pickles what it is given, for a restoration; open logs and displays cannot be."""
-    pickle.loads(pickle.dumps(desk(line for line in "unpicklable")))
-
-
 @pytest.mark.slow
 def test_killed_workers_and_slots_resume_their_trial(start: Callable[..., Driver]) -> None:
     driver = start("--seconds", "4", "--diverge", "t0003")
@@ -177,7 +137,12 @@ def test_a_stopped_and_a_killed_search_go_on_where_they_were(start: Callable[...
     driver.process.send_signal(signal.SIGINT)
     assert driver.wait() == 130, driver.output.read_text()
     assert driver.leaves_nothing()
-    assert driver.events()[-1]["data"] == {"finished": False}
+    events = driver.events()
+    assert events[-1]["data"] == {"finished": False}
+    running = {e["trial"] for e in events if e["event"] == "started"}
+    running -= {e["trial"] for e in events if e["event"] in ("completed", "stopped", "paused")}
+    assert not running  # each run has saved what it had
+    assert driver.count("paused") >= 1
 
     driver = start("--seconds", "4")
     driver.until(lambda: driver.count("completed") >= 2)

@@ -1,0 +1,156 @@
+"""The driver's side of a search on Ray: which trial is in which slot, what becomes of those whose slot or mailbox died.
+
+Tune's adapters (`tuner`) ask here, and here the director is asked. Knows no Tune, and nothing of how workers train.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from sleep_tune.search.director import Director
+from sleep_tune.search.on_ray.mailbox import NOT_BEGUN
+from sleep_tune.search.on_ray.messages import Ended, Failed, Heard, Job, Lost, Refused
+from sleep_tune.search.work import Done, Trial
+
+__all__ = ["Desk"]
+
+
+@dataclass
+class Desk:
+    """Where Tune's adapters meet: whose trial is whose, and what went wrong.
+
+    Tune must never see an exception of ours (it would carry on, or hide it): the first is kept here and stops the
+    search; `tuner.run` raises it when Tune has let everything go.
+    """
+
+    director: Director
+    room: Any
+    """The actor that is the search's `MailRoom`."""
+    logs: Path
+    """Absolute folder for what the trials print."""
+    slots: Callable[[], int]
+    """How many trials may run now."""
+    interrupted: Callable[[], bool]
+    tick: Callable[[], None]
+    again: deque[Trial] = field(default_factory=deque)
+    """Trials whose slot died; the next free slot takes them up."""
+    trials: dict[str, Trial] = field(default_factory=dict)
+    """Tune's id of a live trial -> ours."""
+    held: bool = False
+    """Whether the mailboxes have been told that the search is held."""
+    room_died: bool = False
+    error: BaseException | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles all that it is given, for a restoration that we never ask for."""
+        return {}
+
+    @property
+    def stops(self) -> bool:
+        """Whether Tune must let everything go."""
+        return self.error is not None or self.room_died or self.interrupted()
+
+    def guard(self, act: Callable[[], Any], otherwise: Any = None) -> Any:
+        """Return `act()`; once anything has gone wrong, and from then on, `otherwise`."""
+        if self.error is not None or self.room_died:
+            return otherwise
+        try:
+            return act()
+        except RayActorError:  # no other actor is called from here
+            self.room_died = True
+            return otherwise
+        except Exception as error:
+            self.error = error
+            return otherwise
+
+    def log(self, trial: Trial) -> str:
+        """Path of the file that takes what is printed during `trial`."""
+        return str(self.logs / f"{trial.id}.log")
+
+    def job(self, trial: Trial) -> Job:
+        """The job that an attempt at `trial` is."""
+        return Job(trial=trial.id, attempt=trial.attempt, config=trial.config, log=self.log(trial))
+
+    def look(self) -> None:
+        """Refresh what is shown, and tell every mailbox when the search is held or goes on. Called again and again."""
+        self.tick()
+        held = self.director.held is not None
+        if held != self.held:
+            self.held = held
+            self.room.hold.remote(held)
+        while held and self.again:
+            self.director.on_end(self.again.popleft().id, NOT_BEGUN)
+
+    def next(self, tune_id: str) -> Trial | Done | None:
+        """The trial to start under Tune's `tune_id`; None: ask later; Done: there will be no more."""
+        if self.interrupted():
+            return Done()
+        if not self.trials:
+            self.look()  # Tune, with nothing to do, calls nothing else
+        if len(self.trials) >= self.slots() or self.director.held is not None:
+            return None
+        trial = self.again.popleft() if self.again else self.director.next()
+        if isinstance(trial, Done):
+            return None if self.trials else trial  # a live trial may yet lose its slot and need another
+        if not isinstance(trial, Trial):
+            return None
+        self.trials[tune_id] = trial
+        ray.get(self.room.stage.remote(self.job(trial)))
+        return trial
+
+    def hear(self, tune_id: str, slot: str, message: Heard | Lost) -> bool:
+        """Pass on what a slot's workers say of a running trial; False if the trial is to be given up."""
+        trial = self.trials[tune_id]
+        if isinstance(message, Lost):
+            again = self.director.on_lost(trial.id, log=self.log(trial))
+            if again is None:
+                return False
+            self.trials[tune_id] = again
+            self.room.call.remote(slot, "put", self.job(again))
+            return True
+        decision = self.director.on_progress(trial.id, message.progress)
+        if message.progress.rung is not None:
+            key = (message.trial, message.attempt)
+            self.room.call.remote(slot, "answer", key, message.progress.rung, decision)
+        return True
+
+    def end(self, tune_id: str, message: object, slot_died: bool) -> None:
+        """Pass on how a trial ended, or that its slot died under it."""
+        trial = self.trials[tune_id]
+        if slot_died:
+            self._bury(trial)
+        elif isinstance(message, Ended):
+            self.director.on_end(trial.id, message.outcome)
+        elif isinstance(message, Refused):
+            raise message.error
+        elif isinstance(message, Failed):
+            log = self.log(trial)
+            told = message.reason.strip().splitlines()[-1]
+            self.director.on_failure(trial.id, told, message.kind, log)
+            if message.kind == "bug":
+                raise RuntimeError(f"{trial.id} met a bug, and the search stops; its log is {log}\n{message.reason}")
+        del self.trials[tune_id]
+
+    def take_up(self) -> None:
+        """Once the mailboxes have died, and every slot after them: the trials that ran go on from their checkpoints."""
+        for trial in self.trials.values():
+            self._lose(trial, "the mailbox actor died")
+        self.trials.clear()
+        self.held = self.room_died = False
+
+    def _bury(self, trial: Trial) -> None:
+        """A slot has died: its trial needs another. One that no worker had begun has lost nothing."""
+        if ray.get(self.room.bury.remote(self.job(trial).key)):
+            self._lose(trial, "its slot died")
+        else:
+            self.again.append(trial)
+
+    def _lose(self, trial: Trial, reason: str) -> None:
+        again = self.director.on_lost(trial.id, reason, self.log(trial))
+        if again is not None:
+            self.again.append(again)
