@@ -20,6 +20,7 @@ from sleep_tune.search.director import Director
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.interrupt import Interrupt, Interrupted
 from sleep_tune.search.on_ray import cluster
+from sleep_tune.search.on_ray.checks import check_nodes
 from sleep_tune.search.on_ray.seats import Node, Seats, count_slots, plan_seats
 from sleep_tune.search.plan import make_plan
 from sleep_tune.search.printing import printing_to, terminal
@@ -155,6 +156,8 @@ class Study:
                 cluster.refuse_second()
             if address is None:
                 stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))
+            elif launcher == "ray":
+                check_nodes(self.folder, [Path(path) for path in (self.base.data.path,) if path is not None])
             console.print(f"{self.folder}: {seats.describe()}", highlight=False, soft_wrap=True)
             interrupt = stack.enter_context(Interrupt())
             display = stack.enter_context(Display(director, seats.slots, console))
@@ -168,7 +171,7 @@ class Study:
                 logs=self.folder / "logs",
                 slots=slots,
                 interrupted=lambda: interrupt.ends(director),
-                refresh=display.refresh,
+                refresh=_refresher(display, slots),
             )
             try:
                 LAUNCHERS[launcher](launch)
@@ -195,6 +198,14 @@ def _elastic(seats: Seats) -> Callable[[], int]:
         return slots
 
     return count
+
+
+def _refresher(display: Display, slots: Callable[[], int]) -> Callable[[], None]:
+    def refresh() -> None:
+        display.slots = slots()
+        display.refresh()
+
+    return refresh
 
 
 @dataclass
