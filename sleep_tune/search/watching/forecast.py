@@ -59,7 +59,7 @@ def forecast(director: Watched, slots: int) -> Forecast:
         director: what is looked at.
         slots: trials that can run at a time.
     """
-    runs = [trial for trial in director.trials.values() if trial.state != "refused"]
+    runs = [trial for trial in director.trials.values() if trial.state != "refused" and not _is_earlier(trial)]
     done = sum(trial.ended for trial in runs)
     to_come = _searches_to_come(director, runs)
     if to_come is None:
@@ -84,8 +84,13 @@ def forecast(director: Watched, slots: int) -> Forecast:
 
 
 def gpu_hours(trials: Iterable[TrialState]) -> float:
-    """GPU-hours that trials have held for training and evaluation."""
-    return sum(trial.seconds * trial.gpus for trial in trials) / 3600
+    """GPU-hours that this search's trials have held for training and evaluation."""
+    return sum(trial.seconds * trial.gpus for trial in trials if not _is_earlier(trial)) / 3600
+
+
+def _is_earlier(trial: TrialState) -> bool:
+    """Whether it was trained by another experiment that this one started from: no ask of this one's has its number."""
+    return trial.role == "search" and trial.number is None
 
 
 def _expected(trial: TrialState, typical: float) -> float:
@@ -120,4 +125,4 @@ def _repeats_to_come(director: Watched, runs: list[TrialState]) -> int:
     if director.ended is not None and all(run.ended for run in search):
         finalists = min(finalists, sum(run.state == "completed" and run.repeats is None for run in search))
     planned = (len(space.baselines) + finalists) * space.finalists.seeds
-    return max(0, planned - sum(run.number is None for run in runs))
+    return max(0, planned - sum(run.role != "search" for run in runs))

@@ -32,8 +32,15 @@ class Watched:
         return 0.0
 
 
-def trial(number: int | None, state: str, share: float | None = None, study: str = MAIN, **more: Any) -> TrialState:
-    role = "search" if number is not None else "baseline"
+def trial(
+    number: int | None,
+    state: str,
+    share: float | None = None,
+    study: str = MAIN,
+    role: str | None = None,
+    **more: Any,
+) -> TrialState:
+    role = role or ("search" if number is not None else "baseline")
     progress = None
     if share is not None:
         progress = Progress(
@@ -128,3 +135,10 @@ def test_seconds_and_gpu_hours_follow_what_runs_have_taken() -> None:
 def test_no_time_is_told_before_the_speed_is_known() -> None:
     state = look(watched(trial(0, "running", 0.25)), 1)
     assert state == Forecast(done=0, total=8, work_left=7.75, seconds_left=None, gpu_hours_left=None)
+
+
+def test_trials_of_an_earlier_experiment_are_none_of_this_ones_runs() -> None:
+    earlier = trial(None, "completed", role="search", gpus=1.0)
+    earlier.outcome = Outcome(state="completed", words_seen=1, updates=1, seconds=100.0, flops=0.0, device="cpu")
+    assert forecast(watched(earlier)) == (0, 8, 8.0)
+    assert gpu_hours([earlier]) == 0.0

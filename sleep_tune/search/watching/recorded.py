@@ -1,0 +1,186 @@
+"""A search as its folder tells of it: the log folded into a state, and where running trials stand by their own records.
+
+Takes no lock, starts nothing and writes nothing; the search may be running, ended or killed. Imports no sampler and no
+Ray, so that a look costs nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.errors import RunFolderError, UserError
+from sleep_tune.records import Event, Progress
+from sleep_tune.search.experiment import FILE
+from sleep_tune.search.log import read_events
+from sleep_tune.search.space import Baseline, Finalists, Objective, Scheduler, Space, Stop
+from sleep_tune.search.state import MAIN, SearchState, TrialState
+
+__all__ = ["LOG", "Recorded", "read_recorded", "standing"]
+
+LOG = "trials.jsonl"
+
+TAIL_BYTES = 65_536
+"""Of a run's record, read from its end: dozens of lines."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A search as it is looked at (`forecast.Watched`)."""
+
+    space: Space
+    state: SearchState
+    is_driven: bool
+    """Whether some process is running it, as far as can be told."""
+    now: float
+    """Seconds since 1970."""
+    slots: int
+    """Most trials that ran at a time in the last session."""
+    held: str | None
+
+    @property
+    def trials(self) -> Mapping[str, TrialState]:
+        """Every trial asked for so far."""
+        return self.state.trials
+
+    @property
+    def finished(self) -> bool:
+        """Whether all has ended."""
+        return self.state.finished
+
+    @property
+    def ended(self) -> str | None:
+        """Why the search asks for no more trials, once it does."""
+        return self.state.study(MAIN).ended
+
+    def best(self) -> TrialState | None:
+        """The best completed trial of the search."""
+        name = self.state.study(MAIN).best
+        return None if name is None else self.state.trials[name]
+
+    def seconds(self) -> float:
+        """Wall clock over all sessions; of one that nobody drives, up to its last event."""
+        return self.state.seconds(self.now if self.is_driven else self.state.last_event)
+
+
+def read_recorded(folder: Path, *, is_driven: bool, now: float) -> Recorded:
+    """Read an experiment's folder.
+
+    Args:
+        folder: results/<name>.
+        is_driven: whether some process is running the search; else what was running waits for the next session.
+        now: seconds since 1970.
+
+    Raises:
+        RunFolderError: it holds no search, or one that cannot be read.
+    """
+    events = read_events(folder / LOG)
+    space = _space(folder)
+    state = SearchState(mode=space.objective.mode)
+    running: set[str] = set()
+    slots, budget = 1, 0
+    for event in events:
+        state.apply(event)
+        budget = int(event.data.get("budget_words", budget)) if event.event == "opened" else budget
+        running = _running(running, event)
+        slots = max(slots if event.event != "resumed" else 1, len(running))
+    for trial in state.trials.values():
+        if trial.state != "running":
+            continue
+        at = standing(folder / "trials" / trial.id, budget)
+        if at is not None and (trial.progress is None or at.words_seen >= trial.progress.words_seen):
+            trial.progress = at
+        if not is_driven:
+            trial.state = "waiting"
+    held = events[-1].data.get("reason") if is_driven and events and events[-1].event == "paused" else None
+    return Recorded(space=space, state=state, is_driven=is_driven, now=now, slots=slots, held=None if running else held)
+
+
+def standing(run: Path, budget_words: int) -> Progress | None:
+    """Where a run stands by the last line of its record; None before the first, or where it cannot be read.
+
+    Args:
+        run: the run's folder, with metrics.jsonl.
+        budget_words: words that it may see in all.
+    """
+    for line in reversed(_tail(run / "metrics.jsonl")):
+        try:
+            values = json.loads(line)
+            if values["kind"] not in ("train", "eval"):
+                continue
+            places = ("words_seen", "updates", "phase", "cycle", "pass_index", "fold", "read_ratio", "seconds")
+            loss = {"loss": float(values["loss"])} if "loss" in values else {}
+            return Progress(
+                **{key: values[key] for key in places}, budget_words=budget_words, folds=_folds(run), metrics=loss
+            )
+        except (ValueError, KeyError, TypeError):
+            continue  # a line that is being written, or of another version
+    return None
+
+
+def _tail(path: Path) -> list[bytes]:
+    """The last lines of a file, the first of them perhaps torn; none where there is no file."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def _folds(run: Path) -> int:
+    """Folds of a pass by the run's configuration; 0 where it does not say."""
+    try:
+        return int(read_yaml(run / "config.yaml")["sleep"]["folds"])
+    except (OSError, UserError, KeyError, TypeError, ValueError):
+        return 0
+
+
+def _running(running: set[str], event: Event) -> set[str]:
+    """Who is running after an event."""
+    if event.event in ("opened", "resumed", "closed"):
+        return set()
+    if event.trial is None:
+        return running
+    if event.event == "started":
+        return running | {event.trial}
+    return (
+        running - {event.trial} if event.event in ("paused", "completed", "stopped", "failed", "refused") else running
+    )
+
+
+def _space(folder: Path) -> Space:
+    """The parts of the space that are shown, as experiment.yaml has them.
+
+    Raises:
+        RunFolderError: it is missing, or cannot be read.
+    """
+    path = folder / FILE
+    try:
+        told = read_yaml(path)["space"]
+        return Space(
+            name=str(told["name"]),
+            objective=_section(Objective, told["objective"]),
+            scheduler=_section(Scheduler, told["scheduler"]),
+            stop=_section(Stop, told["stop"]),
+            baselines={
+                name: Baseline(trials=baseline["trials"], parameters=tuple(baseline["parameters"]))
+                for name, baseline in told["baselines"].items()
+            },
+            finalists=_section(Finalists, told["finalists"]),
+        )
+    except FileNotFoundError:
+        raise RunFolderError(f"{folder} must be the folder of a search; got no {FILE} in it") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunFolderError(f"{path} cannot be read as an experiment ({error!r})") from error
+
+
+def _section(kind: type[T], told: Mapping[str, Any]) -> T:
+    """A section of the space; keys of other versions are passed over."""
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{key: value for key, value in told.items() if key in known})

@@ -1,0 +1,123 @@
+"""`--status`: the screen of a search that another process is running, or that has ended, from its folder alone.
+
+Finds the folder, says whether anyone drives it, and draws it once.
+"""
+
+import re
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from sleep_tune.config.run_folder import LOCK
+from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.errors import ConfigError, RunFolderError, nearest
+from sleep_tune.search.watching import wording
+from sleep_tune.search.watching.recorded import LOG, read_recorded
+from sleep_tune.search.watching.screen import screen
+
+__all__ = ["Driver", "driver", "find", "show"]
+
+HOLDER = re.compile(r"process (\d+) on (\S+) \(since (.*)\)")
+"""What the holder of a folder's lock writes into it."""
+
+
+def show(space: Path, overrides: Sequence[str], results: Path, console: Console) -> None:
+    """Print the screen of a search.
+
+    Args:
+        space: the search space's file, the experiment's folder, or its name.
+        overrides: of the space; a name among them counts.
+        results: the folder that holds the experiment's.
+        console: where to print.
+
+    Raises:
+        UserError: there is no such experiment, or it cannot be read.
+    """
+    folder = find(space, overrides, results)
+    now = time.time()
+    held_by = driver(folder)
+    recorded = read_recorded(folder, is_driven=held_by is not None and held_by.is_alive, now=now)
+    ago = wording.duration(now - (folder / LOG).stat().st_mtime)
+    notes = [f"{_who(held_by, recorded.finished)}; its log was written {ago} ago"]
+    console.print(screen(recorded, recorded.slots, width=console.width, notes=notes), soft_wrap=False)
+
+
+def find(space: Path, overrides: Sequence[str], results: Path) -> Path:
+    """The experiment's folder.
+
+    Raises:
+        ConfigError: the space's file is not there or cannot be read.
+        RunFolderError: no experiment of that name has been started.
+    """
+    for folder in (space, results / space):
+        if (folder / LOG).is_file():
+            return folder
+    names = [path.parent.name for path in results.glob(f"*/{LOG}")]
+    if space.is_dir() or not (space.is_file() or space.suffix in (".yaml", ".yml")):
+        raise RunFolderError(f"{space} must be a search space's file or an experiment in {results}; {_have(names)}")
+    if not space.is_file():
+        raise ConfigError(f"{space}: there is no such file")
+    told = read_yaml(space).get("name", space.stem)
+    given = [text.partition("=")[2] for text in overrides if text.startswith("name=")]
+    name = str(given[-1] if given else told)
+    if not (results / name / LOG).is_file():
+        near = nearest(name, names)
+        meant = f"; did you mean {near}?" if near else ""
+        raise RunFolderError(f"no search named {name} has been started in {results}; {_have(names)}{meant}")
+    return results / name
+
+
+def _have(names: Sequence[str]) -> str:
+    return f"it has {', '.join(sorted(names)[:10])}{', ...' * (len(names) > 10)}" if names else "it has none"
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Who holds an experiment's folder."""
+
+    process: int
+    host: str
+    since: str
+    is_here: bool
+    """Whether it is on this machine, so that we can look."""
+    is_alive: bool
+    """True elsewhere: it cannot be told from here, and a lock's holder empties the file when it ends."""
+
+
+def driver(folder: Path) -> Driver | None:
+    """Who wrote itself into the folder's lock and has not left; None where nobody did."""
+    try:
+        found = HOLDER.fullmatch((folder / LOCK).read_text(encoding="utf-8").strip())
+    except OSError:
+        return None
+    if found is None:
+        return None
+    process, host, since = int(found[1]), found[2], found[3]
+    is_here = host == socket.gethostname()
+    return Driver(process, host, since, is_here, not is_here or _lives(process, since))
+
+
+def _lives(process: int, since: str) -> bool:
+    """Whether the process exists, and existed when it took the lock: numbers of processes are used again."""
+    try:
+        return psutil.Process(process).create_time() <= time.mktime(time.strptime(since, "%Y-%m-%d %H:%M:%S")) + 1
+    except (psutil.Error, ValueError):
+        return False
+
+
+def _who(held_by: Driver | None, finished: bool) -> str:
+    """Whether anyone is running the search."""
+    if held_by is not None and held_by.is_here and held_by.is_alive:
+        return f"process {held_by.process} runs it, since {held_by.since}"
+    if held_by is not None and not held_by.is_here:
+        return f"process {held_by.process} on {held_by.host} holds it since {held_by.since}, alive or not"
+    if finished:
+        return "nothing is left to do"
+    if held_by is not None:
+        return f"process {held_by.process}, which ran it, is dead (its command goes on)"
+    return "nobody runs it (its command goes on)"

@@ -1,0 +1,140 @@
+"""A search looked at through its folder is the search that its director knows."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.errors import RunFolderError
+from sleep_tune.search.director import Director
+from sleep_tune.search.fake import FakeWorker
+from sleep_tune.search.inline import run_inline
+from sleep_tune.search.watching.recorded import read_recorded, standing
+from sleep_tune.search.watching.screen import screen
+from tests.search.studies import outcome
+from tests.search.watching.shown import BUDGET, at, drawn, started
+
+LINE = {
+    "kind": "train",
+    "words_seen": 250_000,
+    "updates": 3,
+    "phase": "sleep",
+    "cycle": 3,
+    "pass_index": 1,
+    "fold": 3,
+    "read_ratio": 0.4,
+    "seconds": 60.0,
+    "loss": 4.125,
+    "learning_rate": 1e-3,
+}
+
+
+def test_a_finished_search_draws_the_same_screen(open_director: Callable[..., Director]) -> None:
+    director = open_director(gpus=1.0)
+    run_inline(director, FakeWorker())
+    seconds = director.seconds()
+    recorded = read_recorded(director.folder, is_driven=False, now=director.state.last_event)
+    assert recorded.seconds() == pytest.approx(seconds, abs=1)
+    assert recorded.space.finalists == director.space.finalists
+    assert recorded.space.scheduler == director.space.scheduler
+    assert dict(recorded.trials) == dict(director.trials)
+    ours, theirs = (drawn(screen(one, 1, width=100)).partition(" gone")[2] for one in (recorded, director))
+    assert ours == theirs
+
+
+def test_looking_changes_nothing_in_the_folder(open_director: Callable[..., Director]) -> None:
+    director = open_director()
+    started(director)
+    before = {path: path.read_bytes() for path in director.folder.rglob("*") if path.is_file()}
+    read_recorded(director.folder, is_driven=True, now=0.0)
+    assert before == {path: path.read_bytes() for path in director.folder.rglob("*") if path.is_file()}
+
+
+def test_a_torn_last_line_and_unknown_keys_are_passed_over(open_director: Callable[..., Director]) -> None:
+    director = open_director()
+    started(director)
+    with (director.folder / "trials.jsonl").open("a") as file:
+        file.write('{"schema": 1, "event": "rep')
+    described = director.folder / "experiment.yaml"
+    described.write_text(described.read_text().replace("finalists:", "finalists:\n    of_a_later_version: 1"))
+    assert read_recorded(director.folder, is_driven=True, now=0.0).trials["t0001"].state == "running"
+
+
+def test_a_running_trial_stands_where_its_record_says(open_director: Callable[..., Director]) -> None:
+    director = open_director()
+    run = director.folder / "trials" / started(director).id
+    run.mkdir(parents=True)
+    sleep = {"kind": "sleep", "cycle": 3}
+    (run / "metrics.jsonl").write_text(f"{json.dumps(LINE)}\n{json.dumps(sleep)}\n" + '{"kind":"tra')
+    (run / "config.yaml").write_text("sleep: {folds: 20}")
+    recorded = read_recorded(director.folder, is_driven=True, now=0.0)
+    progress = recorded.trials["t0001"].progress
+    assert progress is not None
+    assert (progress.words_seen, progress.budget_words, progress.folds) == (250_000, BUDGET, 20)
+    text = drawn(screen(recorded, 1, width=80), 80)
+    row = next(line for line in text.splitlines() if line.startswith("t0001"))
+    for part in ("sleep 4/20", "250k/1.0M", "4.125"):
+        assert part in row
+
+
+def test_a_rung_reported_after_the_last_line_counts(open_director: Callable[..., Director]) -> None:
+    director = open_director()
+    trial = started(director)
+    director.on_progress(trial.id, at(333_400, 333_333, **{"eval/nll": 4.0}))
+    run = director.folder / "trials" / trial.id
+    run.mkdir(parents=True)
+    (run / "metrics.jsonl").write_text(f"{json.dumps(LINE)}\n")
+    progress = read_recorded(director.folder, is_driven=True, now=0.0).trials[trial.id].progress
+    assert progress is not None
+    assert progress.words_seen == 333_400
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not json\n", b'{"kind":"train"}\n', b"[1]\n", b"\xff\xfe\n"])
+def test_a_run_without_a_readable_record_stands_nowhere(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "metrics.jsonl").write_bytes(content)
+    assert standing(tmp_path, 1000) is None
+
+
+def test_without_a_driver_nothing_is_running_and_time_stands_still(open_director: Callable[..., Director]) -> None:
+    director = open_director()
+    trial = started(director)
+    for driven, state in ((True, "running"), (False, "waiting")):
+        later = director.state.last_event + 1000
+        recorded = read_recorded(director.folder, is_driven=driven, now=later)
+        assert recorded.trials[trial.id].state == state
+        assert (recorded.seconds() >= 1000) == driven
+
+
+def test_slots_are_the_most_that_ran_in_the_last_session(open_director: Callable[..., Director]) -> None:
+    director = open_director()
+    for _ in range(3):
+        started(director)
+    assert read_recorded(director.folder, is_driven=True, now=0.0).slots == 3
+    resumed = open_director()
+    started(resumed)
+    assert read_recorded(resumed.folder, is_driven=True, now=0.0).slots == 1
+
+
+def test_a_search_that_is_held_says_so_once_its_runs_have_paused(open_director: Callable[..., Director]) -> None:
+    director = open_director()
+    trials = [started(director), started(director)]
+    director.held = "the disk is nearly full"
+    for trial, held in zip(trials, (None, "the disk is nearly full"), strict=True):
+        director.on_end(trial.id, outcome("paused", 3.0))
+        assert read_recorded(director.folder, is_driven=True, now=0.0).held == held
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "got no experiment.yaml"), ("space: {name: x}", "cannot be read as an experiment")]
+)
+def test_a_folder_that_does_not_say_what_it_is_is_refused(
+    open_director: Callable[..., Director], content: str | None, message: str
+) -> None:
+    folder = open_director().folder
+    (folder / "experiment.yaml").unlink()
+    if content is not None:
+        (folder / "experiment.yaml").write_text(content)
+    with pytest.raises(RunFolderError, match=message):
+        read_recorded(folder, is_driven=False, now=0.0)

@@ -1,0 +1,136 @@
+"""Finding an experiment, who drives it, and the screen that `--status` prints."""
+
+import os
+import re
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import UserError
+from sleep_tune.search.director import Director
+from sleep_tune.search.fake import TOY_CORPUS
+from sleep_tune.search.watching.status import driver, find, show
+from tests.search.watching.shown import console, started, study, text_of
+
+
+def test_an_experiment_is_found_by_file_name_and_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "demo"
+    folder.mkdir(parents=True)
+    (folder / "trials.jsonl").touch()
+    (tmp_path / "demo.yaml").touch()
+    (tmp_path / "other.yaml").write_text("name: demo")
+    results = tmp_path / "results"
+    assert find(tmp_path / "demo.yaml", (), results) == folder
+    assert find(tmp_path / "other.yaml", (), results) == folder
+    assert find(tmp_path / "demo.yaml", ("data=toy", "name=demo"), results) == folder
+    assert find(Path("demo"), (), results) == folder
+    assert find(folder, (), tmp_path) == folder
+
+
+@pytest.mark.parametrize(
+    ("space", "overrides", "message"),
+    [
+        ("demo.yaml", ("data=toy", "name=dmo"), "no search named dmo has been started in .*results; it has demo; did"),
+        ("else.yaml", (), "no search named else .* it has demo"),
+        ("none.yaml", (), "none.yaml: there is no such file"),
+        ("none", (), "none must be a search space's file or an experiment in .*results; it has demo"),
+    ],
+)
+def test_what_cannot_be_found_is_told_with_what_there_is(
+    tmp_path: Path, space: str, overrides: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "results" / "demo").mkdir(parents=True)
+    (tmp_path / "results" / "demo" / "trials.jsonl").touch()
+    for name in ("demo.yaml", "else.yaml"):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=message):
+        find(tmp_path / space if space.endswith("yaml") else Path(space), overrides, tmp_path / "results")
+
+
+def status(folder: Path) -> str:
+    shown = console(80)
+    show(folder, (), folder.parent, shown)
+    return text_of(shown)
+
+
+def test_a_running_search_names_its_process(open_director: Callable[..., Director]) -> None:
+    director = open_director()
+    started(director)
+    found = driver(director.folder)
+    assert found is not None
+    assert (found.process, found.is_here, found.is_alive) == (os.getpid(), True, True)
+    text = status(director.folder)
+    assert text.startswith("demo · 1/1 slots busy · 0/10 runs done")
+    told = rf"process {os.getpid()} runs it, since [-0-9]+ [:0-9]+; its log was written 0:00:0\d ago"
+    assert re.search(told, " ".join(text.split()))
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def left(folder: Path) -> Path:
+    """An experiment whose driver has ended while a trial was running."""
+    director = Director(study(), RunConfig(), TOY_CORPUS, folder)
+    started(director)
+    director.close()
+    return folder
+
+
+def test_a_search_that_was_left_is_nobodys(tmp_path: Path) -> None:
+    folder = left(tmp_path / "demo")
+    assert driver(folder) is None
+    text = status(folder)
+    assert "0/1 slots busy" in text
+    assert "nobody runs it (its command goes on)" in text
+    assert "t0001  search  waiting" in text
+
+
+@pytest.mark.parametrize(
+    ("process", "host", "since", "message"),
+    [
+        (2**22 + 1, socket.gethostname(), "2026-01-01 00:00:00", "which ran it, is dead"),
+        (os.getpid(), socket.gethostname(), "2001-01-01 00:00:00", "which ran it, is dead"),  # another's number
+        (7, "elsewhere", "2026-01-01 00:00:00", "process 7 on elsewhere holds it since 2026-01-01 00:00:00, alive or"),
+    ],
+)
+def test_a_killed_driver_is_told_from_one_that_cannot_be_seen(
+    tmp_path: Path, process: int, host: str, since: str, message: str
+) -> None:
+    folder = left(tmp_path / "demo")
+    (folder / ".lock").write_text(f"process {process} on {host} (since {since})\n")
+    text = " ".join(status(folder).split())
+    assert message in text
+    assert ("t0001 search starting" in text) == (host == "elsewhere")
+
+
+def test_a_folder_that_was_never_locked_has_no_driver(tmp_path: Path) -> None:
+    assert driver(tmp_path) is None
+    (tmp_path / ".lock").write_text("process x on y")
+    assert driver(tmp_path) is None
+
+
+def test_a_thousand_trials_are_shown_in_less_than_a_second(open_director: Callable[..., Director]) -> None:
+    folder = open_director().folder
+    lines = (folder / "trials.jsonl").read_text().splitlines()
+    head = (
+        '{"schema":1,"event":"%s","time":1.0,"trial":"t%d","attempt":1,"role":"search","arm":"t%d","seed":0,"data":%s}'
+    )
+    asked = '{"study":"search","number":%d,"parameters":{"sleep.folds":5,"sleep.replay.ratio":0.5},"group":""}'
+    progress = (
+        '{"words_seen":333333,"budget_words":1000000,"updates":1,"phase":"wake","cycle":0,"pass_index":0,"fold":0,'
+        '"folds":5,"read_ratio":0.5,"seconds":9.0,"rung":333333,"metrics":{"eval/nll":%f}}'
+    )
+    for n in range(1000):
+        lines.append(head % ("asked", n, n, asked % n))
+        lines.append(head % ("started", n, n, '{"after":null,"gpus":1.0}'))
+        value = (n * 7919 % 1000) / 1000
+        lines.append(head % ("report", n, n, f'{{"rung":333333,"value":{value},"progress":{progress % value}}}'))
+        lines.append(head % ("rung", n, n, f'{{"rung":333333,"value":{value},"decision":"stop"}}'))
+        lines.append(head % ("stopped", n, n, '{"reason":"not among the best"}'))
+    (folder / "trials.jsonl").write_text("\n".join(lines) + "\n")
+    began = time.process_time()
+    text = status(folder)
+    assert time.process_time() - began < 1
+    assert "1000 stopped" in text
