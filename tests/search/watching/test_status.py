@@ -3,6 +3,8 @@
 import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -134,3 +136,9 @@ def test_a_thousand_trials_are_shown_in_less_than_a_second(open_director: Callab
     text = status(folder)
     assert time.process_time() - began < 1
     assert "1000 stopped" in text
+
+
+def test_a_look_loads_nothing_heavy() -> None:
+    heavy = {"torch", "transformers", "ray", "optuna", "hydra", "numpy", "scipy", "pandas"}
+    code = f"import sys, sleep_tune.search.watching.status; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
