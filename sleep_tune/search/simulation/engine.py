@@ -84,7 +84,8 @@ class Cluster:
         self._fill()
         while self._events:
             time, order, run = self._events[0]
-            while left and left[0] <= self.words + (time - self.clock()) * self._words_per_second:
+            upto = self.words + (time - self.clock()) * self._words_per_second
+            while left and left[0] < upto * (1 - 1e-9):  # what happens at a mark has happened when it is passed
                 self._pass_until(min(time, self._time_at(left[0])))
                 at_mark(left.pop(0))
             if marks and not left:
