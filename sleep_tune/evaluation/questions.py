@@ -5,6 +5,7 @@ the start of the completion (`end > len(text) - len(completion)`). Special token
 characters, so they are never scored.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,32 +52,49 @@ class Questions:
             backend: a name of BACKENDS.
             batch_tokens: tokens in one forward pass, at most.
         """
-        self.items = tuple(items)
-        self._options = [option for item in self.items for option in item.options]
-        self._sizes = np.array([len(item.options) for item in self.items], dtype=np.int64)
-        self.asked = tuple(ask(self._options, tokenizer, backend))
-        self.lengths = np.array([len(asked.text) for asked in self.asked], dtype=np.int64)
-        """Tokens that are read for each option, special ones included."""
-        sizes = np.array([len(asked.positions) for asked in self.asked], dtype=np.int64)
-        self._option_P = np.repeat(np.arange(len(self.asked)), sizes)
+        rule = BACKENDS[backend]
+        self._shift, self._batch_tokens = rule.shift, batch_tokens
+        self._pad = padding(tokenizer, backend)
+        self._mask = tokenizer.mask_token_id if rule.masks else None
+        self._plan(tuple(items), tuple(ask([option for item in items for option in item.options], tokenizer, backend)))
+
+    def _plan(self, items: tuple[Item, ...], asked: tuple[Asked, ...]) -> None:
+        """Hand to the engine the options that have a token to score."""
+        self.items, self.asked = items, asked
+        self._sizes = np.array([len(item.options) for item in items], dtype=np.int64)
+        sizes = np.array([len(one.positions) for one in asked], dtype=np.int64)
+        self._option_P = np.repeat(np.arange(len(asked)), sizes)
         self._cloze = None
         if len(self._option_P):
-            rule = BACKENDS[backend]
-            read = [asked for asked in self.asked if len(asked.positions)]
-            position_P = np.concatenate([asked.positions for asked in read])
+            read = [one for one in asked if len(one.positions)]
+            position_P = np.concatenate([one.positions for one in read])
             self._cloze = Cloze(
-                [asked.text for asked in read],
+                [one.text for one in read],
                 Probes(
                     text=np.repeat(np.arange(len(read)), sizes[sizes > 0]),
                     position=position_P,
-                    group=position_P if rule.masks else np.zeros_like(position_P),
-                    target=np.concatenate([asked.targets for asked in read]),
+                    group=position_P if self._mask is not None else np.zeros_like(position_P),
+                    target=np.concatenate([one.targets for one in read]),
                 ),
-                pad=padding(tokenizer, backend),
-                mask=tokenizer.mask_token_id if rule.masks else None,
-                batch_tokens=batch_tokens,
-                shift=rule.shift,
+                pad=self._pad,
+                mask=self._mask,
+                batch_tokens=self._batch_tokens,
+                shift=self._shift,
             )
+
+    def subset(self, chosen: NDArray[np.integer]) -> "Questions":
+        """Some of the items, by their indices, with nothing tokenised again."""
+        starts = np.cumsum(self._sizes) - self._sizes
+        part = copy.copy(self)
+        part._plan(
+            tuple(self.items[index] for index in chosen.tolist()),
+            tuple(
+                self.asked[at]
+                for index in chosen.tolist()
+                for at in range(starts[index], starts[index] + self._sizes[index])
+            ),
+        )
+        return part
 
     @property
     def num_tokens(self) -> int:
@@ -107,9 +125,9 @@ class Questions:
         )
 
     def longest(self) -> NDArray[np.int64]:
-        """(number of items,) tokens of each item's longest option."""
-        starts = np.cumsum(self._sizes) - self._sizes
-        return np.maximum.reduceat(self.lengths, starts) if len(self._sizes) else self.lengths
+        """(number of items,) tokens that are read for each item's longest option, special ones included."""
+        lengths = np.array([len(one.text) for one in self.asked], dtype=np.int64)
+        return np.maximum.reduceat(lengths, np.cumsum(self._sizes) - self._sizes) if len(self._sizes) else lengths
 
 
 def ask(options: Sequence[Option], tokenizer: "PreTrainedTokenizerBase", backend: str) -> Iterator[Asked]:

@@ -1,0 +1,225 @@
+"""Score a model on BabyLM's tasks: `python -m sleep_tune.evaluate MODEL_DIR --data evaluation_data/fast_eval`.
+
+Parses, loads, scores and prints; what a score is, and which files are written, is `sleep_tune.evaluation`'s.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sleep_tune import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Progress
+
+    from sleep_tune.evaluation.suite import TaskScores
+
+HELP = """\
+Score a language model on the zero-shot tasks of the BabyLM challenge, as its 2025 pipeline does: the same choices, the
+same files, in one process.
+
+  python -m sleep_tune.evaluate runs/tiny/model --data evaluation_data/fast_eval
+  python -m sleep_tune.evaluate MODEL --data evaluation_data/full_eval --tasks blimp,entity_tracking --backend causal
+
+MODEL is a folder that AutoModelForMaskedLM or AutoModelForCausalLM opens, with a fast tokenizer. DATA holds a folder
+for each task, under the official names; what is there is scored:
+
+  blimp_fast, blimp_filtered                minimal pairs              % of pairs
+  supplement_fast, supplement_filtered      minimal pairs              % of pairs
+  ewok_fast, ewok_filtered                  a target after a context   % of items; ewok_fast.zip is read as it is
+  entity_tracking_fast, entity_tracking     what a box holds, of five  % of items
+  comps                                     a property of two things   % of items
+  wug_adj_nominalization, wug_past_tense    made-up words              Spearman's rho with people, x 100
+  zorro                                     minimal pairs              % of pairs; not BabyLM's
+
+A text's score is the sum of its tokens' log-probabilities, without normalisation, each token masked in turn where the
+back end masks. Ties go to the first option, which is right: a model that scores a constant has 100%, and is warned of.
+
+Written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/:
+  <task>/<folder>/predictions.json, best_temperature_report.txt   the official files
+  scores.json                                                     all scores, by group, and the warnings
+  items.parquet                                                   every item: option scores, choice, margin
+"""
+
+BACKENDS = ("auto", "mlm", "mntp", "causal")
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, score, write and print."""
+    options = parse(arguments)
+    # Read by the libraries when they are imported: their bars and advice would run into ours.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    evaluate(options)
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments; a mistake among them exits with 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sleep_tune.evaluate",
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the model's folder")
+    parser.add_argument("--data", type=Path, required=True, help="folder of tasks, as evaluation_data/fast_eval")
+    parser.add_argument(
+        "--tasks", type=_names, default=(), metavar="A,B", help="these only: folders, or tasks as blimp (default: all)"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="auto",
+        help="masked, masked next-token prediction (GPT-BERT), causal; auto: masked or causal, by the architecture",
+    )
+    parser.add_argument("--output-dir", type=Path, default=Path("results"), help="default: results")
+    parser.add_argument("--batch-tokens", type=_positive, default=16_384, metavar="N", help="tokens in a forward pass")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU where there is one")
+    parser.add_argument(
+        "--dtype",
+        choices=PRECISIONS,
+        default="auto",
+        help="bf16 scores near-ties again in fp32 and makes the same choices; auto: bf16 on a GPU that has it",
+    )
+    parser.add_argument("--revision-name", default="main", metavar="NAME", help="a checkpoint's, as chck_10M")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run the Python files of the model's folder")
+    return parser.parse_args(arguments)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1; got '{text}'")
+    return int(text)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Score the model on the tasks found, write the files, print the table and the warnings."""
+    from sleep_tune.errors import DataError
+    from sleep_tune.evaluation import backends, cautions, official, positions, record
+    from sleep_tune.evaluation.suite import Suite, find_folders
+    from sleep_tune.evaluation.tasks import TASKS
+
+    folders = find_folders(options.data, TASKS, options.tasks)
+    backend = backends.backend_of(options.model, options.backend)
+    trust = {"trust_remote_code": options.trust_remote_code}
+    model = backends.load_model(options.model, backend, **trust)
+    tokenizer = backends.load_tokenizer(options.model, backend, model, **trust)
+    device = _device(options.device)
+    precision = _precision(options.dtype, device)
+    model.to(device)  # type: ignore[arg-type]
+    with _progress() as progress:
+        reading = progress.add_task("reading", total=None)
+        suite = Suite(
+            folders,
+            tokenizer,
+            backend=backend,
+            batch_tokens=options.batch_tokens,
+            positions=positions.readable_positions(model),
+        )
+        if not suite.names:
+            raise DataError(
+                f"{options.model} must read the texts of at least one task; it has "
+                f"{positions.readable_positions(model)} positions, and "
+                + ", ".join(f"{one.name} has a text of {one.longest} tokens" for one in suite.too_long)
+            )
+        progress.remove_task(reading)
+        scoring = progress.add_task(f"{len(suite.names)} tasks", total=suite.num_tokens)
+        results = suite.score(model, lambda tokens: progress.advance(scoring, tokens), precision=precision)
+    warnings = cautions.cautions(results, too_long=suite.too_long, positions=positions.trained_positions(model))
+    for result in results:
+        folder = official.task_folder(
+            options.output_dir, options.model, options.revision_name, backend, result.task, result.path
+        )
+        official.write_official(folder, result.task, result.items, result.scores, result.figures)
+    top = official.backend_folder(options.output_dir, options.model, options.revision_name, backend)
+    record.write_items(top / record.ITEMS, record.items_table(results))
+    record.write_scores(
+        top / record.SCORES,
+        {
+            "model": str(options.model),
+            "revision": options.revision_name,
+            "backend": backend,
+            "precision": precision,
+            "tasks": record.details(results),
+            "macro": record.macro(results),
+            "warnings": list(warnings),
+        },
+    )
+    show(results, warnings, title=f"{options.model} ({backend}, {precision} on {device})", written=top)
+
+
+def _device(given: str) -> str:
+    """Where to score."""
+    import torch
+
+    from sleep_tune.errors import DataError
+
+    if given == "cuda" and not torch.cuda.is_available():
+        raise DataError("--device cuda needs a GPU that torch can use; there is none")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if given == "auto" else given
+
+
+def _precision(given: str, device: str) -> str:
+    """How to score: on a CPU bf16 gains nothing unless asked for."""
+    import torch
+
+    if given != "auto":
+        return given
+    return "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    """Bars on standard error, where it is a terminal; gone when all is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+def show(results: "Sequence[TaskScores]", warnings: Sequence[str], *, title: str, written: Path) -> None:
+    """One table on standard output, the warnings below it, and where the files are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from sleep_tune.babylm import CHANCE, FOLDERS
+    from sleep_tune.evaluation.record import macro
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("task", no_wrap=True)
+    for heading in ("items", "score", "chance", "ties"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        chance = CHANCE[FOLDERS[result.name]]
+        table.add_row(
+            result.name, f"{len(result.items):,}", f"{result.score:.2f}", f"{chance:.0f}", f"{result.ties:.1%}"
+        )
+    average: Any = macro(results)
+    if average is not None:
+        table.add_section()
+        table.add_row("macro average", "", f"{average:.2f}", "", "")
+    console = Console(soft_wrap=True)
+    console.print(table)
+    for warning in warnings:
+        console.print(f"warning: {warning}", markup=False, highlight=False)
+    console.print(f"written to {written}", markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""Zero-shot scores as files for machines: scores.json, and items.parquet with every item's margin. Knows no reports."""
+
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sleep_tune.babylm import benchmark_averages
+from sleep_tune.evaluation.figures import ACCURACY
+from sleep_tune.evaluation.items import choose, margin
+from sleep_tune.evaluation.suite import TaskScores
+from sleep_tune.files import write_whole
+
+__all__ = ["ITEMS", "SCORES", "details", "items_table", "macro", "write_items", "write_scores"]
+
+SCORES, ITEMS = "scores.json", "items.parquet"
+
+
+def details(results: Sequence[TaskScores]) -> dict[str, dict[str, Any]]:
+    """Task -> its score in percent, items, share of ties, and the sections of its report."""
+    return {
+        result.name: {
+            "score": _number(result.score),
+            "items": len(result.items),
+            "ties": result.ties,
+            "metric": result.figures.metric.lower(),
+            "groups": {
+                section: {group: _number(value) for group, value in groups.items()}
+                for section, groups in result.figures.sections.items()
+            },
+        }
+        for result in results
+    }
+
+
+def macro(results: Sequence[TaskScores]) -> float | None:
+    """The macro average over BabyLM's tasks among them; None where there are none, or one has no score."""
+    averages = benchmark_averages({result.name: result.score for result in results})
+    return None if averages is None else _number(averages.score)
+
+
+def write_scores(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object, whole."""
+    write_whole(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
+    """One row an item.
+
+    Columns: task; uid and id, as in predictions.json; scores, of each option in nats; prediction and label, indices of
+    options; margin, of the right option over the best other, in nats; correct, 1 or 0 (a tie is right where the first
+    option is), and missing where a task has no right answer; human, the share of people who chose option 0.
+    """
+    rows = [
+        {
+            "task": result.name,
+            "uid": item.uid,
+            "id": item.id,
+            "scores": scores.tolist(),
+            "prediction": choose(scores),
+            "label": item.label,
+            "margin": margin(scores, item.label),
+            "correct": float(choose(scores) == item.label) if result.figures.metric == ACCURACY else math.nan,
+            "human": item.human if item.human is not None else math.nan,
+        }
+        for result in results
+        for item, scores in zip(result.items, result.scores, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def write_items(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as Parquet, whole."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_whole(path, buffer.getvalue())
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value

@@ -1,0 +1,156 @@
+"""The files of a task, from a folder or from a zip with a password, and their lines with every mistake located.
+
+Knows no task: it is told which columns a line must have. A zip is read in memory: what was handed out under a password
+is never written in plain.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sleep_tune.errors import DataError, nearest
+
+__all__ = ["NUMBER", "TEXT", "TEXTS", "Column", "TaskFile", "checked_rows", "task_files", "text_lines"]
+
+PASSWORD = b"BabyLM2025"
+"""Of ewok_fast.zip, as the official pipeline's README gives it away: against crawlers, not against readers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFile:
+    """A data file, read."""
+
+    where: str
+    """Its path, as messages give it; of a member of a zip, both names."""
+    stem: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a line must have under a name."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(value, bool)
+
+
+TEXT = Column("a text", lambda value: isinstance(value, str))
+NUMBER = Column("a number", _is_number)
+TEXTS = Column(
+    "a list of at least two texts",
+    lambda value: isinstance(value, list) and len(value) > 1 and all(isinstance(one, str) for one in value),
+)
+
+
+def task_files(path: Path, suffix: str) -> list[TaskFile]:
+    """Read the files of a task in the order of their names.
+
+    Args:
+        path: a folder, or a zip that holds its files under any folders.
+        suffix: how the names of its files end; others are passed over.
+
+    Raises:
+        DataError: there is no such file, one cannot be read, or the zip's password is another.
+    """
+    if path.suffix == ".zip":
+        return _zipped(path, suffix)
+    names = sorted(file for file in path.iterdir() if file.suffix == suffix and not file.name.startswith("."))
+    if not names:
+        raise DataError(f"{path} must hold at least one {suffix} file; it holds none")
+    return [TaskFile(str(file), file.stem, file.read_bytes()) for file in names]
+
+
+def _zipped(path: Path, suffix: str) -> list[TaskFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [PurePosixPath(name) for name in archive.namelist() if name.endswith(suffix)]
+            # A Mac adds files of its own to a zip, under names that begin like this.
+            names = sorted((name for name in members if not name.name.startswith(".")), key=lambda name: name.name)
+            if not names:
+                raise DataError(f"{path} must hold at least one {suffix} file; it holds none")
+            return [
+                TaskFile(f"{path}/{name}", name.stem, archive.read(str(name), pwd=PASSWORD))
+                for name in names
+                if "__MACOSX" not in name.parts
+            ]
+    except NotImplementedError as error:
+        raise DataError(
+            f"{path} must be encrypted in the way that Python's zipfile reads (not AES): {error}; unpack it yourself "
+            f"into {path.with_suffix('')}, which is read instead"
+        ) from error
+    except RuntimeError as error:
+        raise DataError(
+            f"{path} must have the password of the official README, {PASSWORD.decode()}; it has another ({error}): "
+            f"unpack it yourself into {path.with_suffix('')}, which is read instead"
+        ) from error
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError) as error:
+        raise DataError(f"{path} must be a whole zip file: {error}") from error
+
+
+def text_lines(file: TaskFile) -> Iterator[tuple[int, str]]:
+    """Each line that is not blank, with its number from 1.
+
+    Raises:
+        DataError: the file is empty, or not in UTF-8.
+    """
+    empty = True
+    for number, line in enumerate(file.content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        empty = False
+        try:
+            yield number, line.decode().removesuffix("\r")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{file.where}:{number}:{error.start + 1}: must be UTF-8: {error.reason}") from error
+    if empty:
+        raise DataError(f"{file.where} must hold at least one item; it is empty")
+
+
+def checked_rows(
+    file: TaskFile, columns: Callable[[Mapping[str, Any]], Mapping[str, Column]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each line's object, with its number from 1, once it has all columns.
+
+    Args:
+        file: of JSON lines.
+        columns: object -> what it must have.
+
+    Raises:
+        DataError: a line is cut off or no JSON object, lacks a column, or has something else there; the file is empty.
+    """
+    for number, line in text_lines(file):
+        try:
+            row = json.loads(line.strip())
+        except json.JSONDecodeError as error:
+            cut = " (the line is cut off)" if error.pos >= len(line.strip()) or "Unterminated" in error.msg else ""
+            raise DataError(
+                f"{file.where}:{number}:{error.colno}: expected a JSON object{cut}; {error.msg}: {_shortened(line)}"
+            ) from error
+        if not isinstance(row, dict):
+            raise DataError(f"{file.where}:{number}:1: expected a JSON object; got {_shortened(line)}")
+        for name, column in columns(row).items():
+            if name not in row:
+                close = nearest(name, row)
+                hint = f" (did you mean '{close}'?)" if close else ""
+                raise DataError(f"{file.where}:{number}: must have a column '{name}'; it has {sorted(row)}{hint}")
+            if not column.holds(row[name]):
+                raise DataError(
+                    f"{file.where}:{number}: column '{name}' must be {column.expected}; got {_shortened(row[name])}"
+                )
+        yield number, row
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]} ... {text[-10:]}"

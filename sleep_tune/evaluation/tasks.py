@@ -1,0 +1,187 @@
+"""BabyLM's zero-shot tasks: which folder holds which, and what a line of its files asks. Knows no model.
+
+Columns, scored endings and groups are those of babylm/evaluation-pipeline-2025 (see the table in its README and its
+reader). A task is one small function from a line to an item, and one line in `TASKS`.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.figures import SPLITS, Figures, accuracy, by_split, rank_correlation
+from sleep_tune.evaluation.items import Item, Option
+from sleep_tune.evaluation.task_files import NUMBER, TEXT, TEXTS, Column, TaskFile, checked_rows, task_files, text_lines
+
+__all__ = ["TASKS", "Task", "read_items"]
+
+Row = Mapping[str, Any]
+Columns = Mapping[str, Column]
+Read = Callable[[TaskFile], Iterator[Item]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """How a task's files are read, and what is made of its scores."""
+
+    official: str
+    """The pipeline's name of it (`--task`), a folder of its output."""
+    read: Read
+    """File -> its items, whose ids are not counted yet."""
+    figures: Callable[[Sequence[Item], Sequence[NDArray[np.float64]]], Figures] = accuracy
+    suffix: str = ".jsonl"
+    predicts_text: bool = False
+    """A prediction is told by the whole text of the option, where its endings are all the same."""
+    predicts_probability: bool = False
+    """A prediction comes with the probability of the first of its two options."""
+
+
+def json_lines(columns: Columns | Callable[[Row], Columns], item: Callable[[Row, str], Item]) -> Read:
+    """A reader of JSON lines: what each must have, and a function (line, file's stem) -> item."""
+    required: Callable[[Row], Columns] = columns if callable(columns) else lambda _row: columns
+
+    def read(file: TaskFile) -> Iterator[Item]:
+        for _, row in checked_rows(file, required):
+            yield item(row, file.stem)
+
+    return read
+
+
+def blimp_columns(row: Row) -> Columns:
+    """BLiMP's lines name their groups; its supplement's do not, and are told by it."""
+    sentences = {"sentence_good": TEXT, "sentence_bad": TEXT}
+    return sentences | ({"UID": TEXT, "linguistics_term": TEXT, "field": TEXT} if "field" in row else {})
+
+
+def blimp(row: Row, stem: str) -> Item:
+    """BLiMP (Warstadt et al. 2020) and BabyLM's supplement to it: the good sentence before the bad."""
+    options = (Option(row["sentence_good"]), Option(row["sentence_bad"]))
+    if "field" not in row:
+        return uncounted(stem, options, {"field": "supplement", "UID": stem, "linguistics_term": "supplement"})
+    field = "syntax/semantics" if row["field"] == "syntax_semantics" else row["field"]
+    groups = {"field": field, "UID": row["UID"], "linguistics_term": row["linguistics_term"]}
+    return uncounted(row["UID"], options, groups)
+
+
+def ewok(row: Row, stem: str) -> Item:
+    """EWoK (Ivanova et al. 2024): after the first context, the first target before the second."""
+    context = row["Context1"]
+    options = tuple(Option(f"{context} {row[name]}", f" {row[name]}") for name in ("Target1", "Target2"))
+    groups = {
+        "UID": str(row["Domain"]),
+        "context_type": str(row["ContextType"]),
+        "context_contrast": str(row["ContextDiff"]),
+        "target_contrast": str(row["TargetDiff"]),
+    }
+    return uncounted(groups["UID"], options, groups)
+
+
+def entity_tracking(row: Row, stem: str) -> Item:
+    """Entity tracking (Kim and Schuster 2023): the first of several ends of a story is what the box holds."""
+    prefix = row["input_prefix"]
+    uid = f"{stem}_{row['numops']}_ops"
+    return uncounted(uid, tuple(Option(prefix + option, option) for option in row["options"]), {"UID": uid})
+
+
+def wug(name: str) -> Callable[[Row, str], Item]:
+    """Inflections of made-up words (Hofmann et al. 2024; Weissweiler et al. 2023), and how people chose."""
+
+    def item(row: Row, stem: str) -> Item:
+        options = tuple(Option(sentence) for sentence in row["sentences"].split("\t"))
+        return dataclasses.replace(uncounted(name, options, {"UID": name}), human=float(row["ratio"]))
+
+    return item
+
+
+COMPS_SUBSETS = {"comps_base": "base", "comps_wugs": "wugs", "comps_wugs_dist-before": "wugs_dist_before"}
+
+
+def comps(row: Row, stem: str) -> Item:
+    """COMPS (Misra et al. 2023): a property is likelier of what has it than of what has it not."""
+    uid = COMPS_SUBSETS.get(stem, "wugs_dist_in_between")
+    phrase = row["property_phrase"]
+    options = tuple(Option(f"{row[name]} {phrase}", phrase) for name in ("prefix_acceptable", "prefix_unacceptable"))
+    return uncounted(uid, options, {"UID": uid})
+
+
+def zorro(file: TaskFile) -> Iterator[Item]:
+    """Zorro (Huebner et al. 2021), in words that children know: a line with the bad sentence, then the good one."""
+    lines = [line for _, line in text_lines(file)]
+    if len(lines) % 2:
+        raise DataError(f"{file.where}:{len(lines)}: a bad sentence must be followed by a good one; the file ends")
+    for bad, good in zip(lines[::2], lines[1::2], strict=True):
+        yield uncounted(file.stem, (Option(good), Option(bad)), {"UID": file.stem})
+
+
+def uncounted(uid: str, options: tuple[Option, ...], groups: Mapping[str, str]) -> Item:
+    """An item whose number within its UID is not known yet."""
+    return Item(uid=uid, id="", options=options, groups=groups)
+
+
+PAIR_OF_SENTENCES = Column(
+    "two sentences with a tab between", lambda value: isinstance(value, str) and value.count("\t") == 1
+)
+
+BLIMP = Task("blimp", json_lines(blimp_columns, blimp))
+EWOK = Task(
+    "ewok",
+    json_lines(
+        dict.fromkeys(("Context1", "Context2", "Target1", "Target2", "Domain"), TEXT)
+        | dict.fromkeys(("ContextType", "ContextDiff", "TargetDiff"), Column("given", lambda _value: True)),
+        ewok,
+    ),
+)
+ENTITY_TRACKING = Task(
+    "entity_tracking",
+    json_lines({"input_prefix": TEXT, "options": TEXTS, "numops": NUMBER}, entity_tracking),
+    figures=by_split,
+)
+WUG_COLUMNS = {"sentences": PAIR_OF_SENTENCES, "ratio": NUMBER}
+WUG_ADJ, WUG_PAST = (
+    Task(name, json_lines(WUG_COLUMNS, wug(name)), figures=rank_correlation, predicts_probability=True)
+    for name in ("wug_adj", "wug_past")
+)
+COMPS = Task(
+    "comps",
+    json_lines(dict.fromkeys(("prefix_acceptable", "prefix_unacceptable", "property_phrase"), TEXT), comps),
+    predicts_text=True,
+)
+
+TASKS: dict[str, Task] = {
+    "blimp_fast": BLIMP,
+    "blimp_filtered": BLIMP,
+    "supplement_fast": BLIMP,
+    "supplement_filtered": BLIMP,
+    "ewok_fast": EWOK,
+    "ewok_filtered": EWOK,
+    "entity_tracking_fast": ENTITY_TRACKING,
+    "entity_tracking": ENTITY_TRACKING,
+    "wug_adj_nominalization": WUG_ADJ,
+    "wug_past_tense": WUG_PAST,
+    "comps": COMPS,
+    "zorro": Task("zorro", zorro, suffix=".txt"),
+}
+"""Folder of evaluation_data/fast_eval or full_eval -> its task. Zorro is no task of BabyLM's."""
+
+
+def read_items(task: Task, path: Path) -> tuple[Item, ...]:
+    """Read a task's items from its folder or zip, files in the order of their names.
+
+    Raises:
+        DataError: a file or line is not as the task needs it; the message names file, line and what was expected.
+    """
+    counts: Counter[str] = Counter()
+    items = []
+    for file in task_files(path, task.suffix):
+        for item in task.read(file):
+            items.append(dataclasses.replace(item, id=f"{item.uid}_{counts[item.uid]}"))
+            counts[item.uid] += 1
+    if task is ENTITY_TRACKING and not any(item.uid.startswith(SPLITS) for item in items):
+        raise DataError(f"{path}: names of its files must begin with {', '.join(SPLITS)}; got {sorted(counts)[:3]}")
+    return tuple(items)
