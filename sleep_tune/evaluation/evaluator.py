@@ -1,15 +1,18 @@
 """What a run measures at its rungs and at its end, as a flat dictionary of numbers. Knows no trainer and no search.
 
 Rows and pairs are drawn once, from the data's seed: every run of a study answers the same questions under the same
-masks (common random numbers), so that their differences are far less noisy than their values.
+masks (common random numbers), so that their differences are far less noisy than their values. BabyLM's tasks, which
+have no dev and no test, are split by purpose: those that a search may look at are scored on dev, all others on test.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sleep_tune.errors import DataError
+from sleep_tune.evaluation.benchmark import Benchmark, prepared, with_macro
 from sleep_tune.evaluation.cloze import Cloze
 from sleep_tune.evaluation.pairs import PairsTask, accuracies, draw_pairs
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
@@ -44,18 +47,22 @@ class Evaluator:
     def __init__(self, corpus: "Corpus", evaluation: "EvaluationConfig", seed: int) -> None:
         """Draw the rows and pairs of dev; those of test are drawn when first asked for, from streams of their own.
 
+        BabyLM's tasks are read at once, all that will be scored: a broken line is told before anything is trained.
+
         Args:
             corpus: gives the rows, the minimal pairs and the tokenizer.
-            evaluation: method, stride, numbers of rows and pairs, tokens in a forward pass.
+            evaluation: method, stride, numbers of rows and pairs, tokens in a forward pass; BabyLM's data and tasks.
             seed: data.seed, so that all runs of a study share the draw, whatever their own seeds.
 
         Raises:
-            DataError: the split has no text token, or a minimal pair does not fit into a row.
+            DataError: the split has no text token, a minimal pair or a named task does not fit into a row, or the tasks
+                are not as they must be.
         """
         self._corpus = corpus
         self._evaluation = evaluation
         self._seed = seed
         self._splits = {"dev": self._draw("dev")}
+        self._benchmarks = self._benchmarks_of_splits()
 
     def __call__(self, model: "PreTrainedModel", split: str = "dev") -> dict[str, float]:
         """Measure the model on 'dev' or 'test', on its own device.
@@ -63,7 +70,9 @@ class Evaluator:
         Returns:
             With prefix `eval/` for dev, `test/` for test: `nll`, the mean nats per text token of the drawn rows;
             `pseudo_perplexity`, its exponential; where the corpus has minimal pairs and they are not switched off,
-            `pairs_accuracy`, `pairs_ties` and `pairs/<paradigm>`, shares in [0, 1].
+            `pairs_accuracy`, `pairs_ties` and `pairs/<paradigm>`, shares in [0, 1]. Of BabyLM's tasks `babylm/<folder>`
+            and `ties/<folder>`, in percent: on dev those of `evaluation.tasks` and `babylm/macro` over them, on test
+            the others of `evaluation.data`.
         """
         if split not in self._splits:
             self._splits[split] = self._draw(split)
@@ -73,7 +82,29 @@ class Evaluator:
             metrics = {"nll": nll, "pseudo_perplexity": float(np.exp(nll))}
         if questions.pairs is not None:
             metrics |= accuracies(questions.pairs.pairs, questions.pairs.score(model))
-        return {f"{PREFIXES[split]}/{name}": value for name, value in metrics.items()}
+        metrics = {f"{PREFIXES[split]}/{name}": value for name, value in metrics.items()}
+        benchmark = self._benchmarks.get(split)
+        scores = {} if benchmark is None else benchmark.score(model)
+        return metrics | (with_macro(scores) if split == "dev" else scores)
+
+    def _benchmarks_of_splits(self) -> dict[str, Benchmark]:
+        evaluation, samples = self._evaluation, self._corpus.dev
+        if evaluation.data is None:
+            return {}
+        shared = (evaluation.data, self._corpus.tokenizer_dir)
+        sizes = (evaluation.batch_tokens, samples.max_length)
+        benchmarks = {}
+        if evaluation.tasks:
+            benchmarks["dev"] = prepared(*shared, evaluation.tasks, (), *sizes)
+        if evaluation.test:
+            benchmarks["test"] = prepared(*shared, (), evaluation.tasks, *sizes)
+        for task in (task for benchmark in benchmarks.values() for task in benchmark.too_long):
+            warnings.warn(
+                f"{task.name} is not scored: {task.items} of its {task.of} items are longer than a model reads, up to "
+                f"{task.longest} tokens, while data.max_length={samples.max_length}",
+                stacklevel=2,
+            )
+        return benchmarks
 
     def _draw(self, split: str) -> _Questions:
         index = list(PREFIXES).index(split)

@@ -148,6 +148,7 @@ class Reading:
         prefixes = [prefix for step in steps for prefix, _ in step]
         rule = BACKENDS[backend]
         texts, positions = _rows(prefixes, tokenizer, masks=rule.masks)
+        self._lengths_P = np.array([len(text) for text in texts])
         self._cloze = Cloze(
             texts,
             Probes(
@@ -170,7 +171,12 @@ class Reading:
     @property
     def longest(self) -> int:
         """Tokens of the longest text, special ones included."""
-        return self._cloze.longest
+        return int(self._lengths_P.max())
+
+    def num_longer(self, positions: int) -> int:
+        """How many words have a text of more tokens than this, repeats counted."""
+        longer = set(self._place_P[self._lengths_P > positions].tolist())
+        return sum(self._number[place] in longer for place in self._times.words)
 
     def score(self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None) -> Surprisal:
         """Surprisal of every word and of every word before it; the model is left undisturbed."""

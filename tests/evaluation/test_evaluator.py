@@ -18,6 +18,7 @@ from sleep_tune.evaluation.pairs import draw_pairs
 from sleep_tune.evaluation.perplexity import cloze_of_rows
 from sleep_tune.model import build_model, masked_logits
 from sleep_tune.sleep.samples import Samples
+from tests.evaluation.folders import write_rows
 
 PAIRS = {
     "dev": (MinimalPair("agreement", "the cat sleeps", "the cat sleep"), MinimalPair("order", "the cat", "cat the")),
@@ -156,3 +157,31 @@ def test_a_model_that_has_learnt_sentences_by_heart_shows_it(tmp_path: Path) -> 
     assert trained["eval/pairs_ties"] == 0
     assert trained["eval/nll"] < 1.0 < 5.0 < untrained["eval/nll"]
     assert {name.partition("/")[2] for name in test} == {name.partition("/")[2] for name in trained}
+
+
+def test_tasks_that_a_search_may_look_at_are_scored_on_dev_and_the_others_on_test(
+    model: PreTrainedModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    for name, lines in {"zorro": "cat the\nthe cat\n", "blimp_fast": None, "comps": None}.items():
+        (tmp_path / name).mkdir()
+        if lines is not None:
+            (tmp_path / name / "npi.txt").write_text(lines, encoding="utf-8")
+    pair = {"sentence_good": "the cat sleeps", "sentence_bad": "the cat sleep"}
+    write_rows(tmp_path / "blimp_fast" / "agreement.jsonl", [pair, pair])
+    row = {"prefix_acceptable": "the cat " * 20, "prefix_unacceptable": "the dog", "property_phrase": "sleeps"}
+    write_rows(tmp_path / "comps" / "comps_base.jsonl", [row])
+    data, bare = str(tmp_path), EvaluationConfig(pairs=0, samples=1)
+    with pytest.warns(UserWarning, match=r"comps is not scored: 1 of its 1 items .* while data.max_length=12"):
+        evaluator = Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("blimp_fast",)), seed=0)
+    dev, test = evaluator(model), evaluator(model, "test")
+    scores = ({key for key in metrics if "nll" not in key and "perplexity" not in key} for metrics in (dev, test))
+    assert list(scores) == [{"babylm/blimp_fast", "babylm/macro", "ties/blimp_fast"}, {"babylm/zorro", "ties/zorro"}]
+    assert dev["babylm/macro"] == dev["babylm/blimp_fast"] in (0.0, 100.0)
+
+    at_rungs = Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("zorro",), test=False), seed=0)
+    assert "babylm/macro" not in at_rungs(model)  # Zorro is no task of BabyLM's
+    assert set(at_rungs(model, "test")) == {"test/nll", "test/pseudo_perplexity"}
+    with pytest.raises(DataError, match=r"names comps, of which 1 of 1 items"):
+        Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("comps",)), seed=0)
+    with pytest.raises(DataError, match="must be a folder of tasks"):
+        Evaluator(corpus, dataclasses.replace(bare, data=str(tmp_path / "no")), seed=0)

@@ -1,12 +1,9 @@
 """Against the definition, word by word and model call by model call; and what a broken file is told."""
 
-import csv
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, models
@@ -14,14 +11,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS
-from sleep_tune.evaluation.reading import NUMBERS, Place, Reading, read_times, report
+from sleep_tune.evaluation.reading import Place, Reading, read_times, report
+from tests.evaluation.folders import SENTENCES, write_reading
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
-
-SENTENCES = (
-    "the dog saw the naïve café , and the café saw no dog .",
-    "“Really ?” the zebra asked the dogs — unbelievably quietly .",
-)
-TEXTS = ("item", "word", "prev_item", "prev_word")
 
 
 @pytest.fixture(scope="module")
@@ -32,25 +24,6 @@ def tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="module")
 def lm(tokenizer: PreTrainedTokenizerFast) -> dict[str, PreTrainedModel]:
     return {backend: tiny_model(backend, tokenizer) for backend in BACKENDS}
-
-
-def write(path: Path, sentences: Sequence[str] = SENTENCES, drop: str = "") -> Path:
-    """The official columns, one row a word, with holes in the times."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for sentence in sentences:
-        words = sentence.split(" ")
-        for index, word in enumerate(words):
-            row: dict[str, object] = {**dict.fromkeys(TEXTS, ""), "item": " ".join(words[:index]), "word": word}
-            if index:
-                row |= {"prev_item": " ".join(words[: index - 1]), "prev_word": words[index - 1]}
-            row |= {name: round(float(rng.gamma(3, 80)), 2) if rng.random() > 0.05 else "" for name in NUMBERS}
-            rows.append(row)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [name for name in rows[0] if name != drop], extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
 
 
 def surprisal(place: Place, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, backend: str) -> float:
@@ -72,7 +45,7 @@ def surprisal(place: Place, tokenizer: PreTrainedTokenizerFast, model: PreTraine
 def test_every_word_and_the_one_before_it_agree_with_the_definition(
     backend: str, tokenizer: PreTrainedTokenizerFast, lm: dict[str, PreTrainedModel], tmp_path: Path
 ) -> None:
-    times = read_times(write(tmp_path / "reading_data.csv"))
+    times = read_times(write_reading(tmp_path / "reading_data.csv"))
     found = Reading(times, tokenizer, backend=backend, batch_tokens=512).score(lm[backend])
     expected = [surprisal(place, tokenizer, lm[backend], backend) for place in times.words]
     assert found.words == pytest.approx(expected, abs=1e-4)
@@ -88,7 +61,7 @@ def test_every_word_and_the_one_before_it_agree_with_the_definition(
 def test_predictions_and_report_are_in_the_official_layout(
     tokenizer: PreTrainedTokenizerFast, lm: dict[str, PreTrainedModel], tmp_path: Path
 ) -> None:
-    times = read_times(write(tmp_path / "reading_data.csv"))
+    times = read_times(write_reading(tmp_path / "reading_data.csv"))
     found = Reading(times, tokenizer, backend="mlm", batch_tokens=512).score(lm["mlm"])
     rows = json.loads(found.predictions())["reading"]["predictions"]
     assert [row["id"] for row in rows] == list(range(len(times.words)))
@@ -99,10 +72,10 @@ def test_predictions_and_report_are_in_the_official_layout(
 
 
 def test_a_broken_file_is_named_with_line_and_column(tmp_path: Path) -> None:
-    path = write(tmp_path / "reading_data.csv", drop="RTgopast")
+    path = write_reading(tmp_path / "reading_data.csv", drop="RTgopast")
     with pytest.raises(DataError, match=r"reading_data.csv:1: .* must have the column 'RTgopast'; got item, word"):
         read_times(path)
-    whole = write(path).read_text(encoding="utf-8").splitlines()
+    whole = write_reading(path).read_text(encoding="utf-8").splitlines()
     path.write_text(whole[0] + "\n", encoding="utf-8")
     with pytest.raises(DataError, match="must have at least one row; got none"):
         read_times(path)
@@ -122,6 +95,6 @@ def test_a_broken_file_is_named_with_line_and_column(tmp_path: Path) -> None:
 def test_a_word_of_no_token_is_refused(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
     nothing = Tokenizer(models.BPE({"<s>": 0, "</s>": 1, "<pad>": 2, "<mask>": 3}, []))
     bare = PreTrainedTokenizerFast(tokenizer_object=nothing, mask_token="<mask>")  # type: ignore[no-untyped-call]
-    times = read_times(write(tmp_path / "reading_data.csv"))
+    times = read_times(write_reading(tmp_path / "reading_data.csv"))
     with pytest.raises(DataError, match="a word must have at least one token to be scored; got none for 'the'"):
         Reading(times, bare, backend="mlm", batch_tokens=512)
