@@ -73,10 +73,10 @@ def compose_base(space: Space) -> RunConfig:
         errors = error.errors if isinstance(error, Mistakes) else (error,)
         placed = [type(each)(f"{_where(space.where, str(each))}: {each}") for each in errors]
         raise together(placed, space.name) from error
-    for name in ("path", "cache_dir"):
-        folder = getattr(base.data, name)
+    for section, name in ((base.data, "path"), (base.data, "cache_dir"), (base.evaluation, "data")):
+        folder = getattr(section, name)
         if folder is not None:
-            setattr(base.data, name, str(Path(folder).expanduser().resolve()))
+            setattr(section, name, str(Path(folder).expanduser().resolve()))
     if base.tokenizer.name is not None and Path(base.tokenizer.name).is_dir():
         base.tokenizer.name = str(Path(base.tokenizer.name).resolve())
     return base

@@ -13,10 +13,11 @@ from sleep_tune.errors import ConfigError, Mistakes, UserError, nearest
 from sleep_tune.search.reading.base import compose_base, read_base
 from sleep_tune.search.reading.earlier import read_enqueue, read_warm_start
 from sleep_tune.search.reading.entry import Entry, Found, Mistake
+from sleep_tune.search.reading.objective import check_data, check_reported, read_objective
 from sleep_tune.search.reading.overrides import SECTIONS, override
 from sleep_tune.search.reading.parameters import read_parameters
 from sleep_tune.search.reading.sections import read_section
-from sleep_tune.search.reading.study import read_baselines, read_objective, read_scheduler, read_stop
+from sleep_tune.search.reading.study import read_baselines, read_scheduler, read_stop
 from sleep_tune.search.reading.yaml_lines import Path as KeyPath
 from sleep_tune.search.reading.yaml_lines import read_document
 from sleep_tune.search.space import Finalists, Objective, Parameter, Resources, Scheduler, Search, Space, Stop
@@ -118,14 +119,11 @@ def _check_whole(space: Space, base: Entry, objective: Entry) -> None:
             where, _, told = str(each).partition(": ")
             base.found.add(Mistake(where, told))
         return
-    metric = space.objective.metric
-    pairs = composed.data.kind == "toy" and bool(composed.evaluation.pairs)
-    if objective.sound and metric.startswith("eval/pairs") and not pairs:
+    with base.found:
+        check_data(composed, base)
+    if objective.sound:
         with objective.found:
-            raise objective.error(
-                f"{metric} needs minimal pairs, which data=toy with evaluation.pairs above 0 has; "
-                f"got data.kind={composed.data.kind}, evaluation.pairs={composed.evaluation.pairs}"
-            )
+            check_reported(space.objective.metric, composed, objective)
 
 
 def _read(path: Path) -> str:

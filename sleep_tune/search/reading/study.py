@@ -1,4 +1,4 @@
-"""The sections of a search space that name parameters or one another: objective, scheduler, stop, baselines."""
+"""The sections of a search space that name parameters or one another: scheduler, stop, baselines."""
 
 from collections.abc import Mapping
 
@@ -7,28 +7,12 @@ from sleep_tune.names import BASELINES
 from sleep_tune.search.asha import rungs_of
 from sleep_tune.search.reading.entry import Entry
 from sleep_tune.search.reading.sections import read_section
-from sleep_tune.search.space import METRICS, Baseline, Choice, Objective, Parameter, Scheduler, Space, Stop
+from sleep_tune.search.space import Baseline, Choice, Parameter, Scheduler, Space, Stop
 
-__all__ = ["read_baselines", "read_objective", "read_scheduler", "read_stop"]
+__all__ = ["read_baselines", "read_scheduler", "read_stop"]
 
 Known = Mapping[str, Parameter | None]
 """The keys of the parameters that the file has; None for one in which there is a mistake."""
-
-
-def read_objective(entry: Entry) -> Objective:
-    """What is compared.
-
-    Raises:
-        ConfigError: an unknown metric, or the other way to improve it.
-    """
-    objective = read_section(Objective, entry)
-    metric = objective.metric
-    if metric not in METRICS and not metric.startswith("eval/pairs/"):
-        raise entry.inside("metric").error(unknown("objective.metric", metric, METRICS))
-    mode = METRICS.get(metric, "max")
-    if entry.sound and "mode" in entry.value and objective.mode != mode:
-        raise entry.inside("mode").error(f"objective.mode must be {mode} for {metric}; got {objective.mode}")
-    return Objective(metric=metric, mode=mode)
 
 
 def read_scheduler(entry: Entry, known: Known) -> Scheduler:
