@@ -6,7 +6,7 @@ things gathers (`with entry.found:`), so that one mistake hides no other.
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +99,11 @@ class Entry:
     def sound(self) -> bool:
         """Whether no mistake was found in it so far."""
         return not self.found.inside(self.path)
+
+    def has_strangers(self, known: Container[str]) -> bool:
+        """Whether a mistake was found in a key of it that is none of `known`, and might have been meant for one."""
+        paths = (mistake.path for mistake in self.found.mistakes)
+        return any(path and path[:-1] == self.path and path[-1] not in known for path in paths)
 
     def error(self, message: str) -> Mistake:
         """An error that begins with where this was written."""

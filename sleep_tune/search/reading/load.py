@@ -71,7 +71,7 @@ def _space(root: Entry, stem: str) -> Space:
         return otherwise
 
     parameters: tuple[Parameter, ...] = read(read_parameters, "parameters", ())
-    known = _known(section("parameters"), parameters)
+    known = _known(root, section("parameters"), parameters)
     if not known:
         with root.found:
             raise section("parameters").error("a search space must have at least one parameter; got none")
@@ -95,19 +95,12 @@ def _space(root: Entry, stem: str) -> Space:
     return space
 
 
-def _known(entry: Entry, parameters: tuple[Parameter, ...]) -> dict[str, Parameter | None]:
-    """The parameters that the file has; None for one with a mistake, and for what a misspelt one may have meant."""
-    known: dict[str, Parameter | None] = {}
-    strangers = [
-        mistake.path[0] for mistake in entry.found.mistakes if mistake.path and mistake.path[0] not in SECTIONS
-    ]
-    misspelt = any(nearest(str(name), SECTIONS) == "parameters" for name in strangers)
-    if not isinstance(entry.value, dict) or (not entry.value and misspelt):
-        return dict.fromkeys(options())
-    for key in entry.value:
-        meant = key if key in options() else nearest(key, options())
-        known |= {key: None} if meant is None else {key: None, meant: None}
-    return known | {parameter.key: parameter for parameter in parameters}
+def _known(root: Entry, entry: Entry, parameters: tuple[Parameter, ...]) -> dict[str, Parameter | None]:
+    """The parameters that the file has; None for one with a mistake, and for any that a misspelt key may stand for."""
+    unread = not isinstance(entry.value, dict) or entry.has_strangers(options())
+    if unread or (not entry.value and root.has_strangers(SECTIONS)):
+        return dict.fromkeys(options()) | {parameter.key: parameter for parameter in parameters}
+    return dict.fromkeys(entry.value) | {parameter.key: parameter for parameter in parameters}
 
 
 def _check_whole(space: Space, base: Entry, objective: Entry) -> None:

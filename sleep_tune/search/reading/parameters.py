@@ -7,7 +7,7 @@ from itertools import combinations
 from sleep_tune.config.options import Option, options
 from sleep_tune.config.schema import ONE_OF
 from sleep_tune.config.tree import unknown_key
-from sleep_tune.errors import ConfigError, nearest, unknown
+from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.search.reading.entry import Entry, shown
 from sleep_tune.search.reading.sections import check
 from sleep_tune.search.space import Choice, Domain, Int, LogUniform, Parameter, Uniform, Value
@@ -42,10 +42,11 @@ def read_parameters(entry: Entry) -> tuple[Parameter, ...]:
         with inner.found:
             read[key] = _parameter(key, inner)
     parameters = {key: parameter for key, parameter in read.items() if parameter is not None}
+    strangers = entry.has_strangers(options())
     for key, parameter in parameters.items():
-        for other, values in parameter.when.items():
+        for other in parameter.when:
             with entry.found:
-                _check_when(parameters, entries, key, other, values)
+                _check_when(parameters, entries, key, other, strangers)
     sound = {key: parameter for key, parameter in parameters.items() if entries[key].sound}
     with entry.found:
         ordered = _sorted(sound, entries)
@@ -62,15 +63,15 @@ def _parameter(key: str, entry: Entry) -> Parameter | None:
         if key == fixed or key.startswith(f"{fixed}."):
             raise entry.error(f"{key} cannot be searched: {fixed} {why}")
     fields = entry.fields((*DOMAINS, "when"))
+    kinds = [name for name in fields if name in DOMAINS]
+    if not kinds and entry.has_strangers((*DOMAINS, "when")):
+        return None  # a misspelt key may be the missing one
+    if len(kinds) != 1:
+        raise entry.error(f"{key} must have exactly one of {', '.join(DOMAINS)}; got {' and '.join(kinds) or 'none'}")
     when: dict[str, tuple[Value, ...]] = {}
     if "when" in fields:
         with entry.found:
             when = _when(fields["when"])
-    kinds = [name for name in fields if name in DOMAINS]
-    if len(kinds) != 1:
-        if len(fields) < len(entry.value):
-            return None  # a misspelt key may be the missing one
-        raise entry.error(f"{key} must have exactly one of {', '.join(DOMAINS)}; got {' and '.join(kinds) or 'none'}")
     return Parameter(key, DOMAINS[kinds[0]](options()[key], fields[kinds[0]]), when)
 
 
@@ -151,16 +152,13 @@ def _check_when(
     entries: Mapping[str, Entry],
     key: str,
     other: str,
-    values: tuple[Value, ...],
+    strangers: bool,
 ) -> None:
     entry = entries[key].inside("when").inside(other)
     if other == key:
         raise entry.error(f"{key} is conditional on itself")
-    if other not in entries:
-        others = [name for name in entries if name != key]
-        if any(nearest(name, [other]) for name in others if name not in options()):
-            return  # the other is misspelt, which is told already
-        raise entry.error(unknown(f"parameter in when of {key}", other, others))
+    if other not in entries and not (other in options() and strangers):
+        raise entry.error(unknown(f"parameter in when of {key}", other, [name for name in entries if name != key]))
     if other not in parameters or not entries[other].sound:
         return  # what is wrong with the other is told already
     domain = parameters[other].domain

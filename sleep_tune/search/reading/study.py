@@ -76,7 +76,7 @@ def _baseline(entry: Entry, known: Known) -> Baseline:
     if not fields:
         return Baseline()
     if len(fields) < 2:
-        if not entry.sound:
+        if entry.has_strangers(("trials", "parameters")):
             return Baseline()
         raise entry.error(f"{entry.key} is tuned by trials and parameters together, or {{}} is not tuned; got one")
     trials_only = Entry({"trials": fields["trials"].value}, entry.path, entry.places, entry.found)

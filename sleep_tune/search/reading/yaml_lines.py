@@ -46,13 +46,19 @@ class Document:
 
 
 class _Loader(Loader):
+    _depth = 0
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(
-                problem=f"expected a value, got the alias *{event.anchor}", problem_mark=event.start_mark
-            )
-        return super().compose_node(parent, index)
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        problem = "nested too deeply" if self._depth > DEEPEST else ""
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"expected a value, got the alias *{event.anchor}"
+        if problem:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def read_document(text: str, name: str) -> Document:
@@ -70,13 +76,12 @@ def read_document(text: str, name: str) -> Document:
         node = yaml.compose(text, Loader=_Loader)
         document.value = None if node is None else _value(node, (), document)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        mark = error.context_mark if _unclosed(error) else error.problem_mark
+        line = mark.line + 1 if mark else 1
         raise ConfigError(f"{name}:{line}: not YAML: {_sentence(error)}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"{name}:{line}: not YAML: the character {chr(error.character)!r} is not allowed") from error
-    except RecursionError as error:
-        raise ConfigError(f"{name}:1: not YAML: nested too deeply") from error
     return document
 
 
@@ -99,15 +104,16 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "cannot be read"
     if "'\\t'" in problem:
         return "a tab where spaces are expected"
-    return (
-        f"{problem} {error.context}" if error.context and error.context.startswith("while parsing a flow") else problem
-    )
+    return f"{problem} {error.context}" if _unclosed(error) else problem
+
+
+def _unclosed(error: yaml.MarkedYAMLError) -> bool:
+    """Whether what is wrong is seen far from where it begins: at a bracket or a quote that nothing closes."""
+    return bool(error.context) and str(error.context).startswith(("while parsing a flow", "while scanning a quoted"))
 
 
 def _value(node: yaml.Node, path: Path, document: Document) -> Any:
     document.lines.setdefault(path, node.start_mark.line + 1)
-    if len(path) > DEEPEST:
-        raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=node.start_mark)
     if isinstance(node, yaml.CollectionNode) and node.tag not in COLLECTION_TAGS:
         told = f"a tag such as {node.tag} is not allowed"
         document.problems.append(Problem(path, node.start_mark.line + 1, told))

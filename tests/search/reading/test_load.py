@@ -147,8 +147,8 @@ def test_what_does_not_fit_together_in_the_base_is_told_with_the_lines_of_its_op
     _, *lines = str(raised.value).splitlines()
     assert [re.sub(".*study.yaml:", "", line).partition(";")[0] for line in lines] == [
         "4: model.heads must divide model.hidden=64 (1, 2, 4, 8, 16, 32, 64)",
-        "5: evaluation.stride must be at most data.max_length=128",
-        "15: stop.trials must be a whole number in [1, 1000000] or null",
+        "5: evaluation.stride must be at most data.max_length=32",
+        "17: stop.trials must be a whole number in [1, 1000000] or null",
     ]
 
 
