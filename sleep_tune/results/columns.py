@@ -6,6 +6,8 @@ Knows nothing of arms or statistics.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from sleep_tune.babylm import FOLDERS, MACRO, TITLES, title
+
 __all__ = ["COLUMNS", "Column", "column", "order", "short_names"]
 
 
@@ -28,6 +30,10 @@ def _decimals(number: float) -> str:
 
 def _percent(number: float) -> str:
     return f"{100 * number:.1f}"
+
+
+def _points(number: float) -> str:
+    return f"{number:.2f}"
 
 
 def _general(number: float) -> str:
@@ -59,16 +65,33 @@ COLUMNS: dict[str, Column] = {
 """Column -> how it is shown, in the order in which it is shown. Other metrics stay in the CSV."""
 
 
+BABYLM = "babylm/"
+"""First part of the names of BabyLM's scores, each of which has a column: the average, then the tasks."""
+
+
 def column(key: str) -> Column:
     """How `key` is shown; a metric outside the table under its own name."""
+    if key.startswith(BABYLM):
+        return Column(title(key.removeprefix(BABYLM)), _points, "max", "points")
     known = COLUMNS.get(key)
     return known if known is not None else Column(key.replace("/", " ", 1), _decimals)
 
 
 def order(keys: Iterable[str]) -> list[str]:
-    """The columns' order, then every other key by name."""
+    """The columns' order, BabyLM's scores between measures and costs; then every other key by name."""
     given = set(keys)
-    return [key for key in COLUMNS if key in given] + sorted(given - COLUMNS.keys())
+    scores = sorted((key for key in given if key.startswith(BABYLM)), key=_task_order)
+    known = [key for key in COLUMNS if key in given]
+    measures, costs = ([key for key in known if ("/" in key) is measured] for measured in (True, False))
+    return [*measures, *scores, *costs, *sorted(given - COLUMNS.keys() - set(scores))]
+
+
+def _task_order(key: str) -> tuple[int, str]:
+    """The average first, tasks in the challenge's order, what it does not know last."""
+    name = key.removeprefix(BABYLM)
+    tasks = list(TITLES)
+    task = FOLDERS.get(name, name)
+    return (-1 if name == MACRO else tasks.index(task) if task in tasks else len(tasks)), name
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,14 @@ def test_columns_come_in_the_tables_order_and_others_by_name() -> None:
     assert order(reversed(COLUMNS)) == list(COLUMNS)
 
 
+def test_babylm_s_scores_stand_between_measures_and_costs_the_average_first() -> None:
+    scores = ["babylm/macro", "babylm/blimp_fast", "babylm/reading_eye_tracking", "babylm/zorro", "babylm/someone_s"]
+    given = ["words_seen", "ties/zorro", *reversed(scores), "test/nll"]
+    assert order(given) == ["test/nll", *scores, "words_seen", "ties/zorro"]
+    assert [column(key).heading for key in scores[:4]] == ["macro average", "BLiMP", "eye tracking", "Zorro"]
+    assert (column("babylm/blimp_fast").better, column("babylm/comps").unit) == ("max", "points")
+
+
 def test_a_metric_outside_the_table_has_its_own_name() -> None:
     assert column("test/blimp").heading == "test blimp"
 
@@ -23,6 +31,7 @@ def test_a_metric_outside_the_table_has_its_own_name() -> None:
         ("test/pseudo_perplexity", 123.45, "123.5"),
         ("test/pseudo_perplexity", 12345.6, "12,346"),
         ("test/pairs_accuracy", 0.8964, "89.6"),
+        ("babylm/blimp_fast", 59.4, "59.40"),
         ("words_seen", 99_999_872.0, "99,999,872"),
         ("flops", 9.71e15, "9.71e15"),
         ("gpu_hours", 0.01234, "0.0123"),
