@@ -8,10 +8,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sleep_tune import cli
 
-USAGE = "python tune.py SPACE [override ...] [--plan | --status] [--address A] [--launcher ray|inline] [--dir DIR]"
+if TYPE_CHECKING:
+    from sleep_tune.search.planning.plan import Plan
+
+USAGE = """\
+python tune.py SPACE [override ...] [--plan [--calibrate] | --status] [--address A] [--launcher L] [--dir DIR]"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
 
     study = Study.read(options.space, options.overrides, options.dir)
     if options.plan:
-        print(study.plan(launcher=options.launcher, address=options.address))
+        show_plan(study.plan(launcher=options.launcher, address=options.address, calibrated=options.calibrate))
         return 0
     try:
         study.run(launcher=options.launcher, address=options.address)
@@ -43,6 +48,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tune.py", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--plan", action="store_true")
+    parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--status", action="store_true")
     parser.add_argument("--address")
     parser.add_argument("--launcher", choices=["inline", "ray"], default="ray")
@@ -53,6 +59,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_intermixed_args(arguments)
     if options.space is None and not options.help:
         parser.error("a search space is needed, such as search_spaces/demo.yaml (--help tells more)")
+    if options.calibrate and not options.plan:
+        parser.error("--calibrate measures for a plan: write --plan --calibrate")
     return options
 
 
@@ -75,7 +83,9 @@ again goes on with a search that was stopped or killed, and prints the compariso
   SPACE           a YAML file: one study
   override        key=value. A key that begins with a section below (or name) sets the space; every other key, such as
                   data=text or training.learning_rate=1e-3, sets every run: python train_worker.py --help tells them
-  --plan          print what would run (trials at each rung, passes, slots, words, disk), and start nothing
+  --plan          print what would run (trials at each rung, passes, slots, words, hours, disk), and start nothing. The
+                  hours are told from earlier experiments in DIR with such a model, batch and device
+  --calibrate     with --plan: train for half a minute here, to tell the hours from that; DIR/.speeds.jsonl keeps it
   --status        show where the search stands, from any shell and at any time, and start nothing; SPACE may be the
                   experiment's name or folder
   --address A     join a Ray cluster: auto, or host:port. Otherwise a Ray of the search's own runs on this machine, and
@@ -100,14 +110,26 @@ def show_status(options: argparse.Namespace) -> None:
     show(options.space, options.overrides, options.dir, Console())
 
 
+def show_plan(plan: "Plan") -> None:
+    """Print what would run."""
+    from rich.console import Console
+
+    from sleep_tune.search.planning.showing import show_plan
+
+    show_plan(plan, Console(highlight=False))
+
+
 def show_comparison(folder: Path) -> None:
-    """Write the experiment's tables and print the one that answers the question."""
+    """Write the experiment's tables and report, and print the table that answers the question."""
     from rich.console import Console
 
     from sleep_tune.results.render import print_comparison
+    from sleep_tune.results.report.building import write_report
     from sleep_tune.results.writing import write_tables
 
-    print_comparison(write_tables(folder), Console())
+    comparison, console = write_tables(folder), Console()
+    print_comparison(comparison, console)
+    console.print(f"\nMore: {write_report(folder, comparison)}", soft_wrap=True, highlight=False)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,110 @@
+"""How much of the objective each parameter decides, with intervals. Knows no figures and no folders.
+
+PED-ANOVA (Watanabe, Bansal and Hutter 2023, in Optuna's implementation): how much the settings of the better trials
+differ, parameter by parameter, from those of all. Its intervals are of a bootstrap over trials.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+__all__ = ["FEWEST", "Importance", "importance"]
+
+FEWEST = 12
+"""Fewer trials say nothing of importance."""
+
+REPLICATES = 40
+
+MOST = 400
+"""Of more trials, so many are resampled at a time: intervals then hold for so many, and are wider than they need be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """One parameter's share of what all decide."""
+
+    key: str
+    share: float
+    low: float
+    high: float
+    """95% percentile interval over resampled trials."""
+    trials: int
+    """Trials in which it was searched."""
+
+
+def importance(
+    trials: pd.DataFrame, parameters: Sequence[str], values: "pd.Series[float]", mode: str, seed: int = 0
+) -> list[Importance]:
+    """The parameters, most important first; none from fewer than `FEWEST` trials.
+
+    Args:
+        trials: a row per trial, a column per parameter; missing where it was not searched.
+        parameters: the columns.
+        values: the objective of each trial, by the same index; trials without a finite one are left out.
+        mode: 'min' or 'max'.
+        seed: of the bootstrap.
+    """
+    known = values[np.isfinite(values.astype("float64"))]
+    table = trials.loc[known.index, list(parameters)]
+    searched = [key for key in parameters if table[key].notna().sum() >= FEWEST and table[key].nunique() > 1]
+    if not searched:
+        return []
+    point = _shares(table, searched, known, mode)
+    rng = np.random.default_rng(seed)
+    size = min(len(table), MOST)
+    drawn = []
+    for _ in range(REPLICATES):
+        rows = rng.integers(len(table), size=size)
+        drawn.append(_shares(table.iloc[rows], searched, known.iloc[rows], mode))
+    found = []
+    for key in searched:
+        low, high = np.percentile([shares.get(key, 0.0) for shares in drawn], [2.5, 97.5])
+        found.append(Importance(key, point.get(key, 0.0), float(low), float(high), int(table[key].notna().sum())))
+    return sorted(found, key=lambda one: -one.share)
+
+
+def _shares(table: pd.DataFrame, keys: list[str], values: "pd.Series[float]", mode: str) -> dict[str, float]:
+    """Each parameter's importance over the trials that have it, made to add up to 1."""
+    raw = {key: _one(table[key], values, mode) for key in keys}
+    total = sum(raw.values())
+    return {key: value / total for key, value in raw.items()} if total > 0 else raw
+
+
+def _one(column: "pd.Series[Any]", values: "pd.Series[float]", mode: str) -> float:
+    """PED-ANOVA of one parameter; 0 where it has one value only."""
+    import optuna
+    from optuna.importance import PedAnovaImportanceEvaluator
+
+    kept = column.notna().to_numpy()
+    settings, objective = column[kept].tolist(), values[kept].astype("float64").tolist()
+    if len(set(map(str, settings))) < 2 or len(set(objective)) < 2:
+        return 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        study = optuna.create_study(direction="minimize" if mode == "min" else "maximize")
+        distribution = _distribution(settings)
+        study.add_trials(
+            optuna.trial.create_trial(params={"x": setting}, distributions={"x": distribution}, value=value)
+            for setting, value in zip(settings, objective, strict=True)
+        )
+        found = PedAnovaImportanceEvaluator().evaluate(study, params=["x"])
+    return max(0.0, float(found["x"]))
+
+
+def _distribution(settings: list[Any]) -> "BaseDistribution":
+    """Few values, or any that are no numbers: a choice; else a range."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    values = list(dict.fromkeys(settings))
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) < len(values) or len(values) <= 8:
+        return CategoricalDistribution(values)
+    return FloatDistribution(float(min(numbers)), float(max(numbers)))

@@ -1,0 +1,67 @@
+"""What a run wrote of its own course, metrics.jsonl, as tables: losses by words seen, and what each sleep replayed.
+
+A run that is still going, or was killed, gives what it has written. Knows no figures.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sleep_tune.files import read_json_lines
+
+__all__ = ["Journal", "read_journal"]
+
+LOSSES = ("words_seen", "phase", "cycle", "loss", "loss/wake", "loss/sleep", "learning_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """One run's course."""
+
+    losses: pd.DataFrame
+    """A row for each line of losses; columns as `LOSSES`."""
+    evaluations: pd.DataFrame
+    """A row for each evaluation: words_seen, split, and the metrics by their names."""
+    sleeps: pd.DataFrame
+    """A row for each sleep: cycle, words_seen (at its end), buffer_size, candidates, words, mean_score, mean_age."""
+    sources: pd.DataFrame
+    """A row for each sleep, a column for each source: its share of the buffer."""
+    exposures: tuple[int, ...]
+    """Samples by how often they had been seen after the last sleep; the last count is of all that were seen more."""
+
+
+def read_journal(run: Path) -> Journal | None:
+    """The journal in a run's folder; None where there is none yet, or it cannot be read."""
+    path = run / "metrics.jsonl"
+    if not path.is_file():
+        return None
+    try:
+        lines = list(read_json_lines(path))
+    except ValueError:
+        return None
+    losses = [line for line in lines if line.get("kind") == "train"]
+    evaluations = [line | dict(line.get("metrics", {})) for line in lines if line.get("kind") == "eval"]
+    sleeps = list(_sleeps(lines))
+    return Journal(
+        losses=pd.DataFrame(losses, columns=list(LOSSES)),
+        evaluations=pd.DataFrame(evaluations).drop(columns=["metrics", "kind"], errors="ignore"),
+        sleeps=pd.DataFrame(sleeps).drop(columns=["sources", "exposures", "kind"], errors="ignore"),
+        sources=pd.DataFrame([sleep["sources"] for sleep in sleeps]).fillna(0.0),
+        exposures=tuple(sleeps[-1]["exposures"]) if sleeps else (),
+    )
+
+
+def _sleeps(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The sleeps with the words seen by the line of losses that follows each."""
+    found: list[dict[str, Any]] = []
+    waiting: list[dict[str, Any]] = []
+    for line in lines:
+        if line.get("kind") == "sleep":
+            waiting.append(line)
+        elif line.get("kind") == "train":
+            found += [sleep | {"words_seen": line["words_seen"]} for sleep in waiting]
+            waiting.clear()
+    last = max((line["words_seen"] for line in lines if "words_seen" in line), default=0)
+    return found + [sleep | {"words_seen": last} for sleep in waiting]

@@ -1,0 +1,112 @@
+"""The page: sections of text and figures as one file that needs nothing else, on any screen and on paper."""
+
+import base64
+import functools
+import gzip
+import html
+import importlib.util
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Plot", "Section", "make_page"]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the page."""
+
+    title: str
+    parts: tuple["str | Plot", ...]
+    """HTML, or figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A figure and what it shows."""
+
+    figure: dict[str, Any] = field(repr=False)
+    caption: str
+
+
+def make_page(title: str, sections: Sequence[Section]) -> str:
+    """The whole file.
+
+    plotly.js is 4.8 MB; compressed it is below 2 MB, and the browser unpacks it. Without scripts the text and tables
+    remain.
+    """
+    figures: list[dict[str, Any]] = []
+    body = "\n".join(_section(section, number, figures) for number, section in enumerate(sections, 1))
+    links = " · ".join(f'<a href="#s{at}">{html.escape(one.title)}</a>' for at, one in enumerate(sections, 1))
+    # "</" would end the script it stands in.
+    data = json.dumps(figures, separators=(",", ":"), allow_nan=False, default=str).replace("</", "<\\/")
+    scripts = f'<script type="application/json" id="figures">{data}</script>\n{_library()}\n<script>{LOADER}</script>'
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="icon" href="data:,"><title>{html.escape(title)}</title>\n<style>{STYLE}</style></head>\n'
+        f"<body>\n<h1>{html.escape(title)}</h1>\n<nav>{links}</nav>\n{body}\n"
+        f"{scripts if figures else ''}\n</body>\n</html>\n"
+    )
+
+
+def _section(section: Section, number: int, figures: list[dict[str, Any]]) -> str:
+    parts = "\n".join(part if isinstance(part, str) else _plot(part, figures) for part in section.parts)
+    return f'<section id="s{number}"><h2>{html.escape(section.title)}</h2>\n{parts}\n</section>'
+
+
+def _plot(plot: Plot, figures: list[dict[str, Any]]) -> str:
+    figures.append(plot.figure)
+    caption, height = html.escape(plot.caption), plot.figure["layout"]["height"]
+    return (
+        f'<figure><div class="plot" role="img" aria-label="{caption}" data-figure="{len(figures) - 1}" '
+        f'style="min-height:{height}px"></div><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+@functools.cache
+def _library() -> str:
+    """plotly.js out of the package plotly, without importing that."""
+    found = importlib.util.find_spec("plotly")
+    assert found is not None and found.submodule_search_locations, "plotly is a dependency"
+    source = Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    packed = base64.b64encode(gzip.compress(source.read_bytes(), 9, mtime=0)).decode()
+    return f'<script type="text/plain" id="plotly">{packed}</script>'
+
+
+LOADER = """
+(async () => {
+  const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), c => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const script = document.createElement("script");
+  script.textContent = await new Response(stream).text();
+  document.head.append(script);
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  for (const place of document.querySelectorAll(".plot")) {
+    const { data, layout } = figures[place.dataset.figure];
+    try { await Plotly.newPlot(place, data, layout, { responsive: true, displaylogo: false }); }
+    catch (error) { place.textContent = `This figure cannot be drawn here: ${error.message}`; }
+  }
+  document.body.dataset.drawn = figures.length;
+})();
+"""
+
+STYLE = """
+:root { color-scheme: light }
+body { font: 16px/1.55 system-ui, sans-serif; color: #222; margin: 0 auto; max-width: 64rem; padding: 1rem }
+h1 { font-size: 1.6rem; margin: .5rem 0 }
+h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 2px solid #222 }
+nav { font-size: .85rem; color: #555 } a { color: #0072b2 }
+.answer { font-size: 1.15rem; border-left: 4px solid #0072b2; padding: .6rem 1rem; background: #f4f8fb }
+.warn { border-left: 4px solid #d55e00; padding: .4rem 1rem; background: #fdf5f0 }
+.scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top; text-align: left }
+td.n, th.n { text-align: right } td:nth-child(2) { min-width: 13rem } small { display: block; color: #666; white-space: nowrap }
+.better { color: #00694d; font-weight: bold } .worse { color: #a3300a; font-weight: bold }
+.better::after { content: " \\25B2" } .worse::after { content: " \\25BC" }
+figure { margin: 1rem 0 } figcaption { font-size: .85rem; color: #555 } pre, code { font-size: .82rem }
+pre { background: #f6f6f6; padding: .6rem .8rem; overflow-x: auto } .plot { width: 100% }
+@media print { nav { display: none } section { break-inside: avoid } body { max-width: none } }
+"""

@@ -1,0 +1,73 @@
+"""Made-up experiment folders of any size: a log, journals of the runs that are compared, an experiment.yaml."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.results.conftest import BUDGET, SyntheticLog
+
+RUNGS = (BUDGET // 3, BUDGET)
+
+
+def make_search(folder: Path, trials: int, *, seeds: int = 3, sleeps: int = 10, seed: int = 0) -> SyntheticLog:
+    """A search of so many trials (one in seven failed, one refused, the last one still running), and its repeats."""
+    log, rng = SyntheticLog(folder), np.random.default_rng(seed)
+    log.open(name=folder.name, parameters={"sleep.folds": {}, "sleep.replay.ratio": {}, "sleep.replay.strategy": {}})
+    for number in range(1, trials + 1):
+        name = f"t{number:04d}"
+        folds, ratio = int(rng.choice([5, 10, 20])), float(rng.uniform(0.05, 0.8))
+        strategy = str(rng.choice(["strict", "weighted", "random"]))
+        parameters = {"sleep.folds": folds, "sleep.replay.ratio": ratio, "sleep.replay.strategy": strategy}
+        log.ask(name, parameters=parameters)
+        value = 4.0 + (ratio - 0.4) ** 2 + 0.3 / folds + float(rng.normal(0, 0.02))
+        if number == trials:
+            continue
+        if number % 7 == 0:
+            log.event("failed", name, 1, kind="diverged", reason="the loss became <nan> & stayed so", log=None)
+            continue
+        goes_on = number % 3 == 0
+        log.rung(name, RUNGS[0], decision="continue" if goes_on else "stop", nll=value + 1)
+        if goes_on:
+            log.rung(name, RUNGS[1], nll=value)
+            log.complete(name, {"eval/nll": value})
+        else:
+            log.event("stopped", name, 1, reason="not among the best", outcome=None)
+    for at in range(seeds):
+        base = 4.2 + float(rng.normal(0, 0.02))
+        for arm, role, effect in (
+            ("epochs", "baseline", 0.0),
+            ("as_epochs", "baseline", 0.0),
+            ("t0003", "finalist", -0.1),
+        ):
+            parameters = {"sleep.folds": 5, "sleep.replay.ratio": 0.4} if role == "finalist" else {}
+            log.run(arm, at, base + effect + float(rng.normal(0, 0.01)), 0.8, role=role, parameters=parameters)
+            write_journal(log.folder / "trials" / f"{arm}-s{at}", sleeps if arm != "epochs" else 0)
+    return log
+
+
+def write_journal(run: Path, sleeps: int, *, torn: bool = False) -> None:
+    """A run's metrics.jsonl: an evaluation at each rung, twenty lines of losses, and its sleeps."""
+    run.mkdir(parents=True)
+    lines: list[dict[str, Any]] = []
+    for step in range(1, 21):
+        words = BUDGET * step // 20
+        phase = "sleep" if sleeps and step % 2 == 0 else "wake"
+        head = {"words_seen": words, "updates": step, "phase": phase, "cycle": step // 2, "pass_index": 0, "fold": 0}
+        lines.append({"kind": "train", **head, "loss": 9 / step, f"loss/{phase}": 9 / step, "learning_rate": 1e-3})
+        if step % 2 == 0 and step // 2 <= sleeps:
+            sleep: dict[str, Any] = {
+                "cycle": step // 2,
+                "buffer_size": 30,
+                "candidates": 100,
+                "words": 900,
+                "batches": 2,
+            }
+            sleep |= {"mean_score": 5.0, "mean_age": step / 4, "sources": {"tales": 0.75, "talk": 0.25}}
+            lines.append({"kind": "sleep", **sleep, "exposures": [0, 60, 30, 10 + step]})
+    for rung in RUNGS:
+        head = {"words_seen": rung, "phase": "wake", "cycle": 0, "split": "dev", "rung": rung}
+        lines.append({"kind": "eval", **head, "metrics": {"eval/nll": 5.0 - rung / BUDGET}})
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (run / "metrics.jsonl").write_text(text[:-40] if torn else text, encoding="utf-8")
