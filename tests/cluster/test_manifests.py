@@ -1,0 +1,105 @@
+"""The Kubernetes manifest and the launcher's YAML: what their readers require, and that their commands are ours."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import tune
+from sleep_tune.search.reading.load import load_space
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "cluster"
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir() if path.is_file()}
+RAY = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+
+
+def documents() -> tuple[dict[str, Any], dict[str, Any]]:
+    claim, job = yaml.safe_load_all(TEXTS["kuberay.yaml"])
+    return claim, job
+
+
+def pods() -> list[dict[str, Any]]:
+    """The pod templates' specs, the head's first."""
+    cluster = documents()[1]["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    return [group["template"]["spec"] for group in groups]
+
+
+def test_the_job_has_what_the_operator_requires() -> None:
+    claim, job = documents()
+    assert (claim["apiVersion"], claim["kind"]) == ("v1", "PersistentVolumeClaim")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    spec = job["spec"]
+    assert spec["shutdownAfterJobFinishes"] is True
+    assert spec["backoffLimit"] > 0
+    assert RAY is not None
+    assert spec["rayClusterSpec"]["rayVersion"] == RAY[1]
+    head = spec["rayClusterSpec"]["headGroupSpec"]
+    assert head["rayStartParams"] == {"dashboard-host": "0.0.0.0", "num-cpus": "0"}
+    assert {port["containerPort"] for port in pods()[0]["containers"][0]["ports"]} == {6379, 8265, 10001}
+    (workers,) = spec["rayClusterSpec"]["workerGroupSpecs"]
+    assert workers["replicas"] == workers["minReplicas"] == workers["maxReplicas"]
+    assert workers["rayStartParams"] == {}
+    assert pods()[1]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
+
+
+def test_every_pod_sees_the_same_image_volume_and_caches() -> None:
+    claim, job = documents()
+    for pod in pods():
+        (container,) = pod["containers"]
+        (volume,) = pod["volumes"]
+        assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+        assert container["volumeMounts"] == [{"name": volume["name"], "mountPath": "/shared"}]
+        assert container["image"] == "REGISTRY/sleep-tune"
+        values = {entry["name"]: entry.get("value") for entry in container["env"]}
+        assert values["SLEEP_TUNE_CACHE"] == "/shared/cache"
+        assert container["resources"]["requests"] == container["resources"]["limits"]
+        assert f"WORKDIR {container['workingDir']}" in TEXTS["Dockerfile"]
+    assert job["spec"]["entrypoint"].startswith(f"cd {pods()[0]['containers'][0]['workingDir']} && ")
+
+
+@pytest.mark.slow
+def test_the_launchers_yaml_passes_rays_own_check() -> None:
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    config = prepare_config(yaml.safe_load(TEXTS["launcher.yaml"]))
+    validate_config(config)
+    nodes = config["available_node_types"]
+    assert nodes[config["head_node_type"]]["resources"]["CPU"] == 0
+    assert nodes["gpu"]["min_workers"] == nodes["gpu"]["max_workers"] == config["max_workers"]
+    assert "--autoscaling-config=~/ray_bootstrap_config.yaml" in config["head_start_ray_commands"][-1]
+    assert "--volume /shared:/shared" in config["docker"]["run_options"]
+
+
+def commands() -> list[str]:
+    """Every command line of tune.py's in the folder; those that run over a script's variables left out."""
+    found = []
+    for text in TEXTS.values():
+        for match in re.finditer(r"python tune\.py ([^'`\n]+)", text):
+            if "$" not in match[1] and "SPACE" not in match[1]:
+                found.append(match[1].strip())
+    return found
+
+
+def test_the_folder_has_a_command_for_each_kind_of_cluster() -> None:
+    assert any("--address auto --dir /shared/results" in command for command in commands())
+    for name in ("kuberay.yaml", "launcher.yaml", "slurm.sh"):
+        assert "search_spaces/replay.yaml" in TEXTS[name]
+        assert name in TEXTS["README.md"]
+
+
+@pytest.mark.parametrize("command", sorted(set(commands())))
+def test_its_commands_are_ours(command: str) -> None:
+    options = tune.parse(shlex.split(command))
+    if not options.status:
+        overrides = [text for text in options.overrides if not text.startswith("data")]
+        assert load_space(ROOT / options.space, overrides).name == "replay"
+
+
+def test_the_image_installs_the_pinned_releases() -> None:
+    assert "pip install --no-cache-dir -c constraints.txt -e ." in TEXTS["Dockerfile"]
