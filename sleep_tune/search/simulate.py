@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     from sleep_tune.search.simulation.reporting import print_report, write_csv
     from sleep_tune.search.simulation.searching import Setup
 
-    arms = read_arms(options.space, options.variants or VARIANTS, slots=options.slots)
+    arms = read_arms(options.space, options.variants or VARIANTS, slots=options.slots, every=options.every)
     study = arms[0].space
     setup = Setup(compose_base(study), runs=options.runs, start_share=options.start)
     sources = [read_source(name, study.parameters) for name in options.curves]
@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--curves", nargs="+", metavar="NAME", default=["crossing"], help="see below (default: crossing)")
+    add("--every", metavar="VARIANT", help="set this in all searches, the first one too")
     add("--seeds", type=_whole, metavar="N", default=20, help="searches of each variant (default: 20)")
     add("--runs", type=_positive, metavar="R", default=24.0, help="cost of a search, in whole runs (default: 24)")
     add("--slots", type=_whole, metavar="N", default=1, help="trials at the same time (default: 1)")

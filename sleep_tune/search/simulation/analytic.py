@@ -36,7 +36,7 @@ NOISE = 0.02
 EARLY_NOISE = 0.04
 """Standard deviation of what comes on top at the start of the budget; it falls in proportion to what is left."""
 
-UNREAD = 0.5
+UNREAD = 0.2
 """What a whole corpus not yet read costs, in nats (`one_pass`)."""
 
 PASSES = "sleep.length.passes"

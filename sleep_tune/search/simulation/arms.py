@@ -35,18 +35,21 @@ class Arm:
     slots: int
 
 
-def read_arms(path: Path, variants: Sequence[str], *, slots: int) -> list[Arm]:
+def read_arms(path: Path, variants: Sequence[str], *, slots: int, every: str | None = None) -> list[Arm]:
     """The study as it is, then each variant of it.
 
     Args:
         path: of the study's space.
         variants: each of `key=value`, or several joined by commas; the keys are `KEYS` and slots.
         slots: trials at the same time, where a variant does not say.
+        every: what is set in all of them, the study as it is too; written as a variant.
 
     Raises:
         ConfigError: a mistake in the space or a variant.
     """
-    return [Arm(REFERENCE, load_space(path), slots), *(_variant(path, text, slots) for text in variants)]
+    common = [] if every is None else [every]
+    reference = _arm(REFERENCE, path, common, slots)
+    return [reference, *(_arm(text, path, [*common, text], slots) for text in variants)]
 
 
 def adapted(space: Space, parameters: tuple[Parameter, ...], seed: int) -> Space:
@@ -69,16 +72,16 @@ def adapted(space: Space, parameters: tuple[Parameter, ...], seed: int) -> Space
     )
 
 
-def _variant(path: Path, text: str, slots: int) -> Arm:
+def _arm(name: str, path: Path, texts: Sequence[str], slots: int) -> Arm:
     overrides = []
-    for part in text.split(","):
+    for part in ",".join(texts).split(",") if texts else ():
         key, _, value = part.strip().partition("=")
         if key == "slots":
             if not value.isdigit() or int(value) < 1:
-                raise ConfigError(f"{text}: slots must be a whole number >= 1; got {value!r}")
+                raise ConfigError(f"{name}: slots must be a whole number >= 1; got {value!r}")
             slots = int(value)
         elif key in (*KEYS, *KEYS.values()):
             overrides.append(f"{KEYS.get(key, key)}={value}")
         else:
-            raise ConfigError(f"{text}: {unknown('key', key, [*KEYS, *KEYS.values(), 'slots'])}")
-    return Arm(text, load_space(path, overrides), slots)
+            raise ConfigError(f"{name}: {unknown('key', key, [*KEYS, *KEYS.values(), 'slots'])}")
+    return Arm(name, load_space(path, overrides), slots)

@@ -19,6 +19,13 @@ def test_the_study_comes_first_and_variants_change_it() -> None:
     assert (reference.space.search.algorithm, random.space.search.algorithm) == ("tpe", "random")
 
 
+def test_what_is_for_every_search_comes_before_a_variants_own() -> None:
+    reference, variant = read_arms(SPACE, ["reduction=2"], slots=1, every="algorithm=random,reduction=4,first_rung=0.1")
+    assert reference.name == REFERENCE
+    assert reference.space.search.algorithm == variant.space.search.algorithm == "random"
+    assert (reference.space.scheduler.reduction, variant.space.scheduler.reduction) == (4.0, 2.0)
+
+
 @pytest.mark.parametrize(
     ("variant", "message"),
     [

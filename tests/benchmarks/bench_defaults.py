@@ -1,0 +1,127 @@
+"""Which settings of the search should be the defaults? Simulated searches at equal cost; prints bench_defaults.txt.
+
+    python tests/benchmarks/bench_defaults.py                     # all parts: some fifteen minutes of two cores
+    python tests/benchmarks/bench_defaults.py sampler             # one of them
+
+scheduler: eta, the first rung, within groups or not, no stopping; random settings, so that only the scheduler differs.
+sampler: tpe and its trials at random before it learns, against random settings; and tpe without stopping.
+slots: the scheduler again with eight trials at a time, whose reports come in another order.
+surrogate: how well the landscape between recorded settings foretells a setting that was left out.
+speed: 280 runs' worth of two hours on eight slots, some 500 trials; and what an ask of tpe costs.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sleep_tune.search.reading.load import compose_base, load_space
+from sleep_tune.search.sampler import Sampler
+from sleep_tune.search.simulate import main as simulate
+from sleep_tune.search.simulation.analytic import ANALYTIC
+from sleep_tune.search.simulation.arms import read_arms
+from sleep_tune.search.simulation.curves import names, read_source
+from sleep_tune.search.simulation.points import coordinates, distances, draw
+from sleep_tune.search.simulation.recorded import NEIGHBOURS
+from sleep_tune.search.simulation.searching import Setup, search_once
+from sleep_tune.search.watching.rungs import concordance
+
+SPACE = "search_spaces/replay.yaml"
+SCHEDULERS = (
+    "scheduler.name=none",
+    "reduction=2",
+    "reduction=2,first_rung=0.2",
+    "reduction=4,first_rung=0.2",
+    "first_rung=0.1",
+    "within=null",
+)
+
+
+def compare(*arguments: str) -> Callable[[int, list[str]], None]:
+    """A part that is one command."""
+
+    def run(processes: int, curves: list[str]) -> None:
+        command = [SPACE, *arguments, "--curves", *curves]
+        print(f"$ python -m sleep_tune.search.simulate {' '.join(command)}\n", flush=True)
+        simulate([*command, "--processes", str(processes)])
+
+    return run
+
+
+def surrogate(processes: int, curves: list[str]) -> None:
+    """Leave each recorded setting out and foretell it from its neighbours."""
+    for name in curves:
+        recording = read_source(name, ()).recording
+        if recording is None:
+            continue
+        points = np.array([coordinates(recording.parameters, settings) for settings in recording.settings])
+        foretold = []
+        for number, point in enumerate(points):
+            apart = distances(recording.parameters, points, point)
+            apart[number] = np.inf
+            nearest = np.argsort(apart, kind="stable")[:NEIGHBOURS]
+            foretold.append(float(np.average(recording.values[nearest, -1], weights=1 / (apart[nearest] + 1e-6))))
+        ends = recording.values[:, -1].tolist()
+        net, most = concordance(list(zip(foretold, ends, strict=True)))
+        print(f"{name}: {len(points)} settings; end {min(ends):.3f} to {max(ends):.3f}, median {np.median(ends):.3f}")
+        print(f"  noise of seeds at {recording.shares.round(2).tolist()} of the budget:")
+        print(
+            f"  {np.sqrt((recording.noise**2).mean(axis=0)).round(3).tolist()} nats ({len(recording.noise) // 2} pairs)"
+        )
+        print(f"  left out, a setting's end is foretold with Kendall's tau {net / most:.2f}")
+
+
+def speed(processes: int, curves: list[str]) -> None:
+    """Time whole searches, then the sampler alone. In seconds of processor time: the machine has other work."""
+    for algorithm in ("random", "tpe"):
+        (arm,) = read_arms(Path(SPACE), [], slots=8, every=f"algorithm={algorithm}")
+        landscape = ANALYTIC["crossing"](arm.space.parameters, 0)
+        setup = Setup(compose_base(arm.space), runs=280)
+        began = time.process_time()
+        found = search_once(arm, landscape, 0.0, 0, setup)
+        seconds = time.process_time() - began
+        print(f"{algorithm}: {found.trials} trials, {found.hours / 24:.1f} days on eight slots, in {seconds:.1f} s")
+    parameters = load_space(Path(SPACE)).parameters
+    rng = np.random.default_rng(0)
+    for number in (50, 200, 500):
+        sampler = Sampler(parameters, algorithm="tpe", mode="min", seed=0, startup=10)
+        for trial in range(number):
+            sampler.add(str(trial), draw(parameters, rng))
+            sampler.tell_completed(str(trial), rng.random())
+        began = time.process_time()
+        for ask in range(5):
+            sampler.ask(ask)
+        print(f"an ask of tpe after {number} trials: {(time.process_time() - began) / 5:.3f} s")
+
+
+PARTS = {
+    "scheduler": compare(*SCHEDULERS, "--every", "algorithm=random", "--seeds", "100"),
+    "sampler": compare("algorithm=random", "startup=5", "startup=20", "scheduler.name=none", "--seeds", "40"),
+    "slots": compare(*SCHEDULERS, "--every", "algorithm=random", "--slots", "8", "--runs", "48", "--seeds", "50"),
+    "surrogate": surrogate,
+    "speed": speed,
+}
+
+
+def main() -> int:
+    """Run the parts asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--curves", nargs="+", default=[*ANALYTIC, *(name for name in names() if "/" in name)])
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(unknown)}")
+    for part in given.parts or PARTS:
+        began = time.monotonic()
+        print(f"== {part}", flush=True)
+        PARTS[part](given.processes, given.curves)
+        print(f"\n({part}: {time.monotonic() - began:.0f} s)\n", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
