@@ -6,7 +6,7 @@ is the only word it hears from outside. A fake worker that replays curves has th
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 __all__ = ["SCHEMA", "Decision", "Event", "Outcome", "Progress", "Report"]
@@ -101,8 +101,8 @@ class Outcome:
 class Event:
     """One line of trials.jsonl, the search's memory.
 
-    Events of a trial: asked, started, report, rung, paused, stopped, completed, failed, refused. Events of the search
-    itself (trial is None): opened, resumed, closed.
+    Events of a trial: asked, started, report, rung, paused, stopped, completed, failed, refused, adopted. Events of the
+    search itself (trial is None): opened, resumed, changed, warmed, ended, closed.
     """
 
     event: str
@@ -118,6 +118,15 @@ class Event:
     seed: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     """What this event has of its own: parameters when asked, progress at a rung, a reason when failed."""
+
+    def parts(self) -> tuple["Event", ...]:
+        """Itself; or the events that `adopted`, one line so that a trial is taken over whole or not at all, is made of.
+
+        They carry the head and the time of the line.
+        """
+        if self.event != "adopted":
+            return (self,)
+        return tuple(replace(self, event=part["event"], data=part["data"]) for part in self.data["events"])
 
     def to_json(self) -> dict[str, Any]:
         """The line's object: the fields that are set, then the event's own data beside them."""

@@ -4,12 +4,14 @@ Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSy
 of pausing: each arrival at a rung is judged at once, against those that have been there.
 """
 
+import bisect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from sleep_tune.search.space import Scheduler
 
-__all__ = ["SCHEDULERS", "goes_on", "num_kept", "rung_shares", "rungs_of"]
+__all__ = ["SCHEDULERS", "Arrivals", "Standing", "goes_on", "num_kept", "rung_shares", "rungs_of"]
 
 
 def rung_shares(first_rung: float, reduction: float) -> tuple[float, ...]:
@@ -47,20 +49,45 @@ def num_kept(reported: int, reduction: float) -> int:
     return max(1, math.floor(reported / reduction + 1e-9))
 
 
-def goes_on(values: Sequence[float], reduction: float, mode: str) -> bool:
-    """Whether the last arrival at a rung is among the best 1/eta of all that have arrived there.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an arrival stood at a rung when it came."""
+
+    reported: int
+    """Arrivals by then, itself among them."""
+    ahead: int | None
+    """Earlier ones that were as good or better; None if its own value is not finite."""
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """The values that have come to one rung, in whatever order."""
+
+    mode: str
+    """'min' or 'max'."""
+    reported: int = 0
+    finite: list[float] = field(default_factory=list)
+    """Ascending; negated where more is better."""
+
+    def add(self, value: float) -> Standing:
+        """Take in one more."""
+        self.reported += 1
+        if not math.isfinite(value):
+            return Standing(self.reported, None)
+        signed = value if self.mode == "min" else -value
+        ahead = bisect.bisect_right(self.finite, signed)
+        self.finite.insert(ahead, signed)
+        return Standing(self.reported, ahead)
+
+
+def goes_on(standing: Standing, reduction: float) -> bool:
+    """Whether an arrival at a rung is among the best 1/eta of all that had arrived there.
 
     The rule is decided by order of arrival: the first one always goes on, and nothing said before is taken back. Ties
     go to the earlier arrival. A value that is not finite never goes on, and counts as worse than any other.
 
     Args:
-        values: the objective of every arrival, in their order; the last is the one that is judged.
+        standing: of the arrival that is judged.
         reduction: eta, above 1.
-        mode: 'min' or 'max'.
     """
-    *others, value = values
-    if not math.isfinite(value):
-        return False
-    sign = 1 if mode == "min" else -1
-    ahead = sum(math.isfinite(other) and sign * other <= sign * value for other in others)
-    return ahead < num_kept(len(values), reduction)
+    return standing.ahead is not None and standing.ahead < num_kept(standing.reported, reduction)

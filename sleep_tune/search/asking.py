@@ -3,6 +3,9 @@
 Starts nothing and stops nothing. Every step is one event, and follows from the events before it alone.
 """
 
+from collections import Counter
+from collections.abc import Mapping
+
 import numpy as np
 
 from sleep_tune.search.configs import TrialConfigs
@@ -49,9 +52,10 @@ class Asker:
             if reason is not None:
                 self._memory.record("ended", study=study.name, reason=reason)
                 continue
-            if state.repeats > MAX_REPEATS:
+            given = self._given(study, state)
+            if given is None and state.repeats > MAX_REPEATS:
                 continue  # what it proposes is being trained; it may know better when one of these has ended
-            parameters = self._propose(study, state)
+            parameters = self._propose(study, state) if given is None else study.sampler.ask(state.asks, fixed=given)
             trial = f"{study.prefix}t{state.asks + 1:04d}"
             self._memory.record_asked(
                 trial,
@@ -62,9 +66,20 @@ class Asker:
                 number=state.asks,
                 parameters=parameters,
                 group=str(parameters.get(self._space.scheduler.within or "", "")),
+                **({} if given is None else {"enqueued": dict(given)}),
             )
             return True
         return False
+
+    def _given(self, study: Study, state: StudyState) -> Mapping[str, Value] | None:
+        """The next of the points that the file wants trained first; None when all have been asked for."""
+        listed: Counter[str] = Counter()
+        for point in self._space.enqueue if study.baseline is None else ():
+            key = configuration_key(point)
+            listed[key] += 1
+            if state.enqueued.get(key, 0) < listed[key]:
+                return point
+        return None
 
     def _propose(self, study: Study, state: StudyState) -> dict[str, Value]:
         if state.repeats < MAX_REPEATS // 2:
@@ -97,13 +112,13 @@ class Asker:
         if refusal is not None:
             self._memory.record("refused", trial, kind=refusal.kind, reason=refusal.reason)
             return True
-        if trial.number is None:
+        if trial.number is None or trial.point is None:
             return False
         study = self._memory.state.study(trial.study)
-        first = self._memory.state.trials[study.known.get(configuration_key(trial.parameters), trial.id)]
+        first = self._memory.state.trials[study.known.get(configuration_key(trial.point), trial.id)]
         if first is trial:
             return False
-        if study.repeats < MAX_REPEATS or not first.ended:
+        if trial.enqueued or study.repeats < MAX_REPEATS or not first.ended:
             self._memory.record("refused", trial, kind="repeat", reason=f"repeats {first.id}")
             return True
         self._memory.record(

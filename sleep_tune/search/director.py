@@ -13,12 +13,14 @@ from types import MappingProxyType
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.search import asha, experiment
+from sleep_tune.search import experiment
 from sleep_tune.search.asking import Asker
 from sleep_tune.search.configs import TrialConfigs
 from sleep_tune.search.fitting import budget_words, check_ends, check_fits
+from sleep_tune.search.judging import Judge
 from sleep_tune.search.log import Log
 from sleep_tune.search.memory import Memory
+from sleep_tune.search.opening import Opening
 from sleep_tune.search.space import CorpusSummary, Space
 from sleep_tune.search.state import MAIN, SearchState, TrialState
 from sleep_tune.search.work import Done, Trial, Wait
@@ -61,18 +63,25 @@ class Director:
         self.corpus = corpus
         self.folder = folder.resolve()
         self.budget_words = budget_words(base, corpus)
-        self.rungs = asha.rungs_of(space.scheduler)
-        """Shares of the budget, below 1, at which search trials are compared."""
-        self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)
-        self._gpus = gpus
-        if log is None:
-            experiment.open_folder(self.folder, space, base, corpus)
-        self._memory = Memory(self.folder, space, clock, log)
-        self._asker = Asker(space, self._memory, self._configs, seed=base.training.seed)
         self.held: str | None = None
         """Why nothing may be started now, and what runs is told to pause; None to go on. Set from outside."""
-        if not self.finished:
-            self._open_session()
+        self._gpus = gpus
+        then = experiment.open_folder(self.folder, space, base, corpus) if log is None else None
+        self._memory = Memory(self.folder, space, base, clock, log)
+        try:
+            self._judge = Judge(space, self._memory, self.budget_words)
+            self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)
+            self._asker = Asker(space, self._memory, self._configs, seed=base.training.seed)
+            opening = Opening(space, base, corpus, self.folder, self.budget_words)
+            opening.begin(self._memory, self._judge, then)
+        except BaseException:
+            self._memory.close()
+            raise
+
+    @property
+    def rungs(self) -> tuple[float, ...]:
+        """Shares of the budget, below 1, at which search trials are compared."""
+        return self._judge.rungs
 
     @property
     def state(self) -> SearchState:
@@ -97,7 +106,7 @@ class Director:
     @property
     def running(self) -> int:
         """How many trials are running."""
-        return self.counts().get("running", 0)
+        return self.state.num_running()
 
     def best(self) -> TrialState | None:
         """The best completed trial of the search so far."""
@@ -152,7 +161,7 @@ class Director:
         if rung not in trial.rungs:
             value = self._objective(progress.metrics)
             self._memory.record("report", trial, rung=rung, value=value, progress=progress.to_json())
-        decision = self._judge(trial, rung)
+        decision = self._judge.judge(trial, rung)
         return self._unless_held() if decision is Decision.CONTINUE and rung < self.budget_words else decision
 
     def on_end(self, trial_id: str, outcome: Outcome) -> None:
@@ -167,7 +176,7 @@ class Director:
         if trial.state != "running":
             return
         if trial.told_to_stop and outcome.state != "completed":
-            self._record_stopped(trial, outcome)
+            self._judge.stop(trial, outcome)
             return
         if outcome.state == "paused":
             self._memory.record("paused", trial, reason=self.held, outcome=outcome.to_json())
@@ -192,7 +201,7 @@ class Director:
         """
         trial = self.state.trials[trial_id]
         if trial.state == "running":
-            self._memory.record("failed", trial, kind=kind, reason=reason, log=log)
+            self._memory.record("failed", trial, kind=kind, reason=reason, log=log, seconds=trial.seconds)
 
     def on_lost(self, trial_id: str, reason: str = "its process died", log: str | None = None) -> Trial | None:
         """A run's process died: its next attempt, or None if it has ended, or failed now after `max_retries`."""
@@ -200,12 +209,12 @@ class Director:
         if trial.state != "running":
             return None
         if trial.told_to_stop:
-            self._record_stopped(trial, None)
+            self._judge.stop(trial, None)
             return None
         if trial.retries < self.space.resources.max_retries:
             return self._start(trial, "lost")
         times = f"after {trial.attempt} attempts" if trial.attempt > 1 else "at its first attempt"
-        self._memory.record("failed", trial, kind="infrastructure", reason=f"{reason} {times}", log=log)
+        self.on_failure(trial_id, f"{reason} {times}", "infrastructure", log)
         return None
 
     def close(self) -> None:
@@ -213,18 +222,6 @@ class Director:
         if not self.finished:
             self._memory.record("closed", finished=False)
         self._memory.close()
-
-    def _open_session(self) -> None:
-        if not self.state.sessions:
-            corpus = {"words": self.corpus.words, "samples": self.corpus.samples}
-            self._memory.record("opened", space=self.space.name, budget_words=self.budget_words, corpus=corpus)
-            return
-        self._memory.record("resumed")
-        for trial in list(self.state.trials.values()):
-            if trial.state == "waiting" and trial.rungs:
-                self._judge(trial, max(trial.rungs))  # reported, and killed before the decision was written
-                if trial.told_to_stop:
-                    self._record_stopped(trial, None)
 
     def _start(self, trial: TrialState, after: str | None) -> Trial:
         self._memory.record("started", trial, attempt=trial.attempt + 1, after=after, gpus=self._gpus)
@@ -239,40 +236,8 @@ class Director:
             group=trial.group,
         )
 
-    def _judge(self, trial: TrialState, rung: int) -> Decision:
-        """What was decided at the rung, or is now."""
-        if trial.role != "search" or not self.rungs or rung >= self.budget_words:
-            return Decision.CONTINUE
-        if rung not in trial.decisions:
-            values = self.state.values_at(trial, rung)
-            reduction = self.space.scheduler.reduction
-            is_kept = asha.goes_on(values, reduction, self.space.objective.mode)
-            self._memory.record(
-                "rung",
-                trial,
-                rung=rung,
-                value=values[-1],
-                decision=(Decision.CONTINUE if is_kept else Decision.STOP).value,
-                reported=len(values),
-                kept=asha.num_kept(len(values), reduction),
-                group=trial.group,
-            )
-        return trial.decisions[rung]
-
     def _unless_held(self) -> Decision:
         return Decision.CONTINUE if self.held is None else Decision.PAUSE
-
-    def _record_stopped(self, trial: TrialState, outcome: Outcome | None) -> None:
-        """A trial has been stopped; it may have died before it could say with what outcome."""
-        rung = next(rung for rung, decision in trial.decisions.items() if decision is Decision.STOP)
-        reported = len(self.state.values_at(trial, rung))
-        if math.isfinite(trial.rungs[rung]):
-            what = f"not among the best {asha.num_kept(reported, self.space.scheduler.reduction)} of {reported}"
-        else:
-            what = f"{self.space.objective.metric} was not a finite number"
-        reason = f"{what} at {rung / self.budget_words:.0%} of the budget"
-        told = None if outcome is None else outcome.to_json()
-        self._memory.record("stopped", trial, reason=reason, outcome=told)
 
     def _objective(self, metrics: Mapping[str, float]) -> float:
         """The objective among what a run reports; NaN if it is not finite."""

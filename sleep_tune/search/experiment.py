@@ -1,70 +1,164 @@
-"""experiment.yaml: what an experiment folder is an experiment of, and the refusal to continue it as another one."""
+"""experiment.yaml: what an experiment folder is an experiment of, and the refusal to continue it as another one.
 
-from collections.abc import Iterator, Mapping
+The file holds the space as it is now; what it was before, and when it changed, is in the log. The log is written first:
+where a kill leaves the file behind, the next session brings it up to date.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from sleep_tune.config.environment import environment
-from sleep_tune.config.schema import RunConfig
-from sleep_tune.config.tree import to_dict
-from sleep_tune.errors import RunFolderError
+from sleep_tune.config.run_folder import IRRELEVANT
+from sleep_tune.config.schema import ONE_OF, RunConfig
+from sleep_tune.config.tree import flatten, from_dict, to_dict
+from sleep_tune.errors import RunFolderError, UserError
 from sleep_tune.files import write_whole
 from sleep_tune.search.space import CorpusSummary, Space, to_json
 
-__all__ = ["FILE", "open_folder"]
+__all__ = ["FILE", "Difference", "Experiment", "changes", "open_folder", "told", "unlike", "update"]
 
 FILE = "experiment.yaml"
 
-FREE = ("resources", "base")
-"""Parts of the space that may change: where it runs; and `base`, since what it composes to is compared instead."""
+FIXED = ("name", "objective", "search.seed")
+"""Parts of the space that make it another study, by dotted key; so does another base, composed."""
+
+WHOLE = ("base", "parameters", "baselines")
+"""Parts whose keys the user names: one that is missing has no default."""
 
 
-def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
-    """Make the folder and write experiment.yaml, or check that it is the same study that goes on.
+class Difference(NamedTuple):
+    """An option, by dotted key, that is not what it was."""
+
+    key: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.before} -> {self.after}"
+
+
+class Experiment:
+    """What is written of an experiment.
+
+    Args:
+        folder: its folder.
+
+    Raises:
+        RunFolderError: the file is missing, or cannot be read as an experiment.
+
+    Attributes:
+        space: as JSON (`space.to_json`), with today's defaults for options that it does not know.
+        tree: the composed base, nested.
+        base: the same, by dotted key.
+        corpus: what its trials read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / FILE
+        try:
+            then = yaml.safe_load(path.read_text(encoding="utf-8"))
+            self.space = _with_defaults(then["space"])
+            self.tree = to_dict(from_dict(then["base"]))
+            self.base = flatten(self.tree)
+            self.corpus = CorpusSummary(words=then["corpus"]["words"], samples=then["corpus"]["samples"])
+        except FileNotFoundError:
+            raise RunFolderError(f"{folder} must be the folder of a search; got no {FILE} in it") from None
+        except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, UserError) as error:
+            raise RunFolderError(f"{path} cannot be read as an experiment ({error!r})") from error
+
+
+def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> Experiment:
+    """Make the folder and write experiment.yaml, or check that it is the same study that goes on, grown perhaps.
+
+    Returns:
+        What was written there.
 
     Raises:
         RunFolderError: another study is there; the message says what differs. Or experiment.yaml cannot be read.
     """
-    now = {
-        "space": to_json(space),
-        "base": to_dict(base),
-        "corpus": {"words": corpus.words, "samples": corpus.samples},
-    }
-    path = folder / FILE
-    if not path.exists():
+    if not (folder / FILE).exists():
         if folder.is_dir() and (folder / "trials.jsonl").exists():
             raise RunFolderError(f"{folder} holds trials.jsonl but no {FILE}: move it away or choose another name")
-        write_whole(path, yaml.safe_dump(now | environment(), sort_keys=False, allow_unicode=True))
-        return
-    try:
-        then = yaml.safe_load(path.read_text(encoding="utf-8"))
-        differences = list(_differences(then["space"], now["space"], FREE))
-        differences += _differences({"base": then["base"]}, {"base": now["base"]})
-        differences += _differences({"corpus": then["corpus"]}, {"corpus": now["corpus"]})
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(f"{path} cannot be read as an experiment ({error!r})") from error
+        _write(folder, space, base, corpus)
+        return Experiment(folder)
+    then = Experiment(folder)
+    differences = [
+        *(difference for difference in _differences(then.space, to_json(space)) if difference.key.startswith(FIXED)),
+        *_differences(then.base, flatten(to_dict(base)), "base."),
+        *_differences(_corpus(then.corpus), _corpus(corpus), "corpus."),
+    ]
     if differences:
-        more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
         raise RunFolderError(
-            f"{folder} holds another study: {'; '.join(differences[:3])}{more}. "
+            f"{folder} holds another study: {told(differences)}. "
             "Give this one another name (name=...), or move the folder away"
         )
+    return then
 
 
-def _differences(
-    then: Mapping[str, Any], now: Mapping[str, Any], free: tuple[str, ...] = (), prefix: str = ""
-) -> Iterator[str]:
-    """'key was this there and is that here', for every option that differs."""
+def changes(then: Mapping[str, Any], space: Space) -> list[Difference]:
+    """What the space asks for now that it did not."""
+    return [
+        difference
+        for difference in _differences(_with_defaults(then), to_json(space))
+        if difference.key.split(".")[0] != "base"
+    ]
+
+
+def update(folder: Path, then: Experiment, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
+    """Write experiment.yaml anew if the space is no longer the one that it holds."""
+    if changes(then.space, space):
+        _write(folder, space, base, corpus)
+
+
+def unlike(there: Experiment, space: Space, base: RunConfig, corpus: CorpusSummary) -> list[Difference]:
+    """How another experiment differs from this one, but for what either searches, and where its files lie."""
+    searched = {parameter.key for parameter in space.parameters} | set(there.space["parameters"])
+    for section, members in ONE_OF.items():
+        keys = {f"{section}.{member}" for member in members}
+        searched |= keys if keys & searched else set()  # one that is searched clears the others
+    differences = [
+        *_differences(there.base, flatten(to_dict(base)), "base."),
+        *_differences(_corpus(there.corpus), _corpus(corpus), "corpus."),
+        *_differences(there.space["objective"], to_json(space)["objective"], "objective."),
+    ]
+    free = {f"base.{key}" for key in (*searched, *IRRELEVANT)}
+    return [difference for difference in differences if difference.key not in free]
+
+
+def told(differences: Sequence[Difference]) -> str:
+    """The first three, for a message."""
+    more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
+    return "; ".join(f"{key} is {before} there and {after} here" for key, before, after in differences[:3]) + more
+
+
+def _write(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
+    now = {"space": to_json(space), "base": to_dict(base), "corpus": _corpus(corpus)}
+    write_whole(folder / FILE, yaml.safe_dump(now | environment(), sort_keys=False, allow_unicode=True))
+
+
+def _corpus(corpus: CorpusSummary) -> dict[str, int]:
+    return {"words": corpus.words, "samples": corpus.samples}
+
+
+def _with_defaults(space: Mapping[str, Any]) -> dict[str, Any]:
+    """A space that an earlier version wrote has today's defaults for what that one did not know."""
+    filled = to_json(Space(name=space["name"]))
+    for key, value in space.items():
+        is_section = isinstance(value, Mapping) and isinstance(filled.get(key), Mapping) and key not in WHOLE
+        filled[key] = filled[key] | value if is_section else value
+    return filled
+
+
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
     for key in dict.fromkeys([*then, *now]):
-        if key in free:
-            continue
-        before, after = then.get(key), now.get(key)
+        before, after = _plain(then.get(key)), _plain(now.get(key))
         if isinstance(before, Mapping) and isinstance(after, Mapping):
-            yield from _differences(before, after, (), f"{prefix}{key}.")
-        elif _plain(before) != _plain(after):
-            yield f"{prefix}{key} is {_plain(before)} there and {_plain(after)} here"
+            yield from _differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            yield Difference(f"{prefix}{key}", before, after)
 
 
 def _plain(value: Any) -> Any:

@@ -1,8 +1,9 @@
 """Who is trained over fresh seeds: every baseline, and the best configurations of the search. Decides nothing else."""
 
 from dataclasses import dataclass
+from itertools import islice
 
-from sleep_tune.search.space import Space, Value
+from sleep_tune.search.space import Space, Value, configuration_key
 from sleep_tune.search.state import MAIN, SearchState
 
 __all__ = ["FIRST_SEED", "Repeat", "due_repeats", "fresh_seeds"]
@@ -40,15 +41,21 @@ def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> lis
     due: list[Repeat] = []
     for name, baseline in space.baselines.items():
         if baseline.trials is None:
-            due += _over_seeds("baseline", name, {}, seeds)
+            due += _over_seeds(state, "baseline", name, {}, seeds)
         elif state.is_over(name):
-            best = state.ranking(name)[:1]
-            due += _over_seeds("baseline", name, best[0].parameters if best else {}, seeds)
+            best = next(state.ranking(name), None)
+            due += _over_seeds(state, "baseline", name, best.parameters if best else {}, seeds)
     if state.is_over(MAIN):
-        for trial in state.ranking(MAIN)[: space.finalists.count]:
-            due += _over_seeds("finalist", trial.id, trial.parameters, seeds)
+        for trial in islice(state.ranking(MAIN), space.finalists.count):
+            due += _over_seeds(state, "finalist", trial.id, trial.parameters, seeds)
     return due
 
 
-def _over_seeds(role: str, arm: str, parameters: dict[str, Value], seeds: tuple[int, ...]) -> list[Repeat]:
-    return [Repeat(f"{arm}-s{number}", role, arm, seed, dict(parameters)) for number, seed in enumerate(seeds, 1)]
+def _over_seeds(
+    state: SearchState, role: str, arm: str, parameters: dict[str, Value], seeds: tuple[int, ...]
+) -> list[Repeat]:
+    """One run for each seed. A baseline that is tuned anew, as a grown search may, has runs of a new name."""
+    earlier, key = state.arms.get(arm, []), configuration_key(parameters)
+    version = (earlier.index(key) if key in earlier else len(earlier)) + 1
+    name = arm if version == 1 else f"{arm}-v{version}"
+    return [Repeat(f"{name}-s{number}", role, arm, seed, dict(parameters)) for number, seed in enumerate(seeds, 1)]

@@ -4,16 +4,20 @@ Knows nothing of what the events mean. `data` of each event, written by the dire
 
 | event | data |
 |---|---|
-| opened | space, budget_words, corpus: {words, samples} |
+| opened | space (its name), study (the space as JSON), budget_words, corpus: {words, samples} |
 | resumed | nothing |
-| asked | study, number (of the ask, from 0; null for repeats over seeds), parameters, group |
+| changed | differences (as text), space (as it is now, as JSON) |
+| warmed | source (folder of an earlier experiment), adopted and elsewhere (trials that fit this space, and others) |
+| asked | study, number (of the ask, from 0; null for repeats over seeds), parameters, group; enqueued (the point of
+  the file that it was asked for), source (the folder that it was taken from) |
+| adopted | events: [{event, data}], of which one trial of an earlier experiment consists: asked, report..., its end |
 | started | after: null, "resumed" or "lost"; gpus |
 | paused | reason; outcome (how far it had come): it goes on in another attempt |
 | report | rung (nominal words), value (of the objective), progress (with every metric) |
 | rung | rung, value, decision: "continue" or "stop", reported (arrivals so far), kept, group |
-| stopped | reason; outcome (null when the process ended before it could say); repeats as below |
+| stopped | reason; outcome (null when the process ended before it could say); seconds; repeats as below |
 | completed | value, outcome; repeats (the trial whose result it took) and reason, if it was not trained |
-| failed | kind: diverged, out_of_memory, infrastructure or bug; reason; log (path); outcome, repeats as above |
+| failed | kind: diverged, out_of_memory, infrastructure, bug; reason; log (path); seconds; outcome, repeats as above |
 | refused | kind: budget, config or repeat; reason |
 | ended | study, reason: that study asks for no more trials |
 | closed | finished: whether the search is over, or only this session |

@@ -10,12 +10,15 @@ Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NeurIPS 
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, Trial, create_trial
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from sleep_tune.search.space import Choice, Domain, Int, LogUniform, Parameter, Uniform, Value, active
@@ -53,93 +56,103 @@ class Sampler:
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._parameters = parameters
+        self._distributions = {parameter.key: _distribution(parameter.domain) for parameter in parameters}
         self._algorithm = algorithm
         self._seed = seed
         self._startup = startup
-        self._study = optuna.create_study(direction="minimize" if mode == "min" else "maximize")
-        self._trials: dict[str, Trial] = {}
+        # Trials are written to Optuna's storage directly: its own ask looks through all trials for enqueued ones.
+        self._storage = InMemoryStorage()
+        direction = "minimize" if mode == "min" else "maximize"
+        self._name = optuna.create_study(storage=self._storage, direction=direction).study_name
+        self._id = self._storage.get_study_id_from_name(self._name)
+        self._trials: dict[str, int] = {}
+        self._asking = self._storage.create_new_trial(self._id)
+        """The trial that Optuna's samplers take each ask for; they leave it out of what they learn from."""
 
-    def ask(self, number: int, *, explore: bool = False) -> dict[str, Value]:
+    def ask(
+        self, number: int, *, explore: bool = False, fixed: Mapping[str, Value] = MappingProxyType({})
+    ) -> dict[str, Value]:
         """Propose settings. The same history and number propose the same ones, and nothing is remembered.
 
         Args:
             number: of the ask, from 0.
             explore: draw at random, whatever has been learnt.
+            fixed: values that are given; the others are proposed beside them.
         """
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
-        self._study.sampler = SAMPLERS["random" if explore else self._algorithm](seed, self._startup)
-        trial = self._study.ask()
-        settings = self._suggest(trial)
-        self._study.tell(trial, state=OptunaState.FAIL)  # a failed trial is passed over by every sampler
+        sampler = SAMPLERS["random" if explore else self._algorithm](seed, self._startup)
+        study = optuna.load_study(study_name=self._name, storage=self._storage)  # afresh, as it keeps what it read
+        trial = self._storage.get_trial(self._asking)
+        space = sampler.infer_relative_search_space(study, trial)
+        joint = sampler.sample_relative(study, trial, space)
+        settings: dict[str, Value] = {}
+        for parameter in self._parameters:
+            key = parameter.key
+            if not active(parameter, settings):
+                continue
+            if key in fixed:
+                settings[key] = fixed[key]
+            elif isinstance(parameter.domain, Choice) and len(parameter.domain.values) == 1:
+                settings[key] = parameter.domain.values[0]
+            else:
+                alone = key not in joint
+                drawn = sampler.sample_independent(study, trial, key, self._distributions[key]) if alone else joint[key]
+                settings[key] = _plain(parameter.domain, drawn)
         return settings
 
     def add(self, trial: str, settings: Mapping[str, Value]) -> None:
         """Remember that `trial` is being trained with these settings."""
-        self._study.sampler = RandomSampler(seed=0)  # draws nothing: every value is given
-        self._study.enqueue_trial(dict(settings))
-        asked = self._study.ask()
-        taken = self._suggest(asked)
-        assert taken == dict(settings), (taken, settings)
-        self._trials[trial] = asked
+        asked = create_trial(
+            state=OptunaState.RUNNING,
+            params=dict(settings),
+            distributions={key: self._distributions[key] for key in settings},
+        )
+        self._trials[trial] = self._storage.create_new_trial(self._id, template_trial=asked)
 
-    def tell_completed(self, trial: str, value: float) -> FrozenTrial:
+    def tell_completed(self, trial: str, value: float) -> None:
         """The trial spent its budget; `value` is its objective, finite."""
-        return self._study.tell(self._trials[trial], value)
+        self._tell(trial, OptunaState.COMPLETE, [value])
 
-    def tell_stopped(self, trial: str, rungs: Mapping[int, float]) -> FrozenTrial:
+    def tell_stopped(self, trial: str, rungs: Mapping[int, float]) -> None:
         """The trial was stopped at the last of these rungs (nominal words -> objective)."""
         if any(not math.isfinite(value) for value in rungs.values()):
-            return self.tell_impossible(trial)
-        asked = self._trials[trial]
+            self.tell_impossible(trial)
+            return
         for words, value in rungs.items():
-            asked.report(value, words)
-        return self._study.tell(asked, state=OptunaState.PRUNED)
+            self._storage.set_trial_intermediate_value(self._trials[trial], words, value)
+        self._tell(trial, OptunaState.PRUNED, [rungs[max(rungs)]] if rungs else None)
 
-    def tell_impossible(self, trial: str) -> FrozenTrial:
+    def tell_impossible(self, trial: str) -> None:
         """The settings cannot be trained: worse than any that was stopped at a rung.
 
         Told as pruned with a NaN at step 0. Were it told as failed, tpe would pass over it and sample there again; at
         a later step it would count as better than a trial stopped before that.
         """
-        asked = self._trials[trial]
-        asked.report(math.nan, 0)
-        return self._study.tell(asked, state=OptunaState.PRUNED)
+        self._storage.set_trial_intermediate_value(self._trials[trial], 0, math.nan)
+        self._tell(trial, OptunaState.PRUNED)
 
-    def tell_nothing(self, trial: str) -> FrozenTrial:
+    def tell_nothing(self, trial: str) -> None:
         """The trial says nothing about its settings: its machine failed, or it repeats another."""
-        return self._study.tell(self._trials[trial], state=OptunaState.FAIL)
+        self._tell(trial, OptunaState.FAIL)
 
-    def _suggest(self, trial: Trial) -> dict[str, Value]:
-        settings: dict[str, Value] = {}
-        for parameter in self._parameters:
-            if active(parameter, settings):
-                settings[parameter.key] = _suggest(trial, parameter.key, parameter.domain)
-        return settings
+    def copy(self, trial: str) -> FrozenTrial:
+        """What has been told of a trial, for another study to take in."""
+        return self._storage.get_trial(self._trials[trial])
+
+    def _tell(self, trial: str, state: OptunaState, values: list[float] | None = None) -> None:
+        self._storage.set_trial_state_values(self._trials[trial], state, values)
 
 
-def _suggest(trial: Trial, key: str, domain: Domain) -> Value:
+def _plain(domain: Domain, value: Any) -> Value:
+    """What Optuna drew, without numpy's types."""
     match domain:
-        case Choice(values):
-            chosen: Value = trial.suggest_categorical(key, values)
+        case Choice():
+            chosen: Value = value
             return chosen
-        case Uniform(low, high):
-            return float(trial.suggest_float(key, low, high))
-        case LogUniform(low, high):
-            return float(trial.suggest_float(key, low, high, log=True))
-        case Int(low, high):
-            return int(trial.suggest_int(key, low, high))
-
-
-def frozen(parameters: tuple[Parameter, ...], trial: FrozenTrial) -> FrozenTrial:
-    """A copy of an ended trial that another study can take in."""
-    known = {parameter.key: _distribution(parameter.domain) for parameter in parameters}
-    return create_trial(
-        state=trial.state,
-        value=trial.value,
-        params=trial.params,
-        distributions={key: known[key] for key in trial.params},
-        intermediate_values=trial.intermediate_values,
-    )
+        case Uniform() | LogUniform():
+            return float(value)
+        case Int():
+            return int(value)
 
 
 def _distribution(domain: Domain) -> BaseDistribution:

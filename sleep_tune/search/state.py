@@ -1,119 +1,53 @@
 """What the search knows, as a fold over its events: the same function builds it live and from the log.
 
-Knows nothing of files, samplers or clocks: `apply` is the only way in which it changes.
+Knows nothing of files, samplers or clocks: `apply` is the only way in which it changes. What it finds out at every
+event is kept at hand (who has not ended, who arrived at a rung, who is best), so that asking it costs the same after
+ten trials as after ten thousand.
 """
 
+import bisect
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from sleep_tune.records import Decision, Event, Outcome, Progress
+from sleep_tune.search.asha import Arrivals
 from sleep_tune.search.space import Value, configuration_key
+from sleep_tune.search.study import MAIN, StudyState
+from sleep_tune.search.trial import TrialState
 
-__all__ = ["MAIN", "SearchState", "StudyState", "TrialState"]
-
-MAIN = "search"
-"""Name of the study that the space describes; a tuned baseline's study has the baseline's name."""
-
-
-@dataclass(slots=True, kw_only=True)
-class TrialState:
-    """One trial, as far as it has come."""
-
-    id: str
-    role: str
-    """search, baseline or finalist."""
-    arm: str
-    """What it is a run of in the comparison: a baseline's name, or a search trial's id."""
-    seed: int
-    parameters: dict[str, Value]
-    study: str
-    """Which study asked for it; repeats over seeds belong to none ('')."""
-    number: int | None
-    """Of the ask in its study, from 0; None for a repeat over seeds."""
-    group: str
-    """Trials are compared at rungs within a group."""
-    asked_at: float
-    state: str = "waiting"
-    """waiting (asked, or to be started again), running, completed, stopped, failed, refused."""
-    attempt: int = 0
-    """Times it was started."""
-    retries: int = 0
-    """Of these, after its process was lost."""
-    gpus: float = 0.0
-    """GPUs it holds while it runs."""
-    started_at: float | None = None
-    """When the last attempt began."""
-    ended_at: float | None = None
-    progress: Progress | None = field(default=None, compare=False)
-    """The last report, heartbeats included (these are not logged, and lost with the process)."""
-    reports: dict[int, Progress] = field(default_factory=dict)
-    """Nominal words of each rung reached -> what was reported there, the end included."""
-    rungs: dict[int, float] = field(default_factory=dict)
-    """Nominal words of each rung reached -> the objective there; NaN if it was not finite."""
-    decisions: dict[int, Decision] = field(default_factory=dict)
-    """Nominal words of each rung judged -> what was decided."""
-    outcome: Outcome | None = None
-    value: float | None = None
-    """The objective at the end of the budget, of a completed trial."""
-    kind: str | None = None
-    """Why it failed or was refused: diverged, out_of_memory, infrastructure, bug; budget, config, repeat."""
-    reason: str | None = None
-    """The same in a sentence."""
-    log: str | None = None
-    """Path of the process's log, where one says more."""
-    repeats: str | None = None
-    """The trial whose result it took without being trained."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen to it (but a bug's trial is tried again in the next session)."""
-        return self.state in ("completed", "stopped", "failed", "refused")
-
-    @property
-    def told_to_stop(self) -> bool:
-        """Whether a rung has decided against it."""
-        return Decision.STOP in self.decisions.values()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training and evaluation, over all attempts, as last reported."""
-        if self.repeats is not None:
-            return 0.0
-        if self.outcome is not None:
-            return self.outcome.seconds
-        return self.progress.seconds if self.progress is not None else 0.0
+__all__ = ["MAIN", "Placing", "SearchState", "StudyState", "TrialState"]
 
 
-@dataclass(slots=True, kw_only=True)
-class StudyState:
-    """One search for settings: the space's own, or a tuned baseline's."""
+class Placing(Protocol):
+    """Where a search trial's settings lie in the present space (`refitting.Present`)."""
 
-    name: str
-    asks: int = 0
-    ended: str | None = None
-    """Why it asks for no more trials."""
-    trained: int = 0
-    """Trials that count toward stop.trials: neither refused nor about to be."""
-    refusals: int = 0
-    """Refused in a row."""
-    repeats: int = 0
-    """Of these, repeats in a row since a trial of the study was started or ended."""
-    known: dict[str, str] = field(default_factory=dict)
-    """Settings -> the trial that was asked with them first."""
-    best: str | None = None
-    without_improvement: int = 0
-    """Completed trials in a row that were no new best."""
+    def point(self, study: str, settings: Mapping[str, Value]) -> dict[str, Value] | None: ...  # noqa: D102
+    def group(self, point: Mapping[str, Value]) -> str: ...  # noqa: D102
 
 
 @dataclass(slots=True, kw_only=True)
 class SearchState:
-    """The whole search."""
+    """The whole search.
+
+    With `present`, search trials are placed in the space as it is now; without, in the one they were asked for in.
+    """
 
     mode: str
     """'min' or 'max'."""
+    present: Placing | None = field(default=None, compare=False, repr=False)
     trials: dict[str, TrialState] = field(default_factory=dict)
+    open: dict[str, None] = field(default_factory=dict)
+    """Trials that are waiting or running, the longest known first."""
     studies: dict[str, StudyState] = field(default_factory=dict)
-    arrivals: dict[tuple[str, str, int], list[str]] = field(default_factory=dict)
-    """(study, group, nominal words) -> trials in the order in which they reported there."""
+    arrivals: dict[tuple[str, bool, str, int], Arrivals] = field(default_factory=dict)
+    """(study, whether it fits the present space, group, nominal words) -> what has arrived there."""
+    arms: dict[str, list[str]] = field(default_factory=dict)
+    """Arm -> the settings under which it was repeated over seeds, in the order in which they first were."""
+    space: Mapping[str, Any] | None = None
+    """The space as it was opened with or last changed to, as JSON; None in a log of an earlier version."""
+    warmed: list[str] = field(default_factory=list)
+    """Folders of earlier experiments whose trials have been taken since then."""
     sessions: int = 0
     earlier_seconds: float = 0.0
     """Wall clock of the sessions before this one."""
@@ -134,11 +68,19 @@ class SearchState:
 
     def first_waiting(self) -> TrialState | None:
         """The trial that has waited longest to be started, or started again."""
-        return next((trial for trial in self.trials.values() if trial.state == "waiting"), None)
+        return next(self.waiting(), None)
+
+    def waiting(self) -> Iterator[TrialState]:
+        """Trials to be started, or started again, the longest known first."""
+        return (trial for trial in self._open_trials() if trial.state == "waiting")
+
+    def num_running(self) -> int:
+        """How many trials are running."""
+        return sum(trial.state == "running" for trial in self._open_trials())
 
     def all_ended(self, study: str | None = None) -> bool:
         """Whether nothing is waiting or running (in one study, or at all)."""
-        return all(trial.ended for trial in self.trials.values() if study in (None, trial.study))
+        return not any(study in (None, trial.study) for trial in self._open_trials())
 
     def is_over(self, study: str) -> bool:
         """Whether a study asks for no more trials, and all that it asked for have ended."""
@@ -148,27 +90,22 @@ class SearchState:
         """Whether `value` improves on `other`."""
         return value < other if self.mode == "min" else value > other
 
-    def values_at(self, trial: TrialState, rung: int) -> list[float]:
-        """The objective of every arrival at the rung in the trial's group, in order, up to the trial itself."""
-        arrivals = self.arrivals[trial.study, trial.group, rung]
-        upto = arrivals[: arrivals.index(trial.id) + 1]
-        return [self.trials[name].rungs[rung] for name in upto]
+    def ranking(self, study: str) -> Iterator[TrialState]:
+        """Trained and completed trials of the study that fit the present space, best first; ties by age."""
+        return (self.trials[name] for _, _, name in self.study(study).ranked)
 
-    def ranking(self, study: str) -> list[TrialState]:
-        """Trained and completed trials of the study, best first; ties by number."""
-        done = [
-            trial
-            for trial in self.trials.values()
-            if trial.study == study and trial.state == "completed" and trial.repeats is None
-        ]
-        sign = 1 if self.mode == "min" else -1
-        return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+    def gpu_hours(self, study: str) -> float:
+        """GPU-hours that a study's trials have held, as last reported."""
+        running = (trial for trial in self._open_trials() if trial.study == study)
+        held = sum(trial.seconds * trial.gpus for trial in running)
+        return (self.study(study).gpu_seconds + held) / 3600
 
     def seconds(self, now: float) -> float:
         """Wall clock of the search, summed over its sessions."""
         return self.earlier_seconds + max(0.0, now - self.session_start) if self.sessions else 0.0
 
     def _on_opened(self, event: Event) -> None:
+        self.space = event.data.get("study")
         self._on_resumed(event)
 
     def _on_resumed(self, event: Event) -> None:
@@ -179,6 +116,22 @@ class SearchState:
         for trial in self.trials.values():
             if trial.state == "running" or (trial.state == "failed" and trial.kind == "bug"):
                 self._wait(trial)
+
+    def _on_changed(self, event: Event) -> None:
+        """Whatever had ended is asked again whether it has: the answer is in the new space."""
+        self.space = event.data["space"]
+        self.finished = False
+        self.warmed.clear()
+        for study in self.studies.values():
+            study.ended = None
+            study.refusals = study.repeats = 0
+
+    def _on_warmed(self, event: Event) -> None:
+        self.warmed.append(event.data["source"])
+
+    def _on_adopted(self, event: Event) -> None:
+        for part in event.parts():
+            self.apply(part)
 
     def _on_asked(self, event: Event) -> None:
         data = event.data
@@ -191,14 +144,37 @@ class SearchState:
             study=data["study"],
             number=data["number"],
             group=data["group"],
+            place=len(self.trials),
+            enqueued=data.get("enqueued") is not None,
+            source=data.get("source"),
             asked_at=event.time,
         )
         self.trials[trial.id] = trial
+        self.open[trial.id] = None
+        if trial.study:
+            self._place(trial)
+            self._count(trial, data.get("enqueued"))
+        else:
+            settings = self.arms.setdefault(trial.arm, [])
+            if (key := configuration_key(trial.parameters)) not in settings:
+                settings.append(key)
+
+    def _place(self, trial: TrialState) -> None:
+        trial.point = dict(trial.parameters)
+        if self.present is not None:
+            trial.point = self.present.point(trial.study, trial.parameters)
+            trial.group = trial.group if trial.point is None else self.present.group(trial.point)
+
+    def _count(self, trial: TrialState, enqueued: Mapping[str, Value] | None) -> None:
+        study = self.study(trial.study)
         if trial.number is not None:
-            study = self.study(trial.study)
             study.asks += 1
             study.trained += 1
-            study.known.setdefault(configuration_key(trial.parameters), trial.id)
+        if trial.point is not None:
+            study.known.setdefault(configuration_key(trial.point), trial.id)
+        if enqueued is not None:
+            key = configuration_key(enqueued)
+            study.enqueued[key] = study.enqueued.get(key, 0) + 1
 
     def _on_started(self, event: Event) -> None:
         trial = self._trial(event)
@@ -216,13 +192,19 @@ class SearchState:
         rung = event.data["rung"]
         trial.reports[rung] = trial.progress = Progress.from_json(event.data["progress"])
         trial.rungs[rung] = event.data["value"]
-        self.arrivals.setdefault((trial.study, trial.group, rung), []).append(trial.id)
+        if trial.study:
+            key = (trial.study, trial.point is not None, trial.group, rung)
+            trial.standings[rung] = self.arrivals.setdefault(key, Arrivals(self.mode)).add(trial.rungs[rung])
 
     def _on_rung(self, event: Event) -> None:
-        self._trial(event).decisions[event.data["rung"]] = Decision(event.data["decision"])
+        trial, data = self._trial(event), event.data
+        trial.decisions[data["rung"]] = Decision(data["decision"])
+        trial.kept[data["rung"]] = (data["kept"], data["reported"])
 
     def _on_paused(self, event: Event) -> None:
-        self._wait(self._trial(event))
+        trial = self._trial(event)
+        trial.spent = event.data["outcome"]["seconds"]
+        self._wait(trial)
 
     def _on_stopped(self, event: Event) -> None:
         self._end(event, "stopped")
@@ -231,32 +213,38 @@ class SearchState:
         trial = self._trial(event)
         trial.value = float(event.data["value"])
         self._end(event, "completed")
-        if trial.number is None:
+        if trial.point is None:
             return
         study = self.study(trial.study)
+        if trial.repeats is None:
+            signed = trial.value if self.mode == "min" else -trial.value
+            bisect.insort(study.ranked, (signed, trial.place, trial.id))
         best = self.trials[study.best].value if study.best is not None else None
         if best is None or self.is_better(trial.value, best):
             study.best = trial.id
             study.without_improvement = 0
-        else:
+        elif trial.number is not None:
             study.without_improvement += 1
 
     def _on_failed(self, event: Event) -> None:
         trial = self._trial(event)
         self._end(event, "failed")
-        if trial.kind == "infrastructure" and trial.number is not None:
+        if trial.kind == "infrastructure" and trial.point is not None:
             known = self.study(trial.study).known
-            key = configuration_key(trial.parameters)
+            key = configuration_key(trial.point)
             if known.get(key) == trial.id:
                 del known[key]
 
     def _on_refused(self, event: Event) -> None:
         trial = self._trial(event)
-        study = self.study(trial.study)
         self._end(event, "refused")
+        if trial.number is None:
+            return
+        study = self.study(trial.study)
         study.trained -= 1
-        study.refusals += 1
-        study.repeats += trial.kind == "repeat"
+        if not trial.enqueued:
+            study.refusals += 1
+            study.repeats += trial.kind == "repeat"
 
     def _on_ended(self, event: Event) -> None:
         self.study(event.data["study"]).ended = event.data["reason"]
@@ -264,10 +252,10 @@ class SearchState:
     def _on_closed(self, event: Event) -> None:
         self.finished = bool(event.data["finished"])
 
-    @staticmethod
-    def _wait(trial: TrialState) -> None:
+    def _wait(self, trial: TrialState) -> None:
         """It is to be started again: its process ended, or met a bug of ours that may be mended by now."""
         trial.state = "waiting"
+        self.open[trial.id] = None
         trial.ended_at = trial.kind = trial.reason = trial.log = None
 
     def _end(self, event: Event, state: str) -> None:
@@ -281,9 +269,15 @@ class SearchState:
         trial.repeats = data.get("repeats")
         if data.get("outcome") is not None:
             trial.outcome = Outcome.from_json(data["outcome"])
+        trial.spent = data.get("seconds") or 0.0
+        self.open.pop(trial.id)
         if trial.number is not None and state != "refused":
             study = self.study(trial.study)
             study.refusals = study.repeats = 0
+            study.gpu_seconds += trial.seconds * trial.gpus if trial.kind != "bug" else 0.0
+
+    def _open_trials(self) -> Iterator[TrialState]:
+        return (self.trials[name] for name in self.open)
 
     def _trial(self, event: Event) -> TrialState:
         return self.trials[_name(event)]

@@ -26,7 +26,7 @@ def reason_to_stop(
     hours = state.seconds(now) / 3600
     if stop.hours is not None and hours >= stop.hours:
         return f"stop.hours: {hours:.2f} hours"
-    gpu_hours = sum(trial.seconds * trial.gpus for trial in state.trials.values() if trial.study == study.name) / 3600
+    gpu_hours = state.gpu_hours(study.name)
     if stop.gpu_hours is not None and gpu_hours >= stop.gpu_hours:
         return f"stop.gpu_hours: {gpu_hours:.2f} GPU-hours"
     if stop.no_improvement is not None and study.without_improvement >= stop.no_improvement:

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from optuna.trial import FrozenTrial
-
 from sleep_tune.records import Event
 from sleep_tune.search.journal import Journal
-from sleep_tune.search.sampler import Sampler, frozen
+from sleep_tune.search.sampler import Sampler
 from sleep_tune.search.space import Parameter, Space, Stop, num_settings
 from sleep_tune.search.state import MAIN, SearchState, TrialState
 
@@ -49,7 +47,7 @@ class Studies:
     def __init__(self, space: Space, state: SearchState) -> None:
         self._state = state
         self._journal: Journal | None = None
-        self._ended: list[FrozenTrial] = []
+        self._ended: list[str] = []
         self._studies = {MAIN: _study(space, MAIN, None, space.parameters, space.stop)}
         for name, baseline in space.baselines.items():
             if baseline.trials is not None:
@@ -60,32 +58,32 @@ class Studies:
         return iter(self._studies.values())
 
     def apply(self, event: Event) -> None:
-        """Teach the sampler what an event says."""
+        """Teach the sampler what an event says, if its trial fits the present space."""
         if event.trial is None:
             return
         trial = self._state.trials[event.trial]
         study = self._studies.get(trial.study)
-        if study is None:
+        if study is None or trial.point is None:
             return
-        if event.event == "asked":
-            study.sampler.add(trial.id, trial.parameters)
-        elif trial.ended and trial.kind != "bug":  # which says nothing yet: it will be tried again
-            told = _tell(study.sampler, trial)
+        if event.event in ("asked", "adopted"):
+            study.sampler.add(trial.id, trial.point)
+        if trial.ended and trial.kind != "bug":  # which says nothing yet: it will be tried again
+            _tell(study.sampler, trial)
             if study.baseline is None:
-                self._copy(frozen(study.parameters, told))
+                self._ended.append(trial.id)
+                self._copy()
 
     def open_journal(self, path: Path, name: str, mode: str) -> None:
         """Write optuna.journal anew, and keep it up from now on."""
         self._journal = Journal(path, name=name, mode=mode)
-        for trial in self._ended:
-            self._journal.add(trial)
-        self._ended.clear()
+        self._copy()
 
-    def _copy(self, trial: FrozenTrial) -> None:
-        if self._journal is None:
-            self._ended.append(trial)
-        else:
-            self._journal.add(trial)
+    def _copy(self) -> None:
+        """Copy those that have ended since this was last done."""
+        if self._journal is not None:
+            for trial in self._ended:
+                self._journal.add(self._studies[MAIN].sampler.copy(trial))
+            self._ended.clear()
 
 
 def _study(space: Space, name: str, baseline: str | None, parameters: tuple[Parameter, ...], stop: Stop) -> Study:
@@ -99,14 +97,14 @@ def _study(space: Space, name: str, baseline: str | None, parameters: tuple[Para
     return Study(name, baseline, parameters, num_settings(parameters), stop, sampler)
 
 
-def _tell(sampler: Sampler, trial: TrialState) -> FrozenTrial:
+def _tell(sampler: Sampler, trial: TrialState) -> None:
     match trial.state, trial.kind:
         case "completed", _:
             assert trial.value is not None
-            return sampler.tell_completed(trial.id, trial.value)
+            sampler.tell_completed(trial.id, trial.value)
         case "stopped", _ if trial.repeats is None:
-            return sampler.tell_stopped(trial.id, trial.rungs)
+            sampler.tell_stopped(trial.id, trial.rungs)
         case ("refused", "repeat") | ("failed", "infrastructure") | ("stopped", _):
-            return sampler.tell_nothing(trial.id)
+            sampler.tell_nothing(trial.id)
         case _:
-            return sampler.tell_impossible(trial.id)
+            sampler.tell_impossible(trial.id)

@@ -8,9 +8,9 @@ import yaml
 
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import RunFolderError
-from sleep_tune.search.experiment import FILE, open_folder
+from sleep_tune.search.experiment import FILE, Experiment, changes, open_folder, update
 from sleep_tune.search.fake import TOY_CORPUS
-from sleep_tune.search.space import Choice, CorpusSummary, Parameter, Search
+from sleep_tune.search.space import Choice, CorpusSummary, Objective, Parameter, Search, Stop
 from tests.search.studies import BASE, study
 
 
@@ -29,13 +29,39 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
     open_folder(tmp_path, space, BASE, TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"search.seed is 1 there and 5 here"):
         open_folder(tmp_path, replace(space, search=Search(seed=5, startup=3)), BASE, TOY_CORPUS)
-    with pytest.raises(RunFolderError, match=r"parameters.sleep.folds.choice is \[5, 20\] there and \[5\] here"):
-        parameters = (*space.parameters[:2], Parameter("sleep.folds", Choice((5,))), *space.parameters[3:])
-        open_folder(tmp_path, replace(space, parameters=parameters), BASE, TOY_CORPUS)
+    with pytest.raises(RunFolderError, match=r"objective.mode is min there and max here"):
+        open_folder(tmp_path, replace(space, objective=Objective(mode="max")), BASE, TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"base.training.warmup is 0.05 there and 0.1 here"):
         open_folder(tmp_path, space, RunConfig(training=TrainingConfig(warmup=0.1)), TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"corpus.words is 100000 there and 7 here"):
         open_folder(tmp_path, space, BASE, CorpusSummary(words=7, samples=1_000))
+
+
+def test_what_may_change_is_told_and_written(tmp_path: Path) -> None:
+    space = study()
+    parameters = (*space.parameters[:2], Parameter("sleep.folds", Choice((5,))), *space.parameters[3:])
+    grown = replace(space, parameters=parameters, stop=Stop(trials=9), base={"sleep.folds": 10})
+    then = open_folder(tmp_path, space, BASE, TOY_CORPUS)
+    assert [str(change) for change in changes(then.space, grown)] == [
+        "parameters.sleep.folds.choice: [5, 20] -> [5]",
+        "stop.trials: 7 -> 9",
+    ]
+    update(tmp_path, then, grown, BASE, TOY_CORPUS)
+    now = Experiment(tmp_path)
+    assert changes(now.space, grown) == []
+    before = (tmp_path / FILE).stat().st_ino
+    update(tmp_path, now, grown, BASE, TOY_CORPUS)
+    assert (tmp_path / FILE).stat().st_ino == before
+
+
+def test_options_that_an_earlier_version_did_not_know_have_their_defaults(tmp_path: Path) -> None:
+    then = open_folder(tmp_path, study(), BASE, TOY_CORPUS)
+    written = yaml.safe_load((tmp_path / FILE).read_text())
+    del written["space"]["enqueue"], written["space"]["resources"]["disk_gb"], written["base"]["evaluation"]["rungs"]
+    (tmp_path / FILE).write_text(yaml.safe_dump(written))
+    again = open_folder(tmp_path, study(), BASE, TOY_CORPUS)
+    assert (again.space, again.base) == (then.space, then.base)
+    assert changes(written["space"], study()) == []
 
 
 def test_a_log_without_its_study(tmp_path: Path) -> None:

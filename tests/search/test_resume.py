@@ -15,8 +15,9 @@ from sleep_tune.records import Decision
 from sleep_tune.search.director import Director, Trial, Wait
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.memory import Memory
-from sleep_tune.search.space import Int, Parameter, Resources, Stop
+from sleep_tune.search.space import Int, Parameter, Resources, Search, Stop
 from tests.search.studies import (
+    BASE,
     BUDGET,
     WORKER,
     Killed,
@@ -82,7 +83,7 @@ def test_the_log_replayed_is_the_live_state_after_every_event(slots: int, random
         for _ in range(random.randint(1, 60)):
             step(live, running, slots, random)
         live._memory.close()
-        again = Memory(Path(folder) / "live", live.space, lambda: 0.0)
+        again = Memory(Path(folder) / "live", live.space, BASE, lambda: 0.0)
         assert again.state == live.state
         for mine, theirs in zip(again.studies, live._memory.studies, strict=True):
             number = live.state.study(mine.name).asks
@@ -128,8 +129,8 @@ def test_a_finished_search_is_not_touched_when_run_again(tmp_path: Path) -> None
 
 def test_a_folder_of_another_study_is_refused(tmp_path: Path) -> None:
     search(tmp_path / "x")
-    with pytest.raises(RunFolderError, match=r"stop.trials is 7 there and 9 here.*another name"):
-        open_search(tmp_path / "x", study(stop=Stop(trials=9)))
+    with pytest.raises(RunFolderError, match=r"search.seed is 1 there and 2 here.*another name"):
+        open_search(tmp_path / "x", study(search=Search(seed=2, startup=3)))
 
 
 def test_where_it_runs_may_change(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from sleep_tune.search.sampler import SAMPLERS, Sampler, frozen
+from sleep_tune.search.sampler import SAMPLERS, Sampler
 from sleep_tune.search.space import Choice, Int, LogUniform, Parameter, Uniform, Value
 
 PARAMETERS = (
@@ -127,7 +127,8 @@ def test_impossible_settings_are_avoided() -> None:
 def test_a_stop_at_a_nan_is_impossible() -> None:
     sampler = make()
     sampler.add("t", sampler.ask(0))
-    told = sampler.tell_stopped("t", {100: 1.0, 300: math.nan})
+    sampler.tell_stopped("t", {100: 1.0, 300: math.nan})
+    told = sampler.copy("t")
     assert told.state == TrialState.PRUNED
     assert list(told.intermediate_values) == [0]
 
@@ -135,7 +136,18 @@ def test_a_stop_at_a_nan_is_impossible() -> None:
 def test_ended_trials_are_copied_whole() -> None:
     sampler = make()
     sampler.add("t", chosen := sampler.ask(0))
-    copied = frozen(PARAMETERS, sampler.tell_stopped("t", {100: 1.0, 300: 0.5}))
+    sampler.tell_stopped("t", {100: 1.0, 300: 0.5})
+    copied = sampler.copy("t")
     assert copied.state == TrialState.PRUNED
     assert copied.params == chosen
     assert copied.intermediate_values == {100: 1.0, 300: 0.5}
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 50), FATES, st.sampled_from(sorted(SAMPLERS)))
+def test_what_is_given_is_kept_and_the_rest_proposed(number: int, fates: list[str], algorithm: str) -> None:
+    sampler = make(algorithm)
+    teach(sampler, [(sampler.ask(n, explore=True), fate) for n, fate in enumerate(fates)])
+    chosen = sampler.ask(number, fixed={"strategy": "strict", "folds": 40})
+    assert (chosen["strategy"], chosen["folds"]) == ("strict", 40)
+    assert chosen.keys() == {"strategy", "decay", "rate", "folds"}
