@@ -91,7 +91,6 @@ def train(folder: Path, config: "RunConfig") -> None:
             print(f"{folder} has ended already.")
             outcome = Outcome.from_json(ended)
         else:
-            run_folder.require_space(folder, run_folder.needed_bytes(config))
             print(f"{'Resuming' if resumed else 'Training'} in {folder} (log: {folder / run_folder.LOG})", flush=True)
             outcome = train_quietly(folder, config)
         print(summary(folder, config, outcome))

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from sleep_tune.errors import TrialFailure, UserError
+from sleep_tune.errors import Superseded, TrialFailure, UserError
 
 __all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "TERMINATED", "run", "say"]
 
@@ -20,8 +20,8 @@ def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Call `main` with the command line's arguments and return its exit code.
 
     A UserError becomes its message on standard error and 2 (a full disk too, wherever it was noticed), a TrialFailure
-    its message and 1, Ctrl-C 130, and a reader that closed the pipe (`--help | head`) 0. Everything else is our bug
-    and keeps its traceback.
+    or Superseded its message and 1, Ctrl-C 130, and a reader that closed the pipe (`--help | head`) 0. Everything else
+    is our bug and keeps its traceback.
     """
     try:
         code = main(arguments)
@@ -32,7 +32,7 @@ def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     except UserError as error:
         say(f"error: {error}")
         return MISTAKE
-    except TrialFailure as error:
+    except (TrialFailure, Superseded) as error:
         say(f"failed: {error}")
         return FAILED
     except BrokenPipeError:

@@ -2,12 +2,35 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["append_json_line", "read_json_lines", "sync_folder", "write_whole"]
+from sleep_tune.errors import DiskError
+
+__all__ = ["append_json_line", "read_json_lines", "require_space", "sync_folder", "sync_tree", "write_whole"]
+
+
+def require_space(folder: Path, num_bytes: int, what: str, remedy: str) -> None:
+    """Refuse before anything is written if `num_bytes` do not fit.
+
+    Args:
+        folder: exists, on the disk in question.
+        num_bytes: that will be written, with what is to be left to others.
+        what: is written, for the message.
+        remedy: what helps, besides making room.
+
+    Raises:
+        DiskError: says how much is needed and how much is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < num_bytes:
+        raise DiskError(
+            f"{folder} must have {num_bytes / 2**20:,.0f} MiB free for {what}; it has {free / 2**20:,.0f} MiB: "
+            f"free some, or {remedy}"
+        )
 
 
 def sync_folder(folder: Path) -> None:
@@ -17,6 +40,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make the content of every file below `folder` survive a power cut, before a rename says that they are whole."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    sync_folder(folder)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

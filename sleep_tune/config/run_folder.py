@@ -19,20 +19,24 @@ from typing import Any
 from sleep_tune.config.describe import to_yaml
 from sleep_tune.config.environment import environment
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.size import needed_bytes
 from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.config.yaml_file import read_yaml
-from sleep_tune.errors import DiskError, RunFolderError, UserError
-from sleep_tune.files import write_whole
+from sleep_tune.errors import RunFolderError, UserError
+from sleep_tune.files import require_space, write_whole
 
 __all__ = [
     "LOG",
+    "MODEL",
+    "WEIGHTS",
+    "WORD_CHECKPOINTS",
     "claimed",
     "locked",
-    "needed_bytes",
     "read_config",
     "read_outcome",
     "record",
-    "require_space",
+    "remove_weights",
+    "require_room",
     "write_outcome",
 ]
 
@@ -40,6 +44,10 @@ CONFIG, ENVIRONMENT, OUTCOME = "config.yaml", "environment.json", "outcome.json"
 LOCK, LOG = ".lock", "log.txt"
 METRICS = "metrics.jsonl"
 """Training's record: a folder that has it has been trained in."""
+
+MODEL, WORD_CHECKPOINTS = "model", "checkpoints"
+WEIGHTS = (MODEL, WORD_CHECKPOINTS)
+"""Folders that hold what was trained; without them a run that has ended is still on record."""
 
 IRRELEVANT = ("run.name", "run.dir", "data.cache_dir")
 """Options that say where things lie, and nothing of what is computed."""
@@ -162,28 +170,23 @@ def read_outcome(folder: Path) -> dict[str, Any] | None:
     return outcome
 
 
-def needed_bytes(config: RunConfig) -> int:
-    """Disk that a run writes, at most about: two checkpoints (weights and Adam's two moments) and the model, fp32."""
-    model, vocabulary = config.model, config.tokenizer.vocab_size
-    layer = 4 * model.hidden**2 + 2 * model.hidden * model.feed_forward
-    embeddings = (vocabulary + config.data.max_length) * model.hidden * (1 if model.tie_embeddings else 2)
-    parameters = model.layers * layer + embeddings
-    checkpoints = 2 if config.training.checkpoint_ratio else 0
-    return 4 * parameters * (3 * checkpoints + int(config.training.save_model)) + 32 * 2**20
-
-
-def require_space(folder: Path, needed: int) -> None:
+def require_room(folder: Path, config: RunConfig) -> None:
     """Refuse to start what the disk cannot hold.
 
     Raises:
-        DiskError: fewer than `needed` bytes are free where `folder` lies.
+        DiskError: too little is free where `folder` lies.
     """
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise DiskError(
-            f"{folder} must have about {needed / 1e6:,.0f} MB free for checkpoints and the model; "
-            f"got {free / 1e6:,.0f} MB (run.dir takes a path on another disk)"
-        )
+    require_space(folder, needed_bytes(config), "the run's checkpoints and models", "run.dir takes a path elsewhere")
+
+
+def remove_weights(folder: Path) -> None:
+    """Remove the models that a run has left, so that at no moment half of one passes for whole."""
+    for name in WEIGHTS:
+        leaving = folder / f".{name}.removed"
+        shutil.rmtree(leaving, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            (folder / name).rename(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
 
 
 def _forget(folder: Path, made: list[Path]) -> None:

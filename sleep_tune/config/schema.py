@@ -191,8 +191,23 @@ class TrainingConfig:
     checkpoint_ratio: float = option(
         0.1, "share of the budget between two checkpoints; 0 saves none on the way", low=0, high=1
     )
+    divergence_ratio: float | None = option(
+        0.05,
+        "share of the budget for which the losses of every phase must stay up to count as diverged; null: never",
+        above=0,
+        high=1,
+    )
+    divergence_level: float = option(
+        0.8,
+        "share of what the model has learned, beyond the frequencies of tokens, that is lost when losses are up",
+        above=0,
+        high=1,
+    )
     log_ratio: float = option(0.01, "share of the budget between two lines of losses in metrics.jsonl", above=0, high=1)
     save_model: bool = option(True, "write the model folder at the end")
+    word_checkpoints: bool = option(
+        False, "also write model folders checkpoints/chck_1M ... at the words seen that BabyLM's rules name"
+    )
     masking: MaskingConfig = field(default_factory=MaskingConfig)
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.errors import ConfigError, DiskError
-from sleep_tune.files import sync_folder
+from sleep_tune.files import require_space, sync_folder, sync_tree
 
-__all__ = ["cache_folder", "cached_folder", "content_key", "require_space"]
+__all__ = ["cache_folder", "cached_folder", "content_key", "require_cache_space"]
 
 HEADROOM_BYTES = 64 * 2**20
 """Space that is left to others on the disk."""
@@ -58,7 +58,7 @@ def cached_folder(cache: Path, key: str, make: Callable[[Path], None]) -> Path:
             try:
                 unfinished.chmod(0o755)
                 make(unfinished)
-                _sync_tree(unfinished)
+                sync_tree(unfinished)
                 unfinished.rename(folder)
             except BaseException:
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -67,18 +67,14 @@ def cached_folder(cache: Path, key: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def require_space(folder: Path, num_bytes: int) -> None:
-    """Refuse before anything is written if `num_bytes` do not fit.
+def require_cache_space(folder: Path, num_bytes: int) -> None:
+    """Refuse before anything is written if `num_bytes` do not fit into a folder that is being made.
 
     Raises:
         DiskError: says how much is needed and how much is free.
     """
-    free = shutil.disk_usage(folder).free
-    if free < num_bytes + HEADROOM_BYTES:
-        raise DiskError(
-            f"data.cache_dir: {folder.parent} must have {(num_bytes + HEADROOM_BYTES) / 2**20:,.0f} MiB free for the "
-            f"token cache; it has {free / 2**20:,.0f} MiB. Free some, or set data.cache_dir or SLEEP_TUNE_CACHE"
-        )
+    remedy = "set data.cache_dir or SLEEP_TUNE_CACHE to a folder elsewhere"
+    require_space(folder.parent, num_bytes + HEADROOM_BYTES, "the token cache", remedy)
 
 
 @contextmanager
@@ -106,12 +102,3 @@ def _explaining(cache: Path) -> Iterator[None]:
                 "data.cache_dir or SLEEP_TUNE_CACHE"
             ) from error
         raise
-
-
-def _sync_tree(folder: Path) -> None:
-    """Make the files' content survive a power cut, before the rename says that they are whole."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    sync_folder(folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sleep_tune.config.schema import DataConfig, TokenizerConfig
-from sleep_tune.data.cache import cache_folder, cached_folder, content_key, require_space
+from sleep_tune.data.cache import cache_folder, cached_folder, content_key, require_cache_space
 from sleep_tune.data.corpora import CORPORA
 from sleep_tune.data.documents import SPLITS, Document, RawCorpus
 from sleep_tune.data.packing import Rows, pack
@@ -91,7 +91,7 @@ def _make(
     training_text = [sentence for document in documents["train"] for sentence in document.sentences]
     built = recipe.build(training_text, folder / "tokenizer")
     rows = {split: _encode(documents[split], built, source_names, data) for split in SPLITS}
-    require_space(folder, sum(getattr(part, name).nbytes for part in rows.values() for name in ARRAYS))
+    require_cache_space(folder, sum(getattr(part, name).nbytes for part in rows.values() for name in ARRAYS))
     for split, part in rows.items():
         for name in ARRAYS:
             np.save(folder / f"{split}-{name}.npy", getattr(part, name))

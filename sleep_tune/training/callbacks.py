@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 
 from sleep_tune.errors import Diverged
 from sleep_tune.records import Decision, Report
-from sleep_tune.training.checkpoint import complete, remove_older
+from sleep_tune.training.checkpoint import complete, is_writer, remove_older
 from sleep_tune.training.course import Marks
 from sleep_tune.training.interrupts import Interrupts
 from sleep_tune.training.session import Session
@@ -49,7 +49,8 @@ class LossLines(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Write if a mark was passed. The one place that waits for the device to learn the loss."""
         if self._marks.passed():
-            self._write(kwargs["lr_scheduler"].get_last_lr()[0])
+            losses = self._write(kwargs["lr_scheduler"].get_last_lr()[0])
+            self._session.guard.watch(losses, self._session.course.words_seen)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -58,13 +59,15 @@ class LossLines(TrainerCallback):
         if self._session.meter.num_batches:
             self._write(kwargs["lr_scheduler"].get_last_lr()[0])
 
-    def _write(self, learning_rate: float) -> None:
+    def _write(self, learning_rate: float) -> dict[str, float]:
         """Write a line of losses; raise Diverged if they are not those of a model that learns."""
         session = self._session
+        session.require_current()
         for record in session.feed.stream.finished_sleeps():
             session.journal.write("sleep", asdict(record))
         losses = session.meter.take()
         session.journal.write("train", session.course.line() | losses | {"learning_rate": learning_rate})
+        return losses
 
 
 class Examiner:
@@ -86,6 +89,7 @@ class Examiner:
             Diverged: the loss on the split is NaN or infinite.
         """
         metrics = self._evaluate(model, split)
+        self._session.require_current()
         line = self._session.course.line() | {"split": split, "rung": rung, "metrics": metrics}
         self._session.journal.write("eval", line)
         for name, value in metrics.items():
@@ -95,14 +99,14 @@ class Examiner:
 
 
 class Rungs(TrainerCallback):
-    """Evaluates after the first update at or past each rung, reports, and stops the run if told so.
+    """Evaluates after the first update at or past each rung, reports, and stops or pauses the run if told so.
 
     Attributes:
-        stopped: whether the run was told to stop, here or in answer to a heartbeat.
+        told: what the run was told last, here or in answer to a heartbeat. Once it is not to go on, it does not.
     """
 
     def __init__(self, session: Session, examine: Examiner, report: Report, shares: tuple[float, ...]) -> None:
-        self.stopped = False
+        self.told = Decision.CONTINUE
         self._session = session
         self._examine = examine
         self._report = report
@@ -111,12 +115,17 @@ class Rungs(TrainerCallback):
         self._ahead = [rung for rung in rungs if rung > course.words_seen]
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Report the rungs that were passed, the lowest first."""
-        while self._ahead and self._ahead[0] <= self._session.course.words_seen and not self.stopped:
+        """Report the rungs that were passed, the lowest first; all of them, as a paused run goes on after them."""
+        while self._ahead and self._ahead[0] <= self._session.course.words_seen and self.told is not Decision.STOP:
             rung = self._ahead.pop(0)
-            self.stopped = self._decide(rung, self._examine(kwargs["model"], "dev", rung)) is Decision.STOP
-        if self.stopped:
-            control.should_training_stop = True
+            self.heed(self._decide(rung, self._examine(kwargs["model"], "dev", rung)), control)
+
+    def heed(self, decision: Decision, control: TrainerControl) -> None:
+        """Do what the run is told: stop, or save and end."""
+        if decision is not Decision.CONTINUE and self.told is not Decision.STOP:
+            self.told = decision
+        control.should_save = control.should_save or self.told is Decision.PAUSE
+        control.should_training_stop = control.should_training_stop or self.told is not Decision.CONTINUE
 
     def _decide(self, rung: int, metrics: dict[str, float]) -> Decision:
         """Report a rung from the leading process and tell every process the answer."""
@@ -126,36 +135,44 @@ class Rungs(TrainerCallback):
 
 
 class Heartbeat(TrainerCallback):
-    """Says where the run stands, at most once a second, and passes on whether it is told or asked to stop.
+    """Says where the run stands, at most once a second, and passes on what it is told or asked in answer.
 
-    Several processes agree on that only at the marks of the journal, since agreeing costs an exchange.
+    Several processes agree on that about once a second too, as agreeing costs an exchange: when, the leading one tells.
     """
 
-    def __init__(
-        self, session: Session, report: Report, rungs: Rungs, interrupts: Interrupts, log_ratio: float
-    ) -> None:
+    def __init__(self, session: Session, report: Report, rungs: Rungs, interrupts: Interrupts) -> None:
         self._session = session
         self._report = report
         self._rungs = rungs
         self._interrupts = interrupts
-        self._marks = Marks(session.course, log_ratio)
-        self._told = False
+        self._told = Decision.CONTINUE
         self._next = time.monotonic()
+        self._met = (session.course.updates, time.monotonic())
+        self._meeting = session.course.updates + 1
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Report if it is time; stop if told, save and stop if interrupted."""
+        """Report if it is time; stop or pause if told, save and stop if interrupted."""
         peers, latest = self._session.peers, self._session.meter.latest
         if peers.leads and time.monotonic() >= self._next:
             progress = self._session.course.progress(metrics={} if latest is None else {"loss": latest})
-            self._told |= self._report(progress) is Decision.STOP
+            decision = self._report(progress)
+            self._told = decision if decision is not Decision.CONTINUE else self._told
             self._next = time.monotonic() + HEARTBEAT_SECONDS
-        if peers.size > 1 and not self._marks.passed():
+        if self._session.course.updates < self._meeting:
             return
-        told, self._interrupts.caught = peers.first((self._told, self._interrupts.caught))
-        if told:
-            self._rungs.stopped = control.should_training_stop = True
-        elif self._interrupts.caught is not None:
+        agreed = peers.first((self._told, self._interrupts.caught, self._next_meeting()))
+        told, self._interrupts.caught, self._meeting = agreed
+        self._rungs.heed(told, control)
+        if self._interrupts.caught is not None and told is Decision.CONTINUE:
             control.should_save = control.should_training_stop = True
+
+    def _next_meeting(self) -> int:
+        """The update that comes about a second after this one, at the speed since the last meeting; alone, the next."""
+        updates, now = self._session.course.updates, time.monotonic()
+        (before, then), self._met = self._met, (updates, now)
+        if self._session.peers.size == 1:
+            return updates + 1
+        return updates + max(1, int((updates - before) / max(now - then, 1e-9) * HEARTBEAT_SECONDS))
 
 
 class Saver(TrainerCallback):
@@ -169,14 +186,18 @@ class Saver(TrainerCallback):
         """Ask for a checkpoint if a mark was passed, unless the run is over."""
         if self._marks.passed() and not control.should_training_stop:
             control.should_save = True
+        if control.should_save:
+            self._session.require_current()
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Add our states and mark the checkpoint complete, once every process has written its part."""
         session = self._session
+        session.require_current()
         session.feed.flush()
         ours = session.state()
         session.peers.wait()
         if session.peers.leads:
             folder = session.attempt / f"checkpoint-{state.global_step}"
             complete(folder, session.feed.stream.state_dict(), ours)
-            remove_older(folder)
+            if is_writer(session.attempt):  # else one that goes on from the checkpoint before has taken over by now
+                remove_older(folder)

@@ -1,14 +1,18 @@
 """Checkpoints of a run: what transformers writes, the stream's state, and a marker that is renamed into place last.
 
 transformers writes its files one by one under their final names, so a folder is complete only if it has our marker.
-Every start of a run writes to a new folder attempt-<n>: a process that outlives its search harms no later one.
-Knows nothing of what is in the states.
+Every start of a run is an attempt with a folder of its own, attempt-<n>. A later one takes the place of all before it:
+it takes away the file by which an attempt knows that it is the run's writer, and goes on from one checkpoint, which it
+puts on record. So what an older process, given up for dead, still writes is never read. Knows nothing of what is in
+the states.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +20,28 @@ from typing import Any
 
 import numpy as np
 
-from sleep_tune.files import sync_folder, write_whole
+from sleep_tune.config.run_folder import WEIGHTS
+from sleep_tune.files import sync_folder, sync_tree, write_whole
 
-__all__ = ["Checkpoint", "complete", "find_latest", "make_attempt", "remove_attempts", "remove_older"]
+__all__ = [
+    "Checkpoint",
+    "complete",
+    "find_latest",
+    "is_writer",
+    "make_attempt",
+    "remove_attempts",
+    "remove_older",
+    "remove_unfinished",
+    "start_from",
+]
 
 MARKER, STREAM = "complete.json", "stream.npz"
 ATTEMPT = re.compile(r"attempt-(\d+)")
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+WRITER = "writer"
+"""In an attempt's folder for as long as no later attempt has begun; names the process."""
+ORIGIN = "origin.json"
+"""In an attempt's folder: the checkpoint that it goes on from, relative to the run's folder; null at the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +69,48 @@ def complete(folder: Path, stream_state: Mapping[str, Any], state: Mapping[str, 
         state: JSON-able; comes back as `Checkpoint.state`.
     """
     np.savez(folder / STREAM, **stream_state)
-    for file in folder.iterdir():
-        with file.open("rb") as written:
-            os.fsync(written.fileno())
-    sync_folder(folder)
+    sync_tree(folder)
     write_whole(folder / MARKER, json.dumps(state) + "\n")
     sync_folder(folder.parent)
 
 
 def find_latest(run: Path) -> Checkpoint | None:
-    """The complete checkpoint with the most updates over all attempts; of equal ones, the last attempt's."""
-    found = [
-        (updates, attempt, folder)
-        for attempt, parent in _numbered(run, ATTEMPT)
-        for updates, folder in _numbered(parent, CHECKPOINT)
-        if (folder / MARKER).is_file()
-    ]
-    if not found:
-        return None
-    updates, _, folder = max(found)
-    return Checkpoint(folder, updates, json.loads((folder / MARKER).read_text(encoding="utf-8")))
+    """Where the run stands: the last attempt's furthest complete checkpoint, else the one that it went on from.
+
+    What attempts before it have written since is not looked at: the record of the run has gone on without them.
+    """
+    for _, attempt in reversed(_numbered(run, ATTEMPT)):
+        whole = [(updates, folder) for updates, folder in _numbered(attempt, CHECKPOINT) if (folder / MARKER).is_file()]
+        if whole:
+            return _read(whole[-1][1])
+        if (attempt / ORIGIN).is_file():
+            origin = json.loads((attempt / ORIGIN).read_text(encoding="utf-8"))
+            if origin is None or (run / origin / MARKER).is_file():
+                return None if origin is None else _read(run / origin)
+    return None
 
 
 def make_attempt(run: Path) -> Path:
-    """Make the next free attempt-<n>, from 1."""
-    number = max((number for number, _ in _numbered(run, ATTEMPT)), default=0) + 1
+    """Make the next free attempt-<n>, from 1, and take the run over from every attempt before it."""
+    earlier = _numbered(run, ATTEMPT)
+    number = max((number for number, _ in earlier), default=0) + 1
     folder = run / f"attempt-{number}"
     folder.mkdir(parents=True)
+    write_whole(folder / WRITER, f"process {os.getpid()} on {socket.gethostname()}\n")
+    for _, attempt in earlier:
+        (attempt / WRITER).unlink(missing_ok=True)
     return folder
+
+
+def start_from(attempt: Path, origin: Checkpoint | None) -> None:
+    """Put on record which checkpoint an attempt goes on from; None: it begins at the beginning."""
+    told = None if origin is None else str(origin.folder.relative_to(attempt.parent))
+    write_whole(attempt / ORIGIN, json.dumps(told) + "\n")
+
+
+def is_writer(attempt: Path) -> bool:
+    """Whether no later attempt has begun, and nobody has removed this one. Costs one look at a file's name."""
+    return (attempt / WRITER).exists()
 
 
 def remove_older(latest: Path) -> None:
@@ -95,23 +128,42 @@ def remove_older(latest: Path) -> None:
             _remove(folder)
 
 
+def remove_unfinished(attempt: Path) -> None:
+    """Remove what a superseded attempt was writing; its folder too, if transformers has made it anew.
+
+    Its complete checkpoints stay: a later attempt may have gone on from one of them.
+    """
+    for _, folder in _numbered(attempt, CHECKPOINT):
+        if not (folder / MARKER).is_file():
+            _remove(folder)
+    for name in WEIGHTS:
+        shutil.rmtree(attempt / name, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        attempt.rmdir()
+
+
 def remove_attempts(run: Path) -> None:
     """Remove every attempt of a run that is over."""
     for _, folder in _numbered(run, ATTEMPT):
         _remove(folder)
 
 
+def _read(folder: Path) -> Checkpoint:
+    updates = int(folder.name.removeprefix("checkpoint-"))
+    return Checkpoint(folder, updates, json.loads((folder / MARKER).read_text(encoding="utf-8")))
+
+
 def _remove(folder: Path) -> None:
-    """Remove a folder, its marker first, so that one half removed is not taken for complete.
+    """Remove a folder, first what makes it count, so that one half removed is not taken for whole.
 
     What cannot be removed stays: a process given up for dead may still be writing there.
     """
-    (folder / MARKER).unlink(missing_ok=True)
+    for name in (MARKER, WRITER, ORIGIN):
+        (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _numbered(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[int, Path]]:
-    """Sub-folders whose names match, with their numbers."""
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if match := name.fullmatch(path.name):
-            yield int(match[1]), path
+def _numbered(folder: Path, name: re.Pattern[str]) -> list[tuple[int, Path]]:
+    """Sub-folders whose names match, in the order of their numbers."""
+    found: Iterator[Path] = folder.iterdir() if folder.is_dir() else iter(())
+    return sorted((int(match[1]), path) for path in found if (match := name.fullmatch(path.name)))

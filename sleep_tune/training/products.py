@@ -6,27 +6,33 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from sleep_tune.files import write_whole
+from sleep_tune.files import sync_folder, sync_tree, write_whole
 from sleep_tune.records import Progress
 
-__all__ = ["read_evaluation", "write_evaluation", "write_model"]
+__all__ = ["publish", "read_evaluation", "write_evaluation", "write_model"]
 
 
-def write_model(run: Path, model: PreTrainedModel, tokenizer: Path) -> None:
-    """Write run/model, which AutoModelForMaskedLM and AutoTokenizer open by themselves.
+def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
+    """Write a folder that AutoModelForMaskedLM and AutoTokenizer open by themselves.
 
     Args:
-        run: the run's folder.
+        folder: in the attempt's, which nobody else writes to; emptied first.
         model: in any dtype, on any device.
         tokenizer: folder of the tokenizer's files, copied as they are.
     """
-    final, made = run / "model", run / ".model"
-    shutil.rmtree(made, ignore_errors=True)
-    model.save_pretrained(made)
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
     for file in tokenizer.iterdir():
-        shutil.copyfile(file, made / file.name)
+        shutil.copyfile(file, folder / file.name)
+    sync_tree(folder)
+
+
+def publish(made: Path, final: Path) -> None:
+    """Move what is whole to where it is looked for, in place of what is there."""
+    final.parent.mkdir(exist_ok=True)
     shutil.rmtree(final, ignore_errors=True)
     made.rename(final)
+    sync_folder(final.parent)
 
 
 def write_evaluation(run: Path, split: str, progress: Progress) -> None:

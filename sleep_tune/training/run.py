@@ -1,37 +1,41 @@
 """Train one configuration: the whole life of a run in its folder. Knows no search.
 
-In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; model/ (opened by AutoModelForMaskedLM and
-AutoTokenizer), eval/<split>.json and outcome.json at its end.
+In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; checkpoints/chck_<n>M if asked for; model/
+(opened by AutoModelForMaskedLM and AutoTokenizer), eval/<split>.json and outcome.json at its end.
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from sleep_tune.config.run_folder import needed_bytes, read_outcome, require_space, write_outcome
+from sleep_tune.config.run_folder import MODEL, read_outcome, require_room, write_outcome
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.prepare import Corpus, prepare
-from sleep_tune.errors import ConfigError
+from sleep_tune.errors import ConfigError, Superseded
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.model import build_model, count_flops, sparse_forward
-from sleep_tune.records import Outcome, Report
+from sleep_tune.records import Decision, Outcome, Report
 from sleep_tune.training.callbacks import Evaluate, Examiner, Heartbeat, LossLines, Rungs, Saver, Updates
-from sleep_tune.training.checkpoint import remove_attempts
+from sleep_tune.training.checkpoint import remove_attempts, remove_unfinished
 from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout
-from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
 from sleep_tune.training.interrupts import Interrupts, caught_interrupts
 from sleep_tune.training.peers import find_peers
-from sleep_tune.training.products import read_evaluation, write_evaluation, write_model
+from sleep_tune.training.products import publish, read_evaluation, write_evaluation, write_model
 from sleep_tune.training.progress_bar import ProgressBar
 from sleep_tune.training.schedules import SCHEDULES
 from sleep_tune.training.session import Session, open_session, open_stream
-from sleep_tune.training.surroundings import quiet_libraries, undistracted, using_threads
+from sleep_tune.training.surroundings import at_home
 from sleep_tune.training.trainer import RandomStream, SleepTrainer
+from sleep_tune.training.word_checkpoints import WordCheckpoints, word_marks
 
 __all__ = ["train"]
+
+STATES = {Decision.CONTINUE: "completed", Decision.STOP: "stopped", Decision.PAUSE: "paused"}
+"""What a run was told last -> how it ended."""
 
 
 def train(
@@ -55,10 +59,12 @@ def train(
         evaluate: what measures the model; the evaluation layer's own unless given.
 
     Returns:
-        How the run ended: its budget spent, or told to stop. Within a group of processes, the same for each.
+        How the run ended: its budget spent, or told to stop or to pause (its checkpoint then stays). Within a group
+        of processes, the same for each.
 
     Raises:
         Diverged: the loss became NaN, infinite or exploded.
+        Superseded: a later attempt at the run has begun; this one has written nothing since.
         OutOfMemory: the device is too small.
         UserError: the budget, the device or the disk cannot hold what was asked for.
         KeyboardInterrupt: Ctrl-C, after a checkpoint (with `show_progress`).
@@ -79,6 +85,38 @@ def train(
         evaluate = Evaluator(corpus, config.evaluation, config.data.seed)
     device = choose_device(config.training, peers)
     stream = open_stream(config, corpus, peers)
+    marks = word_marks(stream.plan.budget_words) if config.training.word_checkpoints else ()
+    with at_home(folder, config.training.threads, peers):
+        folder.mkdir(parents=True, exist_ok=True)
+        require_room(folder, config)
+        session = open_session(config, folder, stream, corpus, device, peers)
+        with session.journal, _left_to_others(session):
+            words, examine = WordCheckpoints(session, corpus.tokenizer_dir, marks), Examiner(session, evaluate)
+            return _train(config, session, corpus, words, examine, report, show_progress=show_progress)
+
+
+@contextmanager
+def _left_to_others(session: Session) -> Iterator[None]:
+    """Clear away what an attempt had begun to write when it learnt that a later one has taken over."""
+    try:
+        yield
+    except Superseded:
+        if session.peers.leads:
+            remove_unfinished(session.attempt)
+        raise
+
+
+def _train(
+    config: RunConfig,
+    session: Session,
+    corpus: Corpus,
+    words: WordCheckpoints,
+    examine: Examiner,
+    report: Report,
+    *,
+    show_progress: bool,
+) -> Outcome:
+    """Spend the budget, and leave behind what the run's end calls for."""
     model = build_model(
         config.model,
         vocab_size=corpus.train.vocab_size,
@@ -86,44 +124,39 @@ def train(
         special=corpus.train.special,
         seed=config.training.seed,
     )
-    with ExitStack() as stack:
-        stack.enter_context(translated_failures(folder))
-        folder.mkdir(parents=True, exist_ok=True)
-        require_space(folder, needed_bytes(config))
-        stack.enter_context(quiet_libraries())
-        stack.enter_context(undistracted(peers))
-        stack.enter_context(using_threads(config.training.threads))
-        session = open_session(config, folder, stream, corpus, device, peers)
-        stack.enter_context(session.journal)
-        examine = Examiner(session, evaluate)
-        with caught_interrupts(show_progress) as interrupts:
-            stopped = _spend_budget(config, session, model, examine, report, interrupts, show_progress=show_progress)
-            interrupts.end()
-        if not stopped and config.training.save_model and peers.leads:
-            write_model(folder, model, corpus.tokenizer_dir)
-        metrics = {} if stopped else _examine_at_end(config, session, model, examine, report)
-        outcome = _outcome(session, model, corpus, metrics, state="stopped" if stopped else "completed")
-        if peers.leads:
-            if not stopped:
-                write_outcome(folder, outcome.to_json())
-            remove_attempts(folder)
-        return outcome
+    with caught_interrupts(show_progress) as interrupts:
+        told = _spend_budget(config, session, model, words, examine, report, interrupts, show_progress=show_progress)
+        interrupts.end()
+    metrics: dict[str, float] = {}
+    if told is Decision.CONTINUE:
+        words.finish(model)
+        if config.training.save_model:
+            _leave_model(session, model, corpus)
+        metrics = _examine_at_end(config, session, model, examine, report)
+    outcome = _outcome(session, model, corpus, metrics, state=STATES[told])
+    session.require_current()
+    if session.peers.leads and told is Decision.CONTINUE:
+        write_outcome(session.run, outcome.to_json())
+    if session.peers.leads and told is not Decision.PAUSE:
+        remove_attempts(session.run)
+    return outcome
 
 
 def _spend_budget(
     config: RunConfig,
     session: Session,
     model: PreTrainedModel,
+    words: WordCheckpoints,
     examine: Examiner,
     report: Report,
     interrupts: Interrupts,
     *,
     show_progress: bool,
-) -> bool:
-    """Train until the budget is spent, the run is told to stop, or it is interrupted.
+) -> Decision:
+    """Train until the budget is spent, the run is told to stop or to pause, or it is interrupted.
 
     Returns:
-        Whether it was told to stop.
+        What it was told: to go on, if the budget is spent or it was interrupted.
     """
     training, peers = config.training, session.peers
     rungs = Rungs(session, examine, report, config.evaluation.rungs)
@@ -150,14 +183,25 @@ def _spend_budget(
             callbacks=[
                 Updates(session),
                 LossLines(session, training.log_ratio),
+                words,
                 rungs,
-                Heartbeat(session, report, rungs, interrupts, training.log_ratio),
+                Heartbeat(session, report, rungs, interrupts),
                 Saver(session, training.checkpoint_ratio),
                 *bar,
             ],
         )
         trainer.train(resume_from_checkpoint=str(session.checkpoint.folder) if session.checkpoint else None)
-    return rungs.stopped
+    return rungs.told
+
+
+def _leave_model(session: Session, model: PreTrainedModel, corpus: Corpus) -> None:
+    """Leave the model in run/model, made where no other attempt writes."""
+    made = session.attempt / MODEL
+    if session.peers.leads:
+        write_model(made, model, corpus.tokenizer_dir)
+    session.require_current()
+    if session.peers.leads:
+        publish(made, session.run / MODEL)
 
 
 def _examine_at_end(

@@ -3,20 +3,22 @@
 Knows no trainer and no report.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.errors import RunFolderError
+from sleep_tune.errors import RunFolderError, Superseded
 from sleep_tune.sleep.budget import plan_budget
 from sleep_tune.sleep.stream import Replay, SleepStream
-from sleep_tune.training.checkpoint import Checkpoint, find_latest, make_attempt
+from sleep_tune.training.checkpoint import Checkpoint, find_latest, is_writer, make_attempt, start_from
 from sleep_tune.training.course import Course
 from sleep_tune.training.feed import Feed
+from sleep_tune.training.guard import Guard, unigram_entropy
 from sleep_tune.training.journal import Journal
 from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.peers import Peers
@@ -40,6 +42,7 @@ class Session:
     peers: Peers
     feed: Feed
     meter: LossMeter
+    guard: Guard
     course: Course
     journal: Journal
 
@@ -52,7 +55,19 @@ class Session:
             "num_tokens": self.feed.num_tokens,
             "num_predicted": self.feed.num_predicted,
             "meter": self.meter.state_dict(),
+            "guard": self.guard.state_dict(),
         }
+
+    def require_current(self) -> None:
+        """Go on only if no later attempt has begun. Asked before every write, by every process at once.
+
+        Raises:
+            Superseded: this process has been given up for dead, and another one trains the run.
+        """
+        if not self.peers.first(self.peers.leads and is_writer(self.attempt)):
+            raise Superseded(
+                f"{self.attempt} writes nothing more: another attempt at the run has begun, or it was ended"
+            )
 
 
 def open_stream(config: RunConfig, corpus: Corpus, peers: Peers) -> SleepStream:
@@ -95,8 +110,7 @@ def open_session(
     Raises:
         RunFolderError: the checkpoint is of another corpus, or of another number of processes.
     """
-    checkpoint: Checkpoint | None
-    checkpoint = peers.first(find_latest(run) if peers.leads else None)
+    attempt, checkpoint = peers.first(_begin(run) if peers.leads else None)
     state = checkpoint.state if checkpoint else {}
     identity = {"corpus": corpus.key, "processes": peers.size}
     if checkpoint is not None:
@@ -105,13 +119,32 @@ def open_session(
     training = config.training
     feed = Feed(stream, corpus.train, training.masking, seed=training.seed, device=device, peers=peers)
     meter = LossMeter(corpus.train.vocab_size, peers, device)
+    guard = _guard(training, stream, corpus)
     if checkpoint is not None:
         feed.num_tokens, feed.num_predicted = state["num_tokens"], state["num_predicted"]
         meter.load_state_dict(state["meter"])
+        guard.load_state_dict(state["guard"])
     course = Course(feed, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
-    attempt = peers.first(make_attempt(run) if peers.leads else None)
     journal = Journal(run / "metrics.jsonl", keep=state.get("journal_bytes", 0), writes=peers.leads)
-    return Session(run, attempt, checkpoint, identity, device, peers, feed, meter, course, journal)
+    return Session(run, attempt, checkpoint, identity, device, peers, feed, meter, guard, course, journal)
+
+
+def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> Guard:
+    ratio, special = training.divergence_ratio, corpus.train.special
+    return Guard(
+        level=training.divergence_level,
+        patience=math.inf if ratio is None else ratio * stream.plan.budget_words,
+        entropy=unigram_entropy(corpus.train.tokens, (special.start, special.pad, special.mask)),
+        vocab_size=corpus.train.vocab_size,
+    )
+
+
+def _begin(run: Path) -> tuple[Path, Checkpoint | None]:
+    """A new attempt's folder, and what it goes on from. In this order: only then is what was found there to stay."""
+    attempt = make_attempt(run)
+    checkpoint = find_latest(run)
+    start_from(attempt, checkpoint)
+    return attempt, checkpoint
 
 
 def _check(run: Path, checkpoint: Checkpoint, identity: Mapping[str, object]) -> None:

@@ -1,12 +1,13 @@
 """A run's folder belongs to one configuration and, while it is written, to one process."""
 
-import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -125,15 +126,21 @@ def test_the_outcome_is_read_back(tmp_path: Path) -> None:
         run_folder.read_outcome(tmp_path)
 
 
-def test_a_disk_too_full_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    run_folder.require_space(tmp_path, 1)
-    with pytest.raises(DiskError, match=r"must have about 1,000,000,000,000 MB free.*got .* MB"):
-        run_folder.require_space(tmp_path, 10**18)
+def test_a_disk_too_full_is_refused_before_anything_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = compose(["model=small"])
+    run_folder.require_room(tmp_path, config)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**8))
+    told = (
+        r"must have [\d,]+ MiB free for the run's checkpoints and models; it has 95 MiB: free some, or run\.dir takes"
+    )
+    with pytest.raises(DiskError, match=told):
+        run_folder.require_room(tmp_path, config)
 
 
-def test_the_need_of_disk_follows_the_model() -> None:
-    """The small model has 13 million parameters: 2 checkpoints x 3 x 4 bytes, and the model."""
-    small = compose(["model=small"])
-    assert 300e6 < run_folder.needed_bytes(small) < 500e6
-    bare = dataclasses.replace(small.training, checkpoint_ratio=0.0, save_model=False)
-    assert run_folder.needed_bytes(dataclasses.replace(small, training=bare)) < 50e6
+def test_weights_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("model", "checkpoints/chck_1M", ".model.removed", "eval"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "file").write_text("x")
+    run_folder.remove_weights(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["eval"]
+    run_folder.remove_weights(tmp_path)

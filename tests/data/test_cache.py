@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.data.cache import cache_folder, cached_folder, content_key, require_space
+from sleep_tune.data.cache import cache_folder, cached_folder, content_key, require_cache_space
 from sleep_tune.errors import ConfigError, DiskError
 
 MAKER = """
@@ -87,10 +87,12 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(DiskError, match=r"data\.cache_dir: .* must have 953,674,380 MiB free .* it has [\d,]+ MiB"):
-        cached_folder(tmp_path, "key", lambda folder: require_space(folder, 10**15))
+    with pytest.raises(
+        DiskError, match=r"must have 953,674,380 MiB free for the token cache; it has [\d,]+ MiB: .* data\.cache_dir"
+    ):
+        cached_folder(tmp_path, "key", lambda folder: require_cache_space(folder, 10**15))
     assert [path.name for path in tmp_path.iterdir()] == ["key.lock"]
-    require_space(tmp_path, 1)
+    require_cache_space(tmp_path / "new", 1)
 
 
 def write_to_full_disk(folder: Path) -> None:

@@ -20,7 +20,7 @@ from sleep_tune.config.schema import (
     TokenizerConfig,
     TrainingConfig,
 )
-from sleep_tune.records import Decision, Progress
+from sleep_tune.records import Decision, Outcome, Progress
 
 DATA = DataConfig(sentences=500, max_length=32)
 TOKENIZER = TokenizerConfig(vocab_size=512)
@@ -55,6 +55,12 @@ def weigh(model: PreTrainedModel, split: str) -> dict[str, float]:
     prefix = {"dev": "eval", "test": "test"}[split]
     with torch.no_grad():
         return {f"{prefix}/nll": float(sum(parameter.double().norm() for parameter in model.parameters()))}
+
+
+def same_outcome(one: Outcome, other: Outcome) -> bool:
+    """Whether two outcomes are equal but for the seconds."""
+    fixed = ("state", "words_seen", "updates", "flops", "device", "metrics")
+    return all(getattr(one, name) == getattr(other, name) for name in fixed)
 
 
 def read_lines(folder: Path, kind: str | None = None) -> list[dict[str, Any]]:

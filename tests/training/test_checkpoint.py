@@ -5,7 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sleep_tune.training.checkpoint import complete, find_latest, make_attempt, remove_attempts, remove_older
+from sleep_tune.training.checkpoint import (
+    complete,
+    find_latest,
+    is_writer,
+    make_attempt,
+    remove_attempts,
+    remove_older,
+    remove_unfinished,
+    start_from,
+)
 
 
 def write(attempt: Path, updates: int, *, whole: bool = True) -> Path:
@@ -36,21 +45,70 @@ def test_a_folder_without_a_marker_is_none(tmp_path: Path) -> None:
     assert latest.updates == 5
 
 
-def test_the_furthest_of_all_attempts_is_taken(tmp_path: Path) -> None:
-    """An attempt that was resumed from 8 and died before its first checkpoint must not send the run back to 4."""
-    write(make_attempt(tmp_path), 8)
-    write(make_attempt(tmp_path), 4)
+def test_the_furthest_by_number_is_taken(tmp_path: Path) -> None:
+    attempt = make_attempt(tmp_path)
+    write(attempt, 9)
+    furthest = write(attempt, 10)
     latest = find_latest(tmp_path)
     assert latest is not None
-    assert latest.updates == 8
+    assert latest.folder == furthest
 
 
-def test_of_equal_ones_the_last_attempts_is_taken(tmp_path: Path) -> None:
-    write(make_attempt(tmp_path), 8)
-    later = write(make_attempt(tmp_path), 8)
+def test_an_attempt_that_died_before_its_first_checkpoint_sends_the_run_back_to_its_origin(tmp_path: Path) -> None:
+    """What an older attempt, given up for dead, completed since is not of the run that the later one went on with."""
+    first = make_attempt(tmp_path)
+    origin = write(first, 4)
+    second = make_attempt(tmp_path)
+    start_from(second, find_latest(tmp_path))
+    write(first, 8)
+    make_attempt(tmp_path)  # died before it knew where from
     latest = find_latest(tmp_path)
     assert latest is not None
-    assert latest.folder == later
+    assert latest.folder == origin
+    write(second, 6)
+    latest = find_latest(tmp_path)
+    assert latest is not None
+    assert latest.updates == 6
+
+
+def test_an_attempt_that_began_at_the_beginning_sends_the_run_back_there(tmp_path: Path) -> None:
+    first = make_attempt(tmp_path)
+    start_from(make_attempt(tmp_path), None)
+    write(first, 8)
+    assert find_latest(tmp_path) is None
+
+
+def test_an_origin_that_was_removed_is_none(tmp_path: Path) -> None:
+    first = make_attempt(tmp_path)
+    origin = write(first, 4)
+    start_from(make_attempt(tmp_path), find_latest(tmp_path))
+    (origin / "complete.json").unlink()
+    write(first, 2)
+    latest = find_latest(tmp_path)
+    assert latest is not None
+    assert latest.updates == 2
+
+
+def test_one_attempt_writes_at_a_time(tmp_path: Path) -> None:
+    first = make_attempt(tmp_path)
+    assert is_writer(first)
+    second = make_attempt(tmp_path)
+    assert not is_writer(first)
+    assert is_writer(second)
+    remove_attempts(tmp_path)
+    assert not is_writer(second)
+
+
+def test_what_was_being_written_is_removed_and_complete_checkpoints_stay(tmp_path: Path) -> None:
+    attempt = tmp_path / "attempt-1"
+    write(attempt, 3, whole=False)
+    (attempt / "model").mkdir()
+    remove_unfinished(attempt)
+    assert not attempt.exists()
+    kept = write(attempt, 3)
+    write(attempt, 5, whole=False)
+    remove_unfinished(attempt)
+    assert list(attempt.iterdir()) == [kept]
 
 
 @pytest.mark.parametrize("name", ["attempt-x", "checkpoint-3", "attempt-1/checkpoint-old"])
@@ -73,7 +131,7 @@ def test_older_ones_are_removed_and_later_attempts_left_alone(tmp_path: Path) ->
     kept = write(second, 3)
     write(third, 4)
     remove_older(kept)
-    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*"))
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/checkpoint-*"))
     assert left == ["attempt-2/checkpoint-3", "attempt-3/checkpoint-4"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.data.prepare import Corpus
+from sleep_tune.training.checkpoint import find_latest
 from sleep_tune.training.peers import Peers, find_peers
 from sleep_tune.training.run import train
 from tests.training.runs import go_on, make_config, read_lines, weigh
@@ -22,7 +23,7 @@ from tests.training.runs import make_config, weigh
 
 folder, rank, cut, accumulation = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-os.environ["MASTER_PORT"] = sys.argv[5]
+os.environ["MASTER_PORT"], pause = sys.argv[5:7]
 dist.init_process_group("gloo")
 
 def report(progress):
@@ -30,13 +31,14 @@ def report(progress):
     stop = progress.rung is not None and progress.rung >= cut * progress.budget_words
     if stop and cut < 1:
         raise KeyError("cut")
-    return Decision.CONTINUE
+    is_beat = progress.rung is None
+    return Decision.PAUSE if pause == ("beat" if is_beat else "rung") else Decision.CONTINUE
 
 config = make_config(folder, rungs=(0.5,), batch_size=4, accumulation=accumulation)
 config.model.dropout = config.model.attention_dropout = 0.0
 try:
     outcome = train(config, report, evaluate=weigh)
-    assert outcome.state == "completed"
+    assert outcome.state == ("completed" if pause == "never" else "paused")
     dist.destroy_process_group()
 except KeyError:
     os._exit(9)
@@ -47,11 +49,11 @@ except Exception:
 """
 
 
-def run_pair(folder: Path, *, cut: float = 1.0, accumulation: int = 1) -> list[int]:
+def run_pair(folder: Path, *, cut: float = 1.0, accumulation: int = 1, pause: str = "never") -> list[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    arguments = [[str(folder), str(rank), str(cut), str(accumulation), port] for rank in (0, 1)]
+    arguments = [[str(folder), str(rank), str(cut), str(accumulation), port, pause] for rank in (0, 1)]
     root = Path(__file__).parents[2]
     pair = [subprocess.Popen([sys.executable, "-c", RANK, *rest], cwd=root) for rest in arguments]
     return [process.wait(timeout=240) for process in pair]
@@ -93,3 +95,18 @@ def test_two_processes_go_on_where_they_were_cut(corpus: Corpus, tmp_path: Path)
     assert run_pair(tmp_path / "cut") == [0, 0]
     assert run_pair(tmp_path / "whole") == [0, 0]
     assert read_lines(tmp_path / "cut", "train") == read_lines(tmp_path / "whole", "train")
+
+
+@pytest.mark.slow
+def test_two_processes_pause_together(corpus: Corpus, tmp_path: Path) -> None:
+    """At a rung, and at a heartbeat that only the leading one hears of; each ends after the same update."""
+    assert run_pair(tmp_path / "paused", pause="rung") == [0, 0]
+    at_rung = find_latest(tmp_path / "paused")
+    assert run_pair(tmp_path / "paused", pause="beat") == [0, 0]
+    at_beat = find_latest(tmp_path / "paused")
+    assert at_rung is not None
+    assert at_beat is not None
+    assert at_beat.updates == at_rung.updates + 1
+    assert run_pair(tmp_path / "paused") == [0, 0]
+    assert run_pair(tmp_path / "whole") == [0, 0]
+    assert read_lines(tmp_path / "paused", "train") == read_lines(tmp_path / "whole", "train")

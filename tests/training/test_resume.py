@@ -21,7 +21,7 @@ from sleep_tune.training.checkpoint import find_latest
 from sleep_tune.training.peers import Peers
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_stream
-from tests.training.runs import go_on, make_config, read_lines, weigh
+from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
 
 SHARES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 
@@ -41,11 +41,6 @@ def cut_at(share: float) -> Callable[[Progress], Decision]:
 
 def run(config: RunConfig, corpus: Corpus) -> Outcome:
     return train(config, go_on, corpus=corpus, evaluate=weigh)
-
-
-def same_outcome(one: Outcome, other: Outcome) -> bool:
-    fixed = ("state", "words_seen", "updates", "flops", "device", "metrics")
-    return all(getattr(one, name) == getattr(other, name) for name in fixed)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,34 @@
+"""Sizes told from the configuration are about those of the model."""
+
+import dataclasses
+
+import pytest
+
+from sleep_tune.config.load import compose
+from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes, num_weights
+from sleep_tune.model import build_model
+from sleep_tune.sleep.samples import SpecialTokens
+
+
+@pytest.mark.parametrize("size", ["tiny", "small"])
+def test_weights_are_about_those_of_the_model(size: str) -> None:
+    base = compose([f"model={size}"])
+    special = SpecialTokens(start=0, separator=1, pad=2, mask=3)
+    vocabulary, length = base.tokenizer.vocab_size, base.data.max_length
+    model = build_model(base.model, vocab_size=vocabulary, max_length=length, special=special, seed=0)
+    assert num_weights(base) == pytest.approx(sum(weights.numel() for weights in model.parameters()), rel=0.05)
+
+
+def test_the_need_of_disk_follows_the_model() -> None:
+    """The small model has 13 million parameters: 2 checkpoints x 3 x 4 bytes, and the model."""
+    small = compose(["model=small"])
+    assert 300e6 < needed_bytes(small) < 500e6
+    bare = dataclasses.replace(small.training, checkpoint_ratio=0.0, save_model=False)
+    assert needed_bytes(dataclasses.replace(small, training=bare)) < 50e6
+    assert checkpoint_bytes(small) == 3 * model_bytes(small)
+
+
+def test_word_checkpoints_need_their_room() -> None:
+    small = compose(["model=small"])
+    many = compose(["model=small", "training.word_checkpoints=true"])
+    assert needed_bytes(many) - needed_bytes(small) == 19 * model_bytes(small)
