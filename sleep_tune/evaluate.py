@@ -8,17 +8,20 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sleep_tune import cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rich.progress import Progress
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from sleep_tune.evaluation.suite import TaskScores
+    from sleep_tune.evaluation.reading import Surprisal
+    from sleep_tune.evaluation.suite import TaskScores, TooLong
 
 HELP = """\
 Score a language model on the zero-shot tasks of the BabyLM challenge, as its 2025 pipeline does: the same choices, the
@@ -36,6 +39,7 @@ for each task, under the official names; what is there is scored:
   entity_tracking_fast, entity_tracking     what a box holds, of five  % of items
   comps                                     a property of two things   % of items
   wug_adj_nominalization, wug_past_tense    made-up words              Spearman's rho with people, x 100
+  reading                                   reading times              % of the variance left, of two kinds
   zorro                                     minimal pairs              % of pairs; not BabyLM's
 
 A text's score is the sum of its tokens' log-probabilities, without normalisation, each token masked in turn where the
@@ -43,10 +47,12 @@ back end masks. Ties go to the first option, which is right: a model that scores
 
 Written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/:
   <task>/<folder>/predictions.json, best_temperature_report.txt   the official files
+  reading/predictions.json, report.txt                            the same of reading times
   scores.json                                                     all scores, by group, and the warnings
   items.parquet                                                   every item: option scores, choice, margin
 """
 
+READING = "reading"
 BACKENDS = ("auto", "mlm", "mntp", "causal")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -107,58 +113,112 @@ def _positive(text: str) -> int:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Score the model on the tasks found, write the files, print the table and the warnings."""
-    from sleep_tune.errors import DataError
-    from sleep_tune.evaluation import backends, cautions, official, positions, record
-    from sleep_tune.evaluation.suite import Suite, find_folders
-    from sleep_tune.evaluation.tasks import TASKS
+    from sleep_tune.babylm import FOLDERS
+    from sleep_tune.evaluation import backends, cautions, positions
+    from sleep_tune.evaluation.official import backend_folder
+    from sleep_tune.evaluation.suite import find_folders
+    from sleep_tune.names import TASKS
 
-    folders = find_folders(options.data, TASKS, options.tasks)
+    folders = find_folders(options.data, [name for name in FOLDERS if name in TASKS], options.tasks)
     backend = backends.backend_of(options.model, options.backend)
+    device = _device(options.device)
+    precision = _precision(options.dtype, device)
     trust = {"trust_remote_code": options.trust_remote_code}
     model = backends.load_model(options.model, backend, **trust)
     tokenizer = backends.load_tokenizer(options.model, backend, model, **trust)
-    device = _device(options.device)
-    precision = _precision(options.dtype, device)
     model.to(device)  # type: ignore[arg-type]
-    with _progress() as progress:
-        reading = progress.add_task("reading", total=None)
-        suite = Suite(
-            folders,
-            tokenizer,
-            backend=backend,
-            batch_tokens=options.batch_tokens,
-            positions=positions.readable_positions(model),
-        )
-        if not suite.names:
-            raise DataError(
-                f"{options.model} must read the texts of at least one task; it has "
-                f"{positions.readable_positions(model)} positions, and "
-                + ", ".join(f"{one.name} has a text of {one.longest} tokens" for one in suite.too_long)
-            )
-        progress.remove_task(reading)
-        scoring = progress.add_task(f"{len(suite.names)} tasks", total=suite.num_tokens)
-        results = suite.score(model, lambda tokens: progress.advance(scoring, tokens), precision=precision)
-    warnings = cautions.cautions(results, too_long=suite.too_long, positions=positions.trained_positions(model))
-    for result in results:
-        folder = official.task_folder(
-            options.output_dir, options.model, options.revision_name, backend, result.task, result.path
-        )
-        official.write_official(folder, result.task, result.items, result.scores, result.figures)
-    top = official.backend_folder(options.output_dir, options.model, options.revision_name, backend)
-    record.write_items(top / record.ITEMS, record.items_table(results))
-    record.write_scores(
-        top / record.SCORES,
-        {
-            "model": str(options.model),
-            "revision": options.revision_name,
-            "backend": backend,
-            "precision": precision,
-            "tasks": record.details(results),
-            "macro": record.macro(results),
-            "warnings": list(warnings),
-        },
+    scored = _score(folders, model, tokenizer, backend, options.batch_tokens, precision)
+    warnings = cautions.cautions(scored.tasks, too_long=scored.too_long, positions=positions.trained_positions(model))
+    top = backend_folder(options.output_dir, options.model, options.revision_name, backend)
+    _write(
+        top,
+        scored,
+        warnings,
+        {"model": str(options.model), "revision": options.revision_name, "backend": backend, "precision": precision},
     )
-    show(results, warnings, title=f"{options.model} ({backend}, {precision} on {device})", written=top)
+    show(scored, warnings, title=f"{options.model} ({backend}, {precision} on {device})", written=top)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What came out."""
+
+    tasks: "tuple[TaskScores, ...]"
+    reading: "Surprisal | None"
+    reading_scores: "dict[str, float]"
+    """Name -> percent; empty where reading was not scored."""
+    too_long: "tuple[TooLong, ...]"
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Every score in percent, by its name."""
+        return {result.name: result.score for result in self.tasks} | self.reading_scores
+
+
+def _score(
+    folders: "Mapping[str, Path]",
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    backend: str,
+    batch_tokens: int,
+    precision: str,
+) -> Scored:
+    """Read, tokenise and score, with bars."""
+    from sleep_tune.errors import DataError
+    from sleep_tune.evaluation.positions import readable_positions
+    from sleep_tune.evaluation.reading import FILE, Reading, read_times
+    from sleep_tune.evaluation.suite import Suite, TooLong
+    from sleep_tune.evaluation.tasks import TASKS
+
+    limit = readable_positions(model)
+    with _progress() as progress:
+        bar = progress.add_task("reading and tokenising", total=None)
+        zero_shot = {name: path for name, path in folders.items() if name in TASKS}
+        suite = Suite(zero_shot, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=limit)
+        too_long = suite.too_long
+        reading = None
+        if READING in folders:
+            times = read_times(folders[READING] / FILE)
+            reading = Reading(times, tokenizer, backend=backend, batch_tokens=batch_tokens)
+            if limit is not None and reading.longest > limit:
+                too_long += (TooLong(READING, reading.num_longer(limit), len(times.words), reading.longest),)
+                reading = None
+        if not suite.names and reading is None:
+            texts = ", ".join(f"{one.name} has a text of {one.longest} tokens" for one in too_long)
+            raise DataError(f"the model must read the texts of at least one task; it has {limit} positions: {texts}")
+        total = suite.num_tokens + (reading.num_tokens if reading is not None else 0)
+        progress.update(bar, description=f"scoring {', '.join(folders)}", total=total)
+
+        def advance(tokens: int) -> None:
+            progress.advance(bar, tokens)
+
+        tasks = suite.score(model, advance, precision=precision)
+        surprisal = reading.score(model, advance) if reading is not None else None
+    return Scored(tasks, surprisal, surprisal.scores(times) if surprisal is not None else {}, too_long)
+
+
+def _write(top: Path, scored: Scored, warnings: Sequence[str], what: "Mapping[str, str]") -> None:
+    """Write the official files, the items' margins and the scores."""
+    from sleep_tune.evaluation import official, record
+    from sleep_tune.evaluation.reading import report
+    from sleep_tune.files import write_whole
+
+    for result in scored.tasks:
+        folder = top / result.task.official / result.path.stem
+        official.write_official(folder, result.task, result.items, result.scores, result.figures)
+    if scored.reading is not None:
+        write_whole(top / READING / official.PREDICTIONS, scored.reading.predictions())
+        write_whole(top / READING / "report.txt", report(scored.reading_scores))
+    if scored.tasks:
+        record.write_items(top / record.ITEMS, record.items_table(scored.tasks))
+    macro = record.macro(scored.scores)
+    content = {
+        **what,
+        "scores": scored.scores | {"macro": macro},
+        "tasks": record.details(scored.tasks),
+        "warnings": list(warnings),
+    }
+    record.write_scores(top / record.SCORES, content)
 
 
 def _device(given: str) -> str:
@@ -193,32 +253,34 @@ def _progress() -> "Iterator[Progress]":
         yield progress
 
 
-def show(results: "Sequence[TaskScores]", warnings: Sequence[str], *, title: str, written: Path) -> None:
+def show(scored: Scored, warnings: Sequence[str], *, title: str, written: Path) -> None:
     """One table on standard output, the warnings below it, and where the files are."""
     from rich.console import Console
     from rich.table import Table
 
-    from sleep_tune.babylm import CHANCE, FOLDERS
+    from sleep_tune.babylm import CHANCE, FOLDERS, MACRO
     from sleep_tune.evaluation.record import macro
 
     table = Table(title=title, title_justify="left")
     table.add_column("task", no_wrap=True)
     for heading in ("items", "score", "chance", "ties"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for result in results:
+    for result in scored.tasks:
         chance = CHANCE[FOLDERS[result.name]]
         table.add_row(
             result.name, f"{len(result.items):,}", f"{result.score:.2f}", f"{chance:.0f}", f"{result.ties:.1%}"
         )
-    average: Any = macro(results)
+    for name, score in scored.reading_scores.items():
+        words = len(scored.reading.words) if scored.reading is not None else 0
+        table.add_row(name, f"{words:,}", f"{score:.2f}", f"{CHANCE[READING]:.0f}", "")
+    average = macro(scored.scores)
     if average is not None:
         table.add_section()
-        table.add_row("macro average", "", f"{average:.2f}", "", "")
+        table.add_row(f"{MACRO} average", "", f"{average:.2f}", "", "")
     console = Console(soft_wrap=True)
     console.print(table)
-    for warning in warnings:
-        console.print(f"warning: {warning}", markup=False, highlight=False)
-    console.print(f"written to {written}", markup=False, highlight=False)
+    for text in (*(f"warning: {warning}" for warning in warnings), f"written to {written}"):
+        console.print(text, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

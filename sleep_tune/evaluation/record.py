@@ -24,28 +24,25 @@ def details(results: Sequence[TaskScores]) -> dict[str, dict[str, Any]]:
     """Task -> its score in percent, items, share of ties, and the sections of its report."""
     return {
         result.name: {
-            "score": _number(result.score),
+            "score": result.score,
             "items": len(result.items),
             "ties": result.ties,
             "metric": result.figures.metric.lower(),
-            "groups": {
-                section: {group: _number(value) for group, value in groups.items()}
-                for section, groups in result.figures.sections.items()
-            },
+            "groups": {section: dict(groups) for section, groups in result.figures.sections.items()},
         }
         for result in results
     }
 
 
-def macro(results: Sequence[TaskScores]) -> float | None:
-    """The macro average over BabyLM's tasks among them; None where there are none, or one has no score."""
-    averages = benchmark_averages({result.name: result.score for result in results})
+def macro(scores: Mapping[str, float]) -> float | None:
+    """The macro average over BabyLM's tasks among scores in percent; None where there are none, or one is NaN."""
+    averages = benchmark_averages(scores)
     return None if averages is None else _number(averages.score)
 
 
 def write_scores(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, whole."""
-    write_whole(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    """Write a JSON object, whole; numbers that are none become null."""
+    write_whole(path, json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
 
 
 def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
@@ -80,6 +77,12 @@ def write_items(path: Path, table: pd.DataFrame) -> None:
     write_whole(path, buffer.getvalue())
 
 
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: a score that could not be computed is null."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return _number(value) if isinstance(value, float) else value
+
+
 def _number(value: float) -> float | None:
-    """JSON has no NaN."""
     return None if math.isnan(value) else value

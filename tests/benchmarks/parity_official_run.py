@@ -1,0 +1,46 @@
+"""Run the official pipeline's own zero-shot code on some tasks, and keep the option scores that it compares.
+
+    cd CHECKOUT && PYTHONPATH=. python .../parity_official_run.py CALLS.json
+
+CALLS.json is a list of {"scores": file to write, "arguments": [of its run.py]}. Nothing of the pipeline is changed but
+two things: folders are listed in the order of names (it takes them as the file system gives them, so that the order of
+its report differs from machine to machine), and the scores that go into its choice are written down on the way.
+"""
+
+import json
+import pathlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from evaluation_pipeline.sentence_zero_shot import compute_results, run  # type: ignore[import-not-found]
+
+scores: list[list[float]] = []
+in_any_order = pathlib.Path.iterdir
+
+
+def in_order(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """List a folder by name."""
+    return iter(sorted(in_any_order(folder)))
+
+
+def keeping(function: Any) -> Any:
+    """Write down the scores of a batch before the pipeline ranks them."""
+
+    def ranked(args: Any, stats: Any, all_log_probs: Any, *rest: Any) -> None:
+        scores.extend(torch.stack(all_log_probs[1.0], dim=1).tolist())
+        function(args, stats, all_log_probs, *rest)
+
+    return ranked
+
+
+if __name__ == "__main__":
+    pathlib.Path.iterdir = in_order  # type: ignore[method-assign, assignment]
+    for name in ("rank_and_evaluate", "rank_and_evaluate_wug"):
+        setattr(compute_results, name, keeping(getattr(compute_results, name)))
+    for call in json.loads(pathlib.Path(sys.argv[1]).read_text()):
+        scores.clear()
+        sys.argv[1:] = call["arguments"]
+        run.main()
+        pathlib.Path(call["scores"]).write_text(json.dumps(scores))

@@ -1,0 +1,126 @@
+"""Zero-shot parity: the official pipeline beside ours, on the same models and data, item by item. See parity.md.
+
+    python tests/benchmarks/parity_zero_shot.py CHECKOUT --model DIR:BACKEND ... --data DIR [--tasks A,B] [--keep DIR]
+
+CHECKOUT is a working tree of babylm/evaluation-pipeline-2025. Each task is scored by its code, in another process, and
+by `sleep_tune.evaluation` in this one; compared are every option's score, every choice, and the bytes of both files.
+`--keep` writes the official scores and files for the test suite.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from sleep_tune.evaluation import official
+from sleep_tune.evaluation.backends import load_model, load_tokenizer
+from sleep_tune.evaluation.items import choose
+from sleep_tune.evaluation.positions import readable_positions
+from sleep_tune.evaluation.suite import Suite, TaskScores, find_folders
+from sleep_tune.evaluation.tasks import TASKS
+
+DRIVER = Path(__file__).with_name("parity_official_run.py")
+TOLERANCE = 1e-4
+ROUNDING = 1e-5
+"""Two scores that the pipeline itself tells apart by less than this are equal but for the order of its additions."""
+
+
+def main(arguments: list[str]) -> int:
+    """Compare, print a line for each model and task, and return 1 where anything differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("--model", action="append", required=True, help="folder:backend; may be repeated")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--tasks", default="", help="folders, with commas between; default: all but Zorro")
+    parser.add_argument("--keep", type=Path, help="keep the official output here")
+    options = parser.parse_args(arguments)
+    only = [name for name in options.tasks.split(",") if name]
+    folders = find_folders(options.data.resolve(), [name for name in TASKS if name != "zorro"], only)
+    same = True
+    for given in options.model:
+        folder, _, backend = given.rpartition(":")
+        model = load_model(Path(folder), backend)
+        tokenizer = load_tokenizer(Path(folder), backend, model)
+        positions = readable_positions(model)
+        suite = Suite(folders, tokenizer, backend=backend, batch_tokens=16_384, positions=positions)
+        results = suite.score(model)
+        keep = options.keep / f"{Path(folder).name}_{backend}" if options.keep else None
+        with tempfile.TemporaryDirectory() as temporary:
+            run_official(results, options.checkout.resolve(), Path(folder).resolve(), backend, Path(temporary))
+            for result in results:
+                same &= compare(result, Path(temporary), Path(folder), backend, keep and keep / result.name)
+    return 0 if same else 1
+
+
+def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: Path | None) -> bool:
+    """Hold ours against what the official code has written."""
+    folder = official.task_folder(output, model, official.MAIN, backend, result.task, result.path)
+    files = {name: (folder / name).read_bytes() for name in (official.PREDICTIONS, official.REPORT)}
+    theirs = np.array(json.loads((output / f"{result.name}.json").read_text()))
+    ours = np.array([scores.tolist() for scores in result.scores])
+    off = float(np.abs(ours - theirs).max())
+    different = [n for n, (a, b) in enumerate(zip(ours, theirs, strict=True)) if choose(a) != choose(b)]
+    leads = np.diff(np.sort(theirs, axis=1)[:, -2:], axis=1)[:, 0]
+    rounding = [n for n in different if leads[n] < ROUNDING]
+    written = json.dumps(official.predictions(result.task, result.items, result.scores)).encode()
+    report = official.report(result.figures).encode() == files[official.REPORT]
+    predictions = equal_predictions(written, files[official.PREDICTIONS], result.task.predicts_probability)
+    print(
+        f"{model.name:14} {backend:6} {result.name:24} {len(ours):6,} items  choices differ {len(different)}"
+        + (f" (by rounding of the pipeline {len(rounding)})" if rounding else "")
+        + f"  scores within {off:.1e}  report {'same' if report else 'DIFFERS'}  predictions {predictions}",
+        flush=True,
+    )
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        np.savetxt(keep / "scores.txt", theirs, fmt="%.6f")
+        for name, content in files.items():
+            (keep / name).write_bytes(content)
+    return not different and report and off < TOLERANCE
+
+
+def run_official(results: tuple[TaskScores, ...], checkout: Path, model: Path, backend: str, temporary: Path) -> None:
+    """Score the tasks by the official code: its files, and <task>.json with the scores of all options, to a folder."""
+    calls = []
+    for result in results:
+        arguments = ["--save_predictions", "--output_dir", str(temporary), "--data_path", str(result.path)]
+        arguments += ["--task", result.task.official, "--model_path_or_name", str(model), "--backend", backend]
+        calls.append({"scores": str(temporary / f"{result.name}.json"), "arguments": arguments})
+    (temporary / "calls.json").write_text(json.dumps(calls))
+    done = subprocess.run(
+        [sys.executable, str(DRIVER), str(temporary / "calls.json")],
+        cwd=checkout,
+        env=os.environ | {"PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"the official pipeline failed:\n{done.stderr[-2000:]}")
+
+
+def equal_predictions(ours: bytes, theirs: bytes, probabilities: bool) -> str:
+    """How two predictions.json compare: wug's have a probability each, whose last digits are the order of additions."""
+    if ours == theirs:
+        return "same bytes"
+    if not probabilities:
+        return "DIFFER"
+    pairs = zip(_flat(ours), _flat(theirs), strict=True)
+    off = max(
+        abs(float(a.pop("prob")) - float(b.pop("prob"))) if a["id"] == b["id"] and a["pred"] == b["pred"] else 1.0
+        for a, b in pairs
+    )
+    return f"same, probabilities within {off:.1e}" if off < TOLERANCE else "DIFFER"
+
+
+def _flat(predictions: bytes) -> list[dict[str, str | float]]:
+    return [told for group in json.loads(predictions).values() for told in group["predictions"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
