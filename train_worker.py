@@ -8,7 +8,7 @@ that was killed, and prints the figures of one that has ended.
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,6 +127,7 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
         told = [text.format(measured[key]) for key, text in FIGURES.items() if key in measured]
         if told:
             lines.append(f"{split:6}{', '.join(told)}")
+    lines += told_scores(outcome.metrics)
     lines.append(
         f"cost  {outcome.words_seen:,} words, {outcome.updates:,} updates, {outcome.seconds:,.1f} s on {outcome.device}"
     )
@@ -134,6 +135,14 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
         lines.append(f'model {folder / "model"}  (AutoModelForMaskedLM.from_pretrained("{folder / "model"}"))')
     return "\n".join(lines)
 
+
+def told_scores(metrics: Mapping[str, float]) -> list[str]:
+    """`babylm BLiMP 59.40, Zorro 61.00`: BabyLM's scores on one line, if there are any."""
+    from sleep_tune.babylm import MACRO, title
+
+    scores = {key.removeprefix("babylm/"): value for key, value in metrics.items() if key.startswith("babylm/")}
+    names = sorted(scores, key=lambda name: (name == MACRO, name))
+    return [f"babylm {', '.join(f'{title(name)} {scores[name]:.2f}' for name in names)}"] if names else []
 
 if __name__ == "__main__":
     sys.exit(cli.run(main, sys.argv[1:]))

@@ -17,6 +17,7 @@ import train_worker
 from sleep_tune import cli
 from sleep_tune.config.options import options
 from sleep_tune.config.tree import from_dict
+from tests.evaluation.folders import write_blimp
 
 ROOT = Path(__file__).parents[1]
 TINY = ["data.sentences=300", "data.max_length=32", "budget.passes=2", "model.layers=1", "model.hidden=16"]
@@ -113,9 +114,23 @@ def test_an_unknown_flag_is_refused(arguments: list[str], capsys: pytest.Capture
     assert "usage: python train_worker.py" in capsys.readouterr().err
 
 
+def test_babylm_s_scores_are_told_on_one_line_the_average_last() -> None:
+    metrics = {
+        "eval/nll": 3.0,
+        "babylm/macro": 50.0,
+        "babylm/zorro": 61.0,
+        "babylm/blimp_fast": 59.404,
+        "ties/zorro": 0.0,
+    }
+    assert train_worker.told_scores(metrics) == ["babylm BLiMP 59.40, Zorro 61.00, macro average 50.00"]
+    assert train_worker.told_scores({"eval/nll": 3.0}) == []
+
+
 @pytest.mark.slow
 def test_a_run_from_its_start_to_its_summary(tmp_path: Path) -> None:
-    done = command(*TINY, "run.name=a", cwd=tmp_path)
+    write_blimp(tmp_path / "fast_eval" / "blimp_fast", size=2)
+    run = [*TINY, "run.name=a", "evaluation.data=fast_eval"]
+    done = command(*run, cwd=tmp_path)
     folder = tmp_path / "runs" / "a"
     assert done.returncode == 0, done.stderr
     assert "Training in runs/a" in done.stdout
@@ -124,6 +139,8 @@ def test_a_run_from_its_start_to_its_summary(tmp_path: Path) -> None:
         "test  nll ",
         "pseudo-perplexity ",
         "minimal pairs ",
+        "babylm BLiMP ",
+        ", macro average ",
         "cost  ",
         "model runs/a/model  (Auto",
     ):
@@ -134,13 +151,13 @@ def test_a_run_from_its_start_to_its_summary(tmp_path: Path) -> None:
     assert (folder / "model" / "model.safetensors").exists() and (folder / "log.txt").exists()
 
     start = time.perf_counter()
-    again = command(*TINY, "run.name=a", cwd=tmp_path)
+    again = command(*run, cwd=tmp_path)
     assert time.perf_counter() - start < 4
     assert again.returncode == 0
     assert "runs/a has ended already." in again.stdout
     assert again.stdout.splitlines()[1:] == done.stdout.splitlines()[1:]
 
-    other = command(*TINY, "run.name=a", "training.seed=1", cwd=tmp_path)
+    other = command(*run, "training.seed=1", cwd=tmp_path)
     assert other.returncode == 2
     assert "training.seed is 0 there, 1 here" in other.stderr
 
