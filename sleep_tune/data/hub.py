@@ -28,6 +28,7 @@ def asking_hub(what: str, key: str) -> Iterator[None]:
     Raises:
         DataError: access denied, no such thing, or the Hub cannot be reached; says which and what to do.
     """
+    from httpx import TransportError
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     given = next((name for name in TOKEN_NAMES if os.environ.get(name)), None)
@@ -47,7 +48,7 @@ def asking_hub(what: str, key: str) -> Iterator[None]:
         if status in (401, 403):
             raise DataError(f"{key}: the Hub refused access to {what} (HTTP {status}); {token}") from error
         raise DataError(f"{key}: the Hub failed on {what} (HTTP {status}); try again later") from error
-    except OSError as error:
+    except (OSError, TransportError) as error:
         if isinstance(error, PermissionError | FileExistsError):
             raise
         raise DataError(f"{key}: cannot get {what} from the Hub: {_first_line(error)}") from error

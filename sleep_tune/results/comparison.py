@@ -105,9 +105,18 @@ def _device_hours(table: pd.DataFrame, workers: int) -> pd.DataFrame:
 def _arms(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """(name, its runs): the baseline, then controls, then finalists, each in the order asked for."""
     repeated = table[table["role"].isin(["baseline", "finalist"]) & (table["study"] == "")]
-    groups = [(str(name), runs) for name, runs in repeated.groupby("arm", sort=False)]
+    groups = [(str(name), _current(runs)) for name, runs in repeated.groupby("arm", sort=False)]
     rank = {"baseline": 1, "finalist": 2}
     return sorted(groups, key=lambda group: 0 if group[0] == BASELINE else rank[str(group[1]["role"].iloc[0])])
+
+
+def _current(runs: pd.DataFrame) -> pd.DataFrame:
+    """An arm's runs under the settings asked for last: a search that has grown may have tuned its baseline anew."""
+    parameters = parameter_columns(runs)
+    if not parameters:
+        return runs
+    settings = runs[parameters].map(repr).agg(" ".join, axis=1)
+    return runs[settings == settings.iloc[-1]]
 
 
 def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:

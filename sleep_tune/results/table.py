@@ -38,6 +38,7 @@ HEAD = (
     "device",
     "gpus",
     "repeats",
+    "source",
     "kind",
     "reason",
     "asked",
@@ -45,7 +46,7 @@ HEAD = (
 )
 """Columns that every table of trials has, in this order; parameters and metrics follow."""
 
-TEXT = ("trial", "role", "arm", "study", "group", "state", "device", "repeats", "kind", "reason")
+TEXT = ("trial", "role", "arm", "study", "group", "state", "device", "repeats", "source", "kind", "reason")
 WHOLE = ("seed", "attempt", "words_seen", "budget_words", "updates")
 
 ENDS = ("stopped", "completed", "failed", "refused")
@@ -96,7 +97,8 @@ def trials(events: Iterable[Event]) -> pd.DataFrame:
 
     Columns: those of `HEAD`; the trial's parameters under their dotted keys (`sleep.folds`); the last values of its
     metrics (`eval/nll`, `test/nll`, ...). `state` is waiting, running, stopped, completed, failed, refused, or
-    interrupted (unfinished when the search was closed). `study` is empty for runs repeated over seeds. `asked` and
+    interrupted (unfinished when the search was closed). `study` is empty for runs repeated over seeds; `source` is
+    the folder of the earlier experiment that a trial was taken from, by a warm start. `asked` and
     `ended` are seconds since 1970. Where a trial was attempted more than once, the last attempt's values win. A value
     that is not known yet is missing.
     """
@@ -158,7 +160,8 @@ def _fold(events: Iterable[Event]) -> dict[str, _Trial]:
     for event in events:
         if event.trial is not None:
             head = {"trial": event.trial, "asked": event.time}
-            _apply(folded.setdefault(event.trial, _Trial(head)), event)
+            for part in event.parts():
+                _apply(folded.setdefault(event.trial, _Trial(head)), part)
         elif event.event in ("closed", "resumed"):
             _leave(folded.values(), "interrupted" if event.event == "closed" else "waiting")
     return folded
@@ -180,7 +183,7 @@ def _apply(trial: _Trial, event: Event) -> None:
     match event.event:
         case "asked":
             trial.parameters = dict(data.get("parameters") or {})
-            trial.head |= {"group": data.get("group"), "study": data.get("study") or ""}
+            trial.head |= {key: data.get(key) for key in ("group", "source")} | {"study": data.get("study") or ""}
         case "started":
             trial.head["gpus"] = data.get("gpus")
             for key in ("kind", "reason", "ended"):  # an earlier attempt's end is not this one's

@@ -61,6 +61,18 @@ def test_a_tuned_baselines_own_search_is_not_among_its_runs(log: Any) -> None:
     assert "Tuned for epochs: a search of its own, 8 trials." in comparison.notes
 
 
+def test_an_arm_is_what_its_settings_are_now(log: Any) -> None:
+    """A search that has grown tuned its baseline anew: runs under the earlier settings are no replicates."""
+    log.open()
+    for seed in (1, 2, 3):
+        log.run("epochs", seed, 5.0, 0.5, parameters={"training.learning_rate": 1e-3})
+    log.ask("epochs-v2-s1", role="baseline", arm="epochs", seed=1, parameters={"training.learning_rate": 1e-4})
+    log.complete("epochs-v2-s1", {"eval/nll": 4.0, "test/nll": 4.0})
+    (arm,) = compare(log.folder).arms
+    assert arm.parameters == {"training.learning_rate": 1e-4}
+    assert arm.values["test/nll"] == {1: 4.0}
+
+
 def test_cells_and_differences_are_scipys_and_p_is_holms(log: Any) -> None:
     log.open()
     values = fill(log, {"epochs": 0.0, "as_epochs": 0.001, "t0001": -0.03, "t0002": -0.012})

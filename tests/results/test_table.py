@@ -50,6 +50,17 @@ def test_what_had_not_ended_when_the_search_closed_is_interrupted_until_it_runs_
     assert states(log.folder) == {"t0001": "running"}
 
 
+def test_a_trial_of_an_earlier_experiment_is_shown_with_its_source(log: Any) -> None:
+    log.open()
+    asked = {"study": "search", "number": None, "parameters": {"sleep.folds": 5}, "group": "", "source": "results/old"}
+    end = {"value": 3.0, "outcome": {"state": "completed", "seconds": 7.0, "metrics": {"eval/nll": 3.0}}}
+    parts = [{"event": "asked", "data": asked}, {"event": "completed", "data": end}]
+    log.event("adopted", "old.t0001", events=parts)
+    row = read_experiment(log.folder).iloc[0]
+    assert (row["trial"], row["source"], row["state"], row["eval/nll"]) == ("old.t0001", "results/old", "completed", 3)
+    assert (row["sleep.folds"], row["seconds"], row["asked"]) == (5, 7.0, row["ended"])
+
+
 def test_the_last_attempts_values_win(log: Any) -> None:
     log.ask("t0001")
     log.rung("t0001", 300_000, nll=3.0)

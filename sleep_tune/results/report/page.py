@@ -103,7 +103,8 @@ nav { font-size: .85rem; color: #555 } a { color: #0072b2 }
 .warn { border-left: 4px solid #d55e00; padding: .4rem 1rem; background: #fdf5f0 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top; text-align: left }
-td.n, th.n { text-align: right } td:nth-child(2) { min-width: 13rem } small { display: block; color: #666; white-space: nowrap }
+td.n, th.n { text-align: right } td:nth-child(2) { min-width: 13rem }
+small { display: block; color: #666; white-space: nowrap }
 .better { color: #00694d; font-weight: bold } .worse { color: #a3300a; font-weight: bold }
 .better::after { content: " \\25B2" } .worse::after { content: " \\25BC" }
 figure { margin: 1rem 0 } figcaption { font-size: .85rem; color: #555 } pre, code { font-size: .82rem }

@@ -1,0 +1,103 @@
+"""Take the winner on: `python analysis/export_best.py results/replay`.
+
+Writes its settings to conf/sleep/<name>.yaml and prints the command of a full-scale run under them. With --push-to-hub
+OWNER/NAME its model, tokenizer and a model card with the table go to the Hugging Face Hub.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sleep_tune import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, choose, write, print; publish if told to."""
+    parser = argparse.ArgumentParser(
+        prog="export_best.py",
+        description="Write the best settings of a search to conf/sleep/NAME.yaml; print how to train with them.",
+        epilog="The Hub's token is read from HF_TOKEN, HF_WRITE_TOKEN or HF_READ_TOKEN, or from `hf auth login`.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="an experiment, such as results/replay")
+    parser.add_argument("--name", help="of the settings (default: the experiment's)")
+    parser.add_argument("--conf", metavar="DIR", type=Path, default=ROOT / "conf", help="where settings are kept")
+    parser.add_argument("--force", action="store_true", help="replace settings of that name")
+    parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="publish the model, tokenizer and card there")
+    options = parser.parse_args(arguments)
+    from sleep_tune.results.comparison import compare
+    from sleep_tune.results.winner import find_winner
+
+    winner, comparison = find_winner(options.folder), compare(options.folder)
+    name = options.name or comparison.experiment.name
+    path = write_settings(options.conf / "sleep" / f"{name}.yaml", winner.why, winner.sleep, force=options.force)
+    print(f"{winner.why}\n{path}\n\n{command(name, winner.base, winner.others)}")
+    if options.push_to_hub:
+        from sleep_tune.results.card import model_card
+
+        print(f"\n{publish(winner.run / 'model', options.push_to_hub, model_card(winner, comparison))}")
+    return 0
+
+
+def write_settings(path: Path, why: str, sleep: Mapping[str, Any], *, force: bool) -> Path:
+    """The settings as a choice of the group `sleep`.
+
+    Raises:
+        RunFolderError: other settings of that name are there.
+    """
+    from sleep_tune.errors import RunFolderError
+    from sleep_tune.files import write_whole
+
+    text = f"# {why}.\n{yaml.safe_dump(dict(sleep), sort_keys=False)}"
+    if path.exists() and path.read_text(encoding="utf-8") != text and not force:
+        raise RunFolderError(f"{path} holds other settings; give these another name (--name), or replace it (--force)")
+    write_whole(path, text)
+    return path
+
+
+def command(name: str, base: Mapping[str, Any], others: Mapping[str, Any]) -> str:
+    """How a run by hand is started with these settings, on the study's own corpus and budget."""
+    settings = {"sleep": name, "run.name": f"{name}-full", **base, **others}
+    return shlex.join(["python", "train_worker.py", *(f"{key}={_text(value)}" for key, value in settings.items())])
+
+
+def publish(model: Path, repository: str, card: str) -> str:
+    """Upload a model's folder with its card; the repository is made if absent.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        DataError: the weights were not kept, or the Hub refuses.
+    """
+    from sleep_tune.data.hub import asking_hub, hub_token
+    from sleep_tune.errors import DataError
+
+    if not (model / "config.json").is_file():
+        raise DataError(
+            f"{model} must hold the winner's model; its weights were not kept: train it with the command above"
+        )
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    files = [CommitOperationAdd(path.name, path) for path in sorted(model.iterdir()) if path.is_file()]
+    files.append(CommitOperationAdd("README.md", card.replace("REPO", repository).encode()))
+    api = HfApi(token=hub_token())
+    with asking_hub(f"model '{repository}'", "--push-to-hub"):
+        api.create_repo(repository, exist_ok=True)
+        done = api.create_commit(repository, files, commit_message="Add the model, its tokenizer and its card")
+    return str(done.commit_url)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, sys.argv[1:]))

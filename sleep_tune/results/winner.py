@@ -1,0 +1,101 @@
+"""The settings that a search found: which arm they are, and what a run under them is called on.
+
+Chosen on dev over fresh seeds, where finalists have them; the test figures of the table choose nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from sleep_tune.errors import DataError, RunFolderError
+from sleep_tune.results.comparison import MAIN
+from sleep_tune.results.experiment import Experiment, describe
+from sleep_tune.results.table import parameter_columns, read_experiment
+
+__all__ = ["Winner", "find_winner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The best arm."""
+
+    arm: str
+    run: Path
+    """Folder of its best run on dev."""
+    why: str
+    """In a sentence."""
+    sleep: Mapping[str, Any]
+    """The whole section `sleep` of its configuration, nested; options that are not set are left out."""
+    others: Mapping[str, Any]
+    """Searched options of other sections, by dotted key."""
+    base: Mapping[str, Any]
+    """The study's base without what it says of sleep: choices of groups and options by dotted key."""
+
+
+def find_winner(folder: Path) -> Winner:
+    """The arm whose mean objective on dev is best over fresh seeds; without finalists, the best trial of the search.
+
+    Raises:
+        RunFolderError: the folder holds no experiment.
+        DataError: nothing has been completed, or the winner's folder is gone.
+    """
+    table, experiment = read_experiment(folder), describe(folder)
+    done = table[(table["state"] == "completed") & table["repeats"].isna()]
+    metric, lowest = experiment.objective, experiment.mode == "min"
+    done = done if metric in done else done[:0]
+    finalists = done[done["role"] == "finalist"]
+    if not finalists.empty:
+        means = finalists.groupby("arm")[metric].mean().sort_values(ascending=lowest, kind="stable")
+        arm, value = str(means.index[0]), float(means.iloc[0])
+        runs = finalists[finalists["arm"] == arm]
+        why = f"{arm} has the best mean {metric} on dev, {value:.4f} over {len(runs)} fresh seeds"
+    else:
+        runs = done[done["study"] == MAIN]
+        if runs.empty:
+            raise DataError(f"{folder} must have a completed trial; none of its {len(table)} trials has completed")
+        runs = runs.sort_values(metric, ascending=lowest, kind="stable")[:1]
+        arm, value = str(runs["trial"].iloc[0]), float(runs[metric].iloc[0])
+        why = f"{arm} has the best {metric} of the search, {value:.4f}, under one seed: no finalist was repeated"
+    best = runs.sort_values(metric, ascending=lowest, kind="stable").iloc[0]
+    run = folder / "trials" / str(best["trial"])
+    config = _config(run)
+    searched = {key: best[key] for key in parameter_columns(table) if key in experiment.parameters}
+    others = {key: _plain(value) for key, value in searched.items() if not key.startswith("sleep.") and pd.notna(value)}
+    return Winner(arm, run, why, _without_nulls(config.get("sleep", {})), others, _base(folder, experiment))
+
+
+def _config(run: Path) -> dict[str, Any]:
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise RunFolderError(f"{path} must hold the winner's configuration; it is gone")
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return config if isinstance(config, dict) else {}
+
+
+def _base(folder: Path, experiment: Experiment) -> dict[str, Any]:
+    """What the space says of every run, but for sleep and for what was searched."""
+    path = folder / "experiment.yaml"
+    described = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    base = ((described or {}).get("space") or {}).get("base") or {}
+    searched = set(experiment.parameters)
+    return {
+        key: value
+        for key, value in base.items()
+        if key.split(".")[0] != "sleep" and key not in searched and value is not None
+    }
+
+
+def _without_nulls(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_nulls(value) if isinstance(value, Mapping) else value
+        for key, value in section.items()
+        if value is not None
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,59 @@
+"""The winner: chosen on dev over fresh seeds, and what a run under its settings needs."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from sleep_tune.errors import DataError, RunFolderError
+from sleep_tune.results.winner import find_winner
+from tests.results.conftest import SyntheticLog
+
+SLEEP = {"folds": 20, "replay": {"strategy": "strict", "ratio": 0.3}, "length": {"passes": 2.0, "ratio": None}}
+
+
+def keep_config(log: SyntheticLog, trial: str, **sections: Any) -> None:
+    folder = log.folder / "trials" / trial
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"sleep": SLEEP} | sections))
+
+
+def search(log: SyntheticLog) -> None:
+    log.open(parameters={"sleep.folds": {}, "training.learning_rate": {}}, base={"data": "toy", "sleep.folds": 3})
+    for number, value in ((1, 2.0), (2, 1.5), (3, 1.9)):
+        parameters = {"sleep.folds": 5 * number, "training.learning_rate": 0.001 * number}
+        log.ask(f"t000{number}", parameters=parameters)
+        log.complete(f"t000{number}", {"eval/nll": value})
+        keep_config(log, f"t000{number}")
+
+
+def test_a_finalist_is_chosen_by_its_mean_on_dev_and_not_by_test(log: SyntheticLog) -> None:
+    search(log)
+    for seed in (1000, 1001):
+        for arm, dev, test in (("t0002", 1.8, 1.2), ("t0003", 1.7, 1.4)):
+            log.run(arm, seed, test, 0.8, role="finalist", metrics={"eval/nll": dev + seed / 1e6})
+            keep_config(log, f"{arm}-s{seed}")
+    winner = find_winner(log.folder)
+    assert winner.arm == "t0003"
+    assert winner.run == log.folder / "trials" / "t0003-s1000"
+    assert winner.why == "t0003 has the best mean eval/nll on dev, 1.7010 over 2 fresh seeds"
+    assert winner.sleep == {"folds": 20, "replay": {"strategy": "strict", "ratio": 0.3}, "length": {"passes": 2.0}}
+    assert winner.base == {"data": "toy"}
+
+
+def test_without_finalists_the_best_trial_is_it_and_the_sentence_says_so(log: SyntheticLog) -> None:
+    search(log)
+    winner = find_winner(log.folder)
+    assert winner.arm == "t0002"
+    assert winner.others == {"training.learning_rate": 0.002}
+    assert "under one seed: no finalist was repeated" in winner.why
+
+
+def test_nothing_completed_and_a_folder_that_is_gone_are_told(log: SyntheticLog) -> None:
+    log.open()
+    log.ask("t0001")
+    with pytest.raises(DataError, match="none of its 1 trials has completed"):
+        find_winner(log.folder)
+    log.complete("t0001", {"eval/nll": 1.0})
+    with pytest.raises(RunFolderError, match=r"config\.yaml must hold the winner's configuration; it is gone"):
+        find_winner(log.folder)
