@@ -113,10 +113,11 @@ def _arms(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _current(runs: pd.DataFrame) -> pd.DataFrame:
     """An arm's runs under the settings asked for last: a search that has grown may have tuned its baseline anew."""
     parameters = parameter_columns(runs)
-    if not parameters:
-        return runs
-    settings = runs[parameters].map(repr).agg(" ".join, axis=1)
-    return runs[settings == settings.iloc[-1]]
+    settings = [repr(list(row)) for row in runs[parameters].itertuples(index=False)]
+    is_current = [
+        setting == settings[-1] or role != "baseline" for setting, role in zip(settings, runs["role"], strict=True)
+    ]
+    return runs.loc[is_current]
 
 
 def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:

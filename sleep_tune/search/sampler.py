@@ -18,6 +18,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
@@ -62,7 +63,7 @@ class Sampler:
         self._startup = startup
         # Trials are written to Optuna's storage directly: its own ask looks through all trials for enqueued ones.
         self._storage = InMemoryStorage()
-        direction = "minimize" if mode == "min" else "maximize"
+        direction = StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
         self._name = optuna.create_study(storage=self._storage, direction=direction).study_name
         self._id = self._storage.get_study_id_from_name(self._name)
         self._trials: dict[str, int] = {}

@@ -125,3 +125,38 @@ def test_hours_are_summed_over_sessions(tmp_path: Path) -> None:
 def test_gpu_hours_without_gpus_never_end(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="gpu_hours alone never ends a search without GPUs"):
         open_search(tmp_path / "x", plain(stop=Stop(gpu_hours=1.0)))
+
+
+def test_given_points_are_trained_first_in_their_order(tmp_path: Path) -> None:
+    """What a point leaves out is proposed."""
+    parameters = (Parameter("sleep.folds", Int(1, 30)), Parameter("sleep.replay.ratio", Uniform(0.1, 0.9)))
+    points = ({"sleep.folds": 3, "sleep.replay.ratio": 0.25}, {"sleep.folds": 30}, {"sleep.folds": 30})
+    director = open_search(tmp_path / "x", plain(parameters=parameters, enqueue=points, stop=Stop(trials=4)))
+    chosen = [start(director).parameters for _ in range(4)]
+    assert chosen[0] == points[0]
+    assert [settings["sleep.folds"] for settings in chosen[1:3]] == [30, 30]
+    assert chosen[1]["sleep.replay.ratio"] != chosen[2]["sleep.replay.ratio"]
+    assert chosen[3]["sleep.folds"] != 30
+    director.close()
+
+
+def test_a_given_point_that_is_known_is_not_trained_again(tmp_path: Path) -> None:
+    """However many there are: nobody proposed them, so that nobody is stuck."""
+    points = tuple({"sleep.folds": folds} for folds in (4, *[5] * (2 * MAX_REPEATS), 6))
+    director = open_search(tmp_path / "x", plain(enqueue=points, stop=Stop(trials=3)))
+    run_inline(director, WORKER)
+    folds = [t.parameters["sleep.folds"] for t in director.trials.values() if t.state != "refused"]
+    assert folds[:3] == [4, 5, 6]
+    assert len(folds) == 3
+    director.close()
+
+
+def test_points_given_later_are_trained_next(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(enqueue=({"sleep.folds": 4},)))
+    assert start(director).parameters == {"sleep.folds": 4}
+    director._memory.close()
+    director = open_search(tmp_path / "x", plain(enqueue=({"sleep.folds": 9}, {"sleep.folds": 4})))
+    assert start(director).attempt == 2
+    assert start(director).parameters == {"sleep.folds": 9}
+    assert start(director).parameters != {"sleep.folds": 4}
+    director.close()

@@ -31,7 +31,7 @@ STRATEGY = (Choice(("strict", "random")), Choice(("weighted", "strict")), Choice
 @st.composite
 def spaces(draw: st.DrawFn) -> tuple[Parameter, ...]:
     """Any of the options above, each searched or not; the ratio perhaps under one strategy only."""
-    strategy, ratio, folds = (draw(st.sampled_from(domains)) for domains in (STRATEGY, RATIO, FOLDS))
+    strategy, ratio, folds = draw(st.sampled_from(STRATEGY)), draw(st.sampled_from(RATIO)), draw(st.sampled_from(FOLDS))
     parameters = [] if strategy is None else [Parameter("sleep.replay.strategy", strategy)]
     if ratio is not None:
         is_conditional = strategy is not None and draw(st.booleans())
