@@ -17,12 +17,15 @@ from rich.console import Console
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
 from sleep_tune.search.director import Director
+from sleep_tune.search.fitting import check_fits
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.interrupt import Interrupt, Interrupted
 from sleep_tune.search.on_ray import cluster
 from sleep_tune.search.on_ray.checks import check_nodes
 from sleep_tune.search.on_ray.seats import Node, Seats, count_slots, plan_seats
-from sleep_tune.search.plan import make_plan
+from sleep_tune.search.planning.calibration import calibrate
+from sleep_tune.search.planning.plan import Plan, Slots, make_plan
+from sleep_tune.search.planning.speeds import Speed, find_speed, of_workers, remember
 from sleep_tune.search.printing import printing_to, terminal
 from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import CorpusSummary, Space
@@ -113,20 +116,38 @@ class Study:
         folder = (results / space.name).absolute()
         return cls(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)
 
-    def plan(self, *, launcher: str, address: str | None) -> str:
+    def plan(self, *, launcher: str, address: str | None, calibrated: bool = False) -> Plan:
         """What would run, without running it.
+
+        Args:
+            launcher: a name in `LAUNCHERS`.
+            address: a Ray cluster that would be joined.
+            calibrated: measure this machine's speed first, by half a minute of training.
 
         Raises:
             UserError: what the budget or the cluster cannot hold.
+            TrialFailure: the base cannot be trained (with `calibrated`).
         """
+        check_fits(self.space, self.base, self.corpus)
         with contextlib.ExitStack() as stack:
             nodes = [cluster.this_machine()]
-            if address is not None:
+            if address is not None or calibrated:
                 stack.enter_context(printing_to(Path(os.devnull)))
+            if address is not None:
                 nodes = stack.enter_context(cluster.joined(address))
-        seats = _seats(self.space, nodes, launcher)
-        plan = make_plan(self.space, self.base, self.corpus, slots=seats.slots)
-        return f"{seats.describe()}\n{plan.text()}"
+            seats = _seats(self.space, nodes, launcher)
+            speed = self._speed(seats, calibrated=calibrated)
+        slots = Slots(seats.slots, seats.gpus, seats.describe())
+        return make_plan(self.space, self.base, self.corpus, slots=slots, speed=speed)
+
+    def _speed(self, seats: Seats, *, calibrated: bool) -> Speed | None:
+        results, workers = self.folder.parent, seats.workers
+        if calibrated:
+            one = calibrate(self.base, self.corpus, self.worker, threads=seats.cpus_per_worker)
+            speed = of_workers(one, workers)
+            remember(results, self.base, workers, speed)
+            return speed
+        return find_speed(results, self.base, workers, on_gpu=seats.gpus > 0)
 
     def run(self, *, launcher: str, address: str | None) -> None:
         """Run the search to its end, or go on with it; returns at once if it has ended.

@@ -68,10 +68,21 @@ def test_a_mistake_met_by_a_trial_keeps_what_was_trained(tmp_path: Path) -> None
 
 def test_a_plan_tells_slots_and_writes_nothing(tmp_path: Path) -> None:
     search = study(tmp_path / "study", worker=FakeWorker())
-    told = search.plan(launcher="inline", address=None)
-    assert told.startswith("1 slot of 1 worker")
-    assert "3 trials" in told
+    plan = search.plan(launcher="inline", address=None)
+    assert plan.slots.told.startswith("1 slot of 1 worker")
+    assert plan.trials == 3
+    assert plan.speed is None
     assert not (tmp_path / "study").exists()
+
+
+def test_a_calibrated_plan_leaves_its_speed_to_later_plans(tmp_path: Path) -> None:
+    search = study(tmp_path / "study", worker=FakeWorker())
+    plan = search.plan(launcher="inline", address=None, calibrated=True)
+    assert plan.speed is not None
+    assert plan.span is not None
+    assert not (tmp_path / "study").exists()
+    again = search.plan(launcher="inline", address=None)
+    assert (again.speed, again.span) == (plan.speed, plan.span)
 
 
 def test_a_space_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,163 @@
+"""A plan on the screen, or as plain text where there is none. Knows no arithmetic."""
+
+import io
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sleep_tune.search.planning.lengths import Length
+from sleep_tune.search.planning.plan import Plan
+
+__all__ = ["show_plan"]
+
+LABELS = 10
+"""Width of the names at the left."""
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """Print a plan.
+
+    Args:
+        plan: what would run.
+        console: where to; in a pipe it is plain text of 100 columns.
+    """
+    if not console.is_terminal:
+        text = io.StringIO()
+        _print(plan, Console(file=text, width=100, highlight=False))
+        console.file.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
+        return
+    _print(plan, console)
+
+
+def _print(plan: Plan, console: Console) -> None:
+    console.print(_facts(plan))
+    console.print(Padding(_parts(plan), (1, 0, 0, 0)))
+    console.print(Padding(_lengths(plan), (1, 0, 0, 0)))
+    for note in _notes(plan):
+        console.print(Padding(Text(note, style="yellow"), (1, 0, 0, 0)))
+    console.print(Padding(Text("nothing was started", style="dim"), (1, 0, 0, 0)))
+
+
+def duration(seconds: float) -> str:
+    """'40 s', '12 min', '3.5 h', '6 days'."""
+    for unit, size, least in (("days", 86400, 172800), ("h", 3600, 5400), ("min", 60, 90)):
+        if seconds >= least:
+            return f"{seconds / size:.2g} {unit}" if seconds / size < 10 else f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def count(number: float) -> str:
+    """'950', '12.3 M'."""
+    for unit, size in (("G", 1e9), ("M", 1e6)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}" if number < 1000 * size else f"{number / size:,.0f} {unit}"
+    return f"{number:,.0f}"
+
+
+def size(number: float) -> str:
+    """'1.5 GB', '20 MB'."""
+    return f"{number / 1e9:.2g} GB" if number >= 1e9 else f"{number / 1e6:.2g} MB" if number >= 1e6 else "under 1 MB"
+
+
+def _facts(plan: Plan) -> Table:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(width=LABELS, style="bold")
+    facts.add_column(overflow="fold")
+    facts.add_row("study", Text(plan.name, style="bold"))
+    facts.add_row("corpus", f"{plan.corpus.words:,} words in {plan.corpus.samples:,} samples")
+    passes = plan.budget_words / plan.corpus.words
+    facts.add_row("budget", f"every run sees {plan.budget_words:,} words, {passes:.4g} x the corpus")
+    facts.add_row("search", _search(plan))
+    facts.add_row("slots", plan.slots.told)
+    facts.add_row("speed", _speed(plan))
+    facts.add_row("time", _time(plan))
+    facts.add_row("disk", _disk(plan))
+    return facts
+
+
+def _search(plan: Plan) -> str:
+    compared = f"; compared within {plan.within}" if plan.within else ""
+    if plan.trials is None:
+        return f"until {plan.limits}; nothing tells how many trials that is: the counts below are of one{compared}"
+    by_time = "" if plan.limits == f"{plan.trials} trials" else f", which is about {plan.trials:,} trials at most"
+    return f"{plan.limits}{by_time}{compared}"
+
+
+def _speed(plan: Plan) -> str:
+    speed = plan.speed
+    if speed is None:
+        return "unknown: add --calibrate, which trains for half a minute"
+    ends = f", {duration(speed.evaluation_seconds)} an evaluation" if speed.evaluation_seconds else ""
+    return f"{speed.words_per_second:,.0f} words a second{ends} on {speed.device} ({speed.source})"
+
+
+def _time(plan: Plan) -> str:
+    if plan.span is None or plan.seconds is None:
+        return "unknown"
+    gpus = f"; {plan.gpu_hours:.3g} GPU-hours" if plan.slots.gpus else "; no GPU"
+    return f"about {duration(plan.span.whole)}: {duration(plan.span.search)} until the last search trial ends{gpus}"
+
+
+def _disk(plan: Plan) -> str:
+    needed = f"up to {size(plan.model_bytes)} of models at the end, {size(plan.checkpoint_bytes)} while trials run"
+    cap = plan.resources.disk_gb
+    if cap is None:
+        return needed
+    fits = plan.model_bytes + plan.checkpoint_bytes <= cap * 1e9
+    return f"{needed}; resources.disk_gb = {cap:g} {'holds that' if fits else 'keeps fewer of them'}"
+
+
+def _table(console_title: str) -> Table:
+    return Table(title=console_title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+
+
+def _parts(plan: Plan) -> Table:
+    table = _table("What would run")
+    table.add_column("")
+    for name in ("runs", "words"):
+        table.add_column(name, justify="right", no_wrap=True)
+    known = plan.speed is not None
+    if known:
+        table.add_column("run-time", justify="right", no_wrap=True)
+    if known and plan.slots.gpus:
+        table.add_column("GPU-hours", justify="right", no_wrap=True)
+
+    def row(name: str, runs: str, words: str, seconds: float | None, style: str = "") -> None:
+        cells = [name, runs, words]
+        if known:
+            cells.append("" if seconds is None else duration(seconds))
+        if known and plan.slots.gpus:
+            cells.append("" if seconds is None else f"{seconds * plan.slots.gpus / 3600:.3g}")
+        table.add_row(*cells, style=style)
+
+    for part in plan.parts:
+        row(part.name, f"{part.runs:.0f}", count(part.words), part.seconds)
+        if part.name == "search" and len(plan.rungs) > 1:
+            for rung in plan.rungs:
+                where = "the end" if rung.share == 1 else f"{rung.share:.0%}"
+                row(f"  reach {where}", f"~{rung.trials:.0f}", f"at {count(rung.words)}", None, "dim")
+    row("in all", f"{plan.runs:.0f}", count(plan.words), plan.seconds, "bold")
+    return table
+
+
+def _lengths(plan: Plan) -> Table:
+    table = _table("What a run does with its budget, over all that the other choices may be")
+    for name in ("", "passes awake", "asleep per awake", "folds a pass", "does not fit"):
+        table.add_column(name, justify="left" if not name else "right")
+    _add(table, "", plan.lengths)
+    _add(table, "baseline ", plan.baselines)
+    return table
+
+
+def _add(table: Table, prefix: str, lengths: Iterable[Length]) -> None:
+    for length in lengths:
+        unfit = f"{length.unfit:.0%}" if length.unfit else ""
+        table.add_row(prefix + length.name, length.passes, length.sleep, length.folds, unfit)
+
+
+def _notes(plan: Plan) -> Iterable[str]:
+    if any(length.unfit for length in (*plan.lengths, *plan.baselines)):
+        yield "What does not fit is a share of the combinations of the other choices; such trials are not trained."
