@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 
 from sleep_tune.errors import DataError
 
@@ -28,7 +30,6 @@ def asking_hub(what: str, key: str) -> Iterator[None]:
     Raises:
         DataError: access denied, no such thing, or the Hub cannot be reached; says which and what to do.
     """
-    from httpx import TransportError
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     given = next((name for name in TOKEN_NAMES if os.environ.get(name)), None)
@@ -48,10 +49,16 @@ def asking_hub(what: str, key: str) -> Iterator[None]:
         if status in (401, 403):
             raise DataError(f"{key}: the Hub refused access to {what} (HTTP {status}); {token}") from error
         raise DataError(f"{key}: the Hub failed on {what} (HTTP {status}); try again later") from error
-    except (OSError, TransportError) as error:
+    except _connection_errors() as error:
         if isinstance(error, PermissionError | FileExistsError):
             raise
         raise DataError(f"{key}: cannot get {what} from the Hub: {_first_line(error)}") from error
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """What is raised when a connection cannot be made or breaks: huggingface_hub speaks through httpx, from 2.0 on through httpx2."""
+    modules = [import_module(name) for name in ("httpx", "httpx2") if find_spec(name)]
+    return (OSError, *(module.TransportError for module in modules))
 
 
 def _first_line(error: BaseException) -> str:

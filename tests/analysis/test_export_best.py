@@ -89,6 +89,8 @@ class Hub(BaseHTTPRequestHandler):
             files = json.loads(body)["files"]
             told = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in files]
             return self._answer({"files": told})
+        if self.path.endswith("/validate-yaml"):
+            return self._answer({"errors": [], "warnings": []})
         for line in map(json.loads, body.splitlines()):
             if line["key"] == "file":
                 self.received[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
@@ -159,3 +161,12 @@ def test_a_model_that_was_not_kept_is_not_published(folder: Path, tmp_path: Path
     done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model")
     assert done.returncode == 2
     assert "its weights were not kept: train it with the command above" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_hub_that_cannot_be_reached_is_one_message(folder: Path, tmp_path: Path) -> None:
+    surroundings = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_mine", "HF_HUB_OFFLINE": "0"}
+    done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model", **surroundings)
+    assert done.returncode == 2
+    assert "--push-to-hub: cannot get model 'owner/model' from the Hub" in done.stderr
+    assert "Traceback" not in done.stderr
