@@ -56,7 +56,7 @@ def asking_hub(what: str, key: str) -> Iterator[None]:
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:
-    """What is raised when a connection cannot be made or breaks: huggingface_hub speaks through httpx, from 2.0 on through httpx2."""
+    """What a broken connection raises: huggingface_hub speaks through httpx, in later versions through httpx2."""
     modules = [import_module(name) for name in ("httpx", "httpx2") if find_spec(name)]
     return (OSError, *(module.TransportError for module in modules))
 
