@@ -16,7 +16,11 @@ set -euo pipefail
 
 source .venv/bin/activate
 read -r first < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
-read -r ip _ < <(srun --nodes=1 --ntasks=1 --nodelist="$first" hostname --ip-address)
+# Its address in the cluster: some machines give their own name a loopback address, where nobody else could reach them.
+read -r ip < <(srun --nodes=1 --ntasks=1 --nodelist="$first" bash -c '
+    for ip in $(hostname --ip-address) $(hostname --all-ip-addresses); do
+        case "$ip" in 127.* | *:*) ;; *) echo "$ip" && break ;; esac
+    done')
 port=$((20000 + SLURM_JOB_ID % 20000)) # two jobs on one node must not meet on one port
 
 # One task on each node; the first is Ray's head, and the others wait for it. It has a folder of its own in /tmp, since
@@ -40,7 +44,7 @@ end = time.monotonic() + 300
 while sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[2]) and time.monotonic() < end:
     time.sleep(1)' "$ip:$port" "$SLURM_JOB_NUM_NODES"
 
-python tune.py "$@" --address "$ip:$port" &
+python tune.py "$@" --address auto &
 search=$!
 is_over=false
 # SIGTERM is to the search what Ctrl-C is: it saves and ends. (A shell lets its background jobs ignore Ctrl-C itself.)

@@ -104,6 +104,11 @@ class Director:
         return self.state.study(MAIN).ended
 
     @property
+    def changes(self) -> list[str]:
+        """How this session differs from the last: options of the space, trials of earlier experiments taken over."""
+        return self.state.changes
+
+    @property
     def running(self) -> int:
         """How many trials are running."""
         return self.state.num_running()

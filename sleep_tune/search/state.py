@@ -48,6 +48,8 @@ class SearchState:
     """The space as it was opened with or last changed to, as JSON; None in a log of an earlier version."""
     warmed: list[str] = field(default_factory=list)
     """Folders of earlier experiments whose trials have been taken since then."""
+    changes: list[str] = field(default_factory=list)
+    """What this session does not go on with as the last one left it: options of the space, trials taken over."""
     sessions: int = 0
     earlier_seconds: float = 0.0
     """Wall clock of the sessions before this one."""
@@ -113,6 +115,7 @@ class SearchState:
             self.earlier_seconds += max(0.0, self.last_event - self.session_start)
         self.sessions += 1
         self.session_start = event.time
+        self.changes = []
         for trial in self.trials.values():
             if trial.state == "running" or (trial.state == "failed" and trial.kind == "bug"):
                 self._wait(trial)
@@ -120,6 +123,7 @@ class SearchState:
     def _on_changed(self, event: Event) -> None:
         """Whatever had ended is asked again whether it has: the answer is in the new space."""
         self.space = event.data["space"]
+        self.changes += event.data["differences"]
         self.finished = False
         self.warmed.clear()
         for study in self.studies.values():
@@ -127,7 +131,9 @@ class SearchState:
             study.refusals = study.repeats = 0
 
     def _on_warmed(self, event: Event) -> None:
-        self.warmed.append(event.data["source"])
+        data = event.data
+        self.warmed.append(data["source"])
+        self.changes.append(f"{data['adopted']} trials of {data['source']} are known ({data['elsewhere']} do not fit)")
 
     def _on_adopted(self, event: Event) -> None:
         for part in event.parts():
@@ -183,7 +189,7 @@ class SearchState:
         trial.retries += event.data["after"] == "lost"
         trial.gpus = event.data["gpus"]
         trial.started_at = event.time
-        if trial.number is not None:
+        if trial.number is not None and event.data["after"] is None:  # started again, it tells nothing new
             study = self.study(trial.study)
             study.refusals = study.repeats = 0
 

@@ -16,13 +16,13 @@ STAND_INS = {
     "scontrol": 'if [ "$1" = show ]; then echo first; echo second; else echo "scontrol $*" >>told; fi',
     # srun [--option=value ...] COMMAND: runs it here, as the task of the first node.
     "srun": 'while [ "${1#--}" != "$1" ]; do shift; done; SLURM_PROCID=0 exec "$@"',
-    "hostname": "echo 127.0.0.1 127.0.1.1",
+    "hostname": 'if [ "$1" = --ip-address ]; then echo ::1 127.0.1.1; else echo 0.0.0.0 10.0.0.1; fi',
     # ray start --head ... --port=P: listens there until it is ended.
     "ray": """
         echo "ray $*" >>told
         for word; do case "$word" in --port=*) port="${word#--port=}";; esac; done
         exec "$REAL_PYTHON" -c "import socket, signal
-listener = socket.create_server(('127.0.0.1', $port), reuse_port=True)
+listener = socket.create_server(('0.0.0.0', $port), reuse_port=True)
 signal.pause()"
     """,
     # python -c ... waits for nodes; python tune.py ... is the search, which ends as $SEARCH says.
@@ -88,11 +88,9 @@ def test_it_starts_ray_on_the_first_node_and_the_search_beside_it(job: Path) -> 
     assert running.wait(60) == 0, (job / "output").read_text()
     ray, search, _ = told(job)
     port = 20_000 + os.getpid() % 20_000
-    assert ray.startswith(f"ray start --head --block --node-ip-address=127.0.0.1 --port={port} --temp-dir=/tmp/ray-")
+    assert ray.startswith(f"ray start --head --block --node-ip-address=0.0.0.0 --port={port} --temp-dir=/tmp/ray-")
     assert ray.endswith("--num-cpus=16 --num-gpus=4")
-    assert search == (
-        f"python tune.py search_spaces/replay.yaml data=text data.path=a folder --address 127.0.0.1:{port}"
-    )
+    assert search == "python tune.py search_spaces/replay.yaml data=text data.path=a folder --address auto"
 
 
 @pytest.mark.parametrize(

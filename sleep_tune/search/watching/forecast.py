@@ -4,7 +4,7 @@ Counts work in budgets: a run that has seen half of its words is half a budget. 
 what they report, so that a search that went on after a week is forecast as well as one that was never interrupted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +30,8 @@ class Watched(Protocol):
     def finished(self) -> bool: ...  # noqa: D102
     @property
     def held(self) -> str | None: ...  # noqa: D102
+    @property
+    def changes(self) -> Sequence[str]: ...  # noqa: D102
     def best(self) -> TrialState | None: ...  # noqa: D102
     def seconds(self) -> float: ...  # noqa: D102
 

@@ -26,9 +26,12 @@ class News:
         self._open = {name: _Told(trial) for name, trial in watched.trials.items() if not trial.ended}
         self._seen = len(watched.trials)
         self._held: str | None = None
+        self._changes = list(watched.changes)
 
     def lines(self) -> Iterator[str]:
         """Each new thing in a line. Trials that have ended are not looked at again."""
+        yield from (f"changed: {change}" for change in self._changes)
+        self._changes.clear()
         if self._watched.held != self._held:
             self._held = self._watched.held
             yield "the search goes on" if self._held is None else f"the search is paused: {self._held}"

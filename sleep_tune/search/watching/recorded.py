@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError
-from sleep_tune.records import Event, Progress
-from sleep_tune.search.experiment import FILE
+from sleep_tune.records import Progress
+from sleep_tune.search.experiment import Experiment
 from sleep_tune.search.log import read_events
 from sleep_tune.search.space import Baseline, Finalists, Objective, Scheduler, Space, Stop
 from sleep_tune.search.state import MAIN, SearchState, TrialState
@@ -53,6 +53,11 @@ class Recorded:
         return self.state.finished
 
     @property
+    def changes(self) -> list[str]:
+        """How the last session differs from the one before."""
+        return self.state.changes
+
+    @property
     def ended(self) -> str | None:
         """Why the search asks for no more trials, once it does."""
         return self.state.study(MAIN).ended
@@ -79,15 +84,15 @@ def read_recorded(folder: Path, *, is_driven: bool, now: float) -> Recorded:
         RunFolderError: it holds no search, or one that cannot be read.
     """
     events = read_events(folder / LOG)
-    space = _space(folder)
+    told = next((event.data["study"] for event in events if event.data.get("study") and event.event == "opened"), None)
+    space = _space(told or Experiment(folder).space, folder)
     state = SearchState(mode=space.objective.mode)
-    running: set[str] = set()
     slots, budget = 1, 0
     for event in events:
         state.apply(event)
-        budget = int(event.data.get("budget_words", budget)) if event.event == "opened" else budget
-        running = _running(running, event)
-        slots = max(slots if event.event != "resumed" else 1, len(running))
+        if event.event in ("opened", "resumed"):
+            slots, budget = 1, int(event.data.get("budget_words", budget))
+        slots = max(slots, state.num_running())
     for trial in state.trials.values():
         if trial.state != "running":
             continue
@@ -96,8 +101,15 @@ def read_recorded(folder: Path, *, is_driven: bool, now: float) -> Recorded:
             trial.progress = at
         if not is_driven:
             trial.state = "waiting"
-    held = events[-1].data.get("reason") if is_driven and events and events[-1].event == "paused" else None
-    return Recorded(space=space, state=state, is_driven=is_driven, now=now, slots=slots, held=None if running else held)
+    paused = is_driven and events[-1].event == "paused" and not state.num_running()
+    return Recorded(
+        space=space if state.space is None else _space(state.space, folder),
+        state=state,
+        is_driven=is_driven,
+        now=now,
+        slots=slots,
+        held=events[-1].data.get("reason") if paused else None,
+    )
 
 
 def standing(run: Path, budget_words: int) -> Progress | None:
@@ -141,28 +153,13 @@ def _folds(run: Path) -> int:
         return 0
 
 
-def _running(running: set[str], event: Event) -> set[str]:
-    """Who is running after an event."""
-    if event.event in ("opened", "resumed", "closed"):
-        return set()
-    if event.trial is None:
-        return running
-    if event.event == "started":
-        return running | {event.trial}
-    return (
-        running - {event.trial} if event.event in ("paused", "completed", "stopped", "failed", "refused") else running
-    )
-
-
-def _space(folder: Path) -> Space:
-    """The parts of the space that are shown, as experiment.yaml has them.
+def _space(told: Mapping[str, Any], folder: Path) -> Space:
+    """The parts of the space that are shown, from its JSON.
 
     Raises:
-        RunFolderError: it is missing, or cannot be read.
+        RunFolderError: it cannot be read.
     """
-    path = folder / FILE
     try:
-        told = read_yaml(path)["space"]
         return Space(
             name=str(told["name"]),
             objective=_section(Objective, told["objective"]),
@@ -174,10 +171,8 @@ def _space(folder: Path) -> Space:
             },
             finalists=_section(Finalists, told["finalists"]),
         )
-    except FileNotFoundError:
-        raise RunFolderError(f"{folder} must be the folder of a search; got no {FILE} in it") from None
     except (KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(f"{path} cannot be read as an experiment ({error!r})") from error
+        raise RunFolderError(f"{folder} cannot be read as a search's ({error!r})") from error
 
 
 def _section(kind: type[T], told: Mapping[str, Any]) -> T:

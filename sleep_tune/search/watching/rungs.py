@@ -71,10 +71,12 @@ def rung_table(trials: Iterable[TrialState], mode: str) -> list[Rung]:
     """The rungs of the search's own trials, ascending, the end last; empty before any trial has reached a rung.
 
     Args:
-        trials: of every role; repeats over seeds and tuned baselines' trials are left out.
+        trials: of every role; repeats over seeds and tuned baselines' trials are left out, and those outside the
+            present space.
         mode: 'min' or 'max' of the objective.
     """
-    searched = [trial for trial in trials if trial.study == MAIN and trial.rungs and trial.repeats is None]
+    placed = [trial for trial in trials if trial.study == MAIN and trial.point is not None]
+    searched = [trial for trial in placed if trial.rungs and trial.repeats is None]
     budgets = {report.budget_words for trial in searched for report in trial.reports.values()}
     if not budgets:
         return []

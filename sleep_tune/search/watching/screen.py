@@ -29,6 +29,9 @@ LISTED = 8
 FEWEST = 3
 """Running trials that are shown however low the terminal is."""
 
+WIDEST = {"phase": len("sleep 10/20"), "words seen": len("435k/435k"), "at rung": len("4.2500 (33%)")}
+"""Columns that are kept as wide, so that the table does not move from one drawing to the next."""
+
 STATES = ("running", "waiting", "completed", "stopped", "failed", "refused")
 
 
@@ -69,6 +72,8 @@ def _head(watched: Watched, slots: int, notes: Sequence[str]) -> Iterator[Text]:
     yield Text(" · ".join(_headline(watched, slots, state)), style="bold")
     yield Text(" · ".join(_counts(watched, state)), style="dim")
     yield from (Text(note) for note in notes)
+    if watched.changes:
+        yield Text("changed: " + "; ".join(watched.changes), style="dim")
     if watched.held is not None:
         yield Text(f"paused: {watched.held}", style="bold yellow")
 
@@ -128,7 +133,7 @@ def _running(
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("trial", "role", "phase", "pass", "words seen", "loss", "at rung"):
         is_number = heading in ("pass", "words seen", "loss")
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True, min_width=WIDEST.get(heading))
     if width >= WITH_BAR:
         table.add_column("", width=BAR)
     for trial in shown:

@@ -22,6 +22,7 @@ class Watched:
     ended: str | None = None
     finished: bool = False
     held: str | None = None
+    changes: tuple[str, ...] = ()
 
     def best(self) -> TrialState | None:
         """Nobody asks."""

@@ -10,6 +10,8 @@ from sleep_tune.errors import RunFolderError
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import FakeWorker
 from sleep_tune.search.inline import run_inline
+from sleep_tune.search.space import Stop
+from sleep_tune.search.watching.lines import News
 from sleep_tune.search.watching.recorded import read_recorded, standing
 from sleep_tune.search.watching.screen import screen
 from tests.search.studies import outcome
@@ -126,13 +128,45 @@ def test_a_search_that_is_held_says_so_once_its_runs_have_paused(open_director: 
         assert read_recorded(director.folder, is_driven=True, now=0.0).held == held
 
 
+def test_another_space_in_the_next_session_is_the_one_that_is_shown(open_director: Callable[..., Director]) -> None:
+    run_inline(open_director(), FakeWorker())
+    director = open_director(stop=Stop(trials=6))
+    recorded = read_recorded(director.folder, is_driven=True, now=director.state.last_event)
+    assert recorded.space.stop == Stop(trials=6)
+    assert recorded.changes == director.changes == ["stop.trials: 4 -> 6"]
+    for one in (recorded, director):
+        text = drawn(screen(one, 1, width=100))
+        assert "changed: stop.trials: 4 -> 6" in text
+        assert "10/12 runs done" in text
+    assert list(News(director).lines()) == ["changed: stop.trials: 4 -> 6"]
+
+
+def _of_an_earlier_version(folder: Path) -> None:
+    """Take the space out of the log: experiment.yaml alone had it."""
+    path = folder / "trials.jsonl"
+    opened, *lines = path.read_text().splitlines()
+    event = json.loads(opened)
+    del event["data"]["study"]
+    path.write_text("\n".join([json.dumps(event), *lines, ""]))
+
+
+def test_a_log_of_an_earlier_version_is_read_with_experiment_yaml(open_director: Callable[..., Director]) -> None:
+    director = open_director()
+    started(director)
+    _of_an_earlier_version(director.folder)
+    recorded = read_recorded(director.folder, is_driven=True, now=0.0)
+    assert recorded.space.finalists == director.space.finalists
+    assert recorded.trials["t0001"].state == "running"
+
+
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "got no experiment.yaml"), ("space: {name: x}", "cannot be read as an experiment")]
+    ("content", "message"), [(None, "experiment.yaml"), ("space: {name: x}", "cannot be read as an? ")]
 )
 def test_a_folder_that_does_not_say_what_it_is_is_refused(
     open_director: Callable[..., Director], content: str | None, message: str
 ) -> None:
     folder = open_director().folder
+    _of_an_earlier_version(folder)
     (folder / "experiment.yaml").unlink()
     if content is not None:
         (folder / "experiment.yaml").write_text(content)

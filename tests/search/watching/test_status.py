@@ -129,7 +129,9 @@ def test_a_thousand_trials_are_shown_in_less_than_a_second(open_director: Callab
         lines.append(head % ("started", n, n, '{"after":null,"gpus":1.0}'))
         value = (n * 7919 % 1000) / 1000
         lines.append(head % ("report", n, n, f'{{"rung":333333,"value":{value},"progress":{progress % value}}}'))
-        lines.append(head % ("rung", n, n, f'{{"rung":333333,"value":{value},"decision":"stop"}}'))
+        lines.append(
+            head % ("rung", n, n, f'{{"rung":333333,"value":{value},"decision":"stop","kept":1,"reported":9}}')
+        )
         lines.append(head % ("stopped", n, n, '{"reason":"not among the best"}'))
     (folder / "trials.jsonl").write_text("\n".join(lines) + "\n")
     began = time.process_time()
