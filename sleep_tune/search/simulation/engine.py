@@ -64,6 +64,8 @@ class Cluster:
     """Summed over slots."""
     _events: list[tuple[float, int, _Run]] = field(default_factory=list)
     """A heap by time; what happens at the same time happens in the order in which the trials were started."""
+    _left: dict[str, tuple[float, int, _Run]] = field(default_factory=dict)
+    """Trials that ran under the director before, until the present one has started them again."""
     _num_started: int = 0
     _training: int = 0
 
@@ -91,12 +93,26 @@ class Cluster:
             if marks and not left:
                 return
             self._pass_until(time)
-            heapq.heappop(self._events)
-            if not self._happen(run):
-                heapq.heappush(self._events, (self._next_time(run), order, run))
+            if self._happen(run):
+                heapq.heappop(self._events)
+            else:
+                heapq.heapreplace(self._events, (self._next_time(run), order, run))
             self._fill()
         for mark in left:
             at_mark(mark)
+
+    def take_over(self, director: Director) -> None:
+        """Go on under another director, that has read the log of the one before: what ran goes on from where it was.
+
+        For searches that are killed: by an exception out of the director, at any moment.
+
+        Args:
+            director: has the same clock.
+        """
+        self.director = director
+        self._left = {event[2].trial.id: event for event in self._events}
+        self._events = []
+        self._training = 0
 
     @property
     def _words_per_second(self) -> float:
@@ -116,9 +132,13 @@ class Cluster:
     def _fill(self) -> None:
         """Start trials until every slot is busy or nothing can be started now."""
         while self.running < self.num_slots and isinstance(trial := self.director.next(), Trial):
-            run = _Run(trial, (*(self.director.rungs if trial.role == "search" else ()), 1.0))
-            heapq.heappush(self._events, (self.clock() + self.pace.start_seconds, self._num_started, run))
-            self._num_started += 1
+            event = self._left.pop(trial.id, None)
+            if event is None:
+                run = _Run(trial, (*(self.director.rungs if trial.role == "search" else ()), 1.0))
+                event = (self.clock() + self.pace.start_seconds, self._num_started, run)
+                self._num_started += 1
+            self._training += event[2].is_training
+            heapq.heappush(self._events, event)
 
     def _next_time(self, run: _Run) -> float:
         """When the run, which stands at its last report, makes the next one."""
@@ -135,10 +155,10 @@ class Cluster:
         share = run.shares[run.reported]
         budget = self.director.budget_words
         words = round(share * budget)
-        run.reported += 1
         value = self.curve(run.trial, share)
         decision = self.director.on_progress(run.trial.id, self._progress(words, budget, value))
         if decision is not Decision.STOP and words < budget:
+            run.reported += 1
             return False
         state = "completed" if words == budget else "stopped"
         self.director.on_end(run.trial.id, self._outcome(words, state, value))

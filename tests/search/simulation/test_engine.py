@@ -1,3 +1,4 @@
+import functools
 import itertools
 import time
 from dataclasses import replace
@@ -5,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sleep_tune.config.tree import from_dict
+from sleep_tune.records import Event
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS, FakeWorker, synthetic_loss
 from sleep_tune.search.simulation.clock import VirtualClock
@@ -16,7 +18,7 @@ from sleep_tune.search.simulation.engine import Cluster, Pace
 from sleep_tune.search.simulation.kept_log import KeptLog
 from sleep_tune.search.space import Space, Stop
 from sleep_tune.search.work import Trial, Wait
-from tests.search.studies import BASE, BUDGET, decisions, plain, search, study
+from tests.search.studies import BASE, BUDGET, Killed, decisions, plain, search, study
 
 PACE = Pace(words_per_second=1_000.0, start_seconds=10.0)
 
@@ -124,6 +126,54 @@ def test_a_search_that_ends_before_a_mark_is_looked_at_as_it_ended() -> None:
     simulated.run([BUDGET / 2, 9.0 * BUDGET], seen.append)
     assert seen == [BUDGET / 2, 9.0 * BUDGET]
     assert simulated.director.finished
+
+
+class KilledLog(KeptLog):
+    """Ends its process before or after it has kept its n-th event."""
+
+    def __init__(self, at: int, is_kept: bool) -> None:
+        super().__init__()
+        self.at = at
+        self.is_kept = is_kept
+
+    def append(self, event: Event) -> None:
+        """Keep it, or not, and be killed."""
+        is_last = len(self.kept) == self.at
+        if not is_last or self.is_kept:
+            super().append(event)
+        if is_last:
+            raise Killed
+
+
+@functools.cache
+def undisturbed(slots: int) -> Cluster:
+    simulated = cluster(study(), num_slots=slots)
+    simulated.run()
+    return simulated
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None)
+@given(slots=st.integers(1, 4), at=st.integers(0, 150), is_kept=st.booleans())
+@example(slots=4, at=39, is_kept=False)  # between settings refused in a row, which a start after a kill must not end
+def test_a_search_killed_at_any_event_decides_what_an_undisturbed_one_does(slots: int, at: int, is_kept: bool) -> None:
+    killed = KilledLog(at, is_kept)
+    clock = VirtualClock()
+    try:
+        director = Director(study(), BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=killed)
+    except Killed:
+        return  # at its very first event, before there was a search
+    resumed = Cluster(director, clock, curve, slots, PACE)
+    try:
+        resumed.run()
+    except Killed:
+        resumed.take_over(
+            Director(study(), BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=KeptLog(tuple(killed.kept)))
+        )
+        resumed.run()
+    assert decisions(resumed.director) == decisions(undisturbed(slots).director)
+    assert resumed.words == pytest.approx(undisturbed(slots).words)
+    assert resumed.clock() == pytest.approx(undisturbed(slots).clock())
 
 
 @pytest.mark.slow
