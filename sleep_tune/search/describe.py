@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from sleep_tune.search.space import Baseline, Finalists, Objective, Resources, Scheduler, Search, Stop
+from sleep_tune.search.space import Baseline, Claim, Finalists, Objective, Resources, Scheduler, Search, Stop
 
 __all__ = ["describe_space"]
 
@@ -16,6 +16,7 @@ SECTIONS: dict[str, type] = {
     "stop": Stop,
     "baselines.NAME": Baseline,
     "finalists": Finalists,
+    "comparison": Claim,
     "resources": Resources,
 }
 

@@ -17,6 +17,7 @@ __all__ = [
     "METRICS",
     "Baseline",
     "Choice",
+    "Claim",
     "CorpusSummary",
     "Domain",
     "Finalists",
@@ -164,6 +165,18 @@ class Finalists:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What the comparison may claim; named before the first run, and not to be changed after it."""
+
+    primary: str | None = option(
+        None, "the one endpoint that claims are about, such as test/nll or babylm/blimp_filtered; null: the objective"
+    )
+    smallest: float | None = option(
+        None, "the smallest difference of interest there, in its unit: below it, arms are called equal", above=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resources:
     """What a trial takes."""
 
@@ -201,6 +214,7 @@ class Space:
     stop: Stop = field(default_factory=lambda: Stop(trials=64))
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     finalists: Finalists = field(default_factory=Finalists)
+    comparison: Claim = field(default_factory=Claim)
     resources: Resources = field(default_factory=Resources)
     enqueue: tuple[Mapping[str, Value], ...] = ()
     """Points that are trained first, in order: options by dotted key. What one leaves out is proposed for it."""
@@ -275,6 +289,7 @@ def to_json(space: Space) -> dict[str, Any]:
             for name, baseline in space.baselines.items()
         },
         "finalists": vars(space.finalists),
+        "comparison": vars(space.comparison),
         "resources": vars(space.resources),
         "enqueue": [dict(point) for point in space.enqueue],
         "warm_start": list(space.warm_start),

@@ -13,14 +13,14 @@ from sleep_tune.errors import ConfigError, Mistakes, UserError, nearest
 from sleep_tune.search.reading.base import compose_base, read_base
 from sleep_tune.search.reading.earlier import read_enqueue, read_warm_start
 from sleep_tune.search.reading.entry import Entry, Found, Mistake
-from sleep_tune.search.reading.objective import check_data, check_reported, read_objective
+from sleep_tune.search.reading.objective import check_data, check_reported, read_claim, read_objective
 from sleep_tune.search.reading.overrides import SECTIONS, override
 from sleep_tune.search.reading.parameters import read_parameters
 from sleep_tune.search.reading.sections import read_section
 from sleep_tune.search.reading.study import read_baselines, read_scheduler, read_stop
 from sleep_tune.search.reading.yaml_lines import Path as KeyPath
 from sleep_tune.search.reading.yaml_lines import read_document
-from sleep_tune.search.space import Finalists, Objective, Parameter, Resources, Scheduler, Search, Space, Stop
+from sleep_tune.search.space import Claim, Finalists, Objective, Parameter, Resources, Scheduler, Search, Space, Stop
 
 __all__ = ["compose_base", "load_space"]
 
@@ -85,6 +85,7 @@ def _space(root: Entry, stem: str) -> Space:
         stop=read(read_stop, "stop", Stop(trials=1)) if "stop" in fields else Space(name=stem).stop,
         baselines=read(lambda entry: read_baselines(entry, known), "baselines", {}),
         finalists=read(lambda entry: read_section(Finalists, entry), "finalists", Finalists()),
+        comparison=read(read_claim, "comparison", Claim()),
         resources=read(lambda entry: read_section(Resources, entry), "resources", Resources()),
         enqueue=read(lambda entry: read_enqueue(entry, known), "enqueue", ()) if "enqueue" in fields else (),
         warm_start=read(read_warm_start, "warm_start", ()) if "warm_start" in fields else (),

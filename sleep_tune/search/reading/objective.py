@@ -11,9 +11,9 @@ from sleep_tune.errors import nearest, unknown
 from sleep_tune.names import TASKS
 from sleep_tune.search.reading.entry import Entry
 from sleep_tune.search.reading.sections import read_section
-from sleep_tune.search.space import METRICS, Objective
+from sleep_tune.search.space import METRICS, Claim, Objective
 
-__all__ = ["check_data", "check_reported", "read_objective"]
+__all__ = ["check_data", "check_reported", "read_claim", "read_objective"]
 
 PAIRS, BABYLM = "eval/pairs", "babylm/"
 """First parts of metrics that need data of their own."""
@@ -37,6 +37,21 @@ def read_objective(entry: Entry) -> Objective:
     if entry.sound and "mode" in entry.value and objective.mode != mode:
         raise entry.inside("mode").error(f"objective.mode must be {mode} for {metric}; got {objective.mode}")
     return Objective(metric=metric, mode=mode)
+
+
+def read_claim(entry: Entry) -> Claim:
+    """What the comparison may claim.
+
+    Raises:
+        ConfigError: an endpoint that no finished run reports.
+    """
+    claim = read_section(Claim, entry)
+    known = {f"test/{name.removeprefix('eval/')}": mode for name, mode in METRICS.items()} | dict.fromkeys(
+        SCORES, "max"
+    )
+    if claim.primary is not None and claim.primary not in known:
+        raise entry.inside("primary").error(unknown("comparison.primary", claim.primary, known))
+    return claim
 
 
 def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:

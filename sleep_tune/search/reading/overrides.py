@@ -20,6 +20,7 @@ SECTIONS = (
     "stop",
     "baselines",
     "finalists",
+    "comparison",
     "resources",
     "enqueue",
     "warm_start",

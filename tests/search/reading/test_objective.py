@@ -85,3 +85,16 @@ def test_the_data_s_folder_is_looked_for_and_made_absolute(
     monkeypatch.chdir(tmp_path)
     load(tmp_path, "{metric: eval/nll}", "  evaluation.data: fast_eval\n")
     assert compose_base(load_space(tmp_path / "study.yaml")).evaluation.data == str(data)
+
+
+def test_the_endpoint_of_claims_is_named_with_the_study(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "base: {data: toy}\nparameters: {sleep.folds: {choice: [2, 5]}}\n"
+        "comparison: {primary: test/nll, smallest: 0.01}\n"
+    )
+    claim = load_space(tmp_path / "study.yaml").comparison
+    assert (claim.primary, claim.smallest) == ("test/nll", 0.01)
+    with pytest.raises(UserError, match=r"unknown comparison.primary 'test/nl'; did you mean 'test/nll'"):
+        load_space(tmp_path / "study.yaml", ["comparison.primary=test/nl"])
+    with pytest.raises(UserError, match=r"comparison\.smallest must be"):
+        load_space(tmp_path / "study.yaml", ["comparison.smallest=0"])
