@@ -4,6 +4,7 @@ Importing this module starts nothing and imports no Ray; only the launcher that 
 """
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from rich.console import Console
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
 from sleep_tune.search.director import Director
+from sleep_tune.search.disk import Disk
 from sleep_tune.search.fitting import check_fits
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.interrupt import Interrupt, Interrupted
@@ -38,6 +40,9 @@ __all__ = ["LAUNCHERS", "Interrupted", "Launch", "Study"]
 
 COUNT_SECONDS = 2.0
 """How often a cluster is asked for its nodes."""
+
+WATCH_SECONDS = 10.0
+"""How often the disk is looked after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +187,7 @@ class Study:
             console.print(f"{self.folder}: {seats.describe()}", highlight=False, soft_wrap=True)
             interrupt = stack.enter_context(Interrupt())
             display = stack.enter_context(Display(director, seats.slots, console))
+            disk = Disk(director)
             slots = _elastic(seats) if address is not None else lambda: seats.slots
             launch = Launch(
                 director=director,
@@ -192,7 +198,7 @@ class Study:
                 logs=self.folder / "logs",
                 slots=slots,
                 interrupted=lambda: interrupt.ends(director),
-                refresh=_refresher(display, slots),
+                refresh=_refresher(display, slots, disk),
             )
             try:
                 LAUNCHERS[launcher](launch)
@@ -200,6 +206,8 @@ class Study:
                 interrupt.number = interrupt.number or signal.SIGINT
             if interrupt.number is not None and not director.finished:
                 raise Interrupted(interrupt.number)
+            disk.watch()
+            console.print(disk.summary(), highlight=False, soft_wrap=True)
 
 
 def _seats(space: Space, nodes: Sequence[Node], launcher: str) -> Seats:
@@ -221,8 +229,14 @@ def _elastic(seats: Seats) -> Callable[[], int]:
     return count
 
 
-def _refresher(display: Display, slots: Callable[[], int]) -> Callable[[], None]:
+def _refresher(display: Display, slots: Callable[[], int], disk: Disk) -> Callable[[], None]:
+    watched = -math.inf
+
     def refresh() -> None:
+        nonlocal watched
+        if time.monotonic() - watched >= WATCH_SECONDS:
+            disk.watch()
+            watched = time.monotonic()
         display.slots = slots()
         display.refresh()
 

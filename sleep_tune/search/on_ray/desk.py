@@ -3,6 +3,7 @@
 Tune's adapters (`tuner`) ask here, and here the director is asked. Knows no Tune, and nothing of how workers train.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,12 +13,16 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
+from sleep_tune.errors import DiskError, UserError
 from sleep_tune.search.director import Director
 from sleep_tune.search.on_ray.mailbox import NOT_BEGUN
 from sleep_tune.search.on_ray.messages import Ended, Failed, Heard, Job, Lost, Refused
 from sleep_tune.search.work import Done, Trial
 
-__all__ = ["Desk"]
+__all__ = ["FULL_SECONDS", "Desk"]
+
+FULL_SECONDS = 10.0
+"""After a run found the disk full, the next is started so much later."""
 
 
 @dataclass
@@ -43,6 +48,9 @@ class Desk:
     """Tune's id of a live trial -> ours."""
     held: bool = False
     """Whether the mailboxes have been told that the search is held."""
+    full: str | None = None
+    """Why a run found no room on the disk, while the search is held for it."""
+    full_until: float = 0.0
     room_died: bool = False
     error: BaseException | None = None
 
@@ -79,6 +87,10 @@ class Desk:
     def look(self) -> None:
         """Refresh what is shown, and tell every mailbox when the search is held or goes on. Called again and again."""
         self.tick()
+        if self.full is not None and time.monotonic() >= self.full_until:
+            if self.director.held == self.full:
+                self.director.held = None
+            self.full = None
         held = self.director.held is not None
         if held != self.held:
             self.held = held
@@ -127,7 +139,7 @@ class Desk:
         elif isinstance(message, Ended):
             self.director.on_end(trial.id, message.outcome)
         elif isinstance(message, Refused):
-            raise message.error
+            self._wait_for_room(trial, message.error)
         elif isinstance(message, Failed):
             log = self.log(trial)
             told = message.reason.strip().splitlines()[-1]
@@ -135,6 +147,18 @@ class Desk:
             if message.kind == "bug":
                 raise RuntimeError(f"{trial.id} met a bug, and the search stops; its log is {log}\n{message.reason}")
         del self.trials[tune_id]
+
+    def _wait_for_room(self, trial: Trial, error: UserError) -> None:
+        """A full disk holds the search for a while, for somebody to make room; any other mistake of the user's ends it.
+
+        Raises:
+            UserError: what is wrong, if it is not the disk.
+        """
+        if not isinstance(error, DiskError):
+            raise error
+        self.director.on_end(trial.id, NOT_BEGUN)
+        self.director.held = self.full = str(error)
+        self.full_until = time.monotonic() + FULL_SECONDS
 
     def take_up(self) -> None:
         """Once the mailboxes have died, and every slot after them: the trials that ran go on from their checkpoints."""

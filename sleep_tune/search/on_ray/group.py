@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
 from sleep_tune.config.tree import from_dict
-from sleep_tune.errors import UserError
+from sleep_tune.errors import Superseded, UserError
 from sleep_tune.records import Decision, Progress, Report
 from sleep_tune.search.on_ray.messages import Ended, Failed, Job, Refused
 from sleep_tune.search.printing import printing_to
@@ -140,7 +140,7 @@ def _train(worker: Worker, job: Job, report: Report) -> Ended | Failed | Refused
     with printing_to(Path(job.log)):
         try:
             outcome = worker(from_dict(job.config), report)
-        except Dismissed:
+        except (Dismissed, Superseded):
             return None
         except RayActorError:
             raise  # the mailbox is gone, and the search with it

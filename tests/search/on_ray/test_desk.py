@@ -8,8 +8,10 @@ import pytest
 from ray.exceptions import RayActorError
 from ray.tune.search import Searcher
 
-from sleep_tune.search.on_ray.desk import Desk
+from sleep_tune.errors import ConfigError, DiskError
+from sleep_tune.search.on_ray.desk import FULL_SECONDS, Desk
 from sleep_tune.search.on_ray.mailbox import NOT_BEGUN
+from sleep_tune.search.on_ray.messages import Refused
 from sleep_tune.search.on_ray.tuner import DirectedSearcher
 from sleep_tune.search.work import Done, Trial, Wait
 
@@ -158,3 +160,25 @@ def test_dead_mailboxes_end_the_round_and_every_trial_that_ran_goes_on() -> None
     assert not at.stops
     assert [told[:2] for told in director.told] == [("lost", "a"), ("lost", "b")]
     assert [waiting.id for waiting in at.again] == ["a", "b"]
+
+
+def test_a_run_that_finds_the_disk_full_waits_with_the_search_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [50.0]
+    monkeypatch.setattr("sleep_tune.search.on_ray.desk.time.monotonic", lambda: now[0])
+    director = Director(trial("a"), trial("b"))
+    at = desk(director)
+    at.next("1")
+    at.end("1", Refused(trial="a", attempt=1, error=DiskError("no space left")), slot_died=False)
+    assert director.told == [("end", "a", NOT_BEGUN)]
+    assert director.held == "no space left"
+    assert at.next("2") is None
+    now[0] += FULL_SECONDS
+    assert at.next("3") == trial("b")
+    assert director.held is None
+
+
+def test_any_other_mistake_of_the_users_ends_the_search() -> None:
+    at = desk(Director(trial("a")))
+    at.next("1")
+    with pytest.raises(ConfigError, match="no such folder"):
+        at.end("1", Refused(trial="a", attempt=1, error=ConfigError("no such folder")), slot_died=False)
