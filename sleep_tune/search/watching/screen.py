@@ -97,7 +97,7 @@ def _counts(watched: Watched, state: Forecast) -> Iterator[str]:
     """Trials by state, why the search asks for no more, GPU-hours."""
     trials = watched.trials.values()
     counts = Counter(trial.state for trial in trials)
-    yield ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name]) or "nothing has been asked for yet"
+    yield ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name]) or "starting"
     if watched.ended is not None and not watched.finished:
         yield f"search over ({watched.ended})"
     used, limit = gpu_hours(trials), watched.space.stop.gpu_hours
