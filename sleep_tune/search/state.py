@@ -65,8 +65,8 @@ class SearchState:
         self.last_event = event.time
 
     def study(self, name: str) -> StudyState:
-        """What is known of one study."""
-        return self.studies.setdefault(name, StudyState(name=name))
+        """What is known of one study; to be read only."""
+        return self.studies.get(name) or StudyState(name=name)
 
     def first_waiting(self) -> TrialState | None:
         """The trial that has waited longest to be started, or started again."""
@@ -172,7 +172,7 @@ class SearchState:
             trial.group = trial.group if trial.point is None else self.present.group(trial.point)
 
     def _count(self, trial: TrialState, enqueued: Mapping[str, Value] | None) -> None:
-        study = self.study(trial.study)
+        study = self._study(trial.study)
         if trial.number is not None:
             study.asks += 1
             study.trained += 1
@@ -190,7 +190,7 @@ class SearchState:
         trial.gpus = event.data["gpus"]
         trial.started_at = event.time
         if trial.number is not None and event.data["after"] is None:  # started again, it tells nothing new
-            study = self.study(trial.study)
+            study = self._study(trial.study)
             study.refusals = study.repeats = 0
 
     def _on_report(self, event: Event) -> None:
@@ -221,7 +221,7 @@ class SearchState:
         self._end(event, "completed")
         if trial.point is None:
             return
-        study = self.study(trial.study)
+        study = self._study(trial.study)
         if trial.repeats is None:
             signed = trial.value if self.mode == "min" else -trial.value
             bisect.insort(study.ranked, (signed, trial.place, trial.id))
@@ -236,7 +236,7 @@ class SearchState:
         trial = self._trial(event)
         self._end(event, "failed")
         if trial.kind == "infrastructure" and trial.point is not None:
-            known = self.study(trial.study).known
+            known = self._study(trial.study).known
             key = configuration_key(trial.point)
             if known.get(key) == trial.id:
                 del known[key]
@@ -246,14 +246,14 @@ class SearchState:
         self._end(event, "refused")
         if trial.number is None:
             return
-        study = self.study(trial.study)
+        study = self._study(trial.study)
         study.trained -= 1
         if not trial.enqueued:
             study.refusals += 1
             study.repeats += trial.kind == "repeat"
 
     def _on_ended(self, event: Event) -> None:
-        self.study(event.data["study"]).ended = event.data["reason"]
+        self._study(event.data["study"]).ended = event.data["reason"]
 
     def _on_closed(self, event: Event) -> None:
         self.finished = bool(event.data["finished"])
@@ -278,12 +278,15 @@ class SearchState:
         trial.spent = data.get("seconds") or 0.0
         self.open.pop(trial.id)
         if trial.number is not None and state != "refused":
-            study = self.study(trial.study)
+            study = self._study(trial.study)
             study.refusals = study.repeats = 0
             study.gpu_seconds += trial.seconds * trial.gpus if trial.kind != "bug" else 0.0
 
     def _open_trials(self) -> Iterator[TrialState]:
         return (self.trials[name] for name in self.open)
+
+    def _study(self, name: str) -> StudyState:
+        return self.studies.setdefault(name, StudyState(name=name))
 
     def _trial(self, event: Event) -> TrialState:
         return self.trials[_name(event)]
