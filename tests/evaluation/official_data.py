@@ -179,7 +179,7 @@ def filled(model: PreTrainedModel) -> PreTrainedModel:
     rng = np.random.default_rng(0)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            drawn = rng.normal(scale=0.4, size=tuple(parameter.shape)).astype(np.float32)
+            drawn = rng.normal(scale=0.2, size=tuple(parameter.shape)).astype(np.float32)
             is_norm = name.lower().replace("_", "").find("norm") >= 0 or ".ln" in name
             parameter.copy_(torch.from_numpy(drawn) + (1.0 if is_norm and name.endswith("weight") else 0.0))
     opened: PreTrainedModel = model.train(False)

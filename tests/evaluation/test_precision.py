@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from sleep_tune.evaluation import precision
+from sleep_tune.evaluation.items import Item, Option, choose
+from sleep_tune.evaluation.questions import Questions
+from tests.evaluation import official_data
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> PreTrainedTokenizerBase:
+    official_data.write_tokenizer(tmp_path, framed=True)
+    opened: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(tmp_path)
+    return opened
+
+
+@pytest.fixture
+def model(tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    return official_data.masked_model(len(tokenizer))
+
+
+def questions_of(tokenizer: PreTrainedTokenizerBase, number: int, human: float | None = None) -> Questions:
+    """Pairs whose options are as like as can be, so that many are near-ties in bf16."""
+    rng = np.random.default_rng(1)
+    items = []
+    for n in range(number):
+        words = rng.choice(official_data.NOUNS, size=4)
+        texts = (" ".join(["the", *words]), " ".join(["the", *rng.permutation(words)]))
+        items.append(Item("a", f"a_{n}", tuple(Option(text) for text in texts), human=human))
+    return Questions(items, tokenizer, backend="mlm", batch_tokens=2048)
+
+
+def test_bf16_makes_the_choices_of_float32(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "SAMPLE", 10)
+    questions = questions_of(tokenizer, 80)
+    exact = precision.in_fp32(questions, model)
+    asked: list[int] = []
+    whole = Questions.subset
+
+    def counting(self: Questions, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Questions:
+        asked.append(len(chosen))
+        return whole(self, chosen)
+
+    monkeypatch.setattr(Questions, "subset", counting)
+    mixed = precision.in_bf16(questions, model)
+    assert [choose(scores) for scores in mixed] == [choose(scores) for scores in exact]
+    kept = [n for n, (a, b) in enumerate(zip(mixed, exact, strict=True)) if not np.allclose(a, b, atol=1e-5)]
+    assert asked[0] == 80, "all are scored in bf16"
+    assert 10 <= sum(asked[1:]) < 80, "some are scored again"
+    assert len(kept) >= 80 - sum(asked[1:]), "and the others keep scores that are bf16's"
+
+
+def test_values_that_are_compared_are_never_bf16(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    questions = questions_of(tokenizer, 5, human=0.5)
+    exact, mixed = precision.in_fp32(questions, model), precision.in_bf16(questions, model)
+    assert all(np.array_equal(a, b) for a, b in zip(exact, mixed, strict=True))

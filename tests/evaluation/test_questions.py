@@ -1,0 +1,133 @@
+"""Questions against the definition: one text and one token at a time, by the dense model, with nothing of ours."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from sleep_tune.evaluation import logits
+from sleep_tune.evaluation.items import Item, Option
+from sleep_tune.evaluation.questions import Questions
+from tests.evaluation import official_data
+
+ITEMS = (
+    Item("a", "a_0", (Option("The naïve child sees the dog."), Option(" 東京 “likes” the señor ."))),
+    Item("b", "b_0", tuple(Option(f"Box 0 contains{end}", end) for end in (" the big cat.", " the 🦉", " the ß."))),
+    Item("c", "c_0", (Option("the dog", ""), Option("", None), Option("x"))),
+    Item("d", "d_0", (Option("The cat eats things", "things"), Option("The cat eats things", " things"))),
+)
+
+Build = Callable[[int], PreTrainedModel]
+
+
+def bert(vocab_size: int) -> PreTrainedModel:
+    """An architecture whose trunk and head the package does not know."""
+    config = BertConfig(
+        vocab_size=vocab_size,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        pad_token_id=1,
+    )
+    return official_data.filled(BertForMaskedLM(config))
+
+
+CASES: dict[str, tuple[str, Build, bool]] = {
+    "masked": ("mlm", official_data.masked_model, True),
+    "shifted": ("mntp", official_data.masked_model, True),
+    "unframed shifted": ("mntp", official_data.masked_model, False),
+    "another architecture": ("mlm", bert, True),
+    "causal": ("causal", official_data.causal_model, True),
+    "unframed causal": ("causal", official_data.causal_model, False),
+}
+
+
+def tokenizer_of(folder: Path, framed: bool) -> PreTrainedTokenizerBase:
+    official_data.write_tokenizer(folder, framed=framed)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    return tokenizer
+
+
+def definition(option: Option, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, backend: str) -> float:
+    """The sum of log p over the tokens that end after the completion's start, each asked in a pass of its own."""
+    encoded = tokenizer(option.text, return_offsets_mapping=True)
+    ids = torch.tensor([encoded["input_ids"]], dtype=torch.long)
+    total = 0.0
+    for place, (_, end) in enumerate(encoded["offset_mapping"]):
+        if end <= len(option.text) - len(option.ending) or (backend != "mlm" and place == 0):
+            continue
+        read = ids.clone()
+        if backend != "causal":
+            read[0, place] = tokenizer.mask_token_id
+        with torch.no_grad():
+            log_p = model(input_ids=read).logits[0].double().log_softmax(-1)
+        total += float(log_p[place if backend == "mlm" else place - 1, ids[0, place]])
+    return total
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_scores_are_the_definition(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, build, framed = CASES[case]
+    tokenizer = tokenizer_of(tmp_path, framed)
+    model = build(len(tokenizer))
+    expected = [[definition(option, model, tokenizer, backend) for option in item.options] for item in ITEMS]
+    for batch_tokens, dense in ((1, 2**26), (60, 1), (4096, 2**26)):
+        monkeypatch.setattr(logits, "DENSE_LOGITS", dense)
+        questions = Questions(ITEMS, tokenizer, backend=backend, batch_tokens=batch_tokens)
+        for scores, row in zip(questions.score(model), expected, strict=True):
+            np.testing.assert_allclose(scores, row, atol=1e-4)
+
+
+def test_an_ending_without_a_token_scores_nothing(tmp_path: Path) -> None:
+    tokenizer = tokenizer_of(tmp_path, True)
+    model = official_data.masked_model(len(tokenizer))
+    scores = Questions(ITEMS[2:3], tokenizer, backend="mlm", batch_tokens=64).score(model)[0]
+    assert scores[:2].tolist() == [0, 0]
+    assert scores[2] < 0
+    nothing = Questions((Item("a", "a_0", (Option(""), Option(""))),), tokenizer, backend="mlm", batch_tokens=64)
+    assert nothing.score(model)[0].tolist() == [0, 0]
+    assert nothing.num_tokens == 0
+
+
+def test_a_subset_scores_as_the_whole_and_progress_adds_up(tmp_path: Path) -> None:
+    tokenizer = tokenizer_of(tmp_path, True)
+    model = official_data.masked_model(len(tokenizer))
+    questions = Questions(ITEMS, tokenizer, backend="mlm", batch_tokens=64)
+    told: list[int] = []
+    whole = questions.score(model, told.append)
+    assert sum(told) == questions.num_tokens
+    part = questions.subset(np.array([3, 1]))
+    assert [item.id for item in part.items] == ["d_0", "b_0"]
+    for scores, index in zip(part.score(model), (3, 1), strict=True):
+        np.testing.assert_allclose(scores, whole[index], atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["mlm", "causal"])
+def test_options_that_are_the_same_tokens_are_found(tmp_path: Path, backend: str) -> None:
+    tokenizer = tokenizer_of(tmp_path, True)
+    items = (
+        Item("a", "a_0", (Option("the cat", " cat"), Option("the cat", "cat"))),
+        Item("a", "a_1", (Option("the cat", " cat"), Option("the cat"))),
+        Item("a", "a_2", (Option("the cat"), Option("the cats"))),
+    )
+    assert Questions(items, tokenizer, backend=backend, batch_tokens=64).alike().tolist() == [True, False, False]
+
+
+def test_how_long_items_are(tmp_path: Path) -> None:
+    """A causal model reads up to the last token that is asked for, and not that token."""
+    tokenizer = tokenizer_of(tmp_path, True)
+    length = len(tokenizer("the cat")["input_ids"])
+    items = (Item("a", "a_0", (Option("x"), Option("the cat"))),)
+    assert Questions(items, tokenizer, backend="mlm", batch_tokens=64).longest().tolist() == [length]
+    assert Questions(items, tokenizer, backend="causal", batch_tokens=64).longest().tolist() == [length - 2]
