@@ -52,6 +52,12 @@ WEIGHTS = (MODEL, WORD_CHECKPOINTS)
 IRRELEVANT = ("run.name", "run.dir", "data.cache_dir")
 """Options that say where things lie, and nothing of what is computed."""
 
+LOOKS = "evaluation.rungs"
+"""Where a run is looked at, which changes nothing of it: it goes on under other rungs, as another scheduler has them.
+
+Rungs that it has passed by then are not evaluated any more: the model is no longer the one of those words.
+"""
+
 
 @contextlib.contextmanager
 def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
@@ -115,6 +121,8 @@ def locked(folder: Path) -> Iterator[None]:
 def record(folder: Path, config: RunConfig) -> bool:
     """Write `config` and the environment into a fresh folder, or make sure that it holds this very configuration.
 
+    Other rungs (`LOOKS`) are none, and are written down; the run's checkpoints stay good.
+
     Returns:
         Whether the folder held it already, so that the run is to be resumed.
 
@@ -127,7 +135,9 @@ def record(folder: Path, config: RunConfig) -> bool:
         return False
     ours, theirs = _identity(config), _identity(read_config(folder))
     differing = [key for key in ours if ours[key] != theirs[key]]
-    if differing:
+    if differing == [LOOKS]:
+        write_whole(folder / CONFIG, to_yaml(config))
+    elif differing:
         told = "; ".join(f"{key} is {_text(theirs[key])} there, {_text(ours[key])} here" for key in differing)
         raise RunFolderError(
             f"{folder} holds a run of another configuration: {told}. Give this one a run.name of its own, "

@@ -39,6 +39,16 @@ def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> N
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
+def test_other_rungs_are_written_down_and_the_run_goes_on(tmp_path: Path) -> None:
+    """A search whose scheduler has changed looks at its runs elsewhere; they are the same runs."""
+    run_folder.record(tmp_path, compose(["evaluation.rungs=[0.3]"]))
+    other = compose(["evaluation.rungs=[0.2,0.6]"])
+    assert run_folder.record(tmp_path, other)
+    assert run_folder.read_config(tmp_path) == other
+    with pytest.raises(RunFolderError, match=r"training.seed is 0 .* evaluation.rungs is \[0.2, 0.6\] there"):
+        run_folder.record(tmp_path, compose(["training.seed=3"]))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
