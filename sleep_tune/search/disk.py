@@ -6,6 +6,7 @@ only models, and what an ended trial would have been resumed from. Sizes of ende
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -21,10 +22,12 @@ from sleep_tune.search.experiment import FILE
 from sleep_tune.search.space import settings
 from sleep_tune.search.state import MAIN, TrialState
 
-__all__ = ["RESERVE", "Disk", "watcher"]
+__all__ = ["PATIENCE", "RESERVE", "Disk", "watcher"]
 
 RESERVE = 256 * 2**20
 """Bytes that are left free for logs, tables and everyone else on the disk."""
+PATIENCE = 0.1
+"""Seconds that the search may be kept waiting by a look at its disk."""
 MARGIN = 1.1
 """A search that waits for room goes on when there is so much more than is needed, so that it does not wait again."""
 SIZED_BY = ("model.", "tokenizer.vocab_size", "data.max_length")
@@ -50,14 +53,21 @@ class Disk:
         director: of the search; its `held` is set while there is no room, unless another holds it.
         free: folder -> bytes free on its disk.
         reserve: bytes that are left free.
+        patience: seconds that a look may take to measure and remove; what is left waits for the next one.
     """
 
     def __init__(
-        self, director: Director, *, free: Callable[[Path], int] | None = None, reserve: int = RESERVE
+        self,
+        director: Director,
+        *,
+        free: Callable[[Path], int] | None = None,
+        reserve: int = RESERVE,
+        patience: float = PATIENCE,
     ) -> None:
         self._director = director
         self._free = free or (lambda folder: shutil.disk_usage(folder).free)
         self._reserve = reserve
+        self._patience = patience
         self._taken: dict[str, _Taken] = {}
         self._message: str | None = None
         self._start, self._step = _needs(director)
@@ -80,7 +90,7 @@ class Disk:
 
     def _retain(self) -> None:
         """Give every trial that has ended since, or whose place among the best has changed, what it is due."""
-        keepers = self._keepers()
+        keepers, until = self._keepers(), time.monotonic() + self._patience
         for trial in self._director.trials.values():
             if not trial.ended or trial.source is not None or trial.repeats is not None:
                 self._taken.pop(trial.id, None)
@@ -95,6 +105,8 @@ class Disk:
                     remove_weights(self._folder(trial))
             weights, rest = _measure(self._folder(trial))
             self._taken[trial.id] = _Taken(trial.state, keeps, weights, rest)
+            if time.monotonic() > until:
+                return
 
     def _keepers(self) -> set[str]:
         """Trials whose weights stay: the best of each search, and every completed run over fresh seeds."""
@@ -155,9 +167,7 @@ class Disk:
         """Bytes that the experiment takes: ended trials as remembered, everything else as it is now."""
         folder = self._director.folder
         open_trials = [
-            self._folder(trial)
-            for trial in self._director.trials.values()
-            if trial.attempt and trial.id not in self._taken and trial.source is None
+            self._folder(trial) for trial in self._director.trials.values() if trial.attempt and not trial.ended
         ]
         ended = sum(taken.weights + taken.rest for taken in self._taken.values())
         return ended + sum(sum(_measure(path)) for path in open_trials) + _size(folder, skip="trials")

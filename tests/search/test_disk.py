@@ -1,5 +1,6 @@
 """What stays on the disk, what goes, and when a search waits for room. The folders are real, the weights are not."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,6 +61,11 @@ def write_run(config: RunConfig, report: Report) -> Outcome:
     return outcome
 
 
+def look_after(director: Director, **more: Any) -> Disk:
+    """A disk that takes its time."""
+    return Disk(director, patience=math.inf, **more)
+
+
 def with_weights(folder: Path) -> set[str]:
     return {path.name for path in (folder / "trials").iterdir() if (path / "model").exists()}
 
@@ -67,7 +73,7 @@ def with_weights(folder: Path) -> set[str]:
 def test_the_best_keep_their_weights_and_everyone_their_metrics(tmp_path: Path) -> None:
     """Through a whole search with a tuned baseline and finalists; looked after at every step."""
     director = opened(tmp_path / "x", study(finalists=Finalists(count=2, seeds=2)))
-    disk = Disk(director)
+    disk = look_after(director)
     run_inline(director, write_run, disk.watch)
     disk.watch()
     trials, state = director.trials, director.state
@@ -89,7 +95,7 @@ def test_the_best_keep_their_weights_and_everyone_their_metrics(tmp_path: Path) 
 
 def test_a_search_without_finalists_keeps_its_best(tmp_path: Path) -> None:
     director = opened(tmp_path / "x", plain(stop=Stop(trials=5)))
-    disk = Disk(director)
+    disk = look_after(director)
     run_inline(director, write_run, disk.watch)
     disk.watch()
     best = director.best()
@@ -103,7 +109,7 @@ def test_a_trial_that_may_go_on_keeps_its_checkpoint(kind: str, goes_on: bool, t
     trial = start(director)
     fill(tmp_path / "x" / "trials" / trial.id / "attempt-1" / "checkpoint-1" / "weights", CHECKPOINT)
     director.on_failure(trial.id, "it broke", kind)
-    Disk(director).watch()
+    look_after(director).watch()
     assert (tmp_path / "x" / "trials" / trial.id / "attempt-1").exists() == goes_on
 
 
@@ -112,11 +118,11 @@ def test_running_and_waiting_trials_are_left_alone(tmp_path: Path) -> None:
     trial = start(director)
     checkpoint = tmp_path / "x" / "trials" / trial.id / "attempt-1" / "checkpoint-1" / "weights"
     fill(checkpoint, CHECKPOINT)
-    disk = Disk(director)
+    disk = look_after(director)
     disk.watch()
     OPEN.pop().close()
     again = opened(tmp_path / "x", plain(stop=Stop(trials=3)))
-    Disk(again).watch()
+    look_after(again).watch()
     assert checkpoint.exists()
 
 
@@ -127,7 +133,7 @@ def capped(megabytes: float, **more: Any) -> Space:
 def test_over_its_cap_an_experiment_loses_weights_worst_first(tmp_path: Path) -> None:
     """Three would stay by rank; the cap has room for the best two and for the one that runs. Metrics stay."""
     director = opened(tmp_path / "x", capped(7.7, finalists=Finalists(count=3, seeds=1)))
-    disk = Disk(director)
+    disk = look_after(director)
     run_inline(director, write_run, disk.watch)
     disk.watch()
     assert director.finished
@@ -147,7 +153,7 @@ def test_a_cap_that_nothing_can_meet_holds_the_search_and_says_what_to_do(tmp_pa
     director = opened(tmp_path / "x", capped(2))
     trial = start(director)
     fill(tmp_path / "x" / "trials" / trial.id / "attempt-1" / "weights", CHECKPOINT)
-    disk = Disk(director)
+    disk = look_after(director)
     disk.watch()
     assert director.held is not None
     assert (
@@ -173,7 +179,7 @@ class Room:
 def test_a_nearly_full_disk_holds_the_search_until_there_is_room(tmp_path: Path) -> None:
     """What it waits for is more than what made it wait, so that it does not go to and fro."""
     director, room = opened(tmp_path / "x", plain(stop=Stop(trials=3))), Room(1e12)
-    disk = Disk(director, free=room, reserve=10**9)
+    disk = look_after(director, free=room, reserve=10**9)
     trial = start(director)
     assert _held_at(disk, room, 10**12, director) is None
     told = _held_at(disk, room, 10**9, director)
@@ -201,7 +207,7 @@ def test_more_trials_need_more_room(tmp_path: Path) -> None:
         director, room = opened(tmp_path / str(running), plain(stop=Stop(trials=9))), Room(0)
         for _ in range(running):
             start(director)
-        disk = Disk(director, free=room, reserve=0)
+        disk = look_after(director, free=room, reserve=0)
         needs.append(next(size for size in range(0, 10**9, 10**6) if _held_at(disk, room, size, director) is None))
     assert needs[1] > 1.5 * needs[0]
 
@@ -209,7 +215,7 @@ def test_more_trials_need_more_room(tmp_path: Path) -> None:
 def test_the_hold_of_another_is_left_alone(tmp_path: Path) -> None:
     """Ctrl-C's, for one."""
     director, room = opened(tmp_path / "x", plain()), Room(0)
-    disk = Disk(director, free=room)
+    disk = look_after(director, free=room)
     director.held = "interrupted"
     disk.watch()
     assert director.held == "interrupted"
@@ -221,7 +227,7 @@ def test_the_hold_of_another_is_left_alone(tmp_path: Path) -> None:
 def test_a_held_search_runs_to_its_end_when_there_is_room_again(tmp_path: Path) -> None:
     """The disk is full for a moment in the middle of some runs: these pause, wait and go on; none is lost."""
     director, room = opened(tmp_path / "x", plain(stop=Stop(trials=4))), Room(1e12)
-    disk, looks = Disk(director, free=room), 0
+    disk, looks = look_after(director, free=room), 0
     held: list[str] = []
 
     def look() -> None:
@@ -241,19 +247,19 @@ def test_a_held_search_runs_to_its_end_when_there_is_room_again(tmp_path: Path) 
 def test_a_model_that_was_removed_breaks_no_resuming(tmp_path: Path) -> None:
     space = plain(stop=Stop(trials=4))
     director = opened(tmp_path / "x", space)
-    disk = Disk(director)
+    disk = look_after(director)
     run_inline(director, write_run, disk.watch)
     OPEN.pop().close()
     more = plain(stop=Stop(trials=6))
     again = opened(tmp_path / "x", more)
-    run_inline(again, write_run, Disk(again).watch)
+    run_inline(again, write_run, look_after(again).watch)
     assert again.finished
 
 
 def test_it_is_fast_with_a_thousand_trials(tmp_path: Path) -> None:
     """Sizes of trials that have ended are remembered: what is looked at anew is what runs."""
     director = opened(tmp_path / "x", plain(stop=Stop(trials=30)))
-    disk = Disk(director)
+    disk = look_after(director)
     run_inline(director, write_run, disk.watch)
     disk.watch()
     for path in (tmp_path / "x" / "trials").iterdir():
@@ -277,3 +283,15 @@ def test_a_trial_that_diverged_leaves_metrics_alone(tmp_path: Path) -> None:
     assert {path.name for run in (tmp_path / "x" / "trials").iterdir() for path in run.iterdir()} == {
         *("metrics.jsonl", "outcome.json")
     }
+
+
+def test_a_look_takes_no_longer_than_it_may(tmp_path: Path) -> None:
+    """What it did not come to, it does at the next looks, before it starts anew."""
+    director = opened(tmp_path / "x", plain(stop=Stop(trials=8)))
+    run_inline(director, write_run)
+    disk, before = Disk(director, patience=0), []
+    for _ in range(len(director.trials) + 1):
+        before.append(len(with_weights(tmp_path / "x")))
+        disk.watch()
+    assert before[0] > 1
+    assert len(with_weights(tmp_path / "x")) == 1
