@@ -70,7 +70,11 @@ def main(arguments: Sequence[str]) -> int:
         found, foretold = run_comparison(
             comparison, processes=options.processes, advance=lambda searches: progress.advance(task, searches)
         )
-    print_report(summarise(found, len(setup.marks)), foretold, setup, Console())
+    console = Console()
+    print_report(summarise(found, len(setup.marks)), foretold, setup, console)
+    for source in sources:
+        for note in source.landscape(0).notes:
+            console.print(f"{source.name}: {note}")
     if options.csv is not None:
         write_csv(options.csv, found, setup)
     return 0

@@ -4,6 +4,8 @@ import pytest
 
 from sleep_tune import cli
 from sleep_tune.search.simulate import main
+from sleep_tune.search.space import Scheduler, Stop
+from tests.search.studies import plain, search
 
 SPACE = str(Path(__file__).parents[2] / "search_spaces" / "replay.yaml")
 
@@ -17,6 +19,15 @@ def test_it_compares_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFix
     assert "algorithm=random" in printed
     assert "Kendall's tau" in printed
     assert len(file.read_text().splitlines()) == 1 + 2 * 2
+
+
+def test_it_searches_the_curves_of_an_own_experiment_and_says_what_they_lack(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search(tmp_path / "mine", plain(stop=Stop(trials=9), scheduler=Scheduler(name="none")))
+    arguments = ["algorithm=random", "--every", "within=null,scheduler.name=none", "--curves", str(tmp_path / "mine")]
+    assert cli.run(main, [SPACE, *arguments, "--seeds", "1", "--runs", "2"]) == 0
+    assert "there is no noise" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_help_tells_the_curves(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """Where learning curves come from, by name: made up, recorded with the project, or read from a file or experiment."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +62,3 @@ def read_source(name: str, parameters: tuple[Parameter, ...]) -> Source:
         )
     recording = read_experiment(path) if path.is_dir() else read_recording(path)
     return Source(name, recording.parameters, recording)
-
-
-def common_parameters(sources: Sequence[Source]) -> set[str]:
-    """Keys that every source searches."""
-    return set.intersection(*({parameter.key for parameter in source.parameters} for source in sources))
