@@ -1,14 +1,16 @@
-"""Notebooks are thin: outputs cleared, no logic of their own, and their cells run."""
+"""Notebooks are thin: outputs cleared, no logic of their own; each runs from top to bottom in a kernel of its own."""
 
 import ast
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
-from sleep_tune.files import append_json_line
-from sleep_tune.records import Event
+from tests.results.report.searches import make_search
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "analysis").glob("*.ipynb"))
 
@@ -16,6 +18,10 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "analysis").glob("*.ipynb"))
 def cells(notebook: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(notebook.read_text())["cells"]
     return found
+
+
+def test_there_is_one_for_the_search_the_comparison_and_the_replay() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["01_search", "02_comparison", "03_replay"]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
@@ -27,16 +33,22 @@ def test_a_notebook_is_committed_without_outputs_and_without_logic(notebook: Pat
             assert not any(isinstance(node, defined) for node in ast.walk(ast.parse("".join(cell["source"]))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
-def test_a_notebooks_cells_run(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In its own folder, on the demo's results, if only just begun."""
+def test_a_notebook_runs_as_jupyter_runs_it(notebook: Path, tmp_path: Path) -> None:
+    """Beside results/demo, and writing nothing there."""
     folder = tmp_path / "results" / "demo"
-    folder.mkdir(parents=True)
-    append_json_line(folder / "trials.jsonl", Event(event="opened", time=0.0).to_json())
-    (tmp_path / "analysis").mkdir()
-    monkeypatch.chdir(tmp_path / "analysis")
-    names: dict[str, Any] = {}
-    for cell in cells(notebook):
-        if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), notebook.name, "exec"), names)
-    assert [path.name for path in folder.iterdir()] == ["trials.jsonl"]
+    make_search(folder, 30)
+    before = sorted(folder.rglob("*"))
+    analysis = tmp_path / "analysis"
+    analysis.mkdir()
+    copied = analysis / shutil.copy(notebook, analysis)
+    ran = NotebookClient(
+        nbformat.read(copied, as_version=4),  # type: ignore[no-untyped-call]
+        timeout=120,
+        resources={"metadata": {"path": str(analysis)}},
+    ).execute()
+    shown = [output for cell in ran.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in shown if output.output_type == "error"]
+    assert sum("application/vnd.plotly.v1+json" in output.get("data", {}) for output in shown) >= 1
+    assert sorted(folder.rglob("*")) == before

@@ -1,7 +1,7 @@
 """From an experiment's folder to its report.html. Partial folders give partial reports that say so."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,18 @@ import pandas as pd
 import yaml
 
 from sleep_tune.files import write_whole
-from sleep_tune.results.arms import Arm, Comparison
+from sleep_tune.results.arms import Comparison
 from sleep_tune.results.columns import short_names
-from sleep_tune.results.comparison import MAIN, compare
+from sleep_tune.results.comparison import compare
 from sleep_tune.results.documents import html_table
 from sleep_tune.results.experiment import DESCRIPTION
 from sleep_tune.results.report import run_figures, search_figures
 from sleep_tune.results.report.importance import FEWEST, importance
-from sleep_tune.results.report.journals import Journal, read_journal
+from sleep_tune.results.report.journals import Journal, read_journals
 from sleep_tune.results.report.page import Plot, Section, make_page
+from sleep_tune.results.report.points import SearchPoints, search_points
 from sleep_tune.results.sheet import make_sheet
-from sleep_tune.results.table import curves, parameter_columns, read_events, trials
+from sleep_tune.results.table import read_events, trials
 
 __all__ = ["FILE", "write_report"]
 
@@ -48,13 +49,13 @@ def write_report(folder: Path, comparison: Comparison | None = None) -> Path:
     """
     made = comparison or compare(folder)
     events = read_events(folder)
-    table, points = trials(events), curves(events)
+    table, journals = trials(events), read_journals(folder)
     sections = [
         Section("The answer", tuple(_answer(made, table))),
         Section("Arms against the baseline", tuple(_table(made))),
-        Section("Learning curves", tuple(_learning(made, table, folder))),
-        Section("The search", tuple(_search(made, table, points))),
-        Section("What was replayed", tuple(_replayed(made, table, folder))),
+        Section("Learning curves", tuple(_learning(made, journals))),
+        Section("The search", tuple(_search(made, search_points(events, made.experiment)))),
+        Section("What was replayed", tuple(_replayed(made, journals))),
         Section("Failures", tuple(_failures(table))),
         Section("How to reproduce this", tuple(_reproduce(folder))),
     ]
@@ -82,9 +83,8 @@ def _table(comparison: Comparison) -> Iterator[str]:
     yield f"<ul>{''.join(f'<li>{html.escape(note)}</li>' for note in comparison.notes)}</ul>"
 
 
-def _learning(comparison: Comparison, table: pd.DataFrame, folder: Path) -> Iterator[str | Plot]:
+def _learning(comparison: Comparison, journals: Mapping[str, Sequence[Journal]]) -> Iterator[str | Plot]:
     metric = comparison.experiment.objective
-    journals = {arm.name: [journal for _, journal in _journals(arm, table, folder)] for arm in comparison.arms}
     by_arm: dict[str, list[pd.DataFrame]] = {}
     for arm in comparison.arms:
         runs = [journal.evaluations for journal in journals.get(arm.name, [])]
@@ -102,40 +102,33 @@ def _learning(comparison: Comparison, table: pd.DataFrame, folder: Path) -> Iter
         yield "<p>No run over fresh seeds has been trained yet.</p>"
 
 
-def _search(comparison: Comparison, table: pd.DataFrame, points: pd.DataFrame) -> Iterator[str | Plot]:
-    experiment = comparison.experiment
-    metric, mode = experiment.objective, experiment.mode
-    search = table[table["study"] == MAIN].reset_index(drop=True)
-    if search.empty:
+def _search(comparison: Comparison, points: SearchPoints) -> Iterator[str | Plot]:
+    metric, mode = comparison.experiment.objective, comparison.experiment.mode
+    if points.trials.empty:
         yield "<p>No trial of the search has been asked for yet.</p>"
         return
-    own = points[(points["metric"] == metric) & points["trial"].isin(search["trial"])]
-    budgets = search.set_index("trial")["budget_words"].astype("float64")
-    own = own.assign(share=own["rung"].astype("float64") / own["trial"].map(budgets))
-    last = own.sort_values("share").groupby("trial").last()
-    search = search.assign(number=search.index + 1, value=search["trial"].map(last["value"]))
-    search["share"] = search["trial"].map(last["share"]).fillna(0.0)
-    parameters = [key for key in parameter_columns(table) if key in experiment.parameters] or parameter_columns(table)
     for made, caption in (
-        (search_figures.history(search, metric, mode), f"{metric} of each trial where it got to; open: stopped early."),
-        (search_figures.rungs(own, metric), f"{metric} at each rung; a trial that was stopped ends at its last."),
         (
-            search_figures.parallel(search, parameters, metric, mode),
+            search_figures.history(points.trials, metric, mode),
+            f"{metric} of each trial where it got to; open: stopped.",
+        ),
+        (
+            search_figures.rungs(points.rungs, metric),
+            f"{metric} at each rung; a trial that was stopped ends at its last.",
+        ),
+        (
+            search_figures.parallel(points.trials, points.parameters, metric, mode),
             "One line a trial. Drag along an axis to choose; a choice that a trial did not have lies at the bottom.",
         ),
     ):
         if made:
             yield Plot(made, caption)
-    yield from _parameters(search, own, parameters, metric, mode)
+    yield from _parameters(points, metric, mode)
 
 
-def _parameters(
-    search: pd.DataFrame, own: pd.DataFrame, parameters: Sequence[str], metric: str, mode: str
-) -> Iterator[str | Plot]:
-    """Importance, slices and heat maps, at the first rung, where trials that were stopped later still count."""
-    first = own["share"].min()
-    at_first = own[own["share"] == first].set_index("trial")["value"]
-    early = search.assign(value=search["trial"].map(at_first)).set_index("trial", drop=False)
+def _parameters(points: SearchPoints, metric: str, mode: str) -> Iterator[str | Plot]:
+    """Importance, slices and heat maps at the first rung."""
+    early, first, parameters = points.early, points.first, points.parameters
     where = f"at {first:.0%} of the budget, where every trial was measured" if first < 1 else "at the end of the budget"
     found = importance(early, parameters, early["value"], mode)
     drawn = search_figures.importances(found)
@@ -151,21 +144,16 @@ def _parameters(
     if sliced:
         yield Plot(sliced, f"{metric} {where} against each parameter; the others vary along.")
     names = short_names(parameters)
-    ranked = [one.key for one in found]
-    wanted = [
-        pair for pair in (*PAIRS_OF_INTEREST, tuple(ranked[:2])) if len(pair) == 2 and set(pair) <= set(parameters)
-    ]
-    for across, down in dict.fromkeys(wanted):
-        mapped = search_figures.heat_map(early, across, down, metric, mode)
-        if mapped:
-            yield Plot(mapped, f"Mean {metric} {where} over {names[across]} and {names[down]}; n trials in each cell.")
+    most = tuple(one.key for one in found[:2])
+    for across, down in dict.fromkeys(pair for pair in (*PAIRS_OF_INTEREST, most) if len(pair) == 2):
+        if {across, down} <= set(parameters):
+            mapped = search_figures.heat_map(early, across, down, metric, mode)
+            told = f"Mean {metric} {where} over {names[across]} and {names[down]}; n trials in each cell."
+            yield from [Plot(mapped, told)] if mapped else []
 
 
-def _replayed(comparison: Comparison, table: pd.DataFrame, folder: Path) -> Iterator[str | Plot]:
-    journals: dict[str, Journal] = {}
-    for arm in comparison.arms:
-        for _, journal in _journals(arm, table, folder):
-            journals.setdefault(arm.name, journal)
+def _replayed(comparison: Comparison, runs: Mapping[str, Sequence[Journal]]) -> Iterator[str | Plot]:
+    journals = {arm: own[0] for arm, own in runs.items()}
     shown = run_figures.exposures(journals)
     slept = {name: journal for name, journal in journals.items() if not journal.sleeps.empty}
     if not slept:
@@ -218,15 +206,6 @@ def _reproduce(folder: Path) -> Iterator[str]:
     space = yaml.safe_dump(described.get("space"), sort_keys=False, allow_unicode=True)
     yield "<p>Save this as <code>space.yaml</code> and run <code>python tune.py space.yaml</code>:</p>"
     yield f"<pre>{html.escape(space)}</pre>"
-
-
-def _journals(arm: Arm, table: pd.DataFrame, folder: Path) -> Iterator[tuple[str, Journal]]:
-    """The journals of an arm's runs, first seed first."""
-    own = table[(table["arm"] == arm.name) & table["role"].isin(["baseline", "finalist"])]
-    for trial in dict.fromkeys(own["trial"]):
-        journal = read_journal(folder / "trials" / str(trial))
-        if journal is not None:
-            yield str(trial), journal
 
 
 def _values(evaluations: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.files import read_json_lines
+from sleep_tune.results.table import read_experiment
 
-__all__ = ["Journal", "read_journal"]
+__all__ = ["Journal", "read_journal", "read_journals"]
 
 LOSSES = ("words_seen", "phase", "cycle", "loss", "loss/wake", "loss/sleep", "learning_rate")
 
@@ -51,6 +52,23 @@ def read_journal(run: Path) -> Journal | None:
         sources=pd.DataFrame([sleep["sources"] for sleep in sleeps]).fillna(0.0),
         exposures=tuple(sleeps[-1]["exposures"]) if sleeps else (),
     )
+
+
+def read_journals(folder: Path) -> dict[str, list[Journal]]:
+    """The journals of an experiment's runs over fresh seeds: arm -> one for each seed that has any, in their order.
+
+    Raises:
+        RunFolderError: the folder holds no experiment.
+        DataError: a line of its log is no event.
+    """
+    table = read_experiment(folder)
+    repeated = table[table["role"].isin(["baseline", "finalist"]) & (table["study"] == "")]
+    journals: dict[str, list[Journal]] = {}
+    for arm, trial in zip(repeated["arm"], repeated["trial"], strict=True):
+        journal = read_journal(folder / "trials" / str(trial))
+        if journal is not None:
+            journals.setdefault(str(arm), []).append(journal)
+    return journals
 
 
 def _sleeps(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
