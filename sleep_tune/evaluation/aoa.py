@@ -1,0 +1,255 @@
+"""Age of acquisition: how surprising words are in their contexts at checkpoints of training, in the official file.
+
+What is made of the learning curves is `learning_curves`'s. Knows no command line; a checkpoint is a model's folder.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sleep_tune.babylm import AOA_CHECKPOINTS
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.backends import load_model, load_tokenizer
+from sleep_tune.evaluation.items import Item, Option
+from sleep_tune.evaluation.learning_curves import Acquisition, acquisition, read_children
+from sleep_tune.evaluation.positions import readable_positions
+from sleep_tune.evaluation.questions import Questions
+from sleep_tune.files import write_whole
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = [
+    "CHILDREN",
+    "CONTEXTS",
+    "FOLDER",
+    "Contexts",
+    "Words",
+    "find_checkpoints",
+    "learning",
+    "read_words",
+    "record",
+]
+
+CONTEXTS, CHILDREN = "cdi_childes.json", "cdi_human.csv"
+"""The task's files, in the folder `aoa`: words in context, and the children who say them at each age."""
+
+FOLDER, FILE = "AoA_word", "surprisal.json"
+"""Where the official pipeline writes, beside the zero-shot tasks, and what."""
+
+MILLION = 1_000_000
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words and the texts that each is asked after."""
+
+    contexts: Mapping[str, tuple[str, ...]]
+
+    def __len__(self) -> int:
+        """Contexts in all."""
+        return sum(map(len, self.contexts.values()))
+
+    def __iter__(self) -> Iterator[tuple[str, int, str]]:
+        """(word, number of its context, context), in the file's order."""
+        for word, contexts in self.contexts.items():
+            for number, context in enumerate(contexts):
+                yield word, number, context
+
+
+def read_words(path: Path) -> Words:
+    """Read cdi_childes.json. Words of one letter are passed over, as the pipeline does.
+
+    Raises:
+        DataError: it is no JSON object of lists of {"context": text}; the message names the file and the word.
+    """
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} must be a JSON file: {error}") from error
+    if not isinstance(read, dict):
+        raise DataError(f"{path} must hold an object, word by word; got {type(read).__name__}")
+    contexts = {}
+    for word, found in read.items():
+        texts = (
+            [one.get("context") if isinstance(one, dict) else None for one in found]
+            if isinstance(found, list)
+            else [None]
+        )
+        if not all(isinstance(text, str) for text in texts):
+            raise DataError(
+                f"{path}: '{word}' must have a list of objects with the text 'context'; got {str(found)[:80]}"
+            )
+        if len(word) > 1:
+            contexts[str(word)] = tuple(str(text) for text in texts)
+    if not any(contexts.values()):
+        raise DataError(f"{path} must hold at least one context of a word of two letters or more; it holds none")
+    return Words(contexts)
+
+
+class Contexts:
+    """All words in all contexts made ready once, and put to each checkpoint.
+
+    Args:
+        words: what is asked.
+        tokenizer: of the checkpoints, a fast one.
+        backend: a name of BACKENDS.
+        batch_tokens: tokens in one forward pass, at most.
+        positions: tokens in the longest text that the models can read.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        tokenizer: "PreTrainedTokenizerBase",
+        *,
+        backend: str,
+        batch_tokens: int,
+        positions: int | None = None,
+    ) -> None:
+        items = [
+            Item(word, f"{word}_{number}", (Option(f"{context.strip()} {word.strip()}", word.strip()),))
+            for word, number, context in words
+        ]
+        every = Questions(items, tokenizer, backend=backend, batch_tokens=batch_tokens)
+        fits = np.array([len(asked.positions) > 0 for asked in every.asked])
+        if positions is not None:
+            fits &= every.longest() <= positions
+        self._asked = np.flatnonzero(fits)
+        self._size = len(items)
+        self._questions = every if fits.all() else every.subset(self._asked)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that a model reads: what `advance` adds up to."""
+        return self._questions.num_tokens
+
+    @property
+    def num_unread(self) -> int:
+        """Contexts that are too long for the models, or whose word has no token: they have no surprisal."""
+        return self._size - len(self._asked)
+
+    def surprisal(self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None) -> list[float]:
+        """Nats of each word in each context, in the order of the words; NaN where it cannot be told."""
+        nats = np.full(self._size, math.nan)
+        nats[self._asked] = [-scores[0] for scores in self._questions.score(model, advance)]
+        return [float(value) for value in nats]
+
+
+def find_checkpoints(folder: Path, track: str) -> tuple[dict[int, Path], list[str]]:
+    """The checkpoints that a track asks for: millions of words seen -> folder; and the names of those not there.
+
+    Args:
+        folder: holds chck_1M, chck_2M, ...
+        track: of AOA_CHECKPOINTS.
+
+    Raises:
+        DataError: it holds none.
+    """
+    names = {millions: f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track]}
+    found = {n: folder / name for n, name in names.items() if (folder / name / "config.json").is_file()}
+    if not found:
+        there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        raise DataError(
+            f"{folder} must hold checkpoints chck_1M, chck_2M, ... (training.word_checkpoints=true saves them); "
+            f"it holds {', '.join(there[:5]) or 'nothing'}"
+        )
+    return found, [name for n, name in names.items() if n not in found]
+
+
+def score_checkpoints(
+    words: Words,
+    checkpoints: Mapping[int, Path],
+    *,
+    backend: str,
+    batch_tokens: int,
+    device: str = "cpu",
+    advance: Callable[[int], None] | None = None,
+) -> tuple[dict[int, list[float]], int]:
+    """Put the words to every checkpoint; contexts are tokenised once for all that have the same tokenizer.
+
+    Args:
+        words: what is asked.
+        checkpoints: millions of words seen -> folder.
+        backend: a name of BACKENDS.
+        batch_tokens: tokens in one forward pass, at most.
+        device: where the models are put.
+        advance: told after each checkpoint how many have been scored.
+
+    Returns:
+        Millions of words seen -> nats, in the order of the words; and how many contexts cannot be read.
+    """
+    surprisals: dict[int, list[float]] = {}
+    prepared: dict[bytes, Contexts] = {}
+    for millions, folder in sorted(checkpoints.items()):
+        model = load_model(folder, backend)
+        key = (
+            (folder / "tokenizer.json").read_bytes() if (folder / "tokenizer.json").is_file() else folder.name.encode()
+        )
+        if key not in prepared:
+            tokenizer = load_tokenizer(folder, backend, model)
+            positions = readable_positions(model)
+            prepared[key] = Contexts(words, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=positions)
+        model.to(device)  # type: ignore[arg-type]
+        surprisals[millions] = prepared[key].surprisal(model)
+        if advance is not None:
+            advance(1)
+    return surprisals, max(contexts.num_unread for contexts in prepared.values())
+
+
+def record(words: Words, surprisals: Mapping[int, Sequence[float]], *, model: str, expected: int) -> Row:
+    """The object of surprisal.json.
+
+    Args:
+        words: what was asked.
+        surprisals: millions of words seen -> nats, in the order of the words.
+        model: its name or path.
+        expected: checkpoints that the track asks for.
+    """
+    rows = [
+        {
+            "step": f"chck_{millions}M",
+            "word_count": millions * MILLION,
+            "target_word": word,
+            "context_id": number,
+            "context": context,
+            "surprisal": value,
+        }
+        for millions, values in surprisals.items()
+        for (word, number, context), value in zip(words, values, strict=True)
+    ]
+    about = {"model_name": model, "use_bos_only": False, "total_steps": expected, "completed_steps": len(surprisals)}
+    return {"metadata": about, "results": rows}
+
+
+def write_record(folder: Path, recorded: Row) -> Path:
+    """Write surprisal.json into the back end's folder of a model's results, and say where it is."""
+    path = folder / FOLDER / FILE
+    write_whole(path, json.dumps(recorded, indent=2))
+    return path
+
+
+def learning(recorded: Mapping[str, Any], children: Path) -> Acquisition:
+    """How far a model's ages of acquisition agree with children's, from a recorded file's object."""
+    curves: dict[str, tuple[list[float], list[float]]] = {}
+    for row in recorded["results"]:
+        surprisal, seen = curves.setdefault(row["target_word"], ([], []))
+        surprisal.append(float(row["surprisal"]))
+        seen.append(_words_seen(str(row["step"])))
+    return acquisition(curves, read_children(children))
+
+
+def _words_seen(step: str) -> float:
+    """The words that a checkpoint's name tells: chck_10M is 10 million."""
+    found = re.search(r"(\d+)M", step)
+    if found is None:
+        raise DataError(f"a checkpoint must be named chck_<n>M; got '{step}'")
+    return float(found[1]) * MILLION

@@ -1,0 +1,160 @@
+"""When a word is learnt, by children and by a model: sigmoids through learning curves, and how far the two agree.
+
+Follows babylm/evaluation-pipeline-2025, which follows Chang and Bergen (2022), to its oddities: a model's chance level
+is counted in bits (log2 of a vocabulary of 300,000) though surprisal is in nats, and all contexts of a word are fitted
+together. Knows no model and no checkpoints.
+"""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeWarning, curve_fit
+from scipy.stats import pearsonr
+
+from sleep_tune.errors import DataError
+
+__all__ = ["AGES", "Acquisition", "acquisition", "child_age", "model_age", "read_children"]
+
+AGES = tuple(range(16, 31))
+"""Months at which parents were asked, where the file has them."""
+
+CHANCE_WORDS = 300_000
+"""Words among which a model that knows nothing chooses."""
+
+FEWEST = 3
+"""Points that a curve is fitted through, at least, and words that a correlation is taken over."""
+
+UNBOUNDED = ([-math.inf] * 4, [math.inf] * 4)
+"""Of a sigmoid's parameters."""
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """Ages of acquisition of the words for which both could be told."""
+
+    correlation: float
+    """Pearson's r of the two; 0 where there are fewer than three words, as the pipeline has it."""
+    p_value: float
+    words: tuple[str, ...]
+    model: tuple[float, ...]
+    """log10 of the words of text seen."""
+    children: tuple[float, ...]
+    """Months."""
+
+
+def read_children(path: Path) -> dict[str, Column]:
+    """Read cdi_human.csv: word -> shares of children who say it at AGES, NaN where it was not asked.
+
+    Raises:
+        DataError: it is no CSV, or lacks the column `word` or all ages.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise DataError(f"{path} must be a CSV file: {str(error).strip()}") from error
+    ages = [str(age) for age in AGES if str(age) in table.columns]
+    if "word" not in table.columns or not ages:
+        raise DataError(
+            f"{path}:1: ages of acquisition must have the column 'word' and at least one of {AGES[0]} to {AGES[-1]}; "
+            f"got {', '.join(map(str, table.columns))}"
+        )
+    shares = table.reindex(columns=[str(age) for age in AGES]).to_numpy(dtype=np.float64)
+    first = ~table["word"].duplicated()  # of a word that comes twice the first line counts
+    return {str(word): row for word, row, keep in zip(table["word"], shares, first, strict=True) if keep}
+
+
+def child_age(shares: Column) -> float | None:
+    """The age, in months, at which half of the children say a word.
+
+    Args:
+        shares: of children, at AGES; NaN where not known.
+
+    Returns:
+        None where no curve fits or it does not cross one half within the ages asked.
+    """
+    known = ~np.isnan(shares)
+    ages, values = np.array(AGES, dtype=np.float64)[known], shares[known]
+    if len(values) < FEWEST:
+        return None
+    low, high = float(ages[0]), float(ages[-1])
+    bounds = ([0.0, 0.0, low, -0.5], [2.0, 1.0, high, 0.5])
+    age = _crossing(ages, values, 0.5, guess=[1.0, 0.1, float(ages.mean()), 0.0], bounds=bounds)
+    return age if age is not None and low <= age <= high else None
+
+
+def model_age(surprisal: Sequence[float], words_seen: Sequence[float]) -> float | None:
+    """log10 of the words seen at which a word is halfway from chance to the best that the model ever reaches.
+
+    Args:
+        surprisal: nats, one for each context and checkpoint; NaN is left out.
+        words_seen: of the checkpoint of each, in ascending order.
+
+    Returns:
+        None where no curve fits or it does not cross halfway between the first and the last checkpoint.
+    """
+    values, seen = np.array(surprisal, dtype=np.float64), np.array(words_seen, dtype=np.float64)
+    known = ~np.isnan(values)
+    if len(values) < FEWEST or not known.any():
+        return None
+    values, seen = -values[known], seen[known]
+    chance = -np.log2(CHANCE_WORDS)
+    halfway = chance + 0.5 * (values.max() - chance)
+    time = np.log10(seen + 1)
+    guess = [float(np.ptp(values)), 1.0, float(time.mean()), float(values.min())]
+    age = _crossing(time, values, halfway, guess=guess)
+    return age if age is not None and seen[0] <= 10**age - 1 <= seen[-1] else None
+
+
+def acquisition(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], children: Mapping[str, Column]
+) -> Acquisition:
+    """How far a model's ages of acquisition agree with children's.
+
+    Args:
+        curves: word -> surprisal, and words seen at each, as `model_age` takes them.
+        children: word -> shares, as `read_children` gives them.
+    """
+    ages: dict[str, tuple[float, float]] = {}
+    for word, (surprisal, words_seen) in curves.items():
+        child = child_age(children[word]) if word in children else None
+        model = None if child is None else model_age(surprisal, words_seen)
+        if child is not None and model is not None:
+            ages[word] = (model, child)
+    model_ages, child_ages = (tuple(pair[side] for pair in ages.values()) for side in (0, 1))
+    if len(ages) < FEWEST:
+        return Acquisition(0.0, float("nan"), tuple(ages), model_ages, child_ages)
+    agreement = pearsonr(model_ages, child_ages)
+    return Acquisition(float(agreement.statistic), float(agreement.pvalue), tuple(ages), model_ages, child_ages)
+
+
+def sigmoid(x: Column, a: float, b: float, c: float, d: float) -> Column:
+    """The curve a / (1 + exp(-b (x - c))) + d."""
+    return a / (1 + np.exp(-b * (x - c))) + d
+
+
+def _crossing(
+    x: Column,
+    y: Column,
+    level: float,
+    *,
+    guess: list[float],
+    bounds: tuple[list[float], list[float]] = UNBOUNDED,
+) -> float | None:
+    """Where a rising sigmoid fitted to the points reaches a level; None where none does or none fits."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", OptimizeWarning)
+            (a, b, c, d), _ = curve_fit(sigmoid, x, y, p0=guess, maxfev=1000, bounds=bounds)
+    except (RuntimeError, ValueError, TypeError):  # no convergence; a guess outside the bounds; too few points
+        return None
+    if a <= 0 or b <= 0 or not d < level < a + d:
+        return None
+    return float(c - np.log(a / (level - d) - 1) / b)
