@@ -6,7 +6,7 @@ is the only word it hears from outside. A fake worker that replays curves has th
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 __all__ = ["SCHEMA", "Decision", "Event", "Outcome", "Progress", "Report"]
@@ -58,7 +58,7 @@ class Progress:
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary for a line of JSON or a message between processes."""
-        return asdict(self) | {"metrics": dict(self.metrics)}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"metrics": dict(self.metrics)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Progress":
@@ -89,7 +89,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary for a line of JSON or a message between processes."""
-        return asdict(self) | {"metrics": dict(self.metrics)}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"metrics": dict(self.metrics)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Outcome":

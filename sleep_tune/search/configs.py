@@ -3,7 +3,6 @@
 Also whether the budget holds it. Knows nothing of who proposed it.
 """
 
-import copy
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,10 +39,18 @@ def baseline_settings(name: str) -> Mapping[str, Any]:
 
 def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any]) -> Tree:
     """A copy of `tree` with options set, in their order; what excludes another (`ONE_OF`) clears it."""
-    changed = copy.deepcopy(dict(tree))
+    changed = _copied(tree)
     for key, value in settings.items():
         assign(changed, key, value)
     return changed
+
+
+def _copied(tree: Mapping[str, Any]) -> Tree:
+    """A copy of nested dictionaries and lists of plain values; `copy.deepcopy` takes ten times as long."""
+    return {
+        key: _copied(value) if isinstance(value, Mapping) else list(value) if isinstance(value, list) else value
+        for key, value in tree.items()
+    }
 
 
 def plan_run(config: RunConfig | Mapping[str, Any], corpus: CorpusSummary, workers: int) -> SleepPlan:

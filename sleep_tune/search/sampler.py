@@ -9,7 +9,7 @@ Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NeurIPS 
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -58,16 +58,14 @@ class Sampler:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._parameters = parameters
         self._distributions = {parameter.key: _distribution(parameter.domain) for parameter in parameters}
+        self._known: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
         self._algorithm = algorithm
         self._seed = seed
         self._startup = startup
-        # Trials are written to Optuna's storage directly: its own ask looks through all trials for enqueued ones.
-        self._storage = InMemoryStorage()
+        self._storage = _Trials()
         direction = StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
         self._name = optuna.create_study(storage=self._storage, direction=direction).study_name
-        self._id = self._storage.get_study_id_from_name(self._name)
-        self._trials: dict[str, int] = {}
-        self._asking = self._storage.create_new_trial(self._id)
+        self._asking = self._storage.create_new_trial(self._storage.get_study_id_from_name(self._name))
         """The trial that Optuna's samplers take each ask for; they leave it out of what they learn from."""
 
     def ask(
@@ -82,7 +80,8 @@ class Sampler:
         """
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
         sampler = SAMPLERS["random" if explore else self._algorithm](seed, self._startup)
-        study = optuna.load_study(study_name=self._name, storage=self._storage)  # afresh, as it keeps what it read
+        # A new study each time, as it would keep what it once read.
+        study = optuna.load_study(study_name=self._name, storage=self._storage, sampler=sampler)
         trial = self._storage.get_trial(self._asking)
         space = sampler.infer_relative_search_space(study, trial)
         joint = sampler.sample_relative(study, trial, space)
@@ -103,25 +102,34 @@ class Sampler:
 
     def add(self, trial: str, settings: Mapping[str, Value]) -> None:
         """Remember that `trial` is being trained with these settings."""
-        asked = create_trial(
+        number = len(self._storage.told) + 1  # 0 is the one that asks
+        self._storage.told[trial] = FrozenTrial(
+            number=number,
+            trial_id=number,
             state=OptunaState.RUNNING,
+            value=None,
+            datetime_start=None,
+            datetime_complete=None,
             params=dict(settings),
-            distributions={key: self._distributions[key] for key in settings},
+            distributions=self._of(tuple(settings)),
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
         )
-        self._trials[trial] = self._storage.create_new_trial(self._id, template_trial=asked)
 
     def tell_completed(self, trial: str, value: float) -> None:
         """The trial spent its budget; `value` is its objective, finite."""
-        self._tell(trial, OptunaState.COMPLETE, [value])
+        told = self._storage.told[trial]
+        told.state, told.value = OptunaState.COMPLETE, value
 
     def tell_stopped(self, trial: str, rungs: Mapping[int, float]) -> None:
         """The trial was stopped at the last of these rungs (nominal words -> objective)."""
         if any(not math.isfinite(value) for value in rungs.values()):
             self.tell_impossible(trial)
             return
-        for words, value in rungs.items():
-            self._storage.set_trial_intermediate_value(self._trials[trial], words, value)
-        self._tell(trial, OptunaState.PRUNED, [rungs[max(rungs)]] if rungs else None)
+        told = self._storage.told[trial]
+        told.intermediate_values.update(rungs)
+        told.state, told.value = OptunaState.PRUNED, rungs[max(rungs)] if rungs else None
 
     def tell_impossible(self, trial: str) -> None:
         """The settings cannot be trained: worse than any that was stopped at a rung.
@@ -129,19 +137,48 @@ class Sampler:
         Told as pruned with a NaN at step 0. Were it told as failed, tpe would pass over it and sample there again; at
         a later step it would count as better than a trial stopped before that.
         """
-        self._storage.set_trial_intermediate_value(self._trials[trial], 0, math.nan)
-        self._tell(trial, OptunaState.PRUNED)
+        told = self._storage.told[trial]
+        told.intermediate_values[0] = math.nan
+        told.state = OptunaState.PRUNED
 
     def tell_nothing(self, trial: str) -> None:
         """The trial says nothing about its settings: its machine failed, or it repeats another."""
-        self._tell(trial, OptunaState.FAIL)
+        self._storage.told[trial].state = OptunaState.FAIL
 
     def copy(self, trial: str) -> FrozenTrial:
-        """What has been told of a trial, for another study to take in."""
-        return self._storage.get_trial(self._trials[trial])
+        """What has been told of an ended trial, for another study to take in."""
+        told = self._storage.told[trial]
+        return create_trial(
+            state=told.state,
+            value=told.value,
+            params=told.params,
+            distributions=told.distributions,
+            intermediate_values=told.intermediate_values,
+        )
 
-    def _tell(self, trial: str, state: OptunaState, values: list[float] | None = None) -> None:
-        self._storage.set_trial_state_values(self._trials[trial], state, values)
+    def _of(self, keys: tuple[str, ...]) -> dict[str, BaseDistribution]:
+        """The distributions of these parameters: one dictionary for all trials that have them."""
+        if keys not in self._known:
+            self._known[keys] = {key: self._distributions[key] for key in keys}
+        return self._known[keys]
+
+
+class _Trials(InMemoryStorage):
+    """What Optuna's samplers look at: trials that are told here at once, none of which is copied.
+
+    Optuna's own ask and tell take time in proportion to all trials before, and copy every one that they touch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[str, FrozenTrial] = {}
+        """Our trial -> Optuna's; neither its numbers nor its times matter."""
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[OptunaState] | None = None
+    ) -> list[FrozenTrial]:
+        """All that was told, in the order in which it was added."""
+        return [trial for trial in self.told.values() if states is None or trial.state in states]
 
 
 def _plain(domain: Domain, value: Any) -> Value:

@@ -286,7 +286,9 @@ class SearchState:
         return (self.trials[name] for name in self.open)
 
     def _study(self, name: str) -> StudyState:
-        return self.studies.setdefault(name, StudyState(name=name))
+        if name not in self.studies:
+            self.studies[name] = StudyState(name=name)
+        return self.studies[name]
 
     def _trial(self, event: Event) -> TrialState:
         return self.trials[_name(event)]
