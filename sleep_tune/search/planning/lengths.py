@@ -24,7 +24,7 @@ class Length:
     passes: str
     """How often the corpus is read awake: '1', or '3.2 to 6.7' as the other choices have it."""
     sleep: str
-    """Words asleep per word awake, or replays of each buffer; 'none' without sleep."""
+    """Words asleep per word awake, or '2 replays' of each buffer; 'none' without sleep."""
     folds: str
     """Folds in a pass."""
     unfit: float
@@ -65,7 +65,7 @@ def _length(name: str, plans: list[SleepPlan | None]) -> Length:
     )
     ratios = _range(float(plan.ratio) for plan in fitting if plan.ratio is not None)
     repeats = _range(plan.repeats for plan in fitting if plan.repeats is not None)
-    replayed = f"each buffer {repeats} x" if repeats else ""
+    replayed = f"{repeats} replays" if repeats else ""
     sleep = " or ".join(text for text in (ratios, replayed) if text)
     folds = _range(plan.folds for plan in fitting)
     asleep = any(plan.sleeps for plan in fitting)

@@ -34,8 +34,9 @@ def show_plan(plan: Plan, console: Console) -> None:
 
 def _print(plan: Plan, console: Console) -> None:
     console.print(_facts(plan))
-    console.print(Padding(_parts(plan), (1, 0, 0, 0)))
-    console.print(Padding(_lengths(plan), (1, 0, 0, 0)))
+    for title, table in TABLES.items():
+        console.print(Padding(Text(title, style="bold"), (1, 0, 0, 0)))
+        console.print(table(plan))
     for note in _notes(plan):
         console.print(Padding(Text(note, style="yellow"), (1, 0, 0, 0)))
     console.print(Padding(Text("nothing was started", style="dim"), (1, 0, 0, 0)))
@@ -110,12 +111,12 @@ def _disk(plan: Plan) -> str:
     return f"{needed}; resources.disk_gb = {cap:g} {'holds that' if fits else 'keeps fewer of them'}"
 
 
-def _table(console_title: str) -> Table:
-    return Table(title=console_title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+def _table() -> Table:
+    return Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
 
 
 def _parts(plan: Plan) -> Table:
-    table = _table("What would run")
+    table = _table()
     table.add_column("")
     for name in ("runs", "words"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -144,12 +145,19 @@ def _parts(plan: Plan) -> Table:
 
 
 def _lengths(plan: Plan) -> Table:
-    table = _table("What a run does with its budget, over all that the other choices may be")
-    for name in ("", "passes awake", "asleep per awake", "folds a pass", "does not fit"):
-        table.add_column(name, justify="left" if not name else "right")
+    table = _table()
+    for name in ("", "passes awake", "asleep : awake", "folds", "unfit"):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=not name)
     _add(table, "", plan.lengths)
     _add(table, "baseline ", plan.baselines)
     return table
+
+
+TABLES = {
+    "What would run": _parts,
+    "What a run does with its budget, over all that the other choices may be": _lengths,
+}
+"""Heading -> what makes the table under it."""
 
 
 def _add(table: Table, prefix: str, lengths: Iterable[Length]) -> None:
@@ -160,4 +168,4 @@ def _add(table: Table, prefix: str, lengths: Iterable[Length]) -> None:
 
 def _notes(plan: Plan) -> Iterable[str]:
     if any(length.unfit for length in (*plan.lengths, *plan.baselines)):
-        yield "What does not fit is a share of the combinations of the other choices; such trials are not trained."
+        yield "unfit: the share of the other choices' combinations that the budget cannot hold; they are not trained"

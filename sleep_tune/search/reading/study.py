@@ -85,7 +85,7 @@ def _baseline(entry: Entry, known: Known) -> Baseline:
     for item in fields["parameters"].items("a list of the space's parameters"):
         with item.found:
             names.append(_tuned(item, known))
-    if entry.sound and (not names or trials is None):
+    if entry.sound and (bool(names) != (trials is not None)):
         raise entry.error(f"{entry.key} must have at least one trial and one parameter; got {entry.value}")
     for item in fields["parameters"].items():
         parameter = known.get(item.value) if isinstance(item.value, str) else None
