@@ -9,6 +9,8 @@ budget on the toy language with a tiny model, and evaluated at every tenth of it
 again under a second seed, which tells the noise of seeds apart from the settings. A run takes some twelve seconds on
 one thread. Run again, the command goes on after the last whole line.
 
+sleep_tune/search/simulation/recorded/replay.jsonl was made by the first command; it holds the first 52 configurations.
+
 OUT: a line that says what was recorded, then one line per run: settings, seed, and eval/nll at each share.
 """
 
