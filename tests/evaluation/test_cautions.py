@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sleep_tune.evaluation.cautions import cautions
+from sleep_tune.evaluation.figures import accuracy
+from sleep_tune.evaluation.items import Item, Option
+from sleep_tune.evaluation.suite import TaskScores, TooLong
+from sleep_tune.evaluation.tasks import TASKS
+
+
+def result_of(
+    *pairs: tuple[float, float], alike: tuple[int, ...] = (), longest: int = 5, size: int = 200
+) -> TaskScores:
+    """Pairs scored as given, filled up with clear ones to the official size."""
+    scores = [*pairs, *([(-1.0, -2.0)] * (size - len(pairs)))]
+    items = tuple(Item("x", f"x_{n}", (Option("a"), Option("b")), groups={"UID": "x"}) for n in range(len(scores)))
+    arrays = tuple(np.array(pair) for pair in scores)
+    return TaskScores(
+        "blimp_fast",
+        TASKS["blimp_fast"],
+        Path("blimp_fast"),
+        items,
+        arrays,
+        accuracy(items, arrays),
+        np.isin(np.arange(len(items)), alike),
+        np.full(len(items), longest),
+    )
+
+
+def test_nothing_to_say_of_a_good_model_on_the_official_data() -> None:
+    assert cautions([result_of((-1.0, -1.0))], positions=5) == ()
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (result_of(*[(-3.0, -3.0)] * 200), "blimp_fast: the model scores a constant: in 100.0% of the items the best"),
+        (result_of(*[(-3.0, -3.0)] * 4), "blimp_fast: in 2.0% of the items the best options tie, and ties count as"),
+        (result_of((np.nan, -1.0)), "1 of 200 items have a score that is no finite number: the model is broken"),
+        (result_of((-3.0, -3.0), alike=(0,)), "1 items have options that are the same tokens (as x_0)"),
+        (result_of(longest=6), "200 of 200 items are longer than the 5 positions that the model was trained on (the"),
+        (result_of(size=3), "1 of 1 groups have another size than the official data (as x: 3 items for 200)"),
+    ],
+)
+def test_what_is_warned_of(result: TaskScores, message: str) -> None:
+    (warning,) = cautions([result], positions=5)
+    assert message in warning
+
+
+def test_what_is_left_out_is_told_first() -> None:
+    told = cautions([result_of(size=3)], too_long=[TooLong("comps", 7, 90, 300)], positions=128)
+    assert told[0] == (
+        "comps is left out: 7 of its 90 items are longer than the model's 128 positions (the longest has 300 tokens); "
+        "the official pipeline fails on it, too"
+    )
+    assert len(told) == 2
