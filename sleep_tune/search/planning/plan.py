@@ -3,11 +3,12 @@
 Knows the space, the corpus, the slots and a speed; reads no file and asks no cluster.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.config.size import checkpoint_bytes, model_bytes
+from sleep_tune.config.size import MOST_WORD_CHECKPOINTS, model_bytes, needed_bytes
 from sleep_tune.search.asha import num_kept, rungs_of
 from sleep_tune.search.fitting import budget_words, check_fits
 from sleep_tune.search.planning.lengths import Length, baselines_of, lengths_of
@@ -72,10 +73,10 @@ class Plan:
     parts: tuple[Part, ...]
     span: Span | None
     """On the wall; None where no speed is known."""
-    model_bytes: int
-    """Models that are left at the end, at most."""
-    checkpoint_bytes: int
-    """What running trials keep to resume from, at most."""
+    left_bytes: int
+    """Models that are left at the end: those of the best search trials, and of every run over fresh seeds."""
+    running_bytes: int
+    """What running trials write besides, at most."""
     resources: Resources
 
     @property
@@ -123,7 +124,6 @@ def make_plan(
     batches = _search_batches(budget, shares, expected, speed)
     others, finalists = _others(space, budget, speed), _finalists(space, budget, trials, speed)
     runs = [("search", *_totals(batches))] + [(name, *_totals([part])) for name, part in (*others, *finalists)]
-    completed = expected[-1] + sum(part.runs for _, (part, _) in (*others, *finalists))
     return Plan(
         name=space.name,
         budget_words=budget,
@@ -140,8 +140,8 @@ def make_plan(
         baselines=baselines_of(space, base, corpus),
         parts=tuple(Part(name, count, words, seconds if speed else None) for name, count, words, seconds in runs),
         span=_span(batches, others, finalists, slots) if speed else None,
-        model_bytes=round(completed * model_bytes(base)) if base.training.save_model else 0,
-        checkpoint_bytes=2 * slots.number * checkpoint_bytes(base) if base.training.checkpoint_ratio else 0,
+        left_bytes=_num_models(space, expected[-1], [*others, *finalists]) * _models_bytes(base),
+        running_bytes=slots.number * needed_bytes(base),
         resources=space.resources,
     )
 
@@ -221,6 +221,20 @@ def _span(
         [batch for _, (batch, _) in finalists],
         slots.number,
     )
+
+
+def _num_models(space: Space, completed: float, others: Sequence[tuple[str, Work]]) -> int:
+    """Runs whose models stay: the best of each search, and all over fresh seeds."""
+    best = min(max(1, space.finalists.count), math.ceil(completed))
+    tuned = [baseline for baseline in space.baselines.values() if baseline.trials]
+    tuning = sum(baseline.trials or 0 for baseline in tuned)
+    return best + len(tuned) + round(sum(batch.runs for _, (batch, _) in others)) - tuning
+
+
+def _models_bytes(base: RunConfig) -> int:
+    """Of one completed run."""
+    checkpoints = MOST_WORD_CHECKPOINTS if base.training.word_checkpoints else 0
+    return (int(base.training.save_model) + checkpoints) * model_bytes(base)
 
 
 def _num_trials(space: Space, budget: int, shares: Sequence[float], slots: Slots, speed: Speed | None) -> int | None:

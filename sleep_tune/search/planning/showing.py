@@ -103,12 +103,15 @@ def _time(plan: Plan) -> str:
 
 
 def _disk(plan: Plan) -> str:
-    needed = f"up to {size(plan.model_bytes)} of models at the end, {size(plan.checkpoint_bytes)} while trials run"
+    needed = (
+        f"about {size(plan.left_bytes)} of models at the end, and up to {size(plan.running_bytes)} while trials run"
+    )
     cap = plan.resources.disk_gb
     if cap is None:
         return needed
-    fits = plan.model_bytes + plan.checkpoint_bytes <= cap * 1e9
-    return f"{needed}; resources.disk_gb = {cap:g} {'holds that' if fits else 'keeps fewer of them'}"
+    room = cap * 1e9 - plan.running_bytes
+    held = "holds that" if plan.left_bytes <= room else "keeps fewer models" if room > 0 else "cannot hold a start"
+    return f"{needed}; resources.disk_gb = {cap:g} {held}"
 
 
 def _table() -> Table:

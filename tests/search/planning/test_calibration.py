@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.records import Decision, Outcome, Progress, Report
+from sleep_tune.records import Decision, Outcome, Report
 from sleep_tune.search.fake import TOY_CORPUS
 from sleep_tune.search.planning.calibration import calibrate
+from tests.made import make_outcome, make_progress
 from tests.search.studies import BASE
 
 
@@ -22,21 +23,7 @@ def worker(words_per_second: float, evaluation: float, test: float, asked: list[
         words, seconds, ahead = 0.0, 0.0, [round(share * budget) for share in config.evaluation.rungs]
 
         def told(rung: int | None) -> Decision:
-            return report(
-                Progress(
-                    words_seen=round(words),
-                    budget_words=budget,
-                    updates=1,
-                    phase="wake",
-                    cycle=0,
-                    pass_index=0,
-                    fold=0,
-                    folds=1,
-                    read_ratio=0.1,
-                    seconds=seconds,
-                    rung=rung,
-                )
-            )
+            return report(make_progress(round(words), budget, seconds=seconds, rung=rung))
 
         state = "completed"
         while words < budget and state == "completed":
@@ -53,9 +40,7 @@ def worker(words_per_second: float, evaluation: float, test: float, asked: list[
             seconds += evaluation
             told(budget)
             seconds += test if config.evaluation.test else 0.0
-        return Outcome(
-            state=state, words_seen=round(words), updates=1, seconds=seconds, flops=0, device="cpu", metrics={}
-        )
+        return make_outcome(state, words_seen=round(words), seconds=seconds)
 
     return work
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from sleep_tune.config.size import model_bytes, needed_bytes
 from sleep_tune.errors import BudgetError
 from sleep_tune.search.asha import Arrivals, goes_on
 from sleep_tune.search.planning.plan import Plan, Slots, expected_at_rungs, make_plan
@@ -155,10 +156,21 @@ def test_what_only_time_ends_is_said_to_be_unknown() -> None:
     assert "nothing tells how many trials that is" in shown(make_plan(space, BASE, CORPUS, slots=ONE, speed=SPEED))
 
 
-@pytest.mark.parametrize(("cap", "told"), [(500.0, "holds that"), (0.001, "keeps fewer of them")])
+@pytest.mark.parametrize(
+    ("cap", "told"), [(500.0, "holds that"), (1.0, "keeps fewer models"), (0.001, "cannot hold a start")]
+)
 def test_the_limit_of_the_disk_is_told(cap: float, told: str) -> None:
-    text = shown(make_plan(study(resources=Resources(disk_gb=cap)), BASE, CORPUS, slots=ONE))
+    space = study(resources=Resources(disk_gb=cap), finalists=Finalists(count=2, seeds=20))
+    text = shown(make_plan(space, BASE, CORPUS, slots=ONE))
     assert f"resources.disk_gb = {cap:g} {told}" in " ".join(text.split())
+
+
+def test_models_that_stay_are_those_of_the_best_and_of_fresh_seeds() -> None:
+    """Two finalists and the best of a tuned baseline, then two baselines and two finalists over three seeds."""
+    space = study(finalists=Finalists(count=2, seeds=3))
+    plan = make_plan(space, BASE, CORPUS, slots=ONE)
+    assert plan.left_bytes == (2 + 1 + 3 * (2 + 2)) * model_bytes(BASE)
+    assert plan.running_bytes == needed_bytes(BASE)
 
 
 @pytest.mark.parametrize("width", [80, 110])

@@ -17,7 +17,15 @@ __all__ = ["Broken", "broken_files"]
 
 SPACES = Path(__file__).parents[3] / "search_spaces"
 
-FULL = WHOLE + "enqueue:\n  - {sleep.folds: 5, sleep.replay.strategy: random}\nwarm_start: [results/earlier]\n"
+FULL = (
+    WHOLE
+    + """\
+comparison: {primary: test/nll, smallest: 0.01}
+enqueue:
+  - {sleep.folds: 5, sleep.replay.strategy: random}
+warm_start: [results/earlier]
+"""
+)
 
 VALID = {
     "whole": FULL,

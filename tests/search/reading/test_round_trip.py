@@ -11,6 +11,7 @@ from sleep_tune.search.reading.load import load_space
 from sleep_tune.search.space import (
     Baseline,
     Choice,
+    Claim,
     Finalists,
     Int,
     LogUniform,
@@ -104,6 +105,7 @@ def spaces(draw: st.DrawFn) -> Space:
             cpus_per_worker=draw(cpus),
             disk_gb=draw(st.none() | REALS),
         ),
+        comparison=draw(st.sampled_from([Claim(), Claim(primary="test/nll", smallest=0.01)])),
         enqueue=tuple(points),
         warm_start=tuple(draw(st.lists(st.from_regex(r"[a-z]+/[ -~]+", fullmatch=True), max_size=2, unique=True))),
     )
