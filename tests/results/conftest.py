@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from sleep_tune.files import append_json_line
-from sleep_tune.records import Event, Outcome, Progress
+from sleep_tune.records import Event, Outcome
+from tests.made import make_progress
 
 BUDGET = 1_000_000
 
@@ -47,20 +48,9 @@ class SyntheticLog:
 
     def rung(self, trial: str, rung: int, *, attempt: int = 1, decision: str = "continue", **metrics: float) -> None:
         """A rung's report and its decision; metrics by name without the prefix `eval/`."""
-        progress = Progress(
-            words_seen=rung - 100,
-            budget_words=BUDGET,
-            updates=rung // 4000,
-            phase="sleep",
-            cycle=3,
-            pass_index=0,
-            fold=3,
-            folds=10,
-            read_ratio=0.4,
-            seconds=rung / 10_000,
-            rung=rung,
-            metrics={f"eval/{key}": value for key, value in metrics.items()},
-        )
+        named = {f"eval/{key}": value for key, value in metrics.items()}
+        where = {"phase": "sleep", "cycle": 3, "fold": 3, "read_ratio": 0.4}
+        progress = make_progress(rung - 100, BUDGET, seconds=rung / 10_000, rung=rung, metrics=named, **where)
         self.event("report", trial, attempt, rung=rung, value=metrics["nll"], progress=progress.to_json())
         self.event("rung", trial, attempt, rung=rung, value=metrics["nll"], decision=decision)
 

@@ -11,6 +11,7 @@ from sleep_tune.search.inline import run_inline
 from sleep_tune.search.space import Baseline, Choice, Finalists, Int, Parameter, Scheduler, Search, Space, Stop, Uniform
 from sleep_tune.search.state import TrialState
 from sleep_tune.search.work import Trial, Worker
+from tests.made import make_outcome, make_progress
 
 BASE = RunConfig()
 WORKER = FakeWorker(heartbeats=1)
@@ -81,27 +82,12 @@ def _decided(trial: TrialState) -> tuple[Any, ...]:
 
 def progress(words: int, *, rung: int | None = None, value: float = 3.0) -> Progress:
     """A report."""
-    return Progress(
-        words_seen=words,
-        budget_words=BUDGET,
-        updates=words // 100,
-        phase="wake",
-        cycle=0,
-        pass_index=0,
-        fold=0,
-        folds=10,
-        read_ratio=0.5,
-        seconds=words / 1000,
-        rung=rung,
-        metrics={} if rung is None else {"eval/nll": value},
-    )
+    return make_progress(words, BUDGET, rung=rung, metrics={} if rung is None else {"eval/nll": value})
 
 
 def outcome(state: str, value: float) -> Outcome:
     """The end of a run."""
-    return Outcome(
-        state=state, words_seen=10, updates=1, seconds=3600.0, flops=1.0, device="cpu", metrics={"eval/nll": value}
-    )
+    return make_outcome(state, seconds=3600.0, metrics={"eval/nll": value})
 
 
 class Killed(BaseException):
@@ -113,11 +99,11 @@ def killed_after(reports: int, worker: FakeWorker = WORKER) -> Worker:
     left = [reports]
 
     def work(config: RunConfig, report: Report) -> Outcome:
-        def counted(told: Progress) -> Decision:
+        def counted(progress: Progress) -> Decision:
             left[0] -= 1
             if left[0] < 0:
                 raise Killed
-            return report(told)
+            return report(progress)
 
         return worker(config, counted)
 

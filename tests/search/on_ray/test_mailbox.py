@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.records import Decision, Outcome, Progress
+from sleep_tune.records import Decision, Progress
 from sleep_tune.search.on_ray.mailbox import NOT_BEGUN, Mailbox, MailRoom
 from sleep_tune.search.on_ray.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Lost
+from tests.made import make_outcome, make_progress
 
 SOON = 0.05
 
@@ -19,24 +20,11 @@ def job(trial: str = "t0001", attempt: int = 1) -> Job:
 
 
 def progress(words: int, rung: int | None = None) -> Progress:
-    return Progress(
-        words_seen=words,
-        budget_words=1000,
-        updates=words,
-        phase="wake",
-        cycle=0,
-        pass_index=0,
-        fold=0,
-        folds=1,
-        read_ratio=0.0,
-        seconds=1.0,
-        rung=rung,
-    )
+    return make_progress(words, 1000, rung=rung)
 
 
 def ended(job: Job, state: str = "completed") -> Ended:
-    outcome = Outcome(state=state, words_seen=1000, updates=1, seconds=1.0, flops=0.0, device="cpu")
-    return Ended(trial=job.trial, attempt=job.attempt, outcome=outcome)
+    return Ended(trial=job.trial, attempt=job.attempt, outcome=make_outcome(state))
 
 
 def failed(job: Job) -> Failed:

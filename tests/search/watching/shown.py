@@ -10,6 +10,7 @@ from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS
 from sleep_tune.search.space import Baseline, Choice, Finalists, Parameter, Space, Stop, Uniform
 from sleep_tune.search.work import Trial
+from tests.made import make_progress
 
 BUDGET = 10 * TOY_CORPUS.words
 
@@ -67,17 +68,4 @@ def started(director: Director) -> Trial:
 
 def at(words: int, rung: int | None = None, **metrics: float) -> Progress:
     """A report."""
-    return Progress(
-        words_seen=words,
-        budget_words=BUDGET,
-        updates=words // 1000,
-        phase="wake",
-        cycle=2,
-        pass_index=0,
-        fold=2,
-        folds=10,
-        read_ratio=0.3,
-        seconds=words / 1000,
-        rung=rung,
-        metrics=metrics,
-    )
+    return make_progress(words, BUDGET, cycle=2, fold=2, rung=rung, metrics=metrics)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from sleep_tune.records import Outcome, Progress
 from sleep_tune.search.space import Baseline, Finalists, Space, Stop
 from sleep_tune.search.state import MAIN, TrialState
 from sleep_tune.search.watching.forecast import Forecast, gpu_hours
 from sleep_tune.search.watching.forecast import forecast as look
+from tests.made import make_outcome, make_progress
 
 
 @dataclass
@@ -44,18 +44,7 @@ def trial(
     role = role or ("search" if number is not None else "baseline")
     progress = None
     if share is not None:
-        progress = Progress(
-            words_seen=int(1000 * share),
-            budget_words=1000,
-            updates=1,
-            phase="wake",
-            cycle=0,
-            pass_index=0,
-            fold=0,
-            folds=1,
-            read_ratio=share,
-            seconds=1.0,
-        )
+        progress = make_progress(int(1000 * share), 1000, seconds=1.0)
     head: dict[str, Any] = {
         "id": f"{study}{number}",
         "role": role,
@@ -123,7 +112,7 @@ def test_without_a_number_of_trials_nothing_is_foretold_before_the_search_ends()
 def test_seconds_and_gpu_hours_follow_what_runs_have_taken() -> None:
     trials = [trial(0, "completed"), trial(1, "running", 0.5, gpus=2.0)]
     for one, seconds in zip(trials, (100.0, 50.0), strict=True):
-        one.outcome = Outcome(state="completed", words_seen=1, updates=1, seconds=seconds, flops=0.0, device="cpu")
+        one.outcome = make_outcome(seconds=seconds)
     search = watched(*trials)  # 1.5 budgets in 150 seconds, 6.5 budgets to go
     one_slot, many = look(search, 1), look(search, 100)
     assert one_slot.work_left == pytest.approx(6.5)
@@ -140,6 +129,6 @@ def test_no_time_is_told_before_the_speed_is_known() -> None:
 
 def test_trials_of_an_earlier_experiment_are_none_of_this_ones_runs() -> None:
     earlier = trial(None, "completed", role="search", gpus=1.0)
-    earlier.outcome = Outcome(state="completed", words_seen=1, updates=1, seconds=100.0, flops=0.0, device="cpu")
+    earlier.outcome = make_outcome(seconds=100.0)
     assert forecast(watched(earlier)) == (0, 8, 8.0)
     assert gpu_hours([earlier]) == 0.0
