@@ -10,7 +10,7 @@ from sleep_tune.search.state import TrialState
 from sleep_tune.search.watching import wording
 from sleep_tune.search.watching.rungs import Agreement, Rung, rung_table
 
-__all__ = ["rung_view", "warnings"]
+__all__ = ["rung_view", "warning"]
 
 
 def rung_view(trials: Sequence[TrialState], mode: str, within: str | None = None) -> list[RenderableType]:
@@ -32,26 +32,30 @@ def rung_view(trials: Sequence[TrialState], mode: str, within: str | None = None
     parts: list[RenderableType] = [table]
     if any(rung.next or rung.end for rung in rungs):
         pooled = f"; within one {within}" if within else ""
-        told = f"tau (trials): Kendall's, over a selected sample: those that reached both{pooled}"
-        parts.append(Text(told, style="dim"))
-    parts += [Text(warning, style="yellow") for warning in warnings(rungs)]
+        caption = f"tau (trials): Kendall's, over a selected sample: those that reached both{pooled}"
+        parts.append(Text(caption, style="dim"))
+    told = warning(rungs)
+    if told is not None:
+        parts.append(Text(told, style="yellow"))
     return [Group(*parts)]
 
 
-def warnings(rungs: Sequence[Rung]) -> list[str]:
-    """One sentence for each rung whose order does not foretell the next rung's or the end's (`Agreement.is_low`)."""
-    told = []
+def warning(rungs: Sequence[Rung]) -> str | None:
+    """A sentence on rungs whose order does not foretell the next rung's or the end's (`Agreement.is_low`), if any."""
+    low = []
     for at, rung in enumerate(rungs[:-1]):
-        later = [("the end", rung.end)]
+        places = {"end": rung.end}
         if at + 2 < len(rungs):
-            later.insert(0, (f"{rungs[at + 1].share:.0%}", rung.next))
-        for place, agreed in later:
+            places = {f"{rungs[at + 1].share:.0%}": rung.next} | places
+        for place, agreed in places.items():
             if agreed is not None and agreed.is_low:
-                told.append(
-                    f"{rung.share:.0%} hardly foretells {place}: tau below {agreed.upper:.2f} with 95% confidence over "
-                    f"{agreed.trials} trials; a later scheduler.first_rung would stop fewer good ones"
-                )
-    return told
+                low.append(f"{rung.share:.0%} to {place} (tau below {agreed.upper:.2f})")
+    if not low:
+        return None
+    return (
+        f"Early rungs do not foretell late ones, with 95% confidence: {', '.join(low)}. "
+        "A later scheduler.first_rung would stop fewer good trials"
+    )
 
 
 def _cells(rung: Rung, is_end: bool) -> list[str]:
