@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleep_tune import cli
+from sleep_tune import cli, evaluate_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +64,11 @@ def main(arguments: Sequence[str]) -> int:
     # Read by the libraries when they are imported: their bars and advice would run into ours.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    evaluate(options)
+    if evaluate_requests.requested(options):
+        with _progress() as progress:
+            _tell(evaluate_requests.fulfil(options, _device(options.device), progress))
+    else:
+        evaluate(options)
     return 0
 
 
@@ -72,7 +76,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments; a mistake among them exits with 2."""
     parser = argparse.ArgumentParser(
         prog="python -m sleep_tune.evaluate",
-        description=HELP,
+        description=f"{HELP}\n{evaluate_requests.HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -98,6 +102,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--revision-name", default="main", metavar="NAME", help="a checkpoint's, as chck_10M")
     parser.add_argument("--trust-remote-code", action="store_true", help="run the Python files of the model's folder")
+    evaluate_requests.add_arguments(parser)
     return parser.parse_args(arguments)
 
 
@@ -277,10 +282,17 @@ def show(scored: Scored, warnings: Sequence[str], *, title: str, written: Path) 
     if average is not None:
         table.add_section()
         table.add_row(f"{MACRO} average", "", f"{average:.2f}", "", "")
+    Console(soft_wrap=True).print(table)
+    _tell([*(f"warning: {warning}" for warning in warnings), f"written to {written}"])
+
+
+def _tell(lines: Sequence[str]) -> None:
+    """Lines on standard output, as they are."""
+    from rich.console import Console
+
     console = Console(soft_wrap=True)
-    console.print(table)
-    for text in (*(f"warning: {warning}" for warning in warnings), f"written to {written}"):
-        console.print(text, markup=False, highlight=False)
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

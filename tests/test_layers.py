@@ -43,7 +43,8 @@ LAYERS = {
     "data": Layer(ABOVE_DATA, HYDRA | SEARCHERS | {"torch"}),
     "model": Layer(ABOVE_DATA | {"data"}, HYDRA | SEARCHERS),
     "evaluation": Layer(ABOVE_DATA | {"data", "model"}, HYDRA | SEARCHERS),
-    "evaluate": Layer(ABOVE_DATA | {"cli", "data", "model", "evaluation"}, HYDRA | SEARCHERS),
+    "evaluate": Layer(ABOVE_DATA | {"cli", "data", "model", "evaluation", "evaluate_requests"}, HYDRA | SEARCHERS),
+    "evaluate_requests": Layer(ABOVE_DATA | {"data", "model", "evaluation"}, HYDRA | SEARCHERS),
     "training": Layer(ABOVE_DATA | {"data", "model", "evaluation"}, HYDRA | SEARCHERS),
     "search": Layer(
         ABOVE_DATA, frozenset({"torch", "transformers"}), {"search/worker.py": frozenset({"data", "training"})}

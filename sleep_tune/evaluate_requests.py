@@ -1,0 +1,111 @@
+"""What `python -m sleep_tune.evaluate` does on request only: ages of acquisition, and checking a submission.
+
+Takes the place of the zero-shot tasks when asked for. Adds the arguments, calls `sleep_tune.evaluation`, and returns
+what is to be told; printing is `evaluate.py`'s.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["HELP", "add_arguments", "fulfil", "requested"]
+
+TRACKS = ("strict-small", "strict")
+
+HELP = """\
+On request, instead of the tasks above:
+  --aoa           ages of acquisition: words of DATA/aoa/cdi_childes.json in their contexts, at every checkpoint
+                  (training.word_checkpoints=true saves them), against children's of DATA/aoa/cdi_human.csv
+  --submission    is what was written so far complete, as the challenge collates it? Names all that is missing
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the requests."""
+    group = parser.add_argument_group("on request")
+    group.add_argument("--aoa", action="store_true", help="score words' ages of acquisition over checkpoints")
+    group.add_argument(
+        "--checkpoints", type=Path, metavar="DIR", help="holds chck_1M, ... (default: checkpoints/ in or beside MODEL)"
+    )
+    group.add_argument("--submission", action="store_true", help="check that OUTPUT_DIR holds a whole submission")
+    group.add_argument(
+        "--track",
+        choices=TRACKS,
+        default=TRACKS[0],
+        help="which checkpoints the challenge asks for (default: %(default)s)",
+    )
+
+
+def requested(options: argparse.Namespace) -> bool:
+    """Whether anything is asked for but the zero-shot tasks."""
+    return bool(options.aoa or options.submission)
+
+
+def fulfil(options: argparse.Namespace, device: str, progress: "Progress") -> list[str]:
+    """Do what is asked for, one after another, and return what there is to tell."""
+    lines: list[str] = []
+    if options.aoa:
+        lines += age_of_acquisition(options, device, progress)
+    if options.submission:
+        lines += check_submission(options)
+    return lines
+
+
+def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Progress") -> Iterator[str]:
+    """Score the words at every checkpoint, write the official file, and tell how far they agree with children's."""
+    from sleep_tune.evaluation import aoa, backends, official
+
+    data = options.data / "aoa"
+    words = aoa.read_words(data / aoa.CONTEXTS)
+    beside = (options.model / "checkpoints", options.model.resolve().parent / "checkpoints")
+    folder = options.checkpoints or next((path for path in beside if path.is_dir()), beside[0])
+    found, missing = aoa.find_checkpoints(folder, options.track)
+    backend = backends.backend_of(next(iter(found.values())), options.backend)
+    bar = progress.add_task(f"{len(words):,} contexts at {len(found)} checkpoints", total=len(found))
+    surprisals, unread = aoa.score_checkpoints(
+        words,
+        found,
+        backend=backend,
+        batch_tokens=options.batch_tokens,
+        device=device,
+        advance=lambda number: progress.advance(bar, number),
+    )
+    recorded = aoa.record(words, surprisals, model=str(options.model), expected=len(found) + len(missing))
+    top = official.backend_folder(options.output_dir, options.model, options.revision_name, backend)
+    path = aoa.write_record(top, recorded)
+    yield f"{len(words.contexts)} words in {len(words):,} contexts at {len(found)} checkpoints ({backend}): {path}"
+    if unread:
+        yield f"warning: {unread} contexts are longer than the models read, or their word has no token: NaN"
+    if missing:
+        yield f"warning: {len(missing)} checkpoints of {options.track} are not in {folder}: {', '.join(missing)}"
+    children = data / aoa.CHILDREN
+    if not children.is_file():
+        yield f"no agreement with children: {children} is not there"
+        return
+    ages = aoa.learning(recorded, children)
+    yield (
+        f"agreement with children: r = {ages.correlation:.3f} (p = {ages.p_value:.2g}) over {len(ages.words)} words "
+        "that both learn within sight"
+    )
+
+
+def check_submission(options: argparse.Namespace) -> list[str]:
+    """Tell that a submission is complete.
+
+    Raises:
+        DataError: something is missing or of another size than the challenge's; all of it is named.
+    """
+    from sleep_tune.errors import DataError
+    from sleep_tune.evaluation import backends, submission
+
+    backend = backends.backend_of(options.model, options.backend)
+    top = options.output_dir / options.model.resolve().stem
+    wrong = submission.missing(top, backend, options.track)
+    if wrong:
+        shown = "\n".join(f"  {line}" for line in wrong)
+        raise DataError(f"{top} is no whole submission for {options.track}; it lacks {len(wrong)} things:\n{shown}")
+    return [f"{top} is whole: the official collation takes it with --backend {backend} --track {options.track} --fast"]

@@ -1,0 +1,113 @@
+"""Is a folder of results all that the challenge's collation asks for? Every file, every group and its size.
+
+What babylm/evaluation-pipeline-2025 checks before it joins the files into one: the final model's full tasks, ages of
+acquisition and fine-tuning under `main`, and the fast tasks of every checkpoint. Scores nothing and writes nothing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sleep_tune.babylm import AOA_CHECKPOINTS
+from sleep_tune.babylm_sizes import AOA_CONTEXTS, FOLDER_SIZES, GLUE, expected_size
+
+__all__ = ["FAST", "FULL", "missing"]
+
+FULL = {
+    "blimp_filtered": "blimp/blimp_filtered",
+    "supplement_filtered": "blimp/supplement_filtered",
+    "ewok_filtered": "ewok/ewok_filtered",
+    "entity_tracking": "entity_tracking/entity_tracking",
+    "wug_adj_nominalization": "wug_adj/wug_adj_nominalization",
+    "wug_past_tense": "wug_past/wug_past_tense",
+    "comps": "comps/comps",
+    "reading": "reading",
+}
+"""Task folder of full_eval -> where its predictions lie in a back end's folder."""
+
+FAST = {
+    "blimp_fast": "blimp/blimp_fast",
+    "supplement_fast": "blimp/supplement_fast",
+    "ewok_fast": "ewok/ewok_fast",
+    "entity_tracking_fast": "entity_tracking/entity_tracking_fast",
+    "wug_adj_nominalization": "wug_adj/wug_adj_nominalization",
+    "wug_past_tense": "wug_past/wug_past_tense",
+    "reading": "reading",
+}
+"""The same of fast_eval."""
+
+
+def missing(results: Path, backend: str, track: str) -> list[str]:
+    """Everything that the collation would stumble over, a line each; nothing if the folder is complete.
+
+    Args:
+        results: of one model: OUTPUT_DIR/<model>.
+        backend: whose predictions are submitted.
+        track: of AOA_CHECKPOINTS.
+    """
+    return [*_final(results / "main", backend, track), *_checkpoints(results, backend, track)]
+
+
+def _final(main: Path, backend: str, track: str) -> Iterator[str]:
+    top = main / "zero_shot" / backend
+    for folder, place in FULL.items():
+        yield from _predictions(top / place / "predictions.json", folder, full=True)
+    for task, size in GLUE.items():
+        path = main / "finetune" / task / "predictions.json"
+        read = _read(path)
+        number = None if read is None else len(read.get(task, {}).get("predictions", ()))
+        if number is None:
+            yield f"{path} (fine-tuning on {task})"
+        elif number != size:
+            yield f"{path}: {task} must have {size} predictions; it has {number}"
+    yield from _ages(top / "AoA_word" / "surprisal.json", track)
+
+
+def _checkpoints(results: Path, backend: str, track: str) -> Iterator[str]:
+    for millions in AOA_CHECKPOINTS[track]:
+        top = results / f"chck_{millions}M" / "zero_shot" / backend
+        if not top.is_dir():
+            yield f"{top} (the fast tasks of checkpoint chck_{millions}M: --revision-name chck_{millions}M)"
+            continue
+        for folder, place in FAST.items():
+            yield from _predictions(top / place / "predictions.json", folder, full=False)
+
+
+def _predictions(path: Path, folder: str, *, full: bool) -> Iterator[str]:
+    """One task's file: there, and each of its groups of the official size."""
+    read = _read(path)
+    if read is None:
+        yield f"{path} ({folder} of {'full' if full else 'fast'}_eval)"
+        return
+    for group, found in read.items():
+        number, size = len(found.get("predictions", ())), expected_size(folder, group)
+        if size is None:
+            yield f"{path}: {folder} has no group '{group}'"
+        elif number != size:
+            yield f"{path}: {group} must have {size} predictions; it has {number}"
+    expected = {group.lower() for group in FOLDER_SIZES[folder]} - {"*"}
+    for group in sorted(expected - {group.lower() for group in read}):
+        yield f"{path}: {folder} must have the group '{group}'"
+
+
+def _ages(path: Path, track: str) -> Iterator[str]:
+    read = _read(path)
+    if read is None:
+        yield f"{path} (ages of acquisition: --aoa)"
+        return
+    counts = dict.fromkeys((f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track]), 0)
+    for row in read.get("results", ()):
+        counts[row["step"]] = counts.get(row["step"], 0) + 1
+    for step, number in counts.items():
+        if number != AOA_CONTEXTS:
+            yield f"{path}: {step} must have {AOA_CONTEXTS} contexts; it has {number}"
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    """A file's object; None where there is none to read."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return read if isinstance(read, dict) else None
