@@ -32,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
 
     study = Study.read(options.space, options.overrides, options.dir)
     if options.plan:
+        if options.calibrate:
+            cli.say("measuring this machine's speed: half a minute of training, after which nothing goes on")
         show_plan(study.plan(launcher=options.launcher, address=options.address, calibrated=options.calibrate))
         return 0
     try:
@@ -95,6 +97,7 @@ again goes on with a search that was stopped or killed, and prints the compariso
   --dir DIR       where experiments are written (default: results)
   --help          this
 
+Mistakes in a space are told all at once, each with its line.
 Ctrl-C ends the session: everything is saved. What Ray and the trials print is in results/<name>/logs.
 Exit code: 0 done, 2 a mistake in what was asked, 130 interrupted.
 

@@ -65,6 +65,8 @@ class Plan:
     """Search trials, at most; None when nothing tells how many there will be."""
     limits: str
     """What ends the search, in words."""
+    given: str
+    """What it knows before it asks, in words; '' if nothing."""
     rungs: tuple[RungPlan, ...]
     """Ascending; the last is the whole budget. Counted for the most trials, or for one where nothing tells."""
     within: str | None
@@ -132,6 +134,7 @@ def make_plan(
         speed=speed,
         trials=trials,
         limits=_limits(space),
+        given=_given(space),
         rungs=tuple(
             RungPlan(share, round(share * budget), number) for share, number in zip(shares, expected, strict=True)
         ),
@@ -260,6 +263,13 @@ def _trials_in(seconds: float, space: Space, budget: int, shares: Sequence[float
         if trials == before:
             break
     return min(trials, 1_000_000)
+
+
+def _given(space: Space) -> str:
+    points = len(space.enqueue)
+    first = f"{points} point{'s' * (points != 1)} of enqueue first" if points else ""
+    earlier = f"trials of {', '.join(space.warm_start)} that fit are taken over, and not counted below"
+    return "; ".join(text for text in (first, earlier if space.warm_start else "") if text)
 
 
 def _num_groups(space: Space) -> int:

@@ -72,6 +72,8 @@ def _facts(plan: Plan) -> Table:
     passes = plan.budget_words / plan.corpus.words
     facts.add_row("budget", f"every run sees {plan.budget_words:,} words, {passes:.4g} x the corpus")
     facts.add_row("search", _search(plan))
+    if plan.given:
+        facts.add_row("given", plan.given)
     facts.add_row("slots", plan.slots.told)
     facts.add_row("speed", _speed(plan))
     facts.add_row("time", _time(plan))

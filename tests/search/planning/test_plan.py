@@ -165,6 +165,13 @@ def test_the_limit_of_the_disk_is_told(cap: float, told: str) -> None:
     assert f"resources.disk_gb = {cap:g} {told}" in " ".join(text.split())
 
 
+def test_what_the_search_is_given_is_told() -> None:
+    space = study(enqueue=({"sleep.folds": 5},), warm_start=("results/a", "results/b"))
+    text = " ".join(shown(make_plan(space, BASE, CORPUS, slots=ONE)).split())
+    assert "given 1 point of enqueue first; trials of results/a, results/b that fit are taken over" in text
+    assert "given" not in shown(make_plan(study(), BASE, CORPUS, slots=ONE))
+
+
 def test_models_that_stay_are_those_of_the_best_and_of_fresh_seeds() -> None:
     """Two finalists and the best of a tuned baseline, then two baselines and two finalists over three seeds."""
     space = study(finalists=Finalists(count=2, seeds=3))
