@@ -111,7 +111,7 @@ def test_whatever_happens_the_log_tells_it_and_the_search_ends(
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=30)
 @given(random=RANDOM, slots=st.integers(1, 6), sessions=st.integers(1, 5))
 def test_whatever_happens_for_long(random: Random, slots: int, sessions: int, old: str) -> None:
     live_and_end(random, slots, sessions, old)
@@ -167,7 +167,7 @@ def test_any_log_cut_at_any_byte_ends(
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=30)
 @given(random=RANDOM, share=st.floats(0, 1))
 def test_any_log_cut_at_any_byte_ends_for_long(
     random: Random, share: float, old: str, tmp_path_factory: pytest.TempPathFactory
