@@ -1,6 +1,6 @@
 """A whole search with a worker that trains nothing, as a process of its own that tests may kill.
 
-`python tests/search/fake_search.py FOLDER [--seconds S] [--workers N] [--bug TRIAL] [--diverge TRIAL] [--address A]`
+`python tests/search/fake_search.py FOLDER [--seconds S] [--workers N] [--cpus N] [--bug TRIAL] [--diverge TRIAL] ...`
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sleep_tune import cli
 from sleep_tune.config.schema import RunConfig, TrainingConfig
-from sleep_tune.errors import Diverged
+from sleep_tune.errors import Diverged, OutOfMemory
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
 from sleep_tune.search.launch import Interrupted, Study
@@ -38,6 +38,7 @@ class Recorder:
     seconds: float
     bug: str
     diverge: str
+    overflow: str = ""
 
     def __call__(self, config: RunConfig, report: Report) -> Outcome:
         """Train nothing."""
@@ -50,10 +51,12 @@ class Recorder:
             raise ZeroDivisionError("a bug of ours")
         if folder.name == self.diverge:
             raise Diverged("loss is nan")
+        if folder.name == self.overflow:
+            raise OutOfMemory("the device is too small")
         return FakeWorker(seconds=self.seconds, heartbeats=10)(config, report)
 
 
-def study(folder: Path, *, trials: int = 3, workers: int = 1, worker: Worker) -> Study:
+def study(folder: Path, *, trials: int = 3, workers: int = 1, cpus: int = 1, worker: Worker) -> Study:
     """A small search, its baseline and its finalist over two seeds."""
     space = Space(
         name=folder.name,
@@ -66,7 +69,7 @@ def study(folder: Path, *, trials: int = 3, workers: int = 1, worker: Worker) ->
         scheduler=Scheduler(first_rung=0.3),
         baselines={"epochs": Baseline()},
         finalists=Finalists(count=1, seeds=2),
-        resources=Resources(workers=workers),
+        resources=Resources(workers=workers, cpus_per_worker=cpus),
     )
     base = RunConfig(training=TrainingConfig(batch_size=16))
     return Study(space=space, base=base, corpus=TOY_CORPUS, folder=folder, worker=worker)
@@ -79,16 +82,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--trials", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--bug", default="")
     parser.add_argument("--diverge", default="")
+    parser.add_argument("--overflow", default="")
     parser.add_argument("--launcher", default="ray")
     parser.add_argument("--address")
     given = parser.parse_args(arguments)
-    worker = Recorder(given.seconds, given.bug, given.diverge)
+    worker = Recorder(given.seconds, given.bug, given.diverge, given.overflow)
+    search = study(given.folder, trials=given.trials, workers=given.workers, cpus=given.cpus, worker=worker)
     try:
-        study(given.folder, trials=given.trials, workers=given.workers, worker=worker).run(
-            launcher=given.launcher, address=given.address
-        )
+        search.run(launcher=given.launcher, address=given.address)
     except Interrupted as signal:
         return signal.exit_code
     return 0
