@@ -5,7 +5,9 @@ Knows no command's arguments.
 
 import errno
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 
 from sleep_tune.errors import Superseded, TrialFailure, UserError
@@ -43,6 +45,19 @@ def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
             raise
         say(f"error: the disk must have room for {error.filename or 'the results'}; it is full")
         return MISTAKE
+
+
+def _fitted(message: str) -> str:
+    """The message with lines that a terminal would break broken between words, and what follows indented."""
+    if not sys.stderr.isatty():
+        return message
+    columns = shutil.get_terminal_size().columns
+    fitted: list[str] = []
+    for line in message.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        parts = textwrap.wrap(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        fitted += parts or [""]
+    return "\n".join(fitted)
 
 
 def say(message: str) -> None:

@@ -33,6 +33,23 @@ def test_an_error_is_a_message_and_a_code(
     assert capsys.readouterr() == ("", message)
 
 
+def test_a_long_message_is_broken_between_words_in_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def main(arguments: Sequence[str]) -> int:
+        raise ConfigError("a.yaml has 2 mistakes:\n  a.yaml:1: misspelt-key is unknown here\n  a.yaml:22: so is this")
+
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli.run(main, []) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: a.yaml has 2 mistakes:",
+        "  a.yaml:1: misspelt-key is",
+        "      unknown here",
+        "  a.yaml:22: so is this",
+    ]
+
+
 def test_a_command_that_ends_well_returns_its_code() -> None:
     assert cli.run(lambda arguments: len(arguments), ["a", "b", "c"]) == 3
 
