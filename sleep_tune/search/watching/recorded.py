@@ -25,6 +25,9 @@ LOG = "trials.jsonl"
 TAIL_BYTES = 65_536
 """Of a run's record, read from its end: dozens of lines."""
 
+PLACED = ("train", "eval")
+"""Kinds of lines that say where the run stood."""
+
 T = TypeVar("T")
 
 
@@ -119,19 +122,26 @@ def standing(run: Path, budget_words: int) -> Progress | None:
         run: the run's folder, with metrics.jsonl.
         budget_words: words that it may see in all.
     """
-    for line in reversed(_tail(run / "metrics.jsonl")):
-        try:
-            values = json.loads(line)
-            if values["kind"] not in ("train", "eval"):
-                continue
-            places = ("words_seen", "updates", "phase", "cycle", "pass_index", "fold", "read_ratio", "seconds")
-            loss = {"loss": float(values["loss"])} if "loss" in values else {}
-            return Progress(
-                **{key: values[key] for key in places}, budget_words=budget_words, folds=_folds(run), metrics=loss
-            )
-        except (ValueError, KeyError, TypeError):
-            continue  # a line that is being written, or of another version
-    return None
+    lines = [line for line in map(_parse, reversed(_tail(run / "metrics.jsonl"))) if line.get("kind") in PLACED]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    places = ("words_seen", "updates", "phase", "cycle", "pass_index", "fold", "read_ratio", "seconds")
+    if not lines or not all(key in lines[0] for key in places):
+        return None
+    return Progress(
+        **{key: lines[0][key] for key in places},
+        budget_words=budget_words,
+        folds=_folds(run),
+        metrics={"loss": losses[0]} if losses else {},
+    )
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    """A line's object; empty for one that is being written, or of another version."""
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _tail(path: Path) -> list[bytes]:

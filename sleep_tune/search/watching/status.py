@@ -43,7 +43,7 @@ def show(space: Path, overrides: Sequence[str], results: Path, console: Console)
     held_by = driver(folder)
     recorded = read_recorded(folder, is_driven=held_by is not None and held_by.is_alive, now=now)
     ago = wording.duration(now - (folder / LOG).stat().st_mtime)
-    notes = [f"{_who(held_by, recorded.finished)}; its log was written {ago} ago"]
+    notes = [f"{_who(held_by, recorded.finished)}; last event {ago} ago"]
     console.print(screen(recorded, recorded.slots, width=console.width, notes=notes), soft_wrap=False)
 
 
@@ -113,7 +113,7 @@ def _lives(process: int, since: str) -> bool:
 def _who(held_by: Driver | None, finished: bool) -> str:
     """Whether anyone is running the search."""
     if held_by is not None and held_by.is_here and held_by.is_alive:
-        return f"process {held_by.process} runs it, since {held_by.since}"
+        return f"process {held_by.process} runs it since {held_by.since}"
     if held_by is not None and not held_by.is_here:
         return f"process {held_by.process} on {held_by.host} holds it since {held_by.since}, alive or not"
     if finished:

@@ -68,12 +68,17 @@ def test_a_running_trial_stands_where_its_record_says(open_director: Callable[..
     run = director.folder / "trials" / started(director).id
     run.mkdir(parents=True)
     sleep = {"kind": "sleep", "cycle": 3}
-    (run / "metrics.jsonl").write_text(f"{json.dumps(LINE)}\n{json.dumps(sleep)}\n" + '{"kind":"tra')
+    seen = {key: value for key, value in LINE.items() if not key.startswith("l")} | {
+        "kind": "eval",
+        "words_seen": 250_001,
+    }
+    lines = [json.dumps(line) for line in (LINE, seen, sleep)]
+    (run / "metrics.jsonl").write_text("\n".join([*lines, '{"kind":"tra']))
     (run / "config.yaml").write_text("sleep: {folds: 20}")
     recorded = read_recorded(director.folder, is_driven=True, now=0.0)
     progress = recorded.trials["t0001"].progress
     assert progress is not None
-    assert (progress.words_seen, progress.budget_words, progress.folds) == (250_000, BUDGET, 20)
+    assert (progress.words_seen, progress.budget_words, progress.folds) == (250_001, BUDGET, 20)
     text = drawn(screen(recorded, 1, width=80), 80)
     row = next(line for line in text.splitlines() if line.startswith("t0001"))
     for part in ("sleep 4/20", "250k/1.0M", "4.125"):
