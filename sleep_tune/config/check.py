@@ -99,6 +99,14 @@ def schedule_fits(config: RunConfig) -> None:
         )
 
 
+def mirror_holds_all(config: RunConfig) -> None:
+    """What is mirrored is enough to go on from: models saved on the way are not copied."""
+    if config.training.mirror is not None and config.training.word_checkpoints:
+        raise ConfigError(
+            "training.word_checkpoints must be false with training.mirror, which does not hold them; got true"
+        )
+
+
 def mask_shares_fit(config: RunConfig) -> None:
     """The three fates of a predicted position are shares of one whole."""
     masking = config.training.masking
@@ -160,6 +168,7 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         corpus_is_named,
         tokenizer_is_named,
         schedule_fits,
+        mirror_holds_all,
         mask_shares_fit,
         evaluation_fits,
         tasks_have_data,

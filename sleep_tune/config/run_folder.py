@@ -49,7 +49,7 @@ MODEL, WORD_CHECKPOINTS = "model", "checkpoints"
 WEIGHTS = (MODEL, WORD_CHECKPOINTS)
 """Folders that hold what was trained; without them a run that has ended is still on record."""
 
-IRRELEVANT = ("run.name", "run.dir", "data.cache_dir")
+IRRELEVANT = ("run.name", "run.dir", "data.cache_dir", "training.mirror")
 """Options that say where things lie, and nothing of what is computed."""
 
 LOOKS = "evaluation.rungs"

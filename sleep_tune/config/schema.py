@@ -191,6 +191,10 @@ class TrainingConfig:
     checkpoint_ratio: float = option(
         0.1, "share of the budget between two checkpoints; 0 saves none on the way", low=0, high=1
     )
+    mirror: str | None = option(
+        None,
+        "URI of a folder (s3://bucket/folder) that checkpoints are copied to, and taken from where none is at hand",
+    )
     divergence_ratio: float | None = option(
         0.05,
         "share of the budget for which the losses of every phase must stay up to count as diverged; null: never",

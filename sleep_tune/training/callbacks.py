@@ -1,4 +1,4 @@
-"""What happens after an update, in this order: losses to the journal, rungs, heartbeats, checkpoints.
+"""What happens after an update, in this order: losses to the journal, rungs, heartbeats, checkpoints to resume from.
 
 Each is a callback of transformers' Trainer, cheap when nothing is due. None changes the model, its mode, the random
 streams or the sleep stream. They know no dropout, no masks and no schedule.
@@ -88,9 +88,11 @@ class Examiner:
         Raises:
             Diverged: the loss on the split is NaN or infinite.
         """
+        begun = time.monotonic()
         metrics = self._evaluate(model, split)
+        took = round(time.monotonic() - begun, 3)
         self._session.require_current()
-        line = self._session.course.line() | {"split": split, "rung": rung, "metrics": metrics}
+        line = self._session.course.line() | {"split": split, "rung": rung, "took": took, "metrics": metrics}
         self._session.journal.write("eval", line)
         for name, value in metrics.items():
             if name.endswith("/nll") and not math.isfinite(value):
@@ -199,5 +201,7 @@ class Saver(TrainerCallback):
         if session.peers.leads:
             folder = session.attempt / f"checkpoint-{state.global_step}"
             complete(folder, session.feed.stream.state_dict(), ours)
+            if session.mirror is not None:
+                session.mirror.push(folder, session.journal.size)
             if is_writer(session.attempt):  # else one that goes on from the checkpoint before has taken over by now
                 remove_older(folder)

@@ -24,6 +24,8 @@ from sleep_tune.config.run_folder import WEIGHTS
 from sleep_tune.files import sync_folder, sync_tree, write_whole
 
 __all__ = [
+    "CHECKPOINT",
+    "MARKER",
     "Checkpoint",
     "complete",
     "find_latest",
@@ -129,7 +131,7 @@ def remove_older(latest: Path) -> None:
 
 
 def remove_unfinished(attempt: Path) -> None:
-    """Remove what a superseded attempt was writing; its folder too, if transformers has made it anew.
+    """Remove what a failed attempt was writing; its folder too, if it was taken away and transformers made it anew.
 
     Its complete checkpoints stay: a later attempt may have gone on from one of them.
     """

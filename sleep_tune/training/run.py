@@ -14,7 +14,8 @@ from transformers import PreTrainedModel
 from sleep_tune.config.run_folder import MODEL, read_outcome, require_room, write_outcome
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.prepare import Corpus, prepare
-from sleep_tune.errors import ConfigError, Superseded
+from sleep_tune.errors import ConfigError
+from sleep_tune.evaluation.benchmark import with_macro
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.model import build_model, count_flops, sparse_forward
 from sleep_tune.records import Decision, Outcome, Report
@@ -90,17 +91,17 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
         require_room(folder, config)
         session = open_session(config, folder, stream, corpus, device, peers)
-        with session.journal, _left_to_others(session):
+        with session.journal, _cleared(session):
             words, examine = WordCheckpoints(session, corpus.tokenizer_dir, marks), Examiner(session, evaluate)
             return _train(config, session, corpus, words, examine, report, show_progress=show_progress)
 
 
 @contextmanager
-def _left_to_others(session: Session) -> Iterator[None]:
-    """Clear away what an attempt had begun to write when it learnt that a later one has taken over."""
+def _cleared(session: Session) -> Iterator[None]:
+    """Clear away what an attempt was writing when it failed: on a full disk, or when a later one has taken over."""
     try:
         yield
-    except Superseded:
+    except BaseException:
         if session.peers.leads:
             remove_unfinished(session.attempt)
         raise
@@ -210,7 +211,8 @@ def _examine_at_end(
     """Evaluate on dev and test, and report the last rung: the budget itself.
 
     Returns:
-        The metrics of both splits. Only those of dev are reported, since a search must not look at test.
+        The metrics of both splits, and what follows from both. Only those of dev are reported, since a search must
+        not look at test.
     """
     course, leads = session.course, session.peers.leads
     metrics: dict[str, float] = {}
@@ -222,7 +224,7 @@ def _examine_at_end(
         if leads and split == "dev":
             report(progress)
         metrics |= measured
-    return metrics
+    return with_macro(metrics)
 
 
 def _outcome(

@@ -21,6 +21,7 @@ from sleep_tune.training.feed import Feed
 from sleep_tune.training.guard import Guard, unigram_entropy
 from sleep_tune.training.journal import Journal
 from sleep_tune.training.meter import LossMeter
+from sleep_tune.training.mirror import Mirror, open_mirror
 from sleep_tune.training.peers import Peers
 
 __all__ = ["Session", "open_session", "open_stream"]
@@ -45,6 +46,7 @@ class Session:
     guard: Guard
     course: Course
     journal: Journal
+    mirror: Mirror | None
 
     def state(self) -> dict[str, object]:
         """What a checkpoint keeps beside the stream's state; every process must ask at once."""
@@ -110,7 +112,8 @@ def open_session(
     Raises:
         RunFolderError: the checkpoint is of another corpus, or of another number of processes.
     """
-    attempt, checkpoint = peers.first(_begin(run) if peers.leads else None)
+    mirror = open_mirror(config.training.mirror, run)
+    attempt, checkpoint = peers.first(_begin(run, mirror) if peers.leads else None)
     state = checkpoint.state if checkpoint else {}
     identity = {"corpus": corpus.key, "processes": peers.size}
     if checkpoint is not None:
@@ -126,7 +129,7 @@ def open_session(
         guard.load_state_dict(state["guard"])
     course = Course(feed, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
     journal = Journal(run / "metrics.jsonl", keep=state.get("journal_bytes", 0), writes=peers.leads)
-    return Session(run, attempt, checkpoint, identity, device, peers, feed, meter, guard, course, journal)
+    return Session(run, attempt, checkpoint, identity, device, peers, feed, meter, guard, course, journal, mirror)
 
 
 def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> Guard:
@@ -139,9 +142,11 @@ def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> Gua
     )
 
 
-def _begin(run: Path) -> tuple[Path, Checkpoint | None]:
+def _begin(run: Path, mirror: Mirror | None) -> tuple[Path, Checkpoint | None]:
     """A new attempt's folder, and what it goes on from. In this order: only then is what was found there to stay."""
     attempt = make_attempt(run)
+    if mirror is not None and find_latest(run) is None:
+        mirror.pull(attempt)
     checkpoint = find_latest(run)
     start_from(attempt, checkpoint)
     return attempt, checkpoint

@@ -26,6 +26,12 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         ConfigError,
         "data=text needs data.path=..., a folder of text; got none",
     ),
+    (
+        "mirror_holds_all",
+        {"training.mirror": "s3://bucket/x", "training.word_checkpoints": True},
+        ConfigError,
+        r"training\.word_checkpoints must be false with training\.mirror",
+    ),
     ("corpus_is_named", {"data.kind": "babylm"}, ConfigError, "data=babylm needs data.dataset"),
     ("corpus_is_named", {"data.path": "x"}, ConfigError, "data.path is read by data=text only; got data.kind=toy"),
     ("corpus_is_named", {"data.dataset": "x"}, ConfigError, "data.dataset is read by data=babylm only"),

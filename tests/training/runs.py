@@ -64,8 +64,9 @@ def same_outcome(one: Outcome, other: Outcome) -> bool:
 
 
 def read_lines(folder: Path, kind: str | None = None) -> list[dict[str, Any]]:
-    """Lines of metrics.jsonl, without the seconds, which no two runs share."""
+    """Lines of metrics.jsonl, without the times, which no two runs share."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     for line in lines:
         line.pop("seconds", None)
+        line.pop("took", None)
     return [line for line in lines if kind in (None, line["kind"])]

@@ -76,7 +76,7 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def wait_until_stopped(process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(1200):
+    for _ in range(3000):
         assert process.poll() is None
         state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0]
         if state == "T":
@@ -86,6 +86,7 @@ def wait_until_stopped(process: "subprocess.Popen[bytes]") -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="sees that a process is stopped in /proc")
 @pytest.mark.parametrize("where", ["beginning", "rung", "dev", "save", "test", "end"])
 def test_a_process_that_comes_back_after_the_end_changes_nothing(where: str, corpus: Corpus, tmp_path: Path) -> None:

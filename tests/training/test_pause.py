@@ -61,7 +61,7 @@ def paused(config: Any, report: Callable[[Progress], Decision], corpus: Corpus) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"accumulation": 3}])
+@pytest.mark.parametrize("options", [{}, {"accumulation": 3, "log_ratio": 0.07}])
 def test_a_run_paused_at_a_rung_goes_on_as_if_it_had_not_been(
     options: dict[str, Any], whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path
 ) -> None:

@@ -17,7 +17,9 @@ RANK = """
 import os, sys
 import torch.distributed as dist
 from pathlib import Path
+from sleep_tune.errors import Superseded
 from sleep_tune.records import Decision
+from sleep_tune.training.checkpoint import make_attempt
 from sleep_tune.training.run import train
 from tests.training.runs import make_config, weigh
 
@@ -36,10 +38,19 @@ def report(progress):
 
 config = make_config(folder, rungs=(0.5,), batch_size=4, accumulation=accumulation)
 config.model.dropout = config.model.attention_dropout = 0.0
+def hand_over(progress):
+    if progress.rung is not None:
+        make_attempt(folder)
+    return Decision.CONTINUE
+
 try:
+    if pause == "superseded":
+        report = hand_over
     outcome = train(config, report, evaluate=weigh)
     assert outcome.state == ("completed" if pause == "never" else "paused")
     dist.destroy_process_group()
+except Superseded:
+    os._exit(7)
 except KeyError:
     os._exit(9)
 except Exception:
@@ -110,3 +121,9 @@ def test_two_processes_pause_together(corpus: Corpus, tmp_path: Path) -> None:
     assert run_pair(tmp_path / "paused") == [0, 0]
     assert run_pair(tmp_path / "whole") == [0, 0]
     assert read_lines(tmp_path / "paused", "train") == read_lines(tmp_path / "whole", "train")
+
+
+@pytest.mark.slow
+def test_two_processes_that_were_replaced_leave_together(corpus: Corpus, tmp_path: Path) -> None:
+    """Else one of them would wait for the other for ever."""
+    assert run_pair(tmp_path, pause="superseded") == [7, 7]

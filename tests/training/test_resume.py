@@ -1,6 +1,7 @@
 """Interrupted and resumed equals uninterrupted, loss for loss."""
 
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -15,8 +16,9 @@ import torch
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.errors import RunFolderError
+from sleep_tune.errors import DiskError, RunFolderError
 from sleep_tune.records import Decision, Outcome, Progress
+from sleep_tune.training import callbacks, checkpoint
 from sleep_tune.training.checkpoint import find_latest
 from sleep_tune.training.peers import Peers
 from sleep_tune.training.run import train
@@ -184,3 +186,30 @@ def test_evaluation_and_reports_change_nothing_of_training(
     train(make_config(tmp_path, rungs=(0.2, 0.3)), go_on, corpus=corpus, evaluate=disturb)
     assert read_lines(tmp_path, "train") == read_lines(whole[0], "train")
     assert read_lines(tmp_path, "sleep") == read_lines(whole[0], "sleep")
+
+
+@pytest.mark.slow
+def test_a_disk_that_runs_full_leaves_no_half_checkpoint(
+    whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take the room that the next attempt needs."""
+    completed = 0
+
+    def complete(folder: Path, *states: Any) -> None:
+        nonlocal completed
+        completed += 1
+        if completed > 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        checkpoint.complete(folder, *states)
+
+    config = make_config(tmp_path, rungs=SHARES)
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks, "complete", complete)
+        with pytest.raises(DiskError, match="the disk must have room for checkpoints"):
+            run(config, corpus)
+    left = list(tmp_path.glob("attempt-*/checkpoint-*"))
+    latest = find_latest(tmp_path)
+    assert latest is not None
+    assert left == [latest.folder]
+    assert same_outcome(run(config, corpus), whole[1])
+    assert read_lines(tmp_path) == read_lines(whole[0])
