@@ -32,7 +32,7 @@ def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except UserError as error:
-        say(f"error: {error}")
+        say(_fitted(f"error: {error}"))
         return MISTAKE
     except (TrialFailure, Superseded) as error:
         say(f"failed: {error}")
