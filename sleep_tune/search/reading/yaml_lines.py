@@ -162,5 +162,5 @@ def _scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
             try:
                 return int(text) if tag == "int" else float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
             except ValueError:
-                raise ValueError(f"what is tagged {node.tag} must be a number; got '{text}'") from None
+                raise ValueError(f"what is tagged !!{tag} must be a number; got '{text}'") from None
     raise ValueError(f"a tag such as {node.tag} is not allowed; got it on '{text[:60]}'")

@@ -108,7 +108,7 @@ TOLD = {
     12: ["unknown key of parameters.sleep.length.passes 'choices'; did you mean 'choice'"],
     13: ["unknown parameter in when of training.batch_size 'sleep.nothing'"],
     14: ["the key 'training.batch_size' is given twice, first on line 13"],
-    15: ["what is tagged .*float must be a number; got 'x'", "unknown search.algorithm 'tpee'", "'sed'.*'seed'"],
+    15: ["what is tagged !!float must be a number; got 'x'", "unknown search.algorithm 'tpee'", "'sed'.*'seed'"],
     16: ["scheduler.first_rung must be .*got 2"],
     17: ["unknown key of stop 'trails'; did you mean 'trials'"],
     19: ["trials must be .*got 0", "unknown parameter of .*'training.learning_rate'", "cannot search sleep.folds"],
