@@ -37,6 +37,8 @@ class Difference(NamedTuple):
     after: Any
 
     def __str__(self) -> str:
+        if isinstance(self.before, Mapping) or isinstance(self.after, Mapping):  # a parameter or a baseline, whole
+            return f"{self.key}: {'added' if self.before is None else 'removed'}"
         return f"{self.key}: {self.before} -> {self.after}"
 
 

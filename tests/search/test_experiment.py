@@ -10,7 +10,7 @@ from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import RunFolderError
 from sleep_tune.search.experiment import FILE, Experiment, changes, open_folder, update
 from sleep_tune.search.fake import TOY_CORPUS
-from sleep_tune.search.space import Choice, CorpusSummary, Objective, Parameter, Search, Stop
+from sleep_tune.search.space import Baseline, Choice, CorpusSummary, Objective, Parameter, Search, Stop
 from tests.search.studies import BASE, study
 
 
@@ -41,10 +41,13 @@ def test_what_may_change_is_told_and_written(tmp_path: Path) -> None:
     space = study()
     parameters = (*space.parameters[:2], Parameter("sleep.folds", Choice((5,))), *space.parameters[3:])
     grown = replace(space, parameters=parameters, stop=Stop(trials=9), base={"sleep.folds": 10})
+    grown = replace(grown, baselines={"as_epochs": Baseline(), "random": Baseline()})
     then = open_folder(tmp_path, space, BASE, TOY_CORPUS)
     assert [str(change) for change in changes(then.space, grown)] == [
         "parameters.sleep.folds.choice: [5, 20] -> [5]",
         "stop.trials: 7 -> 9",
+        "baselines.epochs: removed",
+        "baselines.random: added",
     ]
     update(tmp_path, then, grown, BASE, TOY_CORPUS)
     now = Experiment(tmp_path)
