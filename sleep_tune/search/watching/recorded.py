@@ -104,7 +104,7 @@ def read_recorded(folder: Path, *, is_driven: bool, now: float) -> Recorded:
             trial.progress = at
         if not is_driven:
             trial.state = "waiting"
-    paused = is_driven and events[-1].event == "paused" and not state.num_running()
+    paused = is_driven and bool(events) and events[-1].event == "paused" and not state.num_running()
     return Recorded(
         space=space if state.space is None else _space(state.space, folder),
         state=state,

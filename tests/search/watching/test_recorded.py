@@ -1,10 +1,14 @@
 """A search looked at through its folder is the search that its director knows."""
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sleep_tune.errors import RunFolderError
 from sleep_tune.search.director import Director
@@ -14,7 +18,8 @@ from sleep_tune.search.space import Stop
 from sleep_tune.search.watching.lines import News
 from sleep_tune.search.watching.recorded import read_recorded, standing
 from sleep_tune.search.watching.screen import screen
-from tests.search.studies import outcome
+from tests.search.studies import open_search, outcome
+from tests.search.studies import study as mixed
 from tests.search.watching.shown import BUDGET, at, drawn, started
 
 LINE = {
@@ -112,6 +117,36 @@ def test_without_a_driver_nothing_is_running_and_time_stands_still(open_director
         recorded = read_recorded(director.folder, is_driven=driven, now=later)
         assert recorded.trials[trial.id].state == state
         assert (recorded.seconds() >= 1000) == driven
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished search with a bit of everything in its log."""
+    folder = tmp_path_factory.mktemp("results") / "small"
+    director = open_search(folder, mixed())
+    run_inline(director, FakeWorker())
+    director.close()
+    return folder
+
+
+@settings(max_examples=30, deadline=None)
+@given(share=st.floats(0, 1), is_driven=st.booleans())
+def test_a_log_cut_anywhere_is_a_search_that_can_be_looked_at(searched: Path, share: float, is_driven: bool) -> None:
+    whole = (searched / "trials.jsonl").read_bytes()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copy(searched / "experiment.yaml", folder)
+        (folder / "trials.jsonl").write_bytes(whole[: round(share * len(whole))])
+        recorded = read_recorded(folder, is_driven=is_driven, now=recent(whole))
+    text = drawn(screen(recorded, recorded.slots, width=80, height=30), 80)
+    assert text.startswith("small · ")
+    assert is_driven or "1 running" not in text
+    assert recorded.seconds() >= 0
+
+
+def recent(log: bytes) -> float:
+    """A moment after the last event."""
+    return float(json.loads(log.splitlines()[-1])["time"]) + 1
 
 
 def test_slots_are_the_most_that_ran_in_the_last_session(open_director: Callable[..., Director]) -> None:
