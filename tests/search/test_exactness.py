@@ -128,6 +128,8 @@ def live_and_end(random: Random, slots: int, sessions: int, old: str) -> None:
         crowd = Crowd(watched.director, slots, random)
         for _ in range(random.randint(1, 40)):
             crowd.step()
+        if crowd.running and random.random() < 0.3:
+            watched.director.on_failure(min(crowd.running), "KeyError: 'x'", "bug")  # which ends a session
         watched.compare_samplers()
         if random.random() < 0.5:
             watched.director.close()

@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 
 from sleep_tune.errors import RunFolderError
 from sleep_tune.records import Decision
-from sleep_tune.search.director import Director, Trial, Wait
+from sleep_tune.search.director import Trial, Wait
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.memory import Memory
-from sleep_tune.search.space import Int, Parameter, Resources, Search, Stop
+from sleep_tune.search.space import Int, Parameter, Resources, Search
 from tests.search.studies import (
-    BASE,
     BUDGET,
     WORKER,
     Killed,
@@ -71,53 +69,6 @@ def test_killed_again_and_again_it_decides_the_same(kills: list[int]) -> None:
                 run_inline(director, killed_after(reports))
             director._memory.close()  # as the end of a process does: nothing is written
         assert search(Path(folder) / "x") == decided
-
-
-@settings(max_examples=8)
-@given(st.integers(1, 3), st.randoms(use_true_random=False))
-def test_the_log_replayed_is_the_live_state_after_every_event(slots: int, random: Any) -> None:
-    """With several slots trials interleave, and the sampler sees some of them still running."""
-    with tempfile.TemporaryDirectory() as folder:
-        live = open_search(Path(folder) / "live", study(stop=Stop(trials=5)))
-        running: dict[str, int] = {}
-        for _ in range(random.randint(1, 60)):
-            step(live, running, slots, random)
-        live._memory.close()
-        again = Memory(Path(folder) / "live", live.space, BASE, lambda: 0.0)
-        assert again.state == live.state
-        for mine, theirs in zip(again.studies, live._memory.studies, strict=True):
-            number = live.state.study(mine.name).asks
-            assert mine.sampler.ask(number) == theirs.sampler.ask(number)
-        again.close()
-
-
-def step(director: Director, running: dict[str, int], slots: int, random: Any) -> None:
-    """One thing that a launcher of several slots may do: start, report, end, fail or lose a trial."""
-    if len(running) < slots:
-        work = director.next()
-        if isinstance(work, Trial):
-            running[work.id] = 0
-            return
-    if not running:
-        return
-    name = random.choice(sorted(running))
-    rungs = [round(share * director.budget_words) for share in director.rungs]
-    fate = random.random()
-    if fate < 0.05:
-        director.on_failure(name, "loss is nan", "diverged")
-    elif fate < 0.1:
-        if director.on_lost(name) is not None:
-            return
-    elif director.trials[name].role == "search" and running[name] < len(rungs):
-        rung = rungs[running[name]]
-        running[name] += 1
-        director.on_progress(name, progress(rung, rung=rung, value=random.random()))
-        if not director.trials[name].told_to_stop:
-            return
-        director.on_end(name, outcome("stopped", 1.0))
-    else:
-        director.on_end(name, outcome("completed", random.random()))
-    del running[name]
 
 
 def test_a_finished_search_is_not_touched_when_run_again(tmp_path: Path) -> None:
