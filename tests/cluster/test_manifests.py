@@ -105,3 +105,8 @@ def test_its_commands_are_ours(command: str) -> None:
 def test_the_image_installs_the_pinned_releases() -> None:
     assert "pip install --no-cache-dir -c constraints.txt -e ." in TEXTS["Dockerfile"]
     assert "WORKDIR /opt/sleep-tune\nCOPY . .\n" in TEXTS["Dockerfile"]
+
+
+def test_the_image_takes_nothing_that_git_leaves_out() -> None:
+    left_out = {line.strip("*/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] != "#"}
+    assert left_out == {line.strip("*/") for line in (ROOT / ".gitignore").read_text().splitlines()}
