@@ -22,7 +22,7 @@ WINDOW = 5
 """Lines with wake losses whose mean is taken: what a single line of few batches says is noise."""
 MIN_LINES = 3
 """Lines in a row that have to be up, however long the stretch between two is."""
-SAMPLED_TOKENS = 2**22
+SAMPLED_TOKENS = 2**20
 """Frequencies are counted over about so many tokens, so that no run waits for it."""
 LEARNED = 0.2
 """A model whose wake loss has fallen by less than this share of that of knowing nothing has nothing to lose yet."""
