@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 import yaml
 
 import tune
+from sleep_tune.config.options import options
 from sleep_tune.search.reading.load import load_space
+from sleep_tune.search.space import Resources
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "cluster"
@@ -100,6 +103,13 @@ def test_its_commands_are_ours(command: str) -> None:
     if not options.status:
         overrides = [text for text in options.overrides if not text.startswith("data")]
         assert load_space(ROOT / options.space, overrides).name == "replay"
+
+
+def test_the_options_that_the_storage_section_names_are_there() -> None:
+    named = set(re.findall(r"`((?:training|resources|run|data)\.\w+)", TEXTS["README.md"]))
+    assert named == {"training.mirror", "resources.max_retries", "run.dir", "data.path"}
+    known = set(options()) | {f"resources.{field.name}" for field in fields(Resources)}
+    assert named <= known
 
 
 def test_the_image_installs_the_pinned_releases() -> None:
