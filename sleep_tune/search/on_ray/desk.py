@@ -13,13 +13,19 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from sleep_tune.errors import DiskError, UserError
+from sleep_tune.errors import ClusterError, DiskError, UserError
 from sleep_tune.search.director import Director
 from sleep_tune.search.on_ray.mailbox import NOT_BEGUN
 from sleep_tune.search.on_ray.messages import Ended, Failed, Heard, Job, Lost, Refused
 from sleep_tune.search.work import Done, Trial
 
-__all__ = ["FULL_SECONDS", "Desk"]
+__all__ = ["FULL_SECONDS", "MOST_UNSTARTED", "Desk"]
+
+MOST_UNSTARTED = 4
+"""So many worker groups in a row may end before they begin; then something is wrong on the cluster."""
+
+NO_PLACE = "WorkerGroupStartupTimeoutError"
+"""In the reason of a group that found no place: it may find one when others have done."""
 
 FULL_SECONDS = 10.0
 """After a run found the disk full, the next is started so much later."""
@@ -51,6 +57,8 @@ class Desk:
     full: str | None = None
     """Why a run found no room on the disk, while the search is held for it."""
     full_until: float = 0.0
+    unstarted: int = 0
+    """Worker groups in a row that ended before they began."""
     room_died: bool = False
     error: BaseException | None = None
 
@@ -168,11 +176,23 @@ class Desk:
         self.held = self.room_died = False
 
     def _bury(self, trial: Trial) -> None:
-        """A slot has died: its trial needs another. One that no worker had begun has lost nothing."""
-        if ray.get(self.room.bury.remote(self.job(trial).key)):
+        """A slot has died: its trial needs another. One that no worker had begun has lost nothing.
+
+        Raises:
+            ClusterError: again and again no worker can be started, and not for want of a place.
+        """
+        taken, reason = ray.get(self.room.bury.remote(self.job(trial).key))
+        if taken:
+            self.unstarted = 0
             self._lose(trial, "its slot died")
-        else:
-            self.again.append(trial)
+            return
+        self.again.append(trial)
+        self.unstarted += bool(reason) and NO_PLACE not in reason
+        if self.unstarted >= MOST_UNSTARTED:
+            raise ClusterError(
+                f"workers must be able to start on the cluster; {self.unstarted} groups of them in a row ended before "
+                f"they began: {reason.strip().splitlines()[-1]} (see {self.logs / 'driver.log'})"
+            )
 
     def _lose(self, trial: Trial, reason: str) -> None:
         again = self.director.on_lost(trial.id, reason, self.log(trial))

@@ -53,6 +53,8 @@ class Mailbox:
         self._stop_time: float | None = None
         self._held = False
         self._taken: Key | None = None
+        self.reason = ""
+        """Why the worker group is gone, once it is."""
 
     def __repr__(self) -> str:
         """The job, and which ranks hold it or wait."""
@@ -100,6 +102,10 @@ class Mailbox:
         """Whether a worker ever took the job `key` here."""
         return self._taken == key
 
+    def had(self, key: Key) -> bool:
+        """Whether the job `key` was here at last, taken or not."""
+        return self._taken == key or self._holds(key)
+
     def overdue(self) -> float:
         """Seconds since the run was told to stop and has not ended; 0 if it was not told."""
         return 0.0 if self._job is None or self._stop_time is None else time.monotonic() - self._stop_time
@@ -134,6 +140,7 @@ class Mailbox:
 
     async def end_group(self, reason: str) -> None:
         """Say that the worker group is gone, so that nobody waits for it."""
+        self.reason = reason
         self._messages.append(GroupEnded(reason=reason))
         await self._notify()
 
@@ -266,13 +273,17 @@ class MailRoom:
         for box in self._boxes.values():
             await box.hold(held)
 
-    async def bury(self, key: Key) -> bool:
-        """Forget the job `key`, whose slot has died, and close its mailbox; whether a worker ever took the job."""
+    async def bury(self, key: Key) -> tuple[bool, str]:
+        """Forget the job `key`, whose slot has died, and close its mailbox.
+
+        Returns:
+            Whether a worker ever took the job, and why the slot's worker group ended, if it did before the slot.
+        """
         self._ready.pop(key[0], None)
-        boxes = [box for box in self._boxes.values() if box.took(key)]
+        boxes = [box for box in self._boxes.values() if box.had(key)]
         for box in boxes:
             await box.close()
-        return bool(boxes)
+        return any(box.took(key) for box in boxes), next((box.reason for box in boxes if box.reason), "")
 
     async def close_all(self) -> None:
         """Close every mailbox: the search is over or interrupted."""

@@ -12,11 +12,13 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import GetTimeoutError, RayError
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from sleep_tune.errors import ClusterError
 from sleep_tune.search.director import Director
 from sleep_tune.search.on_ray.desk import Desk
 from sleep_tune.search.on_ray.group import GroupPlan
@@ -29,6 +31,9 @@ __all__ = ["DirectedScheduler", "DirectedSearcher", "run"]
 
 SLOT_BUNDLE: dict[str, int | float] = {"memory": 1}
 """What Tune sets aside for a slot's own actor: one byte. It takes no CPU, and Tune refuses a bundle of nothing."""
+
+ROOM_SECONDS = 120.0
+"""Time for the mailbox's process to start."""
 
 MOST_SLOTS = 10_000
 """More than any cluster holds: how many trials run at a time is the desk's to say, for it may change."""
@@ -155,9 +160,21 @@ def run(
 
 
 def _open_room() -> Any:
-    """The actor of the mailboxes, on this node: no other node's end can take it away."""
+    """The actor of the mailboxes, on this node: no other node's end can take it away.
+
+    Raises:
+        ClusterError: it does not start, as when the node itself has died.
+    """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(num_cpus=0)(MailRoom).options(scheduling_strategy=here).remote()
+    room: Any = ray.remote(num_cpus=0)(MailRoom).options(scheduling_strategy=here).remote()
+    try:
+        ray.get(room.hold.remote(False), timeout=ROOM_SECONDS)
+    except (RayError, GetTimeoutError) as error:
+        raise ClusterError(
+            f"the Ray cluster must start the search's mailbox on this machine within {ROOM_SECONDS:.0f} s; it has "
+            f"died, or is overloaded ({str(error).strip().splitlines()[0]}). The same command goes on with the search"
+        ) from error
+    return room
 
 
 def _tuner(desk: Desk, plan: GroupPlan, worker: Worker, storage: Path) -> tune.Tuner:

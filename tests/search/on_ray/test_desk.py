@@ -8,8 +8,8 @@ import pytest
 from ray.exceptions import RayActorError
 from ray.tune.search import Searcher
 
-from sleep_tune.errors import ConfigError, DiskError
-from sleep_tune.search.on_ray.desk import FULL_SECONDS, Desk
+from sleep_tune.errors import ClusterError, ConfigError, DiskError
+from sleep_tune.search.on_ray.desk import FULL_SECONDS, MOST_UNSTARTED, Desk
 from sleep_tune.search.on_ray.mailbox import NOT_BEGUN
 from sleep_tune.search.on_ray.messages import Refused
 from sleep_tune.search.on_ray.tuner import DirectedSearcher
@@ -21,7 +21,7 @@ class Room:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
-        self.taken = True
+        self.taken, self.reason = True, ""
         self.dead = False
 
     def __getattr__(self, name: str) -> Any:
@@ -36,7 +36,7 @@ class Room:
                 room.calls.append((name, *arguments))
                 if room.dead:
                     raise RayActorError
-                return room.taken if name == "bury" else None
+                return (room.taken, room.reason) if name == "bury" else None
 
         return Method
 
@@ -130,6 +130,25 @@ def test_a_trial_whose_slot_died_goes_to_another_and_pays_only_if_it_had_begun()
     at.end("2", None, slot_died=True)
     assert director.told == [("lost", "a", "its slot died")]
     assert at.next("3") == trial("a", 2)
+
+
+def test_workers_that_never_start_end_the_search_unless_they_only_want_a_place() -> None:
+    director = Director(trial("a"))
+    at = desk(director)
+    at.room.taken, at.room.reason = False, "WorkerGroupStartupTimeoutError: no place"
+    for _ in range(2 * MOST_UNSTARTED):
+        at.next("1")
+        at.end("1", None, slot_died=True)
+    at.room.reason = "Traceback\nModuleNotFoundError: No module named 'sleep_tune'\n"
+    for _ in range(MOST_UNSTARTED - 1):
+        at.next("1")
+        at.end("1", None, slot_died=True)
+    at.next("1")
+    with pytest.raises(
+        ClusterError, match="ended before they began: ModuleNotFoundError: No module named 'sleep_tune'"
+    ):
+        at.end("1", None, slot_died=True)
+    assert director.told == []
 
 
 def test_a_held_search_starts_nothing_and_gives_back_what_waits_for_a_slot() -> None:
