@@ -6,6 +6,8 @@
 scheduler: eta, the first rung, within groups or not, no stopping; random settings, so that only the scheduler differs.
 sampler: tpe and its trials at random before it learns, against random settings; and tpe without stopping.
 slots: the scheduler again with eight trials at a time, whose reports come in another order.
+within: `one_pass` again with more at stake: what the corpus costs that a run of few passes has not read yet.
+finalists: what repeating the best settings over fresh seeds adds, after 24 random settings trained to their end.
 surrogate: how well the landscape between recorded settings foretells a setting that was left out.
 speed: 280 runs' worth of two hours on eight slots, some 500 trials; and what an ask of tpe costs.
 """
@@ -21,8 +23,9 @@ import numpy as np
 from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.sampler import Sampler
 from sleep_tune.search.simulate import main as simulate
-from sleep_tune.search.simulation.analytic import ANALYTIC
+from sleep_tune.search.simulation.analytic import ANALYTIC, power_laws
 from sleep_tune.search.simulation.arms import read_arms
+from sleep_tune.search.simulation.comparing import interval
 from sleep_tune.search.simulation.curves import names, read_source
 from sleep_tune.search.simulation.points import coordinates, distances, draw
 from sleep_tune.search.simulation.recorded import NEIGHBOURS
@@ -51,10 +54,55 @@ def compare(*arguments: str) -> Callable[[int, list[str]], None]:
     return run
 
 
+def within(processes: int, curves: list[str]) -> None:
+    """Groups or not, random settings, at several costs of what is not yet read (0.2 nats in `one_pass`)."""
+    arms = read_arms(Path(SPACE), ["within=null"], slots=1, every="algorithm=random")
+    parameters = arms[0].space.parameters
+    setup = Setup(compose_base(arms[0].space), runs=24)
+    for unread in (0.5, 1.0):
+        differences = []
+        for seed in range(50):
+            landscape = power_laws("one_pass", parameters, seed, crossing=0.15, unread=unread)
+            grouped, together = (search_once(arm, landscape, 0.0, seed, setup).regrets for arm in arms)
+            differences.append([apart - one for apart, one in zip(together, grouped, strict=True)])
+        told = [interval(column) for column in zip(*differences, strict=True)]
+        marks = zip(setup.marks, told, strict=True)
+        text = ", ".join(f"{1000 * at.mean:+.1f} ± {1000 * at.half:.1f} at {mark:.0%}" for mark, at in marks)
+        print(f"unread {unread} nats: regret without groups less that within, 50 seeds: {text}")
+
+
+def finalists(processes: int, curves: list[str]) -> None:
+    """Choose by one run, or by the mean over fresh seeds of the best few; 200 searches."""
+    parameters = load_space(Path(SPACE)).parameters
+    for name in curves:
+        source = read_source(name, parameters)
+        plans = ((1, 1), (3, 5), (5, 3), (5, 5), (8, 5))
+        regrets: dict[tuple[int, int], list[float]] = {plan: [] for plan in plans}
+        for seed in range(200):
+            landscape = source.landscape(seed)
+            rng = np.random.default_rng([seed, 1])
+            drawn = [draw(landscape.parameters, rng) for _ in range(24)]
+            ranked = sorted(drawn, key=lambda settings: landscape.curve(settings, seed, 1.0))
+            best = min(map(landscape.truth, drawn))
+            for count, repeats in plans:
+                seeds = range(1000, 1000 + repeats)
+                chosen = min(
+                    ranked[:count],
+                    key=lambda settings: sum(landscape.curve(settings, fresh, 1.0) for fresh in seeds),
+                )
+                regrets[count, repeats].append(landscape.truth(chosen) - best)
+        told = {plan: interval(values) for plan, values in regrets.items()}
+        text = ", ".join(
+            f"{count} x {seeds}: {1000 * at.mean:.1f} ± {1000 * at.half:.1f}" for (count, seeds), at in told.items()
+        )
+        print(f"{name}: thousandths of a nat behind the best of the 24, by finalists x seeds: {text}", flush=True)
+
+
 def surrogate(processes: int, curves: list[str]) -> None:
     """Leave each recorded setting out and foretell it from its neighbours."""
+    parameters = load_space(Path(SPACE)).parameters
     for name in curves:
-        recording = read_source(name, ()).recording
+        recording = read_source(name, parameters).recording
         if recording is None:
             continue
         points = np.array([coordinates(recording.parameters, settings) for settings in recording.settings])
@@ -100,7 +148,9 @@ def speed(processes: int, curves: list[str]) -> None:
 PARTS = {
     "scheduler": compare(*SCHEDULERS, "--every", "algorithm=random", "--seeds", "100"),
     "sampler": compare("algorithm=random", "startup=5", "startup=20", "scheduler.name=none", "--seeds", "40"),
-    "slots": compare(*SCHEDULERS, "--every", "algorithm=random", "--slots", "8", "--runs", "48", "--seeds", "50"),
+    "slots": compare(*SCHEDULERS, "--every", "algorithm=random", "--slots", "8", "--runs", "48", "--seeds", "40"),
+    "within": within,
+    "finalists": finalists,
     "surrogate": surrogate,
     "speed": speed,
 }
