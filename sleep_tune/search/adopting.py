@@ -68,7 +68,7 @@ class Adopter:
             RunFolderError: a folder is no experiment's.
         """
         for number, source in enumerate(sources):
-            earlier = self._earlier(source, f"warm_start[{number}]", own)
+            earlier = self._earlier(source, f"warm_start.{number}", own)
             if earlier.name in (other.name for other in self._read):
                 raise ConfigError(f"{self._at}: two experiments must not have the same name; got {earlier.name} twice")
             self._read.append(earlier)

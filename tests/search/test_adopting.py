@@ -168,8 +168,10 @@ def test_a_warm_start_cut_at_any_event_is_completed(old: Path, tmp_path: Path) -
 def test_another_study_is_refused(
     space: dict[str, Any], base: RunConfig, corpus: CorpusSummary, told: str, old: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=rf"warm_start must name experiments of the same study; in .*old, .*{told}"):
-        Director(warm(old, **space), base, corpus, tmp_path / "x")
+    where = {"warm_start": "x.yaml:7", "warm_start.0": "x.yaml:8"}
+    told = rf"x.yaml:8: warm_start must name experiments of the same study; in .*old, .*{told}"
+    with pytest.raises(ConfigError, match=told):
+        Director(warm(old, where=where, **space), base, corpus, tmp_path / "x")
     assert not (tmp_path / "x" / "trials.jsonl").read_bytes()
 
 
