@@ -78,8 +78,8 @@ def _range(values: Iterable[float | None]) -> str:
     known = [value for value in found if value is not None]
     if not known:
         return "?" if found else ""
-    low, high = min(known), max(known)
-    return f"{low:.4g}" if f"{low:.4g}" == f"{high:.4g}" else f"{low:.4g} to {high:.4g}"
+    low, high = (f"{end:.4g}" if end < 10_000 else f"{end:,.0f}" for end in (min(known), max(known)))
+    return low if low == high else f"{low} to {high}"
 
 
 def _name(key: str, value: Value) -> str:

@@ -46,21 +46,31 @@ def duration(seconds: float) -> str:
     """'40 s', '12 min', '3.5 h', '6 days'."""
     for unit, size, least in (("days", 86400, 172800), ("h", 3600, 5400), ("min", 60, 90)):
         if seconds >= least:
-            return f"{seconds / size:.2g} {unit}" if seconds / size < 10 else f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+            return f"{_digits(seconds / size, 2)} {unit}"
+    return f"{_digits(seconds, 2)} s"
 
 
 def count(number: float) -> str:
     """'950', '12.3 M'."""
     for unit, size in (("G", 1e9), ("M", 1e6)):
         if number >= size:
-            return f"{number / size:.3g} {unit}" if number < 1000 * size else f"{number / size:,.0f} {unit}"
+            return f"{_digits(number / size, 3)} {unit}"
     return f"{number:,.0f}"
 
 
 def size(number: float) -> str:
     """'1.5 GB', '20 MB'."""
-    return f"{number / 1e9:.2g} GB" if number >= 1e9 else f"{number / 1e6:.2g} MB" if number >= 1e6 else "under 1 MB"
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if number >= size:
+            return f"{_digits(number / size, 2)} {unit}"
+    return "under 1 MB"
+
+
+def _digits(number: float, digits: int) -> str:
+    """With so many digits, but never an exponent: '1.5', '12', '1,234'."""
+    if 0 < number < 10 ** (digits - 1):
+        return f"{number:.{digits}g}"
+    return f"{number:,.0f}"
 
 
 def _facts(plan: Plan) -> Table:
@@ -100,7 +110,7 @@ def _speed(plan: Plan) -> str:
 def _time(plan: Plan) -> str:
     if plan.span is None or plan.seconds is None:
         return "unknown"
-    gpus = f"; {plan.gpu_hours:.3g} GPU-hours" if plan.slots.gpus else "; no GPU"
+    gpus = f"; {_digits(plan.gpu_hours or 0.0, 3)} GPU-hours" if plan.slots.gpus else "; no GPU"
     return f"about {duration(plan.span.whole)}: {duration(plan.span.search)} until the last search trial ends{gpus}"
 
 
@@ -136,7 +146,7 @@ def _parts(plan: Plan) -> Table:
         if known:
             cells.append("" if seconds is None else duration(seconds))
         if known and plan.slots.gpus:
-            cells.append("" if seconds is None else f"{seconds * plan.slots.gpus / 3600:.3g}")
+            cells.append("" if seconds is None else _digits(seconds * plan.slots.gpus / 3600, 3))
         table.add_row(*cells, style=style)
 
     for part in plan.parts:

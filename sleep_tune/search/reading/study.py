@@ -46,7 +46,7 @@ def read_stop(entry: Entry | None) -> Stop:
     """When the search ends.
 
     Raises:
-        ConfigError: never.
+        ConfigError: nothing would ever end it; mistakes in single options are kept.
     """
     if entry is None:
         return Space(name="").stop
