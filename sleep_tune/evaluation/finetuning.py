@@ -1,0 +1,200 @@
+"""Fine-tuning a language model to classify pairs of texts, as BabyLM's pipeline does, draw for draw.
+
+The trunk and a head on the first token are trained together: AdamW, a cosine with a warm-up, no clipping; after each
+epoch the validation data says whether this model is the best so far, which then predicts. torch's own generator is
+seeded as the pipeline seeds it and drawn from in its order, so that on a CPU the predictions are the same. Knows no
+folders of results and no other tasks.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
+
+from sleep_tune.evaluation.glue import METRICS, Examples, GlueTask
+from sleep_tune.evaluation.positions import readable_positions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["Settings", "Tuned", "fine_tune"]
+
+VALID_BATCH = 64
+DROPOUT, NORM_EPS = 0.1, 1e-5
+"""Of the head."""
+
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all tasks share, with the pipeline's values."""
+
+    learning_rate: float = 3e-5
+    warmup: float = 0.06
+    """Share of the updates over which the learning rate rises."""
+    floor: float = 0.1
+    """Share of the learning rate that it falls to, by a cosine."""
+    weight_decay: float = 0.01
+    sequence_length: int = 512
+    """Tokens of a pair; longer ones are cut. A model that reads fewer cuts them there."""
+    seed: int = 42
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What came out."""
+
+    predictions: tuple[int, ...]
+    """Labels of the validation data, by the best model."""
+    metrics: dict[str, float]
+    """Of these, in [0, 1] ([-1, 1] for mcc)."""
+    best_epoch: int
+    """Counted from 1."""
+    length: int
+    """Tokens that pairs were cut at."""
+
+
+class Classifier(nn.Module):
+    """A trunk, and a head on what it makes of the first token."""
+
+    def __init__(self, folder: Path, labels: int, *, trust_remote_code: bool = False) -> None:
+        """Open the trunk of a model's folder; the head's weights are drawn from torch's generator."""
+        from transformers import AutoModel
+
+        super().__init__()
+        self.trunk: Any = AutoModel.from_pretrained(folder, trust_remote_code=trust_remote_code, dtype=torch.float32)
+        width = int(self.trunk.config.hidden_size)
+        self.head = nn.Sequential(
+            nn.LayerNorm(width, NORM_EPS, elementwise_affine=False),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.LayerNorm(width, NORM_EPS, elementwise_affine=False),
+            nn.Dropout(DROPOUT),
+            nn.Linear(width, labels),
+        )
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """(B, T) ids and mask -> (B, labels) logits."""
+        output = self.trunk(input_ids=input_ids, attention_mask=attention_mask)
+        logits: torch.Tensor = self.head(output[0][:, 0])
+        return logits
+
+
+def fine_tune(
+    model: Path,
+    task: GlueTask,
+    train: Examples,
+    valid: Examples,
+    settings: Settings | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Tuned:
+    """Fine-tune a model on one task and predict its validation data.
+
+    Args:
+        model: a folder with a trunk that AutoModel opens, and a fast tokenizer.
+        task: batch size, epochs, and what the best epoch is chosen by.
+        train: at least one batch.
+        valid: chooses the best epoch, and is predicted.
+        settings: the pipeline's, unless given.
+        advance: told after each update.
+    """
+    from transformers import AutoTokenizer
+
+    chosen = settings or Settings()
+    cuda = [torch.cuda.current_device()] if chosen.device == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(chosen.seed)
+        classifier = Classifier(model, task.labels).to(chosen.device)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model, padding_side="right")
+        length = min(chosen.sequence_length, readable_positions(classifier.trunk) or chosen.sequence_length)
+        collate = partial(_collate, tokenizer, length)
+        batches: DataLoader[Any] = DataLoader(
+            list(zip(train.texts, train.labels, strict=True)),  # type: ignore[arg-type]
+            batch_size=task.batch_size,
+            shuffle=True,
+            drop_last=True,
+            collate_fn=collate,
+        )
+        validation: DataLoader[Any] = DataLoader(
+            list(zip(valid.texts, valid.labels, strict=True)),  # type: ignore[arg-type]
+            batch_size=VALID_BATCH,
+            collate_fn=collate,
+        )
+        return _train(classifier, task, batches, validation, np.array(valid.labels), chosen, length, advance)
+
+
+def _train(
+    classifier: Classifier,
+    task: GlueTask,
+    batches: "DataLoader[Any]",
+    validation: "DataLoader[Any]",
+    labels: NDArray[np.int64],
+    settings: Settings,
+    length: int,
+    advance: Callable[[int], None] | None,
+) -> Tuned:
+    total = len(batches) * task.epochs
+    optimizer = torch.optim.AdamW(
+        classifier.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, partial(_rate, warmup=int(settings.warmup * total), total=total, floor=settings.floor)
+    )
+    best: tuple[float, int, NDArray[np.int64]] | None = None
+    for epoch in range(1, task.epochs + 1):
+        classifier.train()
+        for input_ids, attention_mask, answers in _on(settings.device, batches):
+            optimizer.zero_grad()
+            loss = cross_entropy(classifier(input_ids, attention_mask), answers)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            if advance is not None:
+                advance(1)
+        predictions = _predict(classifier, validation, settings.device)
+        score = METRICS[task.chosen_by](labels, predictions)
+        if best is None or score > best[0]:
+            best = (score, epoch, predictions)
+    assert best is not None
+    metrics = {name: METRICS[name](labels, best[2]) for name in task.metrics}
+    return Tuned(tuple(int(label) for label in best[2]), metrics, best[1], length)
+
+
+def _predict(classifier: Classifier, validation: "DataLoader[Any]", device: str) -> NDArray[np.int64]:
+    classifier.train(False)
+    with torch.no_grad():
+        logits = [classifier(ids, mask) for ids, mask, _ in _on(device, validation)]
+    return torch.cat(logits).argmax(dim=-1).cpu().numpy()
+
+
+def _on(device: str, batches: "DataLoader[Any]") -> Iterator[Batch]:
+    for batch in batches:
+        input_ids, attention_mask, answers = (part.to(device) for part in batch)
+        yield input_ids, attention_mask, answers
+
+
+def _collate(tokenizer: "PreTrainedTokenizerBase", length: int, rows: Sequence[tuple[tuple[str, str], int]]) -> Batch:
+    """Pairs as tokens, cut and padded, and their labels."""
+    encoded = tokenizer(
+        [texts for texts, _ in rows], return_tensors="pt", padding=True, truncation=True, max_length=length
+    )
+    return encoded["input_ids"], encoded["attention_mask"], torch.tensor([label for _, label in rows])
+
+
+def _rate(update: int, *, warmup: int, total: int, floor: float) -> float:
+    """The share of the learning rate at an update."""
+    if update < warmup:
+        return update / max(1, warmup)
+    progress = (update - warmup) / max(1, total - warmup)
+    return max(floor, floor + (1 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress)))

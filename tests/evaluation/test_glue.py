@@ -1,0 +1,104 @@
+"""Fine-tuning on tiny files: what is read, the metrics, and a real fine-tuning that learns and is repeatable."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sleep_tune.babylm_sizes import GLUE
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.finetuning import Settings, _rate, fine_tune
+from sleep_tune.evaluation.glue import METRICS, TASKS, Examples, GlueTask, find_files, read_examples
+from tests.evaluation.folders import write_rows
+from tests.evaluation.tiny import tiny_model, tiny_tokenizer
+
+ROWS = {
+    "boolq": {"question": "is it", "passage": "it is .", "label": 1},
+    "mnli": {"premise": "a", "hypothesis": "b", "label": 2},
+    "mrpc": {"sentence1": "a", "sentence2": "b", "label": 0},
+    "multirc": {"question": "who ?", "answer": "me", "paragraph": "p .", "label": 1},
+    "qqp": {"question1": "a", "question2": "b", "label": 0},
+    "rte": {"sentence1": "a", "sentence2": "b", "label": 0},
+    "wsc": {"span1_text": "Ann", "span2_text": "she", "text": "Ann said she ...", "label": 1},
+}
+
+
+def write(folder: Path, task: str, size: int = 2) -> None:
+    for split in ("train", "valid"):
+        write_rows(folder / f"{task}.{split}.jsonl", [ROWS[task]] * size)
+
+
+def test_every_task_of_the_challenge_is_read_with_the_pipeline_s_texts(tmp_path: Path) -> None:
+    assert set(TASKS) == set(GLUE) == set(ROWS)
+    for task in TASKS:
+        write(tmp_path, task)
+    files = find_files(tmp_path)
+    assert list(files) == list(TASKS)
+    read = {name: read_examples(TASKS[name], train).texts[0] for name, (train, _) in files.items()}
+    assert read["multirc"] == ("Question: who ? Answer: me", "p .")
+    assert read["wsc"] == ('Does "she" refer to "Ann" in this passage?', "Ann said she ...")
+    assert read["boolq"] == ("is it", "it is .")
+    assert [TASKS[name].epochs for name in TASKS] == [10] * 6 + [30]
+    assert {name for name, task in TASKS.items() if task.batch_size == 16} == {"boolq", "multirc"}
+    assert {name for name, task in TASKS.items() if task.chosen_by == "f1"} == {"mrpc", "qqp"}
+
+
+def test_broken_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"must hold <task>.train.jsonl and .* it holds none"):
+        find_files(tmp_path)
+    write(tmp_path, "rte")
+    (tmp_path / "rte.valid.jsonl").unlink()
+    with pytest.raises(DataError, match=r"rte must have rte.train.jsonl and rte.valid.jsonl"):
+        find_files(tmp_path)
+    path = tmp_path / "rte.train.jsonl"
+    for row, message in (
+        ({"sentence1": "a", "label": 0}, r"rte.train.jsonl:1: expected a text under 'sentence2'"),
+        (ROWS["rte"] | {"label": 2}, r":1: label must be a whole number from 0 to 1; got 2"),
+        (ROWS["rte"] | {"label": True}, r"got True"),
+    ):
+        write_rows(path, [row])
+        with pytest.raises(DataError, match=message):
+            read_examples(TASKS["rte"], path)
+    path.write_text('{"sentence1": "a', encoding="utf-8")
+    with pytest.raises(DataError, match=r":1: expected a JSON object"):
+        read_examples(TASKS["rte"], path)
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="must hold at least one example"):
+        read_examples(TASKS["rte"], path)
+
+
+def test_metrics_are_scikit_learn_s() -> None:
+    """Numbers of accuracy_score, f1_score and matthews_corrcoef."""
+    labels, predictions = np.array([1, 1, 0, 0, 1, 0, 1, 1]), np.array([1, 0, 0, 1, 1, 0, 1, 0])
+    assert METRICS["accuracy"](labels, predictions) == 0.625
+    assert METRICS["f1"](labels, predictions) == pytest.approx(2 / 3)
+    assert METRICS["mcc"](labels, predictions) == pytest.approx(0.2581988897471611)
+    nothing = np.zeros(8, dtype=int)
+    assert METRICS["f1"](nothing, nothing) == 0.0 and METRICS["mcc"](labels, nothing) == 0.0
+
+
+def test_the_learning_rate_rises_and_falls_to_a_tenth() -> None:
+    rates = [_rate(update, warmup=6, total=100, floor=0.1) for update in range(101)]
+    assert rates[0] == 0.0 and rates[6] == 1.0 and rates[100] == pytest.approx(0.1)
+    assert rates[3] == 0.5 and rates[53] == pytest.approx(0.55)
+
+
+@pytest.mark.slow
+def test_a_model_learns_the_same_each_time_and_the_random_numbers_outside_are_untouched(tmp_path: Path) -> None:
+    words = ("the dog saw the cat", "no zebra ever asked")
+    tokenizer = tiny_tokenizer(words)
+    tiny_model("mlm", tokenizer).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    rng = np.random.default_rng(0)
+    labels = tuple(int(label) for label in rng.integers(2, size=40))
+    examples = Examples(tuple((words[label], "it is .") for label in labels), labels)
+    task = GlueTask(("a",), ("b",), batch_size=8, epochs=3)
+    updates: list[int] = []
+    state = torch.get_rng_state()
+    tuned = fine_tune(tmp_path, task, examples, examples, Settings(learning_rate=3e-3), updates.append)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert tuned.metrics["accuracy"] == 1.0 and tuned.predictions == labels
+    assert sum(updates) == 15 and 1 <= tuned.best_epoch <= 3 and tuned.length == 200
+    again = fine_tune(tmp_path, task, examples, examples, Settings(learning_rate=3e-3))
+    assert again == tuned
