@@ -47,7 +47,9 @@ LAYERS = {
     "evaluate_requests": Layer(ABOVE_DATA | {"data", "model", "evaluation"}, HYDRA | SEARCHERS),
     "training": Layer(ABOVE_DATA | {"data", "model", "evaluation"}, HYDRA | SEARCHERS),
     "search": Layer(
-        ABOVE_DATA, frozenset({"torch", "transformers"}), {"search/worker.py": frozenset({"data", "training"})}
+        ABOVE_DATA,
+        frozenset({"torch", "transformers"}),
+        {"search/worker.py": frozenset({"data", "training"}), "search/simulate.py": frozenset({"cli"})},
     ),
     "results": Layer(BASE, HEAVY - {"pandas"}, {"results/report/importance.py": frozenset({"optuna"})}),
 }

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sleep_tune import cli
-
 __all__ = ["main"]
 
 VARIANTS = (
@@ -139,5 +137,11 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"must be a number; got {text!r}") from None
 
 
+def _command() -> int:
+    from sleep_tune import cli
+
+    return cli.run(main, sys.argv[1:])
+
+
 if __name__ == "__main__":
-    sys.exit(cli.run(main, sys.argv[1:]))
+    sys.exit(_command())

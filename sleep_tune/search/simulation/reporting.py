@@ -49,7 +49,7 @@ def write_csv(path: Path, found: Sequence[Found], setup: Setup) -> None:
 
 def _regrets(curves: str, rows: Sequence[Row], setup: Setup) -> Table:
     title = f"{curves}: regret at equal cost, {rows[0].seeds} seeds"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("search", overflow="fold", min_width=16)
     for name in ("trials", *(f"{mark:.0%}" for mark in setup.marks), "against it", "lost", "idle"):
         table.add_column(name, justify="right")
@@ -68,7 +68,7 @@ def _regrets(curves: str, rows: Sequence[Row], setup: Setup) -> Table:
 def _taus(foretold: Mapping[str, Sequence[Foretold]]) -> Table:
     shares = sorted({told.share for rows in foretold.values() for told in rows})
     title = "Kendall's tau between a share of the budget and the end without noise (within groups of the study)"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("curves")
     for share in shares:
         table.add_column(f"{share:.0%}", justify="right")
