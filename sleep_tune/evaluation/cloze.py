@@ -135,7 +135,8 @@ class Cloze:
         """
         device = next(model.parameters()).device
         limit = min(self._batch_tokens, CPU_TOKENS) if device.type == "cpu" else self._batch_tokens
-        answers: list[torch.Tensor] = []
+        # In one piece: a small tensor kept from each batch would pin the heap, which then grows by gigabytes.
+        answers_P = torch.empty(len(self._order_P), device=device)
         with undisturbed(model):
             for start, stop in self._cut(limit):
                 input_ids, attention_mask, positions = self._rows(start, stop)
@@ -145,12 +146,13 @@ class Cloze:
                     None if attention_mask is None else torch.from_numpy(attention_mask).to(device),
                     torch.from_numpy(positions).to(device),
                 ).float()
-                slot_p, target_p = (torch.from_numpy(array).to(device) for array in self._asked(start, stop))
-                answers.append(logits[slot_p, target_p] - logits.logsumexp(dim=-1)[slot_p])
+                begin, end, slot_p, target_p = self._asked(start, stop)
+                slots, targets = torch.from_numpy(slot_p).to(device), torch.from_numpy(target_p).to(device)
+                answers_P[begin:end] = logits[slots, targets] - logits.logsumexp(dim=-1)[slots]
                 if advance is not None:
                     advance(int(self._lengths_N[self._text_R[start:stop]].sum()))
         scores_P = np.empty(len(self._order_P), dtype=np.float64)
-        scores_P[self._order_P] = torch.cat(answers).cpu().numpy()
+        scores_P[self._order_P] = answers_P.cpu().numpy()
         return scores_P
 
     def _fingerprints(self, text_C: Ints, copy_P: Ints, probes: Probes) -> NDArray[np.void]:
@@ -207,8 +209,8 @@ class Cloze:
         positions = (self._row_S[first:last] - start) * width + self._position_S[first:last]
         return input_ids, None if inside_BT.all() else inside_BT.astype(np.int64), positions
 
-    def _asked(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The probes of a batch: index of each among the positions read, and the token asked."""
+    def _asked(self, start: int, stop: int) -> tuple[int, int, NDArray[np.int64], NDArray[np.int64]]:
+        """The probes [begin, end) of a batch: index of each among the positions read, and the token asked."""
         first, last = np.searchsorted(self._row_S, [start, stop])
         begin, end = np.searchsorted(self._slot_P, [first, last])
-        return self._slot_P[begin:end] - first, self._target_P[begin:end].astype(np.int64)
+        return int(begin), int(end), self._slot_P[begin:end] - first, self._target_P[begin:end].astype(np.int64)
