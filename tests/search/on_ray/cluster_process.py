@@ -26,6 +26,8 @@ def main() -> None:
     def left() -> list[str]:
         groups = cluster.global_state.placement_group_table().values()  # type: ignore[no-untyped-call]
         actors = list_actors(address=cluster.address, filters=[("state", "!=", "DEAD")])
+        # Ray makes one of these for a cluster when anything first trains there, and shares it among all jobs.
+        actors = [actor for actor in actors if actor.class_name != "_AutoscalingCoordinatorActor"]
         return [f"placement group {group['state']}" for group in groups if group["state"] != "REMOVED"] + [
             f"actor {actor.class_name} {actor.state}" for actor in actors
         ]

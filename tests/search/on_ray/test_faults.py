@@ -100,6 +100,28 @@ def test_real_training_goes_on_from_its_checkpoint_when_a_worker_or_a_slot_is_ki
         assert losses(run.run) == losses(tmp_path / run.run.name)
 
 
+@pytest.mark.parametrize("part", ["raylet", "gcs_server", "ray::MailRoom"])
+def test_a_search_whose_cluster_dies_ends_by_itself_and_one_whose_mailbox_dies_goes_on(
+    start: Callable[..., Driver], part: str
+) -> None:
+    """Never does it wait for what is not there any more."""
+    driver = start("--seconds", "4", "--trials", "1")
+    driver.until(lambda: driver.count("report") >= 1)
+    before = driver.after("lost")
+    driver.named(part)[0].kill()
+    if part == "ray::MailRoom":
+        driver.until(lambda: driver.after("lost") > before)
+    else:
+        assert driver.wait() != 0
+        assert driver.leaves_nothing()
+        driver = start("--seconds", "0.2", "--trials", "1")
+    assert driver.wait() == 0, driver.output.read_text()
+    assert driver.leaves_nothing()
+    ends = Counter(e["trial"] for e in driver.events() if e["event"] in ("completed", "stopped", "failed"))
+    assert set(ends.values()) == {1}
+    assert driver.count("failed") == 0
+
+
 def test_a_cluster_may_lose_a_node_and_gain_one(start: Callable[..., Driver], tmp_path: Path) -> None:
     with Cluster(tmp_path) as cluster:
         cluster.add(0)
