@@ -23,6 +23,7 @@ __all__ = [
     "STRATEGIES",
     "TASKS",
     "TOKENIZERS",
+    "WANDB_MODES",
 ]
 
 STRATEGIES = ("random", "strict", "weighted")
@@ -59,5 +60,6 @@ TASKS = (
 SAMPLERS = ("random", "tpe")
 SCHEDULERS = ("asha", "none")
 LAUNCHERS = ("inline", "ray")
+WANDB_MODES = ("auto", "off", "offline", "online")
 BASELINES = ("as_epochs", "epochs")
 ROLES = ("baseline", "finalist", "search")

@@ -27,7 +27,7 @@ TABLES = {
 }
 """Names -> module:table."""
 
-WITHOUT_TABLE = {"BASELINES", "DEVICES", "PHASES", "PRECISIONS", "ROLES", "TASKS"}
+WITHOUT_TABLE = {"BASELINES", "DEVICES", "PHASES", "PRECISIONS", "ROLES", "TASKS", "WANDB_MODES"}
 """Names that no table of functions has: groups of conf/ (tested below), words of records, and choices in one place."""
 
 

@@ -5,6 +5,7 @@ nothing of training; what a run writes besides is training's own.
 """
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import json
@@ -18,7 +19,7 @@ from typing import Any
 
 from sleep_tune.config.describe import to_yaml
 from sleep_tune.config.environment import environment
-from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.config.size import needed_bytes
 from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.config.yaml_file import read_yaml
@@ -49,8 +50,14 @@ MODEL, WORD_CHECKPOINTS = "model", "checkpoints"
 WEIGHTS = (MODEL, WORD_CHECKPOINTS)
 """Folders that hold what was trained; without them a run that has ended is still on record."""
 
-IRRELEVANT = ("run.name", "run.dir", "data.cache_dir", "training.mirror")
-"""Options that say where things lie, and nothing of what is computed."""
+IRRELEVANT = (
+    "run.name",
+    "run.dir",
+    "data.cache_dir",
+    "training.mirror",
+    *(f"tracking.{field.name}" for field in dataclasses.fields(TrackingConfig)),
+)
+"""Options that say where things lie and who is told, and nothing of what is computed."""
 
 LOOKS = "evaluation.rungs"
 """Where a run is looked at, which changes nothing of it: it goes on under other rungs, as another scheduler has them.

@@ -23,6 +23,7 @@ __all__ = [
     "RunSection",
     "SleepConfig",
     "TokenizerConfig",
+    "TrackingConfig",
     "TrainingConfig",
 ]
 
@@ -241,6 +242,19 @@ class EvaluationConfig:
 
 
 @dataclass(kw_only=True)
+class TrackingConfig:
+    """Who else is told of a run; metrics.jsonl has it all in any case."""
+
+    wandb: str = option(
+        "off", "Weights & Biases; auto: online where a key is at hand, else offline", choices=names.WANDB_MODES
+    )
+    project: str = option("sleep-tune", "project of Weights & Biases")
+    entity: str | None = option(None, "user or team of Weights & Biases (default: the key's own)")
+    group: str | None = option(None, "runs of one group belong together; a search sets its own name")
+    tensorboard: bool = option(False, "write TensorBoard's event files to tensorboard/ in the run's folder")
+
+
+@dataclass(kw_only=True)
 class RunConfig:
     """One run: everything that it is a pure function of, and where it is written."""
 
@@ -252,3 +266,4 @@ class RunConfig:
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)

@@ -115,6 +115,7 @@ class TrialConfigs:
             "training.seed": trial.seed,
             "evaluation.rungs": self._rungs if is_search else (),
             "evaluation.test": not is_search,
+            "tracking.group": self._space.name,
         }
         return with_settings(self._base, dict(baseline) | trial.parameters | run)
 

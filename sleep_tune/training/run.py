@@ -30,6 +30,7 @@ from sleep_tune.training.progress_bar import ProgressBar
 from sleep_tune.training.schedules import SCHEDULES
 from sleep_tune.training.session import Session, open_session, open_stream
 from sleep_tune.training.surroundings import at_home
+from sleep_tune.training.tracking import tracked
 from sleep_tune.training.trainer import RandomStream, SleepTrainer
 from sleep_tune.training.word_checkpoints import WordCheckpoints, word_marks
 
@@ -91,9 +92,13 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
         require_room(folder, config)
         session = open_session(config, folder, stream, corpus, device, peers)
-        with session.journal, _cleared(session):
+        resumes_at = session.course.words_seen if session.checkpoint else None
+        with session.journal, _cleared(session), tracked(config, leads=peers.leads, resumes_at=resumes_at) as told:
+            session.journal.listener = told
             words, examine = WordCheckpoints(session, corpus.tokenizer_dir, marks), Examiner(session, evaluate)
-            return _train(config, session, corpus, words, examine, report, show_progress=show_progress)
+            outcome = _train(config, session, corpus, words, examine, report, show_progress=show_progress)
+            told.state, told.metrics = outcome.state, outcome.metrics
+            return outcome
 
 
 @contextmanager
