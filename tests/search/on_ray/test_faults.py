@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -147,3 +148,35 @@ def nothing_is_left(cluster: Cluster) -> bool:
         time.sleep(0.5)
     assert not left
     return True
+
+
+def test_a_joined_cluster_is_left_as_it_was_found(start: Callable[..., Driver], tmp_path: Path) -> None:
+    """Done, Ctrl-C, kill -9, a bug, refused: no placement group and no actor stays, and no process of the search."""
+    with Cluster(tmp_path) as cluster:
+        cluster.add(2)
+        joined = ("--address", "auto", "--trials", "1", "--seconds")
+        driver = start(*joined, "0.1", name="done")
+        assert driver.wait() == 0, driver.output.read_text()
+        assert nothing_is_left(cluster)
+
+        driver = start(*joined, "0.1", "--bug", "t0001", name="bug")
+        assert driver.wait() == 1
+        assert nothing_is_left(cluster)
+
+        driver = start(*joined, "0.1", "--workers", "3", name="refused")
+        assert driver.wait() == 2
+        assert "one trial must fit on the cluster" in driver.output.read_text()
+        assert nothing_is_left(cluster)
+
+        driver = start(*joined, "30", name="stopped")
+        driver.until(lambda: len(driver.starts()) == 2)
+        driver.process.send_signal(signal.SIGINT)
+        assert driver.wait() == 130
+        assert nothing_is_left(cluster)
+
+        driver = start(*joined, "30", name="killed")
+        driver.until(lambda: len(driver.starts()) == 2)
+        driver.process.kill()
+        driver.wait()
+        assert nothing_is_left(cluster)
+        assert driver.leaves_nothing()
