@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.results.experiment import Experiment
+from sleep_tune.results.facts import RunFacts
 from sleep_tune.results.statistics import Difference, Estimate
 
 __all__ = ["BASELINE", "PAIRS", "Arm", "Comparison", "Contrast"]
@@ -61,6 +62,8 @@ class Arm:
     """Metric -> mean over the completed seeds; costs (words_seen, updates, flops, gpu_hours, cpu_hours) among them."""
     contrasts: Mapping[str, Contrast] = field(default_factory=dict)
     """Endpoint -> difference to the baseline; empty for the baseline itself."""
+    facts: tuple[RunFacts, ...] = field(default=(), repr=False, compare=False)
+    """How its completed runs were made."""
     answers: Mapping[str, Mapping[int, "pd.Series[float]"]] = field(default_factory=dict, repr=False, compare=False)
     """Endpoint -> seed -> what was scored on each item, in the endpoint's unit, indexed by (group, item)."""
 

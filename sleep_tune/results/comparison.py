@@ -17,6 +17,7 @@ from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison
 from sleep_tune.results.columns import order
 from sleep_tune.results.contrasts import contrast
 from sleep_tune.results.experiment import Experiment, describe
+from sleep_tune.results.facts import read_facts
 from sleep_tune.results.notes import write_notes
 from sleep_tune.results.statistics import estimate_mean
 from sleep_tune.results.table import metric_columns, parameter_columns, read_experiment
@@ -137,6 +138,7 @@ def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
         failures={int(run["seed"]): str(run["reason"] or "no reason given") for _, run in failed.iterrows()},
         values=values,
         estimates={key: estimate_mean(list(by_seed.values())) for key, by_seed in values.items()},
+        facts=tuple(read_facts(folder / "trials" / str(trial)) for trial in completed["trial"]),
         answers=_answers(zip(completed["trial"], completed["seed"], strict=True), folder),
     )
 

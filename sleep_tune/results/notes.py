@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column, short_names
+from sleep_tune.results.facts import fact_notes
 
 __all__ = ["ENOUGH_SEEDS", "write_notes"]
 
@@ -31,6 +32,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     yield from _tuned(comparison)
     yield from _control(comparison)
     yield from _seeds(comparison)
+    yield from fact_notes({arm.name: arm.facts for arm in comparison.arms}, comparison.baseline)
     yield from _elsewhere(comparison)
     yield from _missing(comparison.arms)
     yield from _statistics(comparison)

@@ -15,7 +15,7 @@ from sleep_tune.search.space import Baseline, Choice, Finalists, Parameter, Spac
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six trials, the baseline tuned by two of its own, and two finalists over three seeds."""
+    """Twelve trials, the baseline tuned by two of its own, and two finalists over three seeds."""
     space = Space(
         name="study",
         parameters=(
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Parameter("sleep.replay.ratio", Uniform(0.1, 0.9)),
             Parameter("training.learning_rate", Uniform(0.001, 0.04)),
         ),
-        stop=Stop(trials=6),
+        stop=Stop(trials=12),
         baselines={"epochs": Baseline(trials=2, parameters=("training.learning_rate",)), "as_epochs": Baseline()},
         finalists=Finalists(count=2, seeds=3),
     )
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_trial_is_a_row_with_what_the_director_knows(folder: Path) -> None:
     table = read_experiment(folder).set_index("trial")
-    assert len(table) == 6 + 2 + 4 * 3
+    assert len(table) == 12 + 2 + 4 * 3
     assert set(table["state"]) <= {"completed", "stopped", "failed"}
     completed = table[table["state"] == "completed"]
     assert (completed["words_seen"] == completed["budget_words"]).all()
@@ -49,7 +49,7 @@ def test_curves_hold_every_rung_that_was_judged(folder: Path) -> None:
     curves = read_curves(folder)
     judged = curves[curves["decision"].notna() & (curves["metric"] == "eval/nll")]
     assert set(judged["decision"]) <= {"continue", "stop"}
-    assert len(judged) >= 6
+    assert len(judged) >= 12
     assert (judged["rung"] < 1_000_000).all()
 
 
@@ -63,7 +63,7 @@ def test_the_comparison_has_every_arm_with_an_interval(folder: Path) -> None:
         assert estimate.high is not None
         assert estimate.low < estimate.mean < estimate.high
     notes = "\n".join(comparison.notes)
-    assert "a search of 6 trials" in notes
+    assert "a search of 12 trials" in notes
     assert "Tuned for epochs: a search of its own, 2 trials." in notes
     assert "Not tuned: as_epochs ran with the study's base settings." in notes
     assert comparison.arms[0].parameters.keys() == {"training.learning_rate"}

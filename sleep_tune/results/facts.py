@@ -1,0 +1,110 @@
+"""What a run's folder says of how it was made: code version, configuration, how often it saw a sample at most.
+
+A comparison is fair only where these agree, or differ in what is compared. A file that is missing says nothing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sleep_tune.results.columns import short_names
+
+__all__ = ["MOST_EXPOSURES", "RunFacts", "fact_notes", "read_facts"]
+
+MOST_EXPOSURES = 10
+"""BabyLM lets a model see its corpus ten times; read to the letter, no sample more often."""
+
+COMPARED = ("sleep.", "run.", "tracking.", "evaluation.rungs", "evaluation.test", "training.seed")
+"""Options in which arms may differ: what is compared, and where and under which seed a run lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """One run."""
+
+    commit: str | None = None
+    """Of the code, with a + where it had uncommitted changes."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Every option by its dotted key."""
+    seen_often: float | None = None
+    """Share of the samples that it saw more than `MOST_EXPOSURES` times; None where it does not say."""
+
+
+def read_facts(run: Path) -> RunFacts:
+    """What the folder of a run says."""
+    environment = _json(run / "environment.json")
+    commit = environment.get("commit")
+    dirty = "+" if environment.get("uncommitted") else ""
+    path = run / "config.yaml"
+    config = yaml.load(path.read_text(encoding="utf-8"), LOADER) if path.is_file() else {}
+    return RunFacts(
+        commit=f"{str(commit)[:10]}{dirty}" if commit else None,
+        config=dict(_flat(config if isinstance(config, Mapping) else {})),
+        seen_often=_seen_often(run / "metrics.jsonl"),
+    )
+
+
+def fact_notes(facts: Mapping[str, Sequence[RunFacts]], baseline: str) -> Iterator[str]:
+    """What a reader must beware of.
+
+    Args:
+        facts: arm -> its runs.
+        baseline: the arm that every other is compared with.
+    """
+    commits = {run.commit for runs in facts.values() for run in runs if run.commit}
+    if len(commits) > 1:
+        yield f"Beware: the runs were made by {len(commits)} versions of the code ({', '.join(sorted(commits))})."
+    reference = next((run.config for run in facts.get(baseline, ()) if run.config), {})
+    for arm, runs in facts.items():
+        own = next((run.config for run in runs if run.config), {})
+        differing = [
+            key for key in own if key in reference and own[key] != reference[key] and not key.startswith(COMPARED)
+        ]
+        if differing:
+            names = short_names(differing)
+            told = ", ".join(f"{names[key]} {own[key]} against {reference[key]}" for key in differing)
+            yield f"Beware: {arm} differs from {baseline} in more than its sleep: {told}."
+    often = {arm: max((run.seen_often or 0.0 for run in runs), default=0.0) for arm, runs in facts.items()}
+    told = ", ".join(f"{arm} {share:.1%}" for arm, share in often.items() if share > 0)
+    if told:
+        yield (
+            f"Beware: some samples were seen more than {MOST_EXPOSURES} times (share of the samples: {told}), which "
+            "BabyLM's rule, read to the letter, does not allow."
+        )
+
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _seen_often(path: Path) -> float | None:
+    """From the histogram of the last sleep on record."""
+    if not path.is_file():
+        return None
+    for line in reversed(path.read_bytes().splitlines()):
+        if line.startswith(b'{"kind":"sleep"'):
+            try:
+                counts = json.loads(line)["exposures"]
+            except (ValueError, KeyError):
+                continue
+            return float(sum(counts[MOST_EXPOSURES + 1 :]) / max(1, sum(counts)))
+    return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
