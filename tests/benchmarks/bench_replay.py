@@ -115,8 +115,8 @@ def measure_replay(folder: Path) -> Iterator[str]:
         known = replay(log.events, study(), BASE)
         num_events = len(log.events)
     seconds, cpu_seconds = time.perf_counter() - before, time.process_time() - cpu_before
-    yield f"replay of {num_events:,} events, {len(known.state.trials):,} trials: {seconds:.2f} s, of which the CPU "
-    yield f"worked {cpu_seconds:.2f} s (at most 5)\n"
+    yield f"replay of {num_events:,} events, {len(known.state.trials):,} trials: {cpu_seconds:.2f} s of the CPU's time "
+    yield f"(at most 5), {seconds:.2f} s by the clock\n"
 
 
 def measure_memory(folder: Path) -> Iterator[str]:
