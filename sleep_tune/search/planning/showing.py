@@ -111,7 +111,8 @@ def _time(plan: Plan) -> str:
     if plan.span is None or plan.seconds is None:
         return "unknown"
     gpus = f"; {_digits(plan.gpu_hours or 0.0, 3)} GPU-hours" if plan.slots.gpus else "; no GPU"
-    return f"about {duration(plan.span.whole)} on warm slots: {duration(plan.span.search)} until the last search trial ends{gpus}"
+    search = f"{duration(plan.span.search)} until the last search trial ends"
+    return f"about {duration(plan.span.whole)} on warm slots: {search}{gpus}"
 
 
 def _disk(plan: Plan) -> str:
