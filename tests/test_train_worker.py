@@ -148,6 +148,7 @@ def test_a_run_from_its_start_to_its_summary(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr and "Warning" not in done.stderr
     assert json.loads((folder / "environment.json").read_text())["packages"]["torch"]
     assert from_dict(yaml.safe_load((folder / "config.yaml").read_text())).run.name == "a"
+    assert (folder / "eval" / "items.parquet").exists()
     assert (folder / "model" / "model.safetensors").exists() and (folder / "log.txt").exists()
 
     start = time.perf_counter()

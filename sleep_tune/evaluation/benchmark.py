@@ -9,12 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sleep_tune.babylm import MACRO, benchmark_averages
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import load_tokenizer
-from sleep_tune.evaluation.items import margin
 from sleep_tune.evaluation.pairs import MASKED
 from sleep_tune.evaluation.reading import FILE, Reading, read_times
 from sleep_tune.evaluation.suite import Suite, TaskScores, TooLong, find_folders
@@ -84,6 +81,8 @@ class Benchmark:
             too_long += self._suite.too_long
         self.too_long = tuple(too_long)
         """Tasks that are left out."""
+        self.answers: tuple[TaskScores, ...] = ()
+        """What the model that was scored last answered, item by item."""
         for task in self.too_long:
             if task.name in only:
                 raise DataError(
@@ -94,10 +93,10 @@ class Benchmark:
     def score(self, model: "PreTrainedModel") -> dict[str, float]:
         """Scores of all tasks, in percent, and the shares of ties; the model is left undisturbed."""
         metrics: dict[str, float] = {}
-        if self._suite is not None:
-            for scores in self._suite.score(model):
-                metrics[f"{PREFIX}{scores.name}"] = scores.score
-                metrics[f"{TIES}{scores.name}"] = ties(scores)
+        self.answers = () if self._suite is None else self._suite.score(model)
+        for scores in self.answers:
+            metrics[f"{PREFIX}{scores.name}"] = scores.score
+            metrics[f"{TIES}{scores.name}"] = 100.0 * scores.ties
         if self._reading is not None and self._times is not None:
             scored = self._reading.score(model).scores(self._times)
             metrics |= {f"{PREFIX}{name}": value for name, value in scored.items()}
@@ -119,12 +118,6 @@ def prepared(
         batch_tokens=batch_tokens,
         positions=positions,
     )
-
-
-def ties(scores: TaskScores) -> float:
-    """Percent of a task's items whose right option ties with another, though it has other tokens."""
-    leads = [margin(options, item.label) for item, options in zip(scores.items, scores.scores, strict=True)]
-    return 100.0 * float(np.mean((np.array(leads) == 0) & ~scores.alike))
 
 
 def with_macro(metrics: Mapping[str, float]) -> dict[str, float]:

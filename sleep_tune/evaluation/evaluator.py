@@ -7,6 +7,7 @@ have no dev and no test, are split by purpose: those that a search may look at a
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from sleep_tune.evaluation.benchmark import Benchmark, prepared, with_macro
 from sleep_tune.evaluation.cloze import Cloze
 from sleep_tune.evaluation.pairs import PairsTask, accuracies, draw_pairs
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
+from sleep_tune.evaluation.record import items_table, write_items
 from sleep_tune.sleep.randomness import Purpose, generator
 
 if TYPE_CHECKING:
@@ -86,6 +88,16 @@ class Evaluator:
         benchmark = self._benchmarks.get(split)
         scores = {} if benchmark is None else benchmark.score(model)
         return metrics | (with_macro(scores) if split == "dev" else scores)
+
+    def write_answers(self, path: Path) -> None:
+        """Write what the model measured last answered to each of BabyLM's items, as Parquet, for statistics over items.
+
+        Columns are those of `record.items_table`; items without a right answer are left out. No file where no task was
+        scored.
+        """
+        answers = [scores for benchmark in self._benchmarks.values() for scores in benchmark.answers]
+        if answers:
+            write_items(path, items_table(answers).dropna(subset=["correct"]))
 
     def _benchmarks_of_splits(self) -> dict[str, Benchmark]:
         evaluation, samples = self._evaluation, self._corpus.dev

@@ -13,6 +13,8 @@ from typing import Any
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sleep_tune.errors import Diverged
+from sleep_tune.evaluation.evaluator import Evaluator
+from sleep_tune.evaluation.record import ITEMS
 from sleep_tune.records import Decision, Report
 from sleep_tune.training.checkpoint import complete, is_writer, remove_older
 from sleep_tune.training.course import Marks
@@ -98,6 +100,11 @@ class Examiner:
             if name.endswith("/nll") and not math.isfinite(value):
                 raise Diverged(f"{name} must stay finite; it became {value}: lower training.learning_rate")
         return metrics
+
+    def keep_answers(self) -> None:
+        """Write what the model answered to each of BabyLM's items to eval/items.parquet, if it was asked any."""
+        if self._session.peers.leads and isinstance(self._evaluate, Evaluator):
+            self._evaluate.write_answers(self._session.run / "eval" / ITEMS)
 
 
 class Rungs(TrainerCallback):

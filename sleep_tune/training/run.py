@@ -139,6 +139,7 @@ def _train(
         if config.training.save_model:
             _leave_model(session, model, corpus)
         metrics = _examine_at_end(config, session, model, examine, report)
+        examine.keep_answers()
     outcome = _outcome(session, model, corpus, metrics, state=STATES[told])
     session.require_current()
     if session.peers.leads and told is Decision.CONTINUE:

@@ -3,6 +3,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -177,6 +178,12 @@ def test_tasks_that_a_search_may_look_at_are_scored_on_dev_and_the_others_on_tes
     scores = ({key for key in metrics if "nll" not in key and "perplexity" not in key} for metrics in (dev, test))
     assert list(scores) == [{"babylm/blimp_fast", "babylm/macro", "ties/blimp_fast"}, {"babylm/zorro", "ties/zorro"}]
     assert dev["babylm/macro"] == dev["babylm/blimp_fast"] in (0.0, 100.0)
+    evaluator.write_answers(tmp_path / "items.parquet")
+    answers = pd.read_parquet(tmp_path / "items.parquet")
+    assert answers["task"].tolist() == ["blimp_fast", "blimp_fast", "zorro"]
+    assert 100 * answers["correct"][:2].mean() == dev["babylm/blimp_fast"]
+    Evaluator(corpus, bare, seed=0).write_answers(tmp_path / "none.parquet")
+    assert not (tmp_path / "none.parquet").exists()
 
     at_rungs = Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("zorro",), test=False), seed=0)
     assert "babylm/macro" not in at_rungs(model)  # Zorro is no task of BabyLM's
