@@ -39,6 +39,9 @@ BACKENDS: dict[str, Backend] = {
 }
 """Name -> masked language models; masked next-token prediction, as GPT-BERT's; causal ones."""
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tokenizer.model")
+"""A folder with a tokenizer has at least one of these."""
+
 
 def backend_of(folder: Path, given: str = AUTO) -> str:
     """The back end of a model folder: the one given, or else causal where its config names a causal architecture.
@@ -107,6 +110,9 @@ def load_tokenizer(
     """
     from transformers import AutoTokenizer
 
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        # Without one, transformers makes up an empty tokenizer for some architectures.
+        raise DataError(f"{folder} must hold a tokenizer; it has none of {', '.join(TOKENIZER_FILES)}")
     try:
         opened: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:

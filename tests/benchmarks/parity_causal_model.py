@@ -2,7 +2,7 @@
 
     python tests/benchmarks/parity_causal_model.py TEXT_DIR TOKENIZER_DIR OUT_DIR
 
-Takes the tokenizer of the masked model that train_worker.py has trained on the same text. Two minutes on one core.
+Takes the tokenizer of the masked model that train_worker.py has trained on the same text. A minute on one core.
 """
 
 import sys
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-UPDATES, BATCH, LENGTH, RATE, WARMUP = 600, 8, 128, 3e-3, 0.05
+UPDATES, BATCH, LENGTH, RATE, WARMUP = 200, 8, 128, 3e-3, 0.05
 POSITIONS = 256
 
 

@@ -78,7 +78,7 @@ def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: P
     )
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
-        np.savetxt(keep / "scores.txt", theirs, fmt="%.6f")
+        np.savetxt(keep / "scores.txt", theirs, fmt="%.5f")
         for name, content in files.items():
             (keep / name).write_bytes(content)
     return not different and report and off < TOLERANCE

@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import pytest
+from transformers import AutoTokenizer
+
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.backends import backend_of, load_model, load_tokenizer
+from tests.evaluation import official_data
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "masked"
+    official_data.write_model(folder, "masked")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "causal"
+    official_data.write_model(folder, "causal")
+    return folder
+
+
+def test_the_back_end_follows_the_architecture_unless_told(masked: Path, causal: Path) -> None:
+    assert backend_of(masked) == "mlm"
+    assert backend_of(causal) == "causal"
+    assert backend_of(masked, "mntp") == "mntp"
+
+
+def test_an_architecture_of_neither_kind_must_be_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["T5ForConditionalGeneration"]}))
+    with pytest.raises(DataError, match=r"masked or causal.*got \['T5ForConditionalGeneration'\]: say --backend mlm,"):
+        backend_of(tmp_path)
+
+
+def test_a_folder_without_a_model_is_told(tmp_path: Path, masked: Path) -> None:
+    with pytest.raises(DataError, match=r"must be a model's folder, with a config\.json; it has none$"):
+        backend_of(tmp_path)
+    (tmp_path / "model").symlink_to(masked)
+    with pytest.raises(DataError, match=f"did you mean {tmp_path / 'model'}"):
+        load_model(tmp_path, "mlm")
+
+
+def test_a_broken_config_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(DataError, match=r"config\.json must hold a JSON object"):
+        backend_of(tmp_path)
+
+
+def test_a_folder_without_weights_is_told(tmp_path: Path, masked: Path) -> None:
+    (tmp_path / "config.json").write_bytes((masked / "config.json").read_bytes())
+    with pytest.raises(DataError, match=r"must hold a model that AutoModelForMaskedLM opens \(--backend mlm\)"):
+        load_model(tmp_path, "mlm")
+
+
+def test_a_tokenizer_without_a_mask_is_told_where_one_is_needed(causal: Path, tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((causal / name).read_bytes())
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    del settings["mask_token"]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert load_tokenizer(tmp_path, "causal").mask_token_id is None
+    with pytest.raises(DataError, match="must have a mask_token for --backend mlm; its special tokens: bos_token <s>"):
+        load_tokenizer(tmp_path, "mlm")
+
+
+def test_a_tokenizer_of_another_model_is_told(masked: Path) -> None:
+    small = official_data.masked_model(100)
+    last = len(AutoTokenizer.from_pretrained(masked)) - 1
+    with pytest.raises(DataError, match=rf"embedding has 100 rows \(ids 0 to 99\); got.*as id {last}"):
+        load_tokenizer(masked, "mlm", small)
+
+
+def test_no_tokenizer_is_told(tmp_path: Path, masked: Path) -> None:
+    (tmp_path / "config.json").write_bytes((masked / "config.json").read_bytes())
+    with pytest.raises(DataError, match=r"must hold a tokenizer; it has none of tokenizer\.json"):
+        load_tokenizer(tmp_path, "mlm")

@@ -1,0 +1,70 @@
+"""Against the official pipeline's own output on the made-up data: kept in official/, made as parity.md tells."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sleep_tune.evaluation import official
+from sleep_tune.evaluation.backends import load_model, load_tokenizer
+from sleep_tune.evaluation.items import choose
+from sleep_tune.evaluation.suite import Suite, TaskScores, find_folders
+from sleep_tune.evaluation.tasks import TASKS
+from tests.evaluation import official_data
+
+KEPT = Path(__file__).with_name("official")
+RUNS = ("masked_mlm", "masked_mntp", "causal_causal", "causal_framed_causal")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("official")
+    official_data.write_data(folder)
+    return folder
+
+
+def scored(run: str, data: Path, folder: Path) -> tuple[TaskScores, ...]:
+    name, _, backend = run.rpartition("_")
+    official_data.write_model(folder, name)
+    # Merges may be counted otherwise by another version of the library: the tokenizer is kept, too.
+    shutil.copyfile(KEPT / f"{name}.tokenizer.json", folder / "tokenizer.json")
+    model = load_model(folder, backend)
+    tokenizer = load_tokenizer(folder, backend, model)
+    return Suite(find_folders(data, TASKS), tokenizer, backend=backend, batch_tokens=4096).score(model)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_scores_choices_and_files_are_the_pipelines(run: str, data: Path, tmp_path: Path) -> None:
+    results = scored(run, data, tmp_path / "model")
+    assert [result.name for result in results] == [name for name in TASKS if (KEPT / run / name).is_dir()]
+    assert len(results) == 7
+    for result in results:
+        kept = KEPT / run / result.name
+        theirs = np.loadtxt(kept / "scores.txt", ndmin=2)
+        ours = np.stack(result.scores)
+        np.testing.assert_allclose(ours, theirs, atol=1e-4, err_msg=result.name)
+        assert [choose(scores) for scores in ours] == [choose(scores) for scores in theirs], result.name
+        official.write_official(tmp_path / result.name, result.task, result.items, result.scores, result.figures)
+        assert (tmp_path / result.name / official.REPORT).read_bytes() == (kept / official.REPORT).read_bytes()
+        if (kept / official.PREDICTIONS).exists():  # kept of some, for they follow from choices
+            written = json.loads((tmp_path / result.name / official.PREDICTIONS).read_text())
+            assert flat(written) == flat(json.loads((kept / official.PREDICTIONS).read_text())), result.name
+
+
+def flat(predictions: dict[str, dict[str, list[dict[str, object]]]]) -> list[dict[str, object]]:
+    """In order; a probability to the fourth digit, for the last ones are the order of additions."""
+    return [
+        {name: pytest.approx(value, abs=1e-4) if name == "prob" else value for name, value in told.items()}
+        for group in predictions.values()
+        for told in group["predictions"]
+    ]
+
+
+def test_the_place_of_a_tasks_files() -> None:
+    """The pipeline cuts what follows a dot off the names of model and data."""
+    folder = official.task_folder(
+        Path("results"), Path("/models/gpt.small"), "chck_10M", "causal", TASKS["ewok_fast"], Path("ewok_fast.zip")
+    )
+    assert folder == Path("results/gpt/chck_10M/zero_shot/causal/ewok/ewok_fast")
