@@ -1,0 +1,103 @@
+"""The command `python -m sleep_tune.evaluate`, end to end on tiny models and made-up data."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sleep_tune import cli, evaluate
+from tests.evaluation import official_data
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fast_eval")
+    official_data.write_data(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    official_data.write_model(folder, "causal")
+    return folder
+
+
+def run(*arguments: object) -> int:
+    return cli.run(evaluate.main, [str(argument) for argument in arguments])
+
+
+def test_scores_are_printed_and_written(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = ("--tasks", "blimp,wug_past_tense", "--revision-name", "chck_1M", "--output-dir", tmp_path)
+    assert run(model, "--data", data, *wanted, "--batch-tokens", 500) == 0
+    printed = capsys.readouterr().out
+    assert "blimp_fast" in printed
+    assert "macro average" in printed
+    assert "warning: blimp_fast: 2 of 2 groups have another size than the official data" in printed
+    top = tmp_path / "tiny" / "chck_1M" / "zero_shot" / "causal"
+    assert (top / "blimp" / "blimp_fast" / "best_temperature_report.txt").is_file()
+    assert (top / "wug_past" / "wug_past_tense" / "predictions.json").is_file()
+    scores = json.loads((top / "scores.json").read_text())
+    assert list(scores["scores"]) == ["blimp_fast", "wug_past_tense", "macro"]
+    assert scores["precision"] == "fp32"
+    assert any("another size" in warning for warning in scores["warnings"])
+    items = pd.read_parquet(top / "items.parquet")
+    blimp = items[items["task"] == "blimp_fast"]
+    assert 100 * blimp.groupby("uid")["correct"].mean().mean() == pytest.approx(scores["scores"]["blimp_fast"])
+    assert ((blimp["margin"] >= 0) == (blimp["correct"] == 1)).all()
+    assert items[items["task"] == "wug_past_tense"]["correct"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--tasks", "blimp_fats"), "unknown task 'blimp_fats'; did you mean 'blimp_fast'?"),
+        (("--tasks", "comps", "--backend", "mlm"), "must hold a model that AutoModelForMaskedLM opens"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_2(
+    data: Path, model: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    assert run(model, "--data", data, *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_without_tasks_names_what_was_looked_for(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model, "--data", tmp_path) == 2
+    assert "blimp_fast, blimp_filtered, supplement_fast" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["x"], ["x", "--data", "y", "--batch-tokens", "0"], ["x", "--dtype", "fp16"]])
+def test_arguments_that_cannot_be_parsed_exit_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        evaluate.parse(arguments)
+    assert ended.value.code == 2
+
+
+def test_no_gpu_is_told(data: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert run(model, "--data", data, "--device", "cuda") == 2
+    assert "--device cuda needs a GPU that torch can use; there is none" in capsys.readouterr().err
+
+
+def test_help_is_told_without_loading_a_library() -> None:
+    code = "import sys; from sleep_tune import evaluate; print({'torch', 'transformers', 'pandas'} & set(sys.modules))"
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+    assert time.perf_counter() - started < 10
+    told = subprocess.run(
+        [sys.executable, "-m", "sleep_tune.evaluate", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "entity_tracking_fast" in told.stdout
