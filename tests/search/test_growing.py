@@ -7,14 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sleep_tune.config.run_folder import read_config
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.records import Decision, Outcome, Progress, Report
+from sleep_tune.records import Decision, Outcome
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import FakeWorker
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.log import read_events
-from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import (
     Baseline,
     Choice,
@@ -28,8 +26,7 @@ from sleep_tune.search.space import (
     Stop,
     Uniform,
 )
-from sleep_tune.search.worker import summarize, train_worker
-from tests.search.studies import BASE, BUDGET, WORKER, Killed, open_search, outcome, plain, progress, search, start
+from tests.search.studies import BASE, BUDGET, WORKER, open_search, outcome, plain, progress, search, start
 
 
 def trained(folder: Path, space: Space) -> list[str]:
@@ -264,39 +261,4 @@ def test_the_base_is_compared_composed(tmp_path: Path) -> None:
     search(tmp_path / "x", plain(stop=Stop(trials=1)))
     director = Director(plain(stop=Stop(trials=1), base={"sleep.folds": 10}), BASE, WORKER.corpus, tmp_path / "x")
     assert director.finished
-    director.close()
-
-
-@pytest.mark.slow
-def test_a_checkpoint_is_good_under_another_scheduler(tmp_path: Path) -> None:
-    """Killed in training; the next session has other rungs, and the run goes on from where it was."""
-    demo = Path(__file__).parents[2] / "search_spaces" / "demo.yaml"
-    options = ["data.sentences=400", "budget.passes=4", "evaluation.samples=8", "evaluation.pairs=12"]
-    options += ["stop.trials=1", "baselines={}", "finalists.count=0", "training.checkpoint_ratio=0.1"]
-    options += ["parameters.sleep.folds.int=[1, 2]"]
-    space = load_space(demo, options)
-    base = compose_base(space)
-    corpus = summarize(base)
-
-    def killed_at_its_end(config: RunConfig, report: Report) -> Outcome:
-        def until(told: Progress) -> Decision:
-            if told.rung == told.budget_words:
-                raise Killed
-            return report(told)
-
-        return train_worker(config, until)
-
-    director = Director(space, base, corpus, tmp_path / "x")
-    with pytest.raises(Killed):
-        run_inline(director, killed_at_its_end)
-    (trial,) = director.trials.values()
-    (rung,) = trial.rungs
-    director._memory.close()
-    other = replace(space, scheduler=Scheduler(first_rung=0.1, reduction=2))
-    director = Director(other, base, corpus, tmp_path / "x")
-    run_inline(director, train_worker)
-    (trial,) = director.trials.values()
-    assert (trial.state, trial.attempt) == ("completed", 2)
-    assert read_config(tmp_path / "x" / "trials" / trial.id).evaluation.rungs == director.rungs
-    assert set(trial.rungs) == {rung, director.budget_words}, "a rung that it had passed was evaluated late"
     director.close()

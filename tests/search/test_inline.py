@@ -1,19 +1,21 @@
 """One trial at a time in this process: what a run raises, and one small search with the real worker."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sleep_tune.config.run_folder import read_config
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import DiskError, Diverged, OutOfMemory
-from sleep_tune.records import Outcome
+from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.director import Director
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.reading.load import compose_base, load_space
-from sleep_tune.search.space import Int, Parameter
+from sleep_tune.search.space import Int, Parameter, Scheduler
 from sleep_tune.search.worker import summarize, train_worker
-from tests.search.studies import WORKER, open_search, study
+from tests.search.studies import WORKER, Killed, open_search, study
 
 SPACE = study(parameters=(Parameter("sleep.folds", Int(1, 30)),), baselines={})
 DEMO = Path(__file__).parents[2] / "search_spaces" / "demo.yaml"
@@ -110,4 +112,38 @@ def test_a_small_search_that_really_trains(tmp_path: Path) -> None:
             assert {"eval/nll", "test/nll", "test/pairs_accuracy"} <= trial.outcome.metrics.keys()
             assert trial.outcome.words_seen == pytest.approx(director.budget_words, rel=0.1)
             assert (tmp_path / "demo" / "trials" / trial.id / "config.yaml").exists()
+    director.close()
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_good_under_another_scheduler(tmp_path: Path) -> None:
+    """Killed in training; the next session has other rungs, and the run goes on from where it was."""
+    options = ["data.sentences=400", "budget.passes=4", "evaluation.samples=8", "evaluation.pairs=12"]
+    options += ["stop.trials=1", "baselines={}", "finalists.count=0", "training.checkpoint_ratio=0.1"]
+    options += ["parameters.sleep.folds.int=[1, 2]"]
+    space = load_space(DEMO, options)
+    base = compose_base(space)
+    corpus = summarize(base)
+
+    def killed_at_its_end(config: RunConfig, report: Report) -> Outcome:
+        def until(told: Progress) -> Decision:
+            if told.rung == told.budget_words:
+                raise Killed
+            return report(told)
+
+        return train_worker(config, until)
+
+    director = Director(space, base, corpus, tmp_path / "x")
+    with pytest.raises(Killed):
+        run_inline(director, killed_at_its_end)
+    (trial,) = director.trials.values()
+    (rung,) = trial.rungs
+    director._memory.close()
+    other = replace(space, scheduler=Scheduler(first_rung=0.1, reduction=2))
+    director = Director(other, base, corpus, tmp_path / "x")
+    run_inline(director, train_worker)
+    (trial,) = director.trials.values()
+    assert (trial.state, trial.attempt) == ("completed", 2)
+    assert read_config(tmp_path / "x" / "trials" / trial.id).evaluation.rungs == director.rungs
+    assert set(trial.rungs) == {rung, director.budget_words}, "a rung that it had passed was evaluated late"
     director.close()
