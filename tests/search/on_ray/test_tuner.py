@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(400)
 
 @pytest.mark.slow
 def test_killed_workers_and_slots_resume_their_trial(start: Callable[..., Driver]) -> None:
-    driver = start("--seconds", "4", "--diverge", "t0003")
+    driver = start("--seconds", "4", "--diverge", "t0003", "--overflow", "t0002")
     driver.until(lambda: driver.count("report") >= 1)
     driver.named("ray::RayTrainWorker")[0].kill()
     driver.until(lambda: any(e["event"] == "started" and e["attempt"] == 2 for e in driver.events()))
@@ -29,7 +29,9 @@ def test_killed_workers_and_slots_resume_their_trial(start: Callable[..., Driver
     ends = Counter(e["trial"] for e in events if e["event"] in ("completed", "stopped", "failed"))
     assert set(ends.values()) == {1}
     assert len(ends) == 7
-    assert [e["trial"] for e in events if e["event"] == "failed"] == ["t0003"]
+    failed = {e["trial"]: e["data"] for e in events if e["event"] == "failed"}
+    assert {name: data["kind"] for name, data in failed.items()} == {"t0002": "out_of_memory", "t0003": "diverged"}
+    assert all(data["log"] == str(driver.folder / "logs" / f"{name}.log") for name, data in failed.items())
     lost = [e for e in events if e["event"] == "started" and e["data"]["after"] == "lost"]
     assert len(lost) == 2
     assert len(driver.starts()) == 7 + len(lost)
