@@ -1,4 +1,4 @@
-"""What `python -m sleep_tune.evaluate` does on request only: ages of acquisition, and checking a submission.
+"""What `python -m sleep_tune.evaluate` does on request only: fine-tuning, ages of acquisition, a submission.
 
 Takes the place of the zero-shot tasks when asked for. Adds the arguments, calls `sleep_tune.evaluation`, and returns
 what is to be told; printing is `evaluate.py`'s.
@@ -18,6 +18,8 @@ TRACKS = ("strict-small", "strict")
 
 HELP = """\
 On request, instead of the tasks above:
+  --glue          fine-tune on the tasks of DATA/glue_filtered with the official settings: boolq, mnli, mrpc, multirc,
+                  qqp, rte, wsc (or those of --tasks); --workers N: side by side on a Ray of this machine
   --aoa           ages of acquisition: words of DATA/aoa/cdi_childes.json in their contexts, at every checkpoint
                   (training.word_checkpoints=true saves them), against children's of DATA/aoa/cdi_human.csv
   --submission    is what was written so far complete, as the challenge collates it? Names all that is missing
@@ -27,6 +29,11 @@ On request, instead of the tasks above:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the requests."""
     group = parser.add_argument_group("on request")
+    group.add_argument("--glue", action="store_true", help="fine-tune on the tasks of glue_filtered")
+    group.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="fine-tune on N tasks at a time (default: 1)"
+    )
+    group.add_argument("--seed", type=int, default=42, metavar="N", help="of fine-tuning (default: 42, the pipeline's)")
     group.add_argument("--aoa", action="store_true", help="score words' ages of acquisition over checkpoints")
     group.add_argument(
         "--checkpoints", type=Path, metavar="DIR", help="holds chck_1M, ... (default: checkpoints/ in or beside MODEL)"
@@ -42,17 +49,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def requested(options: argparse.Namespace) -> bool:
     """Whether anything is asked for but the zero-shot tasks."""
-    return bool(options.aoa or options.submission)
+    return bool(options.glue or options.aoa or options.submission)
 
 
 def fulfil(options: argparse.Namespace, device: str, progress: "Progress") -> list[str]:
     """Do what is asked for, one after another, and return what there is to tell."""
     lines: list[str] = []
+    if options.glue:
+        lines += fine_tuning(options, device, progress)
     if options.aoa:
         lines += age_of_acquisition(options, device, progress)
     if options.submission:
         lines += check_submission(options)
     return lines
+
+
+def fine_tuning(options: argparse.Namespace, device: str, progress: "Progress") -> Iterator[str]:
+    """Fine-tune on each task, write the official files, and tell the scores and their average."""
+    from sleep_tune.babylm import glue_averages
+    from sleep_tune.evaluation import glue
+    from sleep_tune.evaluation.finetuning import Settings
+    from sleep_tune.fine_tune import Job, fine_tune_all, write_official
+
+    settings = Settings(seed=options.seed, device=device)
+    files = glue.find_files(options.data / "glue_filtered", options.tasks)
+    jobs = {name: Job(options.model.resolve(), name, *paths, settings) for name, paths in files.items()}
+    top = options.output_dir / options.model.resolve().stem / options.revision_name / "finetune"
+    bar = progress.add_task(f"fine-tuning on {', '.join(jobs)}", total=len(jobs))
+    accuracy, f1 = {}, {}
+    for name, tuned in fine_tune_all(jobs, workers=options.workers):
+        write_official(top / name, name, tuned)
+        progress.advance(bar)
+        accuracy[name], f1[name] = 100 * tuned.metrics["accuracy"], 100 * tuned.metrics.get("f1", 0.0)
+        told = ", ".join(f"{metric} {100 * value:.2f}" for metric, value in tuned.metrics.items())
+        cut = "" if tuned.length == settings.sequence_length else f", pairs cut at {tuned.length} tokens"
+        yield f"{name}: {told} (epoch {tuned.best_epoch} of {glue.TASKS[name].epochs}{cut})"
+    averages = glue_averages(accuracy, f1)
+    (other,) = averages.other.items()
+    yield f"average: {averages.score:.2f} (F1 for mrpc and qqp; {other[0]}: {other[1]:.2f}), written to {top}"
 
 
 def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Progress") -> Iterator[str]:

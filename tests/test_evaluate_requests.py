@@ -9,6 +9,7 @@ from sleep_tune import evaluate
 from sleep_tune.babylm import AOA_CHECKPOINTS
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.submission import FAST, FULL, missing
+from tests.evaluation.folders import write_rows
 from tests.evaluation.test_aoa import CONTEXTS, synthetic
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 
@@ -39,6 +40,37 @@ def test_ages_of_acquisition_by_the_command(run: Path, tmp_path: Path, capsys: p
     synthetic(data)
     assert evaluate.main([*command, "--checkpoints", str(run / "checkpoints"), "--track", "strict"]) == 0
     assert "agreement with children: r = 0.000 (p = nan) over 0 words" in capsys.readouterr().out
+
+
+def write_glue(data: Path) -> None:
+    for task in ("rte", "mrpc"):
+        for split, size in (("train", 64), ("valid", 8)):
+            rows = [{"sentence1": "the dog", "sentence2": "a cafe", "label": n % 2} for n in range(size)]
+            write_rows(data / "glue_filtered" / f"{task}.{split}.jsonl", rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_fine_tuning_by_the_command(
+    workers: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, and side by side on Ray; the files are the same."""
+    write_glue(tmp_path)
+    output = tmp_path / "results"
+    command = [str(run / "model"), "--data", str(tmp_path), "--glue", "--workers", workers, "--device", "cpu"]
+    assert evaluate.main([*command, "--output-dir", str(output)]) == 0
+    told = capsys.readouterr().out
+    assert "rte: accuracy 50.00, f1 " in told and "pairs cut at 200 tokens" in told
+    assert "average: " in told and "accuracy of all: 50.00" in told
+    for task in ("rte", "mrpc"):
+        folder = output / "model" / "main" / "finetune" / task
+        rows = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))[task]["predictions"]
+        assert [row["id"] for row in rows] == [f"{task}_{n}" for n in range(8)]
+        assert [line.split(":")[0] for line in (folder / "results.txt").read_text().splitlines()] == [
+            "accuracy",
+            "f1",
+            "mcc",
+        ]
 
 
 def write(path: Path, content: object) -> None:

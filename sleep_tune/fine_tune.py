@@ -1,0 +1,87 @@
+"""Fine-tuning tasks one after another or side by side on Ray workers, and their official files.
+
+The only part of the evaluation that knows Ray, which is imported where more than one worker is asked for.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sleep_tune.files import write_whole
+
+if TYPE_CHECKING:
+    from sleep_tune.evaluation.finetuning import Settings, Tuned
+
+__all__ = ["Job", "fine_tune_all", "write_official"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One task of one model."""
+
+    model: Path
+    task: str
+    train: Path
+    valid: Path
+    settings: "Settings"
+
+
+def fine_tune_all(jobs: Mapping[str, Job], *, workers: int = 1) -> Iterator[tuple[str, "Tuned"]]:
+    """Fine-tune on every task; each is given when it is done.
+
+    Args:
+        jobs: task -> what to do. All files are read before anything is trained.
+        workers: processes side by side; above 1, those of a Ray of this machine's own.
+    """
+    for job in jobs.values():
+        _read(job)
+    run = _one_by_one if workers == 1 else _side_by_side
+    yield from run(jobs, workers)
+
+
+def write_official(folder: Path, task: str, tuned: "Tuned") -> None:
+    """Write predictions.json and results.txt into OUTPUT_DIR/<model>/<revision>/finetune/<task>/."""
+    rows = [{"id": f"{task}_{number}", "pred": label} for number, label in enumerate(tuned.predictions)]
+    write_whole(folder / "predictions.json", json.dumps({task: {"predictions": rows}}))
+    write_whole(folder / "results.txt", "\n".join(f"{name}: {value}" for name, value in tuned.metrics.items()))
+
+
+def _one_by_one(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, "Tuned"]]:
+    for name, job in jobs.items():
+        yield name, _do(job)
+
+
+def _side_by_side(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, "Tuned"]]:
+    """Largest training data first, so that no long task is left for last."""
+    import ray
+    import torch
+
+    gpus = torch.cuda.device_count()
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    try:
+        remote: Callable[..., object] = ray.remote(_do).options(num_cpus=1, num_gpus=gpus / workers).remote
+        ordered = sorted(jobs.items(), key=lambda item: -item[1].train.stat().st_size)
+        waiting = {remote(job): name for name, job in ordered}
+        while waiting:
+            (done,), _ = ray.wait(list(waiting), num_returns=1)
+            yield waiting.pop(done), ray.get(done)
+    finally:
+        ray.shutdown()
+
+
+def _read(job: Job) -> tuple[object, object]:
+    from sleep_tune.evaluation.glue import TASKS, read_examples
+
+    return read_examples(TASKS[job.task], job.train), read_examples(TASKS[job.task], job.valid)
+
+
+def _do(job: Job) -> "Tuned":
+    """Fine-tune on one task, in whichever process."""
+    from sleep_tune.evaluation.finetuning import fine_tune
+    from sleep_tune.evaluation.glue import TASKS, read_examples
+
+    task = TASKS[job.task]
+    train, valid = (read_examples(task, path) for path in (job.train, job.valid))
+    return fine_tune(job.model, task, train, valid, job.settings)
