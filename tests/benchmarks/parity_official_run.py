@@ -2,7 +2,8 @@
 
     cd CHECKOUT && PYTHONPATH=. python .../parity_official_run.py CALLS.json
 
-CALLS.json is a list of {"scores": file to write, "arguments": [of its run.py]}. Nothing of the pipeline is changed but
+CALLS.json is a list of {"scores": file to write, "arguments": [of its run.py], "seconds": file for the seconds of its
+scoring loop, start-up excluded, or nothing}. Nothing of the pipeline is changed but
 two things: folders are listed in the order of names (it takes them as the file system gives them, so that the order of
 its report differs from machine to machine), and the scores that go into its choice are written down on the way.
 """
@@ -10,6 +11,7 @@ its report differs from machine to machine), and the scores that go into its cho
 import json
 import pathlib
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +19,7 @@ import torch
 from evaluation_pipeline.sentence_zero_shot import compute_results, run  # type: ignore[import-not-found]
 
 scores: list[list[float]] = []
+seconds: list[float] = []
 in_any_order = pathlib.Path.iterdir
 
 
@@ -35,12 +38,27 @@ def keeping(function: Any) -> Any:
     return ranked
 
 
+def timed(function: Any) -> Any:
+    """Take the time of the pipeline's loop: batches are tokenised within it."""
+
+    def measured(*arguments: Any) -> Any:
+        started = time.perf_counter()
+        answer = function(*arguments)
+        seconds.append(time.perf_counter() - started)
+        return answer
+
+    return measured
+
+
 if __name__ == "__main__":
     pathlib.Path.iterdir = in_order  # type: ignore[method-assign, assignment]
     for name in ("rank_and_evaluate", "rank_and_evaluate_wug"):
         setattr(compute_results, name, keeping(getattr(compute_results, name)))
+    run.compute_results = timed(run.compute_results)
     for call in json.loads(pathlib.Path(sys.argv[1]).read_text()):
         scores.clear()
         sys.argv[1:] = call["arguments"]
         run.main()
         pathlib.Path(call["scores"]).write_text(json.dumps(scores))
+        if "seconds" in call:
+            pathlib.Path(call["seconds"]).write_text(json.dumps(seconds[-1]))

@@ -84,13 +84,20 @@ def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: P
     return not different and report and off < TOLERANCE
 
 
-def run_official(results: tuple[TaskScores, ...], checkout: Path, model: Path, backend: str, temporary: Path) -> None:
-    """Score the tasks by the official code: its files, and <task>.json with the scores of all options, to a folder."""
+def run_official(
+    results: tuple[TaskScores, ...], checkout: Path, model: Path, backend: str, temporary: Path
+) -> list[float]:
+    """Score the tasks by the official code: its files, and <task>.json with the scores of all options, to a folder.
+
+    Returns:
+        The seconds of its loop over each task.
+    """
     calls = []
     for result in results:
         arguments = ["--save_predictions", "--output_dir", str(temporary), "--data_path", str(result.path)]
         arguments += ["--task", result.task.official, "--model_path_or_name", str(model), "--backend", backend]
-        calls.append({"scores": str(temporary / f"{result.name}.json"), "arguments": arguments})
+        files = {"scores": f"{result.name}.json", "seconds": f"{result.name}.seconds"}
+        calls.append({"arguments": arguments, **{name: str(temporary / file) for name, file in files.items()}})
     (temporary / "calls.json").write_text(json.dumps(calls))
     done = subprocess.run(
         [sys.executable, str(DRIVER), str(temporary / "calls.json")],
@@ -102,6 +109,7 @@ def run_official(results: tuple[TaskScores, ...], checkout: Path, model: Path, b
     )
     if done.returncode:
         raise SystemExit(f"the official pipeline failed:\n{done.stderr[-2000:]}")
+    return [float((temporary / f"{result.name}.seconds").read_text()) for result in results]
 
 
 def equal_predictions(ours: bytes, theirs: bytes, probabilities: bool) -> str:
