@@ -53,4 +53,6 @@ def test_baselines_are_settings_of_sleep() -> None:
 
 
 def test_tasks_are_folders_of_babylm() -> None:
-    assert set(names.TASKS) == set(babylm.FOLDERS) - {"glue_filtered", "aoa"}
+    from sleep_tune.evaluation.tasks import TASKS as SENTENCES
+
+    assert set(names.TASKS) == set(babylm.FOLDERS) - {"glue_filtered", "aoa"} == {*SENTENCES, "reading"}
