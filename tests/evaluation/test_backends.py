@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import backend_of, load_model, load_tokenizer
@@ -77,3 +77,29 @@ def test_no_tokenizer_is_told(tmp_path: Path, masked: Path) -> None:
     (tmp_path / "config.json").write_bytes((masked / "config.json").read_bytes())
     with pytest.raises(DataError, match=r"must hold a tokenizer; it has none of tokenizer\.json"):
         load_tokenizer(tmp_path, "mlm")
+
+
+CUSTOM = """
+from transformers import BertConfig, BertForMaskedLM
+
+class OwnConfig(BertConfig):
+    model_type = "own_bert"
+
+class OwnForMaskedLM(BertForMaskedLM):
+    config_class = OwnConfig
+"""
+
+
+def test_a_folders_own_code_is_run_only_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As BabyLM's GPT-BERT baselines come with theirs."""
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    model = BertForMaskedLM(BertConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
+    folder = tmp_path / "own"
+    model.save_pretrained(folder)
+    (folder / "own_code.py").write_text(CUSTOM)
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "own_bert"}
+    config["auto_map"] = {"AutoConfig": "own_code.OwnConfig", "AutoModelForMaskedLM": "own_code.OwnForMaskedLM"}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match="trust_remote_code"):
+        load_model(folder, "mlm")
+    assert type(load_model(folder, "mlm", trust_remote_code=True)).__name__ == "OwnForMaskedLM"
