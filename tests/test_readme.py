@@ -1,14 +1,15 @@
-"""What the README says of the tree, the commands and the options is so."""
+"""What the README and the map say of files and commands is so."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAP = (ROOT / "MAP.md").read_text(encoding="utf-8")
 
 
-def test_the_tree_names_every_file_of_the_package() -> None:
-    lines = README[README.index("    sleep_tune/\n") :].split("\n\n")[0].splitlines()
+def test_the_map_names_every_file_of_the_package() -> None:
+    lines = MAP[MAP.index("    sleep_tune/\n") :].split("\n\n")[0].splitlines()
     folders: list[str] = []
     named = set()
     for line in lines:
