@@ -8,16 +8,17 @@ have no dev and no test, are split by purpose: those that a search may look at a
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.benchmark import Benchmark, prepared, with_macro
 from sleep_tune.evaluation.cloze import Cloze
 from sleep_tune.evaluation.pairs import PairsTask, accuracies, draw_pairs
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
-from sleep_tune.evaluation.record import items_table, write_items
+from sleep_tune.evaluation.record import item_rows, items_table, write_items
 from sleep_tune.sleep.randomness import Purpose, generator
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ __all__ = ["PREFIXES", "Evaluator"]
 
 PREFIXES = {"dev": "eval", "test": "test"}
 """Split -> first part of its metrics' names. The search looks at dev only; tables are made on test."""
+
+PAIRS = "pairs"
+"""Task under which a corpus's own minimal pairs stand among the answers."""
 
 _ROWS, _PAIRS = 0, 1
 """Last index of the random stream that draws them."""
@@ -64,6 +68,7 @@ class Evaluator:
         self._evaluation = evaluation
         self._seed = seed
         self._splits = {"dev": self._draw("dev")}
+        self._pairs_answered: list[dict[str, Any]] = []
         self._benchmarks = self._benchmarks_of_splits()
 
     def __call__(self, model: "PreTrainedModel", split: str = "dev") -> dict[str, float]:
@@ -83,21 +88,26 @@ class Evaluator:
         with np.errstate(over="ignore"):
             metrics = {"nll": nll, "pseudo_perplexity": float(np.exp(nll))}
         if questions.pairs is not None:
-            metrics |= accuracies(questions.pairs.pairs, questions.pairs.score(model))
+            pairs = questions.pairs.score(model)
+            metrics |= accuracies(questions.pairs.pairs, pairs)
+            if split == "test":
+                self._pairs_answered = item_rows(PAIRS, questions.pairs.items, list(pairs))
         metrics = {f"{PREFIXES[split]}/{name}": value for name, value in metrics.items()}
         benchmark = self._benchmarks.get(split)
         scores = {} if benchmark is None else benchmark.score(model)
         return metrics | (with_macro(scores) if split == "dev" else scores)
 
     def write_answers(self, path: Path) -> None:
-        """Write what the model measured last answered to each of BabyLM's items, as Parquet, for statistics over items.
+        """Write what the model measured last answered to each item, as Parquet, for statistics over items.
 
-        Columns are those of `record.items_table`; items without a right answer are left out. No file where no task was
-        scored.
+        Those of BabyLM's tasks, and the corpus's own pairs of test as the task `pairs`. Columns are those of
+        `record.items_table`; items without a right answer are left out. No file where nothing was asked.
         """
         answers = [scores for benchmark in self._benchmarks.values() for scores in benchmark.answers]
-        if answers:
-            write_items(path, items_table(answers).dropna(subset=["correct"]))
+        tables = [items_table(answers)] if answers else []
+        tables += [pd.DataFrame(self._pairs_answered)] if self._pairs_answered else []
+        if tables:
+            write_items(path, pd.concat(tables).dropna(subset=["correct"]))
 
     def _benchmarks_of_splits(self) -> dict[str, Benchmark]:
         evaluation, samples = self._evaluation, self._corpus.dev

@@ -70,7 +70,7 @@ class PairsTask:
             DataError: a sentence has no token to score, or more than `max_length` tokens.
         """
         self.pairs = tuple(pairs)
-        items = [
+        self.items = items = [
             Item(uid=pair.paradigm, id=f"{pair.paradigm}_{n}", options=(Option(pair.good), Option(pair.bad)))
             for n, pair in enumerate(self.pairs)
         ]

@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sleep_tune.babylm import benchmark_averages
 from sleep_tune.evaluation.figures import ACCURACY
-from sleep_tune.evaluation.items import choose, margin
+from sleep_tune.evaluation.items import Item, choose, margin
 from sleep_tune.evaluation.suite import TaskScores
 from sleep_tune.files import write_whole
 
-__all__ = ["ITEMS", "SCORES", "details", "items_table", "macro", "write_items", "write_scores"]
+__all__ = ["ITEMS", "SCORES", "details", "item_rows", "items_table", "macro", "write_items", "write_scores"]
 
 SCORES, ITEMS = "scores.json", "items.parquet"
 
@@ -53,21 +55,31 @@ def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
     option is), and missing where a task has no right answer; human, the share of people who chose option 0.
     """
     rows = [
-        {
-            "task": result.name,
-            "uid": item.uid,
-            "id": item.id,
-            "scores": scores.tolist(),
-            "prediction": choose(scores),
-            "label": item.label,
-            "margin": margin(scores, item.label),
-            "correct": float(choose(scores) == item.label) if result.figures.metric == ACCURACY else math.nan,
-            "human": item.human if item.human is not None else math.nan,
-        }
+        row
         for result in results
-        for item, scores in zip(result.items, result.scores, strict=True)
+        for row in item_rows(result.name, result.items, result.scores, has_answers=result.figures.metric == ACCURACY)
     ]
     return pd.DataFrame(rows)
+
+
+def item_rows(
+    task: str, items: Sequence[Item], scores: Sequence[NDArray[np.float64]], *, has_answers: bool = True
+) -> list[dict[str, Any]]:
+    """The rows of one task, as `items_table` has them."""
+    return [
+        {
+            "task": task,
+            "uid": item.uid,
+            "id": item.id,
+            "scores": own.tolist(),
+            "prediction": choose(own),
+            "label": item.label,
+            "margin": margin(own, item.label),
+            "correct": float(choose(own) == item.label) if has_answers else math.nan,
+            "human": item.human if item.human is not None else math.nan,
+        }
+        for item, own in zip(items, scores, strict=True)
+    ]
 
 
 def write_items(path: Path, table: pd.DataFrame) -> None:

@@ -102,7 +102,7 @@ class Examiner:
         return metrics
 
     def keep_answers(self) -> None:
-        """Write what the model answered to each of BabyLM's items to eval/items.parquet, if it was asked any."""
+        """Write what the model answered to each item to eval/items.parquet, if it was asked any."""
         if self._session.peers.leads and isinstance(self._evaluate, Evaluator):
             self._evaluate.write_answers(self._session.run / "eval" / ITEMS)
 

@@ -54,6 +54,19 @@ def test_names_of_the_metrics(model: PreTrainedModel, corpus: Corpus) -> None:
     assert test["test/nll"] == pytest.approx(dev["eval/nll"], abs=1e-5)
 
 
+def test_the_answers_to_the_pairs_of_test_are_kept_and_make_their_score(
+    model: PreTrainedModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    evaluator = Evaluator(corpus, EvaluationConfig(), seed=0)
+    evaluator(model)
+    metrics = evaluator(model, "test")
+    evaluator.write_answers(tmp_path / "items.parquet")
+    answers = pd.read_parquet(tmp_path / "items.parquet")
+    assert answers["task"].unique().tolist() == ["pairs"]
+    assert answers.groupby("uid")["correct"].mean().mean() == metrics["test/pairs_accuracy"]
+    assert ((answers["margin"] >= 0) == (answers["correct"] == 1)).all()
+
+
 def test_pairs_are_left_out_where_there_are_none_or_none_are_wanted(model: PreTrainedModel, corpus: Corpus) -> None:
     bare = dataclasses.replace(corpus, pairs={})
     for evaluator in (Evaluator(bare, EvaluationConfig(), 0), Evaluator(corpus, EvaluationConfig(pairs=0), 0)):
