@@ -144,5 +144,6 @@ def told_scores(metrics: Mapping[str, float]) -> list[str]:
     names = sorted(scores, key=lambda name: (name == MACRO, name))
     return [f"babylm {', '.join(f'{title(name)} {scores[name]:.2f}' for name in names)}"] if names else []
 
+
 if __name__ == "__main__":
     sys.exit(cli.run(main, sys.argv[1:]))

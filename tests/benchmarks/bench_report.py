@@ -1,4 +1,4 @@
-"""Seconds and bytes of the tables and the report of a search of 2,000 trials: `python tests/benchmarks/bench_report.py`."""
+"""Seconds and bytes of the tables and the report of a search of 2,000 trials."""
 
 import platform
 import sys
