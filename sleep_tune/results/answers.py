@@ -27,7 +27,7 @@ def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
     if not path.is_file():
         return {}
     try:
-        table = pd.read_parquet(path, columns=["task", "uid", "id", "correct"])
+        table = pd.read_parquet(path, columns=["task", "uid", "id", "correct"]).dropna()  # wug has no right answer
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} must be a table of items (task, uid, id, correct): {error}") from error
     answers = {}
