@@ -22,6 +22,11 @@ ELSEWHERE = {
 }
 """Kind of an arm -> what must be said of it."""
 
+TIES = "test/pairs_ties"
+
+MANY_TIES = 0.05
+"""A larger share of items with equal scores is said."""
+
 MATCHED = 0.01
 """Words seen that differ by a larger share are no longer called matched, unless by a batch or two of a tiny budget."""
 
@@ -32,6 +37,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     yield from _tuned(comparison)
     yield from _control(comparison)
     yield from _seeds(comparison)
+    yield from _ties(comparison)
     yield from fact_notes({arm.name: arm.facts for arm in comparison.arms}, comparison.baseline)
     yield from _elsewhere(comparison)
     yield from _missing(comparison.arms)
@@ -125,6 +131,21 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
 def _share(arms: Sequence[Arm]) -> bool:
     """Whether every arm that has completed runs has completed the same seeds."""
     return len({frozenset(arm.seeds) for arm in arms if arm.seeds}) == 1
+
+
+def _ties(comparison: Comparison) -> Iterator[str]:
+    """Scores that may be a constant's: a tie counts as right, as in BabyLM's pipeline."""
+    told = []
+    for arm in comparison.arms:
+        shares = {
+            key.removeprefix("ties/"): value.mean / 100
+            for key, value in arm.estimates.items()
+            if key.startswith("ties/")
+        }
+        shares |= {"pairs": arm.estimates[TIES].mean} if TIES in arm.estimates else {}
+        told += [f"{arm.name} in {share:.0%} of {task}" for task, share in shares.items() if share > MANY_TIES]
+    if told:
+        yield f"Beware: equal scores count as right, and a constant is right everywhere; ties: {', '.join(told)}."
 
 
 def _elsewhere(comparison: Comparison) -> Iterator[str]:

@@ -227,3 +227,10 @@ def test_where_nothing_differs_few_tables_claim_anything() -> None:
         p = holm([paired_difference(arm, epochs).p or 0.0 for arm in arms])
         claims += min(p) < LEVEL
     assert claims / tables <= LEVEL + 3 * np.sqrt(LEVEL * (1 - LEVEL) / tables)
+
+
+def test_a_model_that_scores_a_constant_is_pointed_out(log: Any) -> None:
+    log.open()
+    log.run("epochs", 0, 2.0, 0.8, metrics={"test/pairs_ties": 0.01, "ties/blimp_fast": 1.0})
+    log.run("t0001", 0, 2.0, 1.0, role="finalist", metrics={"test/pairs_ties": 1.0, "ties/blimp_fast": 97.5})
+    assert "ties: t0001 in 98% of blimp_fast, t0001 in 100% of pairs." in notes(compare(log.folder))
