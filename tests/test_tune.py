@@ -105,6 +105,6 @@ def test_a_search_on_ray_ends_in_a_table_and_is_not_run_again(space: Path, tmp_p
     assert again.returncode == 0
     assert again.stdout.strip() in told.stdout
 
-    other = tune("small.yaml", "stop.trials=3", folder=tmp_path)
+    other = tune("small.yaml", "search.seed=3", folder=tmp_path)
     assert other.returncode == 2
-    assert "holds another study: stop.trials is 2 there and 3 here" in other.stderr
+    assert "holds another study: search.seed" in other.stderr

@@ -110,7 +110,7 @@ def test_the_folder_holds_what_it_should(done: tuple[Path, Outcome, Ear], corpus
     """Checkpoints of a run that is over are removed; sleeps are on record, and each phase has its losses."""
     folder, outcome, ear = done
     assert sorted(path.name for path in folder.iterdir()) == ["eval", "metrics.jsonl", "model", "outcome.json"]
-    assert sorted(path.name for path in (folder / "eval").iterdir()) == ["dev.json", "test.json"]
+    assert sorted(path.name for path in (folder / "eval").iterdir()) == ["dev.json", "items.parquet", "test.json"]
     assert Progress.from_json(json.loads((folder / "eval" / "dev.json").read_text())) == ear.rungs[-1]
     assert Outcome.from_json(read_outcome(folder) or {}) == outcome
     lines = read_lines(folder, "train")

@@ -101,12 +101,12 @@ def test_real_training_goes_on_from_its_checkpoint_when_a_worker_or_a_slot_is_ki
         assert losses(run.run) == losses(tmp_path / run.run.name)
 
 
-@pytest.mark.parametrize("part", ["raylet", "gcs_server", "ray::MailRoom"])
+@pytest.mark.parametrize(("part", "seconds"), [("raylet", "40"), ("ray::MailRoom", "4")])
 def test_a_search_whose_cluster_dies_ends_by_itself_and_one_whose_mailbox_dies_goes_on(
-    start: Callable[..., Driver], part: str
+    start: Callable[..., Driver], part: str, seconds: str
 ) -> None:
-    """Never does it wait for what is not there any more."""
-    driver = start("--seconds", "4", "--trials", "1")
+    """Never does it wait for what is not there any more. Ray takes ten seconds to miss its raylet."""
+    driver = start("--seconds", seconds, "--trials", "1")
     driver.until(lambda: driver.count("report") >= 1)
     before = driver.after("lost")
     driver.named(part)[0].kill()
