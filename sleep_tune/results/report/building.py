@@ -49,7 +49,8 @@ def write_report(folder: Path, comparison: Comparison | None = None) -> Path:
     """
     made = comparison or compare(folder)
     events = read_events(folder)
-    table, journals = trials(events), read_journals(folder)
+    table = trials(events)
+    journals = read_journals(folder, table)
     sections = [
         Section("The answer", tuple(_answer(made, table))),
         Section("Arms against the baseline", tuple(_table(made))),

@@ -54,14 +54,18 @@ def read_journal(run: Path) -> Journal | None:
     )
 
 
-def read_journals(folder: Path) -> dict[str, list[Journal]]:
+def read_journals(folder: Path, table: pd.DataFrame | None = None) -> dict[str, list[Journal]]:
     """The journals of an experiment's runs over fresh seeds: arm -> one for each seed that has any, in their order.
+
+    Args:
+        folder: of the experiment.
+        table: its trials, if they have been read already.
 
     Raises:
         RunFolderError: the folder holds no experiment.
         DataError: a line of its log is no event.
     """
-    table = read_experiment(folder)
+    table = read_experiment(folder) if table is None else table
     repeated = table[table["role"].isin(["baseline", "finalist"]) & (table["study"] == "")]
     journals: dict[str, list[Journal]] = {}
     for arm, trial in zip(repeated["arm"], repeated["trial"], strict=True):
