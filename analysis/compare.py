@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sleep_tune import cli
+from sleep_tune.names import MATCHED
 
 EPILOG = """\
 A FOLDER is an experiment of tune.py, or one that BabyLM's official pipeline wrote (best_temperature_report.txt): a
@@ -35,13 +36,18 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("folders", metavar="FOLDER", nargs="+", help="an experiment, or [NAME=]reports")
     parser.add_argument("--published", metavar="CSV", action="append", default=[], type=Path, help="figures to join")
     parser.add_argument("--baseline", metavar="ARM", help="what every arm is compared with")
+    parser.add_argument(
+        "--matched",
+        choices=MATCHED,
+        help="what arms must have had the same of (default: what the study names, or words)",
+    )
     parser.add_argument("--output", metavar="DIR", type=Path, help="where tables are written")
     options = parser.parse_args(arguments)
     from sleep_tune.results.gather import gather
     from sleep_tune.results.render import print_comparison
     from sleep_tune.results.writing import FOLDER, write_comparison
 
-    gathered = gather(options.folders, options.published, baseline=options.baseline)
+    gathered = gather(options.folders, options.published, baseline=options.baseline, matched=options.matched)
     print_comparison(gathered.comparison)
     folder = options.output or (gathered.folder / FOLDER if gathered.folder else None)
     if folder is not None:

@@ -11,6 +11,7 @@ __all__ = [
     "DEVICES",
     "LAUNCHERS",
     "MASKINGS",
+    "MATCHED",
     "MODELS",
     "PERPLEXITIES",
     "PHASES",
@@ -62,4 +63,5 @@ SCHEDULERS = ("asha", "none")
 LAUNCHERS = ("inline", "ray")
 WANDB_MODES = ("auto", "off", "offline", "online")
 BASELINES = ("as_epochs", "epochs")
+MATCHED = ("device_hours", "flops", "words")
 ROLES = ("baseline", "finalist", "search")

@@ -24,6 +24,7 @@ TABLES = {
     "SAMPLERS": "sleep_tune.search.sampler:SAMPLERS",
     "SCHEDULERS": "sleep_tune.search.asha:SCHEDULERS",
     "LAUNCHERS": "sleep_tune.search.launch:LAUNCHERS",
+    "MATCHED": "sleep_tune.results.matching:MEASURES",
 }
 """Names -> module:table."""
 

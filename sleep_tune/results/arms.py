@@ -83,6 +83,8 @@ class Comparison:
     """State -> number of the search's trials."""
     baseline: str = BASELINE
     """Name of the arm that every other is compared with."""
+    matched: str = "words"
+    """What arms should have had the same of: what the experiment names, unless this table was asked for another."""
     notes: tuple[str, ...] = ()
     verdict: str = ""
     """One sentence: which arms the table tells apart from the baseline, or that it cannot."""

@@ -32,13 +32,16 @@ COSTS = ("words_seen", "updates", "flops", "gpu_hours", "cpu_hours")
 """Columns of the table of trials that are compared beside the metrics."""
 
 
-def compare(folder: Path, others: Sequence[Arm] = (), *, baseline: str = BASELINE) -> Comparison:
+def compare(
+    folder: Path, others: Sequence[Arm] = (), *, baseline: str = BASELINE, matched: str | None = None
+) -> Comparison:
     """Compare the arms of the experiment in `folder`, however far it has got, and `others` beside them.
 
     Args:
         folder: of the experiment.
         others: arms trained elsewhere, or published rows.
         baseline: name of the arm that every other is compared with.
+        matched: what arms should have had the same of, a name in `names.MATCHED`; the experiment's own unless given.
 
     Raises:
         RunFolderError: the folder holds no experiment.
@@ -48,7 +51,7 @@ def compare(folder: Path, others: Sequence[Arm] = (), *, baseline: str = BASELIN
     search = table[table["study"] == MAIN]
     trials = {str(state): int(count) for state, count in search["state"].value_counts().items()}
     arms = [*_read_arms(table, folder, experiment), *others]
-    return compare_arms(arms, experiment, baseline=baseline, trials=trials)
+    return compare_arms(arms, experiment, baseline=baseline, matched=matched, trials=trials)
 
 
 def read_arms(folder: Path) -> list[Arm]:
@@ -71,7 +74,12 @@ def _read_arms(table: pd.DataFrame, folder: Path, experiment: Experiment) -> lis
 
 
 def compare_arms(
-    arms: Sequence[Arm], experiment: Experiment, *, baseline: str = BASELINE, trials: dict[str, int] | None = None
+    arms: Sequence[Arm],
+    experiment: Experiment,
+    *,
+    baseline: str = BASELINE,
+    matched: str | None = None,
+    trials: dict[str, int] | None = None,
 ) -> Comparison:
     """Compare arms, wherever they come from.
 
@@ -79,6 +87,7 @@ def compare_arms(
         arms: without contrasts yet; names differ.
         experiment: gives the primary endpoint and the smallest difference of interest.
         baseline: name of the arm that every other is compared with.
+        matched: what arms should have had the same of; the experiment's own unless given.
         trials: state -> number of the search's trials, where there was a search.
     """
     endpoints = _endpoints(arms, experiment.primary)
@@ -90,6 +99,7 @@ def compare_arms(
         endpoints=endpoints,
         trials=trials or {},
         baseline=baseline,
+        matched=matched or experiment.matched,
     )
     return replace(comparison, notes=tuple(write_notes(comparison)), verdict=write_verdict(comparison))
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from sleep_tune.errors import DataError
+from sleep_tune.errors import DataError, unknown
+from sleep_tune.names import MATCHED
 
 __all__ = ["DESCRIPTION", "Experiment", "describe"]
 
@@ -40,6 +41,9 @@ class Experiment:
     smallest: float | None = None
     """The smallest difference of interest at the primary endpoint, in its unit, where the space names one."""
 
+    matched: str = "words"
+    """What arms must have had the same of: a name in `names.MATCHED`."""
+
     @property
     def primary(self) -> str:
         """The primary endpoint, named before the run: the space's, else the objective; on test, if it is on dev."""
@@ -51,7 +55,7 @@ def describe(folder: Path) -> Experiment:
     """The experiment in `folder`: under the folder's name and the defaults where it does not say.
 
     Raises:
-        DataError: its description is not YAML, or no mapping.
+        DataError: its description is not YAML, no mapping, or names what nothing can be matched on.
     """
     path = folder / DESCRIPTION
     name = folder.resolve().name
@@ -66,6 +70,9 @@ def describe(folder: Path) -> Experiment:
     space = _section(described, "space")
     objective, baselines = _section(space, "objective"), _section(space, "baselines")
     comparison = _section(space, "comparison")
+    matched = str(comparison.get("matched", "words"))
+    if matched not in MATCHED:
+        raise DataError(f"{path}: {unknown('comparison.matched', matched, MATCHED)}")
     return Experiment(
         name=str(space.get("name", name)),
         objective=str(objective.get("metric", "eval/nll")),
@@ -76,6 +83,7 @@ def describe(folder: Path) -> Experiment:
         workers=int(_section(space, "resources").get("workers", 1)),
         endpoint=comparison.get("primary"),
         smallest=comparison.get("smallest"),
+        matched=matched,
     )
 
 

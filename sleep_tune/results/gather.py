@@ -24,13 +24,20 @@ class Gathered:
     """The experiment's folder; None where every model was trained elsewhere."""
 
 
-def gather(folders: Sequence[str], published: Sequence[Path] = (), *, baseline: str | None = None) -> Gathered:
+def gather(
+    folders: Sequence[str],
+    published: Sequence[Path] = (),
+    *,
+    baseline: str | None = None,
+    matched: str | None = None,
+) -> Gathered:
     """Compare all that was named.
 
     Args:
         folders: experiments, or [NAME=]folders of the official pipeline's reports; folders of one name are its seeds.
         published: CSV files of figures.
         baseline: an arm's name; by default `epochs` of the first experiment, else the first arm named.
+        matched: what arms should have had the same of; what the first experiment names unless given.
 
     Raises:
         RunFolderError: a folder that is neither.
@@ -54,12 +61,12 @@ def gather(folders: Sequence[str], published: Sequence[Path] = (), *, baseline: 
     others += [official_arm(name, found) for name, found in models.items()]
     others += [arm for path in published for arm in read_published(path)]
     if experiments:
-        comparison = compare(experiments[0], others, baseline=baseline or BASELINE)
+        comparison = compare(experiments[0], others, baseline=baseline or BASELINE, matched=matched)
     else:
         primary = _primary(others)
         first = baseline or next(iter(models))
         described = Experiment(name="models trained elsewhere", objective=primary, mode="max")
-        comparison = compare_arms(others, described, baseline=first)
+        comparison = compare_arms(others, described, baseline=first, matched=matched)
     if baseline is not None and baseline not in (names := [arm.name for arm in comparison.arms]):
         raise DataError(unknown("arm", baseline, names))
     return Gathered(comparison, experiments[0] if experiments else None)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column, short_names
 from sleep_tune.results.facts import fact_notes
+from sleep_tune.results.matching import match_notes
 
 __all__ = ["ENOUGH_SEEDS", "write_notes"]
 
@@ -27,13 +28,10 @@ TIES = "test/pairs_ties"
 MANY_TIES = 0.05
 """A larger share of items with equal scores is said."""
 
-MATCHED = 0.01
-"""Words seen that differ by a larger share are no longer called matched, unless by a batch or two of a tiny budget."""
-
 
 def write_notes(comparison: Comparison) -> Iterator[str]:
     """The notes, in the order in which they matter."""
-    yield from _matched(comparison.arms)
+    yield from match_notes(comparison)
     yield from _tuned(comparison)
     yield from _control(comparison)
     yield from _seeds(comparison)
@@ -42,33 +40,6 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     yield from _elsewhere(comparison)
     yield from _missing(comparison.arms)
     yield from _statistics(comparison)
-
-
-def _matched(arms: Sequence[Arm]) -> Iterator[str]:
-    """How nearly the arms had the same budget."""
-    words = [value for arm in arms for value in arm.values.get("words_seen", {}).values()]
-    if not words:
-        return
-    spread = (max(words) - min(words)) / max(words)
-    updates = [value for arm in arms for value in arm.values.get("updates", {}).values()]
-    batch = max(words) / max([1.0, *updates])  # a run ends before the batch that would exceed the budget
-    if spread > MATCHED and max(words) - min(words) > 2 * batch:
-        yield (
-            f"Not matched: runs saw {min(words):,.0f} to {max(words):,.0f} words ({spread:.1%} apart), "
-            "so arms differ in more than their settings."
-        )
-        return
-    seen = f"{max(words):,.0f} words"
-    if spread:
-        seen = f"{min(words):,.0f} to {seen} ({spread:.3%} apart)"
-    costs = " and ".join(f"{column(key).heading} within {_spread(arms, key):.2%}" for key in ("updates", "flops"))
-    yield f"Matched on words seen: every run saw {seen}; {costs}."
-
-
-def _spread(arms: Sequence[Arm], key: str) -> float:
-    """Largest difference of a cost between any two runs, as a share of the largest."""
-    values = [value for arm in arms for value in arm.values.get(key, {}).values()]
-    return (max(values) - min(values)) / max(values) if values and max(values) > 0 else 0.0
 
 
 def _tuned(comparison: Comparison) -> Iterator[str]:

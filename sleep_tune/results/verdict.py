@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column
+from sleep_tune.results.matching import at_the_same
 
 __all__ = ["LEVEL", "difference_text", "improves", "is_claim", "write_verdict"]
 
@@ -30,13 +31,13 @@ def write_verdict(comparison: Comparison) -> str:
         return f"No verdict: no seed has {what} for both {comparison.baseline} and a finalist."
     if all(arm.contrasts[primary].p_holm is None for arm in compared):
         return (
-            f"One seed an arm supports no claim, for how far seeds alone scatter is not known: "
-            f"the largest difference in {what} is {_largest(compared, comparison)}."
+            f"One seed an arm supports no claim, for how far seeds alone scatter is not known: the largest difference"
+            f"{at_the_same(comparison, compared)} in {what} is {_largest(compared, comparison)}."
         )
     claimed = [arm for arm in compared if is_claim(arm, primary)]
     if not claimed:
         return (
-            f"The table cannot tell sleep from {comparison.baseline} at the same words: "
+            f"The table cannot tell sleep from {comparison.baseline}{at_the_same(comparison, compared)}: "
             f"no difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
             f"{_equal(compared, comparison)}{_doubt(comparison)}"
         )
@@ -93,7 +94,7 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
     parts = [f"{arm.name} is better ({_numbers(arm, primary)})" for arm in better]
     parts += [f"{arm.name} is worse ({_numbers(arm, primary)})" for arm in worse]
     answer = f"Sleep beats {comparison.baseline}" if better else f"Sleep loses to {comparison.baseline}"
-    return f"{answer} at the same words in {column(primary).heading}: {'; '.join(parts)}."
+    return f"{answer}{at_the_same(comparison, claimed)} in {column(primary).heading}: {'; '.join(parts)}."
 
 
 def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:

@@ -174,6 +174,7 @@ class Claim:
     smallest: float | None = option(
         None, "the smallest difference of interest there, in its unit: below it, arms are called equal", above=0
     )
+    matched: str = option("words", "what arms must have had the same of, or the table says so", choices=names.MATCHED)
 
 
 @dataclass(frozen=True, kw_only=True)

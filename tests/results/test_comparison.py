@@ -184,7 +184,11 @@ def test_arms_that_saw_different_words_are_not_called_matched(log: Any) -> None:
     log.open()
     fill(log, {"epochs": 0.0})
     log.run("t0001", 1000, 2.0, 0.9, role="finalist", words_seen=700_000)
-    assert compare(log.folder).notes[0].startswith("Not matched: runs saw 700,000 to 999,700 words (30.0% apart)")
+    assert (
+        compare(log.folder)
+        .notes[0]
+        .startswith("Not matched on words seen: t0001 saw 700,000 words, 30.0% fewer than epochs (999,700);")
+    )
 
 
 def test_a_batch_apart_is_matched_however_small_the_budget(log: Any) -> None:

@@ -7,7 +7,7 @@ import yaml
 
 from sleep_tune.errors import DataError
 from sleep_tune.results.experiment import describe
-from sleep_tune.search.space import Baseline, Finalists, Objective, Space, to_json
+from sleep_tune.search.space import Baseline, Claim, Finalists, Objective, Space, to_json
 
 
 def test_a_real_space_is_understood(tmp_path: Path) -> None:
@@ -17,6 +17,7 @@ def test_a_real_space_is_understood(tmp_path: Path) -> None:
         objective=Objective(metric="eval/pairs_accuracy", mode="max"),
         baselines={"epochs": Baseline(trials=8), "as_epochs": Baseline()},
         finalists=Finalists(count=2, seeds=7),
+        comparison=Claim(matched="flops"),
     )
     (tmp_path / "experiment.yaml").write_text(yaml.safe_dump({"space": to_json(space)}))
     experiment = describe(tmp_path)
@@ -24,7 +25,7 @@ def test_a_real_space_is_understood(tmp_path: Path) -> None:
     assert (experiment.objective, experiment.mode) == ("eval/pairs_accuracy", "max")
     assert experiment.primary == "test/pairs_accuracy"
     assert experiment.tuned == {"epochs": 8, "as_epochs": 0}
-    assert (experiment.seeds, experiment.workers) == (7, 1)
+    assert (experiment.seeds, experiment.workers, experiment.matched) == (7, 1, "flops")
 
 
 def test_without_a_description_the_defaults_stand_under_the_folders_name(tmp_path: Path) -> None:
@@ -32,7 +33,14 @@ def test_without_a_description_the_defaults_stand_under_the_folders_name(tmp_pat
     assert (experiment.name, experiment.primary, experiment.mode) == (tmp_path.name, "test/nll", "min")
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "is not YAML"), ("- 1", "must hold a mapping; got list")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "is not YAML"),
+        ("- 1", "must hold a mapping; got list"),
+        ("space: {comparison: {matched: wrds}}", "unknown comparison.matched 'wrds'; did you mean 'words'"),
+    ],
+)
 def test_a_broken_description_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "experiment.yaml").write_text(text)
     with pytest.raises(DataError, match=message):

@@ -90,11 +90,13 @@ def test_the_data_s_folder_is_looked_for_and_made_absolute(
 def test_the_endpoint_of_claims_is_named_with_the_study(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(
         "base: {data: toy}\nparameters: {sleep.folds: {choice: [2, 5]}}\n"
-        "comparison: {primary: test/nll, smallest: 0.01}\n"
+        "comparison: {primary: test/nll, smallest: 0.01, matched: flops}\n"
     )
     claim = load_space(tmp_path / "study.yaml").comparison
-    assert (claim.primary, claim.smallest) == ("test/nll", 0.01)
+    assert (claim.primary, claim.smallest, claim.matched) == ("test/nll", 0.01, "flops")
     with pytest.raises(UserError, match=r"unknown comparison.primary 'test/nl'; did you mean 'test/nll'"):
         load_space(tmp_path / "study.yaml", ["comparison.primary=test/nl"])
     with pytest.raises(UserError, match=r"comparison\.smallest must be"):
         load_space(tmp_path / "study.yaml", ["comparison.smallest=0"])
+    with pytest.raises(UserError, match=r"comparison.matched 'flop'; did you mean 'flops'"):
+        load_space(tmp_path / "study.yaml", ["comparison.matched=flop"])
