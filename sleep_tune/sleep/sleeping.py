@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sleep_tune.sleep.context import MakePass, ReplayPass, Rows, join
 from sleep_tune.sleep.memory import Memory
 from sleep_tune.sleep.randomness import Purpose, generator
-from sleep_tune.sleep.record import EXPOSURE_BINS, SleepRecord
+from sleep_tune.sleep.record import EXAMPLES, EXPOSURE_BINS, Example, SleepRecord
 from sleep_tune.sleep.samples import Samples
 
 __all__ = ["Sleeping"]
@@ -62,7 +62,24 @@ class Sleeping:
             mean_age=float(np.mean(self._cycle - memory.last_read[self.buffer])),
             sources=dict(zip(samples.source_names, shares.tolist(), strict=True)),
             exposures=seen.tolist(),
+            examples=self._examples(memory),
         )
+
+    def _examples(self, memory: Memory) -> list[Example]:
+        """Samples of the buffer at even distances by score; found without sorting it."""
+        scores = memory.scores[self.buffer]
+        last = len(scores) - 1
+        ranks = np.unique(np.linspace(last, 0, min(EXAMPLES, len(scores))).round().astype(np.intp))
+        chosen = self.buffer[np.argpartition(scores, ranks)[ranks[::-1]]]
+        return [
+            Example(
+                sample=int(sample),
+                score=float(memory.scores[sample]),
+                age=int(self._cycle - memory.last_read[sample]),
+                times_seen=int(memory.times_seen[sample]),
+            )
+            for sample in chosen
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         """Numbers from which `load_state_dict` goes on; the buffer is given anew."""

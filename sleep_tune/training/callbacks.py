@@ -65,8 +65,10 @@ class LossLines(TrainerCallback):
         """Write a line of losses; raise Diverged if they are not those of a model that learns."""
         session = self._session
         session.require_current()
-        for record in session.feed.stream.finished_sleeps():
-            session.journal.write("sleep", asdict(record))
+        sleeps = session.feed.stream.finished_sleeps()
+        for record in sleeps if session.peers.leads else ():
+            texts = [{"text": session.text(example.sample)} | asdict(example) for example in record.examples]
+            session.journal.write("sleep", asdict(record) | {"examples": texts})
         losses = session.meter.take()
         session.journal.write("train", session.course.line() | losses | {"learning_rate": learning_rate})
         return losses

@@ -4,13 +4,14 @@ Knows no trainer and no report.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from sleep_tune.config.schema import RunConfig, TrainingConfig
+from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import RunFolderError, Superseded
 from sleep_tune.sleep.budget import plan_budget
@@ -47,6 +48,8 @@ class Session:
     course: Course
     journal: Journal
     mirror: Mirror | None
+    text: Callable[[int], str]
+    """The text of a sample of the corpus."""
 
     def state(self) -> dict[str, object]:
         """What a checkpoint keeps beside the stream's state; every process must ask at once."""
@@ -129,7 +132,8 @@ def open_session(
         guard.load_state_dict(state["guard"])
     course = Course(feed, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
     journal = Journal(run / "metrics.jsonl", keep=state.get("journal_bytes", 0), writes=peers.leads)
-    return Session(run, attempt, checkpoint, identity, device, peers, feed, meter, guard, course, journal, mirror)
+    text = decoder(corpus.train, corpus.tokenizer_dir)
+    return Session(run, attempt, checkpoint, identity, device, peers, feed, meter, guard, course, journal, mirror, text)
 
 
 def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> Guard:

@@ -4,8 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.sleep.record import EXPOSURE_BINS, SleepRecord, from_rows, to_rows
+from sleep_tune.sleep.record import EXAMPLES, EXPOSURE_BINS, Example, SleepRecord, from_rows, to_rows
 
+examples = st.builds(
+    Example,
+    sample=st.integers(0, 10**9),
+    score=st.floats(0, 100),
+    age=st.integers(0, 10**6),
+    times_seen=st.integers(1, 10**6),
+)
 records = st.builds(
     SleepRecord,
     cycle=st.integers(0, 10**6),
@@ -17,6 +24,7 @@ records = st.builds(
     mean_age=st.floats(0, 1000),
     sources=st.floats(0, 1).map(lambda share: {"books": share, "talk": 1 - share}),
     exposures=st.integers(0, 10**9).map(lambda count: [*range(EXPOSURE_BINS - 1), count]),
+    examples=st.lists(examples, max_size=EXAMPLES),
 )
 
 
@@ -28,8 +36,9 @@ def test_records_survive_as_numbers_exactly(given: list[SleepRecord]) -> None:
 
 
 def test_a_record_is_plain_for_a_line_of_json() -> None:
-    record = from_rows(np.arange(7 + EXPOSURE_BINS + 2, dtype=float)[None], ("books", "talk"))[0]
+    record = from_rows(np.arange(7 + EXPOSURE_BINS + 4 * EXAMPLES + 2, dtype=float)[None], ("books", "talk"))[0]
     plain = dataclasses.asdict(record)
-    assert plain["sources"] == {"books": 40.0, "talk": 41.0}
+    assert plain["examples"][0] == {"sample": 40, "score": 41.0, "age": 42, "times_seen": 43}
+    assert plain["sources"] == {"books": 56.0, "talk": 57.0}
     assert {type(value) for value in plain.values()} == {int, float, dict, list}
     assert {type(value) for value in plain["exposures"]} == {int}

@@ -10,6 +10,7 @@ from sleep_tune.errors import ConfigError, Diverged, ScoresMissing
 from sleep_tune.sleep.budget import exact, plan_budget
 from sleep_tune.sleep.buffer import SCOPES
 from sleep_tune.sleep.context import CONTEXTS
+from sleep_tune.sleep.record import EXAMPLES
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.selection import STRATEGIES
 from sleep_tune.sleep.stream import Batch, Replay, SleepStream
@@ -137,6 +138,12 @@ def test_every_pass_reads_every_sample_once_and_every_sleep_replays_its_candidat
         assert record.buffer_size == max(1, int(exact(stream._replay.ratio) * record.candidates))
         assert sum(record.exposures) == len(words)
         assert sum(record.sources.values()) == pytest.approx(1)
+        named = [example.sample for example in record.examples]
+        assert len(set(named)) == len(named) == min(EXAMPLES, record.buffer_size)
+        scores = [example.score for example in record.examples]
+        assert scores == sorted(scores, reverse=True)
+        assert scores[-1] <= record.mean_score + 1e-4 and record.mean_score <= scores[0] + 1e-4
+        assert all(example.age >= 0 and example.times_seen >= 1 for example in record.examples)
 
 
 @given(runs(lengths=("repeats",)))
@@ -256,6 +263,8 @@ def test_strict_replays_the_hardest_and_records_it() -> None:
     assert stream.finished_sleeps() == []
     assert (record.cycle, record.buffer_size, record.candidates) == (0, 2, 8)
     assert (record.mean_score, record.mean_age) == (6.5, 0)
+    told = [(example.sample, example.score, example.age) for example in record.examples]
+    assert told == [(ids[-1], 7.0, 0), (ids[-2], 6.0, 0)]
     shares = np.bincount(samples.sources[ids[-2:]], minlength=2) / 2
     assert record.sources == {"books": shares[0], "talk": shares[1]}
     replays = record.batches * 4

@@ -14,6 +14,7 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from sleep_tune.config.run_folder import read_outcome
+from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import BudgetError, ConfigError, DiskError, Diverged, OutOfMemory
 from sleep_tune.evaluation.evaluator import Evaluator
@@ -120,6 +121,9 @@ def test_the_folder_holds_what_it_should(done: tuple[Path, Outcome, Ear], corpus
     sleeps = read_lines(folder, "sleep")
     assert [sleep["cycle"] for sleep in sleeps] == list(range(len(sleeps)))
     assert all(sum(sleep["exposures"]) == len(corpus.train) for sleep in sleeps)
+    hardest = sleeps[0]["examples"][0]
+    assert hardest.keys() == {"text", "sample", "score", "age", "times_seen"}
+    assert hardest["text"] == decoder(corpus.train, corpus.tokenizer_dir)(hardest["sample"])
     assert [(line["split"], line["rung"]) for line in read_lines(folder, "eval")] == [
         *(("dev", progress.rung) for progress in ear.rungs),
         ("test", ear.rungs[-1].rung),
