@@ -22,7 +22,8 @@ On request, instead of the tasks above:
                   qqp, rte, wsc (or those of --tasks); --workers N: side by side on a Ray of this machine
   --aoa           ages of acquisition: words of DATA/aoa/cdi_childes.json in their contexts, at every checkpoint
                   (training.word_checkpoints=true saves them), against children's of DATA/aoa/cdi_human.csv
-  --submission    is what was written so far complete, as the challenge collates it? Names all that is missing
+  --submission    joins what was written to OUTPUT_DIR so far into the one file that the leaderboard takes, as the
+                  challenge's collation does, or names all that is missing; DATA is evaluation_data/fast_eval
 """
 
 
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--checkpoints", type=Path, metavar="DIR", help="holds chck_1M, ... (default: checkpoints/ in or beside MODEL)"
     )
-    group.add_argument("--submission", action="store_true", help="check that OUTPUT_DIR holds a whole submission")
+    group.add_argument("--submission", action="store_true", help="join OUTPUT_DIR's files for the leaderboard")
     group.add_argument(
         "--track",
         choices=TRACKS,
@@ -60,7 +61,7 @@ def fulfil(options: argparse.Namespace, device: str, progress: "Progress") -> li
     if options.aoa:
         lines += age_of_acquisition(options, device, progress)
     if options.submission:
-        lines += check_submission(options)
+        lines += submit(options)
     return lines
 
 
@@ -127,14 +128,14 @@ def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Prog
     )
 
 
-def check_submission(options: argparse.Namespace) -> list[str]:
-    """Tell that a submission is complete.
+def submit(options: argparse.Namespace) -> list[str]:
+    """Write the file that is submitted, and tell where it is.
 
     Raises:
         DataError: something is missing or of another size than the challenge's; all of it is named.
     """
     from sleep_tune.errors import DataError
-    from sleep_tune.evaluation import backends, submission
+    from sleep_tune.evaluation import backends, collation, submission
 
     backend = backends.backend_of(options.model, options.backend)
     top = options.output_dir / options.model.resolve().stem
@@ -142,4 +143,5 @@ def check_submission(options: argparse.Namespace) -> list[str]:
     if wrong:
         shown = "\n".join(f"  {line}" for line in wrong)
         raise DataError(f"{top} is no whole submission for {options.track}; it lacks {len(wrong)} things:\n{shown}")
-    return [f"{top} is whole: the official collation takes it with --backend {backend} --track {options.track} --fast"]
+    path = collation.write_collated(top, backend, options.track, options.data)
+    return [f"whole for {options.track}: {path} ({path.stat().st_size / 2**20:,.1f} MiB) is what the leaderboard takes"]

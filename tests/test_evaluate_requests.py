@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from sleep_tune import evaluate
-from sleep_tune.babylm import AOA_CHECKPOINTS
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.submission import FAST, FULL, missing
 from tests.evaluation.folders import write_rows
+from tests.evaluation.made_submission import write_fast_data, write_results
 from tests.evaluation.test_aoa import CONTEXTS, synthetic
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 
@@ -50,7 +49,7 @@ def write_glue(data: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.ray)])
 def test_fine_tuning_by_the_command(
     workers: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,55 +72,16 @@ def test_fine_tuning_by_the_command(
         ]
 
 
-def write(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def whole(results: Path) -> None:
-    """A submission with the official sizes, of empty predictions."""
-    from sleep_tune.babylm_sizes import AOA_CONTEXTS, FOLDER_SIZES, GLUE
-
-    top = results / "main" / "zero_shot" / "mlm"
-    for folder, place in FULL.items():
-        groups = {group.replace("*", folder): size for group, size in FOLDER_SIZES[folder].items()}
-        write(top / place / "predictions.json", {group: {"predictions": [0] * n} for group, n in groups.items()})
-    for task, size in GLUE.items():
-        write(results / "main" / "finetune" / task / "predictions.json", {task: {"predictions": [0] * size}})
-    steps = [f"chck_{n}M" for n in AOA_CHECKPOINTS["strict-small"]]
-    write(top / "AoA_word" / "surprisal.json", {"results": [{"step": step} for step in steps] * AOA_CONTEXTS})
-    for step in steps:
-        for folder, place in FAST.items():
-            groups = {group.replace("*", folder): size for group, size in FOLDER_SIZES[folder].items()}
-            path = results / step / "zero_shot" / "mlm" / place / "predictions.json"
-            write(path, {group: {"predictions": [0] * n} for group, n in groups.items()})
-
-
 @pytest.mark.slow
-def test_a_whole_submission_is_told_and_each_gap_is_named(
+def test_a_whole_submission_is_written_and_gaps_are_named(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results = tmp_path / "results" / "model"
-    command = [str(run / "model"), "--data", str(tmp_path), "--submission", "--output-dir", str(results.parent)]
+    data, results = write_fast_data(tmp_path / "fast_eval"), tmp_path / "results" / "model"
+    command = [str(run / "model"), "--data", str(data), "--submission", "--output-dir", str(results.parent)]
     with pytest.raises(DataError, match=r"is no whole submission for strict-small; it lacks 35 things:\n  .*blimp"):
         evaluate.main(command)
-    whole(results)
-    assert missing(results, "mlm", "strict-small") == []
+    write_results(results, data, backend="mlm", track="strict-small")
     assert evaluate.main(command) == 0
-    assert f"{results} is whole" in capsys.readouterr().out
-
-    (results / "main" / "finetune" / "rte" / "predictions.json").unlink()
-    write(results / "main" / "finetune" / "wsc" / "predictions.json", {"wsc": {"predictions": [0]}})
-    write(results / "main" / "zero_shot" / "mlm" / "comps" / "comps" / "predictions.json", {"x": {"predictions": []}})
-    write(results / "chck_1M" / "zero_shot" / "mlm" / "reading" / "predictions.json", {"reading": {"predictions": [0]}})
-    write(results / "main" / "zero_shot" / "mlm" / "AoA_word" / "surprisal.json", {"results": []})
-    told = "\n".join(missing(results, "mlm", "strict-small"))
-    for text in (
-        "rte/predictions.json (fine-tuning on rte)",
-        "wsc must have 52 predictions; it has 1",
-        "comps has no group 'x'",
-        "comps must have the group 'base'",
-        "reading must have 1726 predictions; it has 1",
-        "chck_100M must have 8005 contexts; it has 0",
-    ):
-        assert text in told
+    path = results / "all_full_preds_and_fast_scores_mlm.json"
+    assert f"whole for strict-small: {path} (" in capsys.readouterr().out
+    assert list(json.loads(path.read_text(encoding="utf-8")))[-2:] == ["glue", "fast_eval_results"]

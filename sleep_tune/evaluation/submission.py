@@ -12,7 +12,7 @@ from typing import Any
 from sleep_tune.babylm import AOA_CHECKPOINTS
 from sleep_tune.babylm_sizes import AOA_CONTEXTS, FOLDER_SIZES, GLUE, expected_size
 
-__all__ = ["FAST", "FULL", "missing"]
+__all__ = ["AGES", "FAST", "FULL", "missing"]
 
 FULL = {
     "blimp_filtered": "blimp/blimp_filtered",
@@ -36,6 +36,9 @@ FAST = {
     "reading": "reading",
 }
 """The same of fast_eval."""
+
+AGES = "AoA_word/surprisal.json"
+"""Where the words' surprisal over checkpoints lies in a back end's folder."""
 
 
 def missing(results: Path, backend: str, track: str) -> list[str]:
@@ -61,7 +64,7 @@ def _final(main: Path, backend: str, track: str) -> Iterator[str]:
             yield f"{path} (fine-tuning on {task})"
         elif number != size:
             yield f"{path}: {task} must have {size} predictions; it has {number}"
-    yield from _ages(top / "AoA_word" / "surprisal.json", track)
+    yield from _ages(top / AGES, track)
 
 
 def _checkpoints(results: Path, backend: str, track: str) -> Iterator[str]:
@@ -96,11 +99,14 @@ def _ages(path: Path, track: str) -> Iterator[str]:
     if read is None:
         yield f"{path} (ages of acquisition: --aoa)"
         return
-    counts = dict.fromkeys((f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track]), 0)
+    steps = [f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track]]
+    counts = dict.fromkeys(steps, 0)
     for row in read.get("results", ()):
         counts[row["step"]] = counts.get(row["step"], 0) + 1
     for step, number in counts.items():
-        if number != AOA_CONTEXTS:
+        if step not in steps:
+            yield f"{path}: {step} is none of the checkpoints of {track}"
+        elif number != AOA_CONTEXTS:
             yield f"{path}: {step} must have {AOA_CONTEXTS} contexts; it has {number}"
 
 

@@ -1,0 +1,87 @@
+"""The collated file beside the official one, on a whole submission of made-up predictions. See parity_statistics.md.
+
+    PYTHONPATH=. python tests/benchmarks/parity_collation.py CHECKOUT [--keep tests/evaluation/official/collation.json]
+
+CHECKOUT is a working tree of babylm/evaluation-pipeline-2025. `--keep` writes what the official collation made of the
+checkpoints' fast tasks, and the hash of all the rest, for the test suite.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sleep_tune.babylm import AOA_CHECKPOINTS
+from sleep_tune.evaluation.collation import write_collated
+from sleep_tune.evaluation.submission import missing
+from tests.evaluation.made_submission import write_fast_data, write_results
+
+BACKEND, FAST, READING = "mlm", "fast_eval_results", "reading"
+
+
+def main(checkout: Path, keep: Path | None) -> int:
+    """Compare for each track, print, and return 1 where more than the last digits of reading's fits differ."""
+    same = True
+    for track in AOA_CHECKPOINTS:
+        with tempfile.TemporaryDirectory() as temporary:
+            results, data = Path(temporary) / "results" / "made", write_fast_data(Path(temporary) / "fast_eval")
+            write_results(results, data, backend=BACKEND, track=track)
+            lacking = missing(results, BACKEND, track)
+            theirs = official(checkout, results, data, track)
+            ours = write_collated(results, BACKEND, track, data).read_bytes()
+        same &= compare(track, ours, theirs) and not lacking
+        if keep is not None and track == "strict-small":
+            read = json.loads(theirs)
+            fast = read.pop(FAST)
+            kept = {"sha256": hashlib.sha256(json.dumps(read).encode()).hexdigest(), FAST: fast}
+            keep.write_text(json.dumps(kept, indent=1) + "\n")
+    return 0 if same else 1
+
+
+def official(checkout: Path, results: Path, data: Path, track: str) -> bytes:
+    """The official file, by its own code in a process of its own."""
+    arguments = ["--model_path_or_name", results.name, "--backend", BACKEND, "--track", track, "--fast"]
+    arguments += ["--results_dir", str(results.parent), "--fast_eval_dir", str(data)]
+    subprocess.run(
+        [sys.executable, "-m", "evaluation_pipeline.collate_preds", *arguments],
+        cwd=checkout,
+        env=os.environ | {"PYTHONPATH": str(checkout)},
+        check=True,
+    )
+    return (results / f"all_full_preds_and_fast_scores_{BACKEND}.json").read_bytes()
+
+
+def compare(track: str, ours: bytes, theirs: bytes) -> bool:
+    """Print how two files differ."""
+    if ours == theirs:
+        print(f"{track}: {len(ours):,} bytes, the same")
+        return True
+    fits = [json.loads(file)[FAST][READING] for file in (ours, theirs)]
+    off = max(abs(a[name] - b[name]) for a, b in zip(*fits, strict=True) for name in ("spr", "rt"))
+    rest = without_fits(ours) == without_fits(theirs)
+    print(
+        f"{track}: {len(ours):,} bytes, {'the same' if rest else 'DIFFERENT'} but for the fits of reading times, which "
+        f"are within {off:.1e}"
+    )
+    return rest and off < 1e-9
+
+
+def without_fits(file: bytes) -> str:
+    """The file with reading's fitted numbers taken out."""
+    read: dict[str, Any] = json.loads(file)
+    for fits in read[FAST][READING]:
+        fits.update(dict.fromkeys(fits, 0.0))
+    return json.dumps(read)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("--keep", type=Path)
+    given = parser.parse_args()
+    sys.exit(main(given.checkout.resolve(), given.keep))

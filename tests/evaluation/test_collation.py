@@ -1,0 +1,99 @@
+"""The leaderboard's file against what the official collation made of the same folder, and what it refuses."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.collation import collated, write_collated
+from sleep_tune.evaluation.submission import AGES, missing
+from tests.evaluation.made_submission import write_fast_data, write_results
+
+pytestmark = pytest.mark.slow
+
+KEPT = Path(__file__).with_name("official") / "collation.json"
+"""Written by tests/benchmarks/parity_collation.py."""
+
+TRACK = "strict-small"
+WUG = "chck_2M/zero_shot/mlm/wug_adj/wug_adj_nominalization/predictions.json"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_fast_data(tmp_path_factory.mktemp("data") / "fast_eval")
+
+
+@pytest.fixture(scope="module")
+def results(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results") / "made"
+    write_results(folder, data, backend="mlm", track=TRACK)
+    return folder
+
+
+def test_the_file_is_the_official_one(data: Path, results: Path) -> None:
+    """All but the fits of reading times to the last byte; those to 1e-9, for they are fitted another way."""
+    assert missing(results, "mlm", TRACK) == []
+    path = write_collated(results, "mlm", TRACK, data)
+    assert path == results / "all_full_preds_and_fast_scores_mlm.json"
+    ours, kept = json.loads(path.read_text(encoding="utf-8")), json.loads(KEPT.read_text(encoding="utf-8"))
+    fast, theirs = ours.pop("fast_eval_results"), kept["fast_eval_results"]
+    assert hashlib.sha256(json.dumps(ours).encode()).hexdigest() == kept["sha256"]
+    assert list(fast) == list(theirs)
+    for fits, official in zip(fast.pop("reading"), theirs.pop("reading"), strict=True):
+        assert list(fits) == list(official)
+        assert fits == pytest.approx(official, abs=1e-9)
+    assert fast == theirs
+
+
+def test_the_fast_data_must_be_whole(data: Path, results: Path, tmp_path: Path) -> None:
+    part = tmp_path / "fast_eval"
+    shutil.copytree(data, part)
+    shutil.rmtree(part / "reading")
+    shutil.rmtree(part / "ewok_fast")
+    with pytest.raises(DataError, match=r"must hold all fast tasks.*it lacks ewok_fast, reading"):
+        collated(results, "mlm", TRACK, part)
+
+
+def test_predictions_must_be_those_of_the_data(data: Path, results: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "made"
+    shutil.copytree(results, copy)
+    whole = json.loads((copy / WUG).read_text(encoding="utf-8"))
+    (name,) = whole
+    for content, message in {
+        "{}": rf"{WUG} must have predictions of '{name}', as the fast data has; it has \[\]",
+        json.dumps({name: {"predictions": whole[name]["predictions"][:7]}}): r"data's 200 items; it has 7",
+        json.dumps({name: {"predictions": [{"id": "x"}] * 200}}): r"prediction 0 of .* with prob; got \{'id': 'x'\}",
+    }.items():
+        (copy / WUG).write_text(content, encoding="utf-8")
+        with pytest.raises(DataError, match=message):
+            collated(copy, "mlm", TRACK, data)
+
+
+def test_each_gap_is_named(results: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "made"
+    shutil.copytree(results, copy)
+    top = copy / "main" / "zero_shot" / "mlm"
+    (copy / "main" / "finetune" / "rte" / "predictions.json").unlink()
+    shutil.rmtree(copy / "chck_7M")
+    for path, content in {
+        copy / "main" / "finetune" / "wsc" / "predictions.json": {"wsc": {"predictions": [0]}},
+        top / "comps" / "comps" / "predictions.json": {"x": {"predictions": []}},
+        copy / "chck_1M" / "zero_shot" / "mlm" / "reading" / "predictions.json": {"reading": {"predictions": [0]}},
+        top / AGES: {"results": [{"step": "chck_200M"}]},
+    }.items():
+        path.write_text(json.dumps(content), encoding="utf-8")
+    told = "\n".join(missing(copy, "mlm", TRACK))
+    for text in (
+        "rte/predictions.json (fine-tuning on rte)",
+        "wsc must have 52 predictions; it has 1",
+        "comps has no group 'x'",
+        "comps must have the group 'base'",
+        "reading must have 1726 predictions; it has 1",
+        "chck_100M must have 8005 contexts; it has 0",
+        "chck_200M is none of the checkpoints of strict-small",
+        "fast tasks of checkpoint chck_7M",
+    ):
+        assert text in told
