@@ -85,7 +85,9 @@ def crossed_difference(
 ) -> Difference:
     """Treated minus reference with its interval and two-sided p, seeds and items both random; see `crossed`.
 
-    Row s of both tables shares a seed, column i an item.
+    Row s of both tables shares a seed, column i an item. Neither is ever bolder than what Student's t says of the seeds
+    alone: where few seeds happen to agree, Satterthwaite's degrees of freedom take what is left for the items' part,
+    and three arms over 3 seeds claimed a difference that was not there in 7.7% of tables rather than 5%.
 
     Raises:
         ValueError: shapes that do not fit, no item, or a value that is not finite.
@@ -97,14 +99,17 @@ def crossed_difference(
     if found is None:
         weight_I, _ = _weights(np.asarray(group_I))
         return Difference(float((differences @ weight_I).mean()), None, None, None, len(differences))
-    error = math.sqrt(found.variance)
-    half = float(stdtrit(found.freedom, 0.5 + confidence / 2)) * error
-    if error > 0:
-        p = float(2 * stdtr(found.freedom, -abs(found.mean) / error))
+    of_seeds = found.variance * found.seed_share
+    laws = [(math.sqrt(found.variance), found.freedom), (math.sqrt(of_seeds), len(differences) - 1.0)]
+    halves = [float(stdtrit(freedom, 0.5 + confidence / 2)) * error for error, freedom in laws]
+    if of_seeds > 0:
+        p = max(float(2 * stdtr(freedom, -abs(found.mean) / error)) for error, freedom in laws)
+    elif found.variance > 0:
+        p = float(2 * stdtr(found.freedom, -abs(found.mean) / laws[0][0]))
     else:
         p = sign_flip_p(differences @ _weights(np.asarray(group_I))[0])
-    low, high = found.mean - half, found.mean + half
-    return Difference(found.mean, low, high, p, len(differences), error, found.freedom)
+    half, (error, freedom) = max(zip(halves, laws, strict=True))
+    return Difference(found.mean, found.mean - half, found.mean + half, p, len(differences), error, freedom)
 
 
 def multi_bootstrap(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.results.crossed import crossed, crossed_difference, multi_bootstrap
-from sleep_tune.results.statistics import estimate_mean, paired_difference
+from sleep_tune.results.statistics import estimate_mean, holm, paired_difference
 from tests.results.worlds import World
 
 SHAPES = st.tuples(st.integers(2, 6), st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
@@ -108,3 +108,26 @@ def test_intervals_cover_what_they_say(world: World) -> None:
         assert difference.high is not None
         covered += difference.low <= truth[1] - truth[0] <= difference.high
     assert covered / number == pytest.approx(0.95, abs=0.02)
+
+
+@given(SHAPES)
+def test_no_claim_is_bolder_than_what_the_seeds_alone_say(shape: tuple[int, list[int], int]) -> None:
+    """In its interval and its p too, however the degrees of freedom fall out."""
+    values_SI, group_I = drawn(shape)
+    difference = crossed_difference(values_SI, np.zeros_like(values_SI), group_I)
+    means = [np.mean([row[group_I == group].mean() for group in np.unique(group_I)]) for row in values_SI]
+    alone = paired_difference(means, np.zeros(len(means)))
+    assert difference.low is not None
+    assert alone.low is not None
+    assert difference.low <= alone.low + 1e-9
+    assert (difference.p or 0.0) >= (alone.p or 0.0) - 1e-9
+    assert (difference.low > 0 or (difference.high or 0.0) < 0) == ((difference.p or 0.0) < 0.05)
+
+
+def test_three_arms_over_three_seeds_claim_what_is_not_there_no_more_often_than_the_level_says() -> None:
+    rng, claims, number = np.random.default_rng(3), 0, 600
+    world = World(groups=20, items=50, of_seed=0.01, of_seed_in_group=0.1, of_rest=0.5)
+    for _ in range(number):
+        table, _truth = world.table(rng, 3, (0.0,) * 4)
+        claims += min(holm([crossed_difference(rows, table[0], world.group_I).p or 0.0 for rows in table[1:]])) < 0.05
+    assert claims / number <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / number)
