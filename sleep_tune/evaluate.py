@@ -8,20 +8,17 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune import cli, evaluate_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from rich.progress import Progress
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from sleep_tune.evaluation.reading import Surprisal
-    from sleep_tune.evaluation.suite import TaskScores, TooLong
+    from sleep_tune.evaluation.zero_shot import Scored
 
 HELP = """\
 Score a language model on the zero-shot tasks of the BabyLM challenge, as its 2025 pipeline does: the same choices, the
@@ -45,14 +42,14 @@ for each task, under the official names; what is there is scored:
 A text's score is the sum of its tokens' log-probabilities, without normalisation, each token masked in turn where the
 back end masks. Ties go to the first option, which is right: a model that scores a constant has 100%, and is warned of.
 
-Written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/:
+Written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/, where RUN/model and RUN/checkpoints/chck_1M, ... of a run
+are the revisions main and chck_1M of a model named RUN:
   <task>/<folder>/predictions.json, best_temperature_report.txt   the official files
   reading/predictions.json, report.txt                            the same of reading times
   scores.json                                                     all scores, by group, and the warnings
   items.parquet                                                   every item: option scores, choice, margin
 """
 
-READING = "reading"
 BACKENDS = ("auto", "mlm", "mntp", "causal")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -100,7 +97,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default="auto",
         help="bf16 scores near-ties again in fp32 and makes the same choices; auto: bf16 on a GPU that has it",
     )
-    parser.add_argument("--revision-name", default="main", metavar="NAME", help="a checkpoint's, as chck_10M")
+    parser.add_argument(
+        "--revision-name", metavar="NAME", help="as chck_10M (default: that of RUN/checkpoints/chck_10M, or else main)"
+    )
     parser.add_argument("--trust-remote-code", action="store_true", help="run the Python files of the model's folder")
     evaluate_requests.add_arguments(parser)
     return parser.parse_args(arguments)
@@ -119,8 +118,8 @@ def _positive(text: str) -> int:
 def evaluate(options: argparse.Namespace) -> None:
     """Score the model on the tasks found, write the files, print the table and the warnings."""
     from sleep_tune.babylm import FOLDERS
-    from sleep_tune.evaluation import backends, cautions, positions
-    from sleep_tune.evaluation.official import backend_folder
+    from sleep_tune.evaluation import backends, cautions, positions, zero_shot
+    from sleep_tune.evaluation.result_folders import standing
     from sleep_tune.evaluation.suite import find_folders
     from sleep_tune.names import TASKS
 
@@ -132,98 +131,24 @@ def evaluate(options: argparse.Namespace) -> None:
     model = backends.load_model(options.model, backend, **trust)
     tokenizer = backends.load_tokenizer(options.model, backend, model, **trust)
     model.to(device)  # type: ignore[arg-type]
-    scored = _score(folders, model, tokenizer, backend, options.batch_tokens, precision)
-    warnings = cautions.cautions(scored.tasks, too_long=scored.too_long, positions=positions.trained_positions(model))
-    top = backend_folder(options.output_dir, options.model, options.revision_name, backend)
-    _write(
-        top,
-        scored,
-        warnings,
-        {"model": str(options.model), "revision": options.revision_name, "backend": backend, "precision": precision},
-    )
-    show(scored, warnings, title=f"{options.model} ({backend}, {precision} on {device})", written=top)
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """What came out."""
-
-    tasks: "tuple[TaskScores, ...]"
-    reading: "Surprisal | None"
-    reading_scores: "dict[str, float]"
-    """Name -> percent; empty where reading was not scored."""
-    too_long: "tuple[TooLong, ...]"
-
-    @property
-    def scores(self) -> dict[str, float]:
-        """Every score in percent, by its name."""
-        return {result.name: result.score for result in self.tasks} | self.reading_scores
-
-
-def _score(
-    folders: "Mapping[str, Path]",
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    backend: str,
-    batch_tokens: int,
-    precision: str,
-) -> Scored:
-    """Read, tokenise and score, with bars."""
-    from sleep_tune.errors import DataError
-    from sleep_tune.evaluation.positions import readable_positions
-    from sleep_tune.evaluation.reading import FILE, Reading, read_times
-    from sleep_tune.evaluation.suite import Suite, TooLong
-    from sleep_tune.evaluation.tasks import TASKS
-
-    limit = readable_positions(model)
     with _progress() as progress:
         bar = progress.add_task("reading and tokenising", total=None)
-        zero_shot = {name: path for name, path in folders.items() if name in TASKS}
-        suite = Suite(zero_shot, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=limit)
-        too_long = suite.too_long
-        reading = None
-        if READING in folders:
-            times = read_times(folders[READING] / FILE)
-            reading = Reading(times, tokenizer, backend=backend, batch_tokens=batch_tokens)
-            if limit is not None and reading.longest > limit:
-                too_long += (TooLong(READING, reading.num_longer(limit), len(times.words), reading.longest),)
-                reading = None
-        if not suite.names and reading is None:
-            texts = ", ".join(f"{one.name} has a text of {one.longest} tokens" for one in too_long)
-            raise DataError(f"the model must read the texts of at least one task; it has {limit} positions: {texts}")
-        total = suite.num_tokens + (reading.num_tokens if reading is not None else 0)
-        progress.update(bar, description=f"scoring {', '.join(folders)}", total=total)
-
-        def advance(tokens: int) -> None:
-            progress.advance(bar, tokens)
-
-        tasks = suite.score(model, advance, precision=precision)
-        surprisal = reading.score(model, advance) if reading is not None else None
-    return Scored(tasks, surprisal, surprisal.scores(times) if surprisal is not None else {}, too_long)
-
-
-def _write(top: Path, scored: Scored, warnings: Sequence[str], what: "Mapping[str, str]") -> None:
-    """Write the official files, the items' margins and the scores."""
-    from sleep_tune.evaluation import official, record
-    from sleep_tune.evaluation.reading import report
-    from sleep_tune.files import write_whole
-
-    for result in scored.tasks:
-        folder = top / result.task.official / result.path.stem
-        official.write_official(folder, result.task, result.items, result.scores, result.figures)
-    if scored.reading is not None:
-        write_whole(top / READING / official.PREDICTIONS, scored.reading.predictions())
-        write_whole(top / READING / "report.txt", report(scored.reading_scores))
-    if scored.tasks:
-        record.write_items(top / record.ITEMS, record.items_table(scored.tasks))
-    macro = record.macro(scored.scores)
-    content = {
-        **what,
-        "scores": scored.scores | {"macro": macro},
-        "tasks": record.details(scored.tasks),
-        "warnings": list(warnings),
-    }
-    record.write_scores(top / record.SCORES, content)
+        scored = zero_shot.score(
+            folders,
+            model,
+            tokenizer,
+            backend=backend,
+            batch_tokens=options.batch_tokens,
+            precision=precision,
+            ready=lambda tokens: progress.update(bar, description=f"scoring {', '.join(folders)}", total=tokens),
+            advance=lambda tokens: progress.advance(bar, tokens),
+        )
+    warnings = cautions.cautions(scored.tasks, too_long=scored.too_long, positions=positions.trained_positions(model))
+    names = standing(options.model, options.revision_name)
+    top = names.zero_shot(options.output_dir, backend)
+    what = {"model": str(options.model), "revision": names.revision, "backend": backend, "precision": precision}
+    zero_shot.write(top, scored, warnings, what)
+    show(scored, warnings, title=f"{options.model} ({backend}, {precision} on {device})", written=top)
 
 
 def _device(given: str) -> str:
@@ -258,7 +183,7 @@ def _progress() -> "Iterator[Progress]":
         yield progress
 
 
-def show(scored: Scored, warnings: Sequence[str], *, title: str, written: Path) -> None:
+def show(scored: "Scored", warnings: Sequence[str], *, title: str, written: Path) -> None:
     """One table on standard output, the warnings below it, and where the files are."""
     from rich.console import Console
     from rich.table import Table
@@ -277,7 +202,7 @@ def show(scored: Scored, warnings: Sequence[str], *, title: str, written: Path) 
         )
     for name, score in scored.reading_scores.items():
         words = len(scored.reading.words) if scored.reading is not None else 0
-        table.add_row(name, f"{words:,}", f"{score:.2f}", f"{CHANCE[READING]:.0f}", "")
+        table.add_row(name, f"{words:,}", f"{score:.2f}", f"{CHANCE['reading']:.0f}", "")
     average = macro(scored.scores)
     if average is not None:
         table.add_section()

@@ -70,12 +70,13 @@ def fine_tuning(options: argparse.Namespace, device: str, progress: "Progress") 
     from sleep_tune.babylm import glue_averages
     from sleep_tune.evaluation import glue
     from sleep_tune.evaluation.finetuning import Settings
+    from sleep_tune.evaluation.result_folders import standing
     from sleep_tune.fine_tune import Job, fine_tune_all, write_official
 
     settings = Settings(seed=options.seed, device=device)
     files = glue.find_files(options.data / "glue_filtered", options.tasks)
     jobs = {name: Job(options.model.resolve(), name, *paths, settings) for name, paths in files.items()}
-    top = options.output_dir / options.model.resolve().stem / options.revision_name / "finetune"
+    top = standing(options.model, options.revision_name).fine_tuned(options.output_dir)
     bar = progress.add_task(f"fine-tuning on {', '.join(jobs)}", total=len(jobs))
     accuracy, f1 = {}, {}
     for name, tuned in fine_tune_all(jobs, workers=options.workers):
@@ -92,7 +93,8 @@ def fine_tuning(options: argparse.Namespace, device: str, progress: "Progress") 
 
 def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Progress") -> Iterator[str]:
     """Score the words at every checkpoint, write the official file, and tell how far they agree with children's."""
-    from sleep_tune.evaluation import aoa, backends, official
+    from sleep_tune.evaluation import aoa, backends
+    from sleep_tune.evaluation.result_folders import standing
 
     data = options.data / "aoa"
     words = aoa.read_words(data / aoa.CONTEXTS)
@@ -110,7 +112,7 @@ def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Prog
         advance=lambda number: progress.advance(bar, number),
     )
     recorded = aoa.record(words, surprisals, model=str(options.model), expected=len(found) + len(missing))
-    top = official.backend_folder(options.output_dir, options.model, options.revision_name, backend)
+    top = standing(options.model, options.revision_name).zero_shot(options.output_dir, backend)
     path = aoa.write_record(top, recorded)
     yield f"{len(words.contexts)} words in {len(words):,} contexts at {len(found)} checkpoints ({backend}): {path}"
     if unread:
@@ -136,9 +138,10 @@ def submit(options: argparse.Namespace) -> list[str]:
     """
     from sleep_tune.errors import DataError
     from sleep_tune.evaluation import backends, collation, submission
+    from sleep_tune.evaluation.result_folders import standing
 
     backend = backends.backend_of(options.model, options.backend)
-    top = options.output_dir / options.model.resolve().stem
+    top = standing(options.model).folder(options.output_dir).parent
     wrong = submission.missing(top, backend, options.track)
     if wrong:
         shown = "\n".join(f"  {line}" for line in wrong)

@@ -30,7 +30,7 @@ def test_ages_of_acquisition_by_the_command(run: Path, tmp_path: Path, capsys: p
     command = [str(run / "model"), "--data", str(data.parent), "--aoa", "--output-dir", str(tmp_path / "results")]
     assert evaluate.main(command) == 0
     told = capsys.readouterr().out
-    path = tmp_path / "results" / "model" / "main" / "zero_shot" / "mlm" / "AoA_word" / "surprisal.json"
+    path = tmp_path / "results" / "run" / "main" / "zero_shot" / "mlm" / "AoA_word" / "surprisal.json"
     assert f"3 words in 4 contexts at 2 checkpoints (mlm): {path}" in told
     assert "17 checkpoints of strict-small are not in" in told and "chck_3M" in told
     assert "1 contexts are longer" in told and "cdi_human.csv is not there" in told
@@ -62,7 +62,7 @@ def test_fine_tuning_by_the_command(
     assert "rte: accuracy 50.00, f1 " in told and "pairs cut at 200 tokens" in told
     assert "average: " in told and "accuracy of all: 50.00" in told
     for task in ("rte", "mrpc"):
-        folder = output / "model" / "main" / "finetune" / task
+        folder = output / "run" / "main" / "finetune" / task
         rows = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))[task]["predictions"]
         assert [row["id"] for row in rows] == [f"{task}_{n}" for n in range(8)]
         assert [line.split(":")[0] for line in (folder / "results.txt").read_text().splitlines()] == [
@@ -76,7 +76,7 @@ def test_fine_tuning_by_the_command(
 def test_a_whole_submission_is_written_and_gaps_are_named(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data, results = write_fast_data(tmp_path / "fast_eval"), tmp_path / "results" / "model"
+    data, results = write_fast_data(tmp_path / "fast_eval"), tmp_path / "results" / "run"
     command = [str(run / "model"), "--data", str(data), "--submission", "--output-dir", str(results.parent)]
     with pytest.raises(DataError, match=r"is no whole submission for strict-small; it lacks 35 things:\n  .*blimp"):
         evaluate.main(command)

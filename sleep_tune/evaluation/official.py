@@ -14,22 +14,9 @@ from sleep_tune.evaluation.statistics import wug_ratios
 from sleep_tune.evaluation.tasks import Task
 from sleep_tune.files import write_whole
 
-__all__ = ["MAIN", "PREDICTIONS", "REPORT", "backend_folder", "predictions", "report", "task_folder", "write_official"]
-
-MAIN = "main"
-"""The revision of a model that has no checkpoints."""
+__all__ = ["PREDICTIONS", "REPORT", "predictions", "report", "write_official"]
 
 PREDICTIONS, REPORT = "predictions.json", "best_temperature_report.txt"
-
-
-def backend_folder(output: Path, model: Path, revision: str, backend: str) -> Path:
-    """Where all of a model's zero-shot files go; the model's name is without what follows its last dot."""
-    return output / model.resolve().stem / revision / "zero_shot" / backend
-
-
-def task_folder(output: Path, model: Path, revision: str, backend: str, task: Task, data: Path) -> Path:
-    """Where a task's files go: its name in the pipeline, and that of the folder or zip of its data."""
-    return backend_folder(output, model, revision, backend) / task.official / data.stem
 
 
 def report(figures: Figures) -> str:
@@ -67,6 +54,6 @@ def predictions(
 def write_official(
     folder: Path, task: Task, items: Sequence[Item], scores: Sequence[NDArray[np.float64]], figures: Figures
 ) -> None:
-    """Write predictions.json and best_temperature_report.txt into a folder that `task_folder` names."""
+    """Write predictions.json and best_temperature_report.txt."""
     write_whole(folder / PREDICTIONS, json.dumps(predictions(task, items, scores)))
     write_whole(folder / REPORT, report(figures))

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
 def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: Path | None) -> bool:
     """Hold ours against what the official code has written."""
-    folder = official.task_folder(output, model, official.MAIN, backend, result.task, result.path)
+    folder = output / model.resolve().stem / "main" / "zero_shot" / backend / result.task.official / result.path.stem
     files = {name: (folder / name).read_bytes() for name in (official.PREDICTIONS, official.REPORT)}
     theirs = np.array(json.loads((output / f"{result.name}.json").read_text()))
     ours = np.array([scores.tolist() for scores in result.scores])

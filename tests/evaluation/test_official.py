@@ -60,11 +60,3 @@ def flat(predictions: dict[str, dict[str, list[dict[str, object]]]]) -> list[dic
         for group in predictions.values()
         for told in group["predictions"]
     ]
-
-
-def test_the_place_of_a_tasks_files() -> None:
-    """The pipeline cuts what follows a dot off the names of model and data."""
-    folder = official.task_folder(
-        Path("results"), Path("/models/gpt.small"), "chck_10M", "causal", TASKS["ewok_fast"], Path("ewok_fast.zip")
-    )
-    assert folder == Path("results/gpt/chck_10M/zero_shot/causal/ewok/ewok_fast")

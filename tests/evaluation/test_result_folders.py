@@ -1,0 +1,27 @@
+"""Under which names a model's results stand."""
+
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.evaluation.result_folders import Standing, standing
+
+
+def test_any_folder_has_its_own_name_cut_at_a_dot_as_the_pipeline_does() -> None:
+    found = standing(Path("/models/gpt.small"))
+    assert found == Standing("gpt", "main")
+    assert found.zero_shot(Path("results"), "causal") == Path("results/gpt/main/zero_shot/causal")
+    assert found.fine_tuned(Path("results")) == Path("results/gpt/main/finetune")
+    assert standing(Path("/models/model"), "chck_10M") == Standing("model", "chck_10M")
+    assert standing(Path("/models/checkpoints/last")) == Standing("last", "main")
+
+
+@pytest.mark.parametrize("kept", ["config.yaml", "checkpoints/x"])
+def test_a_run_s_model_and_checkpoints_stand_under_its_name(tmp_path: Path, kept: str) -> None:
+    run = tmp_path / "rate.005"
+    (run / kept).parent.mkdir(parents=True, exist_ok=True)
+    (run / kept).touch()
+    (run / "model").mkdir()
+    assert standing(run / "model") == Standing("rate-005", "main")
+    assert standing(run / "checkpoints" / "chck_20M") == Standing("rate-005", "chck_20M")
+    assert standing(run / "checkpoints" / "chck_20M", "other") == Standing("rate-005", "other")
