@@ -11,12 +11,15 @@ import pandas as pd
 
 from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.facts import RunFacts
-from sleep_tune.results.statistics import Difference, Estimate
+from sleep_tune.results.statistics import Difference, Estimate, estimate_mean
 
-__all__ = ["BASELINE", "PAIRS", "Arm", "Comparison", "Contrast"]
+__all__ = ["BASELINE", "CONTROL", "PAIRS", "Arm", "Comparison", "Contrast", "over_seeds"]
 
 BASELINE = "epochs"
 """The arm that every other is compared with."""
+
+CONTROL = "as_epochs"
+"""The A/A control: it obeys the law of `BASELINE` in other orders, and should not differ from it."""
 
 PAIRS = "test/pairs_accuracy"
 """The second endpoint, where it was measured: what the model knows of language."""
@@ -48,24 +51,33 @@ class Arm:
     name: str
     kind: str
     """'baseline', 'control' or 'finalist'; 'elsewhere' (trained and scored elsewhere) or 'published' (figures only)."""
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     """What sets it apart from the base of the study, by dotted key."""
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = ()
     """Completed runs' seeds."""
-    unfinished: tuple[int, ...]
+    unfinished: tuple[int, ...] = ()
     """Seeds asked for that are still to end."""
-    failures: Mapping[int, str]
+    failures: Mapping[int, str] = field(default_factory=dict)
     """Seed -> why its run failed or was refused."""
-    values: Mapping[str, Mapping[int, float]]
+    values: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """Metric -> seed -> its finite value."""
-    estimates: Mapping[str, Estimate]
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
     """Metric -> mean over the completed seeds; costs (words_seen, updates, flops, gpu_hours, cpu_hours) among them."""
     contrasts: Mapping[str, Contrast] = field(default_factory=dict)
     """Endpoint -> difference to the baseline; empty for the baseline itself."""
+    joined: bool = False
+    """Whether it is another experiment's, whose search and budget were its own."""
     facts: tuple[RunFacts, ...] = field(default=(), repr=False, compare=False)
     """How its completed runs were made."""
     answers: Mapping[str, Mapping[int, "pd.Series[float]"]] = field(default_factory=dict, repr=False, compare=False)
     """Endpoint -> seed -> what was scored on each item, in the endpoint's unit, indexed by (group, item)."""
+
+
+def over_seeds(name: str, kind: str, values: Mapping[str, Mapping[int, float]], **more: Any) -> Arm:
+    """An arm whose estimates are the means of its values over seeds; a metric without a value is left out."""
+    known = {key: by_seed for key, by_seed in values.items() if by_seed}
+    estimates = {key: estimate_mean(list(by_seed.values())) for key, by_seed in known.items()}
+    return Arm(name=name, kind=kind, values=known, estimates=estimates, **more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +100,20 @@ class Comparison:
     notes: tuple[str, ...] = ()
     verdict: str = ""
     """One sentence: which arms the table tells apart from the baseline, or that it cannot."""
+
+    @property
+    def reference(self) -> Arm | None:
+        """The baseline's arm."""
+        return next((arm for arm in self.arms if arm.name == self.baseline), None)
+
+    @property
+    def compared(self) -> tuple[Arm, ...]:
+        """The arms that the verdict is about: finalists and models from elsewhere.
+
+        Where the user names another baseline than the study's, every other arm that was trained.
+        """
+        reference = self.reference
+        kinds = {"finalist", "elsewhere"}
+        if reference is not None and reference.kind != "baseline":
+            kinds |= {"baseline", "control"}
+        return tuple(arm for arm in self.arms if arm.kind in kinds and arm is not reference)

@@ -6,20 +6,21 @@ published figures may join. Knows nothing of how tables look.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from sleep_tune.errors import DataError
 from sleep_tune.results.answers import read_answers
-from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison
+from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, over_seeds
 from sleep_tune.results.columns import order
 from sleep_tune.results.contrasts import contrast
 from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.facts import read_facts
 from sleep_tune.results.notes import write_notes
-from sleep_tune.results.statistics import estimate_mean
 from sleep_tune.results.table import metric_columns, parameter_columns, read_experiment
 from sleep_tune.results.verdict import write_verdict
 
@@ -54,16 +55,26 @@ def compare(
     return compare_arms(arms, experiment, baseline=baseline, matched=matched, trials=trials)
 
 
-def read_arms(folder: Path) -> list[Arm]:
+def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
     """The arms of an experiment that join another's comparison: named `<experiment>/<arm>`, none of them a baseline.
+
+    Args:
+        folder: of the experiment.
+        name: what it is called here; its own name unless given.
 
     Raises:
         RunFolderError: the folder holds no experiment.
         DataError: a line of its log is no event, or its description is not YAML.
     """
     table, experiment = read_experiment(folder), describe(folder)
+    called = name or experiment.name
     return [
-        replace(arm, name=f"{experiment.name}/{arm.name}", kind="control" if arm.kind == "baseline" else arm.kind)
+        replace(
+            arm,
+            name=f"{called}/{arm.name}",
+            kind="control" if arm.kind == "baseline" else arm.kind,
+            joined=True,
+        )
         for arm in _read_arms(table, folder, experiment)
     ]
 
@@ -84,12 +95,19 @@ def compare_arms(
     """Compare arms, wherever they come from.
 
     Args:
-        arms: without contrasts yet; names differ.
+        arms: without contrasts yet.
         experiment: gives the primary endpoint and the smallest difference of interest.
         baseline: name of the arm that every other is compared with.
         matched: what arms should have had the same of; the experiment's own unless given.
         trials: state -> number of the search's trials, where there was a search.
+
+    Raises:
+        DataError: two arms of one name: every table and difference is by name.
     """
+    counts = Counter(arm.name for arm in arms)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise DataError(f"every arm must have a name of its own; '{twice[0]}' is the name of {counts[twice[0]]}")
     endpoints = _endpoints(arms, experiment.primary)
     contrasted = contrast(arms, baseline, endpoints, smallest=experiment.smallest)
     comparison = Comparison(
@@ -137,17 +155,15 @@ def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
     failed = runs[runs["state"].isin(["failed", "refused"])]
     waiting = runs[~runs["state"].isin(["completed", "failed", "refused"])]
     values = {key: _by_seed(completed, key) for key in (*metric_columns(runs), *COSTS)}
-    values = {key: by_seed for key, by_seed in values.items() if by_seed}
     finalist = bool((runs["role"] == "finalist").any())
-    return Arm(
-        name=name,
-        kind="finalist" if finalist else "baseline" if name == BASELINE else "control",
+    return over_seeds(
+        name,
+        "finalist" if finalist else "baseline" if name == BASELINE else "control",
+        values,
         parameters={key: runs[key].dropna().iloc[0] for key in parameter_columns(runs) if runs[key].notna().any()},
         seeds=tuple(int(seed) for seed in completed["seed"]),
         unfinished=tuple(int(seed) for seed in waiting["seed"]),
         failures={int(run["seed"]): str(run["reason"] or "no reason given") for _, run in failed.iterrows()},
-        values=values,
-        estimates={key: estimate_mean(list(by_seed.values())) for key, by_seed in values.items()},
         facts=tuple(read_facts(folder / "trials" / str(trial)) for trial in completed["trial"]),
         answers=_answers(zip(completed["trial"], completed["seed"], strict=True), folder),
     )

@@ -28,6 +28,8 @@ class Experiment:
     """What the search improves, on dev."""
     mode: str = "min"
     """'min' or 'max'."""
+    base: Mapping[str, Any] = field(default_factory=dict)
+    """What every run starts from, as the space says it: choices of groups and options by dotted key."""
     parameters: tuple[str, ...] = ()
     """Dotted keys that were searched."""
     tuned: Mapping[str, int] = field(default_factory=dict)
@@ -77,6 +79,7 @@ def describe(folder: Path) -> Experiment:
         name=str(space.get("name", name)),
         objective=str(objective.get("metric", "eval/nll")),
         mode=str(objective.get("mode", "min")),
+        base=_section(space, "base"),
         parameters=tuple(_section(space, "parameters")),
         tuned={baseline: int(_section(baselines, baseline).get("trials") or 0) for baseline in baselines},
         seeds=_section(space, "finalists").get("seeds"),

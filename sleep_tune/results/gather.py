@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sleep_tune.errors import DataError, RunFolderError, unknown
+from sleep_tune.errors import DataError, RunFolderError, nearest, unknown
 from sleep_tune.results.arms import BASELINE, Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms, read_arms
-from sleep_tune.results.experiment import Experiment
+from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.official import ModelScores, holds_reports, official_arm, read_model
 from sleep_tune.results.published import read_published
 from sleep_tune.results.table import LOG
@@ -41,43 +41,78 @@ def gather(
 
     Raises:
         RunFolderError: a folder that is neither.
-        DataError: a file that cannot be read.
-        UserError: no arm has the baseline's name.
+        DataError: a file that cannot be read, a folder named twice, two arms of one name, or no arm of the baseline's.
     """
-    experiments: list[Path] = []
-    models: dict[str, list[ModelScores]] = {}
-    for text in folders:
-        name, path = _named(text)
-        if name is None and (path / LOG).is_file():
-            experiments.append(path)
-        elif holds_reports(path):
-            model = read_model(path)
-            models.setdefault(name or model.name, []).append(model)
-        else:
-            raise RunFolderError(
-                f"expected an experiment's folder ({LOG}) or official reports (best_temperature_report.txt); got {path}"
-            )
-    others = [arm for path in experiments[1:] for arm in read_arms(path)]
+    experiments, models = _sorted(folders)
+    others = [arm for name, path in _names(experiments[1:]) for arm in read_arms(path, name)]
     others += [official_arm(name, found) for name, found in models.items()]
     others += [arm for path in published for arm in read_published(path)]
+    if baseline in {arm.name for arm in others if arm.kind == "published"}:
+        raise DataError(f"the baseline must have been trained, seed by seed; '{baseline}' is a published figure")
     if experiments:
         comparison = compare(experiments[0], others, baseline=baseline or BASELINE, matched=matched)
     else:
-        primary = _primary(others)
-        first = baseline or next(iter(models))
-        described = Experiment(name="models trained elsewhere", objective=primary, mode="max")
-        comparison = compare_arms(others, described, baseline=first, matched=matched)
-    if baseline is not None and baseline not in (names := [arm.name for arm in comparison.arms]):
+        described = Experiment(name="models trained elsewhere", objective=_primary(others), mode="max")
+        comparison = compare_arms(others, described, baseline=baseline or next(iter(models)), matched=matched)
+    names = [arm.name for arm in comparison.arms]
+    if baseline is not None and names and baseline not in names:
         raise DataError(unknown("arm", baseline, names))
     return Gathered(comparison, experiments[0] if experiments else None)
+
+
+def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelScores]]]:
+    """The experiments, and the models that were scored elsewhere: name -> its seeds."""
+    experiments: list[Path] = []
+    models: dict[str, list[ModelScores]] = {}
+    seen: set[Path] = set()
+    unnamed: set[str] = set()
+    for text in folders:
+        name, path = _named(text)
+        if path.resolve() in seen:
+            raise DataError(f"a folder must be named once: its runs are no more seeds than they were; got {path} again")
+        seen.add(path.resolve())
+        if (path / LOG).is_file():
+            if name is not None:
+                raise DataError(f"{path} is an experiment, whose arms have names: leave '{name}=' out")
+            experiments.append(path)
+        elif path.is_dir() and holds_reports(path):
+            model = read_model(path)
+            if (name is None and model.name in models) or (name or model.name) in unnamed:
+                raise DataError(
+                    f"{path} holds another model '{name or model.name}': name both (NAME=FOLDER), alike if they are "
+                    "seeds of one recipe"
+                )
+            unnamed |= {model.name} if name is None else set()
+            models.setdefault(name or model.name, []).append(model)
+        else:
+            raise RunFolderError(_neither(path))
+    return experiments, models
 
 
 def _named(text: str) -> tuple[str | None, Path]:
     """A name and a folder; a folder that exists is never taken apart."""
     name, sign, folder = text.partition("=")
     if sign and not Path(text).exists():
+        if not name or not folder:
+            raise DataError(f"expected NAME=FOLDER; got '{text}'")
         return name, Path(folder)
     return None, Path(text)
+
+
+def _neither(path: Path) -> str:
+    """What the folder should have been, and which beside it might have been meant."""
+    what = f"expected an experiment's folder ({LOG}) or official reports (best_temperature_report.txt); got {path}"
+    if path.is_dir():
+        return what
+    beside = [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
+    close = nearest(path.name, beside)
+    return f"{what}, which is no folder" + (f"; did you mean {path.parent / close}?" if close else "")
+
+
+def _names(experiments: Sequence[Path]) -> list[tuple[str, Path]]:
+    """What each of the further experiments is called: its name, or its folder where another has that name too."""
+    names = [describe(path).name for path in experiments]
+    return [(str(path) if names.count(name) > 1 else name, path) for name, path in zip(names, experiments, strict=True)]
 
 
 def _primary(arms: Sequence[Arm]) -> str:

@@ -5,17 +5,17 @@ Sentences from the numbers of a comparison; computes no statistic and draws noth
 
 from collections.abc import Iterator, Sequence
 
-from sleep_tune.results.arms import Arm, Comparison
+from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
 from sleep_tune.results.columns import column, short_names
 from sleep_tune.results.facts import fact_notes
 from sleep_tune.results.matching import match_notes
+from sleep_tune.results.statistics import POWER, detectable
+from sleep_tune.results.verdict import LEVEL, is_claim
 
 __all__ = ["ENOUGH_SEEDS", "write_notes"]
 
 ENOUGH_SEEDS = 5
 """Below this a t interval is so wide (2.8 standard errors at 5, 4.3 at 3, 12.7 at 2) that only large effects show."""
-
-CONTROL = "as_epochs"
 
 ELSEWHERE = {
     "elsewhere": "trained elsewhere; whether budget, warm-up, masks and seeds match is not known here.",
@@ -35,9 +35,12 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     yield from _tuned(comparison)
     yield from _control(comparison)
     yield from _seeds(comparison)
+    yield from _unpaired(comparison)
+    yield from _reach(comparison)
     yield from _ties(comparison)
     yield from fact_notes({arm.name: arm.facts for arm in comparison.arms}, comparison.baseline)
     yield from _elsewhere(comparison)
+    yield from _joined(comparison)
     yield from _missing(comparison.arms)
     yield from _statistics(comparison)
 
@@ -47,7 +50,8 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
     experiment, trials = comparison.experiment, comparison.trials
     count = sum(trials.values())
     ended = ", ".join(f"{number} {state}" for state, number in sorted(trials.items()))
-    finalists = [arm.name for arm in comparison.arms if arm.kind == "finalist"]
+    own = [arm for arm in comparison.arms if not arm.joined]
+    finalists = [arm.name for arm in own if arm.kind == "finalist"]
     if count:
         names = ", ".join(short_names(experiment.parameters).values()) or "its parameters"
         best = "one is the finalist" if len(finalists) == 1 else f"{len(finalists)} are the finalists"
@@ -57,7 +61,7 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
             f"Tuned for the finalists: a search of {count} trials ({ended}) over {names} "
             f"for the {direction} {experiment.objective} on dev{chosen}. Its own runs are not in the table."
         )
-    baselines = [arm.name for arm in comparison.arms if arm.kind in ("baseline", "control")]
+    baselines = [arm.name for arm in own if arm.kind in ("baseline", "control")]
     plain = [name for name in baselines if not experiment.tuned.get(name)]
     if plain:
         yield f"Not tuned: {' and '.join(plain)} ran with the study's base settings."
@@ -81,7 +85,7 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
 def _control(comparison: Comparison) -> Iterator[str]:
     """What the A/A control is for."""
     name = comparison.baseline
-    if any(arm.name == CONTROL for arm in comparison.arms):
+    if name == BASELINE and any(arm.name == CONTROL for arm in comparison.arms):
         yield f"{CONTROL} obeys the law of {name} in other orders: its distance from {name} shows the noise."
 
 
@@ -97,6 +101,46 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
     shared = ", the same ones for every arm" if _share(comparison.arms) and most > 1 else ""
     chosen = "; nothing was chosen on test" if comparison.experiment.primary.startswith("test/") else ""
     yield f"{number} {noun} an arm{shared}{chosen}.{advice}"
+
+
+def _unpaired(comparison: Comparison) -> Iterator[str]:
+    """Whose seeds are not the baseline's: differences are over shared seeds alone."""
+    primary, reference = comparison.endpoints[0], comparison.reference
+    if reference is None or not reference.seeds:
+        return
+    for arm in comparison.arms:
+        measured = arm.values.get(primary, {})
+        if arm is reference or not measured:
+            continue
+        shared = len(measured.keys() & reference.values.get(primary, {}).keys())
+        if not shared:
+            yield f"Not compared: {arm.name} shares no seed with {reference.name} in {column(primary).heading}."
+        elif shared < len(measured):
+            yield (
+                f"Beware: {shared} of {arm.name}'s {len(measured)} seeds are seeds of {reference.name} too; the others "
+                "count for no difference."
+            )
+
+
+def _reach(comparison: Comparison) -> Iterator[str]:
+    """What the seeds could have told at the primary endpoint, where they told nothing."""
+    primary = comparison.endpoints[0]
+    tested = [arm for arm in comparison.arms if primary in arm.contrasts and arm.contrasts[primary].p_holm is not None]
+    compared = [arm for arm in tested if arm in comparison.compared]
+    if any(is_claim(arm, primary) for arm in compared):
+        return
+    found = [detectable(arm.contrasts[primary].difference, LEVEL / len(tested)) for arm in compared]
+    reach = sorted(least for least in found if least is not None)
+    if not reach:
+        return
+    written = list(dict.fromkeys(column(primary).write(least) for least in (reach[0], reach[-1])))
+    counts = sorted({arm.contrasts[primary].difference.count for arm in compared})
+    seeds = f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    amount = f"{' to '.join(written)} {column(primary).unit}".strip()
+    yield (
+        f"Within reach of {seeds}: a true difference in {column(primary).heading} of {amount} would be told in "
+        f"{POWER:.0%} of such tables; a smaller one is missed more often."
+    )
 
 
 def _share(arms: Sequence[Arm]) -> bool:
@@ -125,6 +169,16 @@ def _elsewhere(comparison: Comparison) -> Iterator[str]:
         names = [arm.name for arm in comparison.arms if arm.kind == kind]
         if names:
             yield f"{', '.join(names)}: {told}"
+
+
+def _joined(comparison: Comparison) -> Iterator[str]:
+    """Arms of other experiments."""
+    names = [arm.name for arm in comparison.arms if arm.joined]
+    if names:
+        yield (
+            f"Of another experiment: {', '.join(names)}; what its search tuned, and on which corpus, is in its own "
+            "table. Seeds of one number are paired."
+        )
 
 
 def _missing(arms: Sequence[Arm]) -> Iterator[str]:

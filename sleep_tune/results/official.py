@@ -13,8 +13,7 @@ import pandas as pd
 
 from sleep_tune.babylm import READING_SCORES, benchmark_averages, macro_average, wug_score
 from sleep_tune.errors import DataError
-from sleep_tune.results.arms import Arm
-from sleep_tune.results.statistics import estimate_mean
+from sleep_tune.results.arms import Arm, over_seeds
 
 __all__ = ["ModelScores", "holds_reports", "official_arm", "read_model"]
 
@@ -92,17 +91,7 @@ def official_arm(name: str, models: Sequence[ModelScores]) -> Arm:
         for key, groups in model.paradigms.items():
             index = pd.MultiIndex.from_arrays([sorted(groups), sorted(groups)], names=["uid", "id"])
             answers.setdefault(key, {})[seed] = pd.Series([groups[uid] for uid in sorted(groups)], index=index)
-    return Arm(
-        name=name,
-        kind="elsewhere",
-        parameters={},
-        seeds=tuple(range(1, len(models) + 1)),
-        unfinished=(),
-        failures={},
-        values=values,
-        estimates={key: estimate_mean(list(by_seed.values())) for key, by_seed in values.items()},
-        answers=answers,
-    )
+    return over_seeds(name, "elsewhere", values, seeds=tuple(range(1, len(models) + 1)), answers=answers)
 
 
 def _reports(folder: Path) -> Iterator[Path]:

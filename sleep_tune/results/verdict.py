@@ -5,7 +5,7 @@ Written from the numbers alone; a difference is claimed only where its corrected
 
 from collections.abc import Callable, Sequence
 
-from sleep_tune.results.arms import Arm, Comparison
+from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
 from sleep_tune.results.columns import column
 from sleep_tune.results.matching import at_the_same
 
@@ -14,21 +14,22 @@ __all__ = ["LEVEL", "difference_text", "improves", "is_claim", "write_verdict"]
 LEVEL = 0.05
 """A corrected p below this is a claim."""
 
+SLEEP = "sleep"
+
 
 def write_verdict(comparison: Comparison) -> str:
     """The sentence."""
     primary = comparison.experiment.primary
     what = column(primary).heading
     name = comparison.baseline
-    baseline = next((arm for arm in comparison.arms if arm.name == name), None)
-    finalists = [arm for arm in comparison.arms if arm.kind in ("finalist", "elsewhere") and arm is not baseline]
+    baseline = comparison.reference
     if baseline is None or not baseline.seeds:
         return f"No verdict yet: no run of the baseline {name} has been completed."
-    if not any(arm.seeds for arm in finalists):
+    if not any(arm.seeds for arm in comparison.compared):
         return "No verdict yet: no run of a finalist has been completed."
-    compared = [arm for arm in finalists if primary in arm.contrasts]
+    compared = [arm for arm in comparison.compared if primary in arm.contrasts]
     if not compared:
-        return f"No verdict: no seed has {what} for both {comparison.baseline} and a finalist."
+        return f"No verdict: no seed has {what} for both {name} and an arm to compare with it."
     if all(arm.contrasts[primary].p_holm is None for arm in compared):
         return (
             f"One seed an arm supports no claim, for how far seeds alone scatter is not known: the largest difference"
@@ -37,8 +38,8 @@ def write_verdict(comparison: Comparison) -> str:
     claimed = [arm for arm in compared if is_claim(arm, primary)]
     if not claimed:
         return (
-            f"The table cannot tell sleep from {comparison.baseline}{at_the_same(comparison, compared)}: "
-            f"no difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
+            f"The table cannot tell {_subject(comparison)} from {name}{at_the_same(comparison, compared)}: no "
+            f"difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
             f"{_equal(compared, comparison)}{_doubt(comparison)}"
         )
     return _claims(claimed, comparison) + _doubt(comparison)
@@ -93,8 +94,18 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
     worse = [arm for arm in claimed if not improves(arm, primary, mode)]
     parts = [f"{arm.name} is better ({_numbers(arm, primary)})" for arm in better]
     parts += [f"{arm.name} is worse ({_numbers(arm, primary)})" for arm in worse]
-    answer = f"Sleep beats {comparison.baseline}" if better else f"Sleep loses to {comparison.baseline}"
+    if _subject(comparison) == SLEEP:
+        answer = f"Sleep beats {comparison.baseline}" if better else f"Sleep loses to {comparison.baseline}"
+    else:
+        answer = f"{comparison.baseline} is beaten" if better else f"{comparison.baseline} is not beaten"
     return f"{answer}{at_the_same(comparison, claimed)} in {column(primary).heading}: {'; '.join(parts)}."
+
+
+def _subject(comparison: Comparison) -> str:
+    """Who is told from the baseline: sleep, where finalists of a search are compared with a run without it."""
+    reference = comparison.reference
+    of_search = all(arm.kind == "finalist" for arm in comparison.compared)
+    return SLEEP if of_search and reference is not None and reference.kind == "baseline" else "the others"
 
 
 def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
@@ -112,8 +123,8 @@ def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
 def _doubt(comparison: Comparison) -> str:
     """A control that is told apart, though it should not be."""
     primary = comparison.experiment.primary
-    apart = [arm for arm in comparison.arms if arm.kind == "control" and is_claim(arm, primary)]
-    if not apart:
+    control = next((arm for arm in comparison.arms if arm.name == CONTROL), None)
+    if control is None or comparison.baseline != BASELINE or not is_claim(control, primary):
         return ""
-    numbers = "; ".join(f"{arm.name}: {_numbers(arm, primary)}" for arm in apart)
+    numbers = f"{control.name}: {_numbers(control, primary)}"
     return f" Beware: the control differs from {comparison.baseline} too, and should not ({numbers})."

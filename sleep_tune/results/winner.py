@@ -65,7 +65,7 @@ def find_winner(folder: Path) -> Winner:
     config = _config(run)
     searched = {key: best[key] for key in parameter_columns(table) if key in experiment.parameters}
     others = {key: _plain(value) for key, value in searched.items() if not key.startswith("sleep.") and pd.notna(value)}
-    return Winner(arm, run, why, _without_nulls(config.get("sleep", {})), others, _base(folder, experiment))
+    return Winner(arm, run, why, _without_nulls(config.get("sleep", {})), others, _base(experiment))
 
 
 def _config(run: Path) -> dict[str, Any]:
@@ -76,16 +76,12 @@ def _config(run: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _base(folder: Path, experiment: Experiment) -> dict[str, Any]:
+def _base(experiment: Experiment) -> dict[str, Any]:
     """What the space says of every run, but for sleep and for what was searched."""
-    path = folder / "experiment.yaml"
-    described = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    base = ((described or {}).get("space") or {}).get("base") or {}
-    searched = set(experiment.parameters)
     return {
         key: value
-        for key, value in base.items()
-        if key.split(".")[0] != "sleep" and key not in searched and value is not None
+        for key, value in experiment.base.items()
+        if key.split(".")[0] != "sleep" and key not in experiment.parameters and value is not None
     }
 
 

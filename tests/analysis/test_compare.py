@@ -57,3 +57,31 @@ def test_a_folder_that_is_no_experiment_is_refused_in_one_line(tmp_path: Path) -
     assert done.stderr.startswith("error: expected an experiment's folder (trials.jsonl) or official reports")
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_the_tables_go_where_they_are_told_and_figures_join(folder: Path, tmp_path: Path) -> None:
+    """The whole command line at once: published figures, another baseline, what is matched, another place."""
+    figures = tmp_path / "figures.csv"
+    figures.write_text("model,test/nll\nGPT,1.5\n")
+    elsewhere = tmp_path / "elsewhere"
+    arguments = ("--published", figures, "--baseline", "t0001", "--matched", "flops", "--output", elsewhere)
+    done = compare(folder, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "arms against t0001" in done.stdout
+    assert "The table cannot tell the others from t0001 at the same compute" in " ".join(done.stdout.split())
+    table = (elsewhere / "comparison.csv").read_text()
+    assert ",GPT,published," in table
+    assert not (folder / "tables").exists()
+
+
+def test_a_mistake_in_figures_or_names_is_one_line_and_exit_code_2(folder: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "figures.csv"
+    figures.write_text("model,test/nll\nGPT,fast\n")
+    for arguments, told in (
+        (("--published", figures), "figures.csv:2: test/nll must be a number, or empty; got 'fast'"),
+        (("--baseline", "epoch"), "unknown arm 'epoch'; did you mean 'epochs'?"),
+    ):
+        done = compare(folder, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert told in done.stderr
+        assert done.stderr.count("\n") == 1

@@ -1,0 +1,129 @@
+"""Folders as a user names them: several experiments, models from elsewhere as seeds, names that would collide."""
+
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.errors import DataError, RunFolderError
+from sleep_tune.results.gather import gather
+from tests.results.conftest import SyntheticLog
+from tests.results.test_official import write_model
+
+
+def experiment(folder: Path, *, name: str | None = None, better: float = 0.0, seeds: int = 3) -> Path:
+    """An experiment of two arms."""
+    log = SyntheticLog(folder)
+    log.open(name=name or folder.name)
+    for seed in range(seeds):
+        log.run("epochs", seed, 2.0 + seed / 100, 0.8)
+        log.run("t0001", seed, 2.0 - better + seed / 90, 0.8, role="finalist")
+    return folder
+
+
+def names(*folders: object, **more: object) -> list[str]:
+    return [arm.name for arm in gather([str(folder) for folder in folders], **more).comparison.arms]  # type: ignore[arg-type]
+
+
+def test_another_experiments_arms_join_under_its_name(tmp_path: Path) -> None:
+    first, second = experiment(tmp_path / "replay"), experiment(tmp_path / "other", better=0.5)
+    gathered = gather([str(first), str(second)])
+    arms = {arm.name: arm for arm in gathered.comparison.arms}
+    assert list(arms) == ["epochs", "t0001", "other/epochs", "other/t0001"]
+    assert arms["other/epochs"].kind == "control"
+    assert arms["other/t0001"].contrasts["test/nll"].difference.mean == pytest.approx(-0.5, abs=0.01)
+    assert gathered.folder == first
+    notes = "\n".join(gathered.comparison.notes)
+    assert "Of another experiment: other/epochs, other/t0001; what its search tuned" in notes
+    assert "Not tuned: epochs ran with the study's base settings." in notes
+    assert "Beware: the control" not in gathered.comparison.verdict
+
+
+def test_arms_that_share_few_seeds_or_none_are_named(tmp_path: Path) -> None:
+    first, second = experiment(tmp_path / "replay"), experiment(tmp_path / "other", seeds=5)
+    notes = gather([str(first), str(second)]).comparison.notes
+    told = "Beware: 3 of other/t0001's 5 seeds are seeds of epochs too; the others count for no difference."
+    assert told in notes
+    log = SyntheticLog(tmp_path / "third")
+    log.open()
+    log.run("t0002", 77, 1.5, 0.8, role="finalist")
+    comparison = gather([str(first), str(tmp_path / "third")]).comparison
+    assert "Not compared: replay/t0002 shares no seed with epochs in test nll." in comparison.notes
+
+
+def test_experiments_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    folders = [experiment(tmp_path / place / "study", name="study") for place in ("a", "b", "c")]
+    found = names(*folders)
+    assert found[2:] == [f"{folder}/{arm}" for folder in folders[1:] for arm in ("epochs", "t0001")]
+
+
+def test_a_folder_named_twice_is_refused(tmp_path: Path) -> None:
+    folder, model = experiment(tmp_path / "replay"), write_model(tmp_path, "run")
+    with pytest.raises(DataError, match=r"must be named once.*replay again"):
+        names(folder, folder)
+    with pytest.raises(DataError, match=r"must be named once.*run again"):
+        names(folder, f"ours={model}", f"ours={tmp_path}/../{tmp_path.name}/run")
+
+
+def test_folders_of_one_name_are_seeds_and_the_first_model_is_the_baseline(tmp_path: Path) -> None:
+    models = [write_model(tmp_path, f"run{number}", shift=number * number) for number in range(4)]
+    named = [f"{'base' if at < 2 else 'sleep'}={model}" for at, model in enumerate(models)]
+    gathered = gather(named)
+    assert gathered.folder is None
+    comparison = gathered.comparison
+    assert comparison.baseline == "base"
+    assert [(arm.name, arm.seeds) for arm in comparison.arms] == [("base", (1, 2)), ("sleep", (1, 2))]
+    assert comparison.endpoints[0] == "babylm/blimp_fast"
+    assert "(whether at the same words is not known)" in comparison.verdict
+
+
+def test_two_models_of_one_name_are_not_taken_for_seeds(tmp_path: Path) -> None:
+    models = [write_model(tmp_path / place, "run") for place in ("a", "b")]
+    with pytest.raises(DataError, match=r"b/run holds another model 'run \(mlm\)': name both \(NAME=FOLDER\)"):
+        names(*models)
+    assert names(*(f"run={model}" for model in models)) == ["run"]
+
+
+@pytest.mark.parametrize("name", ["epochs", "t0001"])
+def test_a_model_may_not_bear_an_arms_name(tmp_path: Path, name: str) -> None:
+    folder, model = experiment(tmp_path / "replay"), write_model(tmp_path, "run")
+    with pytest.raises(DataError, match=f"every arm must have a name of its own; '{name}' is the name of 2"):
+        names(folder, f"{name}={model}")
+
+
+def test_published_figures_stand_beside_and_are_no_baseline(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.csv"
+    figures.write_text("model,test/nll\nGPT,1.5\n")
+    folder = experiment(tmp_path / "replay")
+    comparison = gather([str(folder)], [figures]).comparison
+    assert comparison.arms[-1].name == "GPT"
+    assert not comparison.arms[-1].contrasts
+    assert any(note.startswith("GPT: published figures, for orientation only") for note in comparison.notes)
+    with pytest.raises(
+        DataError, match="the baseline must have been trained, seed by seed; 'GPT' is a published figure"
+    ):
+        gather([str(folder)], [figures], baseline="GPT")
+
+
+def test_the_baseline_may_be_any_arm_and_a_wrong_name_is_told_the_nearest(tmp_path: Path) -> None:
+    folder = experiment(tmp_path / "replay", better=0.5)
+    comparison = gather([str(folder)], baseline="t0001").comparison
+    assert comparison.baseline == "t0001"
+    assert comparison.arms[0].contrasts["test/nll"].difference.mean == pytest.approx(0.5, abs=0.01)
+    assert comparison.verdict.startswith("t0001 is not beaten at the same words in test nll: epochs is worse (+0.499")
+    with pytest.raises(DataError, match=r"unknown arm 'epoch'; did you mean 'epochs'\? Choose one of: epochs, t0001"):
+        gather([str(folder)], baseline="epoch")
+
+
+def test_a_folder_that_is_neither_is_told_and_the_nearest_one_that_is_there(tmp_path: Path) -> None:
+    folder = experiment(tmp_path / "replay")
+    with pytest.raises(
+        RunFolderError, match=r"or official reports .*; got .*repla, which is no folder; did you mean .*replay\?"
+    ):
+        names(tmp_path / "repla")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunFolderError, match=r"got \S*empty$"):
+        names(folder, tmp_path / "empty")
+    with pytest.raises(DataError, match=r"is an experiment, whose arms have names: leave 'ours=' out"):
+        names(f"ours={folder}")
+    with pytest.raises(DataError, match=r"expected NAME=FOLDER; got '=\S*replay'"):
+        names(f"={folder}")
