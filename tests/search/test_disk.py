@@ -265,9 +265,9 @@ def test_it_is_fast_with_a_thousand_trials(tmp_path: Path) -> None:
     for path in (tmp_path / "x" / "trials").iterdir():
         for number in range(100):
             fill(path / "eval" / f"{number}.json", 1)
-    begun = time.perf_counter()
+    begun = time.process_time()
     disk.watch()
-    assert time.perf_counter() - begun < 0.1
+    assert time.process_time() - begun < 0.1
 
 
 def fail(config: RunConfig, report: Report) -> Outcome:

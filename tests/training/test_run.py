@@ -134,9 +134,9 @@ def test_the_folder_holds_what_it_should(done: tuple[Path, Outcome, Ear], corpus
 def test_a_finished_run_says_so_again_at_once(done: tuple[Path, Outcome, Ear]) -> None:
     folder, outcome, ear = done
     again = Ear()
-    started = time.monotonic()
+    began = time.process_time()
     assert train(make_config(folder, rungs=(0.3, 0.6), log_ratio=0.05), again) == outcome
-    assert time.monotonic() - started < 1
+    assert time.process_time() - began < 1
     assert again.heard == ear.rungs[-1:]
 
 

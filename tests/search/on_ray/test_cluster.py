@@ -49,6 +49,7 @@ def test_an_address_where_no_ray_answers_is_refused_at_once(monkeypatch: pytest.
     assert "there are a:1, b:2" in refused("auto")
 
 
+@pytest.mark.ray
 def test_a_raylet_that_runs_is_seen_and_one_that_has_ended_is_not(tmp_path: Path) -> None:
     """A killed raylet stays a zombie until its parent looks; a search once refused to start beside one."""
     raylet = tmp_path / "raylet"

@@ -19,7 +19,7 @@ from tests.search.fake_search import study
 from tests.search.on_ray.driving import Cluster, Driver
 from tests.search.on_ray.runs import Watch, losses, train_again
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[3]
 

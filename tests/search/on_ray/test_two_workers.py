@@ -8,7 +8,7 @@ from sleep_tune.config.run_folder import read_config
 from tests.search.on_ray.runs import Watch, losses, train_again
 from tests.search.on_ray.test_faults import REAL, real
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
 
 TWO_WORKERS = REAL.replace("model: tiny,", "model: tiny, model.dropout: 0, model.attention_dropout: 0,")
 TWO_WORKERS = TWO_WORKERS.replace("stop: {trials: 2}", "stop: {trials: 1}\nresources: {workers: 2}")

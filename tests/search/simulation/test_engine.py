@@ -183,8 +183,8 @@ def test_a_week_of_search_takes_seconds() -> None:
         stop=Stop(trials=500), search=replace(plain().search, algorithm="random"), parameters=study().parameters
     )
     simulated = cluster(space, num_slots=8, pace=Pace(words_per_second=BUDGET / 7200, start_seconds=30.0))
-    began = time.monotonic()
+    began = time.process_time()
     simulated.run()
     assert simulated.director.finished
     assert 86_400 < simulated.clock() < 8 * 86_400
-    assert time.monotonic() - began < 60
+    assert time.process_time() - began < 60

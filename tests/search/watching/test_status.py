@@ -96,6 +96,7 @@ def test_a_search_that_was_left_is_nobodys(tmp_path: Path) -> None:
         (os.getpid(), socket.gethostname(), "2001-01-01 00:00:00", "which ran it, is dead"),  # another's number
         (7, "elsewhere", "2026-01-01 00:00:00", "process 7 on elsewhere holds it since 2026-01-01 00:00:00, alive or"),
     ],
+    ids=["dead", "another's number", "elsewhere"],
 )
 def test_a_killed_driver_is_told_from_one_that_cannot_be_seen(
     tmp_path: Path, process: int, host: str, since: str, message: str
