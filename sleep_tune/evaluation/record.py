@@ -1,5 +1,6 @@
 """Zero-shot scores as files for machines: scores.json, and items.parquet with every item's margin. Knows no reports."""
 
+import hashlib
 import io
 import json
 import math
@@ -50,9 +51,11 @@ def write_scores(path: Path, content: Mapping[str, Any]) -> None:
 def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
     """One row an item.
 
-    Columns: task; uid and id, as in predictions.json; scores, of each option in nats; prediction and label, indices of
-    options; margin, of the right option over the best other, in nats; correct, 1 or 0 (a tie is right where the first
-    option is), and missing where a task has no right answer; human, the share of people who chose option 0.
+    Columns: task; uid and id, as in predictions.json; text, a fingerprint of the options' texts, by which an item is
+    known again in another folder (blimp_fast is a part of blimp_filtered, numbered anew); scores, of each option in
+    nats; prediction and label, indices of options; margin, of the right option over the best other, in nats; correct,
+    1 or 0 (a tie is right where the first option is), and missing where a task has no right answer; human, the share of
+    people who chose option 0.
     """
     rows = [
         row
@@ -71,6 +74,7 @@ def item_rows(
             "task": task,
             "uid": item.uid,
             "id": item.id,
+            "text": _fingerprint(item),
             "scores": own.tolist(),
             "prediction": choose(own),
             "label": item.label,
@@ -80,6 +84,11 @@ def item_rows(
         }
         for item, own in zip(items, scores, strict=True)
     ]
+
+
+def _fingerprint(item: Item) -> str:
+    texts = "\0".join(option.text for option in item.options)
+    return hashlib.blake2b(texts.encode(), digest_size=8).hexdigest()
 
 
 def write_items(path: Path, table: pd.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """What a run answered item by item, as it wrote it at its end: eval/items.parquet in its folder.
 
-Columns: task, uid (the item's group), id, correct (1, 0, or a share where options tie), margin. Knows no statistics.
+Columns: task, uid (the item's group), id, text (a fingerprint, by which an item is known again in another task),
+correct (1, 0, or a share where options tie). Knows no statistics.
 """
 
 from pathlib import Path
@@ -13,12 +14,16 @@ __all__ = ["FILE", "read_answers"]
 
 FILE = Path("eval", "items.parquet")
 
+NEEDED, TEXT = ["task", "uid", "id", "correct"], "text"
+
 PAIRS_TASK, PAIRS = "pairs", "test/pairs_accuracy"
 """The toy language's own minimal pairs, whose score is a share; BabyLM's tasks are in percent."""
 
 
 def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
-    """Endpoint -> what was scored on each item, in the endpoint's unit, indexed by (uid, id); empty without the file.
+    """Endpoint -> what was scored on each item, in the endpoint's unit; empty without the file.
+
+    Indexed by (uid, id, text); the text is empty where the file is of a version that did not write it.
 
     Raises:
         DataError: the file is no table of items.
@@ -27,11 +32,18 @@ def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
     if not path.is_file():
         return {}
     try:
-        table = pd.read_parquet(path, columns=["task", "uid", "id", "correct"]).dropna()  # wug has no right answer
+        table = _read(path).dropna(subset=["correct"])  # wug has no right answer
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} must be a table of items (task, uid, id, correct): {error}") from error
     answers = {}
     for task, rows in table.groupby("task", sort=False):
-        scored = rows.set_index(["uid", "id"])["correct"].astype("float64")
+        scored = rows.set_index(["uid", "id", TEXT])["correct"].astype("float64")
         answers[PAIRS if task == PAIRS_TASK else f"babylm/{task}"] = scored * (1.0 if task == PAIRS_TASK else 100.0)
     return answers
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, columns=[*NEEDED, TEXT])
+    except (ValueError, KeyError):
+        return pd.read_parquet(path, columns=NEEDED).assign(**{TEXT: ""})

@@ -70,7 +70,8 @@ class Arm:
     facts: tuple[RunFacts, ...] = field(default=(), repr=False, compare=False)
     """How its completed runs were made."""
     answers: Mapping[str, Mapping[int, "pd.Series[float]"]] = field(default_factory=dict, repr=False, compare=False)
-    """Endpoint -> seed -> what was scored on each item, in the endpoint's unit, indexed by (group, item)."""
+    """Endpoint -> seed -> what was scored on each item, in the endpoint's unit, indexed by (group, item); and by the
+    text's fingerprint, where the run wrote it."""
 
 
 def over_seeds(name: str, kind: str, values: Mapping[str, Mapping[int, float]], **more: Any) -> Arm:
@@ -97,6 +98,8 @@ class Comparison:
     """Name of the arm that every other is compared with."""
     matched: str = "words"
     """What arms should have had the same of: what the experiment names, unless this table was asked for another."""
+    chosen_by: tuple[str, ...] = ()
+    """What the items that chose the finalists have to do with those that judge them, in sentences."""
     notes: tuple[str, ...] = ()
     verdict: str = ""
     """One sentence: which arms the table tells apart from the baseline, or that it cannot."""

@@ -20,6 +20,7 @@ from sleep_tune.results.columns import order
 from sleep_tune.results.contrasts import contrast
 from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.facts import read_facts
+from sleep_tune.results.held_out import hold_out
 from sleep_tune.results.notes import write_notes
 from sleep_tune.results.table import metric_columns, parameter_columns, read_experiment
 from sleep_tune.results.verdict import write_verdict
@@ -109,7 +110,8 @@ def compare_arms(
     if twice:
         raise DataError(f"every arm must have a name of its own; '{twice[0]}' is the name of {counts[twice[0]]}")
     endpoints = _endpoints(arms, experiment.primary)
-    contrasted = contrast(arms, baseline, endpoints, smallest=experiment.smallest)
+    judged, chosen_by = hold_out(arms, experiment)
+    contrasted = contrast(judged, baseline, endpoints, smallest=experiment.smallest)
     comparison = Comparison(
         experiment=experiment,
         arms=contrasted,
@@ -118,6 +120,7 @@ def compare_arms(
         trials=trials or {},
         baseline=baseline,
         matched=matched or experiment.matched,
+        chosen_by=chosen_by,
     )
     return replace(comparison, notes=tuple(write_notes(comparison)), verdict=write_verdict(comparison))
 

@@ -71,12 +71,7 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
             f"Beware: {comparison.baseline} had {least} trials of tuning and the finalists {count}; part of a "
             f"difference may be that (baselines: {{{comparison.baseline}: {{trials: n, parameters: [...]}}}} tunes it)."
         )
-    named = experiment.objective.partition("/")[2]
-    if finalists and experiment.primary.partition("/")[2] == named and not experiment.primary.startswith("test/"):
-        yield (
-            f"Beware: the items of {column(experiment.primary).heading} chose the finalists and judge them too; name "
-            "another endpoint (comparison.primary) for a claim, and leave the fast items out of the full benchmark."
-        )
+    yield from comparison.chosen_by
     for name in baselines:
         if experiment.tuned.get(name):
             yield f"Tuned for {name}: a search of its own, {experiment.tuned[name]} trials."
