@@ -41,10 +41,11 @@ def read_facts(run: Path) -> RunFacts:
     dirty = "+" if environment.get("uncommitted") else ""
     path = run / "config.yaml"
     config = yaml.load(path.read_text(encoding="utf-8"), LOADER) if path.is_file() else {}
+    options = dict(_flat(config if isinstance(config, Mapping) else {}))
     return RunFacts(
         commit=f"{str(commit)[:10]}{dirty}" if commit else None,
-        config=dict(_flat(config if isinstance(config, Mapping) else {})),
-        seen_often=_seen_often(run / "metrics.jsonl"),
+        config=options,
+        seen_often=_seen_often(run / "metrics.jsonl", options.get("budget.passes")),
     )
 
 
@@ -80,8 +81,8 @@ def fact_notes(facts: Mapping[str, Sequence[RunFacts]], baseline: str) -> Iterat
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _seen_often(path: Path) -> float | None:
-    """From the histogram of the last sleep on record."""
+def _seen_often(path: Path, passes: float | None) -> float | None:
+    """From the histogram of the last sleep on record; without any, all was read awake, pass after pass."""
     if not path.is_file():
         return None
     for line in reversed(path.read_bytes().splitlines()):
@@ -91,7 +92,7 @@ def _seen_often(path: Path) -> float | None:
             except (ValueError, KeyError):
                 continue
             return float(sum(counts[MOST_EXPOSURES + 1 :]) / max(1, sum(counts)))
-    return None
+    return None if passes is None else min(1.0, max(0.0, passes - MOST_EXPOSURES))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 
+from sleep_tune.config.load import compose
+from sleep_tune.config.tree import to_dict
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.facts import RunFacts, fact_notes, read_facts
 from tests.results.conftest import SyntheticLog
@@ -59,3 +62,64 @@ def test_a_comparison_says_it_of_its_own_runs(log: SyntheticLog) -> None:
         make_run(log.folder / "trials" / f"epochs-s{seed}", commit=commit)
     notes = compare(log.folder).notes
     assert "Beware: the runs were made by 2 versions of the code (aaaaaaaaaa, bbbbbbbbbb)." in notes
+
+
+@pytest.mark.parametrize(("passes", "share"), [(10.0, 0.0), (10.25, 0.25), (12.0, 1.0)])
+def test_a_run_that_never_slept_saw_everything_as_often_as_it_read_it(
+    tmp_path: Path, passes: float, share: float
+) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"budget": {"passes": passes, "words": None}}))
+    (tmp_path / "metrics.jsonl").write_text('{"kind":"train","loss":1.0}\n')
+    assert read_facts(tmp_path).seen_often == share
+
+
+DEPARTURES = {
+    "budget.passes=8": "passes 8.0 against 10.0",
+    "training.warmup=0.2": "warmup 0.2 against 0.05",
+    "training.masking.probability=0.3": "probability 0.3 against 0.15",
+    "training.masking.kind=bernoulli": "kind bernoulli against fixed",
+    "training.learning_rate=0.5": "learning_rate 0.5 against",
+    "data.seed=9": "seed 9 against 0",
+}
+"""Override of one arm's runs -> what the note says of it."""
+
+
+@pytest.mark.parametrize("override", DEPARTURES)
+def test_arms_that_differ_in_more_than_sleep_are_told_from_their_real_configurations(
+    log: SyntheticLog, override: str
+) -> None:
+    log.open()
+    for arm, role, more in (("epochs", "baseline", []), ("t0001", "finalist", ["sleep=strict", override])):
+        for seed in (1, 2):
+            log.run(arm, seed, 2.0 + seed / 10, 0.8, role=role)
+            run = log.folder / "trials" / f"{arm}-s{seed}"
+            make_run(run)
+            (run / "config.yaml").write_text(yaml.safe_dump(to_dict(compose([*more, f"training.seed={seed}"]))))
+    told = [note for note in compare(log.folder).notes if "differs from epochs in more than its sleep" in note]
+    assert len(told) == 1
+    assert DEPARTURES[override] in told[0]
+    assert "folds" not in told[0]
+
+
+def test_every_caution_of_a_table_is_said_of_real_folders(log: SyntheticLog) -> None:
+    """Few seeds, tuning, budget, code, exposures: one folder that has all that is wrong."""
+    log.open(baselines={"epochs": {"trials": 2}, "as_epochs": {}}, parameters={"sleep.folds": {}})
+    for number in range(5):
+        log.ask(f"t000{number}")
+    for arm, role, words in (("epochs", "baseline", 999_700), ("t0001", "finalist", 500_000)):
+        for seed in (1, 2):
+            log.run(arm, seed, 2.0 + seed / 10, 0.8, role=role, words_seen=words)
+            make_run(
+                log.folder / "trials" / f"{arm}-s{seed}",
+                commit=("a" if arm == "epochs" else "b") * 40,
+                exposures=[1] * 11 + [0 if arm == "epochs" else 9],
+            )
+    notes = "\n".join(compare(log.folder).notes)
+    for told in (
+        "2 seeds an arm, the same ones for every arm; nothing was chosen on test. That is few: plan at least 5",
+        "Beware: epochs had 2 trials of tuning and the finalists 5",
+        "Not matched on words seen: t0001 saw 500,000 words, 50.0% fewer than epochs",
+        "Beware: the runs were made by 2 versions of the code (aaaaaaaaaa, bbbbbbbbbb).",
+        "Beware: some samples were seen more than 10 times (share of the samples: t0001 45.0%)",
+    ):
+        assert told in notes
