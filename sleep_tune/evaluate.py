@@ -89,7 +89,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="masked, masked next-token prediction (GPT-BERT), causal; auto: masked or causal, by the architecture",
     )
     parser.add_argument("--output-dir", type=Path, default=Path("results"), help="default: results")
-    parser.add_argument("--batch-tokens", type=_positive, default=16_384, metavar="N", help="tokens in a forward pass")
+    parser.add_argument(
+        "--batch-tokens", type=evaluate_requests.positive, default=16_384, metavar="N", help="tokens in a forward pass"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU where there is one")
     parser.add_argument(
         "--dtype",
@@ -107,12 +109,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1; got '{text}'")
-    return int(text)
 
 
 def evaluate(options: argparse.Namespace) -> None:

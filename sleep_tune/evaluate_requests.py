@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["HELP", "add_arguments", "fulfil", "requested"]
+__all__ = ["HELP", "add_arguments", "fulfil", "positive", "requested"]
 
 TRACKS = ("strict-small", "strict")
 
@@ -27,12 +27,19 @@ On request, instead of the tasks above:
 """
 
 
+def positive(text: str) -> int:
+    """An argument that is a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1; got '{text}'")
+    return int(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the requests."""
     group = parser.add_argument_group("on request")
     group.add_argument("--glue", action="store_true", help="fine-tune on the tasks of glue_filtered")
     group.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="fine-tune on N tasks at a time (default: 1)"
+        "--workers", type=positive, default=1, metavar="N", help="fine-tune on N tasks at a time (default: 1)"
     )
     group.add_argument("--seed", type=int, default=42, metavar="N", help="of fine-tuning (default: 42, the pipeline's)")
     group.add_argument("--aoa", action="store_true", help="score words' ages of acquisition over checkpoints")
@@ -73,7 +80,7 @@ def fine_tuning(options: argparse.Namespace, device: str, progress: "Progress") 
     from sleep_tune.evaluation.result_folders import standing
     from sleep_tune.fine_tune import Job, fine_tune_all, write_official
 
-    settings = Settings(seed=options.seed, device=device)
+    settings = Settings(seed=options.seed, device=device, trust_remote_code=options.trust_remote_code)
     files = glue.find_files(options.data / "glue_filtered", options.tasks)
     jobs = {name: Job(options.model.resolve(), name, *paths, settings) for name, paths in files.items()}
     top = standing(options.model, options.revision_name).fine_tuned(options.output_dir)
@@ -109,6 +116,7 @@ def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Prog
         backend=backend,
         batch_tokens=options.batch_tokens,
         device=device,
+        trust_remote_code=options.trust_remote_code,
         advance=lambda number: progress.advance(bar, number),
     )
     recorded = aoa.record(words, surprisals, model=str(options.model), expected=len(found) + len(missing))

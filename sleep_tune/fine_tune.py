@@ -32,11 +32,22 @@ def fine_tune_all(jobs: Mapping[str, Job], *, workers: int = 1) -> Iterator[tupl
     """Fine-tune on every task; each is given when it is done.
 
     Args:
-        jobs: task -> what to do. All files are read before anything is trained.
+        jobs: task -> what to do.
         workers: processes side by side; above 1, those of a Ray of this machine's own.
+
+    Raises:
+        DataError: a file or the model is not as it must be: all are read before anything is trained.
     """
+    import torch
+
+    from sleep_tune.evaluation.finetuning import open_classifier
+    from sleep_tune.evaluation.glue import TASKS
+
     for job in jobs.values():
         _read(job)
+    for model, trust in {job.model: job.settings.trust_remote_code for job in jobs.values()}.items():
+        with torch.random.fork_rng(devices=[]):
+            open_classifier(model, max(task.labels for task in TASKS.values()), trust_remote_code=trust)
     run = _one_by_one if workers == 1 else _side_by_side
     yield from run(jobs, workers)
 

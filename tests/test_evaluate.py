@@ -75,7 +75,15 @@ def test_a_folder_without_tasks_names_what_was_looked_for(
     assert "blimp_fast, blimp_filtered, supplement_fast" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["x"], ["x", "--data", "y", "--batch-tokens", "0"], ["x", "--dtype", "fp16"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["x"],
+        ["x", "--data", "y", "--batch-tokens", "0"],
+        ["x", "--data", "y", "--glue", "--workers", "0"],
+        ["x", "--data", "y", "--dtype", "fp16"],
+    ],
+)
 def test_arguments_that_cannot_be_parsed_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         evaluate.parse(arguments)

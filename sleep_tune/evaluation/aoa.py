@@ -71,6 +71,10 @@ def read_words(path: Path) -> Words:
     Raises:
         DataError: it is no JSON object of lists of {"context": text}; the message names the file and the word.
     """
+    if not path.is_file():
+        raise DataError(
+            f"{path} must be BabyLM's file of words in context (https://osf.io/ryjfm); there is no such file"
+        )
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -172,6 +176,7 @@ def score_checkpoints(
     backend: str,
     batch_tokens: int,
     device: str = "cpu",
+    trust_remote_code: bool = False,
     advance: Callable[[int], None] | None = None,
 ) -> tuple[dict[int, list[float]], int]:
     """Put the words to every checkpoint; contexts are tokenised once for all that have the same tokenizer.
@@ -182,6 +187,7 @@ def score_checkpoints(
         backend: a name of BACKENDS.
         batch_tokens: tokens in one forward pass, at most.
         device: where the models are put.
+        trust_remote_code: run the Python files that the checkpoints bring along.
         advance: told after each checkpoint how many have been scored.
 
     Returns:
@@ -190,12 +196,12 @@ def score_checkpoints(
     surprisals: dict[int, list[float]] = {}
     prepared: dict[bytes, Contexts] = {}
     for millions, folder in sorted(checkpoints.items()):
-        model = load_model(folder, backend)
+        model = load_model(folder, backend, trust_remote_code=trust_remote_code)
         key = (
             (folder / "tokenizer.json").read_bytes() if (folder / "tokenizer.json").is_file() else folder.name.encode()
         )
         if key not in prepared:
-            tokenizer = load_tokenizer(folder, backend, model)
+            tokenizer = load_tokenizer(folder, backend, model, trust_remote_code=trust_remote_code)
             positions = readable_positions(model)
             prepared[key] = Contexts(words, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=positions)
         model.to(device)  # type: ignore[arg-type]

@@ -14,7 +14,18 @@ from sleep_tune.errors import DataError, unknown
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["AUTO", "BACKENDS", "Backend", "backend_of", "load_model", "load_tokenizer"]
+__all__ = [
+    "AUTO",
+    "BACKENDS",
+    "Backend",
+    "backend_of",
+    "load_model",
+    "load_tokenizer",
+    "open_model",
+    "open_tokenizer",
+    "read_config",
+    "require_fit",
+]
 
 AUTO = "auto"
 """In place of a back end's name: the one that the model's architecture suggests."""
@@ -39,6 +50,9 @@ BACKENDS: dict[str, Backend] = {
 }
 """Name -> masked language models; masked next-token prediction, as GPT-BERT's; causal ones."""
 
+MASKED, CAUSAL = "MaskedLM", ("CausalLM", "LMHeadModel")
+"""How the names of architectures end."""
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tokenizer.model")
 """A folder with a tokenizer has at least one of these."""
 
@@ -55,11 +69,10 @@ def backend_of(folder: Path, given: str = AUTO) -> str:
         return given
     if given != AUTO:
         raise DataError(unknown("backend", given, [*BACKENDS, AUTO]))
-    config = _config(folder)
-    architectures: Sequence[str] = config.get("architectures") or ()
-    if any(name.endswith("MaskedLM") for name in architectures):
+    architectures: Sequence[str] = read_config(folder).get("architectures") or ()
+    if any(name.endswith(MASKED) for name in architectures):
         return "mlm"
-    if any(name.endswith(("CausalLM", "LMHeadModel")) for name in architectures):
+    if any(name.endswith(CAUSAL) for name in architectures):
         return "causal"
     raise DataError(
         f"{folder / 'config.json'}: architectures must name a masked or causal language model for --backend auto; got "
@@ -76,20 +89,46 @@ def load_model(folder: Path, backend: str, *, trust_remote_code: bool = False) -
         trust_remote_code: run the Python files that the folder brings along.
 
     Raises:
-        DataError: the folder holds no model that this back end can ask.
+        DataError: the folder holds no model that this back end can ask, or a masked one that is to be asked as a
+            causal one: it would see what it is asked for.
+    """
+    config = read_config(folder)
+    architectures: Sequence[str] = config.get("architectures") or ()
+    only_masked = bool(architectures) and all(name.endswith(MASKED) for name in architectures)
+    if backend == "causal" and only_masked and not config.get("is_decoder") and "auto_map" not in config:
+        raise DataError(
+            f"{folder} must hold a model that reads from left to right for --backend causal; it holds a masked one, "
+            f"which sees what it is asked for ({', '.join(architectures)}): take --backend mlm"
+        )
+    opened = open_model(folder, BACKENDS[backend].model_class, f" (--backend {backend})", trust_remote_code)
+    opened.train(False)
+    return opened
+
+
+def open_model(folder: Path, opener: str, why: str = "", trust_remote_code: bool = False) -> "PreTrainedModel":
+    """Open a model folder on the CPU, in float32.
+
+    Args:
+        folder: as `save_pretrained` writes it.
+        opener: a class of `transformers`.
+        why: this one, for the message.
+        trust_remote_code: run the Python files that the folder brings along.
+
+    Raises:
+        DataError: that class does not open it.
     """
     import torch
     import transformers
+    from safetensors import SafetensorError
 
-    _config(folder)
-    opener: Any = getattr(transformers, BACKENDS[backend].model_class)
+    read_config(folder)
+    opened: PreTrainedModel
     try:
-        model = opener.from_pretrained(folder, dtype=torch.float32, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise DataError(
-            f"{folder} must hold a model that {BACKENDS[backend].model_class} opens (--backend {backend}): {error}"
-        ) from error
-    opened: PreTrainedModel = model.eval()
+        opened = getattr(transformers, opener).from_pretrained(
+            folder, dtype=torch.float32, trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        raise DataError(f"{folder} must hold a model that {opener} opens{why}: {_told(error)}") from error
     return opened
 
 
@@ -108,15 +147,7 @@ def load_tokenizer(
         DataError: there is none, it is not a fast one, it has no mask where one is needed, or it has tokens that the
             model's embedding lacks.
     """
-    from transformers import AutoTokenizer
-
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        # Without one, transformers makes up an empty tokenizer for some architectures.
-        raise DataError(f"{folder} must hold a tokenizer; it has none of {', '.join(TOKENIZER_FILES)}")
-    try:
-        opened: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise DataError(f"{folder} must hold a tokenizer that AutoTokenizer opens: {error}") from error
+    opened = open_tokenizer(folder, trust_remote_code=trust_remote_code)
     if not opened.is_fast:
         raise DataError(f"{folder} must hold a fast tokenizer (tokenizer.json), which tells tokens' characters")
     if BACKENDS[backend].masks and opened.mask_token_id is None:
@@ -125,20 +156,55 @@ def load_tokenizer(
             f"{folder}: the tokenizer must have a mask_token for --backend {backend}; its special tokens: {held}"
         )
     if model is not None:
-        embedding: Any = model.get_input_embeddings()
-        rows, highest = int(embedding.weight.shape[0]), max(opened.get_vocab().values(), default=-1)
-        if highest >= rows:
-            token = opened.convert_ids_to_tokens(highest)
-            raise DataError(
-                f"{folder}: the tokenizer must fit the model, whose embedding has {rows} rows (ids 0 to {rows - 1}); "
-                f"got a tokenizer of {len(opened.get_vocab())} tokens, with '{token}' as id {highest}"
-            )
+        require_fit(opened, model, folder)
     return opened
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    """The folder's config.json."""
+def open_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> "PreTrainedTokenizerBase":
+    """Open a folder's tokenizer of any kind.
+
+    Raises:
+        DataError: there is none.
+    """
+    from transformers import AutoTokenizer
+
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        # Without one, transformers makes up an empty tokenizer for some architectures.
+        raise DataError(f"{folder} must hold a tokenizer; it has none of {', '.join(TOKENIZER_FILES)}")
+    try:
+        opened: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        raise DataError(f"{folder} must hold a tokenizer that AutoTokenizer opens: {_told(error)}") from error
+    return opened
+
+
+def require_fit(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel", folder: Path) -> None:
+    """Refuse a tokenizer with tokens that the model's embedding lacks; both are of `folder`."""
+    embedding: Any = model.get_input_embeddings()
+    rows, highest = int(embedding.weight.shape[0]), max(tokenizer.get_vocab().values(), default=-1)
+    if highest >= rows:
+        token = tokenizer.convert_ids_to_tokens(highest)
+        raise DataError(
+            f"{folder}: the tokenizer must fit the model, whose embedding has {rows} rows (ids 0 to {rows - 1}); "
+            f"got a tokenizer of {len(tokenizer.get_vocab())} tokens, with '{token}' as id {highest}"
+        )
+
+
+def _told(error: Exception) -> str:
+    """What a library says is wrong, without the lists of all that would be right."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0] + (" (--trust-remote-code runs it)" if "trust_remote_code" in str(error) else "")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config.json of a model's folder.
+
+    Raises:
+        DataError: there is no such folder, or no such file in it, or it is broken.
+    """
     path = folder / "config.json"
+    if not folder.is_dir():
+        raise DataError(f"{folder} must be a model's folder, with a config.json; there is no such folder")
     if not path.is_file():
         hint = f"; did you mean {folder / 'model'}?" if (folder / "model" / "config.json").is_file() else ""
         raise DataError(f"{folder} must be a model's folder, with a config.json; it has none{hint}")

@@ -20,13 +20,14 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
+from sleep_tune.evaluation.backends import open_model, open_tokenizer, require_fit
 from sleep_tune.evaluation.glue import METRICS, Examples, GlueTask
 from sleep_tune.evaluation.positions import readable_positions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Settings", "Tuned", "fine_tune"]
+__all__ = ["Settings", "Tuned", "fine_tune", "open_classifier"]
 
 VALID_BATCH = 64
 DROPOUT, NORM_EPS = 0.1, 1e-5
@@ -49,6 +50,8 @@ class Settings:
     """Tokens of a pair; longer ones are cut. A model that reads fewer cuts them there."""
     seed: int = 42
     device: str = "cpu"
+    trust_remote_code: bool = False
+    """Run the Python files that the model's folder brings along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,13 @@ class Classifier(nn.Module):
     """A trunk, and a head on what it makes of the first token."""
 
     def __init__(self, folder: Path, labels: int, *, trust_remote_code: bool = False) -> None:
-        """Open the trunk of a model's folder; the head's weights are drawn from torch's generator."""
-        from transformers import AutoModel
+        """Open the trunk of a model's folder; the head's weights are drawn from torch's generator.
 
+        Raises:
+            DataError: the folder holds no model that AutoModel opens.
+        """
         super().__init__()
-        self.trunk: Any = AutoModel.from_pretrained(folder, trust_remote_code=trust_remote_code, dtype=torch.float32)
+        self.trunk: Any = open_model(folder, "AutoModel", trust_remote_code=trust_remote_code)
         width = int(self.trunk.config.hidden_size)
         self.head = nn.Sequential(
             nn.LayerNorm(width, NORM_EPS, elementwise_affine=False),
@@ -109,14 +114,12 @@ def fine_tune(
         settings: the pipeline's, unless given.
         advance: told after each update.
     """
-    from transformers import AutoTokenizer
-
     chosen = settings or Settings()
     cuda = [torch.cuda.current_device()] if chosen.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(chosen.seed)
-        classifier = Classifier(model, task.labels).to(chosen.device)
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model, padding_side="right")
+        classifier, tokenizer = open_classifier(model, task.labels, trust_remote_code=chosen.trust_remote_code)
+        classifier.to(chosen.device)
         length = min(chosen.sequence_length, readable_positions(classifier.trunk) or chosen.sequence_length)
         collate = partial(_collate, tokenizer, length)
         batches: DataLoader[Any] = DataLoader(
@@ -132,6 +135,21 @@ def fine_tune(
             collate_fn=collate,
         )
         return _train(classifier, task, batches, validation, np.array(valid.labels), chosen, length, advance)
+
+
+def open_classifier(
+    folder: Path, labels: int, *, trust_remote_code: bool = False
+) -> tuple[Classifier, "PreTrainedTokenizerBase"]:
+    """A model to be fine-tuned, and its tokenizer.
+
+    Raises:
+        DataError: the folder lacks one of the two, or they do not fit each other.
+    """
+    classifier = Classifier(folder, labels, trust_remote_code=trust_remote_code)
+    tokenizer = open_tokenizer(folder, trust_remote_code=trust_remote_code)
+    require_fit(tokenizer, classifier.trunk, folder)
+    tokenizer.padding_side = "right"
+    return classifier, tokenizer
 
 
 def _train(

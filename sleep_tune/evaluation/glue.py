@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sleep_tune.errors import DataError
+from sleep_tune.errors import DataError, unknown
 
 __all__ = ["METRICS", "TASKS", "Examples", "GlueTask", "find_files", "read_examples"]
 
@@ -70,6 +70,9 @@ def find_files(data: Path, only: Sequence[str] = ()) -> dict[str, tuple[Path, Pa
     Raises:
         DataError: it holds none, or lacks one that was asked for, or one of a task's two files.
     """
+    for name in only:
+        if name not in TASKS:
+            raise DataError(unknown("fine-tuning task", name, TASKS))
     found = {}
     for name in TASKS:
         train, valid = (data / f"{name}.{split}.jsonl" for split in ("train", "valid"))

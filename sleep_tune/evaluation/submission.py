@@ -71,7 +71,7 @@ def _checkpoints(results: Path, backend: str, track: str) -> Iterator[str]:
     for millions in AOA_CHECKPOINTS[track]:
         top = results / f"chck_{millions}M" / "zero_shot" / backend
         if not top.is_dir():
-            yield f"{top} (the fast tasks of checkpoint chck_{millions}M: --revision-name chck_{millions}M)"
+            yield f"{top} (the fast tasks of checkpoint chck_{millions}M)"
             continue
         for folder, place in FAST.items():
             yield from _predictions(top / place / "predictions.json", folder, full=False)

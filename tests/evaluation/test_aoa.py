@@ -110,6 +110,8 @@ def test_checkpoints_are_scored_in_order_and_what_is_missing_is_named(
 
 def test_a_broken_file_of_words_is_told(tmp_path: Path) -> None:
     path = tmp_path / "cdi_childes.json"
+    with pytest.raises(DataError, match=r"cdi_childes.json must be BabyLM's file .*; there is no such file"):
+        read_words(path)
     for text, message in {
         "[]": "must hold an object, word by word; got list",
         '{"dog": [{"text": "x"}]}': "'dog' must have a list of objects with the text 'context'",

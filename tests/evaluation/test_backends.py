@@ -43,6 +43,25 @@ def test_a_folder_without_a_model_is_told(tmp_path: Path, masked: Path) -> None:
         load_model(tmp_path, "mlm")
 
 
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere must be a model's folder.*; there is no such folder"):
+        backend_of(tmp_path / "nowhere")
+
+
+def test_a_masked_model_is_not_asked_as_a_causal_one(masked: Path) -> None:
+    """Opened by transformers without a word, it reads the very token that it is asked for."""
+    with pytest.raises(
+        DataError, match=r"from left to right for --backend causal; it holds a masked one.*--backend mlm"
+    ):
+        load_model(masked, "causal")
+
+
+def test_of_a_library_s_message_one_line_is_told(causal: Path) -> None:
+    with pytest.raises(DataError, match=r"\(--backend mlm\): Unrecognized configuration class") as told:
+        load_model(causal, "mlm")
+    assert "\n" not in str(told.value)
+
+
 def test_a_broken_config_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(DataError, match=r"config\.json must hold a JSON object"):
@@ -100,6 +119,6 @@ def test_a_folders_own_code_is_run_only_on_request(tmp_path: Path, monkeypatch: 
     config = json.loads((folder / "config.json").read_text()) | {"model_type": "own_bert"}
     config["auto_map"] = {"AutoConfig": "own_code.OwnConfig", "AutoModelForMaskedLM": "own_code.OwnForMaskedLM"}
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(DataError, match="trust_remote_code"):
+    with pytest.raises(DataError, match="--trust-remote-code runs it"):
         load_model(folder, "mlm")
     assert type(load_model(folder, "mlm", trust_remote_code=True)).__name__ == "OwnForMaskedLM"

@@ -10,6 +10,7 @@ from sleep_tune.babylm_sizes import GLUE
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.finetuning import Settings, _rate, fine_tune
 from sleep_tune.evaluation.glue import METRICS, TASKS, Examples, GlueTask, find_files, read_examples
+from sleep_tune.fine_tune import Job, fine_tune_all
 from tests.evaluation.folders import write_rows
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 
@@ -47,6 +48,8 @@ def test_every_task_of_the_challenge_is_read_with_the_pipeline_s_texts(tmp_path:
 def test_broken_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"must hold <task>.train.jsonl and .* it holds none"):
         find_files(tmp_path)
+    with pytest.raises(DataError, match="unknown fine-tuning task 'rta'; did you mean 'rte'"):
+        find_files(tmp_path, ["rta"])
     write(tmp_path, "rte")
     (tmp_path / "rte.valid.jsonl").unlink()
     with pytest.raises(DataError, match=r"rte must have rte.train.jsonl and rte.valid.jsonl"):
@@ -66,6 +69,25 @@ def test_broken_files_are_told(tmp_path: Path) -> None:
     path.write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="must hold at least one example"):
         read_examples(TASKS["rte"], path)
+
+
+def test_a_model_that_cannot_be_tuned_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    """Without a tokenizer, transformers makes up an empty one, and every pair would be the same."""
+    write(tmp_path, "rte")
+    jobs = {"rte": Job(tmp_path / "model", "rte", *find_files(tmp_path)["rte"], Settings())}
+    with pytest.raises(DataError, match="there is no such folder"):
+        next(fine_tune_all(jobs))
+    tokenizer = tiny_tokenizer(["the dog saw the cat"])
+    tiny_model("mlm", tokenizer).save_pretrained(tmp_path / "model")
+    with pytest.raises(DataError, match="must hold a tokenizer; it has none of"):
+        next(fine_tune_all(jobs))
+    tokenizer.add_tokens(["<new>"])
+    tokenizer.save_pretrained(tmp_path / "model")
+    with pytest.raises(DataError, match=r"the tokenizer must fit the model.*with '<new>' as id"):
+        next(fine_tune_all(jobs))
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(DataError, match="must hold a model that AutoModel opens"):
+        next(fine_tune_all(jobs))
 
 
 def test_metrics_are_scikit_learn_s() -> None:
