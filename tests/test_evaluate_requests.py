@@ -1,16 +1,23 @@
 """What the evaluation command does on request, and that it says what is missing."""
 
 import json
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sleep_tune import evaluate
+from sleep_tune.data.prepare import prepare
 from sleep_tune.errors import DataError
-from tests.evaluation.folders import write_rows
+from sleep_tune.evaluation.learning_curves import AGES
+from sleep_tune.training import word_checkpoints
+from sleep_tune.training.run import train
+from tests.evaluation.folders import write_blimp, write_rows
 from tests.evaluation.made_submission import write_fast_data, write_results
 from tests.evaluation.test_aoa import CONTEXTS, synthetic
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
+from tests.training.runs import DATA, TOKENIZER, go_on, make_config, weigh
 
 
 @pytest.fixture
@@ -85,3 +92,41 @@ def test_a_whole_submission_is_written_and_gaps_are_named(
     path = results / "all_full_preds_and_fast_scores_mlm.json"
     assert f"whole for strict-small: {path} (" in capsys.readouterr().out
     assert list(json.loads(path.read_text(encoding="utf-8")))[-2:] == ["glue", "fast_eval_results"]
+
+
+@pytest.fixture
+def thousands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are saved at thousands of words, under the names of millions."""
+    monkeypatch.setattr(word_checkpoints, "MILLION", 1000)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("thousands")
+def test_a_run_s_own_checkpoints_have_ages_of_acquisition(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From training to the agreement with children, and a checkpoint's fast tasks into the same folder of results."""
+    config = make_config(tmp_path / "run", word_checkpoints=True)
+    config.budget.passes, config.budget.words = None, 10_000
+    train(config, go_on, corpus=prepare(DATA, TOKENIZER), evaluate=weigh)
+
+    data = tmp_path / "full_eval" / "aoa"
+    data.mkdir(parents=True)
+    contexts = [{"context": context} for context in ("the dog sees", "some", "the cats that the boy likes", "the")]
+    words = ("dogs", "cats", "dog", "boy", "sees", "likes")
+    (data / "cdi_childes.json").write_text(json.dumps(dict.fromkeys(words, contexts)), encoding="utf-8")
+    shares = [round(1 / (1 + math.exp((23 - month) / 2)), 3) for month in AGES]
+    lines = [["word", *map(str, AGES)], *([word, *map(str, shares)] for word in words)]
+    (data / "cdi_human.csv").write_text("\n".join(map(",".join, lines)) + "\n", encoding="utf-8")
+    output = ["--output-dir", str(tmp_path / "results")]
+    assert evaluate.main([str(tmp_path / "run" / "model"), "--data", str(data.parent), "--aoa", *output]) == 0
+    told = capsys.readouterr().out
+    path = tmp_path / "results" / "run" / "main" / "zero_shot" / "mlm" / "AoA_word" / "surprisal.json"
+    assert f"6 words in 24 contexts at 10 checkpoints (mlm): {path}" in told
+    assert "agreement with children: r = " in told and "chck_20M" in told and "chck_10M" not in told
+    rows = json.loads(path.read_text(encoding="utf-8"))["results"]
+    steps = [[row["surprisal"] for row in rows if row["step"] == f"chck_{n}M"] for n in range(1, 11)]
+    assert np.isfinite(steps).all() and len(set(map(tuple, steps))) == 10
+
+    write_blimp(tmp_path / "fast_eval" / "blimp_fast")
+    checkpoint = tmp_path / "run" / "checkpoints" / "chck_2M"
+    assert evaluate.main([str(checkpoint), "--data", str(tmp_path / "fast_eval"), *output]) == 0
+    assert (tmp_path / "results" / "run" / "chck_2M" / "zero_shot" / "mlm" / "blimp" / "blimp_fast").is_dir()
