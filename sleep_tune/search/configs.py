@@ -113,7 +113,7 @@ class TrialConfigs:
             "run.name": trial.id,
             "run.dir": str(self._folder / "trials" / trial.id),
             "training.seed": trial.seed,
-            "evaluation.rungs": self._rungs if is_search else (),
+            "evaluation.rungs": self._rungs if is_search else self._space.finalists.rungs,
             "evaluation.test": not is_search,
             "tracking.group": self._space.name,
         }

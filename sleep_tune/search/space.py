@@ -162,6 +162,12 @@ class Finalists:
 
     count: int = option(3, "best completed search trials that are repeated; 0 repeats none", low=0, high=1000)
     seeds: int = option(5, "fresh seeds for each finalist and each baseline, the same for all", low=1, high=1000)
+    rungs: tuple[float, ...] = option(
+        (0.2, 0.4, 0.6, 0.8),
+        "shares of the budget, below 1, at which these runs are measured on dev, for learning curves; []: only its end",
+        above=0,
+        below=1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,7 +295,7 @@ def to_json(space: Space) -> dict[str, Any]:
             name: {"trials": baseline.trials, "parameters": list(baseline.parameters)}
             for name, baseline in space.baselines.items()
         },
-        "finalists": vars(space.finalists),
+        "finalists": vars(space.finalists) | {"rungs": list(space.finalists.rungs)},
         "comparison": vars(space.comparison),
         "resources": vars(space.resources),
         "enqueue": [dict(point) for point in space.enqueue],

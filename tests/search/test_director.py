@@ -117,7 +117,7 @@ def test_everything_is_logged_before_it_is_known(tmp_path: Path) -> None:
 
 
 def test_configurations(tmp_path: Path) -> None:
-    """Search trials have rungs and no test; baselines and finalists the other way round, over shared fresh seeds."""
+    """Search trials have no test; baselines and finalists have rungs of their own, over shared fresh seeds."""
     director = open_search(tmp_path / "x", study(baselines={"epochs": Baseline(), "as_epochs": Baseline()}))
     configs: dict[str, RunConfig] = {}
 
@@ -132,7 +132,7 @@ def test_configurations(tmp_path: Path) -> None:
         assert config.run.dir == str(tmp_path / "x" / "trials" / name)
         assert config.training.seed == trial.seed
         assert config.evaluation.test == (trial.role != "search")
-        assert config.evaluation.rungs == (director.rungs if trial.role == "search" else ())
+        assert config.evaluation.rungs == (director.rungs if trial.role == "search" else (0.2, 0.4, 0.6, 0.8))
     assert configs["epochs-s1"].sleep.length.ratio == 0
     assert configs["epochs-s1"].sleep.length.passes is None
     assert configs["as_epochs-s2"].sleep.replay.ratio == 1

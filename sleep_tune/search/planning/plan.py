@@ -188,14 +188,18 @@ def _others(space: Space, budget: int, speed: Speed | None) -> list[tuple[str, W
         for name, baseline in space.baselines.items()
         if baseline.trials
     ]
-    seeds = space.finalists.seeds
-    over_seeds = [(f"baseline {name}", _work(seeds, budget, 1, speed, tested=True)) for name in space.baselines]
+    over_seeds = [(f"baseline {name}", _over_seeds(space, 1, budget, speed)) for name in space.baselines]
     return tuned + over_seeds
 
 
 def _finalists(space: Space, budget: int, trials: int | None, speed: Speed | None) -> list[tuple[str, Work]]:
     count = min(space.finalists.count, trials or space.finalists.count)
-    return [("finalists", _work(count * space.finalists.seeds, budget, 1, speed, tested=True))] if count else []
+    return [("finalists", _over_seeds(space, count, budget, speed))] if count else []
+
+
+def _over_seeds(space: Space, arms: int, budget: int, speed: Speed | None) -> Work:
+    runs, evaluations = arms * space.finalists.seeds, len(space.finalists.rungs) + 1
+    return _work(runs, budget, evaluations, speed, tested=True)
 
 
 def _work(runs: float, words: float, evaluations: int, speed: Speed | None, *, tested: bool = False) -> Work:

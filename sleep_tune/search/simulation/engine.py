@@ -134,7 +134,8 @@ class Cluster:
         while self.running < self.num_slots and isinstance(trial := self.director.next(), Trial):
             event = self._left.pop(trial.id, None)
             if event is None:
-                run = _Run(trial, (*(self.director.rungs if trial.role == "search" else ()), 1.0))
+                rungs = self.director.rungs if trial.role == "search" else self.director.space.finalists.rungs
+                run = _Run(trial, (*rungs, 1.0))
                 event = (self.clock() + self.pace.start_seconds, self._num_started, run)
                 self._num_started += 1
             self._training += event[2].is_training

@@ -188,4 +188,6 @@ def _space(told: Mapping[str, Any], folder: Path) -> Space:
 def _section(kind: type[T], told: Mapping[str, Any]) -> T:
     """A section of the space; keys of other versions are passed over."""
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{key: value for key, value in told.items() if key in known})
+    return kind(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in told.items() if key in known}
+    )
