@@ -9,12 +9,15 @@ from typing import Any
 
 import pandas as pd
 
+from sleep_tune.errors import DataError
 from sleep_tune.files import read_json_lines
 from sleep_tune.results.table import read_experiment
 
-__all__ = ["Journal", "read_journal", "read_journals"]
+__all__ = ["Journal", "Journals", "read_journal", "read_journals"]
 
 LOSSES = ("words_seen", "phase", "cycle", "loss", "loss/wake", "loss/sleep", "learning_rate")
+EXAMPLES = ("cycle", "age", "score", "times_seen", "text")
+NESTED = ("sources", "exposures", "examples", "kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +34,54 @@ class Journal:
     """A row for each sleep, a column for each source: its share of the buffer."""
     exposures: tuple[int, ...]
     """Samples by how often they had been seen after the last sleep; the last count is of all that were seen more."""
+    examples: pd.DataFrame
+    """A row for each sample of a buffer that was kept as text; columns as `EXAMPLES`. Older runs kept none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journals:
+    """The journals of an experiment."""
+
+    runs: dict[str, list[Journal]]
+    """Arm -> one for each seed that has any, in their order."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, file by file."""
 
 
 def read_journal(run: Path) -> Journal | None:
-    """The journal in a run's folder; None where there is none yet, or it cannot be read."""
+    """The journal in a run's folder, without a last line torn by a kill; None where there is none yet.
+
+    Raises:
+        DataError: a line before the last is no entry of a journal.
+    """
     path = run / "metrics.jsonl"
     if not path.is_file():
         return None
     try:
-        lines = list(read_json_lines(path))
-    except ValueError:
-        return None
+        return _journal(list(read_json_lines(path)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no journal of a run: {error}") from error
+
+
+def _journal(lines: list[dict[str, Any]]) -> Journal:
     losses = [line for line in lines if line.get("kind") == "train"]
     evaluations = [line | dict(line.get("metrics", {})) for line in lines if line.get("kind") == "eval"]
     sleeps = list(_sleeps(lines))
     return Journal(
         losses=pd.DataFrame(losses, columns=list(LOSSES)),
         evaluations=pd.DataFrame(evaluations).drop(columns=["metrics", "kind"], errors="ignore"),
-        sleeps=pd.DataFrame(sleeps).drop(columns=["sources", "exposures", "kind"], errors="ignore"),
+        sleeps=pd.DataFrame(sleeps).drop(columns=list(NESTED), errors="ignore"),
         sources=pd.DataFrame([sleep["sources"] for sleep in sleeps]).fillna(0.0),
         exposures=tuple(sleeps[-1]["exposures"]) if sleeps else (),
+        examples=pd.DataFrame(
+            [{"cycle": sleep["cycle"]} | one for sleep in sleeps for one in sleep.get("examples") or ()],
+            columns=list(EXAMPLES),
+        ),
     )
 
 
-def read_journals(folder: Path, table: pd.DataFrame | None = None) -> dict[str, list[Journal]]:
-    """The journals of an experiment's runs over fresh seeds: arm -> one for each seed that has any, in their order.
+def read_journals(folder: Path, table: pd.DataFrame | None = None) -> Journals:
+    """The journals of an experiment's runs over fresh seeds; one that cannot be read is told among the problems.
 
     Args:
         folder: of the experiment.
@@ -67,12 +93,17 @@ def read_journals(folder: Path, table: pd.DataFrame | None = None) -> dict[str, 
     """
     table = read_experiment(folder) if table is None else table
     repeated = table[table["role"].isin(["baseline", "finalist"]) & (table["study"] == "")]
-    journals: dict[str, list[Journal]] = {}
+    runs: dict[str, list[Journal]] = {}
+    problems = []
     for arm, trial in zip(repeated["arm"], repeated["trial"], strict=True):
-        journal = read_journal(folder / "trials" / str(trial))
+        try:
+            journal = read_journal(folder / "trials" / str(trial))
+        except DataError as error:
+            problems.append(f"Left out: {error}.")
+            continue
         if journal is not None:
-            journals.setdefault(str(arm), []).append(journal)
-    return journals
+            runs.setdefault(str(arm), []).append(journal)
+    return Journals(runs, tuple(problems))
 
 
 def _sleeps(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -29,6 +29,8 @@ class Plot:
 
     figure: dict[str, Any] = field(repr=False)
     caption: str
+    wide: bool = False
+    """Too many parts for a telephone's width: there it is scrolled."""
 
 
 def make_page(title: str, sections: Sequence[Section]) -> str:
@@ -60,8 +62,9 @@ def _section(section: Section, number: int, figures: list[dict[str, Any]]) -> st
 def _plot(plot: Plot, figures: list[dict[str, Any]]) -> str:
     figures.append(plot.figure)
     caption, height = html.escape(plot.caption), plot.figure["layout"]["height"]
+    name = "plot wide" if plot.wide else "plot"
     return (
-        f'<figure><div class="plot" role="img" aria-label="{caption}" data-figure="{len(figures) - 1}" '
+        f'<figure><div class="{name}" role="img" aria-label="{caption}" data-figure="{len(figures) - 1}" '
         f'style="min-height:{height}px"></div><figcaption>{caption}</figcaption></figure>'
     )
 
@@ -76,6 +79,14 @@ def _library() -> str:
     return f'<script type="text/plain" id="plotly">{packed}</script>'
 
 
+CONFIG = {
+    "responsive": True,
+    "displaylogo": False,
+    "displayModeBar": "hover",
+    "modeBarButtonsToRemove": ["sendChartToCloud", "select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+}
+"""Of plotly.js: the page is to send nothing anywhere, so there is no button for it."""
+
 LOADER = """
 (async () => {
   const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), c => c.charCodeAt(0));
@@ -86,28 +97,40 @@ LOADER = """
   const figures = JSON.parse(document.getElementById("figures").textContent);
   for (const place of document.querySelectorAll(".plot")) {
     const { data, layout } = figures[place.dataset.figure];
-    try { await Plotly.newPlot(place, data, layout, { responsive: true, displaylogo: false }); }
+    try { await Plotly.newPlot(place, data, layout, CONFIG); }
     catch (error) { place.textContent = `This figure cannot be drawn here: ${error.message}`; }
   }
+  const fit = width => document.querySelectorAll(".js-plotly-plot").forEach(place => Plotly.relayout(place, width));
+  addEventListener("beforeprint", () => fit({ width: PAPER, autosize: false }));
+  addEventListener("afterprint", () => fit({ width: null, autosize: true }));
   document.body.dataset.drawn = figures.length;
 })();
-"""
+""".replace("CONFIG", json.dumps(CONFIG)).replace("PAPER", "680")
+"""Draws every figure; on paper they are as wide as A4 and Letter have room for."""
 
 STYLE = """
 :root { color-scheme: light }
-body { font: 16px/1.55 system-ui, sans-serif; color: #222; margin: 0 auto; max-width: 64rem; padding: 1rem }
+body { font: 16px/1.55 system-ui, sans-serif; color: #222; margin: 0 auto; max-width: 66rem; padding: 1rem }
 h1 { font-size: 1.6rem; margin: .5rem 0 }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 2px solid #222 }
+h3 { font-size: 1rem; margin: 1.6rem 0 .4rem }
 nav { font-size: .85rem; color: #555 } a { color: #0072b2 }
 .answer { font-size: 1.15rem; border-left: 4px solid #0072b2; padding: .6rem 1rem; background: #f4f8fb }
 .warn { border-left: 4px solid #d55e00; padding: .4rem 1rem; background: #fdf5f0 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top; text-align: left }
-td.n, th.n { text-align: right } td:nth-child(2) { min-width: 13rem }
+th, td { padding: .3rem .5rem; border-bottom: 1px solid #ddd; vertical-align: top; text-align: left }
+th { vertical-align: bottom } td.n, th.n { text-align: right }
+th:first-child, td:first-child { position: sticky; left: 0; background: white }
+.arms td:nth-child(2) { min-width: 11rem } .text { min-width: 14rem; overflow-wrap: anywhere }
 small { display: block; color: #666; white-space: nowrap }
 .better { color: #00694d; font-weight: bold } .worse { color: #a3300a; font-weight: bold }
 .better::after { content: " \\25B2" } .worse::after { content: " \\25BC" }
-figure { margin: 1rem 0 } figcaption { font-size: .85rem; color: #555 } pre, code { font-size: .82rem }
-pre { background: #f6f6f6; padding: .6rem .8rem; overflow-x: auto } .plot { width: 100% }
-@media print { nav { display: none } section { break-inside: avoid } body { max-width: none } }
+figure { margin: 1rem 0; overflow-x: auto } figcaption { font-size: .85rem; color: #555; position: sticky; left: 0 }
+pre, code { font-size: .82rem } pre { background: #f6f6f6; padding: .6rem .8rem; overflow-x: auto }
+.plot { width: 100% } .wide { min-width: 42rem }
+@media print {
+  nav, .modebar { display: none } body { max-width: none; font-size: 13px } figure, tr, .warn { break-inside: avoid }
+  h2, h3 { break-after: avoid } .scroll, figure { overflow: visible } table { font-size: .72rem }
+  th, td { padding: .2rem .3rem } .arms td:nth-child(2), .text, .wide { min-width: 0 } pre { white-space: pre-wrap }
+}
 """

@@ -8,6 +8,11 @@ import numpy as np
 
 from tests.results.conftest import BUDGET, SyntheticLog
 
+EXAMPLES = [
+    {"text": "the <b>cat</b> sat & slept", "score": 7.25, "age": 3, "times_seen": 12},
+    {"text": "a dog ran", "score": 1.5, "age": 0, "times_seen": 2},
+]
+
 RUNGS = (BUDGET // 3, BUDGET)
 
 
@@ -65,7 +70,7 @@ def write_journal(run: Path, sleeps: int, *, torn: bool = False) -> None:
                 "batches": 2,
             }
             sleep |= {"mean_score": 5.0, "mean_age": step / 4, "sources": {"tales": 0.75, "talk": 0.25}}
-            lines.append({"kind": "sleep", **sleep, "exposures": [0, 60, 30, 10 + step]})
+            lines.append({"kind": "sleep", **sleep, "exposures": [0, 60, 30, 10 + step], "examples": EXAMPLES})
     for rung in RUNGS:
         head = {"words_seen": rung, "phase": "wake", "cycle": 0, "split": "dev", "rung": rung}
         lines.append({"kind": "eval", **head, "metrics": {"eval/nll": 5.0 - rung / BUDGET}})

@@ -43,7 +43,7 @@ def test_a_whole_search_has_every_section_and_figure(tmp_path: Path) -> None:
         "How to reproduce this",
     ):
         assert f">{title}</h2>" in text
-    assert text.count('class="plot"') == len(figures_of(page)) >= 11
+    assert text.count('class="plot') == len(figures_of(page)) >= 11
     assert "Sleep beats epochs at the same words" in text
     assert "the loss became &lt;nan&gt; &amp; stayed so" in text
     kinds = {str(trace["type"]) for one in figures_of(page) for trace in one["data"]}  # type: ignore[attr-defined]
