@@ -90,6 +90,7 @@ def train(folder: Path, config: "RunConfig") -> None:
         if ended is not None:
             print(f"{folder} has ended already.")
             outcome = Outcome.from_json(ended)
+            settle_quietly(folder, config, outcome)
         else:
             print(f"{'Resuming' if resumed else 'Training'} in {folder} (log: {folder / run_folder.LOG})", flush=True)
             outcome = train_quietly(folder, config)
@@ -104,12 +105,24 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
     try:
         with log_to(folder / LOG):
             from sleep_tune.training.run import train
+            from sleep_tune.training.tracking import check_trackers
 
             redirect_libraries()
+            check_trackers(config.tracking)
             return train(config, go_on, show_progress=True)
     except (KeyboardInterrupt, SystemExit):
         cli.say(f"Interrupted. The same command goes on from the last checkpoint in {folder}.")
         raise
+
+
+def settle_quietly(folder: Path, config: "RunConfig", outcome: "Outcome") -> None:
+    """Tell trackers the end of a run whose process was killed before it could."""
+    from sleep_tune.config.quiet import log_to
+    from sleep_tune.config.run_folder import LOG
+    from sleep_tune.training.tracking import settle
+
+    with log_to(folder / LOG):
+        settle(config, outcome.state, outcome.metrics)
 
 
 def go_on(progress: "Progress") -> "Decision":
@@ -121,6 +134,8 @@ def go_on(progress: "Progress") -> "Decision":
 
 def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     """What was measured, what it cost, and how to load the model."""
+    from sleep_tune.training.weights_and_biases import sync_command
+
     lines = []
     for split, prefix in (("dev", "eval/"), ("test", "test/")):
         measured = {key.removeprefix(prefix): value for key, value in outcome.metrics.items() if key.startswith(prefix)}
@@ -133,6 +148,8 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     )
     if config.training.save_model:
         lines.append(f'model {folder / "model"}  (AutoModelForMaskedLM.from_pretrained("{folder / "model"}"))')
+    if (command := sync_command(config.tracking, folder)) is not None:
+        lines.append(f"track {command}")
     return "\n".join(lines)
 
 

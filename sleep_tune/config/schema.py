@@ -251,6 +251,8 @@ class TrackingConfig:
     project: str = option("sleep-tune", "project of Weights & Biases")
     entity: str | None = option(None, "user or team of Weights & Biases (default: the key's own)")
     group: str | None = option(None, "runs of one group belong together; a search sets its own name")
+    role: str | None = option(None, "what the run is for; a search sets search, baseline or finalist")
+    arm: str | None = option(None, "what it is a run of; a search sets a baseline's name, or a trial's id")
     tensorboard: bool = option(False, "write TensorBoard's event files to tensorboard/ in the run's folder")
 
 

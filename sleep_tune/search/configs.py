@@ -116,6 +116,8 @@ class TrialConfigs:
             "evaluation.rungs": self._rungs if is_search else self._space.finalists.rungs,
             "evaluation.test": not is_search,
             "tracking.group": self._space.name,
+            "tracking.role": trial.role,
+            "tracking.arm": trial.arm,
         }
         return with_settings(self._base, dict(baseline) | trial.parameters | run)
 

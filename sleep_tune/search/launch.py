@@ -33,7 +33,7 @@ from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import CorpusSummary, Space
 from sleep_tune.search.watching.display import Display
 from sleep_tune.search.work import Worker
-from sleep_tune.search.worker import summarize, train_worker
+from sleep_tune.search.worker import check_trackers, settle_trackers, summarize, sync_command, train_worker
 
 __all__ = ["LAUNCHERS", "Interrupted", "Launch", "Study"]
 
@@ -177,6 +177,7 @@ class Study:
             stack.callback(director.close)
             fresh.director = director
             if director.finished:
+                self._settle(director)
                 return
             if launcher == "ray" and address is None:
                 cluster.refuse_second()
@@ -184,6 +185,7 @@ class Study:
                 stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))
             elif launcher == "ray":
                 check_nodes(self.folder, [Path(path) for path in (self.base.data.path,) if path is not None])
+            check_trackers(self.base.tracking)
             console.print(f"{self.folder}: {seats.describe()}", highlight=False, soft_wrap=True)
             interrupt = stack.enter_context(Interrupt())
             display = stack.enter_context(Display(director, seats.slots, console))
@@ -207,7 +209,15 @@ class Study:
             if interrupt.number is not None and not director.finished:
                 raise Interrupted(interrupt.number)
             disk.watch()
+            self._settle(director)
             console.print(disk.summary(), highlight=False, soft_wrap=True)
+            command = sync_command(self.base.tracking, self.folder / "trials")
+            if command is not None:
+                console.print(f"tracked offline; upload with: {command}", highlight=False, soft_wrap=True)
+
+    def _settle(self, director: Director) -> None:
+        ended = [trial for trial in director.trials.values() if trial.ended]
+        settle_trackers(self.base.tracking, self.folder / "trials", ended)
 
 
 def _seats(space: Space, nodes: Sequence[Node], launcher: str) -> Seats:

@@ -1,13 +1,15 @@
 """The real worker: the only file of the search that knows training and data, and only while they run."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from sleep_tune.config.run_folder import record
-from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.run_folder import read_config, record
+from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.space import CorpusSummary
+from sleep_tune.search.trial import TrialState
 
-__all__ = ["summarize", "train_worker"]
+__all__ = ["check_trackers", "settle_trackers", "summarize", "sync_command", "train_worker"]
 
 
 def train_worker(config: RunConfig, report: Report) -> Outcome:
@@ -35,3 +37,37 @@ def summarize(config: RunConfig) -> CorpusSummary:
 
     corpus = prepare(config.data, config.tokenizer)
     return CorpusSummary(words=corpus.train.num_words, samples=len(corpus.train))
+
+
+def check_trackers(tracking: TrackingConfig) -> None:
+    """Find out before anything is trained whether the trackers that are asked for can be had.
+
+    Raises:
+        ConfigError: one is not installed, or does not let runs in.
+    """
+    from sleep_tune.training import tracking as trackers
+
+    trackers.check_trackers(tracking)
+
+
+def settle_trackers(tracking: TrackingConfig, trials: Path, ended: Iterable[TrialState]) -> None:
+    """Tell trackers the end of trials whose processes were killed before they could, and who are not started again.
+
+    Args:
+        tracking: of every trial.
+        trials: the folder of their folders.
+        ended: those that have ended.
+    """
+    from sleep_tune.training import tracking as trackers
+
+    for trial in ended:
+        folder = trials / trial.id
+        if trackers.is_unsettled(tracking, folder, trial.state):
+            trackers.settle(read_config(folder), trial.state, trial.outcome.metrics if trial.outcome else {})
+
+
+def sync_command(tracking: TrackingConfig, trials: Path) -> str | None:
+    """The command that uploads what trials left offline; None if nothing was to be left."""
+    from sleep_tune.training.weights_and_biases import sync_command as command
+
+    return command(tracking, trials / "*")

@@ -30,7 +30,7 @@ from sleep_tune.training.progress_bar import ProgressBar
 from sleep_tune.training.schedules import SCHEDULES
 from sleep_tune.training.session import Session, open_session, open_stream
 from sleep_tune.training.surroundings import at_home
-from sleep_tune.training.tracking import tracked
+from sleep_tune.training.tracking import settle, tracked
 from sleep_tune.training.trainer import RandomStream, SleepTrainer
 from sleep_tune.training.word_checkpoints import WordCheckpoints, word_marks
 
@@ -78,9 +78,11 @@ def train(
     peers = find_peers()
     ended = read_outcome(folder)
     if ended is not None:
+        outcome = Outcome.from_json(ended)
         if peers.leads:
+            settle(config, outcome.state, outcome.metrics)
             report(read_evaluation(folder, "dev"))
-        return Outcome.from_json(ended)
+        return outcome
     if corpus is None:
         corpus = prepare(config.data, config.tokenizer)
     if evaluate is None:
@@ -92,8 +94,7 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
         require_room(folder, config)
         session = open_session(config, folder, stream, corpus, device, peers)
-        resumes_at = session.course.words_seen if session.checkpoint else None
-        with session.journal, _cleared(session), tracked(config, leads=peers.leads, resumes_at=resumes_at) as told:
+        with session.journal, _cleared(session), tracked(config, leads=peers.leads) as told:
             session.journal.listener = told
             words, examine = WordCheckpoints(session, corpus.tokenizer_dir, marks), Examiner(session, evaluate)
             outcome = _train(config, session, corpus, words, examine, report, show_progress=show_progress)

@@ -2,30 +2,25 @@
 
 The journal is the truth and a tracker its reader: a line has the number that it has in metrics.jsonl. A resumed run
 tells a tracker what the journal has kept and the tracker lacks, then goes on: nothing is logged twice, or lost with a
-worker. Nothing is imported before it is asked for.
+worker. A tracker that breaks never breaks the run. Nothing is imported before it is asked for.
 """
 
-import hashlib
-import json
+import logging
 import math
-import netrc
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
+from sleep_tune.config.run_folder import METRICS
 from sleep_tune.config.schema import RunConfig, TrackingConfig
-from sleep_tune.config.tree import flatten, to_dict
-from sleep_tune.errors import ConfigError
-from sleep_tune.files import read_json_lines, write_whole
+from sleep_tune.errors import Superseded, UserError
+from sleep_tune.files import read_json_lines
+from sleep_tune.training.tensorboard import TensorBoard
+from sleep_tune.training.weights_and_biases import WeightsAndBiases
 
-__all__ = ["TRACKERS", "Tracked", "Tracker", "tracked", "wandb_mode"]
-
-HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
-"""Where Weights & Biases is, under which `wandb login` keeps a key; a server of one's own is in $WANDB_BASE_URL."""
+__all__ = ["TRACKERS", "Tracked", "Tracker", "check_trackers", "is_unsettled", "settle", "tracked"]
 
 NUMBERS = {
     "train": ("loss", "loss/wake", "loss/sleep", "learning_rate", "cycle", "pass_index", "read_ratio", "seconds"),
@@ -33,12 +28,15 @@ NUMBERS = {
 }
 """Kind of a line -> what of it is tracked; of an evaluation every metric."""
 
+logger = logging.getLogger(__name__)
+
 
 class Tracker(Protocol):
     """One run as a tracker sees it."""
 
-    begins_at: int
-    """Number of the first line that it has not been told."""
+    @property
+    def begins_at(self) -> int:
+        """Number of the first line that it has not been told."""
 
     def log(self, number: int, words_seen: int, values: Mapping[str, float]) -> None:
         """Take what line `number` of the journal says."""
@@ -47,154 +45,166 @@ class Tracker(Protocol):
         """The attempt is over: completed, stopped, paused, or failed. All that was told is kept."""
 
 
-class Tracked:
-    """What the journal calls with each line: passes on what a tracker has not been told."""
+Open = Callable[[], Tracker]
 
-    def __init__(self, trackers: Sequence[Tracker], kept: Sequence[Mapping[str, Any]] = ()) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What there is to know of a tracker before it is opened."""
+
+    wanted: Callable[[TrackingConfig], bool]
+    check: Callable[[TrackingConfig], None]
+    open: Callable[[RunConfig, Path], Tracker]
+    ended: Callable[[Path], str | None]
+    """How the run in a folder ended, as the tracker was told it last; None if it was not told to the end."""
+
+
+TRACKERS: dict[str, Kind] = {
+    "wandb": Kind(
+        lambda tracking: tracking.wandb != "off", WeightsAndBiases.check, WeightsAndBiases, WeightsAndBiases.ended
+    ),
+    "tensorboard": Kind(lambda tracking: tracking.tensorboard, TensorBoard.check, TensorBoard, TensorBoard.ended),
+}
+"""Name -> tracker."""
+
+
+class Tracked:
+    """What the journal calls with each line: passes on what a tracker has not been told.
+
+    A tracker that raises is told no more while the run lasts, and everything anew at its end.
+    """
+
+    def __init__(self, trackers: Sequence[Open], journal: Path) -> None:
         """Tell the lines that the journal has kept of earlier attempts.
 
         Args:
-            trackers: any number.
-            kept: the journal's lines from its beginning.
+            trackers: what opens each.
+            journal: the file of the journal.
+
+        Raises:
+            UserError: a tracker is not installed.
         """
-        self._trackers = trackers
+        self._journal = journal
+        self._open: list[tuple[Open, Tracker]] = []
+        self._broken: list[Open] = []
         self._words = 0  # as last told: what a sleep replayed is told without
-        self._lines = 0
         self.state = "failed"
         """How the attempt ends, unless it is told otherwise."""
         self.metrics: Mapping[str, float] = {}
-        for number, line in enumerate(kept):
-            self(number, line)
+        for opener in trackers:
+            with self._unharmed(opener):
+                self._open.append((opener, opener()))
+        if self._open:
+            for number, line in enumerate(read_json_lines(journal)):
+                self(number, line)
 
     def __call__(self, number: int, line: Mapping[str, Any]) -> None:
         """Pass on line `number` (from 0) of the journal."""
         self._words = line.get("words_seen", self._words)
         values = _values(line)
-        for tracker in self._trackers:
-            if number >= tracker.begins_at and values:
-                tracker.log(number, self._words, values)
+        for opener, tracker in list(self._open):
+            if values and number >= tracker.begins_at:
+                with self._unharmed(opener):
+                    tracker.log(number, self._words, values)
 
     def finish(self) -> None:
-        """Close every tracker with how the attempt ended."""
-        for tracker in self._trackers:
-            tracker.finish(self.state, self.metrics)
+        """Close every tracker with how the attempt ended; one that broke is opened again and told everything."""
+        for opener, tracker in list(self._open):
+            with self._unharmed(opener):
+                tracker.finish(self.state, self.metrics)
+        if self._broken and self.state != "paused":  # else the attempt that goes on tells it all
+            try:
+                again = Tracked(self._broken, self._journal)
+            except UserError as error:
+                logger.warning("a tracker that broke cannot be opened again: %s", error)
+                return
+            for opener, tracker in again._open:
+                with again._unharmed(opener):
+                    tracker.finish(self.state, self.metrics)
+
+    @contextmanager
+    def _unharmed(self, opener: Open) -> Iterator[None]:
+        """Let no failure of a tracker reach the run."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception:
+            logger.warning("a tracker broke; the run goes on without it, and metrics.jsonl has it all", exc_info=True)
+            self._open = [(other, tracker) for other, tracker in self._open if other is not opener]
+            self._broken.append(opener)
+
+
+def check_trackers(tracking: TrackingConfig) -> None:
+    """Find out before anything is trained whether the trackers that are asked for can be had.
+
+    Raises:
+        ConfigError: one is not installed, or does not let runs in.
+    """
+    for kind in _wanted(tracking):
+        kind.check(tracking)
 
 
 @contextmanager
-def tracked(config: RunConfig, *, leads: bool, resumes_at: int | None) -> Iterator[Tracked]:
+def tracked(config: RunConfig, *, leads: bool) -> Iterator[Tracked]:
     """Open the trackers that the configuration asks for; finish them however the attempt ends.
 
     Args:
         config: of the run.
         leads: whether this process speaks for the run; else nothing is tracked.
-        resumes_at: words seen at the checkpoint that the attempt goes on from; None at a beginning.
 
     Raises:
-        ConfigError: a tracker that is asked for is not installed.
+        UserError: a tracker that is asked for is not installed.
     """
     assert config.run.dir is not None
     folder = Path(config.run.dir)
-    opened = [
-        start(config, folder, resumes_at) for wanted, start in TRACKERS.values() if leads and wanted(config.tracking)
-    ]
-    kept = list(read_json_lines(folder / "metrics.jsonl")) if opened else []
-    told = Tracked(opened, kept)
-    with ExitStack() as stack:
-        stack.callback(told.finish)
+    told = Tracked([_opener(kind, config, folder) for kind in _wanted(config.tracking) if leads], folder / METRICS)
+    try:
         yield told
+    except (KeyboardInterrupt, SystemExit, Superseded):
+        told.state = "paused"  # it goes on later, or elsewhere
+        raise
+    finally:
+        told.finish()
 
 
-def wandb_mode(tracking: TrackingConfig, environment: Mapping[str, str] = os.environ) -> str:
-    """'online' or 'offline': as asked for, or online only where a key is at hand ($WANDB_API_KEY or ~/.netrc)."""
-    if tracking.wandb != "auto":
-        return tracking.wandb
-    return "online" if environment.get("WANDB_API_KEY") or _in_netrc(environment) else "offline"
+def settle(config: RunConfig, state: str, metrics: Mapping[str, float]) -> None:
+    """Tell the end of a run that has ended to those trackers that have not heard it, since its process was killed.
 
+    Args:
+        config: of the run.
+        state: completed, stopped or failed.
+        metrics: of its end.
 
-class _Wandb:
-    """A run of Weights & Biases: one id for all attempts, grouped by experiment.
-
-    Online, the server says how far it has been told. Offline, `tracking.json` does: what an attempt wrote counts when
-    it was finished; the files of one that was killed may lack their end, so they are removed and told again.
+    Raises:
+        UserError: as `tracked`.
     """
-
-    def __init__(self, config: RunConfig, folder: Path, resumes_at: int | None) -> None:
-        # Its error reports ask the network even where the run itself is offline.
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-        try:
-            import wandb
-        except ImportError as error:
-            raise ConfigError(f"tracking.wandb needs the package wandb (pip install wandb): {error}") from error
-        tracking, mode = config.tracking, wandb_mode(config.tracking)
-        self._note = folder / "tracking.json"
-        known: dict[str, Any] = {"told": 0, "open": None}
-        if self._note.is_file():
-            known = json.loads(self._note.read_text(encoding="utf-8"))
-        if known["open"] is not None:
-            shutil.rmtree(known["open"], ignore_errors=True)
-        self._run = wandb.init(
-            project=tracking.project,
-            entity=tracking.entity,
-            group=tracking.group,
-            name=config.run.name if tracking.group is None else f"{tracking.group}/{config.run.name}",
-            id=hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16],
-            resume="allow",
-            mode=mode,  # type: ignore[arg-type]
-            dir=str(folder),
-            config=flatten(to_dict(config)),
-            settings=wandb.Settings(silent=True, console="off", disable_git=True),
-        )
-        self._run.define_metric("*", step_metric="words_seen")
-        self.begins_at: int = known["told"] if mode == "offline" else self._run.starting_step
-        self._told = self.begins_at
-        self._write(open_files=str(Path(self._run.dir).parent) if mode == "offline" else None)
-
-    def log(self, number: int, words_seen: int, values: Mapping[str, float]) -> None:
-        self._run.log({"words_seen": words_seen, **values}, step=number)
-        self._told = number + 1
-
-    def finish(self, state: str, metrics: Mapping[str, float]) -> None:
-        self._run.summary.update({"state": state, **metrics})
-        if state == "stopped":
-            self._run.tags = (*(self._run.tags or ()), "stopped early")
-        # Another exit code than 0 would show a run that the search stopped, or that goes on later, as crashed.
-        self._run.finish(exit_code=1 if state == "failed" else 0)
-        self._write(open_files=None)
-
-    def _write(self, *, open_files: str | None) -> None:
-        told = self.begins_at if open_files else self._told
-        write_whole(self._note, json.dumps({"told": told, "open": open_files}))
+    assert config.run.dir is not None
+    folder = Path(config.run.dir)
+    due = [_opener(kind, config, folder) for kind in _unsettled(config.tracking, folder, state)]
+    if due:
+        told = Tracked(due, folder / METRICS)
+        told.state, told.metrics = state, metrics
+        told.finish()
 
 
-class _TensorBoard:
-    """Event files in the run's folder; a resumed run's replace those from its checkpoint on."""
-
-    def __init__(self, config: RunConfig, folder: Path, resumes_at: int | None) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise ConfigError(
-                f"tracking.tensorboard needs the package tensorboard (pip install tensorboard): {error}"
-            ) from error
-        self.begins_at = len(list(read_json_lines(folder / "metrics.jsonl")))
-        self._writer: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=resumes_at)
-
-    def log(self, number: int, words_seen: int, values: Mapping[str, float]) -> None:
-        for key, value in values.items():
-            self._writer.add_scalar(key, value, words_seen)
-        self._writer.flush()
-
-    def finish(self, state: str, metrics: Mapping[str, float]) -> None:
-        self._writer.close()
+def is_unsettled(tracking: TrackingConfig, folder: Path, state: str) -> bool:
+    """Whether a tracker has not heard that the run in `folder` has ended, and how."""
+    return bool(_unsettled(tracking, folder, state))
 
 
-Open = Callable[[RunConfig, Path, int | None], Tracker]
+def _unsettled(tracking: TrackingConfig, folder: Path, state: str) -> list[Kind]:
+    if not (folder / METRICS).exists():
+        return []
+    return [kind for kind in _wanted(tracking) if kind.ended(folder) != state]
 
-TRACKERS: dict[str, tuple[Callable[[TrackingConfig], bool], Open]] = {
-    "wandb": (lambda tracking: tracking.wandb != "off", _Wandb),
-    "tensorboard": (lambda tracking: tracking.tensorboard, _TensorBoard),
-}
-"""Name -> whether it is asked for, and what opens it."""
+
+def _wanted(tracking: TrackingConfig) -> list[Kind]:
+    return [kind for kind in TRACKERS.values() if kind.wanted(tracking)]
+
+
+def _opener(kind: Kind, config: RunConfig, folder: Path) -> Open:
+    return lambda: kind.open(config, folder)
 
 
 def _values(line: Mapping[str, Any]) -> dict[str, float]:
@@ -208,11 +218,3 @@ def _values(line: Mapping[str, Any]) -> dict[str, float]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _in_netrc(environment: Mapping[str, str]) -> bool:
-    own = urlsplit(environment.get("WANDB_BASE_URL", "")).hostname
-    with suppress(FileNotFoundError, netrc.NetrcParseError, RuntimeError):
-        known = netrc.netrc().hosts
-        return any(host in known for host in (*HOSTS, own))
-    return False

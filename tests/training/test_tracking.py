@@ -3,21 +3,19 @@
 import json
 import os
 import signal
-import socket
-import struct
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sleep_tune.config.schema import TrackingConfig
-from sleep_tune.training.tracking import Tracked, wandb_mode
+from sleep_tune.training.tracking import Tracked
+from sleep_tune.training.weights_and_biases import sync_command, wandb_mode
+from tests.training.wandb_files import Kept, nobody_home, tracked_lines
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["data=toy", "data.sentences=600", "model.hidden=32", "model.feed_forward=64", "budget.passes=6"]
@@ -55,9 +53,16 @@ LINES: list[dict[str, Any]] = [
 ]
 
 
-def test_a_line_becomes_the_numbers_that_it_has() -> None:
+def journal(folder: Path, lines: Sequence[Mapping[str, Any]]) -> Path:
+    """metrics.jsonl with these lines."""
+    path = folder / "metrics.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_a_line_becomes_the_numbers_that_it_has(tmp_path: Path) -> None:
     notes = Notes()
-    told = Tracked([notes])
+    told = Tracked([lambda: notes], journal(tmp_path, []))
     for number, line in enumerate(LINES):
         told(number, line)
     assert notes.told == [
@@ -71,13 +76,62 @@ def test_a_line_becomes_the_numbers_that_it_has() -> None:
 
 
 @pytest.mark.parametrize("begins_at", range(5))
-def test_a_tracker_is_told_what_it_lacks_of_what_was_kept_and_of_what_comes(begins_at: int) -> None:
+def test_a_tracker_is_told_what_it_lacks_of_what_was_kept_and_of_what_comes(begins_at: int, tmp_path: Path) -> None:
     """Its journal has kept two lines; the tracker may know fewer, or more than the checkpoint did."""
     notes = Notes(begins_at)
-    told = Tracked([notes], LINES[:2])
+    told = Tracked([lambda: notes], journal(tmp_path, LINES[:2]))
     for number in (2, 3):
         told(number, LINES[number])
     assert [number for number, _, _ in notes.told] == list(range(begins_at, 4))
+
+
+class Breaks(Notes):
+    """A tracker that breaks at a line, or as it is closed."""
+
+    def __init__(self, at: int | None) -> None:
+        super().__init__()
+        self.at = at
+
+    def log(self, number: int, words_seen: int, values: Mapping[str, float]) -> None:
+        """Keep it, or break."""
+        if number == self.at:
+            raise ConnectionResetError("Connection lost")
+        super().log(number, words_seen, values)
+
+    def finish(self, state: str, metrics: Mapping[str, float]) -> None:
+        """Keep it, or break."""
+        if self.at is None:
+            raise OSError("No space left on device")
+        super().finish(state, metrics)
+
+
+@pytest.mark.parametrize("at", [0, 2, None])
+def test_a_tracker_that_breaks_harms_neither_the_run_nor_another_and_is_told_everything_at_the_end(
+    at: int | None, tmp_path: Path
+) -> None:
+    whole, other, again = Breaks(at), Notes(), Notes()
+    opened = [whole, again]
+    told = Tracked([lambda: opened.pop(0), lambda: other], journal(tmp_path, LINES))
+    told.state = "completed"
+    told.finish()
+    assert other.end == again.end == ("completed", {})
+    assert other.told == again.told
+    assert [number for number, _, _ in again.told] == [0, 1, 2, 3]
+    assert whole.end is None
+
+
+def test_a_tracker_that_cannot_be_opened_harms_nothing_and_is_left_to_the_attempt_that_goes_on(tmp_path: Path) -> None:
+    asked = []
+
+    def opener() -> Notes:
+        asked.append(1)
+        raise TimeoutError("no answer")
+
+    told = Tracked([opener], journal(tmp_path, LINES[:1]))
+    told(1, LINES[1])
+    told.state = "paused"
+    told.finish()
+    assert len(asked) == 1
 
 
 def test_without_a_key_it_is_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,29 +145,10 @@ def test_without_a_key_it_is_offline(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert wandb_mode(TrackingConfig(wandb="offline"), {"WANDB_API_KEY": "key"}) == "offline"
 
 
-@contextmanager
-def nobody_home() -> Iterator[tuple[str, list[bytes]]]:
-    """The address of a proxy that nothing should ask, and what it was asked."""
-    asked: list[bytes] = []
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def listen() -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            asked.append(connection.recv(200))
-            connection.close()
-
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-        thread.join()
+@pytest.mark.parametrize(("mode", "told"), [("off", False), ("online", False), ("offline", True)])
+def test_how_to_upload_is_told_where_something_lies_offline(mode: str, told: bool) -> None:
+    command = sync_command(TrackingConfig(wandb=mode), Path("results/demo/trials/*"))
+    assert command == ("wandb sync results/demo/trials/*/wandb/offline-run-*" if told else None)
 
 
 def worker(folder: Path, *overrides: str, proxy: str = "http://127.0.0.1:9") -> subprocess.Popen[str]:
@@ -132,36 +167,6 @@ def worker(folder: Path, *overrides: str, proxy: str = "http://127.0.0.1:9") -> 
     )
 
 
-def records(path: Path) -> Iterator[Any]:
-    """The records of a .wandb file: LevelDB's log format, blocks of 32 kB, after a header of seven bytes."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, at, whole = path.read_bytes(), 7, b""
-    assert data[:4] == b":W&B"
-    while at + 7 <= len(data):
-        if (left := 32768 - at % 32768) < 7:
-            at += left
-            continue
-        _, length, kind = struct.unpack("<IHB", data[at : at + 7])
-        whole += data[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind in (1, 4):  # a record in one piece, or its last piece
-            record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
-            record.ParseFromString(whole)
-            yield record
-            whole = b""
-
-
-def steps(path: Path) -> list[int]:
-    """Numbers of the lines in a .wandb file."""
-    return [record.history.step.num for record in records(path) if record.WhichOneof("record_type") == "history"]
-
-
-def tracked_lines(run: Path) -> list[int]:
-    """Numbers of the journal's lines."""
-    return list(range(len((run / "metrics.jsonl").read_text().splitlines())))
-
-
 @pytest.mark.slow
 def test_weights_and_biases_has_every_line_once_though_the_run_was_killed_and_nothing_asks_the_network(
     tmp_path: Path,
@@ -176,24 +181,17 @@ def test_weights_and_biases_has_every_line_once_though_the_run_was_killed_and_no
         os.killpg(first.pid, signal.SIGKILL)
         first.communicate()
         second = worker(tmp_path, *overrides, proxy=proxy)
-        _, stderr = second.communicate(timeout=240)
+        stdout, stderr = second.communicate(timeout=240)
     assert second.returncode == 0, stderr
     assert asked == []
-    files = sorted((run / "wandb").glob("offline-run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime)
-    assert len(files) == 1, "what the killed attempt left is told again, whole"
-    assert steps(files[0]) == tracked_lines(run)
-    (opened,) = (record.run for record in records(files[0]) if record.WhichOneof("record_type") == "run")
-    assert (opened.run_group, opened.display_name, opened.project) == ("study", "study/tracked", "sleep-tune")
-    kinds = [record.WhichOneof("record_type") for record in records(files[0])]
-    assert "exit" in kinds
-    told = {
-        update.key: update.value_json
-        for record in records(files[0])
-        if record.WhichOneof("record_type") == "summary"
-        for update in record.summary.update
-    }
-    assert told["state"] == '"completed"'
-    assert "test/nll" in told
+    kept = Kept(run)  # one: what the killed attempt left is told again, whole
+    assert kept.lines == tracked_lines(run)
+    assert (kept.run.run_group, kept.run.display_name, kept.run.project) == ("study", "study/tracked", "sleep-tune")
+    assert kept.config["model"]["hidden"] == 32
+    assert kept.finished
+    assert kept.summary["state"] == "completed"
+    assert "test/nll" in kept.summary
+    assert f"track wandb sync {run.relative_to(tmp_path)}/wandb/offline-run-*" in stdout
 
 
 @pytest.mark.slow

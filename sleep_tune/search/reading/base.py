@@ -17,7 +17,7 @@ from sleep_tune.search.space import Parameter, Space
 
 __all__ = ["compose_base", "read_base"]
 
-NOT_IN_BASE = ("run", "evaluation.rungs", "evaluation.test", "tracking.group")
+NOT_IN_BASE = ("run", "evaluation.rungs", "evaluation.test", "tracking.group", "tracking.role", "tracking.arm")
 """What the search sets in every run."""
 
 
