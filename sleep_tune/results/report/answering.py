@@ -28,13 +28,14 @@ MOST_TOLD = 5
 """Finalists told one by one; the table has all."""
 
 
-def answer(comparison: Comparison, table: pd.DataFrame, problems: Sequence[str]) -> Iterator[str]:
+def answer(comparison: Comparison, table: pd.DataFrame, problems: Sequence[str], *, ended: bool) -> Iterator[str]:
     """The section: verdict, finalists, what was within reach, warnings.
 
     Args:
         comparison: of the arms.
         table: of all trials.
         problems: files that could not be read.
+        ended: whether the search was closed.
     """
     yield f'<p class="answer">{html.escape(comparison.verdict)}</p>'
     told = [_finalist(arm, comparison) for arm in comparison.arms if arm.kind == "finalist" and arm.seeds]
@@ -45,6 +46,8 @@ def answer(comparison: Comparison, table: pd.DataFrame, problems: Sequence[str])
     still = ", ".join(f"{int(states[state])} {state}" for state in OPEN if state in states)
     if still:
         yield _warning(f"This report is partial: {still} of {len(table)} trials had not ended.")
+    elif not ended:
+        yield _warning("This report is partial: the search has not ended.")
     yield from map(_warning, [*problems, *filter(_warns, comparison.notes)])
 
 

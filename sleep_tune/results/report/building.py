@@ -39,9 +39,10 @@ def write_report(folder: Path, comparison: Comparison | None = None) -> Path:
     table = trials(events)
     journals = read_journals(folder, table)
     firsts = {arm: runs[0] for arm, runs in journals.runs.items()}
+    ended = bool(events) and events[-1].event == "closed"
     points = search_points(table, curves(events), made.experiment)
     sections = [
-        Section("The answer", tuple(answer(made, table, journals.problems))),
+        Section("The answer", tuple(answer(made, table, journals.problems, ended=ended))),
         Section("Arms against the baseline", tuple(arms_table(made))),
         Section("Learning curves", tuple(learnt(made, journals.runs))),
         Section("The search", tuple(searched(made, points))),

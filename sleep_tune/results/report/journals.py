@@ -58,9 +58,13 @@ def read_journal(run: Path) -> Journal | None:
     if not path.is_file():
         return None
     try:
-        return _journal(list(read_json_lines(path)))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no journal of a run: {error}") from error
+        lines = list(read_json_lines(path))
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    try:
+        return _journal(lines)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is no journal of a run: {type(error).__name__}: {error}") from error
 
 
 def _journal(lines: list[dict[str, Any]]) -> Journal:

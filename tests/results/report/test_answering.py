@@ -17,7 +17,7 @@ from tests.results.report.searches import make_search
 def test_the_answer_names_settings_values_difference_and_cost(tmp_path: Path) -> None:
     folder = make_search(tmp_path / "replay", 12).folder
     comparison = compare(folder)
-    _, finalists, *_ = answer(comparison, read_experiment(folder), [])
+    _, finalists, *_ = answer(comparison, read_experiment(folder), [], ended=True)
     assert "<strong>t0003</strong> (folds 5, ratio 0.4): test nll 4." in finalists
     assert " of epochs: -0.0" in finalists
     assert "; a run took 999,700 words seen, 250 updates, 2.00e13 FLOPs, 0.01 CPU-hours." in finalists
@@ -25,14 +25,16 @@ def test_the_answer_names_settings_values_difference_and_cost(tmp_path: Path) ->
 
 def test_what_could_not_be_read_is_a_warning() -> None:
     comparison, table = compare_nothing(), pd.DataFrame({"state": ["completed"]})
-    assert '<p class="warn">Left out: a &lt;b&gt;.</p>' in list(answer(comparison, table, ["Left out: a <b>."]))
+    assert '<p class="warn">Left out: a &lt;b&gt;.</p>' in list(
+        answer(comparison, table, ["Left out: a <b>."], ended=True)
+    )
 
 
 def test_a_warning_is_told_once(tmp_path: Path) -> None:
     folder = make_search(tmp_path / "replay", 12, seeds=2).folder
     comparison = compare(folder)
     few = next(note for note in comparison.notes if "That is few" in note)
-    page = [*answer(comparison, read_experiment(folder), []), *map(str, arms_table(comparison))]
+    page = [*answer(comparison, read_experiment(folder), [], ended=True), *map(str, arms_table(comparison))]
     assert sum(few in part for part in page) == 1
 
 

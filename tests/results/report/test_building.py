@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,12 +87,26 @@ def test_another_folder_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def a_whole_search(folder: Path) -> None:
+    make_search(folder, 40)
+
+
+def a_partial_one(folder: Path) -> None:
+    make_search(folder, 14)
+    lines = (folder / "trials.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "trials.jsonl").write_bytes(b"".join(lines[:70]) + lines[70][:40])
+    (folder / "trials" / "epochs-s0" / "metrics.jsonl").write_text("no journal\n\n")
+
+
 @pytest.mark.slow
-def test_a_browser_draws_every_figure_offline_without_a_word_on_its_console(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [a_whole_search, a_partial_one])
+def test_a_browser_draws_every_figure_offline_without_a_word_on_its_console(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
     browser = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
     if browser is None:
         pytest.skip("no Chromium is installed")
-    make_search(tmp_path / "replay", 40)
+    make(tmp_path / "replay")
     page = write_report(tmp_path / "replay")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=30000"]
     flags += [
@@ -104,5 +119,8 @@ def test_a_browser_draws_every_figure_offline_without_a_word_on_its_console(tmp_
     )
     assert f'data-drawn="{len(figures_of(page))}"' in done.stdout
     assert done.stdout.count("js-plotly-plot") >= len(figures_of(page))
+    buttons = set(re.findall(r'data-title="([^"]+)"', done.stdout))
+    assert buttons  # and none of them sends anything anywhere
+    assert not [title for title in buttons if "share" in title.lower() or "cloud" in title.lower()]
     said = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "WebGL" not in line]
     assert said == []  # but for what a machine without a GPU says of WebGL
