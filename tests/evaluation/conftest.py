@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
-from transformers import PreTrainedModel, RobertaPreLayerNormConfig, RobertaPreLayerNormForMaskedLM
+from transformers import PreTrainedModel
 
 from sleep_tune.sleep.samples import Samples, SpecialTokens
+from tests.evaluation.tiny import masked_model
 
 SPECIAL = SpecialTokens(start=0, separator=1, pad=2, mask=3)
 VOCAB = 23
@@ -31,19 +32,7 @@ def model() -> PreTrainedModel:
     """Untrained, but far from uniform; in training mode, with dropout, as a run would hand it over."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        built = RobertaPreLayerNormForMaskedLM(
-            RobertaPreLayerNormConfig(
-                vocab_size=VOCAB,
-                hidden_size=16,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                intermediate_size=32,
-                max_position_embeddings=MAX_LENGTH + SPECIAL.pad + 1,
-                pad_token_id=SPECIAL.pad,
-                initializer_range=0.3,
-                type_vocab_size=1,
-            )
-        )
+        built = masked_model(VOCAB, positions=MAX_LENGTH, pad=SPECIAL.pad)
     model: PreTrainedModel = built.train()
     return model
 

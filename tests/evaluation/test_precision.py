@@ -7,7 +7,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from sleep_tune.evaluation import precision
 from sleep_tune.evaluation.items import Item, Option, choose
 from sleep_tune.evaluation.questions import Questions
-from tests.evaluation import official_data
+from tests.evaluation import official_data, official_rows
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def questions_of(tokenizer: PreTrainedTokenizerBase, number: int, human: float |
     rng = np.random.default_rng(1)
     items = []
     for n in range(number):
-        words = rng.choice(official_data.NOUNS, size=4)
+        words = rng.choice(official_rows.NOUNS, size=4)
         texts = (" ".join(["the", *words]), " ".join(["the", *rng.permutation(words)]))
         items.append(Item("a", f"a_{n}", tuple(Option(text) for text in texts), human=human))
     return Questions(items, tokenizer, backend="mlm", batch_tokens=2048)

@@ -13,7 +13,7 @@ from transformers import (
     RobertaPreLayerNormForMaskedLM,
 )
 
-__all__ = ["LONGEST", "tiny_model", "tiny_tokenizer"]
+__all__ = ["LONGEST", "causal_model", "masked_model", "tiny_model", "tiny_tokenizer"]
 
 SPECIAL = ["<s>", "</s>", "<pad>", "<mask>"]
 
@@ -44,39 +44,42 @@ def tiny_tokenizer(texts: Iterable[str], vocab_size: int = 300) -> PreTrainedTok
 
 def tiny_model(backend: str, tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> PreTrainedModel:
     """A model that the back end can ask, in evaluation mode."""
+    size = len(tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: PreTrainedModel = _causal(len(tokenizer)) if backend == "causal" else _masked(len(tokenizer))
-    model.train(False)
+        if backend == "causal":
+            return causal_model(size, positions=LONGEST, end=1)
+        return masked_model(size, positions=LONGEST, pad=2)
+
+
+def masked_model(vocab_size: int, *, positions: int, pad: int) -> PreTrainedModel:
+    """Two layers of the architecture that is trained here, weights from torch's generator; in evaluation mode."""
+    config = RobertaPreLayerNormConfig(
+        vocab_size=vocab_size,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=positions + pad + 1,
+        pad_token_id=pad,
+        initializer_range=0.3,
+        type_vocab_size=1,
+    )
+    model: PreTrainedModel = RobertaPreLayerNormForMaskedLM(config).train(False)
     return model
 
 
-def _masked(vocab_size: int) -> PreTrainedModel:
-    return RobertaPreLayerNormForMaskedLM(
-        RobertaPreLayerNormConfig(
-            vocab_size=vocab_size,
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=LONGEST + 3,
-            pad_token_id=2,
-            initializer_range=0.3,
-            type_vocab_size=1,
-        )
+def causal_model(vocab_size: int, *, positions: int, end: int) -> PreTrainedModel:
+    """Two layers of GPT-2, whose text starts with token 0 and ends with `end`; in evaluation mode."""
+    config = GPT2Config(
+        vocab_size=vocab_size,
+        n_positions=positions,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        initializer_range=0.3,
+        bos_token_id=0,
+        eos_token_id=end,
     )
-
-
-def _causal(vocab_size: int) -> PreTrainedModel:
-    return GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=vocab_size,
-            n_positions=LONGEST,
-            n_embd=16,
-            n_layer=2,
-            n_head=2,
-            initializer_range=0.3,
-            bos_token_id=0,
-            eos_token_id=1,
-        )
-    )
+    model: PreTrainedModel = GPT2LMHeadModel(config).train(False)
+    return model
