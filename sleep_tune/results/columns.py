@@ -24,6 +24,10 @@ class Column:
     """Unit of the number as it is shown, for a sentence."""
 
 
+MANY_DIGITS = 1e7
+"""From here on a perplexity is told by its power of ten."""
+
+
 def _decimals(number: float) -> str:
     return f"{number:.3f}"
 
@@ -37,6 +41,8 @@ def _points(number: float) -> str:
 
 
 def _general(number: float) -> str:
+    if abs(number) >= MANY_DIGITS:
+        return _scientific(number)
     return f"{number:,.{2 if abs(number) < 100 else 1 if abs(number) < 1000 else 0}f}"
 
 

@@ -69,12 +69,23 @@ def describe(folder: Path) -> Experiment:
         raise DataError(f"{path} is not YAML: {error}") from error
     if not isinstance(described, Mapping):
         raise DataError(f"{path} must hold a mapping; got {type(described).__name__}")
-    space = _section(described, "space")
+    try:
+        return _experiment(name, _section(described, "space"))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} must describe an experiment; {error}") from error
+
+
+def _experiment(name: str, space: Mapping[str, Any]) -> Experiment:
+    """From what the file says of the space.
+
+    Raises:
+        ValueError, TypeError: a value that it cannot have.
+    """
     objective, baselines = _section(space, "objective"), _section(space, "baselines")
     comparison = _section(space, "comparison")
     matched = str(comparison.get("matched", "words"))
     if matched not in MATCHED:
-        raise DataError(f"{path}: {unknown('comparison.matched', matched, MATCHED)}")
+        raise ValueError(unknown("comparison.matched", matched, MATCHED))
     return Experiment(
         name=str(space.get("name", name)),
         objective=str(objective.get("metric", "eval/nll")),

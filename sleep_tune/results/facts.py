@@ -1,6 +1,6 @@
 """What a run's folder says of how it was made: code version, configuration, how often it saw a sample at most.
 
-A comparison is fair only where these agree, or differ in what is compared. A file that is missing says nothing.
+A comparison is fair only where these agree, or differ in what is compared. A file that is missing or torn says nothing.
 """
 
 import json
@@ -40,7 +40,10 @@ def read_facts(run: Path) -> RunFacts:
     commit = environment.get("commit")
     dirty = "+" if environment.get("uncommitted") else ""
     path = run / "config.yaml"
-    config = yaml.load(path.read_text(encoding="utf-8"), LOADER) if path.is_file() else {}
+    try:
+        config = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+    except (OSError, ValueError, yaml.YAMLError):
+        config = {}
     options = dict(_flat(config if isinstance(config, Mapping) else {}))
     return RunFacts(
         commit=f"{str(commit)[:10]}{dirty}" if commit else None,

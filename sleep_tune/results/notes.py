@@ -58,7 +58,7 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
         chosen = f"; its best {best}" if finalists else ""
         direction = "lowest" if experiment.mode == "min" else "highest"
         yield (
-            f"Tuned for the finalists: a search of {count} trials ({ended}) over {names} "
+            f"Tuned for the finalists: a search of {count} trial{'' if count == 1 else 's'} ({ended}) over {names} "
             f"for the {direction} {experiment.objective} on dev{chosen}. Its own runs are not in the table."
         )
     baselines = [arm.name for arm in own if arm.kind in ("baseline", "control")]
@@ -80,7 +80,7 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
 def _control(comparison: Comparison) -> Iterator[str]:
     """What the A/A control is for."""
     name = comparison.baseline
-    if name == BASELINE and any(arm.name == CONTROL for arm in comparison.arms):
+    if name == BASELINE and comparison.reference is not None and any(arm.name == CONTROL for arm in comparison.arms):
         yield f"{CONTROL} obeys the law of {name} in other orders: its distance from {name} shows the noise."
 
 
@@ -99,22 +99,25 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
 
 
 def _unpaired(comparison: Comparison) -> Iterator[str]:
-    """Whose seeds are not the baseline's: differences are over shared seeds alone."""
+    """Whose values at the primary endpoint are missing, or at other seeds than the baseline's."""
     primary, reference = comparison.endpoints[0], comparison.reference
-    if reference is None or not reference.seeds:
-        return
+    what = column(primary).heading
+    theirs = reference.values.get(primary, {}) if reference is not None else {}
     for arm in comparison.arms:
-        measured = arm.values.get(primary, {})
-        if arm is reference or not measured:
+        ours = arm.values.get(primary, {})
+        lacking = [str(seed) for seed in arm.seeds if seed not in ours]
+        if lacking:
+            yield f"Missing: {arm.name}, seed {', '.join(lacking)}, ended without a finite {what}."
+        shared = len(ours.keys() & theirs.keys())
+        if arm is reference or not (ours and theirs) or shared == len(ours):
             continue
-        shared = len(measured.keys() & reference.values.get(primary, {}).keys())
-        if not shared:
-            yield f"Not compared: {arm.name} shares no seed with {reference.name} in {column(primary).heading}."
-        elif shared < len(measured):
+        if shared:
             yield (
-                f"Beware: {shared} of {arm.name}'s {len(measured)} seeds are seeds of {reference.name} too; the others "
+                f"Beware: {arm.name} shares {shared} of its {len(ours)} seeds with {comparison.baseline}; the others "
                 "count for no difference."
             )
+        else:
+            yield f"Not compared: {arm.name} shares no seed with {comparison.baseline} in {what}."
 
 
 def _reach(comparison: Comparison) -> Iterator[str]:
@@ -180,7 +183,8 @@ def _missing(arms: Sequence[Arm]) -> Iterator[str]:
     """Runs that the table lacks."""
     for arm in arms:
         for seed, reason in arm.failures.items():
-            yield f"Missing: {arm.name}, seed {seed}, failed: {reason.strip().splitlines()[0]}."
+            first = (reason.strip().splitlines() or ["no reason given"])[0]
+            yield f"Missing: {arm.name}, seed {seed}, failed: {first.rstrip('.')}."
         if arm.unfinished:
             seeds = ", ".join(str(seed) for seed in arm.unfinished)
             yield f"Not finished: {arm.name}, seed {seeds}."

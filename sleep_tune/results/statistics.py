@@ -215,7 +215,8 @@ def _half_width(values: NDArray[np.float64], confidence: float) -> float | None:
 
 
 def _standard_error(values: NDArray[np.float64]) -> float:
-    return float(values.std(ddof=1)) / math.sqrt(values.size)
+    scale = max(1.0, float(np.abs(values).max()))  # the perplexity of a run that came apart has no finite square
+    return scale * float((values / scale).std(ddof=1)) / math.sqrt(values.size)
 
 
 def _has_spread(differences: NDArray[np.float64], scale: float) -> bool:

@@ -4,7 +4,7 @@ Reads trials.jsonl alone, as far as it goes: a search that is still running, was
 partial table. Knows nothing of arms or statistics.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,10 +66,15 @@ def read_events(folder: Path) -> list[Event]:
     path = folder / LOG
     if not path.is_file():
         raise RunFolderError(f"expected an experiment's folder, with {LOG} in it; got {folder}")
+    events: list[Event] = []
     try:
-        return [Event.from_json(record) for record in read_json_lines(path)]
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} holds a line that is no event of a search: {error}") from error
+        for record in read_json_lines(path):
+            events.append(Event.from_json(record))
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    except TypeError as error:
+        raise DataError(f"{path}:{len(events) + 1}: expected an event of a search: {error}") from error
+    return events
 
 
 def read_experiment(folder: Path) -> pd.DataFrame:
@@ -79,7 +84,7 @@ def read_experiment(folder: Path) -> pd.DataFrame:
         RunFolderError: the folder has no event log.
         DataError: a line of it is no event.
     """
-    return trials(read_events(folder))
+    return _made(trials, folder)
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
@@ -89,7 +94,16 @@ def read_curves(folder: Path) -> pd.DataFrame:
         RunFolderError: the folder has no event log.
         DataError: a line of it is no event.
     """
-    return curves(read_events(folder))
+    return _made(curves, folder)
+
+
+def _made(make: Callable[[list[Event]], pd.DataFrame], folder: Path) -> pd.DataFrame:
+    """A table of a folder's events; a mistake in one is told with the folder."""
+    events = read_events(folder)
+    try:
+        return make(events)
+    except DataError as error:
+        raise DataError(f"{folder}/{error}") from error
 
 
 def trials(events: Iterable[Event]) -> pd.DataFrame:
@@ -101,6 +115,9 @@ def trials(events: Iterable[Event]) -> pd.DataFrame:
     the folder of the earlier experiment that a trial was taken from, by a warm start. `asked` and
     `ended` are seconds since 1970. Where a trial was attempted more than once, the last attempt's values win. A value
     that is not known yet is missing.
+
+    Raises:
+        DataError: an event lacks what it must have; the message names the line.
     """
     folded = _fold(events).values()
     parameters = list(dict.fromkeys(key for trial in folded for key in trial.parameters))
@@ -157,11 +174,15 @@ class _Trial:
 def _fold(events: Iterable[Event]) -> dict[str, _Trial]:
     """Trial id -> what its events, in order, leave of it."""
     folded: dict[str, _Trial] = {}
-    for event in events:
+    for number, event in enumerate(events, 1):
         if event.trial is not None:
             head = {"trial": event.trial, "asked": event.time}
-            for part in event.parts():
-                _apply(folded.setdefault(event.trial, _Trial(head)), part)
+            try:
+                for part in event.parts():
+                    _apply(folded.setdefault(event.trial, _Trial(head)), part)
+            except (KeyError, TypeError, ValueError) as error:
+                what = f"{LOG}:{number}: '{event.event}' of {event.trial} must be whole"
+                raise DataError(f"{what}; it has no good {error}") from error
         elif event.event in ("closed", "resumed"):
             _leave(folded.values(), "interrupted" if event.event == "closed" else "waiting")
     return folded

@@ -31,8 +31,10 @@ def write_verdict(comparison: Comparison) -> str:
     if not compared:
         return f"No verdict: no seed has {what} for both {name} and an arm to compare with it."
     if all(arm.contrasts[primary].p_holm is None for arm in compared):
+        alone = all(len(arm.seeds) == 1 for arm in compared)
         return (
-            f"One seed an arm supports no claim, for how far seeds alone scatter is not known: the largest difference"
+            f"One seed {'an arm' if alone else 'in common'} supports no claim, for how far seeds alone scatter is not "
+            f"known: the largest difference"
             f"{at_the_same(comparison, compared)} in {what} is {_largest(compared, comparison)}."
         )
     claimed = [arm for arm in compared if is_claim(arm, primary)]

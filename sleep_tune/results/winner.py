@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -46,7 +47,7 @@ def find_winner(folder: Path) -> Winner:
     table, experiment = read_experiment(folder), describe(folder)
     done = table[(table["state"] == "completed") & table["repeats"].isna()]
     metric, lowest = experiment.objective, experiment.mode == "min"
-    done = done if metric in done else done[:0]
+    done = done[np.isfinite(done[metric])] if metric in done else done[:0]
     finalists = done[done["role"] == "finalist"]
     if not finalists.empty:
         means = finalists.groupby("arm")[metric].mean().sort_values(ascending=lowest, kind="stable")
@@ -56,7 +57,10 @@ def find_winner(folder: Path) -> Winner:
     else:
         runs = done[done["study"] == MAIN]
         if runs.empty:
-            raise DataError(f"{folder} must have a completed trial; none of its {len(table)} trials has completed")
+            raise DataError(
+                f"{folder} must have a finalist's run, or a trial of the search, that was completed with a finite "
+                f"{metric}; none of its {len(table)} trials was"
+            )
         runs = runs.sort_values(metric, ascending=lowest, kind="stable")[:1]
         arm, value = str(runs["trial"].iloc[0]), float(runs[metric].iloc[0])
         why = f"{arm} has the best {metric} of the search, {value:.4f}, under one seed: no finalist was repeated"
@@ -65,15 +69,20 @@ def find_winner(folder: Path) -> Winner:
     config = _config(run)
     searched = {key: best[key] for key in parameter_columns(table) if key in experiment.parameters}
     others = {key: _plain(value) for key, value in searched.items() if not key.startswith("sleep.") and pd.notna(value)}
-    return Winner(arm, run, why, _without_nulls(config.get("sleep", {})), others, _base(experiment))
+    return Winner(arm, run, why, _without_nulls(config["sleep"]), others, _base(experiment))
 
 
 def _config(run: Path) -> dict[str, Any]:
     path = run / "config.yaml"
     if not path.is_file():
         raise RunFolderError(f"{path} must hold the winner's configuration; it is gone")
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return config if isinstance(config, dict) else {}
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{path} is not YAML: {error}") from error
+    if not isinstance(config, dict) or not isinstance(config.get("sleep"), dict):
+        raise RunFolderError(f"{path} must hold a run's configuration, with a section sleep")
+    return config
 
 
 def _base(experiment: Experiment) -> dict[str, Any]:

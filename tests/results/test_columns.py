@@ -30,6 +30,7 @@ def test_a_metric_outside_the_table_has_its_own_name() -> None:
         ("test/pseudo_perplexity", 9.987, "9.99"),
         ("test/pseudo_perplexity", 123.45, "123.5"),
         ("test/pseudo_perplexity", 12345.6, "12,346"),
+        ("test/pseudo_perplexity", 4.85e8, "4.85e08"),
         ("test/pairs_accuracy", 0.8964, "89.6"),
         ("babylm/blimp_fast", 59.4, "59.40"),
         ("words_seen", 99_999_872.0, "99,999,872"),

@@ -41,7 +41,7 @@ def test_another_experiments_arms_join_under_its_name(tmp_path: Path) -> None:
 def test_arms_that_share_few_seeds_or_none_are_named(tmp_path: Path) -> None:
     first, second = experiment(tmp_path / "replay"), experiment(tmp_path / "other", seeds=5)
     notes = gather([str(first), str(second)]).comparison.notes
-    told = "Beware: 3 of other/t0001's 5 seeds are seeds of epochs too; the others count for no difference."
+    told = "Beware: other/t0001 shares 3 of its 5 seeds with epochs; the others count for no difference."
     assert told in notes
     log = SyntheticLog(tmp_path / "third")
     log.open()

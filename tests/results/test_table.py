@@ -123,5 +123,5 @@ def test_a_line_that_is_no_event_is_named(log: Any) -> None:
     with log.path.open("a") as file:
         file.write('{"schema":1}\n')
     log.event("closed")
-    with pytest.raises(DataError, match="no event of a search"):
+    with pytest.raises(DataError, match=r"jsonl:2: expected an event of a search"):
         read_experiment(log.folder)
