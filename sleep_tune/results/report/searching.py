@@ -9,6 +9,7 @@ from sleep_tune.results.report.page import Plot
 from sleep_tune.results.report.parameter_figures import heat_map, importances, slices
 from sleep_tune.results.report.points import SearchPoints
 from sleep_tune.results.report.search_figures import history, parallel, rungs
+from sleep_tune.results.report.tradeoff import further_measures, tradeoff
 
 __all__ = ["searched"]
 
@@ -46,7 +47,21 @@ def searched(comparison: Comparison, points: SearchPoints) -> Iterator[str | Plo
     ):
         if made:
             yield Plot(made, caption, wide=wide)
+    yield from _tradeoffs(points, metric, mode)
     yield from _parameters(points, metric, mode)
+
+
+def _tradeoffs(points: SearchPoints, metric: str, mode: str) -> Iterator[Plot]:
+    """The objective against what else was measured, at the first rung, where every trial was, and at the end."""
+    for other in further_measures(points, metric):
+        for share in sorted({points.first, 1.0}):
+            drawn = tradeoff(points, metric, mode, other, share)
+            if drawn:
+                yield Plot(
+                    drawn,
+                    f"Trials over {metric} and {other} at {share:.0%} of the budget. The dashed line joins the trials "
+                    "that no other beats at both (the Pareto front); where it is one trial alone, nothing is traded.",
+                )
 
 
 def _parameters(points: SearchPoints, metric: str, mode: str) -> Iterator[str | Plot]:
