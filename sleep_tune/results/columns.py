@@ -75,10 +75,16 @@ BABYLM = "babylm/"
 """First part of the names of BabyLM's scores, each of which has a column: the average, then the tasks."""
 
 
+FAST = "_fast"
+"""How the names of folders end that hold a part of a task, for a search to look at; both may stand in one table."""
+
+
 def column(key: str) -> Column:
     """How `key` is shown; a metric outside the table under its own name."""
     if key.startswith(BABYLM):
-        return Column(title(key.removeprefix(BABYLM)), _points, "max", "points")
+        score = key.removeprefix(BABYLM)
+        part = " fast" if score.endswith(FAST) else ""
+        return Column(f"{title(score)}{part}", _points, "max", "points")
     known = COLUMNS.get(key)
     return known if known is not None else Column(key.replace("/", " ", 1), _decimals)
 

@@ -15,7 +15,8 @@ def test_babylm_s_scores_stand_between_measures_and_costs_the_average_first() ->
     scores = ["babylm/macro", "babylm/blimp_fast", "babylm/reading_eye_tracking", "babylm/zorro", "babylm/someone_s"]
     given = ["words_seen", "ties/zorro", *reversed(scores), "test/nll"]
     assert order(given) == ["test/nll", *scores, "words_seen", "ties/zorro"]
-    assert [column(key).heading for key in scores[:4]] == ["macro average", "BLiMP", "eye tracking", "Zorro"]
+    assert [column(key).heading for key in scores[:4]] == ["macro average", "BLiMP fast", "eye tracking", "Zorro"]
+    assert column("babylm/blimp_filtered").heading == "BLiMP"
     assert (column("babylm/blimp_fast").better, column("babylm/comps").unit) == ("max", "points")
 
 

@@ -125,8 +125,8 @@ def test_no_claim_is_bolder_than_what_the_seeds_alone_say(shape: tuple[int, list
 
 
 def test_three_arms_over_three_seeds_claim_what_is_not_there_no_more_often_than_the_level_says() -> None:
-    rng, claims, number = np.random.default_rng(3), 0, 600
-    world = World(groups=20, items=50, of_seed=0.01, of_seed_in_group=0.1, of_rest=0.5)
+    rng, claims, number = np.random.default_rng(3), 0, 300
+    world = World(groups=10, items=40, of_seed=0.01, of_seed_in_group=0.1, of_rest=0.5)
     for _ in range(number):
         table, _truth = world.table(rng, 3, (0.0,) * 4)
         claims += min(holm([crossed_difference(rows, table[0], world.group_I).p or 0.0 for rows in table[1:]])) < 0.05

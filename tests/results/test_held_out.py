@@ -99,8 +99,8 @@ def test_a_score_that_is_no_mean_over_groups_is_left_as_it_is(log: SyntheticLog)
 def test_the_same_endpoint_twice_is_a_warning(log: SyntheticLog) -> None:
     study(log, primary=None)
     assert told(compare(log.folder)) == (
-        "Beware: the items of BLiMP chose the finalists and judge them too; name another endpoint (comparison.primary) "
-        "for a claim."
+        "Beware: the items of BLiMP fast chose the finalists and judge them too; name another endpoint "
+        "(comparison.primary) for a claim."
     )
 
 

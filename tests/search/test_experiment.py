@@ -10,7 +10,7 @@ from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import RunFolderError
 from sleep_tune.search.experiment import FILE, Experiment, changes, open_folder, update
 from sleep_tune.search.fake import TOY_CORPUS
-from sleep_tune.search.space import Baseline, Choice, CorpusSummary, Objective, Parameter, Search, Stop
+from sleep_tune.search.space import Baseline, Choice, Claim, CorpusSummary, Objective, Parameter, Search, Stop
 from tests.search.studies import BASE, study
 
 
@@ -31,6 +31,8 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
         open_folder(tmp_path, replace(space, search=Search(seed=5, startup=3)), BASE, TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"objective.mode is min there and max here"):
         open_folder(tmp_path, replace(space, objective=Objective(mode="max")), BASE, TOY_CORPUS)
+    with pytest.raises(RunFolderError, match=r"comparison.matched is words there and flops here"):
+        open_folder(tmp_path, replace(space, comparison=Claim(matched="flops")), BASE, TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"base.training.warmup is 0.05 there and 0.1 here"):
         open_folder(tmp_path, space, RunConfig(training=TrainingConfig(warmup=0.1)), TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"corpus.words is 100000 there and 7 here"):
@@ -61,6 +63,7 @@ def test_options_that_an_earlier_version_did_not_know_have_their_defaults(tmp_pa
     then = open_folder(tmp_path, study(), BASE, TOY_CORPUS)
     written = yaml.safe_load((tmp_path / FILE).read_text())
     del written["space"]["enqueue"], written["space"]["resources"]["disk_gb"], written["base"]["evaluation"]["rungs"]
+    del written["space"]["comparison"]["matched"]
     (tmp_path / FILE).write_text(yaml.safe_dump(written))
     again = open_folder(tmp_path, study(), BASE, TOY_CORPUS)
     assert (again.space, again.base) == (then.space, then.base)

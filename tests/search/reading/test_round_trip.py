@@ -105,7 +105,7 @@ def spaces(draw: st.DrawFn) -> Space:
             cpus_per_worker=draw(cpus),
             disk_gb=draw(st.none() | REALS),
         ),
-        comparison=draw(st.sampled_from([Claim(), Claim(primary="test/nll", smallest=0.01)])),
+        comparison=draw(st.sampled_from([Claim(), Claim(primary="test/nll", smallest=0.01, matched="flops")])),
         enqueue=tuple(points),
         warm_start=tuple(draw(st.lists(st.from_regex(r"[a-z]+/[ -~]+", fullmatch=True), max_size=2, unique=True))),
     )
