@@ -46,8 +46,8 @@ Written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/, where RUN/model a
 are the revisions main and chck_1M of a model named RUN:
   <task>/<folder>/predictions.json, best_temperature_report.txt   the official files
   reading/predictions.json, report.txt                            the same of reading times
-  scores.json                                                     all scores, by group, and the warnings
-  items.parquet                                                   every item: option scores, choice, margin
+  scores.json                                                     this evaluation's scores, by group, and warnings
+  items.parquet                                                   its items: option scores, choice, margin
 """
 
 BACKENDS = ("auto", "mlm", "mntp", "causal")
@@ -139,12 +139,27 @@ def evaluate(options: argparse.Namespace) -> None:
             ready=lambda tokens: progress.update(bar, description=f"scoring {', '.join(folders)}", total=tokens),
             advance=lambda tokens: progress.advance(bar, tokens),
         )
-    warnings = cautions.cautions(scored.tasks, too_long=scored.too_long, positions=positions.trained_positions(model))
     names = standing(options.model, options.revision_name)
     top = names.zero_shot(options.output_dir, backend)
+    warnings = (
+        *cautions.cautions(scored.tasks, too_long=scored.too_long, positions=positions.trained_positions(model)),
+        *_of_another(top, options.model),
+    )
     what = {"model": str(options.model), "revision": names.revision, "backend": backend, "precision": precision}
     zero_shot.write(top, scored, warnings, what)
     show(scored, warnings, title=f"{options.model} ({backend}, {precision} on {device})", written=top)
+
+
+def _of_another(top: Path, model: Path) -> "Iterator[str]":
+    """A warning where the results of a model of the same name are written over."""
+    from sleep_tune.evaluation.record import SCORES, model_scored_before
+
+    before = model_scored_before(top / SCORES)
+    if before is not None and Path(before).resolve() != model.resolve():
+        yield (
+            f"{top} held the results of another model of this name, {before}: those of its tasks that were not scored "
+            "now are still there; give each model an --output-dir of its own"
+        )
 
 
 def _device(given: str) -> str:

@@ -1,6 +1,7 @@
 """The command `python -m sleep_tune.evaluate`, end to end on tiny models and made-up data."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -52,6 +53,19 @@ def test_scores_are_printed_and_written(
     assert 100 * blimp.groupby("uid")["correct"].mean().mean() == pytest.approx(scores["scores"]["blimp_fast"])
     assert ((blimp["margin"] >= 0) == (blimp["correct"] == 1)).all()
     assert items[items["task"] == "wug_past_tense"]["correct"].isna().all()
+
+
+def test_results_of_another_model_of_the_same_name_are_told(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other" / model.name
+    shutil.copytree(model, other)
+    wanted = ("--data", data, "--tasks", "wug_past_tense", "--output-dir", tmp_path)
+    for again in (model, model):
+        assert run(again, *wanted) == 0
+    assert "another model" not in capsys.readouterr().out
+    assert run(other, *wanted) == 0
+    assert f"held the results of another model of this name, {model}: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,17 @@ from sleep_tune.evaluation.items import Item, choose, margin
 from sleep_tune.evaluation.suite import TaskScores
 from sleep_tune.files import write_whole
 
-__all__ = ["ITEMS", "SCORES", "details", "item_rows", "items_table", "macro", "write_items", "write_scores"]
+__all__ = [
+    "ITEMS",
+    "SCORES",
+    "details",
+    "item_rows",
+    "items_table",
+    "macro",
+    "model_scored_before",
+    "write_items",
+    "write_scores",
+]
 
 SCORES, ITEMS = "scores.json", "items.parquet"
 
@@ -46,6 +56,15 @@ def macro(scores: Mapping[str, float]) -> float | None:
 def write_scores(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object, whole; numbers that are none become null."""
     write_whole(path, json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
+
+
+def model_scored_before(path: Path) -> str | None:
+    """The model that a scores.json is of; None where there is none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content.get("model") if isinstance(content, dict) else None
 
 
 def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
