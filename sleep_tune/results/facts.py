@@ -64,14 +64,12 @@ def fact_notes(facts: Mapping[str, Sequence[RunFacts]], baseline: str) -> Iterat
         yield f"Beware: the runs were made by {len(commits)} versions of the code ({', '.join(sorted(commits))})."
     reference = next((run.config for run in facts.get(baseline, ()) if run.config), {})
     for arm, runs in facts.items():
-        own = next((run.config for run in runs if run.config), {})
-        differing = [
-            key for key in own if key in reference and own[key] != reference[key] and not key.startswith(COMPARED)
-        ]
+        differing = _differing(runs, reference)
         if differing:
             names = short_names(differing)
-            told = ", ".join(f"{names[key]} {own[key]} against {reference[key]}" for key in differing)
-            yield f"Beware: {arm} differs from {baseline} in more than its sleep: {told}."
+            told = ", ".join(f"{names[key]} {value} against {reference[key]}" for key, value in differing.items())
+            who = f"the runs of {arm} differ" if arm == baseline else f"{arm} differs from {baseline}"
+            yield f"Beware: {who} in more than {'their seeds' if arm == baseline else 'its sleep'}: {told}."
     often = {arm: max((run.seen_often or 0.0 for run in runs), default=0.0) for arm, runs in facts.items()}
     told = ", ".join(f"{arm} {share:.1%}" for arm, share in often.items() if share > 0)
     if told:
@@ -79,6 +77,16 @@ def fact_notes(facts: Mapping[str, Sequence[RunFacts]], baseline: str) -> Iterat
             f"Beware: some samples were seen more than {MOST_EXPOSURES} times (share of the samples: {told}), which "
             "BabyLM's rule, read to the letter, does not allow."
         )
+
+
+def _differing(runs: Sequence[RunFacts], reference: Mapping[str, Any]) -> dict[str, Any]:
+    """Options in which any of the runs is not as the reference, though it should be, with the first such value."""
+    found: dict[str, Any] = {}
+    for run in runs:
+        for key, value in run.config.items():
+            if key in reference and value != reference[key] and not key.startswith(COMPARED):
+                found.setdefault(key, value)
+    return found
 
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

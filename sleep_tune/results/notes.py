@@ -106,7 +106,9 @@ def _unpaired(comparison: Comparison) -> Iterator[str]:
     for arm in comparison.arms:
         ours = arm.values.get(primary, {})
         lacking = [str(seed) for seed in arm.seeds if seed not in ours]
-        if lacking:
+        if lacking and not ours and (arm.joined or arm.kind == "elsewhere"):
+            yield f"Not compared: {arm.name} was not measured in {what}."
+        elif lacking:
             yield f"Missing: {arm.name}, seed {', '.join(lacking)}, ended without a finite {what}."
         shared = len(ours.keys() & theirs.keys())
         if arm is reference or not (ours and theirs) or shared == len(ours):

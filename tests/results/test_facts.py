@@ -55,6 +55,16 @@ def test_what_makes_it_unfair_is_said() -> None:
     ]
 
 
+def test_one_run_among_several_is_enough() -> None:
+    one, other = {"training.warmup": 0.05}, {"training.warmup": 0.1}
+    told = list(fact_notes({"epochs": [RunFacts("a", one), RunFacts("a", other)]}, "epochs"))
+    assert told == ["Beware: the runs of epochs differ in more than their seeds: warmup 0.1 against 0.05."]
+    told = list(
+        fact_notes({"epochs": [RunFacts("a", one)], "t1": [RunFacts("a", one), RunFacts("a", other)]}, "epochs")
+    )
+    assert told == ["Beware: t1 differs from epochs in more than its sleep: warmup 0.1 against 0.05."]
+
+
 def test_a_comparison_says_it_of_its_own_runs(log: SyntheticLog) -> None:
     log.open()
     for seed, commit in ((1, "a" * 40), (2, "b" * 40)):

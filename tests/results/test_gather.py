@@ -76,6 +76,13 @@ def test_folders_of_one_name_are_seeds_and_the_first_model_is_the_baseline(tmp_p
     assert "(whether at the same words is not known)" in comparison.verdict
 
 
+def test_a_model_without_the_primary_endpoint_is_not_compared_and_that_is_said(tmp_path: Path) -> None:
+    folder, model = experiment(tmp_path / "replay", better=0.5), write_model(tmp_path, "run")
+    comparison = gather([str(folder), f"ours={model}"]).comparison
+    assert "Not compared: ours was not measured in test nll." in comparison.notes
+    assert comparison.verdict.startswith("epochs is beaten at the same words in test nll: t0001 is better")
+
+
 def test_two_models_of_one_name_are_not_taken_for_seeds(tmp_path: Path) -> None:
     models = [write_model(tmp_path / place, "run") for place in ("a", "b")]
     with pytest.raises(DataError, match=r"b/run holds another model 'run \(mlm\)': name both \(NAME=FOLDER\)"):
