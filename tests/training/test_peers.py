@@ -1,5 +1,6 @@
 """Several processes train what one would."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from sleep_tune.training.peers import Peers, find_peers
 from sleep_tune.training.run import train
 from tests.training.runs import go_on, make_config, read_lines, weigh
 
-RANK = """
-import os, sys
+PAIR = """
+import json, os, signal, sys
 import torch.distributed as dist
 from pathlib import Path
 from sleep_tune.errors import Superseded
@@ -23,9 +24,19 @@ from sleep_tune.training.checkpoint import make_attempt
 from sleep_tune.training.run import train
 from tests.training.runs import make_config, weigh
 
-folder, rank, cut, accumulation = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+folder, cut, accumulation = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+os.environ["MASTER_PORT"], pause = sys.argv[4:6]
+ranks = []
+for rank in (0, 1):
+    ranks.append(os.fork())
+    if ranks[-1] == 0:
+        break
+else:
+    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in ranks]))
+    sys.exit()
+
+signal.alarm(240)
 os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-os.environ["MASTER_PORT"], pause = sys.argv[5:7]
 dist.init_process_group("gloo")
 
 def report(progress):
@@ -61,13 +72,22 @@ except Exception:
 
 
 def run_pair(folder: Path, *, cut: float = 1.0, accumulation: int = 1, pause: str = "never") -> list[int]:
+    """Two processes that load the libraries once for both; their exit codes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    arguments = [[str(folder), str(rank), str(cut), str(accumulation), port, pause] for rank in (0, 1)]
-    root = Path(__file__).parents[2]
-    pair = [subprocess.Popen([sys.executable, "-c", RANK, *rest], cwd=root) for rest in arguments]
-    return [process.wait(timeout=240) for process in pair]
+    command = [sys.executable, "-c", PAIR, str(folder), str(cut), str(accumulation), port, pause]
+    told = subprocess.run(command, cwd=Path(__file__).parents[2], check=True, stdout=subprocess.PIPE, text=True).stdout
+    codes: list[int] = json.loads(told.splitlines()[-1])
+    return codes
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes trained undisturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert run_pair(folder) == [0, 0]
+    return folder
 
 
 def test_alone_every_exchange_is_a_return() -> None:
@@ -82,14 +102,15 @@ def test_alone_every_exchange_is_a_return() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("accumulation", [1, 3])
 def test_two_processes_train_what_one_would_with_twice_the_batch(
-    accumulation: int, corpus: Corpus, tmp_path: Path
+    accumulation: int, corpus: Corpus, whole: Path, tmp_path: Path
 ) -> None:
     """Loss for loss to float tolerance, without dropout, through wake and sleep; scores reach every process."""
-    assert run_pair(tmp_path / "two", accumulation=accumulation) == [0, 0]
+    two_processes = whole if accumulation == 1 else tmp_path / "two"
+    assert accumulation == 1 or run_pair(two_processes, accumulation=accumulation) == [0, 0]
     config = make_config(tmp_path / "one", rungs=(0.5,), batch_size=8, accumulation=accumulation)
     config.model.dropout = config.model.attention_dropout = 0.0
     train(config, go_on, corpus=corpus, evaluate=weigh)
-    one, two = (read_lines(tmp_path / name, "train") for name in ("one", "two"))
+    one, two = (read_lines(folder, "train") for folder in (tmp_path / "one", two_processes))
     assert len(one) == len(two) > 15
     for ours, theirs in zip(two, one, strict=True):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
@@ -101,15 +122,14 @@ def test_two_processes_train_what_one_would_with_twice_the_batch(
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_where_they_were_cut(corpus: Corpus, tmp_path: Path) -> None:
+def test_two_processes_go_on_where_they_were_cut(corpus: Corpus, whole: Path, tmp_path: Path) -> None:
     assert 9 in run_pair(tmp_path / "cut", cut=0.5)
     assert run_pair(tmp_path / "cut") == [0, 0]
-    assert run_pair(tmp_path / "whole") == [0, 0]
-    assert read_lines(tmp_path / "cut", "train") == read_lines(tmp_path / "whole", "train")
+    assert read_lines(tmp_path / "cut", "train") == read_lines(whole, "train")
 
 
 @pytest.mark.slow
-def test_two_processes_pause_together(corpus: Corpus, tmp_path: Path) -> None:
+def test_two_processes_pause_together(corpus: Corpus, whole: Path, tmp_path: Path) -> None:
     """At a rung, and at a heartbeat that only the leading one hears of; each ends after the same update."""
     assert run_pair(tmp_path / "paused", pause="rung") == [0, 0]
     at_rung = find_latest(tmp_path / "paused")
@@ -119,8 +139,7 @@ def test_two_processes_pause_together(corpus: Corpus, tmp_path: Path) -> None:
     assert at_beat is not None
     assert at_beat.updates == at_rung.updates + 1
     assert run_pair(tmp_path / "paused") == [0, 0]
-    assert run_pair(tmp_path / "whole") == [0, 0]
-    assert read_lines(tmp_path / "paused", "train") == read_lines(tmp_path / "whole", "train")
+    assert read_lines(tmp_path / "paused", "train") == read_lines(whole, "train")
 
 
 @pytest.mark.slow
