@@ -24,6 +24,12 @@ On request, instead of the tasks above:
                   (training.word_checkpoints=true saves them), against children's of DATA/aoa/cdi_human.csv
   --submission    joins what was written to OUTPUT_DIR so far into the one file that the leaderboard takes, as the
                   challenge's collation does, or names all that is missing; DATA is evaluation_data/fast_eval
+
+All of a submission, for a run of 100 million words with training.word_checkpoints=true:
+  python -m sleep_tune.evaluate RUN/model --data evaluation_data/full_eval
+  python -m sleep_tune.evaluate RUN/model --data evaluation_data/full_eval --glue --aoa
+  for each in RUN/checkpoints/*; do python -m sleep_tune.evaluate $each --data evaluation_data/fast_eval; done
+  python -m sleep_tune.evaluate RUN/model --data evaluation_data/fast_eval --submission
 """
 
 
