@@ -4,7 +4,7 @@ Reads trials.jsonl alone, as far as it goes: a search that is still running, was
 partial table. Knows nothing of arms or statistics.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sleep_tune.files import read_json_lines
 from sleep_tune.records import Event
 
 __all__ = ["HEAD", "LOG", "curves", "metric_columns", "parameter_columns", "read_curves", "read_events"]
-__all__ += ["read_experiment", "trials"]
+__all__ += ["read_experiment", "trials", "trials_and_curves"]
 
 LOG = "trials.jsonl"
 """The event log's name in an experiment folder."""
@@ -119,7 +119,20 @@ def trials(events: Iterable[Event]) -> pd.DataFrame:
     Raises:
         DataError: an event lacks what it must have; the message names the line.
     """
+    return _trials(_fold(events).values())
+
+
+def trials_and_curves(events: Iterable[Event]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`trials` and `curves` from one pass over the events.
+
+    Raises:
+        DataError: an event lacks what it must have; the message names the line.
+    """
     folded = _fold(events).values()
+    return _trials(folded), _curves(folded)
+
+
+def _trials(folded: Collection["_Trial"]) -> pd.DataFrame:
     parameters = list(dict.fromkeys(key for trial in folded for key in trial.parameters))
     metrics = sorted({key for trial in folded for key in trial.metrics})
     table = pd.DataFrame([trial.row() for trial in folded], columns=[*HEAD, *parameters, *metrics])
@@ -135,8 +148,12 @@ def curves(events: Iterable[Event]) -> pd.DataFrame:
     decision (missing where the rung was not judged), metric, value. A rung that was reported again by a later attempt
     has the later values.
     """
+    return _curves(_fold(events).values())
+
+
+def _curves(folded: Collection["_Trial"]) -> pd.DataFrame:
     rows = []
-    for trial in _fold(events).values():
+    for trial in folded:
         for rung, (attempt, progress) in sorted(trial.rungs.items()):
             known = trial.row() | progress | {"attempt": attempt, "decision": trial.decisions.get(rung)}
             head = {key: known.get(key) for key in (*CURVE, "decision")}

@@ -48,10 +48,10 @@ def differences(comparison: Comparison) -> Figure | None:
 
 
 def _title(key: str, comparison: Comparison) -> str:
-    unit = f" ({column(key).unit})" if column(key).unit else ""
-    primary = "primary endpoint: " if key == comparison.experiment.primary else ""
+    unit = f"{column(key).unit}; " if column(key).unit else ""
+    primary = "primary: " if key == comparison.experiment.primary else ""
     way = BETTER[mode_of(key, comparison)]
-    return f"<b>{primary}{column(key).heading}</b><br>minus {comparison.baseline}{unit}; {way}"
+    return f"<b>{primary}{column(key).heading}</b> minus {comparison.baseline}<br>{unit}{way}"
 
 
 def _row(arm: Arm, key: str, comparison: Comparison) -> Figure:

@@ -13,7 +13,7 @@ from sleep_tune.results.report.page import Section, make_page
 from sleep_tune.results.report.points import search_points
 from sleep_tune.results.report.replaying import replayed
 from sleep_tune.results.report.searching import searched
-from sleep_tune.results.table import curves, read_events, trials
+from sleep_tune.results.table import read_events, trials_and_curves
 
 __all__ = ["FILE", "write_report"]
 
@@ -36,11 +36,11 @@ def write_report(folder: Path, comparison: Comparison | None = None) -> Path:
     """
     made = comparison or compare(folder)
     events = read_events(folder)
-    table = trials(events)
+    table, curves = trials_and_curves(events)
     journals = read_journals(folder, table)
     firsts = {arm: runs[0] for arm, runs in journals.runs.items()}
     ended = bool(events) and events[-1].event == "closed"
-    points = search_points(table, curves(events), made.experiment)
+    points = search_points(table, curves, made.experiment)
     sections = [
         Section("The answer", tuple(answer(made, table, journals.problems, ended=ended))),
         Section("Arms against the baseline", tuple(arms_table(made))),

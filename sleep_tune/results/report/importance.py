@@ -72,31 +72,37 @@ def importance(
 
 def _shares(table: pd.DataFrame, keys: list[str], values: "pd.Series[float]", mode: str) -> dict[str, float]:
     """Each parameter's importance over the trials that have it, made to add up to 1."""
-    raw = {key: _one(table[key], values, mode) for key in keys}
+    together: dict[bytes, list[str]] = {}
+    for key in keys:
+        together.setdefault(table[key].notna().to_numpy().tobytes(), []).append(key)
+    raw = dict.fromkeys(keys, 0.0)
+    for group in together.values():
+        kept = table[group[0]].notna().to_numpy()
+        raw |= _raw(table.loc[kept, group], values[kept], mode)
     total = sum(raw.values())
     return {key: value / total for key, value in raw.items()} if total > 0 else raw
 
 
-def _one(column: "pd.Series[Any]", values: "pd.Series[float]", mode: str) -> float:
-    """PED-ANOVA of one parameter; 0 where it has one value only."""
+def _raw(table: pd.DataFrame, values: "pd.Series[float]", mode: str) -> dict[str, float]:
+    """PED-ANOVA of parameters that the same trials have, but for those of one value."""
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator
 
-    kept = column.notna().to_numpy()
-    settings, objective = column[kept].tolist(), values[kept].astype("float64").tolist()
-    if len(set(map(str, settings))) < 2 or len(set(objective)) < 2:
-        return 0.0
+    settings = {str(key): column.tolist() for key, column in table.items() if column.map(str).nunique() > 1}
+    objective = values.astype("float64").tolist()
+    if not settings or len(set(objective)) < 2:
+        return {}
+    ranges = {key: _distribution(column) for key, column in settings.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(direction="minimize" if mode == "min" else "maximize")
-        distribution = _distribution(settings)
         study.add_trials(
-            optuna.trial.create_trial(params={"x": setting}, distributions={"x": distribution}, value=value)
-            for setting, value in zip(settings, objective, strict=True)
+            optuna.trial.create_trial(params=dict(zip(ranges, row, strict=True)), distributions=ranges, value=value)
+            for value, *row in zip(objective, *settings.values(), strict=True)
         )
-        found = PedAnovaImportanceEvaluator().evaluate(study, params=["x"])
-    return max(0.0, float(found["x"]))
+        found = PedAnovaImportanceEvaluator().evaluate(study, params=list(ranges))
+    return {key: max(0.0, float(share)) for key, share in found.items()}
 
 
 def _distribution(settings: list[Any]) -> "BaseDistribution":

@@ -36,15 +36,14 @@ class Plot:
 def make_page(title: str, sections: Sequence[Section]) -> str:
     """The whole file.
 
-    plotly.js is 4.8 MB; compressed it is below 2 MB, and the browser unpacks it. Without scripts the text and tables
-    remain.
+    plotly.js is 4.8 MB; compressed it is below 2 MB, and the browser unpacks it, and the figures with it. Without
+    scripts the text and tables remain.
     """
     figures: list[dict[str, Any]] = []
     body = "\n".join(_section(section, number, figures) for number, section in enumerate(sections, 1))
     links = " · ".join(f'<a href="#s{at}">{html.escape(one.title)}</a>' for at, one in enumerate(sections, 1))
-    # "</" would end the script it stands in.
-    data = json.dumps(figures, separators=(",", ":"), allow_nan=False, default=str).replace("</", "<\\/")
-    scripts = f'<script type="application/json" id="figures">{data}</script>\n{_library()}\n<script>{LOADER}</script>'
+    data = json.dumps(figures, separators=(",", ":"), allow_nan=False, default=str).encode()
+    scripts = f"{_packed('figures', data)}\n{_library()}\n<script>{LOADER}</script>"
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -75,8 +74,13 @@ def _library() -> str:
     found = importlib.util.find_spec("plotly")
     assert found is not None and found.submodule_search_locations, "plotly is a dependency"
     source = Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
-    packed = base64.b64encode(gzip.compress(source.read_bytes(), 9, mtime=0)).decode()
-    return f'<script type="text/plain" id="plotly">{packed}</script>'
+    return _packed("plotly", source.read_bytes())
+
+
+def _packed(name: str, content: bytes) -> str:
+    """Compressed, in letters that end no script."""
+    letters = base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
+    return f'<script type="text/plain" id="{name}">{letters}</script>'
 
 
 CONFIG = {
@@ -89,12 +93,14 @@ CONFIG = {
 
 LOADER = """
 (async () => {
-  const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), c => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const unpack = name => {
+    const packed = Uint8Array.from(atob(document.getElementById(name).textContent), c => c.charCodeAt(0));
+    return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
   const script = document.createElement("script");
-  script.textContent = await new Response(stream).text();
+  script.textContent = await unpack("plotly");
   document.head.append(script);
-  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const figures = JSON.parse(await unpack("figures"));
   for (const place of document.querySelectorAll(".plot")) {
     const { data, layout } = figures[place.dataset.figure];
     try { await Plotly.newPlot(place, data, layout, CONFIG); }

@@ -30,14 +30,14 @@ def colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
-def metric_title(metric: str) -> str:
+def metric_title(metric: str, where: str = "") -> str:
     """A metric with its unit, as the title of an axis.
 
     >>> metric_title("eval/nll")
     'eval/nll (nats per token)'
     """
     unit = UNITS.get(metric.partition("/")[2], column(metric).unit)
-    return f"{metric} ({unit})" if unit else metric
+    return f"{metric}{where} ({unit})" if unit else f"{metric}{where}"
 
 
 def figure(data: list[dict[str, Any]], *, x: str = "", y: str = "", height: int = 380, **layout: Any) -> dict[str, Any]:

@@ -77,4 +77,4 @@ def tradeoff(points: SearchPoints, metric: str, mode: str, other: str, share: fl
     line = {"color": COLOURS[1], "width": 2, "dash": "dash"}
     shown: Figure = {"type": "scatter", "mode": "lines", "name": "Pareto front", "line": line, "hoverinfo": "skip"}
     traces.insert(0, shown | {"x": plain(front["x"]), "y": plain(front["value"])})
-    return figure(traces, x=f"{metric_title(metric)}, at {share:.0%} of the budget", y=metric_title(other))
+    return figure(traces, x=metric_title(metric, f" at {share:.0%}"), y=metric_title(other))

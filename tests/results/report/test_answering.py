@@ -56,9 +56,9 @@ def test_a_panel_for_each_endpoint_with_a_row_for_each_arm(tmp_path: Path) -> No
     assert figure is not None
     assert len(figure["data"]) == 2 * len(comparison.endpoints) == 4
     titles = [one["text"] for one in figure["layout"]["annotations"]]
-    assert titles[0].startswith("<b>primary endpoint: test nll</b>")
-    assert titles[0].endswith("(nats per token); left is better")
-    assert titles[1].endswith("(points); right is better")
+    assert titles[0].startswith("<b>primary: test nll</b> minus epochs")
+    assert titles[0].endswith("nats per token; left is better")
+    assert titles[1].endswith("points; right is better")
     marks = {trace["y"][0]: trace for trace in figure["data"][:2]}
     assert marks["t0003"]["marker"]["symbol"] == "circle"  # a claim
     assert marks["as_epochs"]["marker"]["symbol"] == "circle-open"

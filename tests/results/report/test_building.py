@@ -1,5 +1,7 @@
 """The report of whole, partial and odd folders; and in a browser, offline, with every figure drawn."""
 
+import base64
+import gzip
 import json
 import re
 import shutil
@@ -24,8 +26,8 @@ def text_of(page: Path) -> str:
 
 
 def figures_of(page: Path) -> list[dict[str, object]]:
-    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', text_of(page), re.DOTALL)
-    figures: list[dict[str, object]] = json.loads(found[1]) if found else []
+    found = re.search(r'<script type="text/plain" id="figures">(.*?)</script>', text_of(page), re.DOTALL)
+    figures: list[dict[str, object]] = json.loads(gzip.decompress(base64.b64decode(found[1]))) if found else []
     return figures
 
 

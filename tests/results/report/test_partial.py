@@ -82,7 +82,7 @@ def test_a_search_that_was_closed_with_all_trials_ended_is_whole(tmp_path: Path)
 
 def test_runs_whose_folders_are_gone_are_compared_by_the_log(folder: Path) -> None:
     shutil.rmtree(folder / "trials" / "t0003-s0")
-    assert "t0003, run 1, asleep" in page_of(folder)
+    assert "Texts that t0003 (folds 5, ratio 0.4) replayed" in page_of(folder)
     shutil.rmtree(folder / "trials")
     text = page_of(folder)
     assert "<strong>t0003</strong>" in text

@@ -10,15 +10,14 @@ from sleep_tune.results.experiment import describe
 from sleep_tune.results.report.parameter_figures import heat_map, slices
 from sleep_tune.results.report.points import SearchPoints, search_points
 from sleep_tune.results.report.search_figures import history, parallel, rungs
-from sleep_tune.results.table import curves, read_events, trials
+from sleep_tune.results.table import read_events, trials_and_curves
 from tests.results.report.searches import make_search
 
 
 @pytest.fixture
 def points(tmp_path: Path) -> SearchPoints:
     folder = make_search(tmp_path / "replay", 30).folder
-    events = read_events(folder)
-    return search_points(trials(events), curves(events), describe(folder))
+    return search_points(*trials_and_curves(read_events(folder)), describe(folder))
 
 
 def test_every_point_tells_its_trials_settings(points: SearchPoints) -> None:

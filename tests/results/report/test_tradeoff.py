@@ -11,7 +11,7 @@ from sleep_tune.results.experiment import describe
 from sleep_tune.results.report.building import write_report
 from sleep_tune.results.report.points import SearchPoints, search_points
 from sleep_tune.results.report.tradeoff import further_measures, pareto_front, tradeoff
-from sleep_tune.results.table import curves, read_events, trials
+from sleep_tune.results.table import read_events, trials_and_curves
 from tests.results.conftest import SyntheticLog
 from tests.results.report.searches import RUNGS
 from tests.results.report.test_building import text_of
@@ -53,8 +53,7 @@ def a_search(log: SyntheticLog, **more: list[float]) -> SearchPoints:
         measured = {"nll": nll} | {key: values[number - 1] for key, values in more.items()}
         log.rung(name, RUNGS[0], decision="stop", **measured)  # type: ignore[arg-type]
         log.event("stopped", name, 1, reason="not among the best", outcome=None)
-    events = read_events(log.folder)
-    return search_points(trials(events), curves(events), describe(log.folder))
+    return search_points(*trials_and_curves(read_events(log.folder)), describe(log.folder))
 
 
 def test_the_front_takes_low_losses_and_high_accuracies(log: SyntheticLog) -> None:
