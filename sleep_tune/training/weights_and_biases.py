@@ -38,8 +38,9 @@ SETTINGS: Mapping[str, Any] = {
     "init_timeout": 30.0,
     # The versions of all packages take 0.2 s to list at each opening; environment.json has those that matter.
     "x_save_requirements": False,
-    # Otherwise a run whose server is gone waits for it at its end, for ever. What was not uploaded stays on disk.
-    "finish_timeout": 60.0,
+    # Otherwise a run whose server is gone waits for it at its end, for ever. What was not uploaded stays on disk, for
+    # `wandb sync --include-online`.
+    "finish_timeout": 30.0,
 }
 """Of `wandb.Settings`; a version of the package that lacks one goes without."""
 
@@ -163,9 +164,14 @@ class WeightsAndBiases:
 
 
 def wandb_mode(tracking: TrackingConfig, environment: Mapping[str, str] = os.environ) -> str:
-    """'online' or 'offline': as asked for, or online only where a key is at hand ($WANDB_API_KEY or ~/.netrc)."""
+    """'online' or 'offline': as asked for, or online only where a key is at hand ($WANDB_API_KEY or ~/.netrc).
+
+    $WANDB_MODE=offline holds where a configuration asks for neither.
+    """
     if tracking.wandb != "auto":
         return tracking.wandb
+    if environment.get("WANDB_MODE", "online") != "online":
+        return "offline"
     return "online" if _has_key(environment) else "offline"
 
 

@@ -16,6 +16,7 @@ from sleep_tune.config.schema import TrackingConfig
 from sleep_tune.training.tracking import Tracked
 from sleep_tune.training.weights_and_biases import sync_command, wandb_mode
 from tests.training.wandb_files import Kept, nobody_home, tracked_lines
+from tests.training.wandb_server import Server, serving
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["data=toy", "data.sentences=600", "model.hidden=32", "model.feed_forward=64", "budget.passes=6"]
@@ -139,6 +140,7 @@ def test_without_a_key_it_is_offline(tmp_path: Path, monkeypatch: pytest.MonkeyP
     auto = TrackingConfig(wandb="auto")
     assert wandb_mode(auto, {}) == "offline"
     assert wandb_mode(auto, {"WANDB_API_KEY": "key"}) == "online"
+    assert wandb_mode(auto, {"WANDB_API_KEY": "key", "WANDB_MODE": "offline"}) == "offline"
     (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password key\n")
     (tmp_path / ".netrc").chmod(0o600)
     assert wandb_mode(auto, {}) == "online"
@@ -151,10 +153,13 @@ def test_how_to_upload_is_told_where_something_lies_offline(mode: str, told: boo
     assert command == ("wandb sync results/demo/trials/*/wandb/offline-run-*" if told else None)
 
 
-def worker(folder: Path, *overrides: str, proxy: str = "http://127.0.0.1:9") -> subprocess.Popen[str]:
+def worker(
+    folder: Path, *overrides: str, proxy: str = "http://127.0.0.1:9", server: Server | None = None
+) -> subprocess.Popen[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
     given = kept | {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "NO_PROXY": "", "HOME": str(folder)}
     given |= {"PYTHONPATH": str(ROOT), "SLEEP_TUNE_CACHE": str(folder / "cache")}
+    given |= {} if server is None else server.environment | {"NO_PROXY": "127.0.0.1"}
     command = [sys.executable, str(ROOT / "train_worker.py"), *SMALL, *overrides]
     return subprocess.Popen(
         command,
@@ -192,6 +197,74 @@ def test_weights_and_biases_has_every_line_once_though_the_run_was_killed_and_no
     assert kept.summary["state"] == "completed"
     assert "test/nll" in kept.summary
     assert f"track wandb sync {run.relative_to(tmp_path)}/wandb/offline-run-*" in stdout
+    with serving() as server:
+        assert sync(kept.path.parent, server) == tracked_lines(run)
+    assert server.exit_codes == [0]
+
+
+def sync(place: Path, server: Server, *flags: str) -> list[int]:
+    """Upload a folder, as the command that is told does; the steps that the server got."""
+    command = [str(Path(sys.executable).with_name("wandb")), "sync", *flags, str(place)]
+    given = os.environ | server.environment | {"HOME": str(place), "WANDB_ERROR_REPORTING": "false"}
+    done = subprocess.run(command, env=given, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return server.steps
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_as_it_ended_is_told_to_its_end_by_the_same_command(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "tracked"
+    overrides = ["run.name=tracked", "tracking=wandb", "tracking.tensorboard=true"]
+    _, stderr = worker(tmp_path, *overrides).communicate(timeout=240)
+    whole = Kept(run)
+    (whole.path.parent / "told.json").write_text('{"told": 7')  # as far as it came
+    whole.path.write_bytes(whole.path.read_bytes()[:2000])
+    (run / "tensorboard" / "told.json").unlink()
+    again = worker(tmp_path, *overrides)
+    stdout, stderr = again.communicate(timeout=240)
+    assert again.returncode == 0, stderr
+    assert "has ended already" in stdout
+    kept = Kept(run)
+    assert kept.path != whole.path
+    assert kept.lines == whole.lines == tracked_lines(run)
+    assert kept.finished
+    assert kept.summary["state"] == "completed"
+    assert kept.summary["test/nll"] == whole.summary["test/nll"]
+    assert (run / "tensorboard" / "told.json").exists()
+
+
+@pytest.mark.slow
+def test_a_wrong_key_or_none_is_told_before_anything_trains(tmp_path: Path) -> None:
+    with serving(accepts=False) as server:
+        for overrides, given, told in (
+            (["tracking=wandb"], server, "no such key; tracking.wandb=offline needs no network"),
+            (["tracking.wandb=online"], None, "needs a key (wandb login, or $WANDB_API_KEY)"),
+        ):
+            refused = worker(tmp_path, *overrides, server=given)
+            _, stderr = refused.communicate(timeout=240)
+            assert refused.returncode == 2, stderr
+            assert told in stderr
+            assert "Traceback" not in stderr
+    assert not (tmp_path / "runs" / "default" / "metrics.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_online_every_line_is_told_once_and_a_server_that_goes_away_stops_no_run(tmp_path: Path) -> None:
+    with serving() as server:
+        _, stderr = worker(tmp_path, "run.name=whole", "tracking=wandb", server=server).communicate(timeout=240)
+        assert server.steps == tracked_lines(tmp_path / "runs" / "whole"), stderr
+        assert server.exit_codes == [0]
+        run = tmp_path / "runs" / "left"
+        left = worker(tmp_path, "run.name=left", "tracking=wandb", server=server)
+        while not (run / "metrics.jsonl").exists() or len(tracked_lines(run)) < 8:
+            assert left.poll() is None, left.communicate()
+            time.sleep(0.05)
+    _, stderr = left.communicate(timeout=290)
+    assert left.returncode == 0, stderr
+    assert json.loads((run / "outcome.json").read_text())["state"] == "completed"
+    with serving() as server:
+        (place,) = (run / "wandb").glob("run-*")
+        assert sync(place, server, "--include-online") == tracked_lines(run), "what was not uploaded lies on the disk"
 
 
 @pytest.mark.slow
