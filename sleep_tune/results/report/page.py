@@ -127,7 +127,7 @@ nav { font-size: .85rem; color: #555 } a { color: #0072b2 }
 th, td { padding: .3rem .5rem; border-bottom: 1px solid #ddd; vertical-align: top; text-align: left }
 th { vertical-align: bottom } td.n, th.n { text-align: right }
 th:first-child, td:first-child { position: sticky; left: 0; background: white }
-.arms td:nth-child(2) { min-width: 11rem } .text { min-width: 14rem; overflow-wrap: anywhere }
+.arms td:nth-child(2) { min-width: 11rem } .text { width: 60%; min-width: 11rem; overflow-wrap: anywhere }
 small { display: block; color: #666; white-space: nowrap }
 .better { color: #00694d; font-weight: bold } .worse { color: #a3300a; font-weight: bold }
 .better::after { content: " \\25B2" } .worse::after { content: " \\25BC" }

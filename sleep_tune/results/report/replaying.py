@@ -48,6 +48,10 @@ def replayed(comparison: Comparison, journals: Mapping[str, Journal]) -> Iterato
             yield Plot(made, caption)
     if not journal.examples.empty:
         yield f"<h3>Texts that {html.escape(name)} replayed</h3>"
+        yield (
+            "<p>From the hardest of a sleep's buffer to the easiest. Score: the mean loss when it was last read awake, "
+            "in nats. Age: cycles since then. Times seen, awake and asleep, by the end of the sleep.</p>"
+        )
         yield examples_table(journal)
 
 
@@ -64,10 +68,8 @@ def examples_table(journal: Journal) -> str:
         for cycle in chosen
         for row in journal.examples[journal.examples["cycle"] == cycle].itertuples()
     )
-    head = (
-        '<tr><th>sleep</th><th>text</th><th class="n">score when last read awake (nats)</th>'
-        '<th class="n">age (cycles)</th><th class="n">times seen by its end</th></tr>'
-    )
+    numbers = "".join(f'<th class="n">{name}</th>' for name in ("score", "age", "times seen"))
+    head = f"<tr><th>sleep</th><th>text</th>{numbers}</tr>"
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 

@@ -46,11 +46,12 @@ def learning_curves(curves: Mapping[str, Sequence[pd.DataFrame]], metric: str) -
             thin = {"mode": "lines", "showlegend": False, "opacity": 0.35, "hoverinfo": "skip"}
             traces.append(shared | thin | {"x": plain(run["words_seen"]), "y": plain(run["value"])})
             traces[-1]["line"] = line | {"width": 1}
-        mean = pd.concat(known).groupby("rung")[["words_seen", "value"]].mean()
+        rungs = pd.concat(known).groupby("rung")[["words_seen", "value"]]
+        mean, counts = rungs.mean(), rungs.size()
         strong = {"mode": "lines+markers", "line": line | {"width": 2.2}, "marker": {"size": 6, "symbol": number % 12}}
-        hover = f"{arm}, mean of {len(known)} seeds: %{{y:.4f}}<extra></extra>"
         traces.append(shared | strong | {"x": plain(mean["words_seen"]), "y": plain(mean["value"])})
-        traces[-1]["hovertemplate"] = hover
+        traces[-1]["text"] = [f"{arm}, mean of {count} seed{'' if count == 1 else 's'}" for count in counts]
+        traces[-1]["hovertemplate"] = "%{text}: %{y:.4f}<extra></extra>"
     return figure(traces, x="words seen", y=metric_title(metric)) if traces else None
 
 

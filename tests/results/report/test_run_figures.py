@@ -53,5 +53,7 @@ def test_an_arms_mean_is_over_its_seeds_rung_by_rung() -> None:
     assert len(thin) == 3
     assert strong["t"]["y"] == [5.0, 3.0]
     assert strong["epochs"]["y"] == [4.0, 3.0]
+    assert strong["t"]["text"] == ["t, mean of 3 seeds"] * 2
+    assert strong["epochs"]["text"] == ["epochs, mean of 1 seed"] * 2
     assert strong["t"]["line"]["dash"] != strong["epochs"]["line"]["dash"]
     assert figure["layout"]["yaxis"]["title"]["text"] == "eval/nll (nats per token)"
