@@ -12,13 +12,16 @@ from sleep_tune.results.columns import short_names
 from sleep_tune.results.report.points import SearchPoints
 from sleep_tune.results.report.style import COLOURS, figure, is_number, label, metric_title, ordered, plain, stack
 
-__all__ = ["STATES", "history", "parallel", "points_of", "rungs"]
+__all__ = ["CROWD", "STATES", "history", "parallel", "points_of", "rungs"]
 
 Figure = dict[str, Any]
 
 STATES = {"completed": (COLOURS[0], "circle"), "stopped": (COLOURS[7], "circle-open")}
 OTHER = (COLOURS[1], "x")
 """State of a trial -> colour and symbol; the second is of those that failed or are still running."""
+
+CROWD = 200
+"""More trials are drawn smaller and fainter, so that one sees where they are many."""
 
 
 def history(points: SearchPoints, metric: str, mode: str, levels: Mapping[str, float] | None = None) -> Figure | None:
@@ -70,7 +73,7 @@ def rungs(curves: pd.DataFrame, metric: str, told: "pd.Series[Any] | None" = Non
     """
     if curves["share"].nunique() < 2:
         return None
-    traces = []
+    few, traces = curves["trial"].nunique() <= CROWD, []
     whole = curves["trial"].isin(curves.loc[curves["share"] >= 1, "trial"])
     for kept, (shade, symbol) in ((False, STATES["stopped"]), (True, STATES["completed"])):
         rows = curves[whole == kept].sort_values(["trial", "share"])
@@ -92,7 +95,7 @@ def rungs(curves: pd.DataFrame, metric: str, told: "pd.Series[Any] | None" = Non
         traces.append(
             {"type": "scatter", "mode": "lines+markers", "x": x, "y": y, "text": text, "line": line}
             | {"name": "went to the end" if kept else "stopped, failed or still running"}
-            | {"marker": {"color": shade, "size": 6, "symbol": symbol}}
+            | {"marker": {"color": shade, "size": 6 if few else 3, "symbol": symbol}, "opacity": 1 if few else 0.2}
             | {"hovertemplate": "%{text}<br>%{y:.4f} at %{x:.0%}<extra></extra>"}
         )
     axis = {"tickformat": ".0%", "tickvals": sorted(curves["share"].unique().tolist())}
@@ -127,7 +130,7 @@ def points_of(rows: pd.DataFrame, x: Any, state: str) -> Figure:
         "x": plain(x),
         "y": plain(rows["value"]),
         "text": text,
-        "marker": {"color": shade, "size": 8, "symbol": symbol},
+        "marker": {"color": shade, "size": 8 if len(rows) <= CROWD else 4, "symbol": symbol},
         "hovertemplate": "%{text}<extra></extra>",
     }
 

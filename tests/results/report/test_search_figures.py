@@ -9,7 +9,7 @@ import pytest
 from sleep_tune.results.experiment import describe
 from sleep_tune.results.report.parameter_figures import heat_map, slices
 from sleep_tune.results.report.points import SearchPoints, search_points
-from sleep_tune.results.report.search_figures import history, parallel, rungs
+from sleep_tune.results.report.search_figures import CROWD, history, parallel, rungs
 from sleep_tune.results.table import read_events, trials_and_curves
 from tests.results.report.searches import make_search
 
@@ -50,6 +50,15 @@ def test_rungs_join_a_trials_values_and_no_two_trials(points: SearchPoints) -> N
     assert whole["x"][2::3] == [None] * (len(whole["x"]) // 3)
     assert set(stopped["x"][1::2]) == {None}
     assert rungs(points.rungs[points.rungs["share"] == 1], "eval/nll") is None
+
+
+def test_a_crowd_of_trials_is_drawn_fainter() -> None:
+    trials = [f"t{number}" for number in range(CROWD + 1) for _ in range(2)]
+    table = pd.DataFrame({"trial": trials, "share": [0.5, 1.0] * (CROWD + 1), "value": 1.0})
+    crowd, few = rungs(table, "eval/nll"), rungs(table[: 2 * CROWD], "eval/nll")
+    assert crowd is not None
+    assert few is not None
+    assert crowd["data"][0]["opacity"] < few["data"][0]["opacity"] == 1
 
 
 def test_parallel_axes_compare_trials_at_the_first_rung(points: SearchPoints) -> None:
