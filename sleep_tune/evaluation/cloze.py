@@ -33,6 +33,10 @@ HEAD_RATIO = 8
 CPU_TOKENS = 2048
 """A CPU gets passes of at most this many tokens: longer ones leave its caches and take up to a tenth longer."""
 
+CPU_LOGITS = 2**22
+"""Logits of one pass of unmasked rows on a CPU, at most: memory for more is fetched from the system anew each time,
+which takes longer than filling it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probes:
@@ -134,7 +138,11 @@ class Cloze:
             (P,) natural logarithm of the token's probability, in the order of the probes.
         """
         device = next(model.parameters()).device
-        limit = min(self._batch_tokens, CPU_TOKENS) if device.type == "cpu" else self._batch_tokens
+        limit = self._batch_tokens
+        if device.type == "cpu":
+            limit = min(limit, CPU_TOKENS)
+            if self._mask is None:
+                limit = min(limit, max(1, CPU_LOGITS // int(model.config.vocab_size)))
         # In one piece: a small tensor kept from each batch would pin the heap, which then grows by gigabytes.
         answers_P = torch.empty(len(self._order_P), device=device)
         with undisturbed(model):

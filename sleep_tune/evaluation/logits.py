@@ -46,5 +46,7 @@ def logits_at(
         answer: Any = model(input_ids=input_ids[start:stop], attention_mask=attention_mask[start:stop], **options)
         logits = answer[0] if isinstance(answer, tuple) else answer["logits"]
         here = positions[(positions >= start * length) & (positions < stop * length)] - start * length
-        parts.append(logits.flatten(0, 1).index_select(0, here))
-    return torch.cat(parts)
+        flat = logits.flatten(0, 1)
+        # Positions ascend and are different: as many as there are tokens are all of them, and need no copy.
+        parts.append(flat if len(here) == len(flat) else flat.index_select(0, here))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
