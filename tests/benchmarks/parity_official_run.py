@@ -3,9 +3,9 @@
     cd CHECKOUT && PYTHONPATH=. python .../parity_official_run.py CALLS.json
 
 CALLS.json is a list of {"scores": file to write, "arguments": [of its run.py], "seconds": file for the seconds of its
-scoring loop, start-up excluded, or nothing}. Nothing of the pipeline is changed but
-two things: folders are listed in the order of names (it takes them as the file system gives them, so that the order of
-its report differs from machine to machine), and the scores that go into its choice are written down on the way.
+scoring loop by the clock and of the processor, start-up excluded}. Nothing of the pipeline is changed but two things:
+folders are listed in the order of names (it takes them as the file system gives them, so that the order of its report
+differs from machine to machine), and the scores that go into its choice are written down on the way.
 """
 
 import json
@@ -19,7 +19,7 @@ import torch
 from evaluation_pipeline.sentence_zero_shot import compute_results, run  # type: ignore[import-not-found]
 
 scores: list[list[float]] = []
-seconds: list[float] = []
+seconds: list[tuple[float, float]] = []
 in_any_order = pathlib.Path.iterdir
 
 
@@ -42,9 +42,9 @@ def timed(function: Any) -> Any:
     """Take the time of the pipeline's loop: batches are tokenised within it."""
 
     def measured(*arguments: Any) -> Any:
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         answer = function(*arguments)
-        seconds.append(time.perf_counter() - started)
+        seconds.append((time.perf_counter() - started, time.process_time() - worked))
         return answer
 
     return measured
@@ -60,5 +60,4 @@ if __name__ == "__main__":
         sys.argv[1:] = call["arguments"]
         run.main()
         pathlib.Path(call["scores"]).write_text(json.dumps(scores))
-        if "seconds" in call:
-            pathlib.Path(call["seconds"]).write_text(json.dumps(seconds[-1]))
+        pathlib.Path(call["seconds"]).write_text(json.dumps(seconds[-1]))
