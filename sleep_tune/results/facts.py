@@ -100,9 +100,9 @@ def _seen_often(path: Path, passes: float | None) -> float | None:
         if line.startswith(b'{"kind":"sleep"'):
             try:
                 counts = json.loads(line)["exposures"]
-            except (ValueError, KeyError):
+                return float(sum(counts[MOST_EXPOSURES + 1 :]) / max(1, sum(counts)))
+            except (ValueError, KeyError, TypeError):
                 continue
-            return float(sum(counts[MOST_EXPOSURES + 1 :]) / max(1, sum(counts)))
     return None if passes is None else min(1.0, max(0.0, passes - MOST_EXPOSURES))
 
 

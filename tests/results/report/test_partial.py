@@ -95,7 +95,9 @@ def overwrite(path: Path) -> None:
 
 
 def other_fields(path: Path) -> None:
-    path.write_text('{"kind": "sleep"}\n{"kind": "train", "words_seen": "<b>"}\n{"kind": "eval", "metrics": 3}\n')
+    path.write_text(
+        '{"kind":"sleep","exposures":3}\n{"kind":"train","words_seen":"<b>"}\n{"kind":"eval","metrics":3}\n'
+    )
 
 
 @pytest.mark.parametrize(
