@@ -103,6 +103,8 @@ class WeightsAndBiases:
             # Its service, which this process's runs share, has died since the last of them. The next starts another.
             with suppress(ConnectionError):
                 self._wandb.teardown()
+            if not online:
+                self._clear()  # of what that made before it failed
             self._run = self._wandb.init(**options)
         self._run.define_metric("*", step_metric="words_seen")
         self.begins_at: int = self._run.starting_step if online else known

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from sleep_tune.config.schema import TrackingConfig
@@ -231,6 +232,24 @@ def test_a_run_that_was_killed_as_it_ended_is_told_to_its_end_by_the_same_comman
     assert kept.summary["state"] == "completed"
     assert kept.summary["test/nll"] == whole.summary["test/nll"]
     assert (run / "tensorboard" / "told.json").exists()
+
+
+@pytest.mark.slow
+def test_a_run_whose_tracker_is_killed_goes_on_and_is_told_whole_at_its_end(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "tracked"
+    process = worker(tmp_path, "run.name=tracked", "tracking=wandb")
+    while not (run / "metrics.jsonl").exists() or len(tracked_lines(run)) < 4:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    for child in psutil.Process(process.pid).children():
+        if child.name() == "wandb-core":
+            child.kill()
+    _, stderr = process.communicate(timeout=240)
+    assert process.returncode == 0, stderr
+    kept = Kept(run)
+    assert kept.lines == tracked_lines(run)
+    assert kept.finished
+    assert "a tracker broke" in (run / "log.txt").read_text()
 
 
 @pytest.mark.slow
