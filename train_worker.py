@@ -7,6 +7,7 @@ that was killed, and prints the figures of one that has ended.
 
 import argparse
 import dataclasses
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -148,6 +149,8 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     )
     if config.training.save_model:
         lines.append(f'model {folder / "model"}  (AutoModelForMaskedLM.from_pretrained("{folder / "model"}"))')
+    left_out = folder / "eval" / "left_out.json"
+    lines += [f"beware {reason}" for reason in json.loads(left_out.read_text("utf-8"))] if left_out.is_file() else []
     if (command := sync_command(config.tracking, folder)) is not None:
         lines.append(f"track {command}")
     return "\n".join(lines)

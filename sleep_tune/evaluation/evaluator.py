@@ -5,6 +5,7 @@ masks (common random numbers), so that their differences are far less noisy than
 have no dev and no test, are split by purpose: those that a search may look at are scored on dev, all others on test.
 """
 
+import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from sleep_tune.evaluation.cloze import Cloze
 from sleep_tune.evaluation.pairs import PairsTask, accuracies, draw_pairs
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
 from sleep_tune.evaluation.record import item_rows, items_table, write_items
+from sleep_tune.files import write_whole
 from sleep_tune.sleep.randomness import Purpose, generator
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ __all__ = ["PREFIXES", "Evaluator"]
 
 PREFIXES = {"dev": "eval", "test": "test"}
 """Split -> first part of its metrics' names. The search looks at dev only; tables are made on test."""
+
+LEFT_OUT = "left_out.json"
+"""A list of the tasks that are not scored, each with the reason."""
 
 PAIRS = "pairs"
 """Task under which a corpus's own minimal pairs stand among the answers."""
@@ -70,6 +75,15 @@ class Evaluator:
         self._splits = {"dev": self._draw("dev")}
         self._pairs_answered: list[dict[str, Any]] = []
         self._benchmarks = self._benchmarks_of_splits()
+        self.left_out = tuple(
+            f"{task.name} is not scored: {task.items} of its {task.of} items are longer than a model reads, up to "
+            f"{task.longest} tokens, while data.max_length={corpus.dev.max_length}"
+            for benchmark in self._benchmarks.values()
+            for task in benchmark.too_long
+        )
+        """Tasks of `evaluation.data` that do not fit, each with the reason."""
+        for reason in self.left_out:
+            warnings.warn(reason, stacklevel=2)
 
     def __call__(self, model: "PreTrainedModel", split: str = "dev") -> dict[str, float]:
         """Measure the model on 'dev' or 'test', on its own device.
@@ -101,8 +115,11 @@ class Evaluator:
         """Write what the model measured last answered to each item, as Parquet, for statistics over items.
 
         Those of BabyLM's tasks, and the corpus's own pairs of test as the task `pairs`. Columns are those of
-        `record.items_table`; items without a right answer are left out. No file where nothing was asked.
+        `record.items_table`; items without a right answer are left out. No file where nothing was asked. Beside it
+        `LEFT_OUT`, where there are such tasks.
         """
+        if self.left_out:
+            write_whole(path.parent / LEFT_OUT, json.dumps(self.left_out, ensure_ascii=False) + "\n")
         answers = [scores for benchmark in self._benchmarks.values() for scores in benchmark.answers]
         tables = [items_table(answers)] if answers else []
         tables += [pd.DataFrame(self._pairs_answered)] if self._pairs_answered else []
@@ -120,12 +137,6 @@ class Evaluator:
             benchmarks["dev"] = prepared(*shared, evaluation.tasks, (), *sizes)
         if evaluation.test:
             benchmarks["test"] = prepared(*shared, (), evaluation.tasks, *sizes)
-        for task in (task for benchmark in benchmarks.values() for task in benchmark.too_long):
-            warnings.warn(
-                f"{task.name} is not scored: {task.items} of its {task.of} items are longer than a model reads, up to "
-                f"{task.longest} tokens, while data.max_length={samples.max_length}",
-                stacklevel=2,
-            )
         return benchmarks
 
     def _draw(self, split: str) -> _Questions:

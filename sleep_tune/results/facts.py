@@ -32,6 +32,8 @@ class RunFacts:
     """Every option by its dotted key."""
     seen_often: float | None = None
     """Share of the samples that it saw more than `MOST_EXPOSURES` times; None where it does not say."""
+    left_out: tuple[str, ...] = ()
+    """Tasks that it was to be scored on and was not, each with the reason."""
 
 
 def read_facts(run: Path) -> RunFacts:
@@ -49,6 +51,7 @@ def read_facts(run: Path) -> RunFacts:
         commit=f"{str(commit)[:10]}{dirty}" if commit else None,
         config=options,
         seen_often=_seen_often(run / "metrics.jsonl", options.get("budget.passes")),
+        left_out=_texts(run / "eval" / "left_out.json"),
     )
 
 
@@ -70,6 +73,8 @@ def fact_notes(facts: Mapping[str, Sequence[RunFacts]], baseline: str) -> Iterat
             told = ", ".join(f"{names[key]} {value} against {reference[key]}" for key, value in differing.items())
             who = f"the runs of {arm} differ" if arm == baseline else f"{arm} differs from {baseline}"
             yield f"Beware: {who} in more than {'their seeds' if arm == baseline else 'its sleep'}: {told}."
+    for reason in dict.fromkeys(reason for runs in facts.values() for run in runs for reason in run.left_out):
+        yield f"Beware: {reason}."
     often = {arm: max((run.seen_often or 0.0 for run in runs), default=0.0) for arm, runs in facts.items()}
     told = ", ".join(f"{arm} {share:.1%}" for arm, share in often.items() if share > 0)
     if told:
@@ -104,6 +109,14 @@ def _seen_often(path: Path, passes: float | None) -> float | None:
             except (ValueError, KeyError, TypeError):
                 continue
     return None if passes is None else min(1.0, max(0.0, passes - MOST_EXPOSURES))
+
+
+def _texts(path: Path) -> tuple[str, ...]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ()
+    return tuple(str(text) for text in found) if isinstance(found, list) else ()
 
 
 def _json(path: Path) -> dict[str, Any]:

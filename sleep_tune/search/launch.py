@@ -33,7 +33,7 @@ from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import CorpusSummary, Space
 from sleep_tune.search.watching.display import Display
 from sleep_tune.search.work import Worker
-from sleep_tune.search.worker import check_trackers, settle_trackers, summarize, sync_command, train_worker
+from sleep_tune.search.worker import check_trackers, left_out, settle_trackers, summarize, sync_command, train_worker
 
 __all__ = ["LAUNCHERS", "Interrupted", "Launch", "Study"]
 
@@ -187,6 +187,8 @@ class Study:
                 check_nodes(self.folder, [Path(path) for path in (self.base.data.path,) if path is not None])
             check_trackers(self.base.tracking)
             console.print(f"{self.folder}: {seats.describe()}", highlight=False, soft_wrap=True)
+            for reason in left_out(self.base):
+                console.print(f"beware: {reason}", highlight=False, soft_wrap=True)
             interrupt = stack.enter_context(Interrupt())
             display = stack.enter_context(Display(director, seats.slots, console))
             disk = Disk(director)

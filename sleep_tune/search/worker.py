@@ -1,6 +1,8 @@
 """The real worker: the only file of the search that knows training and data, and only while they run."""
 
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from sleep_tune.config.run_folder import read_config, record
@@ -9,7 +11,7 @@ from sleep_tune.records import Outcome, Report
 from sleep_tune.search.space import CorpusSummary
 from sleep_tune.search.trial import TrialState
 
-__all__ = ["check_trackers", "settle_trackers", "summarize", "sync_command", "train_worker"]
+__all__ = ["check_trackers", "left_out", "settle_trackers", "summarize", "sync_command", "train_worker"]
 
 
 def train_worker(config: RunConfig, report: Report) -> Outcome:
@@ -37,6 +39,26 @@ def summarize(config: RunConfig) -> CorpusSummary:
 
     corpus = prepare(config.data, config.tokenizer)
     return CorpusSummary(words=corpus.train.num_words, samples=len(corpus.train))
+
+
+def left_out(config: RunConfig) -> tuple[str, ...]:
+    """Read every task of evaluation.data once, before anything is trained, and say which will not be scored, and why.
+
+    In a process of its own: the driver of a search never holds torch.
+
+    Raises:
+        DataError: a task that is not as it must be.
+    """
+    if config.evaluation.data is None:
+        return ()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        return alone.submit(_left_out, config).result()
+
+
+def _left_out(config: RunConfig) -> tuple[str, ...]:
+    from sleep_tune.training import unscored
+
+    return unscored.left_out(config)
 
 
 def check_trackers(tracking: TrackingConfig) -> None:

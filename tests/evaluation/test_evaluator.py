@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sleep_tune.data.masking import mask_batch
 from sleep_tune.data.pairs import MinimalPair
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.evaluator import Evaluator
+from sleep_tune.evaluation.evaluator import LEFT_OUT, Evaluator
 from sleep_tune.evaluation.pairs import draw_pairs
 from sleep_tune.evaluation.perplexity import cloze_of_rows
 from sleep_tune.model import build_model, masked_logits
@@ -195,8 +196,11 @@ def test_tasks_that_a_search_may_look_at_are_scored_on_dev_and_the_others_on_tes
     answers = pd.read_parquet(tmp_path / "items.parquet")
     assert answers["task"].tolist() == ["blimp_fast", "blimp_fast", "zorro"]
     assert 100 * answers["correct"][:2].mean() == dev["babylm/blimp_fast"]
-    Evaluator(corpus, bare, seed=0).write_answers(tmp_path / "none.parquet")
-    assert not (tmp_path / "none.parquet").exists()
+    (reason,) = json.loads((tmp_path / LEFT_OUT).read_text(encoding="utf-8"))
+    assert reason.startswith("comps is not scored: 1 of its 1 items")
+    (tmp_path / "bare").mkdir()
+    Evaluator(corpus, bare, seed=0).write_answers(tmp_path / "bare" / "none.parquet")
+    assert not list((tmp_path / "bare").iterdir())
 
     at_rungs = Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("zorro",), test=False), seed=0)
     assert "babylm/macro" not in at_rungs(model)  # Zorro is no task of BabyLM's

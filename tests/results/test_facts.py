@@ -32,6 +32,16 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
     assert facts.seen_often == 0.25
 
 
+def test_tasks_that_were_left_out_are_said_once(tmp_path: Path) -> None:
+    reason = "zorro is not scored: 6 of its 4600 items are longer than a model reads"
+    for name in ("a", "b"):
+        make_run(tmp_path / name)
+        (tmp_path / name / "eval").mkdir()
+        (tmp_path / name / "eval" / "left_out.json").write_text(json.dumps([reason]))
+    facts = {"epochs": [read_facts(tmp_path / "a")], "t0001": [read_facts(tmp_path / "b")]}
+    assert list(fact_notes(facts, "epochs")) == [f"Beware: {reason}."]
+
+
 def test_an_empty_folder_says_nothing(tmp_path: Path) -> None:
     assert read_facts(tmp_path) == RunFacts()
 
