@@ -4,6 +4,8 @@ PYTHON ?= python3
 PIP_ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Three for two cores: the one whose tests start a Ray mostly waits.
+WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/.installed
 
 .PHONY: venv demo test clean
@@ -24,7 +26,7 @@ test: venv
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(WORKERS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

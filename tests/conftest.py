@@ -14,8 +14,10 @@ from xdist.scheduler import LoadFileScheduling
 os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}  # before torch starts
 os.environ |= {"TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
-# A shell without job control starts what it runs in the background with Ctrl-C ignored, and children inherit that.
+# A shell without job control starts what it runs in the background with Ctrl-C ignored, nohup with the loss of the
+# terminal, and children inherit both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")

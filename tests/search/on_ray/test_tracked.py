@@ -70,6 +70,6 @@ def test_a_search_has_every_line_of_every_run_once_though_its_parts_are_killed(
         assert (kept.run.run_group, kept.run.display_name) == ("study", f"study/{name}")
         assert (kept.run.job_type, list(kept.run.tags)) == (end["role"], [end["role"], end["arm"]])
         assert losses(run) == sorted(set(losses(run))), name
-        assert len(losses(run)) == sum('"kind":"train"' in line for line in (run / "metrics.jsonl").open())
+        assert len(losses(run)) == (run / "metrics.jsonl").read_text(encoding="utf-8").count('"kind":"train"'), name
     assert not (tmp_path / "wandb").exists()
     assert "wandb" not in driver.output.read_text().replace("wandb sync", "").replace("wandb/offline-run", "")
