@@ -163,7 +163,7 @@ class Finalists:
     count: int = option(3, "best completed search trials that are repeated; 0 repeats none", low=0, high=1000)
     seeds: int = option(5, "fresh seeds for each finalist and each baseline, the same for all", low=1, high=1000)
     rungs: tuple[float, ...] = option(
-        (0.2, 0.4, 0.6, 0.8),
+        (0.25, 0.5, 0.75),
         "shares of the budget, below 1, at which these runs are measured on dev, for learning curves; []: only its end",
         above=0,
         below=1,

@@ -132,7 +132,7 @@ def test_configurations(tmp_path: Path) -> None:
         assert config.run.dir == str(tmp_path / "x" / "trials" / name)
         assert config.training.seed == trial.seed
         assert config.evaluation.test == (trial.role != "search")
-        assert config.evaluation.rungs == (director.rungs if trial.role == "search" else (0.2, 0.4, 0.6, 0.8))
+        assert config.evaluation.rungs == (director.rungs if trial.role == "search" else (0.25, 0.5, 0.75))
     assert configs["epochs-s1"].sleep.length.ratio == 0
     assert configs["epochs-s1"].sleep.length.passes is None
     assert configs["as_epochs-s2"].sleep.replay.ratio == 1
