@@ -45,7 +45,8 @@ def terminal(comparison: Comparison, width: int) -> RenderableType:
         parts += [Text(), _results(comparison, width), Text()]
         if any(key.startswith(TASKS) for key in comparison.metrics):
             parts += [_tasks(comparison), Text()]
-        parts += [_costs(comparison), Text()]
+        if _with_costs(comparison.arms):
+            parts += [_costs(comparison), Text()]
     notes = Table.grid(padding=(0, 1))
     for note in comparison.notes:
         notes.add_row(" ·", Text(note), style="dim")

@@ -9,6 +9,7 @@ import pytest
 
 from sleep_tune.files import append_json_line
 from sleep_tune.records import Event, Outcome
+from tests.results.test_official import write_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,6 +73,15 @@ def test_the_tables_go_where_they_are_told_and_figures_join(folder: Path, tmp_pa
     table = (elsewhere / "comparison.csv").read_text()
     assert ",GPT,published," in table
     assert not (folder / "tables").exists()
+
+
+def test_models_trained_elsewhere_have_no_table_of_costs(folder: Path, tmp_path: Path) -> None:
+    models = [f"{name}={write_model(tmp_path, f'{name}-{seed}')}" for name in ("base", "ours") for seed in (1, 2)]
+    done = compare(*models)
+    assert done.returncode == 0, done.stderr
+    assert "vs base" in done.stdout
+    assert "settings" not in done.stdout
+    assert "settings" in compare(folder).stdout
 
 
 def test_a_mistake_in_figures_or_names_is_one_line_and_exit_code_2(folder: Path, tmp_path: Path) -> None:
