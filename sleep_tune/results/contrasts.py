@@ -13,13 +13,10 @@ import numpy as np
 import pandas as pd
 
 from sleep_tune.results.arms import Arm, Contrast
-from sleep_tune.results.crossed import crossed_difference
+from sleep_tune.results.crossed import crossed_difference, is_mean_of_groups
 from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p
 
 __all__ = ["contrast"]
-
-EXACT = 1e-6
-"""A score that is not the mean over its groups' means, to this share of itself, is not taken apart into items."""
 
 
 def contrast(
@@ -93,10 +90,8 @@ def _tables(
     group_I = np.asarray(codes)
     values = np.array([np.asarray(row, dtype=np.float64) for row in rows])
     expected = [*(arm.values[endpoint][seed] for seed in seeds), *(reference.values[endpoint][seed] for seed in seeds)]
-    for row, score in zip(values, expected, strict=True):
-        means = np.bincount(group_I, row) / np.bincount(group_I)
-        if not math.isclose(float(means.mean()), score, rel_tol=EXACT, abs_tol=EXACT):
-            return None
+    if not all(is_mean_of_groups(score, row, group_I) for row, score in zip(values, expected, strict=True)):
+        return None
     return values[: len(seeds)], values[len(seeds) :], group_I
 
 

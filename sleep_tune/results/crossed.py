@@ -19,9 +19,12 @@ from scipy.special import stdtr, stdtrit
 
 from sleep_tune.results.statistics import CONFIDENCE, Difference, sign_flip_p
 
-__all__ = ["Crossed", "crossed", "crossed_difference", "multi_bootstrap"]
+__all__ = ["Crossed", "crossed", "crossed_difference", "is_mean_of_groups", "mean_of_groups", "multi_bootstrap"]
 
 Reals = NDArray[np.float64]
+
+EXACT = 1e-6
+"""A score that is not the mean over its groups' means, to this share of itself, is not taken apart into items."""
 
 CHUNK = 64
 """Replicates resampled at a time: bounds memory at CHUNK x I numbers."""
@@ -137,6 +140,17 @@ def multi_bootstrap(
         mean_RI = share_RS @ sorted_SI
         means[start : start + number] = np.take_along_axis(mean_RI, chosen_RI, axis=1) @ weight_I
     return means
+
+
+def mean_of_groups(values_I: Reals, group_I: NDArray[np.integer]) -> float:
+    """The mean of the groups' means, of groups numbered from 0 without gaps."""
+    weight_I, _ = _weights(group_I)
+    return float(values_I @ weight_I)
+
+
+def is_mean_of_groups(score: float, values_I: Reals, group_I: NDArray[np.integer]) -> bool:
+    """Whether a score is that mean, so that it may be taken apart into items."""
+    return math.isclose(mean_of_groups(values_I, group_I), score, rel_tol=EXACT, abs_tol=EXACT)
 
 
 def _weights(group_I: NDArray[np.integer]) -> tuple[Reals, NDArray[np.int64]]:

@@ -4,25 +4,23 @@ A search may look at a fast task (`babylm/blimp_fast`) whose items are a part of
 that claims are about. Items are known again by the fingerprint of their text. Knows nothing of differences.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sleep_tune.babylm import FOLDERS, MACRO
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import BABYLM, column
+from sleep_tune.results.crossed import is_mean_of_groups, mean_of_groups
 from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.statistics import estimate_mean
 
 __all__ = ["hold_out"]
 
 TEXT = "text"
-
-EXACT = 1e-6
-"""A score that is not the mean over its groups' means, to this share of itself, is not taken apart into items."""
 
 
 def hold_out(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
@@ -112,9 +110,9 @@ def _without(arm: Arm, key: str, texts: set[str]) -> Arm | None:
     for seed, value in arm.values[key].items():
         row = arm.answers[key][seed]
         rest = row[~row.index.get_level_values(TEXT).isin(texts)]
-        if rest.empty or not math.isclose(_mean(row), value, rel_tol=EXACT, abs_tol=EXACT):
+        if rest.empty or not is_mean_of_groups(value, *_grouped(row)):
             return None
-        rows[seed], values[seed] = rest, _mean(rest)
+        rows[seed], values[seed] = rest, mean_of_groups(*_grouped(rest))
     return replace(
         arm,
         values={**arm.values, key: values},
@@ -123,6 +121,7 @@ def _without(arm: Arm, key: str, texts: set[str]) -> Arm | None:
     )
 
 
-def _mean(row: "pd.Series[float]") -> float:
-    """Of the groups' means."""
-    return float(np.mean(row.groupby(level=0, sort=False).mean()))
+def _grouped(row: "pd.Series[float]") -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """(I,) what was scored on each item, and the item's group."""
+    groups, _ = pd.factorize(row.index.get_level_values(0))
+    return np.asarray(row, dtype=np.float64), groups
