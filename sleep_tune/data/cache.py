@@ -1,29 +1,41 @@
-"""Folders named by what they were made from: made once, by one process, and never read half-made.
+"""Folders named by what they were made from: made once, by one process, never read half-made or damaged.
 
 Knows nothing of what is in a folder. A folder is filled under another name and renamed last, so its name alone says
-that it is whole. A lock (flock, which the kernel releases when its holder dies) keeps processes from doing the same
-work; whoever holds it clears away what a killed one left.
+that it is whole. A manifest in it holds the size and SHA-256 of every file; both are checked each time that a process
+opens the folder (a second for 2 GB), and a damaged folder is set aside and made anew. A lock (flock, which the kernel
+releases when its holder dies) keeps processes from doing the same work; whoever holds it clears away what a killed
+process left.
 """
 
 import errno
 import fcntl
+import functools
 import hashlib
 import json
+import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sleep_tune.errors import ConfigError, DiskError
-from sleep_tune.files import require_space, sync_folder, sync_tree
+from sleep_tune.files import require_space, sync_folder, sync_tree, write_whole
 
-__all__ = ["cache_folder", "cached_folder", "content_key", "require_cache_space"]
+__all__ = ["MANIFEST", "cache_folder", "cached_folder", "content_key", "file_digest", "require_cache_space"]
+
+logger = logging.getLogger(__name__)
 
 HEADROOM_BYTES = 64 * 2**20
 """Space that is left to others on the disk."""
+
+MANIFEST = "manifest.json"
+"""File of a cached folder: {"files": {relative path: {"bytes": size, "sha256": digest}}}."""
+
+REMEDY = "set data.cache_dir or SLEEP_TUNE_CACHE to a folder elsewhere"
 
 
 def cache_folder(configured: str | None) -> Path:
@@ -38,33 +50,43 @@ def content_key(identity: Mapping[str, Any]) -> str:
 
 
 def cached_folder(cache: Path, key: str, make: Callable[[Path], None]) -> Path:
-    """The folder <cache>/<key>; made by `make`, which fills an empty folder, if it is not there yet.
+    """The folder <cache>/<key>; made by `make`, which fills an empty folder, if it is not there yet or is damaged.
+
+    A damaged folder is renamed, not removed: processes that have its files mapped keep them. It is removed when the
+    same folder is made the next time.
 
     Raises:
         ConfigError: the cache cannot be written to.
         DiskError: the disk is full; nothing is left behind.
     """
     folder = cache / key
-    if folder.is_dir():
+    damage = _find_damage(folder)
+    if damage is None:
         return folder
-    with _explaining(cache):
+    with _explaining(cache, folder, damage):
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(cache / f"{key}.lock"):
-            if folder.is_dir():
+            damage = _find_damage(folder)
+            if damage is None:
                 return folder
             for leftover in cache.glob(f".{key}.*"):
-                shutil.rmtree(leftover)
-            unfinished = Path(tempfile.mkdtemp(dir=cache, prefix=f".{key}."))
-            try:
-                unfinished.chmod(0o755)
-                make(unfinished)
-                sync_tree(unfinished)
-                unfinished.rename(folder)
-            except BaseException:
-                shutil.rmtree(unfinished, ignore_errors=True)
-                raise
-            sync_folder(cache)
+                _remove(leftover)
+            if os.path.lexists(folder):
+                aside = cache / f".{key}.damaged-{secrets.token_hex(4)}"
+                folder.rename(aside)
+                logger.warning("%s is made anew: %s (what was there is now %s)", folder, damage, aside)
+            _make(folder, make)
     return folder
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content; computed again only when the file has changed since this process last asked.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    status = path.stat()
+    return _digest_of(path, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def require_cache_space(folder: Path, num_bytes: int) -> None:
@@ -73,21 +95,92 @@ def require_cache_space(folder: Path, num_bytes: int) -> None:
     Raises:
         DiskError: says how much is needed and how much is free.
     """
-    remedy = "set data.cache_dir or SLEEP_TUNE_CACHE to a folder elsewhere"
-    require_space(folder.parent, num_bytes + HEADROOM_BYTES, "the token cache", remedy)
+    require_space(folder.parent, num_bytes + HEADROOM_BYTES, "the token cache", REMEDY)
+
+
+def _make(folder: Path, make: Callable[[Path], None]) -> None:
+    """Fill a new folder, write its manifest, and give it its name; on a failure nothing is left."""
+    unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        unfinished.chmod(0o755)
+        make(unfinished)
+        files = {
+            path.relative_to(unfinished).as_posix(): {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+            for path in sorted(unfinished.rglob("*"))
+            if path.is_file()
+        }
+        write_whole(unfinished / MANIFEST, json.dumps({"files": files}, indent=2) + "\n")
+        sync_tree(unfinished)
+        unfinished.rename(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    sync_folder(folder.parent)
+
+
+def _find_damage(folder: Path) -> str | None:
+    """Say what is wrong with a cached folder; None if every file is as it was made. Files added later are ignored."""
+    if not folder.is_dir():
+        return "it is no folder" if os.path.lexists(folder) else "it is not there"
+    try:
+        files = json.loads((folder / MANIFEST).read_bytes())["files"]
+        expected = {str(name): (int(made["bytes"]), str(made["sha256"])) for name, made in files.items()}
+    except FileNotFoundError:
+        return f"it has no {MANIFEST}, as those of earlier versions"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"its {MANIFEST} cannot be read ({type(error).__name__})"
+    for name, (size, digest) in expected.items():
+        path = folder / name
+        try:
+            if path.stat().st_size != size:
+                return f"{name} must have {size:,} bytes; it has {path.stat().st_size:,}"
+            if file_digest(path) != digest:
+                return f"{name} does not have the content that was written (another SHA-256)"
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except OSError as error:
+            return f"{name} cannot be read ({error.strerror})"
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest_of(path: Path, _inode: int, _size: int, _changed: int) -> str:
+    """The digest of a file in the state that its inode, size and time of change stand for."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove(leftover: Path) -> None:
+    """Remove a folder or file that no name of the cache stands for; what a network drive still holds open stays."""
+    if leftover.is_dir() and not leftover.is_symlink():
+        shutil.rmtree(leftover, ignore_errors=True)
+    else:
+        leftover.unlink(missing_ok=True)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on `path`, waiting for it; the file stays, for removing it would be a race."""
     with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if not _try_lock(file):
+            logger.info("waiting for another process, which prepares the same text")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
+def _try_lock(file: IO[bytes]) -> bool:
+    """Take the lock if nobody holds it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
-def _explaining(cache: Path) -> Iterator[None]:
+def _explaining(cache: Path, folder: Path, damage: str) -> Iterator[None]:
     """Turn what the operating system says of the cache into the user's errors."""
+    there = os.path.lexists(folder)
     try:
         yield
     except OSError as error:
@@ -96,9 +189,18 @@ def _explaining(cache: Path) -> Iterator[None]:
                 f"data.cache_dir: {cache} ran full while the token cache was written; nothing was kept. Free some "
                 "space, or set data.cache_dir or SLEEP_TUNE_CACHE"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP):
             raise ConfigError(
-                f"data.cache_dir must be a folder that can be written to; got {cache} ({error.strerror}). Set "
-                "data.cache_dir or SLEEP_TUNE_CACHE"
+                f"data.cache_dir must be on a file system with locks (flock); got {cache} ({error.strerror}): {REMEDY}"
+            ) from error
+        # The text that is read meanwhile may lie anywhere; what is wrong there is not the cache's.
+        place = error.filename or cache
+        ours = cache.is_relative_to(place) or Path(place).is_relative_to(cache)
+        refused = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+        if ours and error.errno in refused:
+            why = f", for {folder.name} in it must be made anew: {damage}" if there else ""
+            raise ConfigError(
+                f"data.cache_dir must be a folder that can be written to; got {cache} ({error.strerror}){why}. "
+                "Set data.cache_dir or SLEEP_TUNE_CACHE"
             ) from error
         raise

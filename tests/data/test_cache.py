@@ -1,14 +1,21 @@
+import errno
+import fcntl
+import logging
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from sleep_tune.data.cache import cache_folder, cached_folder, content_key, require_cache_space
+from sleep_tune.data.cache import MANIFEST, cache_folder, cached_folder, content_key, require_cache_space
 from sleep_tune.errors import ConfigError, DiskError
 
 MAKER = """
@@ -46,7 +53,12 @@ def test_a_folder_is_made_once(tmp_path: Path) -> None:
     assert len(calls) == 1
 
 
-def test_processes_that_start_together_make_it_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [False, True])
+def test_processes_that_start_together_make_it_once(tmp_path: Path, damaged: bool) -> None:
+    if damaged:
+        make_slowly(tmp_path)
+        (tmp_path / "made").unlink()
+        (tmp_path / "key" / "second").write_text("3")
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=make_slowly, args=(tmp_path,)) for _ in range(3)]
     for process in processes:
@@ -72,7 +84,7 @@ def test_a_killed_writer_leaves_nothing_that_is_read(tmp_path: Path) -> None:
         (folder / "whole").touch()
 
     folder = cached_folder(cache, "key", make)
-    assert [path.name for path in folder.iterdir()] == ["whole"]
+    assert {path.name for path in folder.iterdir()} == {"whole", MANIFEST}
     assert [path for path in cache.iterdir() if path.is_dir()] == [folder]
 
 
@@ -124,3 +136,126 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def test_keys_stand_for_content() -> None:
     assert content_key({"a": 1, "b": "x"}) == content_key({"b": "x", "a": 1})
     assert content_key({"a": 1}) != content_key({"a": 2})
+
+
+def flip_a_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def cut(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def become_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def point_nowhere(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("nowhere")
+
+
+DAMAGES = [flip_a_bit, cut, become_a_folder, point_nowhere, Path.unlink, lambda file: file.write_text("")]
+
+
+def fill(folder: Path) -> None:
+    (folder / "below").mkdir()
+    (folder / "below" / "pairs.jsonl").write_text('{"good": "a"}\n')
+    np.save(folder / "tokens.npy", np.arange(100))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["tokens.npy", "below/pairs.jsonl", MANIFEST])
+def test_a_damaged_folder_is_made_anew_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: Callable[[Path], object]
+) -> None:
+    folder = cached_folder(tmp_path, "key", fill)
+    mapped = np.load(folder / "tokens.npy", mmap_mode="r")
+    damage(folder / name)
+    with caplog.at_level(logging.WARNING):
+        assert cached_folder(tmp_path, "key", fill) == folder
+    [record] = caplog.records
+    assert str(folder) in record.message
+    assert name in record.message or name == MANIFEST
+    assert np.load(folder / "tokens.npy").tolist() == list(range(100))
+    if name != "tokens.npy":
+        assert mapped.tolist() == list(range(100)), "a process that has the old files mapped keeps them"
+    caplog.clear()
+    cached_folder(tmp_path, "key", fill)
+    assert caplog.records == []
+
+
+def test_at_most_one_damaged_folder_is_kept(tmp_path: Path) -> None:
+    for _ in range(3):
+        flip_a_bit(cached_folder(tmp_path, "key", fill) / "tokens.npy")
+    assert sum("damaged" in path.name for path in tmp_path.iterdir()) == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": {"a": 1}}', '{"files": {"a": {"bytes": "x"}}}', "\0"])
+def test_a_manifest_of_other_content_is_damage(tmp_path: Path, content: str) -> None:
+    folder = cached_folder(tmp_path, "key", fill)
+    (folder / MANIFEST).write_text(content)
+    assert (cached_folder(tmp_path, "key", fill) / MANIFEST).read_text() != content
+
+
+def test_an_entry_that_is_a_file_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("something else")
+    assert (cached_folder(tmp_path, "key", fill) / "tokens.npy").is_file()
+
+
+def test_files_added_later_do_not_matter(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (cached_folder(tmp_path, "key", fill) / ".DS_Store").touch()
+    cached_folder(tmp_path, "key", fill)
+    assert caplog.records == []
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nobody, not even root, writes to the folder; it must be one that all may read."""
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def test_a_read_only_cache_is_used_and_damage_there_is_one_sentence() -> None:
+    with tempfile.TemporaryDirectory() as top:
+        Path(top).chmod(0o755)
+        cache = Path(top) / "cache"
+        folder = cached_folder(cache, "key", fill)
+        with read_only(cache):
+            assert cached_folder(cache, "key", fill) == folder
+        flip_a_bit(folder / "tokens.npy")
+        with (
+            read_only(cache),
+            pytest.raises(ConfigError, match=rf"data\.cache_dir .*{cache}.* key in it must be made anew: tokens\.npy "),
+        ):
+            cached_folder(cache, "key", fill)
+
+
+def test_what_is_wrong_with_the_text_is_not_said_of_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "text").touch()
+
+    def read_text(_: Path) -> None:
+        (tmp_path / "text" / "book.txt").read_text()
+
+    with pytest.raises(NotADirectoryError):
+        cached_folder(tmp_path / "cache", "key", read_text)
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(ConfigError, match=r"data\.cache_dir must be on a file system with locks"):
+        cached_folder(tmp_path, "key", fill)

@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import sys
@@ -65,6 +66,21 @@ def test_toy_is_prepared_once_and_then_mapped(tmp_path: Path) -> None:
         assert len(one.tokens) == len(one.starts_word) == len(one.sources)
     assert set(first.train.source_names) == {"stories", "talk", "picture_books", "facts"}
     assert set(first.pairs) == {"dev", "test"}
+
+
+def test_a_bit_that_flips_in_a_file_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Tokens, minimal pairs and the tokenizer once came back changed, or ended in a traceback."""
+    first = toy(tmp_path)
+    folder = first.tokenizer_dir.parent
+    names = ("train-tokens.npy", "dev-starts_word.npy", "pairs-dev.jsonl", "tokenizer/tokenizer.json", "about.json")
+    files = {folder / name: (folder / name).read_bytes() for name in names}
+    with caplog.at_level(logging.WARNING):
+        for path, content in files.items():
+            path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+            again = toy(tmp_path)
+            assert (again.key, again.pairs) == (first.key, first.pairs)
+            assert {path: path.read_bytes() for path in files} == files
+    assert len(caplog.records) == len(files)
 
 
 @pytest.mark.parametrize(
