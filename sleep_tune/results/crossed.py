@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from sleep_tune.results.statistics import CONFIDENCE, Difference, sign_flip_p
+from sleep_tune.results.statistics import CONFIDENCE, Difference, is_constant, untested
 
 __all__ = ["Crossed", "crossed", "crossed_difference", "is_mean_of_groups", "mean_of_groups", "multi_bootstrap"]
 
@@ -90,27 +90,27 @@ def crossed_difference(
 
     Row s of both tables shares a seed, column i an item. Neither is ever bolder than what Student's t says of the seeds
     alone: where few seeds happen to agree, Satterthwaite's degrees of freedom take what is left for the items' part,
-    and three arms over 3 seeds claimed a difference that was not there in 7.7% of tables rather than 5%.
+    and three arms over 3 seeds claimed a difference that was not there in 7.7% of tables rather than 5%. Where all
+    seeds differ by the same amount, they say nothing, and nothing is tested.
 
     Raises:
         ValueError: shapes that do not fit, no item, or a value that is not finite.
     """
     if np.shape(treated_SI) != np.shape(reference_SI):
         raise ValueError(f"paired tables must have one shape; got {np.shape(treated_SI)} and {np.shape(reference_SI)}")
-    differences = np.asarray(treated_SI, dtype=np.float64) - np.asarray(reference_SI, dtype=np.float64)
+    treated, reference = np.asarray(treated_SI, dtype=np.float64), np.asarray(reference_SI, dtype=np.float64)
+    differences = treated - reference
     found = crossed(differences, group_I)
+    weight_I, _ = _weights(np.unique(group_I, return_inverse=True)[1])
+    by_seed = differences @ weight_I
     if found is None:
-        weight_I, _ = _weights(np.asarray(group_I))
-        return Difference(float((differences @ weight_I).mean()), None, None, None, len(differences))
+        return Difference(float(by_seed.mean()), None, None, None, len(differences))
+    if is_constant(by_seed, float(np.abs(treated).max() + np.abs(reference).max())):
+        return untested(found.mean, len(differences))
     of_seeds = found.variance * found.seed_share
     laws = [(math.sqrt(found.variance), found.freedom), (math.sqrt(of_seeds), len(differences) - 1.0)]
     halves = [float(stdtrit(freedom, 0.5 + confidence / 2)) * error for error, freedom in laws]
-    if of_seeds > 0:
-        p = max(float(2 * stdtr(freedom, -abs(found.mean) / error)) for error, freedom in laws)
-    elif found.variance > 0:
-        p = float(2 * stdtr(found.freedom, -abs(found.mean) / laws[0][0]))
-    else:
-        p = sign_flip_p(differences @ _weights(np.asarray(group_I))[0])
+    p = max(float(2 * stdtr(freedom, -abs(found.mean) / error)) for error, freedom in laws)
     half, (error, freedom) = max(zip(halves, laws, strict=True))
     return Difference(found.mean, found.mean - half, found.mean + half, p, len(differences), error, freedom)
 

@@ -1,10 +1,11 @@
-"""Intervals and tests over seeds: Student's t for a mean and a paired difference, sign flips, equivalence, Holm.
+"""Intervals and tests over seeds: Student's t, sign flips, signed ranks with diverged seeds last, equivalence, Holm.
 
 Arrays in, frozen numbers out. Knows nothing of trials, arms or folders. The unit of replication is the seed: a run
 repeated over fresh seeds speaks about the training recipe, one run speaks about one checkpoint.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -12,9 +13,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import nctdtrinc, stdtr, stdtrit
+from scipy.stats import rankdata
 
-__all__ = ["CONFIDENCE", "POWER", "Difference", "Estimate", "detectable", "equivalence_p", "estimate_mean", "holm"]
-__all__ += ["paired_difference", "sign_flip_p"]
+__all__ = ["CONFIDENCE", "POWER", "Difference", "Estimate", "detectable", "equivalence_p", "estimate_mean"]
+__all__ += ["fewest_seeds", "holm", "is_constant", "paired_difference", "sign_flip_p", "untested", "worst_rank_p"]
 
 CONFIDENCE = 0.95
 """Coverage of every interval unless told otherwise."""
@@ -44,7 +46,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A mean of paired differences with its interval and two-sided p; neither (None) from a single pair."""
+    """A mean of paired differences with its interval and two-sided p.
+
+    Neither (None) from a single pair. Where every seed differs by the same amount there is no interval, and p is 1.
+    """
 
     mean: float
     low: float | None
@@ -56,6 +61,11 @@ class Difference:
     """Standard error of the mean."""
     freedom: float | None = None
     """Degrees of freedom of that error: those of the t law that the interval and p come from."""
+
+    @property
+    def is_untested(self) -> bool:
+        """Whether there are several pairs, and they did not vary."""
+        return self.count > 1 and self.error is None
 
 
 def estimate_mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
@@ -80,9 +90,7 @@ def estimate_mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate
 def paired_difference(treated: ArrayLike, reference: ArrayLike, confidence: float = CONFIDENCE) -> Difference:
     """Mean of treated - reference over shared seeds, its t interval, and the p of the paired t test.
 
-    Where the differences have no spread, t is undefined (0/0 or x/0). The exact sign-flip permutation test is still
-    defined and gives 2 / 2^n, or 1 where nothing differs: that is the p then, so that two seeds that happen to agree
-    never look like proof.
+    Where the differences have no spread, they are not tested (see `untested`).
 
     Args:
         treated: shape (n,), n >= 1, finite; entry i and entry i of `reference` share a seed.
@@ -99,11 +107,29 @@ def paired_difference(treated: ArrayLike, reference: ArrayLike, confidence: floa
     mean, half = float(differences.mean()), _half_width(differences, confidence)
     if half is None:
         return Difference(mean, None, None, None, differences.size)
-    scale = float(np.abs(first).max() + np.abs(second).max())
-    p = _p_of_t(differences) if _has_spread(differences, scale) else _p_without_spread(differences, scale)
-    return Difference(
-        mean, mean - half, mean + half, p, differences.size, _standard_error(differences), differences.size - 1.0
-    )
+    if is_constant(differences, float(np.abs(first).max() + np.abs(second).max())):
+        return untested(mean, differences.size)
+    error = _standard_error(differences)
+    p = float(2 * stdtr(differences.size - 1, -abs(mean / error)))
+    return Difference(mean, mean - half, mean + half, p, differences.size, error, differences.size - 1.0)
+
+
+def untested(mean: float, count: int) -> Difference:
+    """The difference of pairs that all differ by the same amount: no interval, and p = 1.
+
+    How far seeds scatter is what every test here measures the mean by, and such pairs do not show it. They come from
+    runs that were scored twice, or from scores so coarse that few values are possible: neither is evidence. Other
+    answers claim too much: t is infinite; the sign-flip test gives 2 / 2^n, so that eight copies of one pair of models
+    would prove a difference; the items' scatter alone speaks of two models, not of two recipes, and claimed a
+    difference in 131 of 290 tables in which there was none. A p of 1 stays in Holm's family, which the numbers
+    themselves must not make smaller.
+    """
+    return Difference(mean, None, None, 1.0, count)
+
+
+def is_constant(differences: NDArray[np.float64], scale: float) -> bool:
+    """Whether differences of values as large as `scale` are all the same but for rounding."""
+    return bool(np.ptp(differences) <= ROUNDING * scale)
 
 
 def sign_flip_p(differences: ArrayLike, rng: np.random.Generator | None = None) -> float:
@@ -126,6 +152,51 @@ def sign_flip_p(differences: ArrayLike, rng: np.random.Generator | None = None) 
     return float((flipped >= flipped[0] - ROUNDING * np.abs(array).sum()).mean())
 
 
+def worst_rank_p(differences: ArrayLike, lost: int, won: int = 0) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test in which a run that diverged ranks below every run that did not.
+
+    Seeds that only one of two arms survived count as the largest differences, for the arm that survived. Dropping them
+    instead would compare the survivors, who are not a sample of what the recipe does. The test is of the direction in
+    which the survivors differ on average: where the diverged seeds point the other way, they weaken that finding.
+    Exact, with mean ranks for ties; zeros count for neither side.
+
+    Args:
+        differences: shape (n,), n >= 1, finite; treated - reference at the seeds that both survived, in a measure of
+            which more is better.
+        lost: seeds at which only the treated arm diverged.
+        won: seeds at which only the reference diverged.
+    """
+    array = _checked(differences, CONFIDENCE)
+    mean = float(array.mean())
+    if mean == 0:
+        return 1.0
+    known = array[array != 0]
+    ranks = np.concatenate([rankdata(np.abs(known)), np.full(lost + won, known.size + (lost + won + 1) / 2)])
+    agrees = np.concatenate([np.sign(known) == np.sign(mean), np.repeat([mean < 0, mean > 0], [lost, won])])
+    doubled = np.rint(2 * ranks).astype(np.int64)  # mean ranks are halves
+    chance = np.ones(1)
+    for rank in doubled:
+        padding = np.zeros(rank)
+        chance = (np.concatenate([chance, padding]) + np.concatenate([padding, chance])) / 2
+    return min(1.0, 2 * float(chance[int(doubled[agrees].sum()) :].sum()))
+
+
+def fewest_seeds(lost: int, level: float) -> int:
+    """Seeds below which no claim at `level` is possible, whatever the others score, once `lost` of them diverged.
+
+    >>> fewest_seeds(1, 0.05)
+    12
+    """
+
+    def is_possible(survivors: int) -> bool:
+        return worst_rank_p(np.arange(1.0, survivors + 1), lost) < level
+
+    enough = 1
+    while not is_possible(enough):
+        enough *= 2
+    return lost + bisect_left(range(enough), True, lo=1, key=is_possible)
+
+
 def equivalence_p(difference: Difference, margin: float) -> float | None:
     """How surprising such a difference were if the true one were `margin` or more from 0, to either side.
 
@@ -137,17 +208,17 @@ def equivalence_p(difference: Difference, margin: float) -> float | None:
         margin: above 0, in the difference's unit.
 
     Returns:
-        The larger of the two one-sided p; None from a single pair.
+        The larger of the two one-sided p; 1 where the pairs did not vary, None from a single one.
 
     Raises:
         ValueError: a margin that is not above 0.
     """
     if not margin > 0:
         raise ValueError(f"the smallest difference of interest must be above 0; got {margin}")
-    if difference.error is None or difference.freedom is None:
+    if difference.is_untested:
+        return 1.0
+    if not difference.error or difference.freedom is None:
         return None
-    if difference.error == 0:
-        return 0.0 if abs(difference.mean) < margin else 1.0
     nearest = margin - abs(difference.mean)  # the bound that is nearer to the mean gives the larger p
     return float(stdtr(difference.freedom, -nearest / difference.error))
 
@@ -217,18 +288,3 @@ def _half_width(values: NDArray[np.float64], confidence: float) -> float | None:
 def _standard_error(values: NDArray[np.float64]) -> float:
     scale = max(1.0, float(np.abs(values).max()))  # the perplexity of a run that came apart has no finite square
     return scale * float((values / scale).std(ddof=1)) / math.sqrt(values.size)
-
-
-def _has_spread(differences: NDArray[np.float64], scale: float) -> bool:
-    return bool(np.ptp(differences) > ROUNDING * scale)
-
-
-def _p_of_t(differences: NDArray[np.float64]) -> float:
-    """Two-sided p of the one-sample t test against 0 (for pairs: the paired t test)."""
-    t = float(differences.mean()) / _standard_error(differences)
-    return float(2 * stdtr(differences.size - 1, -abs(t)))
-
-
-def _p_without_spread(differences: NDArray[np.float64], scale: float) -> float:
-    """Two-sided p of the sign-flip test for differences that are all equal."""
-    return 1.0 if bool(np.abs(differences).max() <= ROUNDING * scale) else sign_flip_p(differences)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from sleep_tune.results.statistics import equivalence_p, estimate_mean, holm, paired_difference, sign_flip_p
+from sleep_tune.results.statistics import (
+    equivalence_p,
+    estimate_mean,
+    fewest_seeds,
+    holm,
+    paired_difference,
+    sign_flip_p,
+    worst_rank_p,
+)
 
 vectors = st.lists(st.floats(-50, 50), min_size=2, max_size=20).filter(lambda v: np.ptp(v) > 1e-3)
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
@@ -69,18 +77,16 @@ def test_equal_values_give_an_interval_of_no_width() -> None:
     assert (estimate.low, estimate.high) == pytest.approx((0.9, 0.9))
 
 
-@pytest.mark.parametrize("count", [2, 3, 5, 8])
-def test_a_constant_difference_is_judged_by_sign_flips(count: int) -> None:
-    """Accuracies on few items often differ by the same step at both seeds; t would be infinite and p 0."""
+@pytest.mark.parametrize("count", [2, 3, 5, 8, 20])
+@pytest.mark.parametrize("step", [0.0, 0.01, -30.0])
+def test_a_constant_difference_is_not_tested(count: int, step: float) -> None:
+    """Twenty copies of one pair of models are no evidence; t would be infinite, and sign flips give 2 / 2^20."""
     reference = np.linspace(0.7, 0.8, count)
-    difference = paired_difference(reference + 0.01, reference)
-    assert difference.mean == pytest.approx(0.01)
-    assert difference.p == 2 / 2**count
-
-
-def test_no_difference_at_all_has_p_one() -> None:
-    difference = paired_difference([0.9, 0.8], [0.9, 0.8])
-    assert (difference.mean, difference.low, difference.high, difference.p) == (0, 0, 0, 1)
+    difference = paired_difference(reference + step, reference)
+    assert difference.mean == pytest.approx(step)
+    assert (difference.low, difference.high, difference.p, difference.error) == (None, None, 1.0, None)
+    assert difference.is_untested
+    assert equivalence_p(difference, 100.0) == 1.0
 
 
 def test_intervals_cover_as_they_say() -> None:
@@ -126,7 +132,6 @@ def test_arms_that_differ_by_the_margin_are_called_equal_at_most_as_often_as_the
 
 def test_equivalence_needs_a_margin_and_more_than_one_seed() -> None:
     assert equivalence_p(paired_difference([1.0], [1.0]), 0.5) is None
-    assert equivalence_p(paired_difference([1.0, 1.0], [1.0, 1.0]), 0.5) == 0.0
     with pytest.raises(ValueError, match="must be above 0; got 0"):
         equivalence_p(paired_difference([1.0, 2.0], [1.0, 1.0]), 0.0)
 
@@ -145,3 +150,48 @@ def test_many_seeds_are_flipped_at_random_and_the_same_way_each_time() -> None:
     by_t = paired_difference(values, np.zeros(24)).p
     assert sign_flip_p(values) == sign_flip_p(values)
     assert sign_flip_p(values) == pytest.approx(by_t, abs=0.02)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=12))
+def test_signed_ranks_without_a_diverged_seed_are_the_sign_flips_of_ranks(values: list[float]) -> None:
+    """Which are Wilcoxon's test; in the direction of the mean, so that a rank test of the other one is no claim."""
+    array = np.array(values)
+    known = array[array != 0]
+    expected = sign_flip_p(np.sign(known) * scipy.stats.rankdata(np.abs(known))) if known.size else 1.0
+    ranks = float((np.sign(known) * scipy.stats.rankdata(np.abs(known))).sum()) if known.size else 0.0
+    if array.mean() * ranks <= 0:
+        assert worst_rank_p(values, 0) == 1.0
+    else:
+        assert worst_rank_p(values, 0) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("seeds", "p"), [(5, 0.625), (8, 0.195), (12, 0.034)])
+def test_one_diverged_seed_leaves_at_best_the_worst_rank(seeds: int, p: float) -> None:
+    """Against the closed figures: the number of sets of ranks that sum to no more than the worst one's."""
+    gains = np.linspace(0.1, 0.2, seeds - 1)
+    assert worst_rank_p(gains, 1) == pytest.approx(p, abs=5e-4)
+    theirs = scipy.stats.wilcoxon([*gains, -1e6], method="exact").pvalue
+    assert worst_rank_p(gains, 1) == pytest.approx(float(theirs), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("lost", "level", "seeds"), [(1, 0.05, 12), (1, 0.05 / 3, 14), (1, 0.05 / 4, 15), (2, 0.05, 17)]
+)
+def test_so_many_seeds_a_claim_needs_once_some_diverged(lost: int, level: float, seeds: int) -> None:
+    assert fewest_seeds(lost, level) == seeds
+    below, enough = (worst_rank_p(np.arange(1.0, count - lost + 1), lost) for count in (seeds - 1, seeds))
+    assert enough < level <= below
+
+
+@given(vectors, st.integers(1, 3))
+def test_a_diverged_seed_never_helps_the_arm_it_belongs_to(values: list[float], lost: int) -> None:
+    gains = np.array(values)
+    if gains.mean() > 0:
+        assert worst_rank_p(gains, lost) >= worst_rank_p(gains, 0) - 1e-12
+        assert worst_rank_p(-gains, 0, lost) >= worst_rank_p(-gains, 0) - 1e-12
+    assert worst_rank_p(gains, lost) == pytest.approx(worst_rank_p(-gains, 0, lost))
+
+
+def test_survivors_that_gain_are_no_claim_where_most_seeds_diverged() -> None:
+    """The ranks alone would say that the arm is worse, and a p without a direction that it is better."""
+    assert worst_rank_p(np.linspace(1.0, 2.0, 6), 14) == 1.0
