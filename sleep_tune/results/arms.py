@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from sleep_tune.results.columns import column
 from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.facts import RunFacts
 from sleep_tune.results.statistics import Difference, Estimate, estimate_mean
 
-__all__ = ["BASELINE", "CONTROL", "PAIRS", "Arm", "Comparison", "Contrast", "over_seeds"]
+__all__ = ["BASELINE", "CONTROL", "PAIRS", "Arm", "Comparison", "Contrast", "mode_of", "over_seeds"]
 
 BASELINE = "epochs"
 """The arm that every other is compared with."""
@@ -37,11 +38,29 @@ class Contrast:
     p_flip: float | None = None
     """Of the sign-flip permutation test over seeds, uncorrected: a check that assumes no normal law."""
     p_equal: float | None = None
-    """That the arms differ by the smallest difference of interest or more; None where none was named."""
+    """That the arms differ by the smallest difference of interest or more, corrected as `p_holm` is; None where no
+    such difference was named."""
     items: int | None = None
     """Items that were crossed with the seeds; None where the seeds alone speak."""
     groups: int | None = None
     """Groups of these items."""
+    lost: int = 0
+    """Seeds at which the arm diverged and the baseline did not: `difference.p` counts them as the largest differences
+    against the arm, its mean and interval are over the others."""
+    won: int = 0
+    """Seeds at which the baseline diverged and the arm did not: they count against the baseline."""
+    both: int = 0
+    """Seeds at which both diverged: they count for neither."""
+
+    @property
+    def diverged(self) -> int:
+        """Seeds at which either diverged, so that no difference of theirs is known."""
+        return self.lost + self.won + self.both
+
+    @property
+    def seeds(self) -> int:
+        """Seeds that ended in a result, diverged ones among them."""
+        return self.difference.count + self.diverged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +78,8 @@ class Arm:
     """Seeds asked for that are still to end."""
     failures: Mapping[int, str] = field(default_factory=dict)
     """Seed -> why its run failed or was refused."""
+    diverged: frozenset[int] = frozenset()
+    """Seeds, of those that failed, whose runs diverged. They count against the arm; a run that was lost does not."""
     values: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """Metric -> seed -> its finite value."""
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
@@ -72,6 +93,13 @@ class Arm:
     answers: Mapping[str, Mapping[int, "pd.Series[float]"]] = field(default_factory=dict, repr=False, compare=False)
     """Endpoint -> seed -> what was scored on each item, in the endpoint's unit, indexed by (group, item); and by the
     text's fingerprint, where the run wrote it."""
+
+
+def mode_of(endpoint: str, experiment: Experiment) -> str:
+    """Which way is better at an endpoint: 'min' or 'max'."""
+    if endpoint == experiment.primary and experiment.endpoint is None:
+        return experiment.mode
+    return column(endpoint).better or "max"
 
 
 def over_seeds(name: str, kind: str, values: Mapping[str, Mapping[int, float]], **more: Any) -> Arm:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from sleep_tune.errors import DataError
 from sleep_tune.results.answers import read_answers
-from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, over_seeds
+from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, mode_of, over_seeds
 from sleep_tune.results.columns import order
 from sleep_tune.results.contrasts import contrast
 from sleep_tune.results.experiment import Experiment, describe
@@ -111,7 +111,8 @@ def compare_arms(
         raise DataError(f"every arm must have a name of its own; '{twice[0]}' is the name of {counts[twice[0]]}")
     endpoints = _endpoints(arms, experiment.primary)
     judged, chosen_by = hold_out(arms, experiment)
-    contrasted = contrast(judged, baseline, endpoints, smallest=experiment.smallest)
+    lower = [key for key in endpoints if mode_of(key, experiment) == "min"]
+    contrasted = contrast(judged, baseline, endpoints, smallest=experiment.smallest, lower=lower)
     comparison = Comparison(
         experiment=experiment,
         arms=contrasted,
@@ -167,6 +168,7 @@ def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
         seeds=tuple(int(seed) for seed in completed["seed"]),
         unfinished=tuple(int(seed) for seed in waiting["seed"]),
         failures={int(run["seed"]): str(run["reason"] or "no reason given") for _, run in failed.iterrows()},
+        diverged=frozenset(int(seed) for seed in failed.loc[failed["kind"] == "diverged", "seed"]),
         facts=tuple(read_facts(folder / "trials" / str(trial)) for trial in completed["trial"]),
         answers=_answers(zip(completed["trial"], completed["seed"], strict=True), folder),
     )

@@ -1,12 +1,13 @@
 """Arms' differences to the baseline at every endpoint, with corrected p. Knows no folders, and not how tables look.
 
 Where both arms kept their answers item by item, seeds and items are crossed (`crossed`); elsewhere the seeds alone
-speak (`paired_difference`). The primary endpoint is a family of tests of its own, over the arms; all others together
-are a second one, over arms and endpoints (Holm 1979).
+speak (`paired_difference`). Seeds at which a run diverged have the worst ranks (`worst_rank_p`): the larger p counts.
+The primary endpoint is a family of tests of its own, over the arms; all others together are a second one, over arms
+and endpoints (Holm 1979); equality at the primary endpoint is a third.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,13 +15,18 @@ import pandas as pd
 
 from sleep_tune.results.arms import Arm, Contrast
 from sleep_tune.results.crossed import crossed_difference, is_mean_of_groups
-from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p
+from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p, worst_rank_p
 
 __all__ = ["contrast"]
 
 
 def contrast(
-    arms: Sequence[Arm], baseline: str, endpoints: Sequence[str], *, smallest: float | None = None
+    arms: Sequence[Arm],
+    baseline: str,
+    endpoints: Sequence[str],
+    *,
+    smallest: float | None = None,
+    lower: Collection[str] = (),
 ) -> tuple[Arm, ...]:
     """The arms with their contrasts; the baseline and published rows stay without.
 
@@ -29,6 +35,7 @@ def contrast(
         baseline: its name.
         endpoints: the primary one first.
         smallest: the smallest difference of interest at the primary endpoint, in its unit.
+        lower: endpoints at which less is better.
     """
     reference = next((arm for arm in arms if arm.name == baseline), None)
     if reference is None:
@@ -37,26 +44,36 @@ def contrast(
     found: dict[tuple[str, str], Contrast] = {}
     for endpoint in endpoints:
         for arm in compared:
-            made = _contrast(arm, reference, endpoint)
+            made = _contrast(arm, reference, endpoint, better=-1 if endpoint in lower else 1)
             if made is not None:
                 found[arm.name, endpoint] = made
     primary = [key for key in found if key[1] == endpoints[0]]
-    if smallest is not None:
-        for key in primary:
-            found[key] = replace(found[key], p_equal=equivalence_p(found[key].difference, smallest))
     for family in (primary, [key for key in found if key[1] != endpoints[0]]):
-        tested = {key: found[key].difference.p for key in family}
-        known = {key: p for key, p in tested.items() if p is not None}
-        for key, p in zip(known, holm(list(known.values())), strict=True):
+        for key, p in _corrected({key: found[key].difference.p for key in family}).items():
             found[key] = replace(found[key], p_holm=p)
+    if smallest is not None:
+        for key, p in _corrected({key: _equal_p(found[key], smallest) for key in primary}).items():
+            found[key] = replace(found[key], p_equal=p)
     by_arm = {
         arm.name: {endpoint: made for (name, endpoint), made in found.items() if name == arm.name} for arm in arms
     }
     return tuple(replace(arm, contrasts=by_arm[arm.name]) for arm in arms)
 
 
-def _contrast(arm: Arm, reference: Arm, endpoint: str) -> Contrast | None:
-    """Not yet corrected; None where the two share no seed."""
+def _corrected(family: Mapping[tuple[str, str], float | None]) -> dict[tuple[str, str], float]:
+    """The p of a family after Holm's correction; a test that has none is no part of it."""
+    known = {key: p for key, p in family.items() if p is not None}
+    return dict(zip(known, holm(list(known.values())), strict=True))
+
+
+def _equal_p(made: Contrast, smallest: float) -> float | None:
+    """Return the p of equivalence: 1 where a seed diverged, for what it would have scored is not within any margin."""
+    p = equivalence_p(made.difference, smallest)
+    return 1.0 if p is not None and made.diverged else p
+
+
+def _contrast(arm: Arm, reference: Arm, endpoint: str, *, better: int) -> Contrast | None:
+    """Not yet corrected; None where the two share no seed. `better` is the sign of a difference in the arm's favour."""
     ours, theirs = arm.values.get(endpoint, {}), reference.values.get(endpoint, {})
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
@@ -66,13 +83,29 @@ def _contrast(arm: Arm, reference: Arm, endpoint: str) -> Contrast | None:
     tables = _tables(arm, reference, endpoint, shared)
     if tables is None:
         plain = paired_difference([ours[seed] for seed in shared], [theirs[seed] for seed in shared])
-        return Contrast(difference=plain, p_flip=flips)
-    treated_SI, reference_SI, group_I = tables
-    groups = len(np.unique(group_I))
-    difference = crossed_difference(treated_SI, reference_SI, group_I)
-    if len(shared) == 1:
-        difference = replace(difference, error=_clustered_error(treated_SI[0] - reference_SI[0], group_I))
-    return Contrast(difference=difference, p_flip=flips, items=len(group_I), groups=groups)
+        made = Contrast(difference=plain, p_flip=flips)
+    else:
+        treated_SI, reference_SI, group_I = tables
+        groups = len(np.unique(group_I))
+        difference = crossed_difference(treated_SI, reference_SI, group_I)
+        if len(shared) == 1:
+            difference = replace(difference, error=_clustered_error(treated_SI[0] - reference_SI[0], group_I))
+        made = Contrast(difference=difference, p_flip=flips, items=len(group_I), groups=groups)
+    return _with_diverged(made, arm.diverged, reference.diverged, better * by_seed)
+
+
+def _with_diverged(made: Contrast, ours: frozenset[int], theirs: frozenset[int], gains: np.ndarray) -> Contrast:
+    """With the seeds that diverged, which have the worst ranks: p is the larger of theirs and the survivors'.
+
+    A seed counts whether or not the other arm has run it, so that nothing is gained by a run that is missing.
+    """
+    if not ours | theirs:
+        return made
+    lost, won = len(ours - theirs), len(theirs - ours)
+    difference = made.difference
+    if difference.p is not None:
+        difference = replace(difference, p=max(difference.p, worst_rank_p(gains, lost, won)))
+    return replace(made, difference=difference, lost=lost, won=won, both=len(ours & theirs))
 
 
 def _tables(

@@ -35,6 +35,8 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     yield from _tuned(comparison)
     yield from _control(comparison)
     yield from _seeds(comparison)
+    yield from _diverged(comparison.arms)
+    yield from _constant(comparison)
     yield from _unpaired(comparison)
     yield from _reach(comparison)
     yield from _ties(comparison)
@@ -98,6 +100,29 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
     yield f"{number} {noun} an arm{shared}{chosen}.{advice}"
 
 
+def _diverged(arms: Sequence[Arm]) -> Iterator[str]:
+    """Runs that diverged, which count against their arms."""
+    for arm in arms:
+        for seed in sorted(arm.diverged):
+            yield f"Diverged: {arm.name}, seed {seed}: {_first_line(arm.failures.get(seed, ''))}."
+
+
+def _constant(comparison: Comparison) -> Iterator[str]:
+    """Differences that are the same at every seed, of which nothing was tested."""
+    for endpoint in comparison.endpoints:
+        names = [
+            arm.name
+            for arm in comparison.arms
+            if endpoint in arm.contrasts and arm.contrasts[endpoint].difference.is_untested
+        ]
+        if names:
+            yield (
+                f"Beware: {', '.join(names)} in {column(endpoint).heading}: the difference to {comparison.baseline} is "
+                "the same at every seed, as of one run that was scored again. How far seeds scatter is not known, and "
+                "nothing was tested: p is 1."
+            )
+
+
 def _unpaired(comparison: Comparison) -> Iterator[str]:
     """Whose values at the primary endpoint are missing, or at other seeds than the baseline's."""
     primary, reference = comparison.endpoints[0], comparison.reference
@@ -129,7 +154,11 @@ def _reach(comparison: Comparison) -> Iterator[str]:
     compared = [arm for arm in tested if arm in comparison.compared]
     if any(is_claim(arm, primary) for arm in compared):
         return
-    found = [detectable(arm.contrasts[primary].difference, LEVEL / len(tested)) for arm in compared]
+    found = [
+        detectable(arm.contrasts[primary].difference, LEVEL / len(tested))
+        for arm in compared
+        if not arm.contrasts[primary].diverged
+    ]
     reach = sorted(least for least in found if least is not None)
     if not reach:
         return
@@ -185,11 +214,15 @@ def _missing(arms: Sequence[Arm]) -> Iterator[str]:
     """Runs that the table lacks."""
     for arm in arms:
         for seed, reason in arm.failures.items():
-            first = (reason.strip().splitlines() or ["no reason given"])[0]
-            yield f"Missing: {arm.name}, seed {seed}, failed: {first.rstrip('.')}."
+            if seed not in arm.diverged:
+                yield f"Missing: {arm.name}, seed {seed}, failed: {_first_line(reason)}."
         if arm.unfinished:
             seeds = ", ".join(str(seed) for seed in arm.unfinished)
             yield f"Not finished: {arm.name}, seed {seeds}."
+
+
+def _first_line(reason: str) -> str:
+    return (reason.strip().splitlines() or ["no reason given"])[0].rstrip(".")
 
 
 def _statistics(comparison: Comparison) -> Iterator[str]:
@@ -212,6 +245,11 @@ def _statistics(comparison: Comparison) -> Iterator[str]:
         f"[low, high]: 95% Student t over seeds; differences to {comparison.baseline}: paired over shared seeds, "
         f"p after Holm over a family of tests ({' and '.join(families)})."
     )
+    if any(contrast.diverged for made in tested.values() for contrast in made):
+        yield (
+            "Where a seed diverged, p is the larger of two: of the seeds that both arms survived, and of a signed-rank "
+            "test in which diverged runs rank below all others. Means and intervals are over survivors."
+        )
     crossed = {key: made[0] for key, made in tested.items() if made and made[0].items is not None}
     if crossed:
         told = "; ".join(

@@ -15,6 +15,7 @@ from sleep_tune.results.sheet import (
     estimate_text,
     p_text,
     second_endpoints,
+    seeds_text,
     settings_text,
     shown_metrics,
 )
@@ -74,8 +75,7 @@ def _results(comparison: Comparison, width: int) -> Table:
     for key in endpoints:
         table.add_column(f"{column(key).heading}\nvs {comparison.baseline}", justify="right")
     for arm in comparison.arms:
-        seeds = str(len(arm.seeds)) if arm.seeds else MISSING
-        cells = [Text(f"{arm.name}\n", end="").append(arm.kind, style="dim"), Text(seeds)]
+        cells = [Text(f"{arm.name}\n", end="").append(arm.kind, style="dim"), Text(seeds_text(arm))]
         cells += [_stacked(*estimate_text(arm, key)) for key in keys]
         table.add_row(*cells, *(_contrast(arm, key, comparison) for key in endpoints))
     return table

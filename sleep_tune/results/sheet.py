@@ -6,12 +6,12 @@ Turns numbers into text and computes none.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sleep_tune.results.arms import PAIRS, Arm, Comparison
+from sleep_tune.results.arms import PAIRS, Arm, Comparison, mode_of
 from sleep_tune.results.columns import COLUMNS, column, short_names
 from sleep_tune.results.verdict import difference_text, improves, is_claim
 
-__all__ = ["MINUS", "MISSING", "Cell", "Sheet", "claim_of", "estimate_text", "make_sheet", "mode_of", "p_text"]
-__all__ += ["second_endpoints", "settings_text", "shown_metrics"]
+__all__ = ["MINUS", "MISSING", "Cell", "Sheet", "claim_of", "estimate_text", "make_sheet", "p_text"]
+__all__ += ["second_endpoints", "seeds_text", "settings_text", "shown_metrics"]
 
 MISSING, MINUS = "–", "−"  # noqa: RUF001  an en dash and a minus sign, as tables have them
 
@@ -56,7 +56,7 @@ def shown_metrics(comparison: Comparison) -> list[str]:
 def _cells(arm: Arm, comparison: Comparison, shown: list[str], endpoints: list[str]) -> Iterator[Cell]:
     yield Cell(f"{arm.name} ({arm.kind})" if arm.kind != "finalist" else arm.name)
     yield Cell(settings_text(arm, comparison) or MISSING)
-    yield Cell(str(len(arm.seeds)) if arm.seeds else MISSING)
+    yield Cell(seeds_text(arm))
     for key in shown:
         yield Cell(*estimate_text(arm, key))
     for key in endpoints:
@@ -73,14 +73,13 @@ def claim_of(arm: Arm, endpoint: str, comparison: Comparison) -> str | None:
     """'better' or 'worse' where the corrected p allows it."""
     if not is_claim(arm, endpoint):
         return None
-    return "better" if improves(arm, endpoint, mode_of(endpoint, comparison)) else "worse"
+    return "better" if improves(arm, endpoint, mode_of(endpoint, comparison.experiment)) else "worse"
 
 
-def mode_of(endpoint: str, comparison: Comparison) -> str:
-    """Which way is better at an endpoint: 'min' or 'max'."""
-    if endpoint == comparison.experiment.primary and comparison.experiment.endpoint is None:
-        return comparison.experiment.mode
-    return column(endpoint).better or "max"
+def seeds_text(arm: Arm) -> str:
+    """`5`; `3 of 5` where the other two diverged; a dash where no run has ended so."""
+    survived, diverged = len(arm.seeds), len(arm.diverged)
+    return f"{survived} of {survived + diverged}" if diverged else str(survived) if survived else MISSING
 
 
 def estimate_text(arm: Arm, key: str) -> tuple[str, str]:

@@ -1,13 +1,15 @@
 """One honest sentence: which arms the primary endpoint tells apart from epochs, or that it cannot.
 
-Written from the numbers alone; a difference is claimed only where its corrected p allows.
+Written from the numbers alone; a difference is claimed only where its corrected p allows. Seeds that diverged are said
+beside it, with how many seeds a claim would need.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
 from sleep_tune.results.columns import column
 from sleep_tune.results.matching import at_the_same
+from sleep_tune.results.statistics import fewest_seeds
 
 __all__ = ["LEVEL", "difference_text", "improves", "is_claim", "write_verdict"]
 
@@ -18,15 +20,19 @@ SLEEP = "sleep"
 
 
 def write_verdict(comparison: Comparison) -> str:
-    """The sentence."""
+    """The sentence; further ones where seeds diverged."""
+    return _answer(comparison) + "".join(_diverged(comparison))
+
+
+def _answer(comparison: Comparison) -> str:
     primary = comparison.experiment.primary
     what = column(primary).heading
     name = comparison.baseline
     baseline = comparison.reference
     if baseline is None or not baseline.seeds:
-        return f"No verdict yet: no run of the baseline {name} has been completed."
+        return f"No verdict{_yet(baseline)}: no run of the baseline {name} has been completed."
     if not any(arm.seeds for arm in comparison.compared):
-        return "No verdict yet: no run of a finalist has been completed."
+        return f"No verdict{_yet(*comparison.compared)}: no run of a finalist has been completed."
     compared = [arm for arm in comparison.compared if primary in arm.contrasts]
     if not compared:
         return f"No verdict: no seed has {what} for both {name} and an arm to compare with it."
@@ -45,6 +51,12 @@ def write_verdict(comparison: Comparison) -> str:
             f"{_equal(compared, comparison)}{_doubt(comparison)}"
         )
     return _claims(claimed, comparison) + _doubt(comparison)
+
+
+def _yet(*arms: Arm | None) -> str:
+    """' yet', unless all that these arms were asked for has failed."""
+    every = [arm for arm in arms if arm is not None]
+    return "" if every and all(arm.failures and not arm.unfinished for arm in every) else " yet"
 
 
 def is_claim(arm: Arm, endpoint: str) -> bool:
@@ -86,7 +98,38 @@ def _numbers(arm: Arm, endpoint: str) -> str:
     contrast = arm.contrasts[endpoint]
     p = "" if contrast.p_holm is None else f", Holm p = {contrast.p_holm:.2g}"
     count = contrast.difference.count
-    return f"{difference_text(arm, endpoint)} {column(endpoint).unit}{p}, {count} seed{'' if count == 1 else 's'}"
+    survivors = f"{count} of " if contrast.diverged else ""
+    seeds = f"{survivors}{contrast.seeds} seed{'' if contrast.seeds == 1 else 's'}"
+    return f"{difference_text(arm, endpoint)} {column(endpoint).unit}".rstrip() + f"{p}, {seeds}"
+
+
+def _diverged(comparison: Comparison) -> Iterator[str]:
+    """Which arms diverged at how many seeds, and what that leaves to claim."""
+    primary, reference = comparison.experiment.primary, comparison.reference
+    tests = sum(primary in arm.contrasts and arm.contrasts[primary].p_holm is not None for arm in comparison.arms)
+    if reference is not None and reference.diverged:
+        yield f" {_how_often(reference)}: p counts these seeds against it, and means and intervals are over the others."
+    for arm in comparison.compared:
+        if not arm.diverged:
+            continue
+        contrast = arm.contrasts.get(primary)
+        if contrast is None or not contrast.lost:
+            yield f" {_how_often(arm)}."
+            continue
+        alone, corrected = (fewest_seeds(contrast.lost, LEVEL / count) for count in (1, max(1, tests)))
+        after = f" ({corrected} after Holm over {tests} tests)" if tests > 1 else ""
+        if contrast.seeds < corrected:
+            yield (
+                f" {_how_often(arm)}: a diverged seed has the worst rank, so that no gain can be claimed below {alone} "
+                f"seeds{after}, and a mean over the others is none."
+            )
+        else:
+            yield f" {_how_often(arm)}: p counts a diverged seed as the worst, and the mean is over the others."
+
+
+def _how_often(arm: Arm) -> str:
+    """`t0001 diverged at 2 of 5 seeds`."""
+    return f"{arm.name} diverged at {len(arm.diverged)} of {len(arm.seeds) + len(arm.diverged)} seeds"
 
 
 def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:

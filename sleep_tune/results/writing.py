@@ -53,8 +53,9 @@ def tidy(comparison: Comparison) -> pd.DataFrame:
 
     Columns: experiment, arm, kind, parameters, metric, seeds, mean, low, high (95% interval); then, at endpoints and to
     the baseline: shared_seeds, items (crossed with the seeds; missing where the seeds alone speak), difference,
-    difference_low, difference_high, error (standard error), p, p_holm, p_flip (permutation over seeds), p_equal. A
-    missing value is empty.
+    difference_low, difference_high, error (standard error), p, p_holm, p_flip (permutation over seeds), p_equal (after
+    Holm), diverged (seeds at which either arm diverged: p counts them, means and intervals do not). A missing value is
+    empty.
     """
     rows: list[dict[str, object]] = []
     for arm in comparison.arms:
@@ -69,13 +70,13 @@ def tidy(comparison: Comparison) -> pd.DataFrame:
                 row |= {"shared_seeds": difference.count, "items": contrast.items, "difference": difference.mean}
                 row |= {"difference_low": difference.low, "difference_high": difference.high}
                 row |= {"error": difference.error, "p": difference.p, "p_holm": contrast.p_holm}
-                row |= {"p_flip": contrast.p_flip, "p_equal": contrast.p_equal}
+                row |= {"p_flip": contrast.p_flip, "p_equal": contrast.p_equal, "diverged": contrast.diverged}
             rows.append(row)
     head = ["experiment", "arm", "kind", "parameters", "metric"]
     values = ["seeds", "mean", "low", "high", "shared_seeds", "items"]
     differences = ["difference", "difference_low", "difference_high", "error", "p", "p_holm", "p_flip", "p_equal"]
-    table = pd.DataFrame(rows, columns=[*head, *values, *differences])
-    whole = dict.fromkeys(("seeds", "shared_seeds", "items"), "Int64")
+    table = pd.DataFrame(rows, columns=[*head, *values, *differences, "diverged"])
+    whole = dict.fromkeys(("seeds", "shared_seeds", "items", "diverged"), "Int64")
     return table.astype(whole | dict.fromkeys(("mean", "low", "high", *differences), "float64"))
 
 

@@ -9,10 +9,12 @@ from statsmodels.stats.multitest import multipletests
 
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.statistics import holm, paired_difference
+from sleep_tune.results.documents import as_markdown
+from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, worst_rank_p
 from sleep_tune.results.verdict import LEVEL
 
 SEEDS = (1000, 1001, 1002, 1003, 1004)
+SETTINGS = {"sleep.folds": 5}
 
 
 def fill(log: Any, effects: dict[str, float], seeds: tuple[int, ...] = SEEDS, noise: float = 0.01) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def fill(log: Any, effects: dict[str, float], seeds: tuple[int, ...] = SEEDS, no
     for arm, nlls in values.items():
         role = "baseline" if "epochs" in arm else "finalist"
         for seed, nll in zip(seeds, nlls, strict=True):
-            log.run(arm, seed, float(nll), 0.9 - float(nll) / 100, role=role, parameters={"sleep.folds": 5})
+            log.run(arm, seed, float(nll), 0.9 - float(nll) / 100, role=role, parameters=SETTINGS)
     return values
 
 
@@ -151,7 +153,8 @@ def test_differences_are_over_shared_seeds_and_what_is_missing_is_said(log: Any)
     arm = by_name(comparison)["t0001"]
     assert arm.contrasts["test/nll"].difference.count == 2
     assert (arm.unfinished, arm.failures) == ((1003,), {1002: "loss is nan\ntrace"})
-    assert "Missing: t0001, seed 1002, failed: loss is nan." in comparison.notes
+    assert arm.diverged == {1002}
+    assert "Diverged: t0001, seed 1002: loss is nan." in comparison.notes
     assert "Not finished: t0001, seed 1003." in comparison.notes
     assert "2 to 5 seeds an arm;" in notes(comparison)
 
@@ -238,3 +241,118 @@ def test_a_model_that_scores_a_constant_is_pointed_out(log: Any) -> None:
     log.run("epochs", 0, 2.0, 0.8, metrics={"test/pairs_ties": 0.01, "ties/blimp_fast": 1.0})
     log.run("t0001", 0, 2.0, 1.0, role="finalist", metrics={"test/pairs_ties": 1.0, "ties/blimp_fast": 97.5})
     assert "ties: t0001 in 98% of blimp_fast, t0001 in 100% of pairs." in notes(compare(log.folder))
+
+
+def fail(log: Any, arm: str, seed: int, kind: str = "diverged") -> None:
+    log.ask(
+        f"{arm}-s{seed}", role="baseline" if arm == "epochs" else "finalist", arm=arm, seed=seed, parameters=SETTINGS
+    )
+    log.event("failed", f"{arm}-s{seed}", 1, reason="loss is nan", kind=kind, log=None)
+
+
+def test_a_mean_over_the_seeds_that_survived_is_no_claim(log: Any) -> None:
+    """With 2 of 5 seeds diverged the verdict said that sleep beats epochs, p = 0.0013, 3 seeds."""
+    log.open()
+    fill(log, {"epochs": 0.0})
+    for at, seed in enumerate(SEEDS[:3]):
+        nll = by_name(compare(log.folder))["epochs"].values["test/nll"][seed]
+        log.run("t0001", seed, nll - 0.5 - at / 1000, 0.9, role="finalist")
+    for seed in SEEDS[3:]:
+        fail(log, "t0001", seed)
+    comparison = compare(log.folder)
+    contrast = by_name(comparison)["t0001"].contrasts["test/nll"]
+    assert (contrast.lost, contrast.won, contrast.seeds, contrast.difference.count) == (2, 0, 5, 3)
+    assert contrast.p_holm == worst_rank_p([1.0, 2.0, 3.0], 2)
+    assert "cannot tell" in comparison.verdict
+    assert "3 of 5 seeds" in comparison.verdict
+    assert "t0001 diverged at 2 of 5 seeds" in comparison.verdict
+    assert "below 17 seeds" in comparison.verdict
+    assert "| 3 of 5 |" in as_markdown(comparison)
+
+
+@pytest.mark.parametrize("kind", ["out_of_memory", "infrastructure"])
+def test_a_run_that_the_machine_lost_is_missing_and_counts_against_nobody(log: Any, kind: str) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": -0.5}, seeds=SEEDS)
+    before = by_name(compare(log.folder))["t0001"].contrasts["test/nll"]
+    fail(log, "t0001", 1005, kind)
+    comparison = compare(log.folder)
+    assert by_name(comparison)["t0001"].contrasts["test/nll"] == before
+    assert "Missing: t0001, seed 1005, failed: loss is nan." in comparison.notes
+    assert comparison.verdict.startswith("Sleep beats epochs")
+
+
+def test_with_enough_seeds_an_arm_that_diverged_once_can_still_be_better(log: Any) -> None:
+    log.open()
+    seeds = tuple(range(12))
+    fill(log, {"epochs": 0.0, "t0001": -0.5}, seeds=seeds[:11])
+    log.run("epochs", 11, 2.5, 0.9, parameters=SETTINGS)
+    fail(log, "t0001", 11)
+    comparison = compare(log.folder)
+    assert by_name(comparison)["t0001"].contrasts["test/nll"].p_holm == pytest.approx(0.034, abs=5e-4)
+    assert comparison.verdict.startswith("Sleep beats epochs")
+    assert "11 of 12 seeds" in comparison.verdict
+    assert "t0001 diverged at 1 of 12 seeds" in comparison.verdict
+
+
+@pytest.mark.parametrize("effect", [-0.5, 0.5])
+def test_a_baseline_that_diverged_makes_no_claim_bolder(log: Any, effect: float) -> None:
+    """It counts against the baseline, yet no claim about the other seeds is stronger for the pair that is gone."""
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": effect})
+    alone = by_name(compare(log.folder))["t0001"].contrasts["test/nll"]
+    fail(log, "epochs", 1005)
+    log.run("t0001", 1005, 2.0, 0.9, role="finalist")
+    comparison = compare(log.folder)
+    contrast = by_name(comparison)["t0001"].contrasts["test/nll"]
+    assert (contrast.lost, contrast.won, contrast.seeds) == (0, 1, 6)
+    assert contrast.difference.p == max(
+        alone.difference.p or 1.0, worst_rank_p([-effect * k for k in range(1, 6)], 0, 1)
+    )
+    assert comparison.verdict.startswith("Sleep beats" if effect < 0 else "The table cannot tell")
+    assert "epochs diverged at 1 of 6 seeds" in comparison.verdict
+
+
+def test_a_seed_at_which_both_diverged_speaks_for_neither(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": -0.5})
+    fail(log, "epochs", 1005)
+    fail(log, "t0001", 1005)
+    contrast = by_name(compare(log.folder))["t0001"].contrasts["test/nll"]
+    assert (contrast.lost, contrast.won, contrast.both) == (0, 0, 1)
+    assert contrast.difference.p == worst_rank_p(range(1, 6), 0)
+
+
+@pytest.mark.parametrize("whose", ["epochs", "t0001"])
+def test_an_arm_of_which_every_seed_diverged_is_no_arm_still_to_come(log: Any, whose: str) -> None:
+    log.open()
+    other = "t0001" if whose == "epochs" else "epochs"
+    fill(log, {other: 0.0})
+    for seed in SEEDS:
+        fail(log, whose, seed)
+    verdict = compare(log.folder).verdict
+    assert verdict.startswith("No verdict: ")
+    assert f"{whose} diverged at 5 of 5 seeds" in verdict
+
+
+def test_equality_is_corrected_and_no_arm_that_diverged_is_equal(log: Any) -> None:
+    log.open(comparison={"smallest": 0.02})
+    values = fill(log, {"epochs": 0.0, "t0001": 0.0, "t0002": 0.0, "t0003": 0.0}, noise=0.008)
+    made = [by_name(compare(log.folder))[arm].contrasts["test/nll"] for arm in ("t0001", "t0002", "t0003")]
+    alone = [
+        equivalence_p(paired_difference(values[arm], values["epochs"]), 0.02) for arm in ("t0001", "t0002", "t0003")
+    ]
+    assert [one.p_equal for one in made] == pytest.approx(holm([p or 0.0 for p in alone]))
+    fail(log, "t0001", 1005)
+    assert by_name(compare(log.folder))["t0001"].contrasts["test/nll"].p_equal == 1.0
+
+
+def test_a_difference_that_is_the_same_at_every_seed_is_not_tested(log: Any) -> None:
+    log.open()
+    for seed in range(8):
+        log.run("epochs", seed, 2.5, 0.9)
+        log.run("t0001", seed, 2.0, 0.9, role="finalist")
+    comparison = compare(log.folder)
+    assert by_name(comparison)["t0001"].contrasts["test/nll"].p_holm == 1.0
+    assert comparison.verdict.startswith("The table cannot tell")
+    assert any(note.startswith("Beware: t0001 in test nll") and "p is 1" in note for note in comparison.notes)

@@ -83,7 +83,7 @@ def _warning(text: str) -> str:
 
 
 def _warns(note: str) -> bool:
-    return note.startswith(("Beware", "Not matched", "Missing")) or "That is few" in note
+    return note.startswith(("Beware", "Not matched", "Missing", "Diverged")) or "That is few" in note
 
 
 def _finalist(arm: Arm, comparison: Comparison) -> str:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sleep_tune.results.arms import PAIRS, Arm, Comparison
+from sleep_tune.results.arms import PAIRS, Arm, Comparison, mode_of
 from sleep_tune.results.columns import column
 from sleep_tune.results.report.style import AXIS, COLOURS, figure, note
-from sleep_tune.results.sheet import claim_of, mode_of, settings_text
+from sleep_tune.results.sheet import claim_of, settings_text
 from sleep_tune.results.verdict import difference_text
 
 __all__ = ["differences"]
@@ -50,7 +50,7 @@ def differences(comparison: Comparison) -> Figure | None:
 def _title(key: str, comparison: Comparison) -> str:
     unit = f"{column(key).unit}; " if column(key).unit else ""
     primary = "primary: " if key == comparison.experiment.primary else ""
-    way = BETTER[mode_of(key, comparison)]
+    way = BETTER[mode_of(key, comparison.experiment)]
     return f"<b>{primary}{column(key).heading}</b> minus {comparison.baseline}<br>{unit}{way}"
 
 
