@@ -84,13 +84,11 @@ OPTIONS  (option=value; with its default, given the default groups)
 def train(folder: Path, config: "RunConfig") -> None:
     """Train in `folder`, resume there, or tell what its finished run measured."""
     from sleep_tune.config import run_folder
-    from sleep_tune.records import Outcome
 
     with run_folder.claimed(folder, config) as resumed:
-        ended = run_folder.read_outcome(folder)
-        if ended is not None:
+        outcome = run_folder.read_outcome(folder)
+        if outcome is not None:
             print(f"{folder} has ended already.")
-            outcome = Outcome.from_json(ended)
             settle_quietly(folder, config, outcome)
         else:
             print(f"{'Resuming' if resumed else 'Training'} in {folder} (log: {folder / run_folder.LOG})", flush=True)

@@ -39,7 +39,9 @@ LAYERS = {
     **{name: Layer(BASE, HEAVY | {"numpy"}) for name in sorted(BASE - {"sleep_tune"})},
     "cli": Layer(BASE, HEAVY | {"numpy"}),
     "sleep": Layer(frozenset({"errors"}), HEAVY),
-    "config": Layer(frozenset({"errors", "names", "files", "sleep", "sleep_tune"}), HEAVY, {"config/load.py": HYDRA}),
+    "config": Layer(
+        frozenset({"errors", "names", "files", "records", "sleep", "sleep_tune"}), HEAVY, {"config/load.py": HYDRA}
+    ),
     "data": Layer(ABOVE_DATA, HYDRA | SEARCHERS | {"torch"}),
     "model": Layer(ABOVE_DATA | {"data"}, HYDRA | SEARCHERS),
     "evaluation": Layer(ABOVE_DATA | {"data", "model"}, HYDRA | SEARCHERS),

@@ -13,9 +13,10 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+import typing
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sleep_tune.config.describe import to_yaml
 from sleep_tune.config.environment import environment
@@ -23,15 +24,19 @@ from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.config.size import needed_bytes
 from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.config.yaml_file import read_yaml
-from sleep_tune.errors import RunFolderError, UserError
+from sleep_tune.errors import RunFolderError, UserError, shortened, unknown
 from sleep_tune.files import require_space, write_whole
+from sleep_tune.records import Outcome
 
 __all__ = [
     "LOG",
+    "METRICS",
     "MODEL",
     "WEIGHTS",
     "WORD_CHECKPOINTS",
     "claimed",
+    "defining_options",
+    "differences",
     "locked",
     "read_config",
     "read_outcome",
@@ -55,9 +60,13 @@ IRRELEVANT = (
     "run.dir",
     "data.cache_dir",
     "training.mirror",
+    "training.threads",
     *(f"tracking.{field.name}" for field in dataclasses.fields(TrackingConfig)),
 )
-"""Options that say where things lie and who is told, and nothing of what is computed."""
+"""Options that say where things lie, who is told and how fast it goes, and nothing of what is computed.
+
+Another number of threads adds numbers in another order: the run is the same up to rounding, not to the bit.
+"""
 
 LOOKS = "evaluation.rungs"
 """Where a run is looked at, which changes nothing of it: it goes on under other rungs, as another scheduler has them.
@@ -65,13 +74,24 @@ LOOKS = "evaluation.rungs"
 Rungs that it has passed by then are not evaluated any more: the model is no longer the one of those words.
 """
 
+PLACES = ("data.path", "tokenizer.name", "evaluation.data")
+"""Options that say where something lies that a run reads; the corpus's key stands for the text and the tokenizer."""
+
+
+STATES = ("completed", "stopped", "paused")
+"""How a run can have ended."""
+
+LOCK_TRIES = 100
+"""A lock file is opened so often while others make and remove the folder at the same moment."""
+
 
 @contextlib.contextmanager
 def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
     """Hold `folder` for this process and this configuration.
 
     A fresh run that is refused (a UserError) before it has trained leaves nothing behind, so that a mistake in the
-    corpus's path, say, can be put right under the same name.
+    corpus's path, say, can be put right under the same name. Only the process that holds the folder removes anything,
+    and only the files that it wrote and folders that are empty then.
 
     Yields:
         Whether the folder held the run already, so that it is to be resumed.
@@ -81,12 +101,13 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     with locked(folder):
+        theirs = [name for name in (CONFIG, ENVIRONMENT, LOG) if (folder / name).exists()]
         resumed = record(folder, config)
         try:
             yield resumed
         except UserError:
             if not (resumed or (folder / METRICS).exists()):
-                _forget(folder, made)
+                _forget(folder, theirs, made)
             raise
 
 
@@ -101,21 +122,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         RunFolderError: another process holds it, or it cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK).open("a+", encoding="utf-8")
-    except OSError as error:
-        raise RunFolderError(f"run.dir must be a folder that can be written; got {folder} ({error.strerror})") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise RunFolderError(f"{folder} must be written by one process; {holder} is writing it now") from None
-        except OSError as error:
-            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
-                raise
+    with _open_lock(folder) as file:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()} (since {time.strftime('%Y-%m-%d %H:%M:%S')})\n")
         file.flush()
@@ -140,17 +147,35 @@ def record(folder: Path, config: RunConfig) -> bool:
         write_whole(folder / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
         write_whole(folder / CONFIG, to_yaml(config))  # last: a folder with a configuration has all of this
         return False
-    ours, theirs = _identity(config), _identity(read_config(folder))
-    differing = [key for key in ours if ours[key] != theirs[key]]
-    if differing == [LOOKS]:
-        write_whole(folder / CONFIG, to_yaml(config))
-    elif differing:
-        told = "; ".join(f"{key} is {_text(theirs[key])} there, {_text(ours[key])} here" for key in differing)
+    there = read_config(folder)
+    differing = differences(_options(there), _options(config))
+    if differing:
         raise RunFolderError(
-            f"{folder} holds a run of another configuration: {told}. Give this one a run.name of its own, "
+            f"{folder} holds a run of another configuration: {differing}. Give this one a run.name of its own, "
             "or remove the folder"
         )
+    if there.evaluation.rungs != config.evaluation.rungs:
+        write_whole(folder / CONFIG, to_yaml(config))
     return True
+
+
+def defining_options(config: RunConfig) -> dict[str, Any]:
+    """The options that a run's course is a function of, by dotted key, in plain values.
+
+    Where its text, tokenizer and tasks lie is not among them: the same command in another place, or on another
+    machine, is the same run if it reads the same.
+    """
+    return {key: value for key, value in _options(config).items() if key not in PLACES}
+
+
+def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """Which options differ, and how, in words: 'training.seed is 1 there, 2 here; ...'; empty if none does."""
+    keys = dict.fromkeys([*ours, *theirs])
+    return "; ".join(
+        f"{key} is {_text(theirs.get(key, 'absent'))} there, {_text(ours.get(key, 'absent'))} here"
+        for key in keys
+        if key not in ours or key not in theirs or theirs[key] != ours[key]
+    )
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -168,23 +193,35 @@ def read_config(folder: Path) -> RunConfig:
         raise RunFolderError(f"{file} must be a configuration of this version: {error}") from None
 
 
-def write_outcome(folder: Path, outcome: dict[str, Any]) -> None:
+def write_outcome(folder: Path, outcome: Outcome) -> None:
     """Say that the run has ended, and how."""
-    write_whole(folder / OUTCOME, json.dumps(outcome, indent=2) + "\n")
+    write_whole(folder / OUTCOME, json.dumps(outcome.to_json(), indent=2) + "\n")
 
 
-def read_outcome(folder: Path) -> dict[str, Any] | None:
-    """What `write_outcome` wrote, or None while the run has not ended."""
+def read_outcome(folder: Path) -> Outcome | None:
+    """What `write_outcome` wrote, or None while the run has not ended.
+
+    Raises:
+        RunFolderError: the file is not as a run writes it; the message says what is wrong.
+    """
     file = folder / OUTCOME
     if not file.is_file():
         return None
     try:
-        outcome = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        outcome = None
-    if not isinstance(outcome, dict):
-        raise RunFolderError(f"{file} must be a JSON object; remove it, and the run will be finished again")
-    return outcome
+        values = json.loads(file.read_bytes())
+        if not isinstance(values, dict):
+            raise ValueError(f"it must be a JSON object; got {shortened(json.dumps(values))}")
+        for name, kind in typing.get_type_hints(Outcome).items():
+            if not (name in values and _KINDS[kind](values[name])):
+                given = f"got {shortened(json.dumps(values[name]))}" if name in values else "it is missing"
+                raise ValueError(f"{name} must be {_NAMES[kind]}; {given}")
+        if values["state"] not in STATES:
+            raise ValueError(unknown("state", values["state"], STATES))
+        return Outcome.from_json({name: values[name] for name in typing.get_type_hints(Outcome)})
+    except (ValueError, RecursionError, OSError) as error:
+        raise RunFolderError(
+            f"{file} must say how the run ended ({error}); restore it, or remove {folder} to train the run again"
+        ) from None
 
 
 def require_room(folder: Path, config: RunConfig) -> None:
@@ -206,20 +243,86 @@ def remove_weights(folder: Path) -> None:
         shutil.rmtree(leaving, ignore_errors=True)
 
 
-def _forget(folder: Path, made: list[Path]) -> None:
-    """Remove what a run wrote before it trained: the folders that were `made` for it, else its files alone."""
-    if folder in made:
-        shutil.rmtree(folder)
-        for parent in made[1:]:
-            parent.rmdir()
-    else:
+def _open_lock(folder: Path) -> TextIO:
+    """Make the folder and its lock file, and lock that.
+
+    Who held it before may have removed the folder between our opening the file and our locking it (`_forget`): the lock
+    would then be on a file that nobody else sees, so it is opened anew.
+    """
+    for _ in range(LOCK_TRIES):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = (folder / LOCK).open("a+", encoding="utf-8")
+        except FileNotFoundError as error:
+            vanished: OSError = error
+            continue
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        try:
+            _lock(file, folder)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
+                    return file
+            vanished = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+    raise _unwritable(folder, vanished)
+
+
+def _lock(file: TextIO, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        raise RunFolderError(f"{folder} must be written by one process; {holder} is writing it now") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+
+
+def _unwritable(folder: Path, error: OSError) -> RunFolderError:
+    return RunFolderError(f"run.dir must be a folder that can be written; got {folder} ({error.strerror})")
+
+
+def _forget(folder: Path, theirs: list[str], made: list[Path]) -> None:
+    """Remove what a run wrote before it trained, except `theirs`, and the folders `made` for it that are empty.
+
+    A folder that somebody else has put something into stays. Nothing here may raise: the user's own mistake is on its
+    way.
+    """
+    with contextlib.suppress(OSError):
         for name in (CONFIG, ENVIRONMENT, LOG, LOCK):
-            (folder / name).unlink(missing_ok=True)
+            if name not in theirs:
+                (folder / name).unlink(missing_ok=True)
+        for path in made:
+            path.rmdir()
 
 
-def _identity(config: RunConfig) -> dict[str, Any]:
-    return {key: value for key, value in flatten(to_dict(config)).items() if key not in IRRELEVANT}
+def _options(config: RunConfig) -> dict[str, Any]:
+    return {key: value for key, value in flatten(to_dict(config)).items() if key not in (*IRRELEVANT, LOOKS)}
 
 
 def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_KINDS: dict[Any, Callable[[Any], bool]] = {
+    str: lambda value: isinstance(value, str),
+    int: lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+    float: _is_number,
+    Mapping[str, float]: lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
+}
+_NAMES: dict[Any, str] = {
+    str: "a text",
+    int: "an integer >= 0",
+    float: "a number",
+    Mapping[str, float]: "a mapping of numbers",
+}
+"""Type of a field of an outcome -> whether a value is one, and what to call it."""

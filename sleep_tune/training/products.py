@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from sleep_tune.errors import RunFolderError
 from sleep_tune.files import sync_folder, sync_tree, write_whole
 from sleep_tune.records import Progress
 
@@ -41,5 +42,15 @@ def write_evaluation(run: Path, split: str, progress: Progress) -> None:
 
 
 def read_evaluation(run: Path, split: str) -> Progress:
-    """What `write_evaluation` wrote."""
-    return Progress.from_json(json.loads((run / "eval" / f"{split}.json").read_text(encoding="utf-8")))
+    """What `write_evaluation` wrote.
+
+    Raises:
+        RunFolderError: it is missing, or not what a run writes.
+    """
+    file = run / "eval" / f"{split}.json"
+    try:
+        return Progress.from_json(json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise RunFolderError(
+            f"{file} must hold the run's evaluation ({error}); restore it, or remove {run} to train the run again"
+        ) from None

@@ -78,11 +78,10 @@ def train(
     peers = find_peers()
     ended = read_outcome(folder)
     if ended is not None:
-        outcome = Outcome.from_json(ended)
         if peers.leads:
-            settle(config, outcome.state, outcome.metrics)
+            settle(config, ended.state, ended.metrics)
             report(read_evaluation(folder, "dev"))
-        return outcome
+        return ended
     if corpus is None:
         corpus = prepare(config.data, config.tokenizer)
     if evaluate is None:
@@ -144,7 +143,7 @@ def _train(
     outcome = _outcome(session, model, corpus, metrics, state=STATES[told])
     session.require_current()
     if session.peers.leads and told is Decision.CONTINUE:
-        write_outcome(session.run, outcome.to_json())
+        write_outcome(session.run, outcome)
     if session.peers.leads and told is not Decision.PAUSE:
         remove_attempts(session.run)
     return outcome

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from sleep_tune.config import run_folder
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import DataError, DiskError, RunFolderError
+from sleep_tune.records import Outcome
 
 
 def test_a_fresh_folder_is_written_and_the_same_run_resumes(tmp_path: Path) -> None:
@@ -27,7 +29,9 @@ def test_a_fresh_folder_is_written_and_the_same_run_resumes(tmp_path: Path) -> N
 
 def test_where_a_run_lies_is_no_part_of_what_it_is(tmp_path: Path) -> None:
     run_folder.record(tmp_path, compose([]))
-    assert run_folder.record(tmp_path, compose([f"run.dir={tmp_path}", "run.name=x", "data.cache_dir=y"]))
+    assert run_folder.record(
+        tmp_path, compose([f"run.dir={tmp_path}", "run.name=x", "data.cache_dir=y", "training.threads=1"])
+    )
 
 
 def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
@@ -45,7 +49,7 @@ def test_other_rungs_are_written_down_and_the_run_goes_on(tmp_path: Path) -> Non
     other = compose(["evaluation.rungs=[0.2,0.6]"])
     assert run_folder.record(tmp_path, other)
     assert run_folder.read_config(tmp_path) == other
-    with pytest.raises(RunFolderError, match=r"training.seed is 0 .* evaluation.rungs is \[0.2, 0.6\] there"):
+    with pytest.raises(RunFolderError, match=r"training\.seed is 0 there, 3 here\. Give"):
         run_folder.record(tmp_path, compose(["training.seed=3"]))
 
 
@@ -119,6 +123,72 @@ def test_a_folder_that_was_there_is_left_there(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["theirs"]
 
 
+def test_what_somebody_else_put_there_stays_and_hides_no_message(tmp_path: Path) -> None:
+    """Another run began in the same new parent; the user left a note, and had a log of his own there before."""
+    with pytest.raises(DataError, match="no text"), run_folder.claimed(tmp_path / "runs" / "a", RunConfig()):
+        (tmp_path / "runs" / "b").mkdir()
+        raise DataError("no text")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["b"]
+    folder = tmp_path / "runs" / "b"
+    (folder / "log.txt").write_text("theirs")
+    with pytest.raises(DataError, match="no text"), run_folder.claimed(folder, RunConfig()):
+        raise DataError("no text")
+    assert [path.name for path in folder.iterdir()] == ["log.txt"]
+    with pytest.raises(DataError, match="no text"), run_folder.claimed(tmp_path / "runs" / "c", RunConfig()):
+        shutil.rmtree(tmp_path / "runs")
+        raise DataError("no text")
+
+
+def test_one_that_is_refused_removes_nothing_of_the_one_that_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "a"
+    with run_folder.claimed(folder, RunConfig()):
+        with pytest.raises(RunFolderError, match="is writing it now"), run_folder.claimed(folder, RunConfig()):
+            pass
+        assert sorted(path.name for path in folder.iterdir()) == [".lock", "config.yaml", "environment.json"]
+
+
+RACE = """
+import sys, time
+from pathlib import Path
+from sleep_tune.config.run_folder import claimed
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import DataError, RunFolderError
+
+folder, shared = Path(sys.argv[1]), Path(sys.argv[2])
+config = RunConfig()
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(60):
+    try:
+        with claimed(folder, config):
+            with shared.open("x"):  # two at once would find it there
+                pass
+            time.sleep(0.001)
+            shared.unlink()
+            raise DataError("no text")
+    except RunFolderError as error:
+        assert "is writing it now" in str(error), error
+    except DataError:
+        pass
+"""
+
+
+def test_two_processes_that_make_and_forget_one_folder_never_hold_it_together(tmp_path: Path) -> None:
+    """The lock file is removed with the folder, and may be opened by another at that moment."""
+    command = [sys.executable, "-c", RACE, str(tmp_path / "runs" / "a"), str(tmp_path / "held")]
+    root = Path(run_folder.__file__).parents[2]
+    pipe = subprocess.PIPE
+    racers = [subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
+    for racer in racers:
+        assert racer.stdout is not None and racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("\n")
+        racer.stdin.flush()
+    assert [racer.communicate()[1] for racer in racers] == ["", ""]
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("path", ["file", "file/run"])
 def test_a_file_in_the_way_is_refused(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").write_text("")
@@ -127,13 +197,48 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path, path: str) -> None:
         pass
 
 
+OUTCOME = Outcome(
+    state="completed", words_seen=10, updates=2, seconds=1.5, flops=3.0, device="cpu", metrics={"eval/nll": 2.0}
+)
+
+
 def test_the_outcome_is_read_back(tmp_path: Path) -> None:
     assert run_folder.read_outcome(tmp_path) is None
-    run_folder.write_outcome(tmp_path, {"state": "completed"})
-    assert run_folder.read_outcome(tmp_path) == {"state": "completed"}
-    (tmp_path / "outcome.json").write_text("{")
-    with pytest.raises(RunFolderError, match=r"outcome\.json must be a JSON object"):
+    run_folder.write_outcome(tmp_path, OUTCOME)
+    assert run_folder.read_outcome(tmp_path) == OUTCOME
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "outcome.json must say how the run ended"),
+        ("{", "outcome.json must say how the run ended"),
+        ("[" * 100_000, "outcome.json must say how the run ended"),
+        (b"\xff\xfe{", "outcome.json must say how the run ended"),
+        ([1], "it must be a JSON object; got [1]"),
+        ({"state": "finished"}, "unknown state 'finished'; choose one of: completed, paused, stopped"),
+        ({"state": None}, "state must be a text; got null"),
+        ({"words_seen": "10"}, 'words_seen must be an integer >= 0; got "10"'),
+        ({"updates": True}, "updates must be an integer >= 0; got true"),
+        ({"updates": -1}, "updates must be an integer >= 0; got -1"),
+        ({"seconds": None}, "seconds must be a number; got null"),
+        ({"metrics": [1]}, "metrics must be a mapping of numbers; got [1]"),
+        ({"metrics": {"eval/nll": "2"}}, 'metrics must be a mapping of numbers; got {"eval/nll": "2"}'),
+        ("device", "device must be a text; it is missing"),
+    ],
+)
+def test_an_outcome_that_no_run_wrote_is_refused(content: Any, said: str, tmp_path: Path) -> None:
+    values = OUTCOME.to_json()
+    if isinstance(content, dict):
+        content = json.dumps(values | content)
+    elif content == "device":
+        content = json.dumps({name: value for name, value in values.items() if name != content})
+    elif isinstance(content, list):
+        content = json.dumps(content)
+    (tmp_path / "outcome.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RunFolderError, match=re.escape(said)) as refused:
         run_folder.read_outcome(tmp_path)
+    assert f"remove {tmp_path} to train the run again" in str(refused.value)
 
 
 def test_a_disk_too_full_is_refused_before_anything_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
