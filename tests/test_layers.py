@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sleep_tune"
 
-BASE = frozenset({"errors", "records", "names", "babylm", "babylm_sizes", "files", "sleep_tune"})
+BASE = frozenset({"errors", "records", "names", "babylm", "babylm_sizes", "files", "folder_lock", "sleep_tune"})
 HEAVY = frozenset({"torch", "transformers", "ray", "optuna", "hydra", "omegaconf", "datasets", "pandas"})
 HYDRA = frozenset({"hydra", "omegaconf"})
 SEARCHERS = frozenset({"ray", "optuna"})
@@ -40,7 +40,9 @@ LAYERS = {
     "cli": Layer(BASE, HEAVY | {"numpy"}),
     "sleep": Layer(frozenset({"errors"}), HEAVY),
     "config": Layer(
-        frozenset({"errors", "names", "files", "records", "sleep", "sleep_tune"}), HEAVY, {"config/load.py": HYDRA}
+        frozenset({"errors", "names", "files", "folder_lock", "records", "sleep", "sleep_tune"}),
+        HEAVY,
+        {"config/load.py": HYDRA},
     ),
     "data": Layer(ABOVE_DATA, HYDRA | SEARCHERS | {"torch"}),
     "model": Layer(ABOVE_DATA | {"data"}, HYDRA | SEARCHERS),

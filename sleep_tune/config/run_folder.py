@@ -6,17 +6,12 @@ nothing of training; what a run writes besides is training's own.
 
 import contextlib
 import dataclasses
-import errno
-import fcntl
 import json
-import os
 import shutil
-import socket
-import time
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from sleep_tune.config.describe import to_yaml
 from sleep_tune.config.environment import environment
@@ -26,6 +21,7 @@ from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError, shortened, unknown
 from sleep_tune.files import require_space, write_whole
+from sleep_tune.folder_lock import FolderLock
 from sleep_tune.records import Outcome
 
 __all__ = [
@@ -37,7 +33,6 @@ __all__ = [
     "claimed",
     "defining_options",
     "differences",
-    "locked",
     "read_config",
     "read_outcome",
     "record",
@@ -47,7 +42,7 @@ __all__ = [
 ]
 
 CONFIG, ENVIRONMENT, OUTCOME = "config.yaml", "environment.json", "outcome.json"
-LOCK, LOG = ".lock", "log.txt"
+LOG = "log.txt"
 METRICS = "metrics.jsonl"
 """Training's record: a folder that has it has been trained in."""
 
@@ -81,9 +76,6 @@ PLACES = ("data.path", "tokenizer.name", "evaluation.data")
 STATES = ("completed", "stopped", "paused")
 """How a run can have ended."""
 
-LOCK_TRIES = 100
-"""A lock file is opened so often while others make and remove the folder at the same moment."""
-
 
 @contextlib.contextmanager
 def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
@@ -99,37 +91,15 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
     Raises:
         RunFolderError: another process holds the folder, or it is another configuration's.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    with locked(folder):
+    with FolderLock(folder) as lock:
         theirs = [name for name in (CONFIG, ENVIRONMENT, LOG) if (folder / name).exists()]
         resumed = record(folder, config)
         try:
             yield resumed
         except UserError:
             if not (resumed or (folder / METRICS).exists()):
-                _forget(folder, theirs, made)
+                lock.remove(name for name in (CONFIG, ENVIRONMENT, LOG) if name not in theirs)
             raise
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process alone; the lock ends with the process, however that ends.
-
-    Who holds it since when is written into the folder's lock file while it is held.
-
-    On a file system without locks (some cluster mounts) nothing is held.
-
-    Raises:
-        RunFolderError: another process holds it, or it cannot be written.
-    """
-    with _open_lock(folder) as file:
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()} (since {time.strftime('%Y-%m-%d %H:%M:%S')})\n")
-        file.flush()
-        try:
-            yield
-        finally:
-            file.truncate(0)
 
 
 def record(folder: Path, config: RunConfig) -> bool:
@@ -241,64 +211,6 @@ def remove_weights(folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             (folder / name).rename(leaving)
         shutil.rmtree(leaving, ignore_errors=True)
-
-
-def _open_lock(folder: Path) -> TextIO:
-    """Make the folder and its lock file, and lock that.
-
-    Who held it before may have removed the folder between our opening the file and our locking it (`_forget`): the lock
-    would then be on a file that nobody else sees, so it is opened anew.
-    """
-    for _ in range(LOCK_TRIES):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = (folder / LOCK).open("a+", encoding="utf-8")
-        except FileNotFoundError as error:
-            vanished: OSError = error
-            continue
-        except OSError as error:
-            raise _unwritable(folder, error) from None
-        try:
-            _lock(file, folder)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
-                    return file
-            vanished = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        except BaseException:
-            file.close()
-            raise
-        file.close()
-    raise _unwritable(folder, vanished)
-
-
-def _lock(file: TextIO, folder: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "another process"
-        raise RunFolderError(f"{folder} must be written by one process; {holder} is writing it now") from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
-            raise
-
-
-def _unwritable(folder: Path, error: OSError) -> RunFolderError:
-    return RunFolderError(f"run.dir must be a folder that can be written; got {folder} ({error.strerror})")
-
-
-def _forget(folder: Path, theirs: list[str], made: list[Path]) -> None:
-    """Remove what a run wrote before it trained, except `theirs`, and the folders `made` for it that are empty.
-
-    A folder that somebody else has put something into stays. Nothing here may raise: the user's own mistake is on its
-    way.
-    """
-    with contextlib.suppress(OSError):
-        for name in (CONFIG, ENVIRONMENT, LOG, LOCK):
-            if name not in theirs:
-                (folder / name).unlink(missing_ok=True)
-        for path in made:
-            path.rmdir()
 
 
 def _options(config: RunConfig) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Knows no processes, no Ray and no torch. Everything that it decides is in trials
 what it knows is a fold over those lines, so that a search killed at any moment goes on as if it had not been.
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from types import MappingProxyType
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.folder_lock import FolderLock
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.search import experiment
 from sleep_tune.search.asking import Asker
@@ -39,6 +41,7 @@ class Director:
         gpus: GPUs that one trial holds while it runs.
         clock: seconds since 1970.
         log: where events go instead of the folder, which then is neither made nor read.
+        lock: of the folder, where the caller holds it; else it is taken here, before anything is read, until `close`.
 
     Raises:
         BudgetError: a baseline or a choice that the budget can never hold.
@@ -56,6 +59,7 @@ class Director:
         gpus: float = 0.0,
         clock: Callable[[], float] = time.time,
         log: Log | None = None,
+        lock: FolderLock | None = None,
     ) -> None:
         check_fits(space, base, corpus)
         check_ends(space, gpus)
@@ -66,17 +70,18 @@ class Director:
         self.held: str | None = None
         """Why nothing may be started now, and what runs is told to pause; None to go on. Set from outside."""
         self._gpus = gpus
-        then = experiment.open_folder(self.folder, space, base, corpus) if log is None else None
-        self._memory = Memory(self.folder, space, base, clock, log)
-        try:
+        with contextlib.ExitStack() as held:
+            if log is None and lock is None:
+                held.enter_context(FolderLock(self.folder))
+            then = experiment.open_folder(self.folder, space, base, corpus) if log is None else None
+            self._memory = Memory(self.folder, space, base, clock, log)
+            held.callback(self._memory.close)
             self._judge = Judge(space, self._memory, self.budget_words)
             self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)
             self._asker = Asker(space, self._memory, self._configs, seed=base.training.seed)
             opening = Opening(space, base, corpus, self.folder, self.budget_words)
             opening.begin(self._memory, self._judge, then)
-        except BaseException:
-            self._memory.close()
-            raise
+            self._held = held.pop_all()
 
     @property
     def rungs(self) -> tuple[float, ...]:
@@ -226,7 +231,7 @@ class Director:
         """End this session. Running trials go on in the next one."""
         if not self.finished:
             self._memory.record("closed", finished=False)
-        self._memory.close()
+        self._held.close()
 
     def _start(self, trial: TrialState, after: str | None) -> Trial:
         self._memory.record("started", trial, attempt=trial.attempt + 1, after=after, gpus=self._gpus)

@@ -6,7 +6,6 @@ Importing this module starts nothing and imports no Ray; only the launcher that 
 import contextlib
 import math
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,8 @@ from rich.console import Console
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
+from sleep_tune.folder_lock import FolderLock
+from sleep_tune.search import experiment
 from sleep_tune.search.director import Director
 from sleep_tune.search.disk import Disk
 from sleep_tune.search.fitting import check_fits
@@ -162,18 +163,19 @@ class Study:
             address: a Ray cluster to join; None starts one on this machine.
 
         Raises:
-            UserError: see `Director` and `cluster`. A folder made for a search that trained nothing is removed.
+            UserError: see `Director` and `cluster`. What was made for a search that trained nothing is removed.
             Interrupted: a signal ended this session.
         """
         with contextlib.ExitStack() as stack:
-            fresh = stack.enter_context(_fresh(self.folder))
+            lock = stack.enter_context(FolderLock(self.folder))
+            fresh = stack.enter_context(_fresh(lock))
             console = Console(file=stack.enter_context(terminal()))
             nodes = [cluster.this_machine()]
             if address is not None:
                 stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))
                 nodes = stack.enter_context(cluster.joined(address))
             seats = _seats(self.space, nodes, launcher)
-            director = Director(self.space, self.base, self.corpus, self.folder, gpus=seats.gpus)
+            director = Director(self.space, self.base, self.corpus, self.folder, gpus=seats.gpus, lock=lock)
             stack.callback(director.close)
             fresh.director = director
             if director.finished:
@@ -261,16 +263,13 @@ class _Fresh:
 
 
 @contextlib.contextmanager
-def _fresh(folder: Path) -> Iterator[_Fresh]:
-    """Remove the experiment's folder if it was made within, and the user's mistake ended the search before a trial."""
-    made = [path for path in (folder, folder.parent) if not path.exists()]
+def _fresh(lock: FolderLock) -> Iterator[_Fresh]:
+    """Remove what this session made of a new experiment if the user's mistake ended it before a trial."""
     fresh = _Fresh()
     try:
         yield fresh
     except UserError:
-        if folder in made and not (fresh.director and fresh.director.trials):
-            shutil.rmtree(folder, ignore_errors=True)
-            for parent in made[1:]:
-                with contextlib.suppress(OSError):
-                    parent.rmdir()
+        if lock.is_new and not (fresh.director and fresh.director.trials):
+            # In this order: after a kill, experiment.yaml alone is resumed, but a log without it would be refused.
+            lock.remove(("trials.jsonl", "optuna.journal", "trials", "logs", experiment.FILE))
         raise

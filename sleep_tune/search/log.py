@@ -30,7 +30,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from sleep_tune.config.run_folder import locked
 from sleep_tune.errors import RunFolderError
 from sleep_tune.files import sync_folder
 from sleep_tune.records import SCHEMA, Event
@@ -65,7 +64,7 @@ class Log(Protocol):
 
 
 class EventLog:
-    """An append-only file of events, held by one process at a time.
+    """An append-only file of events. Whoever opens it holds the folder's lock (`folder_lock`).
 
     Opening it reads every whole line and cuts off a torn last one, so that what is appended starts a line of its own.
 
@@ -73,20 +72,18 @@ class EventLog:
         path: the file; made if absent, its folder must exist.
 
     Raises:
-        RunFolderError: another process holds the file, a line before the last is no event, or a newer version of
-            sleep-tune wrote it.
+        RunFolderError: a line before the last is no event, or a newer version of sleep-tune wrote it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        is_new = not path.exists()
         with contextlib.ExitStack() as stack:
-            stack.enter_context(locked(path.parent))
-            is_new = not path.exists()
             self._file = stack.enter_context(path.open("a+b"))
             if is_new:
                 sync_folder(path.parent)
             self.events = self._read()
-            self._held = stack.pop_all()
+            stack.pop_all()
 
     def append(self, event: Event) -> None:
         """Write one event; on return the disk has it."""
@@ -96,8 +93,8 @@ class EventLog:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let go of the file. Nothing is pending: every event was synced when it was appended."""
-        self._held.close()
+        """Close the file. Nothing is pending: every event was synced when it was appended."""
+        self._file.close()
 
     def __enter__(self) -> "EventLog":
         return self

@@ -55,14 +55,14 @@ class Memory:
     """Read back from trials.jsonl, event by event, by the same `apply` that `record` calls.
 
     Args:
-        folder: of the experiment; must exist.
+        folder: of the experiment; must exist, and be locked by the caller.
         space: the study.
         base: what `space.base` composes to.
         clock: seconds since 1970.
         log: where events go instead of the folder, on which then nothing is written.
 
     Raises:
-        RunFolderError: the log is in use, or cannot be read.
+        RunFolderError: the log cannot be read.
     """
 
     def __init__(

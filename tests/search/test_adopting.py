@@ -140,14 +140,14 @@ def test_one_setting_is_taken_from_one_experiment(old: Path, tmp_path: Path) -> 
 
 def test_a_warm_start_cut_at_any_event_is_completed(old: Path, tmp_path: Path) -> None:
     whole = open_search(tmp_path / "x", warm(old))
-    whole._memory.close()
+    whole._held.close()
     lines = (tmp_path / "x" / "trials.jsonl").read_bytes().splitlines(keepends=True)
     for kept in range(len(lines)):
         (tmp_path / "x" / "trials.jsonl").write_bytes(b"".join(lines[:kept]))
         director = open_search(tmp_path / "x", warm(old))
         assert director.trials.keys() == whole.trials.keys()
         assert director._memory.studies is not whole._memory.studies
-        director._memory.close()
+        director._held.close()
         known = replay(read_events(tmp_path / "x" / "trials.jsonl"), director.space, BASE)
         assert known.state == director.state
 

@@ -154,7 +154,7 @@ def test_a_given_point_that_is_known_is_not_trained_again(tmp_path: Path) -> Non
 def test_points_given_later_are_trained_next(tmp_path: Path) -> None:
     director = open_search(tmp_path / "x", plain(enqueue=({"sleep.folds": 4},)))
     assert start(director).parameters == {"sleep.folds": 4}
-    director._memory.close()
+    director._held.close()
     director = open_search(tmp_path / "x", plain(enqueue=({"sleep.folds": 9}, {"sleep.folds": 4})))
     assert start(director).attempt == 2
     assert start(director).parameters == {"sleep.folds": 9}

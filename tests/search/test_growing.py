@@ -124,7 +124,7 @@ def test_rungs_and_groups_are_the_present_scheduler_s(tmp_path: Path) -> None:
     first = trials[0]
     other = next(trial for trial in trials if folds[trial.id] != folds[first.id])
     director.on_progress(first.id, progress(rung, rung=rung, value=1.0))
-    director._memory.close()
+    director._held.close()
     director = open_search(tmp_path / "x", replace(space, scheduler=replace(space.scheduler, within="sleep.folds")))
     for _ in trials:
         again = start(director)
@@ -157,7 +157,7 @@ def test_a_rung_of_another_scheduler_is_not_judged_later(tmp_path: Path) -> None
     rung = round(director.rungs[0] * BUDGET)
     for value in (1.0, 2.0):
         director.on_progress(start(director).id, progress(rung, rung=rung, value=value))
-    director._memory.close()
+    director._held.close()
     lines = (tmp_path / "x" / "trials.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "x" / "trials.jsonl").write_bytes(b"".join(lines[:-1]))  # the decision to stop
     director = open_search(tmp_path / "x", replace(space, scheduler=Scheduler(name="none")))
@@ -213,7 +213,7 @@ def test_a_kill_between_the_log_and_the_description(tmp_path: Path) -> None:
     search(tmp_path / "x", plain(stop=Stop(trials=2)))
     old = (tmp_path / "x" / "experiment.yaml").read_bytes()
     director = open_search(tmp_path / "x", plain(stop=Stop(trials=3)))
-    director._memory.close()
+    director._held.close()
     (tmp_path / "x" / "experiment.yaml").write_bytes(old)
     assert len(trained(tmp_path / "x", plain(stop=Stop(trials=3)))) == 1
     assert yaml.safe_load((tmp_path / "x" / "experiment.yaml").read_text())["space"]["stop"]["trials"] == 3

@@ -138,7 +138,7 @@ def test_a_checkpoint_is_good_under_another_scheduler(tmp_path: Path) -> None:
         run_inline(director, killed_at_its_end)
     (trial,) = director.trials.values()
     (rung,) = trial.rungs
-    director._memory.close()
+    director._held.close()
     other = replace(space, scheduler=Scheduler(first_rung=0.1, reduction=2))
     director = Director(other, base, corpus, tmp_path / "x")
     run_inline(director, train_worker)

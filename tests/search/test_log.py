@@ -1,7 +1,6 @@
 """The log keeps every whole line and only whole lines."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -79,12 +78,3 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     (tmp_path / "log").write_text(f"{line}\n{line}\n")
     with pytest.raises(RunFolderError, match="schema is 99, this version reads 1"):
         EventLog(tmp_path / "log")
-
-
-def test_one_holder_at_a_time(tmp_path: Path) -> None:
-    with (
-        EventLog(tmp_path / "log"),
-        pytest.raises(RunFolderError, match=rf"one process; process {os.getpid()} on \S+ \(since 20"),
-    ):
-        EventLog(tmp_path / "log")
-    EventLog(tmp_path / "log").close()

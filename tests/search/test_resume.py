@@ -67,7 +67,7 @@ def test_killed_again_and_again_it_decides_the_same(kills: list[int]) -> None:
             director = open_search(Path(folder) / "x")
             with contextlib.suppress(Killed):
                 run_inline(director, killed_after(reports))
-            director._memory.close()  # as the end of a process does: nothing is written
+            director._held.close()  # as the end of a process does: nothing is written
         assert search(Path(folder) / "x") == decided
 
 
@@ -105,7 +105,7 @@ def test_a_stop_that_was_decided_but_not_carried_out(tmp_path: Path) -> None:
         trial = director.next()
         assert isinstance(trial, Trial)
         director.on_progress(trial.id, progress(rung, rung=rung, value=value))
-    director._memory.close()
+    director._held.close()
     director = open_search(tmp_path / "x", space)
     assert [trial.state for trial in director.trials.values()] == ["waiting", "stopped"]
     director.close()

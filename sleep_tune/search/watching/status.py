@@ -3,27 +3,20 @@
 Finds the folder, says whether anyone drives it, and draws it once.
 """
 
-import re
-import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 
-from sleep_tune.config.run_folder import LOCK
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import ConfigError, RunFolderError, nearest
+from sleep_tune.folder_lock import LOCK, Holder, read_holder
 from sleep_tune.search.watching import wording
 from sleep_tune.search.watching.recorded import LOG, read_recorded
 from sleep_tune.search.watching.screen import screen
 
-__all__ = ["Driver", "driver", "find", "show"]
-
-HOLDER = re.compile(r"process (\d+) on (\S+) \(since (.*)\)")
-"""What the holder of a folder's lock writes into it."""
+__all__ = ["find", "show"]
 
 
 def show(space: Path, overrides: Sequence[str], results: Path, console: Console) -> None:
@@ -40,7 +33,7 @@ def show(space: Path, overrides: Sequence[str], results: Path, console: Console)
     """
     folder = find(space, overrides, results)
     now = time.time()
-    held_by = driver(folder)
+    held_by = read_holder(folder / LOCK)
     recorded = read_recorded(folder, is_driven=held_by is not None and held_by.is_alive, now=now)
     ago = wording.duration(now - (folder / LOG).stat().st_mtime)
     notes = [f"{_who(held_by, recorded.finished)}; last event {ago} ago"]
@@ -76,41 +69,7 @@ def _have(names: Sequence[str]) -> str:
     return f"it has {', '.join(sorted(names)[:10])}{', ...' * (len(names) > 10)}" if names else "it has none"
 
 
-@dataclass(frozen=True, slots=True)
-class Driver:
-    """Who holds an experiment's folder."""
-
-    process: int
-    host: str
-    since: str
-    is_here: bool
-    """Whether it is on this machine, so that we can look."""
-    is_alive: bool
-    """True elsewhere: it cannot be told from here, and a lock's holder empties the file when it ends."""
-
-
-def driver(folder: Path) -> Driver | None:
-    """Who wrote itself into the folder's lock and has not left; None where nobody did."""
-    try:
-        found = HOLDER.fullmatch((folder / LOCK).read_text(encoding="utf-8").strip())
-    except OSError:
-        return None
-    if found is None:
-        return None
-    process, host, since = int(found[1]), found[2], found[3]
-    is_here = host == socket.gethostname()
-    return Driver(process, host, since, is_here, not is_here or _lives(process, since))
-
-
-def _lives(process: int, since: str) -> bool:
-    """Whether the process exists, and existed when it took the lock: numbers of processes are used again."""
-    try:
-        return psutil.Process(process).create_time() <= time.mktime(time.strptime(since, "%Y-%m-%d %H:%M:%S")) + 1
-    except (psutil.Error, ValueError):
-        return False
-
-
-def _who(held_by: Driver | None, finished: bool) -> str:
+def _who(held_by: Holder | None, finished: bool) -> str:
     """Whether anyone is running the search."""
     if held_by is not None and held_by.is_here and held_by.is_alive:
         return f"process {held_by.process} runs it since {held_by.since}"

@@ -13,9 +13,10 @@ import pytest
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
+from sleep_tune.folder_lock import LOCK, read_holder
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS
-from sleep_tune.search.watching.status import driver, find, show
+from sleep_tune.search.watching.status import find, show
 from tests.search.watching.shown import console, started, study, text_of
 
 
@@ -62,7 +63,7 @@ def status(folder: Path) -> str:
 def test_a_running_search_names_its_process(open_director: Callable[..., Director]) -> None:
     director = open_director()
     started(director)
-    found = driver(director.folder)
+    found = read_holder(director.folder / LOCK)
     assert found is not None
     assert (found.process, found.is_here, found.is_alive) == (os.getpid(), True, True)
     text = status(director.folder)
@@ -82,7 +83,7 @@ def left(folder: Path) -> Path:
 
 def test_a_search_that_was_left_is_nobodys(tmp_path: Path) -> None:
     folder = left(tmp_path / "demo")
-    assert driver(folder) is None
+    assert read_holder(folder / LOCK) is None
     text = status(folder)
     assert "0/1 slots busy" in text
     assert "nobody runs it (its command goes on)" in text
@@ -109,9 +110,9 @@ def test_a_killed_driver_is_told_from_one_that_cannot_be_seen(
 
 
 def test_a_folder_that_was_never_locked_has_no_driver(tmp_path: Path) -> None:
-    assert driver(tmp_path) is None
+    assert read_holder(tmp_path / LOCK) is None
     (tmp_path / ".lock").write_text("process x on y")
-    assert driver(tmp_path) is None
+    assert read_holder(tmp_path / LOCK) is None
 
 
 def test_a_thousand_trials_are_shown_in_less_than_a_second(open_director: Callable[..., Director]) -> None:

@@ -1,0 +1,213 @@
+"""The lock of a folder that one process at a time may write: a run's, an experiment's.
+
+Take it before anything in the folder is made or read. Only the holder may remove anything. The lock's file is removed
+only by its holder and only with the folder; whoever has locked a file checks that it is still the one in the folder, so
+that two processes never hold two files of one name.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import shutil
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from sleep_tune.errors import RunFolderError
+
+__all__ = ["LOCK", "FolderLock", "Holder", "read_holder"]
+
+LOCK = ".lock"
+"""The file that is locked. While it is held, it says by which process, on which host, since when."""
+
+CLAIM = ".claim"
+"""The same, where the file system has no locks: whoever can make this file holds the folder."""
+
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What flock says on a file system that cannot lock, such as some cluster mounts."""
+
+HOLDER = re.compile(r"process (\d+) on (\S+) \(since (.*)\)")
+TIME = "%Y-%m-%d %H:%M:%S"
+
+TRIES, TRY_SECONDS = 200, 0.01
+"""How often to try again where a holder is just coming or leaving; after that something else is in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a folder, as it wrote it there."""
+
+    process: int
+    host: str
+    since: str
+    is_here: bool
+    """Whether it is on this machine, where it can be looked for."""
+    is_alive: bool
+    """True elsewhere, for it cannot be known from here; a holder that ends by itself removes what it wrote."""
+
+
+def read_holder(file: Path) -> Holder | None:
+    """Return the process that a lock's file names; None where it names none or is not there."""
+    try:
+        found = HOLDER.fullmatch(file.read_text(encoding="utf-8", errors="replace").strip())
+    except OSError:
+        return None
+    if found is None:
+        return None
+    process, host, since = int(found[1]), found[2], found[3]
+    is_here = host == socket.gethostname()
+    return Holder(process, host, since, is_here, not is_here or _lives(process, since))
+
+
+class FolderLock:
+    """Holds a folder for this process alone, until it is closed or the process ends, however that ends.
+
+    Args:
+        folder: made if absent, with its parents.
+
+    Raises:
+        RunFolderError: another process holds the folder; the message names it. Or the folder cannot be written.
+
+    Attributes:
+        is_new: whether the folder was empty when it was taken, so that whatever it holds was made under this lock.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._made: list[Path] = []
+        self._claim: Path | None = None
+        try:
+            self._file = self._take()
+        except OSError as error:
+            raise RunFolderError(f"{folder} must be a folder that can be written ({error.strerror})") from None
+        try:
+            self.is_new = {path.name for path in folder.iterdir()} <= {LOCK, CLAIM}
+        except BaseException:
+            self.close()
+            raise
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove what was made under this lock: files and folders, then each folder that it made and that is empty now.
+
+        Raises nothing: what cannot be removed stays, and the mistake for which it is removed is on its way.
+
+        Args:
+            names: of files and folders in the folder, in the order in which they go; those that are not there are none.
+        """
+        for name in names:
+            path = self.folder / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        with contextlib.suppress(OSError):  # where somebody else has put something, the folders stay
+            for path in (self.folder / LOCK, *([] if self._claim is None else [self._claim])):
+                path.unlink(missing_ok=True)
+            for path in self._made:
+                path.rmdir()
+
+    def close(self) -> None:
+        """Release the folder."""
+        if not self._file.closed:
+            self._file.truncate(0)
+            if self._claim is not None:
+                self._claim.unlink(missing_ok=True)
+            self._file.close()
+
+    def __enter__(self) -> "FolderLock":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take(self) -> IO[str]:
+        """Return the lock's file, open and locked."""
+        path = self.folder / LOCK
+        for _ in range(TRIES):
+            with contextlib.ExitStack() as stack, contextlib.suppress(FileNotFoundError):  # a holder removed the folder
+                self._make_folders()
+                file = stack.enter_context(path.open("a+", encoding="utf-8"))
+                if self._lock(file):
+                    file.truncate(0)
+                    file.write(_name())
+                    file.flush()
+                    stack.pop_all()
+                    return file
+            time.sleep(TRY_SECONDS)
+        raise RunFolderError(f"{self.folder} must be a folder that one process writes; it cannot be made or locked")
+
+    def _make_folders(self) -> None:
+        """Make the folder and its parents, and note which of them this process made."""
+        for path in reversed([self.folder, *self.folder.parents]):
+            with contextlib.suppress(FileExistsError):
+                if not path.exists():
+                    path.mkdir()
+                    self._made.insert(0, path)
+
+    def _lock(self, file: IO[str]) -> bool:
+        """Lock the folder; False where that is to be tried again."""
+        path = Path(file.name)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._refuse(path)
+            return False  # its holder has not written its name yet, or is just leaving
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                raise
+            return self._make_claim()
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())  # else its holder has removed the file meanwhile
+
+    def _make_claim(self) -> bool:
+        """Make the file that only one process can make; one of a dead process of this machine is removed first."""
+        path = self.folder / CLAIM
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            self._remove_dead(path)
+            return False
+        with os.fdopen(descriptor, "w", encoding="utf-8") as claim:
+            claim.write(_name())
+        self._claim = path
+        return True
+
+    def _remove_dead(self, claim: Path) -> None:
+        """Remove the claim of a dead process of this machine, and no other that has come in its place meanwhile."""
+        before, holder = claim.stat(), read_holder(claim)
+        if holder is None or holder.is_alive:
+            self._refuse(claim, f"; if that process is gone, remove {claim}")
+            return
+        aside = claim.with_name(f"{CLAIM}-{os.getpid()}")
+        claim.rename(aside)
+        if os.path.samestat(before, aside.stat()):
+            aside.unlink()
+        else:
+            aside.rename(claim)
+
+    def _refuse(self, file: Path, remedy: str = "") -> None:
+        """Refuse the folder to this process, naming who holds it; not while no name is written there."""
+        if told := file.read_text(encoding="utf-8", errors="replace").strip():
+            raise RunFolderError(f"{self.folder} must be written by one process; {told} is writing it now{remedy}")
+
+
+def _name() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()} (since {time.strftime(TIME)})\n"
+
+
+def _lives(process: int, since: str) -> bool:
+    """Whether the process exists, and existed when it took the lock: numbers of processes are used again."""
+    import psutil
+
+    try:
+        return psutil.Process(process).create_time() <= time.mktime(time.strptime(since, TIME)) + 1
+    except (psutil.Error, ValueError):
+        return False

@@ -1,0 +1,133 @@
+"""A folder has one holder, who alone removes what it made; also where the file system has no locks."""
+
+import errno
+import fcntl
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sleep_tune.errors import RunFolderError
+from sleep_tune.folder_lock import CLAIM, LOCK, FolderLock
+
+ROOT = Path(__file__).parents[1]
+
+HOLD = """\
+import fcntl, os, pathlib, sys
+from sleep_tune.folder_lock import FolderLock
+def without_locks(file, operation):
+    raise OSError(int(sys.argv[2]), "no locks")
+if sys.argv[2] != "0":
+    fcntl.flock = without_locks
+with FolderLock(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+SYSTEMS = {"locks": 0, "no locks": errno.ENOLCK, "no such call": errno.ENOSYS, "not supported": errno.EOPNOTSUPP}
+
+
+@pytest.fixture(params=SYSTEMS.values(), ids=list(SYSTEMS))
+def failure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A file system that locks (0), or what flock says on one that does not."""
+    number: int = request.param
+
+    def without_locks(file: object, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    if number:
+        monkeypatch.setattr(fcntl, "flock", without_locks)
+    return number
+
+
+def test_a_second_process_is_refused_naming_the_first_until_that_is_killed(tmp_path: Path, failure: int) -> None:
+    """No file has to be removed by hand after a kill -9."""
+    folder = tmp_path / "a" / "b"
+    command = [sys.executable, "-c", HOLD, str(folder), str(failure)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        named = rf"process {holder.pid} on {re.escape(socket.gethostname())} \(since 20\S+ \S+\) is writing it now"
+        with pytest.raises(RunFolderError, match=named):
+            FolderLock(folder)
+        assert {path.name for path in folder.iterdir()} == {LOCK, CLAIM} - ({CLAIM} if not failure else set())
+        holder.kill()
+    with FolderLock(folder):
+        assert f"process {os.getpid()} on" in (folder / LOCK).read_text()
+        with pytest.raises(RunFolderError, match=rf"process {os.getpid()} on"):
+            FolderLock(folder)
+    assert (folder / LOCK).read_text() == ""
+    with FolderLock(folder):
+        pass
+
+
+def test_what_was_made_is_removed_and_nothing_else(tmp_path: Path, failure: int) -> None:
+    (tmp_path / "there").mkdir()
+    with FolderLock(tmp_path / "there" / "new" / "x") as lock:
+        assert lock.is_new
+        (lock.folder / "logs").mkdir()
+        (lock.folder / "logs" / "log").touch()
+        lock.remove(["logs", "none"])
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+    (tmp_path / "there" / "theirs").touch()
+    with FolderLock(tmp_path / "there") as lock:
+        assert not lock.is_new
+        lock.remove(["none"])
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there", tmp_path / "there" / "theirs"]
+    with FolderLock(tmp_path / "a" / "b") as lock:
+        (tmp_path / "a" / "theirs").touch()
+        lock.remove([])
+    assert list((tmp_path / "a").iterdir()) == [tmp_path / "a" / "theirs"]
+
+
+def test_a_lock_file_that_its_holder_has_removed_meanwhile_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened before it was removed and locked after that, it would be one of two locks of a name."""
+    folder, first = tmp_path / "a", FolderLock(tmp_path / "a")
+    real: Callable[[Any, int], None] = fcntl.flock
+    tried = []
+
+    def late(file: Any, operation: int) -> None:
+        tried.append(file)
+        if len(tried) == 1:
+            first.remove([])
+            first.close()
+        real(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with FolderLock(folder) as second:
+        assert len(tried) == 2
+        assert second.is_new
+        with pytest.raises(RunFolderError, match="is writing it now"):
+            FolderLock(folder)
+
+
+def test_the_claim_of_another_machine_is_kept_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its process lives cannot be known from here: the message says what to remove if it does not."""
+
+    def without_locks(file: object, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    claim = tmp_path / CLAIM
+    claim.write_text("process 7 on elsewhere (since 2026-01-01 00:00:00)\n")
+    with pytest.raises(RunFolderError, match=rf"process 7 on elsewhere .* remove {re.escape(str(claim))}$"):
+        FolderLock(tmp_path)
+    claim.unlink()
+    FolderLock(tmp_path).close()
+    assert not claim.exists()
+
+
+@pytest.mark.parametrize("path", ["file", "file/run", "nowhere", "nowhere/run"])
+def test_something_else_in_the_way_is_refused(tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sleep_tune.folder_lock.TRY_SECONDS", 0)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "none")
+    with pytest.raises(RunFolderError, match=re.escape(f"{tmp_path / path} must be a folder")):
+        FolderLock(tmp_path / path)
