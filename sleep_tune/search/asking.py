@@ -5,6 +5,7 @@ Starts nothing and stops nothing. Every step is one event, and follows from the 
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -40,7 +41,6 @@ class Asker:
         self._memory = memory
         self._configs = configs
         self._seed = seed
-        self._seeds = fresh_seeds(space, taken=seed)
 
     def ask(self) -> bool:
         """Ask one study for one more trial; False when none has any to give now."""
@@ -88,6 +88,11 @@ class Asker:
             return study.sampler.ask(state.asks, explore=True)
         untried = [chosen for chosen in settings(study.parameters) if configuration_key(chosen) not in state.known]
         return untried[np.random.default_rng([self._space.search.seed, state.asks]).integers(len(untried))]
+
+    @cached_property
+    def _seeds(self) -> tuple[int, ...]:
+        """Of repeats; known once the search is open."""
+        return fresh_seeds(self._space, self._memory.state.seeds_source, taken=self._seed)
 
     def repeat(self) -> bool:
         """Ask for one more run over fresh seeds; False when none is due now."""

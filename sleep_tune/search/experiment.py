@@ -22,7 +22,7 @@ __all__ = ["FILE", "Difference", "Experiment", "changes", "open_folder", "told",
 
 FILE = "experiment.yaml"
 
-FIXED = ("name", "objective", "comparison", "search.seed")
+FIXED = ("name", "objective", "comparison", "search.seed", "finalists.first_seed")
 """Parts of the space that make it another study, by dotted key; so does another base, composed."""
 
 WHOLE = ("base", "parameters", "baselines")

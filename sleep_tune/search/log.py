@@ -4,7 +4,8 @@ Knows nothing of what the events mean. `data` of each event, written by the dire
 
 | event | data |
 |---|---|
-| opened | space (its name), study (the space as JSON), budget_words, corpus: {words, samples} |
+| opened | space (its name), study (the space as JSON), budget_words, corpus: {words, samples}, seeds_source (what
+  fresh seeds are drawn from) |
 | resumed | nothing |
 | changed | differences (as text), space (as it is now, as JSON) |
 | warmed | source (folder of an earlier experiment), adopted and elsewhere (trials that fit this space, and others) |

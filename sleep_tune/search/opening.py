@@ -6,6 +6,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.search import experiment
 from sleep_tune.search.adopting import Adopter
 from sleep_tune.search.experiment import Difference, Experiment
+from sleep_tune.search.finalists import seeds_source
 from sleep_tune.search.judging import Judge
 from sleep_tune.search.memory import Memory
 from sleep_tune.search.space import CorpusSummary, Space, to_json
@@ -55,7 +56,8 @@ class Opening:
         else:
             corpus = {"words": self._corpus.words, "samples": self._corpus.samples}
             name, budget = self._space.name, self._budget_words
-            memory.record("opened", space=name, study=to_json(self._space), budget_words=budget, corpus=corpus)
+            study, source = to_json(self._space), seeds_source(self._space)
+            memory.record("opened", space=name, study=study, budget_words=budget, corpus=corpus, seeds_source=source)
         if changes:
             memory.record("changed", differences=[str(change) for change in changes], space=to_json(self._space))
         if then is not None:

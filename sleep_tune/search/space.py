@@ -124,7 +124,9 @@ class Search:
     """Who proposes settings."""
 
     algorithm: str = option("tpe", "who proposes settings", choices=names.SAMPLERS)
-    seed: int = option(0, "names every random choice of the search; the seeds of repeats follow from it", low=0)
+    seed: int = option(
+        0, "names every random choice of the search; with the name and base, also the seeds of repeats", low=0
+    )
     startup: int = option(10, "trials drawn at random before tpe has enough to learn from", low=1)
 
 
@@ -162,6 +164,13 @@ class Finalists:
 
     count: int = option(3, "best completed search trials that are repeated; 0 repeats none", low=0, high=1000)
     seeds: int = option(5, "fresh seeds for each finalist and each baseline, the same for all", low=1, high=1000)
+    first_seed: int | None = option(
+        None,
+        "first of these seeds, which then follow one by one: studies with the same one share seeds, and their runs are "
+        "paired; null: seeds of this study alone, six digits each",
+        low=0,
+        high=1_000_000_000,
+    )
     rungs: tuple[float, ...] = option(
         (0.25, 0.5, 0.75),
         "shares of the budget, below 1, at which these runs are measured on dev, for learning curves; []: only its end",

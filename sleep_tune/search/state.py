@@ -46,6 +46,8 @@ class SearchState:
     """Arm -> the settings under which it was repeated over seeds, in the order in which they first were."""
     space: Mapping[str, Any] | None = None
     """The space as it was opened with or last changed to, as JSON; None in a log of an earlier version."""
+    seeds_source: str | None = None
+    """What fresh seeds are drawn from (`finalists.seeds_source`); None in a log of an earlier version."""
     warmed: list[str] = field(default_factory=list)
     """Folders of earlier experiments whose trials have been taken since then."""
     changes: list[str] = field(default_factory=list)
@@ -108,6 +110,7 @@ class SearchState:
 
     def _on_opened(self, event: Event) -> None:
         self.space = event.data.get("study")
+        self.seeds_source = event.data.get("seeds_source")
         self._on_resumed(event)
 
     def _on_resumed(self, event: Event) -> None:

@@ -81,7 +81,7 @@ def test_it_may_be_a_finalist(old: Path, tmp_path: Path) -> None:
     assert best is not None
     finalists = [trial for trial in director.trials.values() if trial.role == "finalist"]
     if director.best() is best:
-        assert [trial.id for trial in finalists] == [f"{best.id}-s1", f"{best.id}-s2"]
+        assert [trial.id for trial in finalists] == [f"{best.id}-s{trial.seed}" for trial in finalists]
         assert all(trial.parameters == best.parameters for trial in finalists)
     assert len(finalists) == 2
     director.close()

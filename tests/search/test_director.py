@@ -118,7 +118,9 @@ def test_everything_is_logged_before_it_is_known(tmp_path: Path) -> None:
 
 def test_configurations(tmp_path: Path) -> None:
     """Search trials have no test; baselines and finalists have rungs of their own, over shared fresh seeds."""
-    director = open_search(tmp_path / "x", study(baselines={"epochs": Baseline(), "as_epochs": Baseline()}))
+    baselines = {"epochs": Baseline(), "as_epochs": Baseline()}
+    space = study(baselines=baselines, finalists=Finalists(count=2, seeds=2, first_seed=30))
+    director = open_search(tmp_path / "x", space)
     configs: dict[str, RunConfig] = {}
 
     def remember(config: RunConfig, report: Any) -> Outcome:
@@ -133,15 +135,15 @@ def test_configurations(tmp_path: Path) -> None:
         assert config.training.seed == trial.seed
         assert config.evaluation.test == (trial.role != "search")
         assert config.evaluation.rungs == (director.rungs if trial.role == "search" else (0.25, 0.5, 0.75))
-    assert configs["epochs-s1"].sleep.length.ratio == 0
-    assert configs["epochs-s1"].sleep.length.passes is None
-    assert configs["as_epochs-s2"].sleep.replay.ratio == 1
+    assert configs["epochs-s30"].sleep.length.ratio == 0
+    assert configs["epochs-s30"].sleep.length.passes is None
+    assert configs["as_epochs-s31"].sleep.replay.ratio == 1
     seeds: dict[str, list[int]] = {}
     for trial in director.trials.values():
         if trial.role != "search":
             seeds.setdefault(trial.arm, []).append(trial.seed)
     assert len(seeds) == 4
-    assert all(of_arm == [1001, 1002] for of_arm in seeds.values())
+    assert all(of_arm == [30, 31] for of_arm in seeds.values())
 
 
 def test_finalists_are_the_best_that_completed(tmp_path: Path) -> None:
@@ -168,17 +170,18 @@ def test_a_tuned_baseline_takes_its_own_best(tmp_path: Path) -> None:
 
 
 def test_baselines_fill_slots_while_the_search_drains(tmp_path: Path) -> None:
-    space = plain(stop=Stop(trials=2), baselines={"epochs": Baseline()}, finalists=Finalists(count=1, seeds=1))
+    finalists = Finalists(count=1, seeds=1, first_seed=7)
+    space = plain(stop=Stop(trials=2), baselines={"epochs": Baseline()}, finalists=finalists)
     director = open_search(tmp_path / "x", space)
     first, second, third = start(director), start(director), start(director)
-    assert (first.role, second.role, third.id) == ("search", "search", "epochs-s1")
+    assert (first.role, second.role, third.id) == ("search", "search", "epochs-s7")
     assert director.next() == Wait()
     director.on_end(third.id, outcome("completed", 1.0))
     director.on_end(first.id, outcome("completed", 1.0))
     assert director.next() == Wait()
     director.on_end(second.id, outcome("completed", 2.0))
     last = start(director)
-    assert last.id == f"{first.id}-s1"
+    assert last.id == f"{first.id}-s7"
     director.on_end(last.id, outcome("completed", 2.0))
     assert director.next() == Done()
     assert director.next() == Done()

@@ -29,6 +29,9 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
     open_folder(tmp_path, space, BASE, TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"search.seed is 1 there and 5 here"):
         open_folder(tmp_path, replace(space, search=Search(seed=5, startup=3)), BASE, TOY_CORPUS)
+    with pytest.raises(RunFolderError, match=r"finalists.first_seed is None there and 1000 here"):
+        finalists = replace(space.finalists, first_seed=1000)
+        open_folder(tmp_path, replace(space, finalists=finalists), BASE, TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"objective.mode is min there and max here"):
         open_folder(tmp_path, replace(space, objective=Objective(mode="max")), BASE, TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"comparison.matched is words there and flops here"):

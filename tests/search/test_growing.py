@@ -166,32 +166,33 @@ def test_a_rung_of_another_scheduler_is_not_judged_later(tmp_path: Path) -> None
 
 
 def test_more_seeds_finalists_and_baselines(tmp_path: Path) -> None:
-    space = plain(stop=Stop(trials=4), baselines={"epochs": Baseline()}, finalists=Finalists(count=1, seeds=2))
+    finalists = Finalists(count=1, seeds=2, first_seed=40)
+    space = plain(stop=Stop(trials=4), baselines={"epochs": Baseline()}, finalists=finalists)
     first = trained(tmp_path / "x", space)
     assert len([name for name in first if "-s" in name]) == 4
-    more = replace(
-        space, baselines={"epochs": Baseline(), "as_epochs": Baseline()}, finalists=Finalists(count=2, seeds=3)
-    )
+    grown = replace(finalists, count=2, seeds=3)
+    more = replace(space, baselines={"epochs": Baseline(), "as_epochs": Baseline()}, finalists=grown)
     second = trained(tmp_path / "x", more)
-    assert {"epochs-s3", "as_epochs-s1", "as_epochs-s2", "as_epochs-s3"} <= set(second)
+    assert {"epochs-s42", "as_epochs-s40", "as_epochs-s41", "as_epochs-s42"} <= set(second)
     assert len(second) == 1 + 3 + 1 + 3
     assert not set(first) & set(second)
-    fewer = replace(space, baselines={}, finalists=Finalists(count=1, seeds=1))
+    fewer = replace(space, baselines={}, finalists=replace(finalists, seeds=1))
     assert trained(tmp_path / "x", fewer) == []
 
 
 def test_a_baseline_tuned_anew_has_runs_of_its_own(tmp_path: Path) -> None:
     """The runs of the settings that were best before stay, under their name; those of the new best have another."""
     rate = Parameter("training.learning_rate", Choice((1e-3, 1e-4, 1e-5)))
-    space = plain(parameters=(rate,), stop=Stop(trials=1), baselines={"epochs": Baseline()})
-    assert {"epochs-s1"} <= set(trained(tmp_path / "x", space))
+    finalists = Finalists(count=0, seeds=1, first_seed=6)
+    space = plain(parameters=(rate,), stop=Stop(trials=1), baselines={"epochs": Baseline()}, finalists=finalists)
+    assert {"epochs-s6"} <= set(trained(tmp_path / "x", space))
     tuned = replace(space, baselines={"epochs": Baseline(trials=3, parameters=("training.learning_rate",))})
-    assert "epochs-v2-s1" in trained(tmp_path / "x", tuned)
+    assert "epochs-v2-s6" in trained(tmp_path / "x", tuned)
     director = open_search(tmp_path / "x", tuned)
-    assert director.trials["epochs-v2-s1"].arm == "epochs"
+    assert director.trials["epochs-v2-s6"].arm == "epochs"
     best = next(director.state.ranking("epochs"))
     director.close()
-    assert director.trials["epochs-v2-s1"].parameters == best.parameters
+    assert director.trials["epochs-v2-s6"].parameters == best.parameters
     assert trained(tmp_path / "x", space) == []  # back to the untuned one, whose runs are there
 
 
