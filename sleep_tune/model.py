@@ -3,6 +3,7 @@
 The one place that knows an architecture's trunk and head. Knows nothing of text, phases, devices or optimizers.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +23,15 @@ from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import SpecialTokens
 
-__all__ = ["MODELS", "build_model", "count_flops", "masked_logits", "runs_at_positions", "sparse_forward"]
+__all__ = [
+    "MODELS",
+    "build_model",
+    "count_flops",
+    "masked_logits",
+    "names_to_decay",
+    "runs_at_positions",
+    "sparse_forward",
+]
 
 
 def roberta(**options: Any) -> PreTrainedModel:
@@ -43,6 +52,12 @@ MODELS: dict[str, Callable[..., PreTrainedModel]] = {
     "roberta_prelayernorm": roberta_prelayernorm,
 }
 """Architecture -> function from the options that both share to a freshly initialised model on the CPU."""
+
+
+NORMS = (torch.nn.LayerNorm, torch.nn.RMSNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._NormBase)
+"""Torch's normalisation modules; the last is the base class of its batch and instance norms."""
+NORM_CLASS = re.compile(r"Norm(Gated|[1-3]d)?$")
+"""Class names of the normalisation modules of transformers, such as LlamaRMSNorm: they have no common base class."""
 
 
 def build_model(
@@ -185,6 +200,30 @@ def _selection(model: PreTrainedModel) -> Selection:
     selection = Selection()
     output.register_forward_pre_hook(selection)
     return selection
+
+
+def names_to_decay(model: torch.nn.Module) -> list[str]:
+    """Return the names of the parameters that weight decay acts on: all but biases and those of norms.
+
+    The type of the module and the parameter's own name decide. The path to the module says nothing, since it holds
+    words such as `roberta_prelayernorm`.
+
+    Args:
+        model: any model; a tied parameter is named once for each module that has it.
+    """
+    return [
+        name
+        for path, module in model.named_modules()
+        if not _is_norm(module)
+        for name, _ in module.named_parameters(prefix=path, recurse=False)
+        if not name.endswith("bias")
+    ]
+
+
+def _is_norm(module: torch.nn.Module) -> bool:
+    """Whether a module normalises and has no modules in it, as one that also projects would."""
+    known = isinstance(module, NORMS) or NORM_CLASS.search(type(module).__name__) is not None
+    return known and next(module.children(), None) is None
 
 
 def count_flops(config: PretrainedConfig, *, tokens: int, predicted: int, length: int) -> float:

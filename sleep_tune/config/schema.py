@@ -180,7 +180,9 @@ class TrainingConfig:
     )
     warmup: float = option(0.05, "share of the budget over which the learning rate rises", low=0, below=1)
     cooldown: float = option(0.2, "share of the budget over which wsd decays", above=0, high=1)
-    weight_decay: float = option(0.01, "AdamW's weight decay", low=0, high=1)
+    weight_decay: float = option(
+        0.01, "AdamW's weight decay, of all parameters but biases and those of norms", low=0, high=10
+    )
     beta1: float = option(0.9, "AdamW's decay of the first moment", low=0, below=1)
     beta2: float = option(0.98, "AdamW's decay of the second moment", low=0, below=1)
     epsilon: float = option(1e-6, "AdamW's epsilon", above=0, high=1)

@@ -1,4 +1,4 @@
-"""transformers' Trainer, fed by the sleep stream: three methods are ours, everything else is its own.
+"""transformers' Trainer, fed by the sleep stream: four methods are ours, everything else is its own.
 
 Knows nothing of phases: batches come as the stream gives them, and losses go back to it.
 """
@@ -11,6 +11,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from sleep_tune.model import names_to_decay
 from sleep_tune.training.feed import Feed, Prepared
 from sleep_tune.training.meter import LossMeter
 
@@ -99,6 +100,16 @@ class SleepTrainer(Trainer):
                 return 0 * self._losses(model, prepared).sum()
             prepared = following
         return self._mean_loss(model, prepared)
+
+    def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
+        """Return the names of the parameters that weight decay acts on.
+
+        transformers searches the whole name for `layernorm`, which the name of our default architecture's trunk holds.
+
+        Args:
+            model: the model that the optimizer is made for.
+        """
+        return names_to_decay(model)
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None

@@ -1,4 +1,4 @@
-"""The three overrides, against transformers' own Trainer."""
+"""The four overrides, against transformers' own Trainer."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import Trainer, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainingArguments
 
+from sleep_tune.config.schema import TrainingConfig
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.model import build_model
+from sleep_tune.model import MODELS, build_model
 from sleep_tune.training.feed import Feed
 from sleep_tune.training.peers import Peers
 from sleep_tune.training.run import train
@@ -29,6 +30,17 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+def plain_adamw(model: torch.nn.Module, training: TrainingConfig) -> torch.optim.AdamW:
+    """Torch's AdamW on two groups: matrices decay; vectors, which are the biases and norms here, do not."""
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": training.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        groups, lr=training.learning_rate, betas=(training.beta1, training.beta2), eps=training.epsilon
+    )
 
 
 class DenseTrainer(Trainer):
@@ -70,7 +82,7 @@ def dense_batches(corpus: Corpus, config: Any) -> list[dict[str, torch.Tensor]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["roberta", "roberta_prelayernorm"])
+@pytest.mark.parametrize("kind", MODELS)
 def test_losses_are_transformers_own(kind: str, corpus: Corpus, tmp_path: Path) -> None:
     """Step for step on the same batches and masks, without dropout, through wake and sleep, and the same weights."""
     config = make_config(tmp_path / "ours", schedule="wsd", warmup=0.0, cooldown=1e-6, learning_rate=0.003)
@@ -84,18 +96,14 @@ def test_losses_are_transformers_own(kind: str, corpus: Corpus, tmp_path: Path) 
         config.model, vocab_size=corpus.train.vocab_size, max_length=32, special=corpus.train.special, seed=0
     )
     training = config.training
+    optimizer = plain_adamw(model, training)
     theirs = DenseTrainer(
         dense_batches(corpus, config),
         model=model,
+        optimizers=(optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)),
         args=TrainingArguments(
             output_dir=str(tmp_path / "theirs"),
             num_train_epochs=1,
-            learning_rate=training.learning_rate,
-            lr_scheduler_type="constant",
-            weight_decay=training.weight_decay,
-            adam_beta1=training.beta1,
-            adam_beta2=training.beta2,
-            adam_epsilon=training.epsilon,
             max_grad_norm=training.max_grad_norm,
             logging_steps=1,
             save_strategy="no",
@@ -110,6 +118,40 @@ def test_losses_are_transformers_own(kind: str, corpus: Corpus, tmp_path: Path) 
     assert ours == pytest.approx(expected, rel=2e-4)
     assert ours[0] == pytest.approx(expected[0], rel=1e-6)
     assert ours[-1] < ours[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MODELS)
+def test_weights_decay_as_plain_torch_decays_them(kind: str, corpus: Corpus, tmp_path: Path) -> None:
+    """A decay so strong that a matrix left out, or a norm taken in, would be seen after the first update."""
+    config = make_config(
+        tmp_path, sleep=False, schedule="wsd", warmup=0.0, cooldown=1e-6, weight_decay=8.0, epsilon=1e-3
+    )
+    config.model.kind = kind
+    config.model.dropout = config.model.attention_dropout = 0.0
+    config.budget.passes = 0.5
+    trained: dict[str, torch.Tensor] = {}
+
+    def keep(model: PreTrainedModel, split: str) -> dict[str, float]:
+        trained.update({name: parameter.detach().clone() for name, parameter in model.named_parameters()})
+        return weigh(model, split)
+
+    assert train(config, go_on, corpus=corpus, evaluate=keep).updates == len(dense_batches(corpus, config)) > 5
+
+    model = build_model(
+        config.model, vocab_size=corpus.train.vocab_size, max_length=32, special=corpus.train.special, seed=0
+    )
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    optimizer = plain_adamw(model, config.training)
+    for batch in dense_batches(corpus, config):
+        optimizer.zero_grad()
+        torch.autograd.backward(model(**batch).loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.training.max_grad_norm)
+        optimizer.step()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(trained[name], parameter.detach(), atol=1e-5, rtol=1e-4)
+        if parameter.ndim > 1:
+            assert trained[name].norm() < 0.9 * before[name].norm()
 
 
 @pytest.mark.slow
@@ -145,6 +187,11 @@ def test_the_rate_follows_the_words(corpus: Corpus, tmp_path: Path) -> None:
         assert line["learning_rate"] == pytest.approx(0.01 * min(share / 0.2, (1 - share) / 0.8))
 
 
-def test_three_methods_are_ours() -> None:
+def test_four_methods_are_ours() -> None:
     ours = {name for name, value in vars(SleepTrainer).items() if callable(value) and hasattr(Trainer, name)}
-    assert ours - {"__init__"} == {"get_train_dataloader", "compute_loss", "create_scheduler"}
+    assert ours - {"__init__"} == {
+        "get_train_dataloader",
+        "get_decay_parameter_names",
+        "compute_loss",
+        "create_scheduler",
+    }
