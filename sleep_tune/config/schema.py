@@ -114,7 +114,7 @@ class ReplayConfig:
 
     strategy: str = option("weighted", "how the buffer is chosen from the candidates", choices=names.STRATEGIES)
     ratio: float = option(0.3, "buffer size as a share of the candidates", above=0, high=1)
-    alpha: float = option(1.0, "exponent of the score in the priority; 0 ignores the score", low=0, high=32)
+    alpha: float = option(1.0, "exponent of the score in the priority; 0: all scores count alike", low=0, high=32)
     decay: float = option(0.0, "share of its priority that a candidate loses with each cycle of age", low=0, high=1)
     floor: float = option(0.0, "the age factor never falls below this", low=0, high=1)
     scope: str = option("seen", "candidates: every sample read so far, or the last fold's", choices=names.SCOPES)

@@ -87,8 +87,16 @@ def choose_buffer(
         replay: strategy, ratio, alpha, decay and floor.
         rng: for strategies that draw.
     """
+    scores = memory.scores[candidates]
+    weights = priorities(
+        scores, _ages(memory, candidates, cycle), alpha=replay.alpha, decay=replay.decay, floor=replay.floor
+    )
+    chosen = STRATEGIES[replay.strategy](weights, scores, buffer_size(len(candidates), replay.ratio), rng)
+    return candidates[chosen].astype(np.int32)
+
+
+def _ages(memory: Memory, candidates: NDArray[np.intp], cycle: int) -> NDArray[np.int32]:
+    """Cycles since each candidate was last read; in place, since there may be millions."""
     ages = memory.last_read[candidates]
     np.subtract(cycle, ages, out=ages)
-    weights = priorities(memory.scores[candidates], ages, alpha=replay.alpha, decay=replay.decay, floor=replay.floor)
-    chosen = STRATEGIES[replay.strategy](weights, buffer_size(len(candidates), replay.ratio), rng)
-    return candidates[chosen].astype(np.int32)
+    return ages

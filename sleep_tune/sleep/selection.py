@@ -1,7 +1,7 @@
-"""Strategies: which candidates enter the buffer, given their priorities. Knows neither samples nor scores.
+"""Strategies: which candidates enter the buffer, given their priorities and scores. Knows no samples.
 
-A strategy is a function (priorities, n, rng) -> n distinct indices in linear time, whatever the number of candidates;
-`STRATEGIES` is the only list of them.
+A strategy is a function (priorities, scores, n, rng) -> n distinct indices in linear time, whatever the number of
+candidates; `STRATEGIES` is the only list of them.
 """
 
 from collections.abc import Callable
@@ -11,21 +11,31 @@ from numpy.typing import NDArray
 
 __all__ = ["STRATEGIES", "Strategy", "random", "strict", "weighted"]
 
-Strategy = Callable[[NDArray[np.float64], int, np.random.Generator], NDArray[np.intp]]
+Strategy = Callable[[NDArray[np.float64], NDArray[np.floating], int, np.random.Generator], NDArray[np.intp]]
 
 
-def strict(priorities: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Take the n highest priorities; among equal ones, the lowest indices. Ascending. Draws nothing from `rng`.
+def strict(
+    priorities: NDArray[np.float64], scores: NDArray[np.floating], n: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Take the n highest priorities; among equal ones, the highest scores; among equal scores, the lowest indices.
+
+    Priorities are equal where the score does not enter them: at alpha = 0, and at 0, where a decay of 1 or a small
+    number to a large power leaves nothing. By index alone, every sleep would replay the corpus's beginning. Ascending.
 
     Args:
         priorities: (C,) none of them NaN.
+        scores: (C,) none of them NaN.
         n: in [1, C].
         rng: unused; every strategy has the same signature.
     """
-    return _highest(priorities, n)
+    threshold = _threshold(priorities, n)
+    above, tied = np.flatnonzero(priorities > threshold), np.flatnonzero(priorities == threshold)
+    return np.sort(np.concatenate([above, tied[_highest(scores[tied], n - len(above))]]))
 
 
-def weighted(priorities: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def weighted(
+    priorities: NDArray[np.float64], scores: NDArray[np.floating], n: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
     """Draw n one after another without replacement, each with probability proportional to its priority. Ascending.
 
     The n highest keys log(priority) + Gumbel noise are exactly such a sample (Efraimidis and Spirakis 2006; Gumbel
@@ -34,6 +44,7 @@ def weighted(priorities: NDArray[np.float64], n: int, rng: np.random.Generator) 
 
     Args:
         priorities: (C,) each >= 0 and finite.
+        scores: unused.
         n: in [1, C].
         rng: gives C exponential numbers.
     """
@@ -49,11 +60,14 @@ def weighted(priorities: NDArray[np.float64], n: int, rng: np.random.Generator) 
     return _highest(noise, n)
 
 
-def random(priorities: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def random(
+    priorities: NDArray[np.float64], scores: NDArray[np.floating], n: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
     """Draw n uniformly without replacement, whatever the priorities. In no particular order.
 
     Args:
         priorities: (C,) only their number matters.
+        scores: unused.
         n: in [1, C].
         rng: draws the indices.
     """
@@ -63,9 +77,15 @@ def random(priorities: NDArray[np.float64], n: int, rng: np.random.Generator) ->
 STRATEGIES: dict[str, Strategy] = {"random": random, "strict": strict, "weighted": weighted}
 
 
-def _highest(keys: NDArray[np.float64], n: int) -> NDArray[np.intp]:
-    """Ascending indices of the n highest keys, the lowest indices among equal ones, by partition in linear time."""
-    threshold = np.partition(keys, len(keys) - n)[len(keys) - n]
+def _threshold(keys: NDArray[np.floating], n: int) -> np.floating:
+    """Return the n-th highest key, by partition in linear time."""
+    nth: np.floating = np.partition(keys, len(keys) - n)[len(keys) - n]
+    return nth
+
+
+def _highest(keys: NDArray[np.floating], n: int) -> NDArray[np.intp]:
+    """Ascending indices of the n highest keys, the lowest indices among equal ones."""
+    threshold = _threshold(keys, n)
     chosen = keys > threshold
     chosen[np.flatnonzero(keys == threshold)[: n - np.count_nonzero(chosen)]] = True
     return np.flatnonzero(chosen)

@@ -56,6 +56,30 @@ def test_age_is_counted_in_cycles_since_the_last_reading() -> None:
     assert hardest(decay=0.7) == [2]
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=30),
+    st.sampled_from([0.0, 1.0, 32.0]),
+    st.sampled_from([0.0, 0.3, 1.0]),
+    st.sampled_from([0.0, 0.5]),
+    st.floats(0.05, 1),
+)
+def test_strict_replays_the_hardest_where_decay_leaves_no_priority(
+    samples: list[tuple[int, int]], alpha: float, decay: float, floor: float, ratio: float
+) -> None:
+    """Total decay once replayed the corpus's beginning: with every old priority at 0, indices chose."""
+    scores, last_read = zip(*samples, strict=True)
+    memory = memory_of([float(score) for score in scores], list(last_read))
+    replay = Replay(strategy="strict", ratio=ratio, alpha=alpha, decay=decay, floor=floor)
+    candidates = np.arange(len(samples))
+    buffer = choose_buffer(candidates, memory, cycle=2, replay=replay, rng=np.random.default_rng(0))
+
+    def rank(index: int) -> tuple[float, float, int]:
+        age = max((1 - decay) ** (2 - last_read[index]), floor)
+        return -(scores[index] ** alpha) * age, -scores[index], index
+
+    assert buffer.tolist() == sorted(sorted(range(len(samples)), key=rank)[: len(buffer)])
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -13,30 +13,49 @@ from sleep_tune.sleep.selection import STRATEGIES, Strategy, random, strict, wei
 weights = st.lists(st.one_of(st.floats(0, 1e6), st.sampled_from([0.0, 1.0, 5e-324, 1e300])), min_size=1, max_size=40)
 
 
+def alike(priorities: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Scores that tell no candidate from another."""
+    return np.ones(len(priorities), np.float32)
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 @given(data=st.data())
 def test_every_strategy_takes_n_distinct_candidates(strategy: Strategy, data: st.DataObject) -> None:
     priorities = np.array(data.draw(weights))
-    before = priorities.copy()
+    scores = np.array(data.draw(st.lists(st.floats(0, 9), min_size=len(priorities), max_size=len(priorities))))
+    before = priorities.copy(), scores.copy()
     n = data.draw(st.integers(1, len(priorities)))
-    chosen = strategy(priorities, n, np.random.default_rng(data.draw(st.integers(0, 99))))
+    chosen = strategy(priorities, scores, n, np.random.default_rng(data.draw(st.integers(0, 99))))
     assert len(set(chosen.tolist())) == n
     assert set(chosen.tolist()) <= set(range(len(priorities)))
-    assert np.array_equal(priorities, before)
+    assert np.array_equal((priorities, scores), before)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 def test_every_strategy_is_a_function_of_its_generator(strategy: Strategy) -> None:
     priorities = np.random.default_rng(0).random(500)
-    first, second = (strategy(priorities, 50, np.random.default_rng(1)) for _ in range(2))
+    first, second = (strategy(priorities, alike(priorities), 50, np.random.default_rng(1)) for _ in range(2))
     assert np.array_equal(first, second)
 
 
+@given(st.lists(st.tuples(st.sampled_from([0.0, 1.0, 2.5]), st.integers(0, 3)), min_size=1, max_size=40), st.data())
+def test_strict_takes_the_highest_then_the_highest_scores_then_the_first(
+    candidates: list[tuple[float, int]], data: st.DataObject
+) -> None:
+    priorities, scores = (np.array(column, np.float64) for column in zip(*candidates, strict=True))
+    n = data.draw(st.integers(1, len(candidates)))
+    order = sorted(range(len(candidates)), key=lambda index: (-priorities[index], -scores[index], index))
+    assert strict(priorities, scores, n, np.random.default_rng(0)).tolist() == sorted(order[:n])
+
+
 @given(weights, st.data())
-def test_strict_takes_the_highest_and_ties_by_index(priorities: list[float], data: st.DataObject) -> None:
+def test_where_every_score_is_the_same_strict_takes_the_highest_and_ties_by_index(
+    priorities: list[float], data: st.DataObject
+) -> None:
     n = data.draw(st.integers(1, len(priorities)))
+    values = np.array(priorities)
     wanted = sorted(range(len(priorities)), key=lambda index: (-priorities[index], index))[:n]
-    assert strict(np.array(priorities), n, np.random.default_rng(0)).tolist() == sorted(wanted)
+    assert strict(values, alike(values), n, np.random.default_rng(0)).tolist() == sorted(wanted)
 
 
 def counted(
@@ -44,7 +63,9 @@ def counted(
 ) -> NDArray[np.intp]:
     """How often each candidate was chosen."""
     values = np.array(priorities)
-    return np.bincount(np.concatenate([strategy(values, n, rng) for _ in range(draws)]), minlength=len(priorities))
+    return np.bincount(
+        np.concatenate([strategy(values, alike(values), n, rng) for _ in range(draws)]), minlength=len(priorities)
+    )
 
 
 def exact_distribution(priorities: list[float], n: int) -> dict[tuple[int, ...], float]:
@@ -67,7 +88,7 @@ def test_weighted_draws_sets_with_their_exact_probabilities(priorities: list[flo
     values = np.array(priorities)
     counts: dict[tuple[int, ...], int] = {}
     for _ in range(draws):
-        key = tuple(weighted(values, n, rng).tolist())
+        key = tuple(weighted(values, alike(values), n, rng).tolist())
         counts[key] = counts.get(key, 0) + 1
     wanted = exact_distribution(priorities, n)
     assert math.isclose(sum(wanted.values()), 1)
@@ -90,7 +111,7 @@ def test_weighted_includes_candidates_as_often_as_it_should() -> None:
 def test_weighted_takes_empty_candidates_last(positive: int, empty: int, data: st.DataObject) -> None:
     priorities = np.array([1e-310] * positive + [0.0] * empty)
     n = data.draw(st.integers(1, positive + empty))
-    chosen = weighted(priorities, n, np.random.default_rng(0))
+    chosen = weighted(priorities, alike(priorities), n, np.random.default_rng(0))
     assert np.count_nonzero(chosen < positive) == min(n, positive)
 
 
@@ -110,5 +131,5 @@ def test_weighted_has_no_limit_of_two_to_the_24() -> None:
     """torch.multinomial refuses more categories; here the rare hard ones at the end are found."""
     priorities = np.full((1 << 24) + 10, 1e-12)
     priorities[-5:] = 1.0
-    chosen = weighted(priorities, 5, np.random.default_rng(0))
+    chosen = weighted(priorities, alike(priorities), 5, np.random.default_rng(0))
     assert chosen.tolist() == list(range((1 << 24) + 5, (1 << 24) + 10))
