@@ -23,7 +23,7 @@ class Batch:
     fold: int
     """Folds before this one in the pass."""
     input_ids: NDArray[np.int32]
-    """(R, T) tokens; R is the batch size, but for the last batch of a pass awake."""
+    """(R, T) tokens; R is the batch size, but for the last batch of N rows awake, and of N rows asleep."""
     sample_ids: NDArray[np.int32]
     """(R, T) the sample of each text token; -1 on special tokens and padding."""
     words: int

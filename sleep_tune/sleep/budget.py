@@ -63,6 +63,17 @@ class SleepPlan:
             return words_seen * whole < (whole + part) * words_read_awake
         return rows_replayed < exact(self.repeats or 0) * rows_chosen
 
+    def rows_asleep(self, rows_replayed: int) -> int:
+        """Return the rows of the next batch asleep: so many rows replayed make as many batches as rows read awake do.
+
+        Every N rows are cut as a pass awake is, into full batches and a last one of what is left, whatever the sizes
+        of buffers. With full batches alone, runs that replay more would make fewer updates of the same words.
+
+        Args:
+            rows_replayed: rows handed out asleep so far, over the whole run.
+        """
+        return min(self.batch_size, self.num_samples - rows_replayed % self.num_samples)
+
     def describe(self) -> str:
         """One sentence for people: the budget, the passes it holds, the sleep, and where the run ends."""
         size = self.budget_words / self.corpus_words

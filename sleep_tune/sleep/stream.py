@@ -253,13 +253,14 @@ class SleepStream:
 
     def _draw_asleep(self, sleeping: Sleeping) -> Batch | None:
         """The sleep's next batch, or None if the budget does not hold it."""
-        rows = sleeping.draw(self.plan.batch_size)
+        num_rows = self.plan.rows_asleep(self._rows_replayed)
+        rows = sleeping.draw(num_rows)
         if self.words_seen + rows.words > self.plan.budget_words:
             return None
         self.memory.replay(rows.begun)
         sleeping.words += rows.words
         sleeping.batches += 1
-        self._rows_replayed += self.plan.batch_size
+        self._rows_replayed += num_rows
         return self._batch("sleep", rows.input_ids, rows.sample_ids, rows.words)
 
     def _batch(self, phase: str, input_ids: NDArray[np.int32], sample_ids: NDArray[np.int32], words: int) -> Batch:

@@ -84,7 +84,7 @@ def test_words_end_within_one_batch_of_the_budget_by_the_two_rules(run: tuple[Sl
         if batch.phase == "sleep":
             if plan.ratio is not None:
                 assert seen < (1 + plan.ratio) * read, "a sleep takes batches only while it is short of its share"
-            assert len(batch.input_ids) == plan.batch_size
+            assert len(batch.input_ids) == min(plan.batch_size, len(words) - replayed % len(words))
             replayed += len(batch.input_ids)
         else:
             if plan.ratio is not None and batch.cycle > last[1]:
@@ -184,6 +184,33 @@ def test_a_sleep_hands_out_full_batches_across_passes_over_a_small_buffer(contex
     asleep = [batch for batch in play(stream) if batch.phase == "sleep"]
     assert {batch.input_ids.shape for batch in asleep} == {(5, 8)}
     assert all(batch.words > 0 for batch in asleep)
+
+
+@given(st.data())
+def test_the_control_makes_the_updates_of_epochs(data: st.DataObject) -> None:
+    """With full batches asleep, it made a fifth fewer at 100 samples: batches of the same rows, in another order."""
+    words = np.array(data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=200)))
+    given: dict[str, Any] = {"batch_size": data.draw(st.integers(1, 40)), "folds": 1}
+    given["budget_passes"] = data.draw(st.integers(1, 12))
+    control = Replay(strategy="random", ratio=1.0)
+    epochs, as_epochs = (
+        list(play(stream_of(of_words(words), replay=control, **given | {length: value})))
+        for length, value in (("length_ratio", 0.0), ("length_passes", 1.0))
+    )
+    sizes = [len(batch.input_ids) for batch in epochs]
+    assert [len(batch.input_ids) for batch in as_epochs] == sizes
+    assert sum(sizes) == given["budget_passes"] * len(words)
+    assert sum(batch.words for batch in as_epochs) == sum(batch.words for batch in epochs)
+
+
+@given(runs())
+def test_as_many_rows_make_as_many_updates_asleep_as_awake(run: tuple[SleepStream, np.ndarray]) -> None:
+    """Whatever the sizes of folds and buffers: every N rows replayed are cut as a pass is."""
+    stream, words = run
+    asleep = [len(batch.input_ids) for batch in play(stream) if batch.phase == "sleep"]
+    full, rest = divmod(len(words), stream.plan.batch_size)
+    a_pass = [stream.plan.batch_size] * full + [rest] * (rest > 0)
+    assert asleep == [a_pass[index % len(a_pass)] for index in range(len(asleep))]
 
 
 def read_fold(stream: SleepStream) -> list[Batch]:
