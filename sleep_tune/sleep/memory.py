@@ -74,7 +74,10 @@ class Memory:
             raise ValueError(f"sample ids must be in [0, {len(self.scores)}); got {low} to {high}")
         strangers = ids[~self._awaiting[ids]]
         if len(strangers):
-            raise ValueError(f"sample {strangers[0]} is not of the fold being read: its losses are not awaited")
+            raise ValueError(
+                f"sample {strangers[0]} is not of the fold being read, or its score has been made since: "
+                "its losses are not awaited"
+            )
         np.add.at(self._loss_sums, ids, losses)
         np.add.at(self._predicted, ids, counts)
 

@@ -126,9 +126,10 @@ class SleepStream:
 
     @property
     def needs_scores(self) -> bool:
-        """Whether `next_batch` waits for `observe`: a fold has been read, and not all of its samples have a score.
+        """Whether `next_batch` waits for `observe`: a fold has been read, and no loss has come for some of its samples.
 
-        Never in a run without sleep, and not when the budget is spent.
+        Never in a run without sleep, and not when the budget is spent. Once a loss has come for each, more may follow
+        for the same samples, until `next_batch` is asked.
         """
         awake = self._sleeping is None and self.plan.sleeps and self.words_seen < self.plan.budget_words
         return awake and not self._done and self._fold_is_read() and self.memory.num_missing(self._read_of_fold()) > 0
@@ -155,7 +156,10 @@ class SleepStream:
         return None
 
     def observe(self, sample_ids: ArrayLike, loss_sums: ArrayLike, num_predicted: ArrayLike) -> None:
-        """Bring losses of samples read awake since the last fold was complete, in any number of pieces.
+        """Bring losses of samples of the fold being read, in any number of pieces and any order.
+
+        All of them must come before `next_batch` is asked for the batch after the fold, which turns them into scores:
+        the stream does not know how many positions of a sample are predicted, hence not whether more is to come.
 
         A sample's score is its summed loss over its number of predicted positions, as the optimizer saw them: there is
         no second forward pass. A run without sleep keeps no scores.
@@ -166,7 +170,7 @@ class SleepStream:
             num_predicted: (M,) predicted positions that each sum is over.
 
         Raises:
-            ValueError: the shapes differ, or a sample is not of the fold being read.
+            ValueError: the shapes differ, or a sample is not of the fold being read, or not any more.
         """
         if self.plan.sleeps:
             self.memory.observe(sample_ids, loss_sums, num_predicted)

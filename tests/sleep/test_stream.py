@@ -259,6 +259,30 @@ def read_fold_and_answer(stream: SleepStream) -> list[Batch]:
     return batches
 
 
+@given(st.data())
+@settings(max_examples=50)
+def test_losses_come_in_any_number_of_pieces_in_any_order(data: st.DataObject) -> None:
+    """A loss for each predicted position; the last sample may be complete before others, or have all pieces to come."""
+    whole, pieces = (stream_of(packed(20, 8), batch_size=5) for _ in range(2))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    for _ in range(3):
+        rows = np.concatenate([batch.sample_ids.max(axis=1) for batch in read_fold(whole) if batch.phase == "wake"])
+        read_fold(pieces)
+        ids = rng.permutation(np.repeat(rows, rng.integers(1, 5, len(rows))))
+        losses = rng.integers(0, 64, len(ids)) / 8  # sums of these are exact in any order
+        whole.observe(ids, losses, np.ones(len(ids)))
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(ids)), max_size=12)))
+        for piece in np.split(np.arange(len(ids)), cuts):
+            pieces.observe(ids[piece], losses[piece], np.ones(len(piece)))
+        one, other = whole.next_batch(), pieces.next_batch()
+        assert one is not None
+        assert other is not None
+        assert one.input_ids.tolist() == other.input_ids.tolist()
+        assert whole.memory.scores.tolist() == pieces.memory.scores.tolist()
+        with pytest.raises(ValueError, match=f"sample {ids[-1]} .* its score has been made since"):
+            pieces.observe(ids[-1:], losses[-1:], [1])
+
+
 def test_only_what_is_being_read_can_be_observed() -> None:
     stream = stream_of(packed(32, 8))
     read = read_fold_and_answer(stream)
