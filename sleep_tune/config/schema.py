@@ -192,7 +192,15 @@ class TrainingConfig:
     compile: bool = option(False, "compile the model with torch.compile (worth it on a GPU)")
     threads: int | None = option(None, "CPU threads of a run (default: its share of the cores)", low=1, high=4096)
     checkpoint_ratio: float = option(
-        0.1, "share of the budget between two checkpoints; 0 saves none on the way", low=0, high=1
+        0.1,
+        "share of the budget between two checkpoints; the first comes at 1% or earlier; 0 saves none on the way",
+        low=0,
+        high=1,
+    )
+    checkpoint_minutes: float | None = option(
+        5.0,
+        "minutes between two checkpoints, at most, unless writing them would take over 1% of the time; null: by share",
+        above=0,
     )
     mirror: str | None = option(
         None,

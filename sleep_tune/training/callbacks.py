@@ -21,13 +21,20 @@ from sleep_tune.training.course import Marks
 from sleep_tune.training.interrupts import Interrupts
 from sleep_tune.training.session import Session
 
-__all__ = ["Evaluate", "Examiner", "Heartbeat", "LossLines", "Rungs", "Saver", "Updates"]
+__all__ = ["CheckpointClock", "Evaluate", "Examiner", "Heartbeat", "LossLines", "Rungs", "Saver", "Updates"]
 
 Evaluate = Callable[[PreTrainedModel, str], dict[str, float]]
 """Model, split ('dev' or 'test') -> metrics."""
 
 HEARTBEAT_SECONDS = 1.0
 """Time between two heartbeats, at least."""
+
+FIRST_RATIO = 0.01
+"""The share of the budget at which a run has its first checkpoint, if not earlier."""
+FIRST_SECONDS = 60.0
+"""Time to an attempt's first checkpoint, so that a run whose attempts all end early still gets on."""
+SAVING_SHARE = 0.01
+"""The share of a run's time that checkpoints by the clock may take."""
 
 
 class Updates(TrainerCallback):
@@ -145,17 +152,53 @@ class Rungs(TrainerCallback):
         return decision
 
 
+class CheckpointClock:
+    """Tells when a checkpoint is due by time, so seldom that writing them takes at most `SAVING_SHARE` of the time.
+
+    A run is the same whenever its checkpoints are written, so time decides nothing else.
+    """
+
+    def __init__(self, minutes: float | None, now: Callable[[], float] = time.monotonic) -> None:
+        """Start the clock, as an attempt begins.
+
+        Args:
+            minutes: between two checkpoints, at most; None: time asks for none.
+            now: seconds of a clock that never goes back.
+        """
+        self._seconds = math.inf if minutes is None else 60 * minutes
+        self._wait = math.inf if minutes is None else min(FIRST_SECONDS, self._seconds)
+        self._now = now
+        self._since = self._begun = now()
+
+    def due(self) -> bool:
+        """Whether the last checkpoint, or else the attempt's beginning, is long enough ago."""
+        return self._now() - self._since >= self._wait
+
+    def begin(self) -> None:
+        """Note that a checkpoint is about to be written."""
+        self._begun = self._now()
+
+    def end(self) -> None:
+        """Note that it has been written, and wait the longer for the next, the longer that took."""
+        self._since = self._now()
+        self._wait = max(self._seconds, (self._since - self._begun) / SAVING_SHARE)
+
+
 class Heartbeat(TrainerCallback):
     """Says where the run stands, at most once a second, and passes on what it is told or asked in answer.
 
-    Several processes agree on that about once a second too, as agreeing costs an exchange: when, the leading one tells.
+    It asks for a checkpoint when the clock does. Several processes agree on all this about once a second too, as
+    agreeing costs an exchange: when, the leading one tells.
     """
 
-    def __init__(self, session: Session, report: Report, rungs: Rungs, interrupts: Interrupts) -> None:
+    def __init__(
+        self, session: Session, report: Report, rungs: Rungs, interrupts: Interrupts, clock: CheckpointClock
+    ) -> None:
         self._session = session
         self._report = report
         self._rungs = rungs
         self._interrupts = interrupts
+        self._clock = clock
         self._told = Decision.CONTINUE
         self._next = time.monotonic()
         self._met = (session.course.updates, time.monotonic())
@@ -171,8 +214,9 @@ class Heartbeat(TrainerCallback):
             self._next = time.monotonic() + HEARTBEAT_SECONDS
         if self._session.course.updates < self._meeting:
             return
-        agreed = peers.first((self._told, self._interrupts.caught, self._next_meeting()))
-        told, self._interrupts.caught, self._meeting = agreed
+        agreed = peers.first((self._told, self._interrupts.caught, self._next_meeting(), self._clock.due()))
+        told, self._interrupts.caught, self._meeting, save = agreed
+        control.should_save = control.should_save or save
         self._rungs.heed(told, control)
         if self._interrupts.caught is not None and told is Decision.CONTINUE:
             control.should_save = control.should_training_stop = True
@@ -187,17 +231,24 @@ class Heartbeat(TrainerCallback):
 
 
 class Saver(TrainerCallback):
-    """Asks for a checkpoint at every `checkpoint_ratio` of the budget, and completes what the Trainer has written."""
+    """Asks for a checkpoint at every `checkpoint_ratio` of the budget, and completes what the Trainer has written.
 
-    def __init__(self, session: Session, checkpoint_ratio: float) -> None:
+    A run that has none gets its first at `FIRST_RATIO` of the budget already.
+    """
+
+    def __init__(self, session: Session, checkpoint_ratio: float, clock: CheckpointClock) -> None:
         self._session = session
         self._marks = Marks(session.course, checkpoint_ratio)
+        self._first = bool(checkpoint_ratio) and session.checkpoint is None
+        self._clock = clock
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Ask for a checkpoint if a mark was passed, unless the run is over."""
-        if self._marks.passed() and not control.should_training_stop:
+        early = self._first and self._session.course.words_seen >= FIRST_RATIO * self._session.course.budget_words
+        if (self._marks.passed() or early) and not control.should_training_stop:
             control.should_save = True
         if control.should_save:
+            self._clock.begin()
             self._session.require_current()
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -214,3 +265,5 @@ class Saver(TrainerCallback):
                 session.mirror.push(folder, session.journal.size)
             if is_writer(session.attempt):  # else one that goes on from the checkpoint before has taken over by now
                 remove_older(folder)
+        self._first = False
+        self._clock.end()

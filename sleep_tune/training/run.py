@@ -19,7 +19,16 @@ from sleep_tune.evaluation.benchmark import with_macro
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.model import build_model, count_flops, sparse_forward
 from sleep_tune.records import Decision, Outcome, Report
-from sleep_tune.training.callbacks import Evaluate, Examiner, Heartbeat, LossLines, Rungs, Saver, Updates
+from sleep_tune.training.callbacks import (
+    CheckpointClock,
+    Evaluate,
+    Examiner,
+    Heartbeat,
+    LossLines,
+    Rungs,
+    Saver,
+    Updates,
+)
 from sleep_tune.training.checkpoint import remove_attempts, remove_unfinished
 from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
@@ -167,6 +176,7 @@ def _spend_budget(
     """
     training, peers = config.training, session.peers
     rungs = Rungs(session, examine, report, config.evaluation.rungs)
+    clock = CheckpointClock(training.checkpoint_minutes if training.checkpoint_ratio else None)
     bar = [ProgressBar(session.course, session.meter)] if show_progress and peers.leads else []
     with ExitStack() as stack:
         for part in bar:
@@ -192,8 +202,8 @@ def _spend_budget(
                 LossLines(session, training.log_ratio),
                 words,
                 rungs,
-                Heartbeat(session, report, rungs, interrupts),
-                Saver(session, training.checkpoint_ratio),
+                Heartbeat(session, report, rungs, interrupts, clock),
+                Saver(session, training.checkpoint_ratio, clock),
                 *bar,
             ],
         )

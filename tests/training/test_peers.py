@@ -20,6 +20,7 @@ import torch.distributed as dist
 from pathlib import Path
 from sleep_tune.errors import Superseded
 from sleep_tune.records import Decision
+from sleep_tune.training import callbacks
 from sleep_tune.training.checkpoint import make_attempt
 from sleep_tune.training.run import train
 from tests.training.runs import make_config, weigh
@@ -47,7 +48,9 @@ def report(progress):
     is_beat = progress.rung is None
     return Decision.PAUSE if pause == ("beat" if is_beat else "rung") else Decision.CONTINUE
 
-config = make_config(folder, rungs=(0.5,), batch_size=4, accumulation=accumulation)
+if pause == "clock":  # the leading process's clock asks for a checkpoint at once, the other's never
+    callbacks.SAVING_SHARE = 1e9 if rank == 0 else 1e-9
+config = make_config(folder, rungs=(0.5,), batch_size=4, accumulation=accumulation, checkpoint_minutes=1e-9)
 config.model.dropout = config.model.attention_dropout = 0.0
 def hand_over(progress):
     if progress.rung is not None:
@@ -58,7 +61,7 @@ try:
     if pause == "superseded":
         report = hand_over
     outcome = train(config, report, evaluate=weigh)
-    assert outcome.state == ("completed" if pause == "never" else "paused")
+    assert outcome.state == ("completed" if pause in ("never", "clock") else "paused")
     dist.destroy_process_group()
 except Superseded:
     os._exit(7)
@@ -123,7 +126,8 @@ def test_two_processes_train_what_one_would_with_twice_the_batch(
 
 @pytest.mark.slow
 def test_two_processes_go_on_where_they_were_cut(corpus: Corpus, whole: Path, tmp_path: Path) -> None:
-    assert 9 in run_pair(tmp_path / "cut", cut=0.5)
+    """The leading one's clock asked for checkpoints, which both write."""
+    assert 9 in run_pair(tmp_path / "cut", cut=0.5, pause="clock")
     assert run_pair(tmp_path / "cut") == [0, 0]
     assert read_lines(tmp_path / "cut", "train") == read_lines(whole, "train")
 

@@ -92,7 +92,10 @@ def test_cuts_fall_into_both_phases(corpus: Corpus, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{"accumulation": 3}, {"log_ratio": 0.07}, {"checkpoint_ratio": 0.04}])
+@pytest.mark.parametrize(
+    "options",
+    [{"accumulation": 3}, {"log_ratio": 0.07}, {"checkpoint_ratio": 0.04}, {"checkpoint_minutes": 1e-9}],
+)
 def test_a_run_cut_twice_is_the_same_with_other_options(
     options: dict[str, Any], corpus: Corpus, tmp_path: Path
 ) -> None:

@@ -1,0 +1,100 @@
+"""When a run saves: at its first hundredth, at shares of its budget, and by the clock; never at too high a price."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.training import callbacks
+from sleep_tune.training.callbacks import FIRST_SECONDS, SAVING_SHARE, CheckpointClock
+from sleep_tune.training.run import train
+from tests.training.runs import go_on, make_config, weigh
+
+
+class Time:
+    """A clock whose seconds are set by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        return self.seconds
+
+
+@given(
+    minutes=st.floats(0.01, 30),
+    writes=st.lists(st.floats(0.001, 60), min_size=1, max_size=20),
+    update=st.floats(0.01, 5),
+)
+def test_the_clock_bounds_what_is_lost_and_what_saving_costs(
+    minutes: float, writes: list[float], update: float
+) -> None:
+    time = Time()
+    clock = CheckpointClock(minutes, time)
+    trained: list[float] = []
+    for write in writes:
+        begun = time.seconds
+        while not clock.due():
+            time.seconds += max(update, minutes / 50)
+        trained.append(time.seconds - begun)
+        clock.begin()
+        time.seconds += write
+        clock.end()
+        assert not clock.due()
+    assert trained[0] == pytest.approx(min(FIRST_SECONDS, 60 * minutes), abs=max(update, minutes / 50))
+    for before, after in zip(writes, trained[1:], strict=False):
+        assert after == pytest.approx(max(60 * minutes, before / SAVING_SHARE), abs=max(update, minutes / 50))
+        assert before <= 1.01 * SAVING_SHARE * after
+
+
+def test_without_minutes_the_clock_never_asks() -> None:
+    time = Time()
+    clock = CheckpointClock(None, time)
+    time.seconds += 1e9
+    assert not clock.due()
+
+
+def saved(folder: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch, **training: float | None) -> list[float]:
+    """The shares of its budget at which a run was saved."""
+    shares: list[float] = []
+
+    def complete(folder: Path, stream: Mapping[str, Any], *others: Any) -> None:
+        shares.append(stream["words_seen"] / budget)
+        real(folder, stream, *others)
+
+    real = callbacks.complete
+    budget = int(3.5 * corpus.train.num_words)
+    monkeypatch.setattr(callbacks, "complete", complete)
+    train(make_config(folder, **training), go_on, corpus=corpus, evaluate=weigh)
+    return shares
+
+
+@pytest.mark.slow
+def test_the_first_checkpoint_comes_at_a_hundredth_of_the_budget(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of 1,208,340 words that was killed at 8% had nothing to resume."""
+    first, *later = saved(tmp_path, corpus, monkeypatch, checkpoint_ratio=0.25)
+    assert 0.01 <= first < 0.05
+    assert [int(4 * share) for share in later] == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_the_clock_saves_between_shares_if_that_is_cheap(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "SAVING_SHARE", 1e9)
+    shares = saved(tmp_path / "often", corpus, monkeypatch, checkpoint_ratio=1.0, checkpoint_minutes=1e-9)
+    assert len(shares) > 40
+    monkeypatch.setattr(callbacks, "SAVING_SHARE", 1e-9)
+    assert len(saved(tmp_path / "dear", corpus, monkeypatch, checkpoint_ratio=1.0, checkpoint_minutes=1e-9)) == 1
+
+
+@pytest.mark.slow
+def test_a_ratio_of_nothing_saves_nothing(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert saved(tmp_path, corpus, monkeypatch, checkpoint_ratio=0.0, checkpoint_minutes=1e-9) == []
