@@ -1,4 +1,4 @@
-"""One thread a test, a token cache of the session's own, no network, no deadlines, and one Ray at a time."""
+"""Each test: one thread (or OMP_NUM_THREADS), a token cache of its session, no network, no deadlines, one Ray."""
 
 import functools
 import os
@@ -11,7 +11,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}  # before torch starts
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts
+os.environ |= {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 os.environ |= {"TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 # A shell without job control starts what it runs in the background with Ctrl-C ignored, nohup with the loss of the

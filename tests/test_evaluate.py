@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -115,10 +114,8 @@ def test_no_gpu_is_told(data: Path, model: Path, capsys: pytest.CaptureFixture[s
 
 def test_help_is_told_without_loading_a_library() -> None:
     code = "import sys; from sleep_tune import evaluate; print({'torch', 'transformers', 'pandas'} & set(sys.modules))"
-    started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
-    assert time.perf_counter() - started < 10
     told = subprocess.run(
         [sys.executable, "-m", "sleep_tune.evaluate", "--help"], capture_output=True, text=True, check=True
     )

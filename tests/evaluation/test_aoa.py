@@ -143,14 +143,19 @@ def synthetic(folder: Path) -> tuple[dict[str, Any], Path]:
 
 
 def test_the_fits_are_the_official_pipeline_s(tmp_path: Path) -> None:
-    """Reference: AoAEvaluator.compute_curve_fitness of babylm/evaluation-pipeline-2025 on the same two files."""
+    """Reference: AoAEvaluator.compute_curve_fitness of babylm/evaluation-pipeline-2025 on the same two files.
+
+    SciPy ends a fit where a step gains less than 1e-8 of the squared error. That is up to 3e-6 from the best ages and
+    4e-7 from the best correlation (measured with tolerances of 1e-15). Where it ends within that, the last bits of exp
+    and of the BLAS decide: kernels of other processors differ by 1e-9.
+    """
     found = learning(*synthetic(tmp_path))
     assert found.words == tuple(f"word{n}" for n in range(30))
-    assert found.correlation == pytest.approx(0.09195260273443247, abs=1e-9)
-    assert found.p_value == pytest.approx(0.6289036728997822, abs=1e-9)
+    assert found.correlation == pytest.approx(0.09195260273443247, abs=1e-6)
+    assert found.p_value == pytest.approx(0.6289036728997822, abs=5e-6)
     official = (7.384765228527758, 7.357201565868276, 6.421732446206345, 7.059988270057661)
-    assert found.model[:4] == pytest.approx(official, abs=1e-9)
+    assert found.model[:4] == pytest.approx(official, abs=1e-5)
     official = (24.460765010418555, 27.096291486951554, 28.406651006896965, 18.342956487296572)
-    assert found.children[:4] == pytest.approx(official, abs=1e-9)
+    assert found.children[:4] == pytest.approx(official, abs=1e-5)
     with pytest.raises(DataError, match="a checkpoint must be named chck_<n>M; got 'last'"):
         learning({"results": [{"step": "last", "target_word": "dog", "surprisal": 1.0}]}, tmp_path / "cdi_human.csv")

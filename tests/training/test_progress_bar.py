@@ -48,7 +48,7 @@ def test_on_a_terminal_it_is_a_bar(corpus: Corpus, tmp_path: Path) -> None:
     except OSError:  # how Linux says that the other end was closed
         pass
     os.close(reader)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=240) == 0
     last = [text for text in shown.decode().replace("\r", "\n").split("\n") if text.strip()][-1]
     pattern = (
         r"pass 2/2 · (wake|sleep) \d/3 · loss \d\.\d{3} · words [\d,]+/[\d,]+ \|.{20}\| .*words/s · \d\d:\d\d left"

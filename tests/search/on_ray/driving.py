@@ -74,8 +74,8 @@ class Driver:
         return self.process.wait(PATIENCE)
 
     def leaves_nothing(self) -> bool:
-        """Whether every process that was seen is gone, within ten seconds."""
-        _, alive = psutil.wait_procs(self.seen.values(), timeout=10)
+        """Whether every process that was seen is gone, or goes in the end."""
+        _, alive = psutil.wait_procs(self.seen.values(), timeout=PATIENCE)
         return not alive
 
     def events(self) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from sleep_tune.results.writing import write_tables
 from sleep_tune.search.fake import FakeWorker
 from sleep_tune.search.on_ray.cluster import this_machine
 from tests.search.fake_search import study
-from tests.search.on_ray.driving import Cluster, Driver
+from tests.search.on_ray.driving import PATIENCE, Cluster, Driver
 from tests.search.on_ray.runs import Watch, losses, train_again
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
@@ -142,8 +142,8 @@ def test_a_cluster_may_lose_a_node_and_gain_one(start: Callable[..., Driver], tm
 
 
 def nothing_is_left(cluster: Cluster) -> bool:
-    """Whether Ray has let go of every placement group and actor, within twenty seconds."""
-    end = time.monotonic() + 20
+    """Whether Ray has let go of every placement group and actor, in the end."""
+    end = time.monotonic() + PATIENCE
     while (left := cluster.left()) and time.monotonic() < end:
         time.sleep(0.5)
     assert not left

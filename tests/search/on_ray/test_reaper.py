@@ -29,7 +29,7 @@ def search(folder: Path, seconds: float) -> "subprocess.Popen[str]":
 
 
 def wait_for_removal(folder: Path) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 300
     while folder.exists() and time.monotonic() < end:
         time.sleep(0.05)
     assert not folder.exists()
@@ -49,7 +49,7 @@ def test_what_holds_the_folder_ends_with_a_killed_search(tmp_path: Path) -> None
 
 def test_what_holds_the_folder_ends_with_the_search_but_not_the_search_itself(tmp_path: Path) -> None:
     driver = search(tmp_path / "ray", 0)
-    told, _ = driver.communicate(timeout=30)
+    told, _ = driver.communicate(timeout=300)
     assert told.splitlines()[1] == "left"
     assert driver.returncode == 0
     assert not (tmp_path / "ray").exists()
