@@ -10,7 +10,20 @@ from typing import Any
 
 from sleep_tune.errors import DiskError
 
-__all__ = ["append_json_line", "read_json_lines", "require_space", "sync_folder", "sync_tree", "write_whole"]
+__all__ = [
+    "append_json_line",
+    "expanded",
+    "read_json_lines",
+    "require_space",
+    "sync_folder",
+    "sync_tree",
+    "write_whole",
+]
+
+
+def expanded(path: str) -> Path:
+    """`path` with ~ and ~user as their home folders; as it is where there is no such user (pathlib would raise)."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def require_space(folder: Path, num_bytes: int, what: str, remedy: str) -> None:

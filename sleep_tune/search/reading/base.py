@@ -1,5 +1,6 @@
 """The base of a search space: what every run starts from, checked by itself and as a whole."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import unknown_key
 from sleep_tune.errors import Mistakes, UserError, nearest, together, unknown
+from sleep_tune.files import expanded
 from sleep_tune.search.reading.entry import Entry
 from sleep_tune.search.reading.parameters import in_base, set_always
 from sleep_tune.search.reading.sections import check
@@ -76,7 +78,7 @@ def compose_base(space: Space) -> RunConfig:
     for section, name in ((base.data, "path"), (base.data, "cache_dir"), (base.evaluation, "data")):
         folder = getattr(section, name)
         if folder is not None:
-            setattr(section, name, str(Path(folder).expanduser().resolve()))
+            setattr(section, name, os.path.realpath(expanded(folder)))
     if base.tokenizer.name is not None and Path(base.tokenizer.name).is_dir():
         base.tokenizer.name = str(Path(base.tokenizer.name).resolve())
     return base

@@ -213,6 +213,15 @@ def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert compose_base(space).data.path == str(tmp_path / "here")
 
 
+def test_a_path_that_leads_nowhere_is_left_to_what_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No such user, or a link to itself."""
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    for name in ("~nobody-of-this-name", "loop"):
+        space = load_space(write(tmp_path, WHOLE), ["data=text", f"data.path={name}"])
+        assert compose_base(space).data.path == str(tmp_path / name)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     write(tmp_path, WHOLE)
     with pytest.raises(UserError, match=r"stdy.yaml: there is no such file; did you mean '.*/study.yaml'"):
