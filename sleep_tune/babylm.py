@@ -19,7 +19,6 @@ __all__ = [
     "NOMINAL_WORDS",
     "OFFICIAL_ROW",
     "READING_SCORES",
-    "SUFFIXES",
     "TITLES",
     "Averages",
     "benchmark_averages",
@@ -39,13 +38,6 @@ DATASETS: dict[str, str] = {
 
 NOMINAL_WORDS: dict[str, int] = {"strict-small": 10_000_000, "strict": 100_000_000}
 """Track -> words of its training text, nominally; a run may see ten times as many."""
-
-SUFFIXES: dict[str, tuple[str, ...]] = {
-    "train": (".train", ".train.txt"),
-    "dev": (".dev", ".dev.txt"),
-    "test": (".test", ".test.txt"),
-}
-"""Split -> how the names of its files end; what stands before is the source."""
 
 BLIMP_COLUMNS = ("sentence_good", "sentence_bad", "field", "UID", "linguistics_term")
 """What is read of a line of BLiMP (Warstadt et al., 2020)."""

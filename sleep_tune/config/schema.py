@@ -65,7 +65,10 @@ class DataConfig:
     """What is read."""
 
     kind: str = option("toy", "where the text comes from", choices=names.CORPORA)
-    path: str | None = option(None, "folder of *.txt, or of BabyLM's *.train / *.dev / *.test files (data=text)")
+    path: str | None = option(
+        None,
+        "folder of text (data=text): *.txt; names such as train.txt, wiki_valid.txt, a.test or dev/a.txt say the split",
+    )
     dataset: str | None = option(None, "dataset id on the Hugging Face Hub (data=babylm)")
     revision: str | None = option(None, "branch, tag or commit of that dataset")
     max_words: int | None = option(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sleep_tune.data.pairs import MinimalPair
 
-__all__ = ["SPLITS", "Document", "RawCorpus", "Splits"]
+__all__ = ["SPLITS", "Document", "Inventory", "RawCorpus", "Splits"]
 
 SPLITS = ("train", "dev", "test")
 
@@ -28,6 +28,20 @@ class Splits:
     test: tuple[Document, ...] = ()
     pairs: Mapping[str, tuple[MinimalPair, ...]] = field(default_factory=dict)
     """Minimal pairs of the language itself, by split ('dev' and 'test'), where it has any."""
+    warnings: tuple[str, ...] = ()
+    """What is odd in the text, a sentence each: characters that a wrong conversion leaves, files without words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The files of a corpus: which are read as which split, and which are not read."""
+
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Split -> names of its files, below the corpus's folder; empty for a corpus without files."""
+    not_read: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Why files are not read ('hidden', '.gz, compressed') -> their names; a name that ends in / is a folder's."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the files, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +51,4 @@ class RawCorpus:
     identity: Mapping[str, str]
     """What the text is a pure function of: digests of files, or settings of a generator."""
     read: Callable[[], Splits]
+    inventory: Inventory = field(default_factory=Inventory)

@@ -1,6 +1,7 @@
 """Which documents are trained on, developed on and tested on. Whole documents only; seeded; knows no files."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def complete_splits(splits: Splits, *, dev_ratio: float, seed: int) -> Splits:
     if total <= share * len(missing):
         raise DataError(
             f"the corpus has no {' and no '.join(missing)} text and too few documents to cut it from: it must have at "
-            f"least {len(missing) + 1}, got {total}. Separate documents by blank lines, or add *.dev and *.test files"
+            f"least {len(missing) + 1}, got {total}. Separate documents by blank lines, or add dev.txt and test.txt"
         )
     drawn = np.random.default_rng([seed, SPLIT_STREAM]).permutation(total)
     parts = {"dev": splits.dev, "test": splits.test}
@@ -40,7 +41,7 @@ def complete_splits(splits: Splits, *, dev_ratio: float, seed: int) -> Splits:
         chosen = sorted(drawn[turn * share : (turn + 1) * share].tolist())
         parts[name] = tuple(splits.train[index] for index in chosen)
     rest = sorted(drawn[len(missing) * share :].tolist())
-    return Splits(tuple(splits.train[index] for index in rest), parts["dev"], parts["test"], splits.pairs)
+    return replace(splits, train=tuple(splits.train[index] for index in rest), dev=parts["dev"], test=parts["test"])
 
 
 def keep_words(documents: Sequence[Document], max_words: int | None, *, seed: int) -> tuple[Document, ...]:

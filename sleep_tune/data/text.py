@@ -6,47 +6,55 @@ Nothing of a file is decoded until its tokens are found missing from the cache; 
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sleep_tune import babylm
 from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key
 from sleep_tune.data.documents import SPLITS, Document, RawCorpus, Splits
+from sleep_tune.data.folder import TextFile, find_files, listed, reading
 from sleep_tune.data.hub import asking_hub, hub_token
 from sleep_tune.data.sentences import documents_of
+from sleep_tune.data.split_names import MARKED_SUFFIXES, SPLIT_NAMES
 from sleep_tune.errors import ConfigError, DataError, nearest
-from sleep_tune.files import write_whole
+from sleep_tune.files import expanded, write_whole
 
-__all__ = ["babylm_corpus", "text_corpus"]
+__all__ = ["babylm_corpus", "decode", "text_corpus"]
 
+BYTE_ORDER_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""What a file in another encoding begins with, the longer marks first, and the encoding."""
 
-@dataclass(frozen=True, slots=True)
-class TextFile:
-    """One file and what it is for."""
-
-    path: Path
-    split: str
-    source: str
+ODD_CHARACTERS = {
+    "replacement characters (U+FFFD), which an earlier conversion left where it lost text": re.compile("\ufffd"),
+    "control characters": re.compile("[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]"),
+}
+"""What a text seldom holds on purpose -> the characters; those that end a line are not among them."""
 
 
 def text_corpus(data: DataConfig) -> RawCorpus:
-    """The text files below `data.path`.
+    """The text files below `data.path`: `folder.find_files` says which, and as which split.
 
-    With any `*.train` (or `*.train.txt`) file below it, the folder is read as BabyLM's: `*.train`, `*.dev` and `*.test`
-    are the splits. Otherwise every `*.txt` is training text. Missing splits are cut by document.
+    A split that no file's name says is cut off the training text, by document.
 
     Raises:
         ConfigError: data.path is not set.
-        DataError: no such folder, no text in it, or two files that would be one source.
+        DataError: no such folder, or its files cannot be read as one corpus.
     """
     if data.path is None:
         raise ConfigError("data.path must be set for data=text: a folder of text files; got nothing")
-    folder = Path(data.path).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"data.path must be a folder; {_what_is_there(folder)}")
-    return _corpus_of(find_files(folder, "data.path"))
+    folder = expanded(data.path)
+    with reading(folder):
+        if not folder.is_dir():
+            raise DataError(f"data.path must be a folder; {_what_is_there(folder)}")
+    return _corpus_of(folder, "data.path")
 
 
 def babylm_corpus(data: DataConfig) -> RawCorpus:
@@ -71,14 +79,15 @@ def babylm_corpus(data: DataConfig) -> RawCorpus:
     folder = Path(json.loads((pointer / "snapshot.json").read_text(encoding="utf-8"))["folder"])
     if not folder.is_dir():
         raise DataError(f"data.dataset: the download of '{dataset}' is gone from {folder}; remove {pointer}")
-    return _corpus_of(find_files(folder, f"data.dataset '{dataset}'"))
+    return _corpus_of(folder, f"data.dataset '{dataset}'")
 
 
 def _download(pointer: Path, dataset: str, revision: str | None) -> None:
     """Bring the text files here and note where they are."""
     from huggingface_hub import snapshot_download
 
-    patterns = [f"*{suffix}" for suffixes in babylm.SUFFIXES.values() for suffix in suffixes] + ["*.txt"]
+    suffixes = ["txt", *MARKED_SUFFIXES, *(name for names in SPLIT_NAMES.values() for name in names)]
+    patterns = [f"*.{suffix}" for suffix in suffixes]
     with asking_hub(f"dataset '{dataset}'", "data.dataset"):
         folder = snapshot_download(
             dataset, repo_type="dataset", revision=revision, allow_patterns=patterns, token=hub_token()
@@ -86,96 +95,114 @@ def _download(pointer: Path, dataset: str, revision: str | None) -> None:
     write_whole(pointer / "snapshot.json", json.dumps({"folder": folder, "dataset": dataset, "revision": revision}))
 
 
-def find_files(folder: Path, key: str) -> list[TextFile]:
-    """The text files below `folder`, in sorted order.
-
-    Args:
-        folder: where to look, at any depth.
-        key: what named the folder, for messages.
-
-    Raises:
-        DataError: none, or two files of one split that have one name (two sizes of a corpus in one folder).
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    named = [found for path in paths if (found := _babylm_file(path)) is not None]
-    if any(file.split == "train" for file in named):
-        seen: dict[tuple[str, str], Path] = {}
-        for file in named:
-            other = seen.setdefault((file.split, file.source), file.path)
-            if other is not file.path:
-                raise DataError(
-                    f"{key}: {folder} must hold one corpus; it has two files of one name, {other.relative_to(folder)} "
-                    f"and {file.path.relative_to(folder)}: give the folder of one"
-                )
-        return named
-    plain = [TextFile(path, "train", path.stem) for path in paths if path.suffix == ".txt"]
-    if not plain:
-        kinds = ", ".join(sorted({path.suffix or path.name for path in paths})[:5])
-        others = f"{len(paths)} other files ({kinds})" if paths else "no files at all"
-        raise DataError(f"{key}: {folder} must hold *.txt or *.train files; it has {others}")
-    return plain
-
-
-def _babylm_file(path: Path) -> TextFile | None:
-    """The file's split and source by BabyLM's names, or None."""
-    for split, suffixes in babylm.SUFFIXES.items():
-        for suffix in suffixes:
-            if path.name.endswith(suffix) and len(path.name) > len(suffix):
-                return TextFile(path, split, path.name.removesuffix(suffix))
-    return None
-
-
-def _corpus_of(files: Sequence[TextFile]) -> RawCorpus:
-    """A corpus that is a pure function of what its files hold and are called."""
-    digests = {f"{file.split}/{file.source}/{index}": _digest(file.path) for index, file in enumerate(files)}
-    return RawCorpus({"kind": "text", **digests}, lambda: _read(files))
+def _corpus_of(folder: Path, key: str) -> RawCorpus:
+    """A corpus that is a pure function of what the files below `folder` hold, and of their splits and sources."""
+    files, inventory = find_files(folder, key)
+    digests = [_digest(file.path) for file in files]
+    identity = {f"{file.split}/{file.source}/{index}": digests[index] for index, file in enumerate(files)}
+    inventory = replace(inventory, warnings=tuple(_twice(files, digests, folder)))
+    return RawCorpus({"kind": "text", **identity}, lambda: _read(files, digests, folder), inventory)
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of the content; read again only when the file changed (a slot trains many trials on one corpus)."""
-    status = path.stat()
-    return _digest_of(path, status.st_size, status.st_mtime_ns)
+    """SHA-256 of the content; read again only when the file changed (a slot trains many trials on one corpus).
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    with reading(path):
+        status = path.stat()
+        return _digest_of(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @functools.lru_cache(maxsize=4096)
-def _digest_of(path: Path, _size: int, _changed: int) -> str:
-    """The digest of a file in the state that its size and time of change stand for."""
+def _digest_of(path: Path, *_state: int) -> str:
+    """The digest of a file in the state that its size and times of change stand for."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(files: Sequence[TextFile]) -> Splits:
+def _twice(files: Sequence[TextFile], digests: Sequence[str], folder: Path) -> Iterator[str]:
+    """Name files that hold the same bytes (a copy left behind): each is read."""
+    alike: dict[str, list[Path]] = {}
+    for file, digest in zip(files, digests, strict=True):
+        alike.setdefault(digest, []).append(file.path.relative_to(folder))
+    for paths in alike.values():
+        if len(paths) > 1:
+            yield f"{len(paths)} files hold the same bytes, and each of them is read: {listed(paths)}"
+
+
+def _read(files: Sequence[TextFile], digests: Sequence[str], folder: Path) -> Splits:
     """Decode the files and cut them into documents.
 
     Raises:
-        DataError: a file is not UTF-8, or no file of a split that has files holds any text.
+        DataError: a file cannot be read, is not UTF-8 text, or has changed since its digest was taken; or no file of
+            a split that has files holds any text.
     """
     splits: Mapping[str, list[Document]] = {split: [] for split in SPLITS}
-    for file in files:
-        splits[file.split] += documents_of(_decode(file.path), file.source)
-    for split, documents in splits.items():
+    warnings = []
+    for file, digest in zip(files, digests, strict=True):
+        with reading(file.path):
+            content = file.path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise DataError(f"{file.path} changed while the corpus was read: run the command again when it is complete")
+        text = decode(content, file.path)
+        documents = documents_of(text, file.source)
+        splits[file.split] += documents
+        warnings += [f"{file.path.relative_to(folder)} {what}" for what in _oddities(text, documents)]
+    for split, found in splits.items():
         paths = [str(file.path) for file in files if file.split == split]
-        if paths and not documents:
-            raise DataError(f"the {split} text must not be empty; got nothing but white space in {', '.join(paths)}")
-    return Splits(tuple(splits["train"]), tuple(splits["dev"]), tuple(splits["test"]))
+        if paths and not found:
+            raise DataError(f"the {split} text must not be empty; got nothing but white space in {listed(paths)}")
+    return Splits(tuple(splits["train"]), tuple(splits["dev"]), tuple(splits["test"]), warnings=tuple(warnings))
 
 
-def _decode(path: Path) -> str:
-    """The file's text, without a byte-order mark.
+def decode(content: bytes, path: Path) -> str:
+    """Return a file's text, without a byte-order mark.
+
+    Args:
+        content: of the file.
+        path: of the file, for messages.
 
     Raises:
-        DataError: not UTF-8; says where.
+        DataError: not UTF-8 text; says which line, and the usual cause.
     """
-    content = path.read_bytes()
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            raise DataError(
+                f"{path}: the text must be UTF-8; it begins with the byte-order mark of {encoding}. Convert the file: "
+                f"iconv -f {encoding} -t UTF-8"
+            )
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         offset = error.start
-        line = content.count(b"\n", 0, offset) + 1
         raise DataError(
-            f"{path}:{line}: the text must be UTF-8; got the byte 0x{content[offset]:02x} at offset {offset:,}. "
-            "Convert the file, for instance with iconv -t UTF-8"
+            f"{path}:{_line(content, offset)}: the text must be UTF-8; got the byte 0x{content[offset]:02x} at offset "
+            f"{offset:,}. Convert the file, for instance with iconv -f LATIN1 -t UTF-8"
         ) from error
+    offset = content.find(b"\0")
+    if offset >= 0:
+        raise DataError(
+            f"{path}:{_line(content, offset)}: the text must not hold NUL; got one at offset {offset:,}, as in UTF-16 "
+            "without a byte-order mark, or in a file that is no text. Convert the file (iconv -f UTF-16LE -t UTF-8), "
+            "or move it out of the folder"
+        )
+    return text
+
+
+def _line(content: bytes, offset: int) -> int:
+    return content.count(b"\n", 0, offset) + 1
+
+
+def _oddities(text: str, documents: Sequence[Document]) -> Iterator[str]:
+    """Say what is no mistake for certain, but seldom meant."""
+    if not documents:
+        yield "holds no words"
+    for what, characters in ODD_CHARACTERS.items():
+        number = len(characters.findall(text))
+        if number:
+            yield f"holds {number:,} {what}"
 
 
 def _what_is_there(path: Path) -> str:

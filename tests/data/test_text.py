@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.config.schema import DataConfig
-from sleep_tune.data.text import find_files, text_corpus
+from sleep_tune.data.text import text_corpus
 from sleep_tune.errors import ConfigError, DataError
 
 
@@ -83,23 +83,75 @@ def test_a_path_is_needed() -> None:
 
 
 def test_a_folder_without_text_says_what_it_holds(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"must hold \*\.txt or \*\.train files; it has no files at all"):
+    with pytest.raises(DataError, match=r"must hold training text in \*\.txt or \*\.train files; it has no files"):
         text_corpus(corpus(tmp_path))
     write(tmp_path, a_md="x", b_json="x")
-    with pytest.raises(DataError, match=r"it has 2 other files \(\.json, \.md\)"):
+    with pytest.raises(DataError, match=r"it has only 1 of type \.md \(a\.md\); 1 of type \.json \(b\.json\)"):
         text_corpus(corpus(tmp_path))
-
-
-def test_two_sizes_of_a_corpus_in_one_folder_are_refused(tmp_path: Path) -> None:
-    write(tmp_path, train10M__childes_train="x", train100M__childes_train="x")
-    with pytest.raises(DataError, match=r"two files of one name, train100M/childes\.train and train10M/childes\.train"):
-        find_files(tmp_path, "data.path")
 
 
 def test_bytes_that_are_not_utf8_are_located(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"one\ntwo\ncaf\xe9 three\n")
     with pytest.raises(DataError, match=r"latin\.txt:3: the text must be UTF-8; got the byte 0xe9 at offset 11"):
         text_corpus(corpus(tmp_path)).read()
+
+
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-32"])
+@pytest.mark.parametrize("order", ["LE", "BE"])
+def test_other_encodings_are_named(tmp_path: Path, encoding: str, order: str) -> None:
+    (tmp_path / "windows.txt").write_bytes("\ufeffOne.\nTwo.".encode(encoding + order))
+    with pytest.raises(
+        DataError, match=rf"windows\.txt: .* UTF-8; .* byte-order mark of {encoding}\. .*iconv"
+    ) as caught:
+        text_corpus(corpus(tmp_path)).read()
+    assert "\n" not in str(caught.value)
+
+
+def test_nul_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one\n\ntwo \0 three\n")
+    with pytest.raises(DataError, match=r"a\.txt:3: the text must not hold NUL; got one at offset 9, as in UTF-16"):
+        text_corpus(corpus(tmp_path)).read()
+
+
+def test_suspicious_text_is_a_warning(tmp_path: Path) -> None:
+    write(tmp_path, a_txt="Caf\ufffd.\x1b[0m \x85\u2028\x0c \x07", b_txt="\n \n", c_txt="\tPlain, café.")
+    warnings = text_corpus(corpus(tmp_path)).read().warnings
+    assert [warning.split(",")[0] for warning in warnings] == [
+        "a.txt holds 1 replacement characters (U+FFFD)",
+        "a.txt holds 2 control characters",
+        "b.txt holds no words",
+    ]
+
+
+def test_copies_are_a_warning(tmp_path: Path) -> None:
+    write(tmp_path, a_txt="Same.", b_txt="Other.", copy__a_txt="Same.")
+    (warning,) = text_corpus(corpus(tmp_path)).inventory.warnings
+    assert "a.txt, copy/a.txt" in warning and "b.txt" not in warning
+
+
+def test_text_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    """The digest names the cache entry; text of another content must never get under that name."""
+    raw = text_corpus(corpus(write(tmp_path, a_txt="Before.")))
+    write(tmp_path, a_txt="Between")
+    with pytest.raises(DataError, match=r"a\.txt changed while the corpus was read"):
+        raw.read()
+    raw = text_corpus(corpus(tmp_path))
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(DataError, match=r"a\.txt cannot be read: No such file"):
+        raw.read()
+
+
+def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, a_txt="x")
+    (tmp_path / "b.txt").symlink_to(tmp_path / "gone.txt")
+    with pytest.raises(DataError, match=r"b\.txt cannot be read: No such file"):
+        text_corpus(corpus(tmp_path))
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/a", "x" * 300, "a\0b"])
+def test_a_path_that_cannot_be_is_refused(path: str) -> None:
+    with pytest.raises(DataError, match=r"data\.path must be a folder|cannot be read: File name too long"):
+        text_corpus(DataConfig(kind="text", path=path))
 
 
 def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
