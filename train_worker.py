@@ -103,12 +103,15 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
 
     try:
         with log_to(folder / LOG):
+            from sleep_tune.data.prepare import prepare
             from sleep_tune.training.run import train
             from sleep_tune.training.tracking import check_trackers
 
             redirect_libraries()
             check_trackers(config.tracking)
-            return train(config, go_on, show_progress=True)
+            corpus = prepare(config.data, config.tokenizer)
+            print("\n".join(corpus.description), flush=True)
+            return train(config, go_on, corpus=corpus, show_progress=True)
     except (KeyboardInterrupt, SystemExit):
         cli.say(f"Interrupted. The same command goes on from the last checkpoint in {folder}.")
         raise

@@ -14,7 +14,9 @@ import numpy as np
 from sleep_tune.config.schema import DataConfig, TokenizerConfig
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key, require_cache_space
 from sleep_tune.data.corpora import CORPORA
-from sleep_tune.data.documents import SPLITS, Document, RawCorpus
+from sleep_tune.data.description import describe_text
+from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus
+from sleep_tune.data.overlap import Overlap, count_overlap
 from sleep_tune.data.packing import Rows, pack
 from sleep_tune.data.pairs import MinimalPair, read_pairs, write_pairs
 from sleep_tune.data.preprocess import preprocess
@@ -45,6 +47,8 @@ class Corpus:
     """Minimal pairs by split ('dev', 'test'), preprocessed as the text was; empty where the corpus has none."""
     key: str
     """Stands for the content: equal keys, equal arrays."""
+    description: tuple[str, ...] = ()
+    """What to say of the text, a line each: files and words of each split, what was not read, warnings."""
 
 
 def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
@@ -68,7 +72,7 @@ def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
     }
     key = content_key(identity)
     folder = cached_folder(cache_folder(data.cache_dir), key, lambda path: _make(path, data, raw, recipe, identity))
-    return _open(folder, key)
+    return _open(folder, key, raw.inventory)
 
 
 def _make(
@@ -112,6 +116,8 @@ def _make(
         "vocab_size": built.vocab_size,
         "source_names": source_names,
         "pairs": sorted(splits.pairs),
+        "overlap": {split: asdict(count_overlap(documents["train"], documents[split])) for split in ("dev", "test")},
+        "warnings": splits.warnings,
         "made_from": identity,
     }
     write_whole(folder / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
@@ -148,7 +154,7 @@ def _encode(
     )
 
 
-def _open(folder: Path, key: str) -> Corpus:
+def _open(folder: Path, key: str, inventory: Inventory) -> Corpus:
     """Memory-map a cache folder."""
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     special = SpecialTokens(**about["special"])
@@ -161,4 +167,11 @@ def _open(folder: Path, key: str) -> Corpus:
         )
 
     pairs = {split: read_pairs(folder / f"pairs-{split}.jsonl") for split in about["pairs"]}
-    return Corpus(samples("train"), samples("dev"), samples("test"), folder / "tokenizer", pairs, key)
+    parts = {split: samples(split) for split in SPLITS}
+    description = describe_text(
+        inventory,
+        {split: part.num_words for split, part in parts.items()},
+        {split: Overlap(**counts) for split, counts in about.get("overlap", {}).items()},
+        tuple(about.get("warnings", ())),
+    )
+    return Corpus(**parts, tokenizer_dir=folder / "tokenizer", pairs=pairs, key=key, description=description)

@@ -189,6 +189,8 @@ class Study:
                 check_nodes(self.folder, [Path(path) for path in (self.base.data.path,) if path is not None])
             check_trackers(self.base.tracking)
             console.print(f"{self.folder}: {seats.describe()}", highlight=False, soft_wrap=True)
+            for line in self.corpus.description:
+                console.print(line, highlight=False, soft_wrap=True, markup=False)
             for reason in left_out(self.base):
                 console.print(f"beware: {reason}", highlight=False, soft_wrap=True)
             interrupt = stack.enter_context(Interrupt())

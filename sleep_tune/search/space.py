@@ -213,6 +213,8 @@ class CorpusSummary:
 
     words: int
     samples: int
+    description: tuple[str, ...] = field(default=(), compare=False)
+    """What to say of its text, a line each."""
 
 
 @dataclass(frozen=True, kw_only=True)

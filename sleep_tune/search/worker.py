@@ -38,7 +38,7 @@ def summarize(config: RunConfig) -> CorpusSummary:
     from sleep_tune.data.prepare import prepare
 
     corpus = prepare(config.data, config.tokenizer)
-    return CorpusSummary(words=corpus.train.num_words, samples=len(corpus.train))
+    return CorpusSummary(words=corpus.train.num_words, samples=len(corpus.train), description=corpus.description)
 
 
 def left_out(config: RunConfig) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; check
 (opened by AutoModelForMaskedLM and AutoTokenizer), eval/<split>.json and outcome.json at its end.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -44,6 +45,8 @@ from sleep_tune.training.trainer import RandomStream, SleepTrainer
 from sleep_tune.training.word_checkpoints import WordCheckpoints, word_marks
 
 __all__ = ["train"]
+
+logger = logging.getLogger(__name__)
 
 STATES = {Decision.CONTINUE: "completed", Decision.STOP: "stopped", Decision.PAUSE: "paused"}
 """What a run was told last -> how it ended."""
@@ -93,6 +96,8 @@ def train(
         return ended
     if corpus is None:
         corpus = prepare(config.data, config.tokenizer)
+    for line in corpus.description:
+        logger.log(logging.WARNING if line.startswith("warning:") else logging.INFO, line)
     if evaluate is None:
         evaluate = Evaluator(corpus, config.evaluation, config.data.seed)
     device = choose_device(config.training, peers)

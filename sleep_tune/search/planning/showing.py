@@ -79,6 +79,9 @@ def _facts(plan: Plan) -> Table:
     facts.add_column(overflow="fold")
     facts.add_row("study", Text(plan.name, style="bold"))
     facts.add_row("corpus", f"{plan.corpus.words:,} words in {plan.corpus.samples:,} samples")
+    for line in plan.corpus.description:
+        kind, _, rest = line.partition(": ")
+        facts.add_row(kind, Text(rest))
     passes = plan.budget_words / plan.corpus.words
     facts.add_row("budget", f"every run sees {plan.budget_words:,} words, {passes:.4g} x the corpus")
     facts.add_row("search", _search(plan))

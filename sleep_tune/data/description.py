@@ -1,0 +1,51 @@
+"""What a run says of its text: which files became which split, what was not read, warnings."""
+
+from collections.abc import Iterator, Mapping
+
+from sleep_tune.data.documents import Inventory
+from sleep_tune.data.folder import counted, listed
+from sleep_tune.data.overlap import LONG_SENTENCE, Overlap
+
+__all__ = ["describe_text"]
+
+WARN_FROM = 0.05
+"""Share of a split's long sentences that may also be in train before it is a warning: stock phrases recur."""
+
+
+def describe_text(
+    inventory: Inventory, words: Mapping[str, int], overlap: Mapping[str, Overlap], warnings: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Describe a corpus in sentences: one of its splits, one of what is not read, and warnings.
+
+    Args:
+        inventory: the files.
+        words: of each split, as training and evaluation count them.
+        overlap: of dev and test with train.
+        warnings: of the text.
+
+    Returns:
+        Lines such as 'text: train 8,000 words (train.txt); dev 800 words (cut from train by document); ...'.
+    """
+    parts = [f"{split} {number:,} words{_origin(split, inventory)}" for split, number in words.items()]
+    lines = [f"text: {'; '.join(parts)}"]
+    if inventory.not_read:
+        lines.append(f"not read: {counted(inventory.not_read)}")
+    found = [*inventory.warnings, *warnings, *(text for split in overlap for text in _repeated(split, overlap[split]))]
+    return (*lines, *(f"warning: {text}" for text in found))
+
+
+def _origin(split: str, inventory: Inventory) -> str:
+    if not inventory.files:
+        return ""
+    files = inventory.files[split]
+    return f" ({listed(files)})" if files else " (cut from the training files by document)"
+
+
+def _repeated(split: str, overlap: Overlap) -> Iterator[str]:
+    share = overlap.repeated_sentences / max(1, overlap.sentences)
+    if overlap.repeated_documents or share >= WARN_FROM:
+        yield (
+            f"of {split}, {overlap.repeated_documents:,} of {overlap.documents:,} documents "
+            f"({overlap.repeated_words / max(1, overlap.words):.1%} of its words) and {share:.1%} of the sentences of "
+            f"{LONG_SENTENCE} words or more also occur in train: a model may know them by heart"
+        )

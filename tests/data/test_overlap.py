@@ -1,0 +1,31 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleep_tune.data.documents import Document
+from sleep_tune.data.overlap import Overlap, count_overlap
+
+LONG = "one two three four five six seven eight"
+SENTENCES = st.sampled_from(["short one", LONG, f"{LONG} nine", "another"])
+DOCUMENTS = st.lists(st.builds(lambda texts: Document("a", tuple(texts)), st.lists(SENTENCES, min_size=1, max_size=3)))
+
+
+def document(*sentences: str, source: str = "a") -> Document:
+    return Document(source, sentences)
+
+
+def test_documents_and_long_sentences_are_counted() -> None:
+    train = [document("short one", LONG, source="b"), document("x y")]
+    held_out = [document("short one", LONG), document("short one"), document(LONG, f"{LONG} nine"), document("x y")]
+    assert count_overlap(train, held_out) == Overlap(
+        documents=4, repeated_documents=2, words=31, repeated_words=12, sentences=3, repeated_sentences=2
+    )
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_all_of_a_text_is_in_itself_and_more_train_never_repeats_less(
+    train: list[Document], held_out: list[Document]
+) -> None:
+    some, all_of_it = count_overlap(train, held_out), count_overlap([*train, *held_out], held_out)
+    assert some.repeated_documents <= all_of_it.repeated_documents == all_of_it.documents == len(held_out)
+    assert some.repeated_words <= all_of_it.repeated_words == all_of_it.words
+    assert some.repeated_sentences <= all_of_it.repeated_sentences == all_of_it.sentences
