@@ -153,7 +153,9 @@ def test_a_run_from_its_start_to_its_summary(tmp_path: Path) -> None:
     assert again.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("[!.]*")} == written
     assert "runs/a has ended already." in again.stdout
-    assert again.stdout.splitlines()[1:] == done.stdout.splitlines()[1:]
+    assert done.stdout.splitlines()[1].startswith("text: train ")
+    assert done.stdout.splitlines()[1] in (folder / "log.txt").read_text()
+    assert again.stdout.splitlines()[1:] == done.stdout.splitlines()[2:]
 
     other = command(*run, "training.seed=1", cwd=tmp_path)
     assert other.returncode == 2

@@ -3,7 +3,6 @@
 Nothing of a file is decoded until its tokens are found missing from the cache; its digest is enough to look.
 """
 
-import functools
 import hashlib
 import json
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from sleep_tune import babylm
 from sleep_tune.config.schema import DataConfig
-from sleep_tune.data.cache import cache_folder, cached_folder, content_key
+from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest
 from sleep_tune.data.documents import SPLITS, Document, RawCorpus, Splits
 from sleep_tune.data.folder import TextFile, find_files, listed, reading
 from sleep_tune.data.hub import asking_hub, hub_token
@@ -111,15 +110,7 @@ def _digest(path: Path) -> str:
         DataError: the file cannot be read.
     """
     with reading(path):
-        status = path.stat()
-        return _digest_of(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-@functools.lru_cache(maxsize=4096)
-def _digest_of(path: Path, *_state: int) -> str:
-    """The digest of a file in the state that its size and times of change stand for."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(path)
 
 
 def _twice(files: Sequence[TextFile], digests: Sequence[str], folder: Path) -> Iterator[str]:
