@@ -65,9 +65,16 @@ def sync_tree(folder: Path) -> None:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write `content` so that `path` holds either what it held before or all of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write `content` so that `path` holds either what it held before or all of it.
+
+    A link stays, and what it leads to is written. What is no file (a pipe, a terminal) is written to as it is.
+    """
     data = content.encode() if isinstance(content, str) else content
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

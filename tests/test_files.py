@@ -72,3 +72,25 @@ def test_a_broken_line_inside_a_log_is_named(tmp_path: Path) -> None:
     path.write_text(json.dumps({"a": 1}) + "\n[1]\n" + json.dumps({"b": 2}) + "\n")
     with pytest.raises(ValueError, match=r"log\.jsonl:2: expected a JSON object, got b'\[1\]'"):
         list(read_json_lines(path))
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "file")
+    for content in ("first", "second"):
+        write_whole(tmp_path / "link", content)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "there" / "file").read_text() == content
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
+def test_what_is_no_file_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    """`--csv /dev/stdout`: a temporary file that is renamed over it would take the terminal from everybody."""
+    reader, writer = os.pipe()
+    (tmp_path / "pipe").symlink_to(f"/proc/self/fd/{writer}")
+    write_whole(tmp_path / "pipe", "text")
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        assert file.read() == "text"
+    with pytest.raises(IsADirectoryError):
+        write_whole(tmp_path, "text")

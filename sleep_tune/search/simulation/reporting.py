@@ -1,6 +1,7 @@
 """What a comparison prints, and its CSV. Computes nothing."""
 
 import csv
+import io
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from sleep_tune.files import write_whole
 from sleep_tune.search.simulation.comparing import Interval, Row
 from sleep_tune.search.simulation.foretelling import Foretold
 from sleep_tune.search.simulation.searching import Found, Setup
@@ -35,16 +37,17 @@ def print_report(
 
 def write_csv(path: Path, found: Sequence[Found], setup: Setup) -> None:
     """A line for each search."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        marks = [f"regret_{mark:.0%}" for mark in setup.marks]
-        writer.writerow(
-            ["curves", "arm", "seed", *marks, "trials", "completed", "stopped", "missed", "lost", "hours", "idle"]
-        )
-        for one in found:
-            regrets = [f"{regret:.6f}" for regret in one.regrets]
-            counts = [one.trials, one.completed, one.stopped, f"{one.missed:.6f}", int(one.lost)]
-            writer.writerow([one.curves, one.arm, one.seed, *regrets, *counts, f"{one.hours:.3f}", f"{one.idle:.4f}"])
+    text = io.StringIO()
+    writer = csv.writer(text)
+    marks = [f"regret_{mark:.0%}" for mark in setup.marks]
+    writer.writerow(
+        ["curves", "arm", "seed", *marks, "trials", "completed", "stopped", "missed", "lost", "hours", "idle"]
+    )
+    for one in found:
+        regrets = [f"{regret:.6f}" for regret in one.regrets]
+        counts = [one.trials, one.completed, one.stopped, f"{one.missed:.6f}", int(one.lost)]
+        writer.writerow([one.curves, one.arm, one.seed, *regrets, *counts, f"{one.hours:.3f}", f"{one.idle:.4f}"])
+    write_whole(path, text.getvalue())
 
 
 def _regrets(curves: str, rows: Sequence[Row], setup: Setup) -> Table:
