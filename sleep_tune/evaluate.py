@@ -27,8 +27,9 @@ same files, in one process.
   python -m sleep_tune.evaluate runs/tiny/model --data evaluation_data/fast_eval
   python -m sleep_tune.evaluate MODEL --data evaluation_data/full_eval --tasks blimp,entity_tracking --backend causal
 
-MODEL is a folder that AutoModelForMaskedLM or AutoModelForCausalLM opens, with a fast tokenizer. DATA holds a folder
-for each task, under the official names; what is there is scored:
+MODEL is a folder that AutoModelForMaskedLM or AutoModelForCausalLM opens, with a fast tokenizer. It must hold every
+weight of its model: missing, unused and non-finite weights are refused. None of its code is run without
+--trust-remote-code. DATA holds a folder for each task, under the official names; what is there is scored:
 
   blimp_fast, blimp_filtered                minimal pairs              % of pairs
   supplement_fast, supplement_filtered      minimal pairs              % of pairs
@@ -124,7 +125,8 @@ def evaluate(options: argparse.Namespace) -> None:
     device = _device(options.device)
     precision = _precision(options.dtype, device)
     trust = {"trust_remote_code": options.trust_remote_code}
-    model = backends.load_model(options.model, backend, **trust)
+    notes: list[str] = []
+    model = backends.load_model(options.model, backend, note=notes.append, **trust)
     tokenizer = backends.load_tokenizer(options.model, backend, model, **trust)
     model.to(device)  # type: ignore[arg-type]
     with _progress() as progress:
@@ -142,6 +144,7 @@ def evaluate(options: argparse.Namespace) -> None:
     names = standing(options.model, options.revision_name)
     top = names.zero_shot(options.output_dir, backend)
     warnings = (
+        *notes,
         *cautions.cautions(scored.tasks, too_long=scored.too_long, positions=positions.trained_positions(model)),
         *_of_another(top, options.model),
     )

@@ -115,6 +115,7 @@ def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Prog
     folder = options.checkpoints or next((path for path in beside if path.is_dir()), beside[0])
     found, missing = aoa.find_checkpoints(folder, options.track)
     backend = backends.backend_of(next(iter(found.values())), options.backend)
+    notes: list[str] = []
     bar = progress.add_task(f"{len(words):,} contexts at {len(found)} checkpoints", total=len(found))
     surprisals, unread = aoa.score_checkpoints(
         words,
@@ -124,11 +125,13 @@ def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Prog
         device=device,
         trust_remote_code=options.trust_remote_code,
         advance=lambda number: progress.advance(bar, number),
+        note=notes.append,
     )
     recorded = aoa.record(words, surprisals, model=str(options.model), expected=len(found) + len(missing))
     top = standing(options.model, options.revision_name).zero_shot(options.output_dir, backend)
     path = aoa.write_record(top, recorded)
     yield f"{len(words.contexts)} words in {len(words):,} contexts at {len(found)} checkpoints ({backend}): {path}"
+    yield from (f"warning: {note}" for note in notes)
     if unread:
         yield f"warning: {unread} contexts are longer than the models read, or their word has no token: NaN"
     if missing:

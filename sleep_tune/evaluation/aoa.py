@@ -6,6 +6,7 @@ What is made of the learning curves is `learning_curves`'s. Knows no command lin
 import json
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from sleep_tune.babylm import AOA_CHECKPOINTS
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import load_model, load_tokenizer
+from sleep_tune.evaluation.backends import Note, load_model, load_tokenizer
 from sleep_tune.evaluation.items import Item, Option
 from sleep_tune.evaluation.learning_curves import Acquisition, acquisition, read_children
 from sleep_tune.evaluation.positions import readable_positions
@@ -178,6 +179,7 @@ def score_checkpoints(
     device: str = "cpu",
     trust_remote_code: bool = False,
     advance: Callable[[int], None] | None = None,
+    note: Note = warnings.warn,
 ) -> tuple[dict[int, list[float]], int]:
     """Put the words to every checkpoint; contexts are tokenised once for all that have the same tokenizer.
 
@@ -189,6 +191,7 @@ def score_checkpoints(
         device: where the models are put.
         trust_remote_code: run the Python files that the checkpoints bring along.
         advance: told after each checkpoint how many have been scored.
+        note: called with what a reader of the scores must know of a checkpoint.
 
     Returns:
         Millions of words seen -> nats, in the order of the words; and how many contexts cannot be read.
@@ -196,7 +199,7 @@ def score_checkpoints(
     surprisals: dict[int, list[float]] = {}
     prepared: dict[bytes, Contexts] = {}
     for millions, folder in sorted(checkpoints.items()):
-        model = load_model(folder, backend, trust_remote_code=trust_remote_code)
+        model = load_model(folder, backend, trust_remote_code=trust_remote_code, note=note)
         key = (
             (folder / "tokenizer.json").read_bytes() if (folder / "tokenizer.json").is_file() else folder.name.encode()
         )

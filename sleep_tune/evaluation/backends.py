@@ -4,12 +4,15 @@ Knows no items and no tasks. The names are those of BabyLM's pipeline.
 """
 
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleep_tune.errors import DataError, unknown
+from sleep_tune.errors import DataError, shortened, unknown
+from sleep_tune.evaluation.weights import TRUNK, opening, placed, renaming, require_sound
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -18,6 +21,7 @@ __all__ = [
     "AUTO",
     "BACKENDS",
     "Backend",
+    "Note",
     "backend_of",
     "load_model",
     "load_tokenizer",
@@ -26,6 +30,9 @@ __all__ = [
     "read_config",
     "require_fit",
 ]
+
+Note = Callable[[str], object]
+"""Is called with a sentence that the reader of a result must know."""
 
 AUTO = "auto"
 """In place of a back end's name: the one that the model's architecture suggests."""
@@ -56,6 +63,15 @@ MASKED, CAUSAL = "MaskedLM", ("CausalLM", "LMHeadModel")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tokenizer.model")
 """A folder with a tokenizer has at least one of these."""
 
+ADAPTER = "adapter_config.json"
+"""In a folder of peft's, whose weights transformers reads only with that library."""
+
+LARGEST = {
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers"), 1_000),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length"), 100_000_000),
+}
+"""Key of a config.json -> its highest plausible value. transformers works through all of these before any weight."""
+
 
 def backend_of(folder: Path, given: str = AUTO) -> str:
     """The back end of a model folder: the one given, or else causal where its config names a causal architecture.
@@ -69,7 +85,7 @@ def backend_of(folder: Path, given: str = AUTO) -> str:
         return given
     if given != AUTO:
         raise DataError(unknown("backend", given, [*BACKENDS, AUTO]))
-    architectures: Sequence[str] = read_config(folder).get("architectures") or ()
+    architectures = _architectures(folder, read_config(folder))
     if any(name.endswith(MASKED) for name in architectures):
         return "mlm"
     if any(name.endswith(CAUSAL) for name in architectures):
@@ -80,32 +96,39 @@ def backend_of(folder: Path, given: str = AUTO) -> str:
     )
 
 
-def load_model(folder: Path, backend: str, *, trust_remote_code: bool = False) -> "PreTrainedModel":
+def load_model(
+    folder: Path, backend: str, *, trust_remote_code: bool = False, note: Note = warnings.warn
+) -> "PreTrainedModel":
     """Open a model folder on the CPU, in float32 and evaluation mode.
 
     Args:
         folder: as `save_pretrained` writes it.
         backend: a name of BACKENDS.
         trust_remote_code: run the Python files that the folder brings along.
+        note: called with what a reader of the scores must know of the folder.
 
     Raises:
-        DataError: the folder holds no model that this back end can ask, or a masked one that is to be asked as a
-            causal one: it would see what it is asked for.
+        DataError: the folder holds no model that this back end can ask, not all of its weights or others, or a masked
+            model that is to be asked as a causal one: it would see what it is asked for.
     """
     config = read_config(folder)
-    architectures: Sequence[str] = config.get("architectures") or ()
+    architectures = _architectures(folder, config)
     only_masked = bool(architectures) and all(name.endswith(MASKED) for name in architectures)
     if backend == "causal" and only_masked and not config.get("is_decoder") and "auto_map" not in config:
         raise DataError(
             f"{folder} must hold a model that reads from left to right for --backend causal; it holds a masked one, "
             f"which sees what it is asked for ({', '.join(architectures)}): take --backend mlm"
         )
-    opened = open_model(folder, BACKENDS[backend].model_class, f" (--backend {backend})", trust_remote_code)
+    opened = open_model(
+        folder, BACKENDS[backend].model_class, f" (--backend {backend})", trust_remote_code=trust_remote_code, note=note
+    )
     opened.train(False)
     return opened
 
 
-def open_model(folder: Path, opener: str, why: str = "", trust_remote_code: bool = False) -> "PreTrainedModel":
+def open_model(
+    folder: Path, opener: str, why: str = "", *, trust_remote_code: bool = False, note: Note = warnings.warn
+) -> "PreTrainedModel":
     """Open a model folder on the CPU, in float32.
 
     Args:
@@ -113,22 +136,27 @@ def open_model(folder: Path, opener: str, why: str = "", trust_remote_code: bool
         opener: a class of `transformers`.
         why: this one, for the message.
         trust_remote_code: run the Python files that the folder brings along.
+        note: called with what a reader of the scores must know of the folder.
 
     Raises:
-        DataError: that class does not open it.
+        DataError: that class does not open it; a weight is missing, unused, of another shape or no finite number.
     """
     import torch
     import transformers
-    from safetensors import SafetensorError
 
-    read_config(folder)
-    opened: PreTrainedModel
-    try:
-        opened = getattr(transformers, opener).from_pretrained(
-            folder, dtype=torch.float32, trust_remote_code=trust_remote_code
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise DataError(f"{folder} must hold a model that {opener} opens{why}: {_told(error)}") from error
+    config = read_config(folder)
+    _require_openable(folder, config, trust_remote_code)
+    opener_class = getattr(transformers, opener)
+    load = partial(opener_class.from_pretrained, folder, dtype=torch.float32, trust_remote_code=trust_remote_code)
+    what = f"a model that {opener} opens{why}"
+    own_code = "auto_map" in config and not trust_remote_code
+    hint = " (the folder brings code of its own, which --trust-remote-code runs)" if own_code else ""
+    prefix = placed(load, folder, what, trunk=opener == TRUNK, hint=hint)
+    if prefix:
+        note(f"the names of all weights in {folder} begin with '{prefix}', which was removed")
+    with opening(folder, what):
+        opened: PreTrainedModel = load(key_mapping=renaming(prefix))
+    require_sound(opened, folder)
     return opened
 
 
@@ -171,10 +199,8 @@ def open_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> "PreTrai
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         # Without one, transformers makes up an empty tokenizer for some architectures.
         raise DataError(f"{folder} must hold a tokenizer; it has none of {', '.join(TOKENIZER_FILES)}")
-    try:
+    with opening(folder, "a tokenizer that AutoTokenizer opens"):
         opened: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise DataError(f"{folder} must hold a tokenizer that AutoTokenizer opens: {_told(error)}") from error
     return opened
 
 
@@ -190,10 +216,47 @@ def require_fit(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel", 
         )
 
 
-def _told(error: Exception) -> str:
-    """What a library says is wrong, without the lists of all that would be right."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0] + (" (--trust-remote-code runs it)" if "trust_remote_code" in str(error) else "")
+def _require_openable(folder: Path, config: Mapping[str, Any], trust_remote_code: bool) -> None:
+    """Refuse what transformers would do with a folder, unasked, before it compares any weight.
+
+    Raises:
+        DataError: the model is an adapter; its configuration has sizes beyond reason, or names code of the Hub.
+    """
+    if (folder / ADAPTER).is_file():
+        raise DataError(
+            f"{folder} must hold a whole model; {ADAPTER} says that it is an adapter of another one: merge the two "
+            "(merge_and_unload) and save the model"
+        )
+    for key, value in _entries(config):
+        if key in LARGEST and isinstance(value, int) and value > LARGEST[key]:
+            raise DataError(f"{folder / 'config.json'}: {key} must be at most {LARGEST[key]:,}; got {value:,}")
+        if key.endswith("_implementation") and isinstance(value, str) and "/" in value and not trust_remote_code:
+            raise DataError(
+                f"{folder / 'config.json'}: {key} '{shortened(value)}' is code of the Hub, which is run with "
+                "--trust-remote-code only"
+            )
+
+
+def _entries(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The keys and values of a configuration and of those inside it."""
+    for key, value in config.items():
+        yield key, value
+        if isinstance(value, dict):
+            yield from _entries(value)
+
+
+def _architectures(folder: Path, config: Mapping[str, Any]) -> list[str]:
+    """The names of a model's classes, as its configuration has them.
+
+    Raises:
+        DataError: they are no list of names.
+    """
+    names = config.get("architectures") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError(
+            f"{folder / 'config.json'}: architectures must be a list of names; got {shortened(repr(names))}"
+        )
+    return names
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -209,7 +272,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         hint = f"; did you mean {folder / 'model'}?" if (folder / "model" / "config.json").is_file() else ""
         raise DataError(f"{folder} must be a model's folder, with a config.json; it has none{hint}")
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} must hold a JSON object: {error}") from error
+    if not isinstance(config, dict):
+        raise DataError(f"{path} must hold a JSON object; got {shortened(repr(config))}")
     return config

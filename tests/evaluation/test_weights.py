@@ -1,0 +1,370 @@
+"""Folders whose weights are not those of their model are refused; whole ones open, whatever else they hold."""
+
+import json
+import os
+import pickle
+import re
+import shutil
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertForPreTraining,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MixtralConfig,
+    MixtralForCausalLM,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
+
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.backends import load_model, load_tokenizer, open_model
+from sleep_tune.evaluation.weights import TRUNK
+from tests.evaluation.tiny import tiny_model, tiny_tokenizer
+
+Weights = dict[str, torch.Tensor]
+SIZES: dict[str, Any] = {
+    "vocab_size": 60,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 32,
+    "initializer_range": 0.5,
+}
+GPT2 = GPT2Config(vocab_size=60, n_embd=16, n_layer=2, n_head=2, n_positions=32)
+IDS = torch.tensor([[2, 30, 31, 4, 3]])
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whole models: bert with a pooler and a head for the next sentence, roberta, gpt2."""
+    top = tmp_path_factory.mktemp("models")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        BertForPreTraining(BertConfig(**SIZES)).save_pretrained(top / "bert")
+        RobertaForMaskedLM(RobertaConfig(**SIZES)).save_pretrained(top / "roberta")
+        GPT2LMHeadModel(GPT2).save_pretrained(top / "gpt2")
+    return top
+
+
+def changed(folder: Path, to: Path, edit: Callable[[Weights], Weights] | None = None, **config: Any) -> Path:
+    """A copy of a model's folder with other weights and another configuration."""
+    shutil.copytree(folder, to)
+    if edit is not None:
+        weights = {name: weight.clone() for name, weight in edit(load_file(folder / "model.safetensors")).items()}
+        save_file(weights, to / "model.safetensors", metadata={"format": "pt"})
+    path = to / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | config))
+    return to
+
+
+def answer(model: Any) -> torch.Tensor:
+    """The model's logits, or its last states, for one text."""
+    with torch.no_grad():
+        output: torch.Tensor = model(input_ids=IDS)[0]
+    return output
+
+
+def prefixed(prefix: str) -> Callable[[Weights], Weights]:
+    return lambda weights: {prefix + name: weight for name, weight in weights.items()}
+
+
+def without(start: str) -> Callable[[Weights], Weights]:
+    return lambda weights: {name: weight for name, weight in weights.items() if not name.startswith(start)}
+
+
+REFUSED: dict[str, tuple[str, Callable[[Weights], Weights] | None, dict[str, Any], str]] = {
+    "no head": (
+        "bert",
+        without("cls."),
+        {},
+        r"cls\.predictions\.bias, .* are missing; the files lack the prediction head",
+    ),
+    "more layers": (
+        "bert",
+        None,
+        {"num_hidden_layers": 4},
+        r"bert\.encoder\.layer\.2\..* and 29 more are missing; .*more",
+    ),
+    "fewer layers": (
+        "gpt2",
+        None,
+        {"n_layer": 1},
+        r"transformer\.h\.1\..* and 8 more are unused; .* describes fewer layers",
+    ),
+    "untied": ("gpt2", None, {"tie_word_embeddings": False}, r": lm_head\.weight is missing; .*tie_word_embeddings"),
+    "other sizes": (
+        "bert",
+        None,
+        {"vocab_size": 50},
+        r"word_embeddings\.weight has the shape \[60, 16\] where .* \[50, 16\], and 1",
+    ),
+    "another architecture": (
+        "roberta",
+        None,
+        {"model_type": "bert"},
+        r"bert\..* missing; lm_head\..* unused; .*another archi",
+    ),
+    "compiled layers": (
+        "bert",
+        lambda weights: {name.replace("layer.0.", "layer.0._orig_mod."): weight for name, weight in weights.items()},
+        {},
+        r"layer\.0\._orig_mod\..* unused; a part '_orig_mod' .* torch\.compile",
+    ),
+    "a prefix, and more": (
+        "bert",
+        lambda weights: prefixed("module.")(weights) | {"loss.weight": torch.ones(3)},
+        {},
+        "loss.weight, .* unused; a part 'module' .* DistributedDataParallel",
+    ),
+    "a copy beside": ("bert", lambda weights: weights | prefixed("ema.")(weights), {}, r"ema\..* are unused"),
+    "an added layer": ("gpt2", lambda weights: weights | {"extra.weight": torch.ones(2)}, {}, "extra.weight is unused"),
+    "no weights at all": ("bert", lambda _: {}, {}, "missing"),
+    "not finite": (
+        "gpt2",
+        lambda weights: weights | {"transformer.h.1.ln_1.weight": torch.full((16,), float("inf"))},
+        {},
+        r"finite numbers; 16 of 16 in transformer\.h\.1\.ln_1\.weight",
+    ),
+    "all zero": ("gpt2", lambda weights: {name: 0 * weight for name, weight in weights.items()}, {}, "embedding is 0"),
+    "quantised": (
+        "bert",
+        lambda weights: (
+            weights
+            | {"bert.pooler.dense.bias": weights["bert.pooler.dense.bias"].to(torch.int8)}
+            | {"bert.embeddings.LayerNorm.bias": torch.ones(16, dtype=torch.int8)}
+        ),
+        {},
+        r"bert\.embeddings\.LayerNorm\.bias is I8, a quantised weight",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_weights_that_are_not_the_model_s_are_refused_by_name(name: str, models: Path, tmp_path: Path) -> None:
+    """Each was scored with random weights, other ones each time."""
+    source, edit, config, message = REFUSED[name]
+    folder = changed(models / source, tmp_path / "model", edit, **config)
+    with pytest.raises(DataError, match=message) as told:
+        load_model(folder, "causal" if source == "gpt2" else "mlm")
+    assert str(folder) in str(told.value) and "\n" not in str(told.value)
+
+
+HARMLESS: dict[str, tuple[str, Callable[[Weights], Weights]]] = {
+    "bert-base-uncased": (
+        "bert",
+        lambda weights: {
+            name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): weight
+            for name, weight in weights.items()
+        },
+    ),
+    "roberta-base": (
+        "roberta",
+        lambda weights: (
+            weights
+            | {
+                "roberta.embeddings.position_ids": torch.arange(32)[None],
+                "roberta.pooler.dense.weight": torch.ones(16, 16),
+            }
+            | {"lm_head.decoder.bias": weights["lm_head.bias"]}
+        ),
+    ),
+    "gpt2": (
+        "gpt2",
+        lambda weights: (
+            {name.removeprefix("transformer."): weight for name, weight in weights.items()}
+            | {"h.0.attn.bias": torch.ones(1, 1, 32, 32), "h.0.attn.masked_bias": torch.tensor(-1e4)}
+        ),
+    ),
+    "float16": ("gpt2", lambda weights: {name: weight.half() for name, weight in weights.items()}),
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_official_checkpoints_hold_besides_is_no_fault(name: str, models: Path, tmp_path: Path) -> None:
+    source, edit = HARMLESS[name]
+    backend = "causal" if source == "gpt2" else "mlm"
+    notes: list[str] = []
+    opened = load_model(changed(models / source, tmp_path / "model", edit), backend, note=notes.append)
+    tolerance = 0.01 if name == "float16" else 0.0
+    assert torch.allclose(answer(opened), answer(load_model(models / source, backend)), rtol=0, atol=tolerance)
+    assert notes == []
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "net.", "module._orig_mod."])
+@pytest.mark.parametrize("source", ["bert", "gpt2"])
+def test_a_prefix_of_all_names_is_removed_and_said(prefix: str, source: str, models: Path, tmp_path: Path) -> None:
+    folder = changed(models / source, tmp_path / "model", prefixed(prefix))
+    backend = "causal" if source == "gpt2" else "mlm"
+    notes: list[str] = []
+    opened = load_model(folder, backend, note=notes.append)
+    assert torch.equal(answer(opened), answer(load_model(models / source, backend)))
+    (said,) = notes
+    assert f"'{prefix}'" in said and str(folder) in said
+    with pytest.warns(UserWarning, match=re.escape(f"'{prefix}', which was removed")):
+        open_model(folder, TRUNK)
+
+
+def test_a_trunk_needs_no_head_but_all_of_its_own_weights(models: Path, tmp_path: Path) -> None:
+    """For fine-tuning: the head of the files is unused, and a pooler, which is not read, may be missing."""
+    trunk = answer(open_model(models / "roberta", TRUNK))
+    AutoModel.from_pretrained(models / "roberta").save_pretrained(tmp_path / "trunk")
+    assert torch.equal(answer(open_model(tmp_path / "trunk", TRUNK)), trunk)
+    for name, layers, fault in (("more", 3, "missing; .* more"), ("fewer", 1, "unused; .* fewer")):
+        folder = changed(models / "roberta", tmp_path / name, num_hidden_layers=layers)
+        with pytest.raises(
+            DataError, match=rf"encoder\.layer\.{min(layers, 2) if layers == 1 else 2}\..* {fault} layers"
+        ):
+            open_model(folder, TRUNK)
+    with pytest.raises(DataError, match="the files lack the prediction head"):
+        load_model(tmp_path / "trunk", "mlm")
+
+
+def test_comparing_the_weights_leaves_the_random_numbers_alone(models: Path) -> None:
+    """Fine-tuning draws its head after the model is opened, as the official pipeline does."""
+    state = torch.get_rng_state()
+    load_model(models / "bert", "mlm")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "vocab_size", "num_hidden_layers", "max_position_embeddings"])
+def test_a_configuration_of_absurd_size_takes_neither_time_nor_memory(key: str, models: Path, tmp_path: Path) -> None:
+    folder = changed(models / "bert", tmp_path / "model", None, **{key: 10**9})
+    started = time.process_time()
+    with pytest.raises(DataError, match=r"1,?000,?000,?000"):
+        load_model(folder, "mlm")
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"num_attention_heads": 0}, "ZeroDivisionError"),
+        ({"hidden_size": "32"}, "hidden_size.*expected int, got str"),
+        ({"model_type": "nope"}, "model type `nope`"),
+        ({"hidden_act": "nope"}, "KeyError: 'nope'"),
+        ({"architectures": "BertForMaskedLM"}, "architectures must be a list of names; got 'BertForMaskedLM'"),
+        ({"_attn_implementation": "someone/kernel"}, "'someone/kernel' is code of the Hub.*--trust-remote-code"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "GPTQ"),
+    ],
+)
+def test_a_configuration_that_transformers_refuses_is_one_sentence(
+    config: dict[str, Any], message: str, models: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=message) as told:
+        load_model(changed(models / "bert", tmp_path / "model", **config), "mlm")
+    assert "\n" not in str(told.value)
+
+
+def broken(folder: Path, name: str, content: bytes) -> None:
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def test_broken_files_of_weights_are_one_sentence(models: Path, tmp_path: Path) -> None:
+    whole = (models / "bert" / "model.safetensors").read_bytes()
+    index = {
+        "metadata": {},
+        "weight_map": dict.fromkeys(load_file(models / "bert" / "model.safetensors"), "model-00001-of-2.safetensors"),
+    }
+    for number, (name, content, message) in enumerate(
+        (
+            ("model.safetensors", whole[:-100], "incomplete metadata"),
+            ("model.safetensors", b"", "header too small"),
+            ("model.safetensors.index.json", json.dumps(index).encode(), "model-00001-of-2.safetensors"),
+            ("model.safetensors.index.json", b"{}", "weight_map"),
+            ("pytorch_model.bin", b"not a checkpoint", "are damaged"),
+            ("adapter_config.json", b"{}", "adapter_config.json says that it is an adapter"),
+            ("config.json", b"[1]", r"must hold a JSON object; got \[1\]"),
+            ("config.json", b"[" * 100_000, "must hold a JSON object"),
+        )
+    ):
+        folder = changed(models / "bert", tmp_path / str(number))
+        broken(folder, name, content)
+        with pytest.raises(DataError, match=message) as told:
+            load_model(folder, "mlm")
+        assert "\n" not in str(told.value)
+
+
+def test_the_report_that_an_error_points_to_is_part_of_it(tmp_path: Path) -> None:
+    """'For details look at the above report', said transformers, which had logged it where nobody looked."""
+    MixtralForCausalLM(
+        MixtralConfig(**SIZES | {"num_key_value_heads": 2, "num_local_experts": 2, "num_hidden_layers": 1})
+    ).save_pretrained(tmp_path / "whole")
+    gone = "model.layers.0.block_sparse_moe.experts.1.w1.weight"
+    folder = changed(tmp_path / "whole", tmp_path / "model", without(gone))
+    with pytest.raises(DataError, match=r"report! \(.*model\.layers\.0\.mlp\.experts\.gate_up_proj.* CONVERSION"):
+        load_model(folder, "causal")
+
+
+class Payload:
+    """Runs a command where it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.trace),)
+
+
+OWN_CODE = (
+    "import os\nos.mkdir({trace!r})\nfrom transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast\n"
+)
+
+
+def test_a_folder_s_code_is_not_run_unasked(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is anybody asked for leave on standard input."""
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on standard input"))
+    trace = tmp_path / "trace"
+    payload = Payload(trace)
+    saves: tuple[Callable[..., None], ...] = (torch.save, partial(pickle.dump, protocol=2))
+    for number, save in enumerate(saves):
+        folder = changed(models / "bert", tmp_path / f"pickled{number}")
+        (folder / "model.safetensors").unlink()
+        with (folder / "pytorch_model.bin").open("wb") as file:
+            save({"bert.pooler": payload}, file)
+        with pytest.raises(DataError, match="could run code: save them as safetensors"):
+            load_model(folder, "mlm")
+    maps = {"AutoConfig": "own.BertConfig", "AutoModelForMaskedLM": "own.BertForMaskedLM"}
+    unknown = changed(models / "bert", tmp_path / "unknown", model_type="own", auto_map=maps)
+    known = changed(models / "bert", tmp_path / "known", auto_map=maps)
+    tokenizer = tiny_tokenizer(["the dog saw the cat"])
+    for folder in (unknown, known):
+        (folder / "own.py").write_text(OWN_CODE.format(trace=str(trace)))
+        (folder / "custom_generate").mkdir()
+        (folder / "custom_generate" / "generate.py").write_text(OWN_CODE.format(trace=str(trace)))
+        tokenizer.save_pretrained(folder)
+        path = folder / "tokenizer_config.json"
+        own = {"auto_map": {"AutoTokenizer": [None, "own.PreTrainedTokenizerFast"]}, "tokenizer_class": "Own"}
+        path.write_text(json.dumps(json.loads(path.read_text()) | own))
+    load_tokenizer(known, "mlm")
+    with pytest.raises(DataError, match="--trust-remote-code runs it"):
+        load_tokenizer(unknown, "mlm")
+    with pytest.raises(DataError, match="--trust-remote-code runs it"):
+        load_model(unknown, "mlm")
+    assert torch.equal(answer(load_model(known, "mlm")), answer(load_model(models / "bert", "mlm")))
+    (known / "config.json").write_text(
+        json.dumps(json.loads((known / "config.json").read_text()) | {"num_hidden_layers": 1})
+    )
+    with pytest.raises(DataError, match=r"fewer layers.*code of its own, which --trust-remote-code runs"):
+        load_model(known, "mlm")
+    assert not trace.exists()
+
+
+def test_a_model_without_a_tied_weight_in_its_file_is_whole(tmp_path: Path) -> None:
+    """As our own models are saved: the output embedding is the input embedding."""
+    tokenizer = tiny_tokenizer(["the dog saw the cat"])
+    for backend in ("mlm", "causal"):
+        model = tiny_model(backend, tokenizer)
+        model.save_pretrained(tmp_path / backend)
+        assert torch.equal(answer(load_model(tmp_path / backend, backend)), answer(model))
