@@ -6,26 +6,38 @@ All scores are in percent; its collation of checkpoints has shares in [0, 1] ins
 """
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 __all__ = [
+    "ACCURACY",
+    "ALIASES",
     "AOA_CHECKPOINTS",
     "BLIMP_COLUMNS",
     "CHANCE",
     "DATASETS",
+    "FAST",
     "FOLDERS",
+    "GLUE_TITLES",
     "MACRO",
     "NOMINAL_WORDS",
     "OFFICIAL_ROW",
     "READING_SCORES",
+    "RHOS",
     "TITLES",
+    "UNSPECIFIED",
+    "WUG",
     "Averages",
     "benchmark_averages",
+    "counted_scores",
     "entity_tracking_averages",
+    "find_score",
     "glue_averages",
+    "known_scores",
     "macro_average",
     "score_names",
+    "task_of",
     "title",
     "wug_score",
 ]
@@ -93,8 +105,69 @@ TITLES: dict[str, str] = {
 READING_SCORES = ("reading_eye_tracking", "reading_self_paced")
 """The scores of the task `reading`, which has two."""
 
+GLUE_TITLES: dict[str, str] = {
+    "boolq": "BoolQ",
+    "mnli": "MNLI",
+    "mrpc_f1": "MRPC F1",
+    "multirc": "MultiRC",
+    "qqp_f1": "QQP F1",
+    "rte": "RTE",
+    "wsc": "WSC",
+}
+"""GLUE's parts, as the official README prints them, and their headings. They are published; only their mean counts."""
+
 MACRO = "macro"
 """The name of the average over tasks, beside the tasks' own."""
+
+FAST = "_fast"
+"""How the names of folders end that hold a part of a task's data."""
+
+ACCURACY, UNSPECIFIED = "_accuracy", "_unspecified"
+"""How the name of a wug score ends that is no Spearman's rho: the share of right answers, which the pipeline printed
+until July 2025; and a published figure that does not say which of the two it is."""
+
+MEASURES: dict[str, str] = {ACCURACY: " accuracy", UNSPECIFIED: " (rho or accuracy)"}
+"""End of a score's name -> end of its heading."""
+
+WUG = ("wug_adj_nominalization", "wug_past_tense")
+"""The folders whose score is a rank correlation."""
+
+ALIASES: dict[str, str] = {
+    "blimp": "blimp_filtered",
+    "supplement": "supplement_filtered",
+    "blimp_supplement": "supplement_filtered",
+    "ewok": "ewok_filtered",
+    "entities": "entity_tracking",
+    "entities_fast": "entity_tracking_fast",
+    "entity_tracking_old_rule": "entity_tracking",
+    "eye_tracking": "reading_eye_tracking",
+    "self_paced": "reading_self_paced",
+    "self_paced_reading": "reading_self_paced",
+    "reading_self_paced_reading_time": "reading_self_paced",
+    "wug": "wug_adj_nominalization_unspecified",
+    "wugs": "wug_adj_nominalization_unspecified",
+    "wug_adj": "wug_adj_nominalization_unspecified",
+    "wug_adj_x100": "wug_adj_nominalization_unspecified",
+    "wug_adj_accuracy": "wug_adj_nominalization_accuracy",
+    "wug_adj_rho_x100": "wug_adj_nominalization",
+    "wug_past": "wug_past_tense",
+    "wug_past_rho_x100": "wug_past_tense",
+    "glue_filtered": "glue",
+    "super_glue": "glue",
+    "mrpc": "mrpc_f1",
+    "qqp": "qqp_f1",
+    "macro_average": MACRO,
+    "macroaverage": MACRO,
+}
+"""What else a score is called in published tables, in lower case and with _ between words -> its name.
+
+`blimp` and the like are the full data there; `wug` alone may be either measure.
+"""
+
+RHOS: dict[str, str] = {f"{short}_rho": folder for short, folder in zip(("wug_adj", "wug_past"), WUG, strict=True)} | {
+    f"{folder}_rho": folder for folder in WUG
+}
+"""What a score is called where a table has Spearman's rho itself, from -1 to 1 -> its name."""
 
 OFFICIAL_ROW = (
     "blimp",
@@ -137,12 +210,53 @@ def score_names(folder: str) -> tuple[str, ...]:
 def title(score: str) -> str:
     """The heading of a score's column; an unknown score under its own name.
 
-    >>> title("blimp_fast"), title("macro")
-    ('BLiMP', 'macro average')
+    >>> title("blimp_fast"), title("wug_adj_nominalization_accuracy"), title("macro")
+    ('BLiMP', 'wug adj accuracy', 'macro average')
     """
     if score == MACRO:
         return "macro average"
-    return TITLES.get(FOLDERS.get(score, score), score)
+    measure = next((text for ending, text in MEASURES.items() if score.endswith(ending)), "")
+    task = task_of(score)
+    return f"{TITLES[task]}{measure}" if task in TITLES else GLUE_TITLES.get(score, score)
+
+
+def task_of(score: str) -> str:
+    """The task that a score is of, whichever data and measure; an unknown score is its own.
+
+    >>> task_of("blimp_fast"), task_of("wug_adj_nominalization_accuracy"), task_of("reading_self_paced")
+    ('blimp', 'wug_adj', 'reading_self_paced')
+    """
+    folder = score
+    for ending in MEASURES:
+        folder = folder.removesuffix(ending)
+    return FOLDERS.get(folder, folder)
+
+
+def known_scores() -> tuple[str, ...]:
+    """The names of all scores that a table has columns for: the average, then tasks and GLUE's parts."""
+    folders = [name for folder in FOLDERS if folder != "glue_filtered" for name in score_names(folder)]
+    other = [f"{WUG[0]}{ending}" for ending in MEASURES]
+    return (MACRO, *folders, *other, "glue", *GLUE_TITLES)
+
+
+def find_score(heading: str) -> tuple[str, float] | None:
+    """The score that a published column holds, and what its numbers are multiplied by to become ours.
+
+    Args:
+        heading: a score's name, with or without `babylm/`, its heading here, or one of `ALIASES` and `RHOS`, in any
+            case and with any signs between words.
+
+    Returns:
+        None for a column that is not known.
+
+    >>> find_score("BLiMP Supplement"), find_score("wug_adj_rho"), find_score("blimp")
+    (('supplement_filtered', 1.0), ('wug_adj_nominalization', 100.0), ('blimp_filtered', 1.0))
+    """
+    name = re.sub(r"[^a-z0-9]+", "_", heading.lower().removeprefix("babylm/")).strip("_")
+    if name in RHOS:
+        return RHOS[name], wug_score(1.0)
+    name = ALIASES.get(name, name)
+    return (name, 1.0) if name in known_scores() else None
 
 
 def macro_average(scores: Mapping[str, float]) -> float:
@@ -206,16 +320,29 @@ def benchmark_averages(scores: Mapping[str, float]) -> Averages | None:
     compares models scored on the same tasks only: the scores lie on scales of their own.
 
     Args:
-        scores: folder or score -> percent; others than BabyLM's are passed over.
+        scores: folder or score -> percent; others than BabyLM's are passed over, see `counted_scores`.
 
     Returns:
         None where nothing that counts was measured; other: `official row`, the mean of `OFFICIAL_ROW` alone, where all
         of it was measured.
     """
-    by_task = {FOLDERS.get(name, name): value for name, value in scores.items()}
-    counted = {task: value for task, value in by_task.items() if task in TITLES and task != "zorro"}
-    if not counted:
+    names = counted_scores(scores)
+    if not names:
         return None
+    counted = {task: scores[name] for task, name in names.items()}
     complete = all(task in counted for task in OFFICIAL_ROW)
     row = {"official row": macro_average({task: counted[task] for task in OFFICIAL_ROW})} if complete else {}
     return Averages(macro_average(counted), row)
+
+
+def counted_scores(names: Iterable[str]) -> dict[str, str]:
+    """Task -> the score that its average counts, of those that were measured; in the order of the columns.
+
+    A task counts once: its full data rather than the fast part, and a rho rather than an accuracy.
+
+    >>> counted_scores(["entity_tracking", "entity_tracking_fast", "blimp_fast", "zorro"])
+    {'blimp': 'blimp_fast', 'entity_tracking': 'entity_tracking'}
+    """
+    best_last = sorted(names, key=lambda name: (name.endswith(ACCURACY), name.endswith(FAST)), reverse=True)
+    found = {task_of(name): name for name in best_last if not name.endswith(UNSPECIFIED)}
+    return {task: found[task] for task in TITLES if task in found and task != "zorro"}

@@ -41,6 +41,37 @@ def test_the_benchmark_s_average_counts_each_score_once_and_never_zorro() -> Non
     assert averages == babylm.Averages(41.0, {"official row": 40.0})
 
 
+def test_a_task_counts_by_its_full_data_and_by_its_rho_in_whatever_order_they_come() -> None:
+    """Names in order put blimp_fast before blimp_filtered, and entity_tracking before entity_tracking_fast."""
+    names = ["blimp_fast", "blimp_filtered", "entity_tracking", "entity_tracking_fast"]
+    names += [f"{babylm.WUG[0]}{ending}" for ending in ("", babylm.ACCURACY, babylm.UNSPECIFIED)]
+    expected = {"blimp": "blimp_filtered", "entity_tracking": "entity_tracking", "wug_adj": babylm.WUG[0]}
+    assert babylm.counted_scores(names) == babylm.counted_scores(reversed(names)) == expected
+    assert babylm.counted_scores(names[5:]) == {"wug_adj": f"{babylm.WUG[0]}{babylm.ACCURACY}"}
+    assert babylm.counted_scores(names[6:]) == {}
+    assert babylm.benchmark_averages({"entity_tracking": 20.0, "entity_tracking_fast": 90.0}) == babylm.Averages(
+        20.0, {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("heading", "found"),
+    [
+        ("blimp_fast", ("blimp_fast", 1.0)),
+        ("babylm/ewok_filtered", ("ewok_filtered", 1.0)),
+        ("BLiMP Supplement", ("supplement_filtered", 1.0)),
+        ("Reading (Eye Tracking)", ("reading_eye_tracking", 1.0)),
+        ("wug_past_rho", ("wug_past_tense", 100.0)),
+        ("WUGs", ("wug_adj_nominalization_unspecified", 1.0)),
+        ("reading", None),
+        ("blimp_fest", None),
+        ("", None),
+    ],
+)
+def test_a_published_column_is_known_by_any_of_its_names(heading: str, found: tuple[str, float] | None) -> None:
+    assert babylm.find_score(heading) == found
+
+
 def test_every_folder_has_a_task_with_a_heading() -> None:
     for folder, task in babylm.FOLDERS.items():
         assert all(babylm.FOLDERS.get(name, name) in babylm.TITLES for name in babylm.score_names(folder)), folder

@@ -6,7 +6,7 @@ Knows nothing of arms or statistics.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sleep_tune.babylm import FOLDERS, MACRO, TITLES, title
+from sleep_tune.babylm import FAST, MACRO, TITLES, task_of, title
 
 __all__ = ["COLUMNS", "Column", "column", "order", "short_names"]
 
@@ -75,15 +75,11 @@ BABYLM = "babylm/"
 """First part of the names of BabyLM's scores, each of which has a column: the average, then the tasks."""
 
 
-FAST = "_fast"
-"""How the names of folders end that hold a part of a task, for a search to look at; both may stand in one table."""
-
-
 def column(key: str) -> Column:
     """How `key` is shown; a metric outside the table under its own name."""
     if key.startswith(BABYLM):
         score = key.removeprefix(BABYLM)
-        part = " fast" if score.endswith(FAST) else ""
+        part = " fast" if score.endswith(FAST) else ""  # both may stand in one table
         return Column(f"{title(score)}{part}", _points, "max", "points")
     known = COLUMNS.get(key)
     return known if known is not None else Column(key.replace("/", " ", 1), _decimals)
@@ -102,7 +98,7 @@ def _task_order(key: str) -> tuple[int, str]:
     """The average first, tasks in the challenge's order, what it does not know last."""
     name = key.removeprefix(BABYLM)
     tasks = list(TITLES)
-    task = FOLDERS.get(name, name)
+    task = task_of(name)
     return (-1 if name == MACRO else tasks.index(task) if task in tasks else len(tasks)), name
 
 
