@@ -46,7 +46,8 @@ def gather(
     experiments, models = _sorted(folders)
     others = [arm for name, path in _names(experiments[1:]) for arm in read_arms(path, name)]
     others += [official_arm(name, found) for name, found in models.items()]
-    others += [arm for path in published for arm in read_published(path)]
+    measured = {key for arm in others for key in arm.estimates}
+    others += [arm for path in published for arm in read_published(path, measured)]
     if baseline in {arm.name for arm in others if arm.kind == "published"}:
         raise DataError(f"the baseline must have been trained, seed by seed; '{baseline}' is a published figure")
     if experiments:
@@ -116,6 +117,15 @@ def _names(experiments: Sequence[Path]) -> list[tuple[str, Path]]:
 
 
 def _primary(arms: Sequence[Arm]) -> str:
-    """Without a space that names one: BLiMP where it was scored, else the first task."""
-    keys = [key for arm in arms for key in arm.values]
-    return next((key for key in keys if key.startswith("babylm/blimp")), keys[0])
+    """Without a space that names one: BLiMP where all models have it, else a task that all have, else any.
+
+    Raises:
+        DataError: no model has a score.
+    """
+    trained = [arm for arm in arms if arm.kind != "published"]
+    keys = list(dict.fromkeys(key for arm in trained for key in arm.values))
+    if not keys:
+        raise DataError(f"{', '.join(arm.name for arm in trained)} must have a score that is a finite number; none is")
+    shared = [key for key in keys if all(key in arm.values for arm in trained)]
+    choices = shared or keys
+    return next((key for key in choices if key.startswith("babylm/blimp")), choices[0])

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from sleep_tune import babylm
 from sleep_tune.errors import DataError
+from sleep_tune.results.columns import column
 from sleep_tune.results.published import read_published
 
 REFERENCE = Path(__file__).parents[2] / "analysis" / "reference"
@@ -28,30 +30,117 @@ def test_a_row_is_an_arm_without_seeds(tmp_path: Path) -> None:
     assert second.estimates["test/nll"].low is None
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("model,a\nx,1\ny,seventy\n", r"csv:3: a must be a number, or empty; got 'seventy'"),
-        ("# a comment\nmodel,a\nx,nan\n", r"csv:3: a must be a number, or empty; got 'nan'"),
-        ("name,a\nx,1\n", r"csv:1: expected a column 'model' and one for each metric; got 'name, a'"),
-        ("", r"csv: expected a column 'model'"),
-        ("model,a\nx,1\n\nx,2\n", r"csv:4: every model must have a name of its own; 'x' is there already"),
-        ("model,a\n,1\n", r"csv:2: expected a name in the column 'model'; it is empty"),
-        ("model,a\nx,1,2\n", r"csv:2: expected 2 cells, as the first line has; got 3"),
-        ("model,a,a\nx,1,2\n", r"csv:1: every column must have a name of its own; got model, a, a"),
-    ],
-)
-def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+B = "babylm/blimp_fast"
+
+MISTAKES: dict[str, tuple[str, str]] = {
+    "a word": (f"model,{B}\nx,1\ny,seventy\n", f"csv:3: {B} must be a number, or empty; got 'seventy'"),
+    "an infinity": (f"# a comment\nmodel,{B}\nx,inf\n", f"csv:3: {B} must be a number, or empty; got 'inf'"),
+    "a decimal comma": (f'model,{B}\nx,"71,5"\n', f"csv:2: {B} must be a number \\(with a decimal point\\)"),
+    "thousands": (f"model;{B}\nx;1.234,5\n", f"csv:2: {B} must be a number, or empty; got '1.234,5'"),
+    "more than all": (f"model,{B}\nx,174.5\n", f"csv:2: {B} must be in percent, in \\[0, 100\\]; got 174.5"),
+    "less than nothing": (f"model,{B}\nx,-1\n", "got -1"),
+    "a share": (f"model,{B}\nx,0.745\n", "in percent; got 0.745, which looks like a share, or write 74.5"),
+    "a percentage of pairs": (
+        "model,test/pairs_accuracy\nx,74.5\n",
+        r"a share of right answers, in \[0, 1\]; got 74.5",
+    ),
+    "rho itself": (
+        "model,wug_past_tense\nx,0.53\n",
+        r"rho x 100; got 0.53, .* name the column wug_adj_rho or wug_past",
+    ),
+    "rho times 100": ("model,wug_adj_rho\nx,53\n", r"csv:2: wug_adj_rho must be Spearman's rho, in \[-1, 1\]; got 53"),
+    "no model": (f"name,{B}\nx,1\n", r"csv:1: expected a column 'model' and one for each score"),
+    "turned": ("metric,ours\nblimp_fast,71.5\n", "a line for each metric and a column for each model must be turned"),
+    "nothing": ("", r"csv: expected a column 'model'"),
+    "headings alone": (f"model,{B}\n", "csv:1: expected a line for each model"),
+    "a model twice": (f"model,{B}\nx,71\n\nx,72\n", r"csv:4: every model must have a name of its own; 'x' is there"),
+    "no name": (f"model,{B}\n,71\n", r"csv:2: expected a name in the column 'model'; it is empty"),
+    "a cell too many": (f"model,{B}\nx,71,72\n", r"csv:2: expected 2 cells, as the first line has; got 3"),
+    "a cell too few": (f"model,{B},zorro\nx,71\n", r"csv:2: expected 3 cells, as the first line has; got 2"),
+    "a column twice": (f"model,{B},{B}\nx,71,72\n", "csv:1: every column must have a name of its own"),
+    "a column under two names": (f"model,{B},BLiMP fast\nx,71,72\n", f"'{B}' and 'BLiMP fast' are both {B}"),
+    "figures without a heading": (f"model,{B},\nx,71,72\n", "csv:1: column 3 must have a name"),
+    "a typo": (
+        "model,babylm/blimp_fst\nx,71\n",
+        r"csv:1: unknown column 'babylm/blimp_fst'; did you mean babylm/blimp_f",
+    ),
+    "no score": ("model,parameters\nx,71\n", r"csv:1: unknown column 'parameters'; .*Words .* belong into 'source' or"),
+    "an open quote": (f'model,{B}\n"x,71\n', "csv:2 cannot be read as a CSV: unexpected end of data"),
+}
+"""What is wrong -> the file, and the error."""
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_with_its_line_and_column(tmp_path: Path, name: str) -> None:
+    text, told = MISTAKES[name]
     with pytest.raises(DataError, match=told):
         read_published(write(tmp_path, text))
+
+
+def test_columns_are_known_by_the_names_that_babylm_s_tables_have(tmp_path: Path) -> None:
+    text = "Model,BLiMP,BLiMP Supplement,ewok_fast,Reading (Self-Paced Reading Time),wug_adj_rho,WUGs,WUG adj accuracy"
+    (arm,) = read_published(
+        write(tmp_path, f"{text},Macroaverage,MRPC (F1)\nGPT,74.53,65%,50,0.04,\N{MINUS SIGN}0.62,43.5,57,58.1,84\n")
+    )
+    assert {key.removeprefix("babylm/"): value.mean for key, value in arm.estimates.items()} == {
+        "blimp_filtered": 74.53,
+        "supplement_filtered": 65.0,
+        "ewok_fast": 50.0,
+        "reading_self_paced": 0.04,
+        "wug_adj_nominalization": -62.0,
+        "wug_adj_nominalization_unspecified": 43.5,
+        "wug_adj_nominalization_accuracy": 57.0,
+        "macro": 58.1,
+        "mrpc_f1": 84.0,
+    }
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters_and_decimal_commas_are_read(tmp_path: Path, delimiter: str) -> None:
+    text = "\ufeffmodel;track;blimp_fast;zorro;;source\nGPT;strict;74,53;61.2;;a paper\n;;;;;\n"
+    (arm,) = read_published(write(tmp_path, text.replace(";", delimiter)))
+    assert arm.name == "GPT, strict"
+    assert {key: value.mean for key, value in arm.estimates.items()} == {B: 74.53, "babylm/zorro": 61.2}
+
+
+@pytest.mark.parametrize("cell", ["", "-", "\N{EN DASH}", "nan", "NaN", "n/a", "None"])
+def test_a_cell_without_a_figure_is_left_out(tmp_path: Path, cell: str) -> None:
+    (arm,) = read_published(write(tmp_path, f"model,{B},zorro\nx,{cell},60\n"))
+    assert list(arm.estimates) == ["babylm/zorro"]
+
+
+def test_what_other_arms_measured_may_be_published(tmp_path: Path) -> None:
+    path = write(tmp_path, "model,test/pairs/agreement\nx,0.9\n")
+    with pytest.raises(DataError, match="unknown column 'test/pairs/agreement'"):
+        read_published(path)
+    (arm,) = read_published(path, {"test/pairs/agreement"})
+    assert arm.estimates["test/pairs/agreement"].mean == 0.9
+
+
+def test_every_alias_is_a_score_with_a_heading_of_its_own() -> None:
+    assert {*babylm.ALIASES.values(), *babylm.RHOS.values()} <= set(babylm.known_scores())
+    headings = [column(f"babylm/{score}").heading for score in babylm.known_scores()]
+    assert len(set(headings)) == len(headings)
 
 
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file"):
         read_published(tmp_path / "none.csv")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"bytes.csv must be a CSV"):
+    with pytest.raises(DataError, match=r"bytes.csv must be a CSV in UTF-8"):
         read_published(tmp_path / "bytes.csv")
+
+
+SHARED = Path(__file__).parents[3] / "shared" / "reference"
+
+
+@pytest.mark.parametrize(("name", "models"), [("babylm2025_baselines", 15), ("babylm2026_baselines", 2)])
+def test_the_published_baselines_are_read_as_they_were_noted(name: str, models: int) -> None:
+    if not SHARED.is_dir():
+        pytest.skip("the published figures are not beside the repository")
+    arms = read_published(SHARED / f"{name}.csv")
+    assert len(arms) == models
+    assert all(arm.estimates for arm in arms)
 
 
 @pytest.mark.parametrize("path", sorted(REFERENCE.glob("*.csv")), ids=lambda path: path.stem)
