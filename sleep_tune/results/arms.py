@@ -82,6 +82,8 @@ class Arm:
     """Seeds, of those that failed, whose runs diverged. They count against the arm; a run that was lost does not."""
     values: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """Metric -> seed -> its finite value."""
+    missing: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """BabyLM's score -> seed whose value is no finite number -> where that was read, or nothing."""
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     """Metric -> mean over the completed seeds; costs (words_seen, updates, flops, gpu_hours, cpu_hours) among them."""
     contrasts: Mapping[str, Contrast] = field(default_factory=dict)
@@ -128,6 +130,8 @@ class Comparison:
     """What arms should have had the same of: what the experiment names, unless this table was asked for another."""
     chosen_by: tuple[str, ...] = ()
     """What the items that chose the finalists have to do with those that judge them, in sentences."""
+    averaged: tuple[str, ...] = ()
+    """Over which tasks macro averages are, which scores are missing or of another measure, in sentences."""
     notes: tuple[str, ...] = ()
     verdict: str = ""
     """One sentence: which arms the table tells apart from the baseline, or that it cannot."""

@@ -16,11 +16,12 @@ import pandas as pd
 from sleep_tune.errors import DataError
 from sleep_tune.results.answers import read_answers
 from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, mode_of, over_seeds
-from sleep_tune.results.columns import order
+from sleep_tune.results.columns import BABYLM, order
 from sleep_tune.results.contrasts import contrast
 from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.facts import read_facts
 from sleep_tune.results.held_out import hold_out
+from sleep_tune.results.macro import score_notes, share_macro
 from sleep_tune.results.notes import write_notes
 from sleep_tune.results.table import metric_columns, parameter_columns, read_experiment
 from sleep_tune.results.verdict import write_verdict
@@ -109,10 +110,11 @@ def compare_arms(
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise DataError(f"every arm must have a name of its own; '{twice[0]}' is the name of {counts[twice[0]]}")
-    endpoints = _endpoints(arms, experiment.primary)
     judged, chosen_by = hold_out(arms, experiment)
+    shared, averaged = share_macro(judged, experiment.primary)
+    endpoints = _endpoints(shared, experiment.primary)
     lower = [key for key in endpoints if mode_of(key, experiment) == "min"]
-    contrasted = contrast(judged, baseline, endpoints, smallest=experiment.smallest, lower=lower)
+    contrasted = contrast(shared, baseline, endpoints, smallest=experiment.smallest, lower=lower)
     comparison = Comparison(
         experiment=experiment,
         arms=contrasted,
@@ -122,6 +124,7 @@ def compare_arms(
         baseline=baseline,
         matched=matched or experiment.matched,
         chosen_by=chosen_by,
+        averaged=(*averaged, *score_notes(shared, experiment.primary)),
     )
     return replace(comparison, notes=tuple(write_notes(comparison)), verdict=write_verdict(comparison))
 
@@ -159,13 +162,16 @@ def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
     failed = runs[runs["state"].isin(["failed", "refused"])]
     waiting = runs[~runs["state"].isin(["completed", "failed", "refused"])]
     values = {key: _by_seed(completed, key) for key in (*metric_columns(runs), *COSTS)}
+    seeds = tuple(int(seed) for seed in completed["seed"])
+    scores = [key for key in values if key.startswith(BABYLM)]
     finalist = bool((runs["role"] == "finalist").any())
     return over_seeds(
         name,
         "finalist" if finalist else "baseline" if name == BASELINE else "control",
         values,
         parameters={key: runs[key].dropna().iloc[0] for key in parameter_columns(runs) if runs[key].notna().any()},
-        seeds=tuple(int(seed) for seed in completed["seed"]),
+        seeds=seeds,
+        missing={key: {seed: "" for seed in seeds if seed not in values[key]} for key in scores},
         unfinished=tuple(int(seed) for seed in waiting["seed"]),
         failures={int(run["seed"]): str(run["reason"] or "no reason given") for _, run in failed.iterrows()},
         diverged=frozenset(int(seed) for seed in failed.loc[failed["kind"] == "diverged", "seed"]),
@@ -192,5 +198,5 @@ def _by_seed(runs: pd.DataFrame, key: str) -> dict[int, float]:
 def _endpoints(arms: Sequence[Arm], primary: str) -> tuple[str, ...]:
     """The primary endpoint; then minimal pairs and BabyLM's tasks, where some arm measured them."""
     measured = {key for arm in arms for key in arm.values}
-    others = order(key for key in measured if key == PAIRS or key.startswith("babylm/"))
+    others = order(key for key in measured if key == PAIRS or key.startswith(BABYLM))
     return (primary, *(key for key in others if key != primary))

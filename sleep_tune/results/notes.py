@@ -37,6 +37,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     yield from _seeds(comparison)
     yield from _diverged(comparison.arms)
     yield from _constant(comparison)
+    yield from comparison.averaged
     yield from _unpaired(comparison)
     yield from _reach(comparison)
     yield from _ties(comparison)
@@ -128,6 +129,8 @@ def _unpaired(comparison: Comparison) -> Iterator[str]:
     primary, reference = comparison.endpoints[0], comparison.reference
     what = column(primary).heading
     theirs = reference.values.get(primary, {}) if reference is not None else {}
+    if primary == "babylm/macro" and not any(primary in arm.values for arm in comparison.arms):
+        return  # `averaged` says why there is none
     for arm in comparison.arms:
         ours = arm.values.get(primary, {})
         lacking = [str(seed) for seed in arm.seeds if seed not in ours]

@@ -1,41 +1,88 @@
 """Results of BabyLM's official pipeline, read from the folders that it writes, as arms of a comparison.
 
 A model's folder is `<model>/<revision>/zero_shot/<backend>/<task>/<data folder>/best_temperature_report.txt`, reading's
-`.../reading/report.txt`. Only reports are read: predictions alone do not say which are right. Knows no experiment.
+`.../<backend>/reading/report.txt`. Three other layouts are read too: `<model>/<backend>/<task>/<data folder>/`, each
+task in an output folder of its own, and data folders alone. Only reports are read: predictions alone do not say which
+are right. Knows no experiment.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from sleep_tune.babylm import READING_SCORES, benchmark_averages, macro_average, wug_score
-from sleep_tune.errors import DataError
+from sleep_tune.babylm import (
+    ACCURACY,
+    FOLDERS,
+    READING_SCORES,
+    WUG,
+    entity_tracking_averages,
+    macro_average,
+    title,
+    wug_score,
+)
+from sleep_tune.errors import DataError, shortened
 from sleep_tune.results.arms import Arm, over_seeds
 
-__all__ = ["ModelScores", "holds_reports", "official_arm", "read_model"]
+__all__ = ["LAYOUT", "ModelScores", "holds_reports", "official_arm", "read_model"]
 
 ROUNDING = 0.0101
 """A printed average is this near to the mean of printed scores, if it is their mean."""
 
 REPORT, READING = "best_temperature_report.txt", "report.txt"
 
+LAYOUT = f"<model>/<revision>/zero_shot/<backend>/<task>/<data>/{REPORT}, such as my_model/main/zero_shot/mlm/blimp/"
+LAYOUT += f"blimp_fast/{REPORT}"
+
+BACKENDS = ("mlm", "mntp", "causal", "enc_dec_mask", "enc_dec_prefix", "enc_dec")
+"""The back ends that the pipeline names folders for; reading has `enc_dec` for the two of encoder-decoders."""
+
 HEADING = re.compile(r"### (?P<group>.+) (?P<metric>ACCURACY|SPEARMAN'S RHO)")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|nan|inf)", re.IGNORECASE)
 READING_LINES = {"EYE TRACKING SCORE": READING_SCORES[0], "SELF-PACED READING SCORE": READING_SCORES[1]}
+
+AVERAGE, UID = "AVERAGE", "UID"
+
+CORRELATION = "avg"
+"""The one group of a rank correlation's report. From 2 to 12 August 2025 its headings said ACCURACY."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelScores:
-    """One checkpoint's scores, in percent (wug: rho x 100)."""
+    """One checkpoint's scores, in percent (wug: rho x 100, or an accuracy of its own name)."""
 
     name: str
     """Model, and its revision where that is not main."""
     scores: Mapping[str, float]
     """`babylm/<data folder>` -> its average: that of its paradigms, as reports print two decimals; else as printed."""
     paradigms: Mapping[str, Mapping[str, float]]
-    """`babylm/<data folder>` -> UID -> score, where the average is their mean."""
+    """`babylm/<data folder>` -> UID -> score, where there are several and the average is their mean."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """`babylm/<data folder>` -> what stands in which file, where that is no finite number."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """The checkpoint that a report belongs to, as its folders name it."""
+
+    model: str
+    revision: str
+    backend: str
+
+    def __str__(self) -> str:
+        name = self.model if self.revision in ("", "main") else f"{self.model} {self.revision}"
+        return f"{name} ({self.backend})" if self.backend else name
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A number of a report, and where it stands."""
+
+    number: float
+    where: str
 
 
 def holds_reports(folder: Path) -> bool:
@@ -50,48 +97,48 @@ def read_model(folder: Path) -> ModelScores:
         folder: of a model with one revision and one back end scored, or any folder between it and the reports.
 
     Raises:
-        DataError: no reports, those of several checkpoints, or a report that is none; the message names file and line.
+        DataError: no reports, those of several checkpoints, two of one task, or a report that is none; the message
+            names file and line.
     """
-    scores: dict[str, float] = {}
+    paths = sorted(_reports(folder))
+    if not paths:
+        raise DataError(f"{folder} must hold results of the official pipeline, {LAYOUT}; there are none")
+    owner = _only_owner(folder, paths)
+    found: dict[str, float] = {}
     paradigms: dict[str, dict[str, float]] = {}
-    owners: dict[str, str] = {}
-    for path in sorted(_reports(folder)):
-        owner, task = _owner(path.resolve())
-        owners.setdefault(owner, task)
-        if len(owners) > 1:
-            raise DataError(
-                f"{folder} must hold the reports of one checkpoint; it holds {' and '.join(owners)}: name one of them"
-            )
-        if path.name == READING:
-            scores |= {f"babylm/{name}": value for name, value in _reading(path).items()}
-            continue
-        average, groups = _report(path)
-        by_uid = groups.get("UID", {})
-        mean = macro_average(by_uid) if by_uid else average
-        if abs(mean - average) <= ROUNDING:
-            paradigms[f"babylm/{task}"] = by_uid
-            average = mean
-        scores[f"babylm/{task}"] = average
-    if not owners:
-        raise DataError(f"{folder} must hold results of the official pipeline ({REPORT}); there are none")
-    averages = benchmark_averages({name.removeprefix("babylm/"): value for name, value in scores.items()})
-    if averages is not None:
-        scores["babylm/macro"] = averages.score
-    return ModelScores(next(iter(owners)), scores, paradigms)
+    missing: dict[str, str] = {}
+    files: dict[str, Path] = {}
+    for path in paths:
+        scores, groups = _reading(path) if path.name == READING else _task(path)
+        for name, value in scores.items():
+            if name in files:
+                raise DataError(
+                    f"{folder} must hold one report of each task; {title(name)} has two, {files[name]} and {path}: "
+                    "name one of their folders"
+                )
+            files[name] = path
+            if math.isfinite(value.number):
+                found[f"babylm/{name}"] = value.number
+                paradigms |= {f"babylm/{name}": groups} if len(groups) > 1 else {}
+            else:
+                missing[f"babylm/{name}"] = f"{value.number} in {path.parent.name}/{path.name}"
+    return ModelScores(str(owner), found, paradigms, missing)
 
 
 def official_arm(name: str, models: Sequence[ModelScores]) -> Arm:
     """One arm from its checkpoints, each counted as a seed from 1: the i-th is paired with the i-th of other arms."""
+    numbered = list(enumerate(models, 1))
     keys = dict.fromkeys(key for model in models for key in model.scores)
-    values = {
-        key: {seed: model.scores[key] for seed, model in enumerate(models, 1) if key in model.scores} for key in keys
-    }
+    values = {key: {seed: model.scores[key] for seed, model in numbered if key in model.scores} for key in keys}
+    unknown = dict.fromkeys(key for model in models for key in model.missing)
+    missing = {key: {seed: model.missing[key] for seed, model in numbered if key in model.missing} for key in unknown}
     answers: dict[str, dict[int, pd.Series[float]]] = {}
-    for seed, model in enumerate(models, 1):
+    for seed, model in numbered:
         for key, groups in model.paradigms.items():
             index = pd.MultiIndex.from_arrays([sorted(groups), sorted(groups)], names=["uid", "id"])
             answers.setdefault(key, {})[seed] = pd.Series([groups[uid] for uid in sorted(groups)], index=index)
-    return over_seeds(name, "elsewhere", values, seeds=tuple(range(1, len(models) + 1)), answers=answers)
+    seeds = tuple(seed for seed, _ in numbered)
+    return over_seeds(name, "elsewhere", values, seeds=seeds, missing=missing, answers=answers)
 
 
 def _reports(folder: Path) -> Iterator[Path]:
@@ -99,45 +146,144 @@ def _reports(folder: Path) -> Iterator[Path]:
     yield from (path for path in folder.rglob(READING) if path.parent.name == "reading")
 
 
-def _owner(path: Path) -> tuple[str, str]:
-    """(checkpoint, data folder) that a report belongs to; a report outside the official layout is its folder's own."""
-    parts = path.parts
-    if "zero_shot" not in parts:
-        return path.parent.parent.name, path.parent.name
-    at = len(parts) - 1 - parts[::-1].index("zero_shot")
-    model, revision, backend = parts[at - 2], parts[at - 1], parts[at + 1]
-    name = model if revision == "main" else f"{model} {revision}"
-    return f"{name} ({backend})", path.parent.name
+def _only_owner(folder: Path, paths: Sequence[Path]) -> _Owner:
+    """The checkpoint that all reports belong to; reading's `enc_dec` is of the pipeline's other two.
+
+    Raises:
+        DataError: reports of several checkpoints, or folders of no layout that is read.
+    """
+    owners: dict[_Owner, Path] = {}
+    for path in paths:
+        owner, place = _owner(path)
+        owners.setdefault(owner, place)
+    whole = {(one.model, one.revision) for one in owners if one.backend.startswith("enc_dec_")}
+    different = [one for one in owners if one.backend != "enc_dec" or (one.model, one.revision) not in whole]
+    if len(different) > 1:
+        told = " and ".join(f"{one} in {owners[one]}" for one in different[:2])
+        more = f" and {len(different) - 2} more" if len(different) > 2 else ""
+        raise DataError(
+            f"{folder} must hold the reports of one checkpoint; it holds {told}{more}: name the folder of one of them"
+        )
+    return different[0]
 
 
-def _report(path: Path) -> tuple[float, dict[str, dict[str, float]]]:
-    """The average of a report, and its groups: FIELD, UID, LINGUISTICS_TERM -> name -> score."""
-    groups: dict[str, dict[str, float]] = {}
-    group, scale = None, 1.0
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        heading = HEADING.fullmatch(line.strip())
+def _owner(path: Path) -> tuple[_Owner, Path]:
+    """The checkpoint that a report belongs to, and its folder.
+
+    Raises:
+        DataError: the folders are of no layout that is read.
+    """
+    data = path.resolve().parent
+    above = data.parent if path.name == READING else data.parent.parent
+    names = above.parts
+    if len(names) > 4 and names[-2] == "zero_shot":
+        return _Owner(names[-4], names[-3], names[-1]), above
+    if len(names) > 2 and names[-1] in BACKENDS:
+        return _Owner(names[-2], "", names[-1]), above
+    if data.name in FOLDERS:
+        model = above if data.parent.name in (*FOLDERS.values(), "wug") else data.parent
+        return _Owner(model.name, "", ""), model
+    raise DataError(f"{path} must lie in folders that say what was scored: {LAYOUT}")
+
+
+def _task(path: Path) -> tuple[dict[str, _Value], dict[str, float]]:
+    """A task's report: the name and average of its score; UID -> score, where the average is their mean.
+
+    Raises:
+        DataError: the report is damaged, or its average is not the mean of its groups.
+    """
+    name = path.resolve().parent.name
+    metric, groups = _sections(path)
+    average = groups.pop(AVERAGE)[""]
+    by_uid = groups.get(UID, {})
+    if metric == "ACCURACY" and list(by_uid) == [CORRELATION]:
+        metric = "SPEARMAN'S RHO"
+    is_rho = metric != "ACCURACY"
+    if is_rho and FOLDERS.get(name, name) in FOLDERS.values() and name not in WUG:
+        raise DataError(f"{average.where}: {title(name)} must have an accuracy; the report has Spearman's rho")
+    low, high = (-1.0, 1.0) if is_rho else (0.0, 100.0)
+    for value in (average, *(value for section in groups.values() for value in section.values())):
+        if math.isinf(value.number) or not (math.isnan(value.number) or low <= value.number <= high):
+            what = "Spearman's rho" if is_rho else "an accuracy in percent"
+            raise DataError(f"{value.where}: {what} must be in [{low:g}, {high:g}]; got {value.number:g}")
+    if is_rho:
+        return {name: _Value(wug_score(average.number), average.where)}, {}
+    score = f"{name}{ACCURACY}" if name in WUG else name
+    parts = {uid: value.number for uid, value in by_uid.items()}
+    is_split = FOLDERS.get(name) == "entity_tracking"
+    if is_split:  # each split's own mean is printed among its groups
+        parts = {uid: value for uid, value in parts.items() if uid.endswith("_ops")}
+    if not parts or not all(map(math.isfinite, (average.number, *parts.values()))):
+        return {score: average}, {}
+    mean = macro_average(parts)
+    try:
+        expected = entity_tracking_averages(parts).score if is_split else mean
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+    if abs(expected - average.number) > ROUNDING:
+        raise DataError(
+            f"{average.where}: the average must be the mean of the report's {len(parts)} groups, {expected:.2f}; got "
+            f"{average.number:.2f}: the report was changed, or is of two runs"
+        )
+    if abs(mean - average.number) > ROUNDING:
+        return {score: average}, {}
+    return {score: _Value(mean, average.where)}, parts
+
+
+def _sections(path: Path) -> tuple[str, dict[str, dict[str, _Value]]]:
+    """The metric of a report, and its sections: FIELD, UID, LINGUISTICS_TERM, AVERAGE -> name -> score.
+
+    Raises:
+        DataError: a line is none of a report, or the report was not written to its end.
+    """
+    sections: dict[str, dict[str, _Value]] = {}
+    metric = section = ""
+    for number, line in _lines(path):
+        where, heading = f"{path}:{number}", HEADING.fullmatch(line)
         if heading:
-            group = heading["group"]
-            scale = 1.0 if heading["metric"] == "ACCURACY" else wug_score(1.0)
-            groups[group] = {}
-        elif group is not None and line.strip():
-            name, _, value = line.rpartition(": ") if group != "AVERAGE" else ("", "", line)
-            try:
-                groups[group][name] = scale * float(value)
-            except ValueError:
-                raise DataError(f"{path}:{number}: expected a name and its score; got {line!r}") from None
-    if not groups.get("AVERAGE"):
+            section = heading["group"]
+            if section in sections:
+                raise DataError(f"{where}: a report must have one section '{section}'; it is there a second time")
+            if metric not in ("", heading["metric"]):
+                raise DataError(f"{where}: a report must have one metric, {metric}; got {heading['metric']}")
+            metric, sections[section] = heading["metric"], {}
+        elif section:
+            name, _, value = line.rpartition(": ") if section != AVERAGE else ("", "", line)
+            if not NUMBER.fullmatch(value) or bool(name) == (section == AVERAGE):
+                raise DataError(f"{where}: expected a name and its score; got {shortened(line)!r}")
+            if name in sections[section]:
+                raise DataError(f"{where}: {name or 'the average'} must have one score; it is there a second time")
+            sections[section][name] = _Value(float(value), where)
+        elif not line.startswith("TEMPERATURE: "):
+            raise DataError(f"{where}: expected TEMPERATURE or '### ... ACCURACY'; got {shortened(line)!r}")
+    if not sections.get(AVERAGE):
         raise DataError(f"{path} must end with '### AVERAGE ...' and a number: it was not written to its end")
-    return groups.pop("AVERAGE")[""], groups
+    return metric, sections
 
 
-def _reading(path: Path) -> dict[str, float]:
+def _reading(path: Path) -> tuple[dict[str, _Value], dict[str, float]]:
     """Both scores of reading."""
-    found = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    found: dict[str, _Value] = {}
+    for number, line in _lines(path):
+        where = f"{path}:{number}"
         what, _, value = line.partition(": ")
-        try:
-            found[READING_LINES[what]] = float(value)
-        except (KeyError, ValueError):
-            raise DataError(f"{path}:{number}: expected one of {', '.join(READING_LINES)}; got {line!r}") from None
-    return found
+        if what not in READING_LINES or not NUMBER.fullmatch(value):
+            raise DataError(f"{where}: expected one of {', '.join(READING_LINES)}; got {shortened(line)!r}")
+        if READING_LINES[what] in found:
+            raise DataError(f"{where}: {what} must be there once; it is there a second time")
+        if abs(float(value)) > 100:
+            raise DataError(f"{where}: {what} is a percentage of variance; got {value}")
+        found[READING_LINES[what]] = _Value(float(value), where)
+    lacking = [what for what, name in READING_LINES.items() if name not in found]
+    if lacking:
+        raise DataError(f"{path} must hold {' and '.join(READING_LINES)}; it lacks {' and '.join(lacking)}")
+    return found, {}
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """A report's lines with their numbers, without those that are empty."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} must be a report of the official pipeline, in UTF-8: {error}") from error
+    yield from ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip())

@@ -1,6 +1,8 @@
 """Official report files as arms: what is read, what is refused, and published figures that come out as published."""
 
 import csv
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,8 +35,7 @@ def write_model(root: Path, name: str, shift: float = 0.0, revision: str = "main
     ops = {"regular_0_ops": 30.0, "regular_1_ops": 40.0}
     write_report(base / "entity_tracking" / "entity_tracking_fast", {"UID": ops | {"regular": 35.0}}, 35.0)
     write_report(base / "wug_adj" / "wug_adj_nominalization", {"UID": {"avg": 0.53}}, 0.53, "SPEARMAN'S RHO")
-    (base / "reading").mkdir()
-    (base / "reading" / "report.txt").write_text("EYE TRACKING SCORE: 5.35\nSELF-PACED READING SCORE: 2.61\n")
+    write_reading(base / "reading")
     return root / name
 
 
@@ -50,7 +51,6 @@ def test_every_report_of_a_checkpoint_is_read(tmp_path: Path) -> None:
             "babylm/wug_adj_nominalization": 53.0,
             "babylm/reading_eye_tracking": 5.35,
             "babylm/reading_self_paced": 2.61,
-            "babylm/macro": (129.5 / 3 + 35.0 + 53.0 + 5.35 + 2.61) / 5,
         }
     )
     assert set(model.paradigms["babylm/blimp_fast"]) == {"npi_present_1", "passive_1", "wh_island"}
@@ -59,24 +59,184 @@ def test_every_report_of_a_checkpoint_is_read(tmp_path: Path) -> None:
 def test_two_checkpoints_are_not_mixed(tmp_path: Path) -> None:
     write_model(tmp_path, "run", revision="chck_1M")
     write_model(tmp_path, "run", revision="main")
-    with pytest.raises(DataError, match=r"one checkpoint; it holds run chck_1M \(mlm\) and run \(mlm\)"):
+    with pytest.raises(DataError, match=r"one checkpoint; it holds run chck_1M \(mlm\) in .* and run \(mlm\) in .*mlm"):
         read_model(tmp_path)
+    (tmp_path / "run/main/zero_shot/causal").mkdir()
+    write_report(tmp_path / "run/main/zero_shot/causal/comps/comps", {"UID": {"comps": 50.0}}, 50.0)
+    with pytest.raises(DataError, match=r"one checkpoint; it holds run \(causal\) in .* and run \(mlm\) in"):
+        read_model(tmp_path / "run/main")
+    assert read_model(tmp_path / "run/main/zero_shot/causal").scores == {"babylm/comps": 50.0}
+
+
+def test_reading_of_an_encoder_decoder_belongs_to_its_other_tasks(tmp_path: Path) -> None:
+    base = tmp_path / "t5/main/zero_shot"
+    write_report(base / "enc_dec_mask/blimp/blimp_fast", {"UID": {"passive_1": 60.0}}, 60.0)
+    write_reading(base / "enc_dec/reading")
+    model = read_model(tmp_path / "t5")
+    assert (model.name, len(model.scores)) == ("t5 (enc_dec_mask)", 3)
+    write_report(base / "enc_dec_prefix/blimp/blimp_fast", {"UID": {"passive_1": 60.0}}, 60.0)
+    with pytest.raises(DataError, match=r"enc_dec_mask.*enc_dec_prefix"):
+        read_model(tmp_path / "t5")
+
+
+BLIMP, TRACKING = "blimp_fast", "entity_tracking_fast"
+
+DAMAGES: dict[str, tuple[str, Callable[[str], str], str]] = {
+    "a word": (BLIMP, lambda text: text.replace("60.50", "sixty"), r"txt:8: expected a name and its score"),
+    "no average": (BLIMP, lambda text: text[: text.index("### AVERAGE")], r"must end with '### AVERAGE"),
+    "an average without its number": (BLIMP, lambda text: text[: text.index("43.17")], r"must end with '### AVERAGE"),
+    "half a number": (
+        BLIMP,
+        lambda text: text.replace("43.17", "43."),
+        r"txt:12: .* mean of .* 3 groups, 43.17; got 43",
+    ),
+    "empty": (BLIMP, lambda text: "", r"must end with '### AVERAGE"),
+    "another average": (BLIMP, lambda text: text.replace("43.17", "44.17"), r"txt:12: .*43.17; got 44.17"),
+    "more than all": (
+        BLIMP,
+        lambda text: text.replace("60.50", "160.50"),
+        r"txt:8: an accuracy .* \[0, 100\]; got 160.5",
+    ),
+    "infinite": (BLIMP, lambda text: text.replace("60.50", "inf"), r"txt:8: an accuracy .* got inf"),
+    "written twice": (BLIMP, lambda text: text + text, r"txt:14: expected a name and its score"),
+    "a section twice": (BLIMP, lambda text: text.replace("FIELD", "UID"), r"txt:6: .*'UID'; it is there a second time"),
+    "a group twice": (BLIMP, lambda text: text.replace("passive_1", "wh_island"), r"txt:9: wh_island must have one"),
+    "two metrics": (
+        BLIMP,
+        lambda text: text.replace("AVERAGE ACCURACY", "AVERAGE SPEARMAN'S RHO"),
+        "txt:11: .* one metric",
+    ),
+    "another file": (BLIMP, lambda text: "EYE TRACKING SCORE: 5.35", r"txt:1: expected TEMPERATURE"),
+    "a rho of a task of right answers": (
+        BLIMP,
+        lambda text: "### UID SPEARMAN'S RHO\navg: 0.5\n### AVERAGE SPEARMAN'S RHO\n0.5\n",
+        r"txt:4: BLiMP must have an accuracy",
+    ),
+    "a split of no number": (TRACKING, lambda text: text.replace("regular_0_ops", "regular_ops"), "named <split>_<num"),
+    "a rho of 53": ("wug_adj_nominalization", lambda text: text.replace("0.53", "53.0"), r"rho must be in \[-1, 1\]"),
+}
+"""What is wrong -> the report, what does it, and the error."""
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_report_is_named_with_its_line(tmp_path: Path, name: str) -> None:
+    data, damage, told = DAMAGES[name]
+    folder = write_model(tmp_path, "run")
+    path = next(folder.rglob(f"{data}/best_temperature_report.txt"))
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(DataError, match=told):
+        read_model(folder)
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("text", "told"),
     [
-        (lambda text: text.replace("passive_1: 60.50", "passive_1: sixty"), r"txt:8: expected a name and its score"),
-        (lambda text: text[: text.index("### AVERAGE")], r"must end with '### AVERAGE"),
-        (lambda text: "", r"must end with '### AVERAGE"),
+        ("EYE TRACKING SCORE: 5.35\n", "it lacks SELF-PACED READING SCORE"),
+        (
+            "EYE TRACKING SCORE: 5.35\nEYE TRACKING SCORE: 5.35\n",
+            r"report.txt:2: EYE TRACKING SCORE must be there once",
+        ),
+        ("EYE TRACKING SCORE: high\n", r"report.txt:1: expected one of EYE TRACKING SCORE, SELF-PACED"),
+        ("EYE TRACKING SCORE: 535.0\n", r"report.txt:1: .* percentage of variance; got 535.0"),
+        ("EYE TRACKING SCORE: inf\n", r"report.txt:1: .* got inf"),
     ],
 )
-def test_a_damaged_report_is_named_with_its_line(tmp_path: Path, damage: object, told: str) -> None:
+def test_a_damaged_report_of_reading_is_never_half_read(tmp_path: Path, text: str, told: str) -> None:
     folder = write_model(tmp_path, "run")
-    path = next(folder.rglob("blimp_fast/best_temperature_report.txt"))
-    path.write_text(damage(path.read_text()))  # type: ignore[operator]
+    next(folder.rglob("reading/report.txt")).write_text(text)
     with pytest.raises(DataError, match=told):
         read_model(folder)
+
+
+def test_a_report_in_another_encoding_is_refused_and_a_byte_order_mark_is_not(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, "run")
+    path = next(folder.rglob("blimp_fast/best_temperature_report.txt"))
+    whole = read_model(folder)
+    text = path.read_text()
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_model(folder) == whole
+    path.write_text(text, encoding="utf-16")
+    with pytest.raises(DataError, match="in UTF-8"):
+        read_model(folder)
+
+
+def test_an_accuracy_at_wug_is_another_score_than_its_rho(tmp_path: Path) -> None:
+    """The pipeline printed accuracies until July 2025, and from 2 to 12 August rhos under the heading of accuracies."""
+    reports = {
+        "old": ({"wug_adj_nominalization": 62.5}, 62.5, "ACCURACY", {"babylm/wug_adj_nominalization_accuracy": 62.5}),
+        "between": ({"avg": 0.53}, 0.53, "ACCURACY", {"babylm/wug_adj_nominalization": 53.0}),
+        "new": ({"avg": -0.53}, -0.53, "SPEARMAN'S RHO", {"babylm/wug_adj_nominalization": -53.0}),
+    }
+    for name, (groups, average, metric, expected) in reports.items():
+        write_report(tmp_path / name / "mlm/wug_adj/wug_adj_nominalization", {"UID": groups}, average, metric)
+        assert read_model(tmp_path / name).scores == pytest.approx(expected)
+
+
+def test_a_rho_that_is_none_is_missing_with_its_place(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, "run")
+    write_report(
+        folder / "main/zero_shot/mlm/wug_adj/wug_adj_nominalization",
+        {"UID": {"avg": math.nan}},
+        math.nan,
+        "SPEARMAN'S RHO",
+    )
+    model = read_model(folder)
+    assert "babylm/wug_adj_nominalization" not in model.scores
+    assert model.missing == {
+        "babylm/wug_adj_nominalization": "nan in wug_adj_nominalization/best_temperature_report.txt"
+    }
+    arm = official_arm("ours", [read_model(write_model(tmp_path, "other")), model])
+    assert arm.values["babylm/wug_adj_nominalization"] == {1: 53.0}
+    assert list(arm.missing["babylm/wug_adj_nominalization"]) == [2]
+
+
+def test_splits_means_are_no_groups_of_entity_tracking(tmp_path: Path) -> None:
+    groups = {"regular_0_ops": 30.0, "regular_1_ops": 40.0, "regular": 35.0, "ambiref_0_ops": 10.0, "ambiref": 10.0}
+    write_report(tmp_path / "uneven/mlm/entity_tracking/entity_tracking", {"UID": groups}, 22.5)
+    uneven = read_model(tmp_path / "uneven")
+    assert (uneven.scores, uneven.paradigms) == ({"babylm/entity_tracking": 22.5}, {})
+    groups |= {"ambiref_1_ops": 20.0, "ambiref": 15.0}
+    write_report(tmp_path / "even/mlm/entity_tracking/entity_tracking", {"UID": groups}, 25.0)
+    even = read_model(tmp_path / "even")
+    assert even.scores == {"babylm/entity_tracking": 25.0}
+    assert len(even.paradigms["babylm/entity_tracking"]) == 4
+
+
+def write_reading(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "report.txt").write_text("EYE TRACKING SCORE: 5.35\nSELF-PACED READING SCORE: 2.61\n")
+
+
+@pytest.mark.parametrize(
+    ("blimp", "reading", "name"),
+    [
+        ("run/main/zero_shot/mlm/blimp/blimp_fast", "run/main/zero_shot/mlm/reading", "run (mlm)"),
+        ("run/mlm/blimp/blimp_fast", "run/mlm/reading", "run (mlm)"),  # CLIMB-Sleep's repository
+        ("out_1/run/main/zero_shot/mlm/blimp/blimp_fast", "out_2/run/main/zero_shot/mlm/reading", "run (mlm)"),
+        ("out_1/run/mlm/blimp/blimp_fast", "out_2/run/mlm/reading", "run (mlm)"),
+        ("run/blimp/blimp_fast", "run/reading", "run"),
+        ("run/blimp_fast", "run/reading", "run"),
+    ],
+)
+def test_folders_may_be_laid_out_in_several_ways(tmp_path: Path, blimp: str, reading: str, name: str) -> None:
+    write_report(tmp_path / "all" / blimp, {"UID": {"passive_1": 60.0}}, 60.0)
+    write_reading(tmp_path / "all" / reading)
+    model = read_model(tmp_path / "all")
+    assert (model.name, len(model.scores)) == (name, 3)
+
+
+def test_a_layout_that_does_not_say_what_was_scored_is_refused_with_the_one_that_is_wanted(tmp_path: Path) -> None:
+    write_report(tmp_path / "results/first_try", {"UID": {"passive_1": 60.0}}, 60.0)
+    with pytest.raises(DataError, match=r"first_try/best.*must lie in folders.*<model>/<revision>/zero_shot/.*such as"):
+        read_model(tmp_path / "results")
+
+
+def test_two_reports_of_one_task_are_refused(tmp_path: Path) -> None:
+    """Two models of one name, or one scored twice: which of them counts is not for us to choose."""
+    for place in ("first", "second"):
+        write_report(tmp_path / place / "run/mlm/blimp/blimp_fast", {"UID": {"passive_1": 60.0}}, 60.0)
+    with pytest.raises(DataError, match=r"one report of each task; BLiMP has two, .*first.* and .*second"):
+        read_model(tmp_path)
 
 
 def test_a_folder_without_reports_is_refused(tmp_path: Path) -> None:

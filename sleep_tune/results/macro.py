@@ -1,0 +1,140 @@
+"""The macro average over the scores that all arms and seeds have, and notes on scores that some lack.
+
+An average over other tasks is another measure: two equal models differ in it as soon as one was scored on one task
+more. So it is made here, from the scores of the table, and never taken from a run or a report.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from sleep_tune.babylm import ACCURACY, MACRO, UNSPECIFIED, counted_scores, macro_average, task_of
+from sleep_tune.results.arms import Arm
+from sleep_tune.results.columns import BABYLM, column
+from sleep_tune.results.statistics import estimate_mean
+
+__all__ = ["FEWEST", "score_notes", "share_macro"]
+
+KEY = f"{BABYLM}{MACRO}"
+
+FEWEST = 2
+"""Scores that make an average; the average of one is that score again."""
+
+
+def share_macro(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
+    """The arms with their macro average over the scores that all of them have, and what must be said of it.
+
+    An arm or a seed without any score is passed over. Published rows keep the average that they were published with.
+
+    Args:
+        arms: of one table, without contrasts yet.
+        primary: the primary endpoint. Where it is the average of the one task that was measured, that one is enough.
+
+    Returns:
+        The arms, and sentences. Where they share fewer than `FEWEST` scores, no arm has an average.
+    """
+    scored = {arm.name: _by_seed(arm) for arm in arms if arm.kind != "published"}
+    every = [frozenset(scores) for by_seed in scored.values() for scores in by_seed.values()]
+    common = frozenset.intersection(*every) if every else frozenset()
+    names = list(counted_scores(key.removeprefix(BABYLM) for key in common).values())
+    keys = [f"{BABYLM}{name}" for name in names]
+    different = [key for key in dict.fromkeys(key for scores in every for key in sorted(scores)) if key not in common]
+    if len(keys) < FEWEST and (different or primary != KEY):
+        keys = []
+    made = tuple(arm if arm.kind == "published" else _averaged(arm, scored[arm.name], keys) for arm in arms)
+    return made, tuple(_macro_notes(made, scored, keys, different, common))
+
+
+def _by_seed(arm: Arm) -> dict[int, dict[str, float]]:
+    """Seed -> its scores that an average may count."""
+    found: dict[int, dict[str, float]] = {}
+    for key, values in arm.values.items():
+        if key.startswith(BABYLM) and counted_scores([key.removeprefix(BABYLM)]):
+            for seed, value in values.items():
+                found.setdefault(seed, {})[key] = value
+    return found
+
+
+def _averaged(arm: Arm, by_seed: Mapping[int, Mapping[str, float]], keys: Sequence[str]) -> Arm:
+    """The arm with the average over `keys`, or without any."""
+    values = {key: value for key, value in arm.values.items() if key != KEY}
+    estimates = {key: value for key, value in arm.estimates.items() if key != KEY}
+    if keys and by_seed:
+        values[KEY] = {seed: macro_average({key: scores[key] for key in keys}) for seed, scores in by_seed.items()}
+        estimates[KEY] = estimate_mean(list(values[KEY].values()))
+    return replace(arm, values=values, estimates=estimates)
+
+
+def _macro_notes(
+    arms: Sequence[Arm],
+    scored: Mapping[str, Mapping[int, Mapping[str, float]]],
+    keys: Sequence[str],
+    different: Sequence[str],
+    common: Collection[str],
+) -> Iterator[str]:
+    """Over which scores the average is, and who lacks the others."""
+    over = ", ".join(column(key).heading for key in keys)
+    lacking = ", ".join(f"{column(key).heading} (not in {_lacking(key, scored)})" for key in different)
+    if different and keys:
+        yield (
+            f"Beware: not every arm and seed was scored on the same tasks. The macro average is over the {len(keys)} "
+            f"scores that all have ({over}), without {lacking}."
+        )
+    elif different:
+        share = ", ".join(column(key).heading for key in sorted(common)) or "none"
+        yield (
+            "Beware: not every arm and seed was scored on the same tasks, and no macro average is shown or compared. "
+            f"Scores that all have: {share}; others: {lacking}. Score the missing tasks, or leave an arm out."
+        )
+    elif len(keys) >= FEWEST:
+        yield f"Macro average: over the {len(keys)} scores that every arm and seed has ({over})."
+    published = [arm.name for arm in arms if arm.kind == "published" and KEY in arm.estimates]
+    if published:
+        yield f"Macro average of {', '.join(published)}: as published; over which tasks is not known here."
+
+
+def _lacking(key: str, scored: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:
+    """`A; B, seed 3`: the arms and seeds without a score."""
+    parts = []
+    for name, by_seed in scored.items():
+        without = [seed for seed, scores in by_seed.items() if key not in scores]
+        seeds = "" if len(without) == len(by_seed) else f", seed {', '.join(map(str, sorted(without)))}"
+        parts += [f"{name}{seeds}"] if without else []
+    return "; ".join(parts)
+
+
+def score_notes(arms: Sequence[Arm], primary: str) -> Iterator[str]:
+    """Scores that are no numbers, and tasks of which two measures are in the table.
+
+    Args:
+        arms: of one table.
+        primary: the primary endpoint, whose missing values in runs of an experiment are said elsewhere.
+    """
+    measured = {key for arm in arms for key in arm.values}
+    for arm in arms:
+        for key, seeds in arm.missing.items():
+            said = key == KEY or (arm.kind != "elsewhere" and (key == primary or key not in measured))
+            if said or not seeds:
+                continue
+            which = f", seed {', '.join(map(str, sorted(seeds)))}," if len(arm.seeds) > 1 else ""
+            where = "; ".join(dict.fromkeys(place for place in seeds.values() if place))
+            yield f"Missing: {arm.name}{which} has no finite {column(key).heading}{f' ({where})' if where else ''}."
+    yield from _measures(arms)
+
+
+def _measures(arms: Sequence[Arm]) -> Iterator[str]:
+    """Tasks that some have as a rank correlation and others as an accuracy."""
+    keys = dict.fromkeys(key for arm in arms for key in arm.estimates if key.startswith(BABYLM))
+    tasks = Counter(task_of(key.removeprefix(BABYLM)) for key in keys if not key.endswith(UNSPECIFIED))
+    for key in keys:
+        if not key.endswith((ACCURACY, UNSPECIFIED)):
+            continue
+        who = ", ".join(arm.name for arm in arms if key in arm.estimates)
+        rho = column(key.removesuffix(ACCURACY).removesuffix(UNSPECIFIED)).heading
+        if key.endswith(UNSPECIFIED):
+            yield f"{column(key).heading}: what was published as {rho} does not say which it is ({who})."
+        elif tasks[task_of(key.removeprefix(BABYLM))] > 1:
+            yield (
+                f"Beware: {column(key).heading} ({who}) is the share of right answers, which the pipeline reported "
+                f"until July 2025; {rho} is Spearman's rho x 100. They are two measures and are not compared."
+            )
