@@ -166,7 +166,9 @@ OTHERS: dict[str, Callable[[], PreTrainedModel]] = {
     ),
     "deberta_v2": lambda: DebertaV2ForMaskedLM(
         DebertaV2Config(
-            **SMALL, intermediate_size=64, relative_attention=True, norm_rel_ebd="layer_norm", conv_kernel_size=3
+            intermediate_size=64,
+            relative_attention=True,
+            **SMALL | {"norm_rel_ebd": "layer_norm", "conv_kernel_size": 3},
         )
     ),
 }

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.training import callbacks
+from sleep_tune.training import callbacks, checkpoint
 from sleep_tune.training.callbacks import FIRST_SECONDS, SAVING_SHARE, CheckpointClock
 from sleep_tune.training.run import train
 from tests.training.runs import go_on, make_config, weigh
@@ -59,7 +59,7 @@ def test_without_minutes_the_clock_never_asks() -> None:
     assert not clock.due()
 
 
-def saved(folder: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch, **training: float | None) -> list[float]:
+def saved(folder: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch, **training: Any) -> list[float]:
     """The shares of its budget at which a run was saved."""
     shares: list[float] = []
 
@@ -67,7 +67,7 @@ def saved(folder: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch, **train
         shares.append(stream["words_seen"] / budget)
         real(folder, stream, *others)
 
-    real = callbacks.complete
+    real = checkpoint.complete
     budget = int(3.5 * corpus.train.num_words)
     monkeypatch.setattr(callbacks, "complete", complete)
     train(make_config(folder, **training), go_on, corpus=corpus, evaluate=weigh)
