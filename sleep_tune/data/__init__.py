@@ -11,8 +11,10 @@ __all__ = [
     "pairs",
     "prepare",
     "preprocess",
+    "roles",
     "sentences",
     "text",
     "tokenizer",
+    "tokenizer_files",
     "toy",
 ]

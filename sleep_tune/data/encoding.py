@@ -5,7 +5,7 @@ as with mapping over batches in several processes, on how many there were).
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Encode", "TokenStream", "encode_by_offsets", "encode_by_words", "one_thread"]
+__all__ = ["TokenStream", "encode_by_offsets", "encode_by_words", "num_words", "one_thread"]
 
 CHUNK = 4096
 """Strings handed to the tokenizer at a time."""
@@ -34,8 +34,9 @@ class TokenStream:
     """(S,) tokens of each sentence, its separator included."""
 
 
-Encode = Callable[["Tokenizer", Sequence[str], int], TokenStream]
-"""(tokenizer, preprocessed sentences, id of the separator) -> stream."""
+def num_words(sentences: Iterable[str]) -> int:
+    """Words of preprocessed sentences, each with one space between two words."""
+    return sum(sentence.count(" ") + 1 for sentence in sentences)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ transformers nor tokenizers, and a corpus that is in the cache is opened without
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,12 +22,14 @@ from sleep_tune.data.packing import Rows, pack
 from sleep_tune.data.pairs import MinimalPair, read_pairs, write_pairs
 from sleep_tune.data.preprocess import preprocess
 from sleep_tune.data.split import complete_splits, keep_words
-from sleep_tune.data.tokenizer import TOKENIZERS, BuiltTokenizer, TokenizerRecipe
+from sleep_tune.data.tokenizer import TOKENIZERS, TokenizedText, TokenizerRecipe
 from sleep_tune.errors import DataError
 from sleep_tune.files import write_whole
 from sleep_tune.sleep.samples import Samples, SpecialTokens
 
 __all__ = ["Corpus", "prepare"]
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of preprocessing, packing and files; a change of any of them counts it up."""
@@ -48,7 +51,8 @@ class Corpus:
     key: str
     """Stands for the content: equal keys, equal arrays."""
     description: tuple[str, ...] = ()
-    """What to say of the text, a line each: files and words of each split, what was not read, warnings."""
+    """What to say of the text, a line each: files and words of each split, what was not read, warnings, and what was
+    changed in a tokenizer that exists."""
 
 
 def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
@@ -60,7 +64,8 @@ def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
         DiskError: too little space for the cache.
     """
     raw = CORPORA[data.kind](data)
-    recipe = TOKENIZERS[tokenizer.kind](tokenizer)
+    cache = cache_folder(data.cache_dir)
+    recipe = TOKENIZERS[tokenizer.kind](tokenizer, cache)
     identity = {
         "format": FORMAT,
         "corpus": dict(raw.identity),
@@ -71,7 +76,7 @@ def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
         },
     }
     key = content_key(identity)
-    folder = cached_folder(cache_folder(data.cache_dir), key, lambda path: _make(path, data, raw, recipe, identity))
+    folder = cached_folder(cache, key, lambda path: _make(path, data, raw, recipe, identity))
     return _open(folder, key, raw.inventory)
 
 
@@ -79,6 +84,7 @@ def _make(
     folder: Path, data: DataConfig, raw: RawCorpus, recipe: TokenizerRecipe, identity: Mapping[str, object]
 ) -> None:
     """Fill a cache folder: arrays of each split, the tokenizer's files, the pairs and what they are."""
+    logger.info("reading the text (data=%s)", data.kind)
     splits = complete_splits(raw.read(), dev_ratio=data.dev_ratio, seed=data.seed)
     documents = {
         "train": _clean(splits.train, data.include_punctuation),
@@ -92,9 +98,9 @@ def _make(
     source_names = tuple(dict.fromkeys(document.source for split in SPLITS for document in documents[split]))
     if len(source_names) > MAX_SOURCES:
         raise DataError(f"data.path must hold at most {MAX_SOURCES} files; got {len(source_names)}: join some")
-    training_text = [sentence for document in documents["train"] for sentence in document.sentences]
-    built = recipe.build(training_text, folder / "tokenizer")
-    rows = {split: _encode(documents[split], built, source_names, data) for split in SPLITS}
+    texts = {split: [sentence for document in documents[split] for sentence in document.sentences] for split in SPLITS}
+    tokenized = recipe.tokenize(texts, folder / "tokenizer")
+    rows = {split: _pack(documents[split], tokenized, split, source_names, data) for split in SPLITS}
     require_cache_space(folder, sum(getattr(part, name).nbytes for part in rows.values() for name in ARRAYS))
     for split, part in rows.items():
         for name in ARRAYS:
@@ -112,12 +118,13 @@ def _make(
             ),
         )
     about = {
-        "special": asdict(built.special),
-        "vocab_size": built.vocab_size,
+        "special": asdict(tokenized.special),
+        "vocab_size": tokenized.vocab_size,
         "source_names": source_names,
         "pairs": sorted(splits.pairs),
         "overlap": {split: asdict(count_overlap(documents["train"], documents[split])) for split in ("dev", "test")},
         "warnings": splits.warnings,
+        "notes": tokenized.notes,
         "made_from": identity,
     }
     write_whole(folder / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
@@ -134,21 +141,20 @@ def _clean(documents: Sequence[Document], include_punctuation: bool) -> tuple[Do
     return tuple(cleaned)
 
 
-def _encode(
-    documents: Sequence[Document], built: BuiltTokenizer, source_names: Sequence[str], data: DataConfig
+def _pack(
+    documents: Sequence[Document], tokenized: TokenizedText, split: str, source_names: Sequence[str], data: DataConfig
 ) -> Rows:
-    """Tokenise and pack one split."""
+    """Pack one split."""
     number = {name: index for index, name in enumerate(source_names)}
-    sentences = [sentence for document in documents for sentence in document.sentences]
     sources = np.repeat(
         np.asarray([number[document.source] for document in documents], np.int16),
         [len(document.sentences) for document in documents],
     )
     return pack(
-        built.encode(built.tokenizer, sentences, built.special.separator),
+        tokenized.streams[split],
         sources,
-        special=built.special,
-        vocab_size=built.vocab_size,
+        special=tokenized.special,
+        vocab_size=tokenized.vocab_size,
         max_length=data.max_length,
         join_sentences=data.join_sentences,
     )
@@ -174,4 +180,5 @@ def _open(folder: Path, key: str, inventory: Inventory) -> Corpus:
         {split: Overlap(**counts) for split, counts in about.get("overlap", {}).items()},
         tuple(about.get("warnings", ())),
     )
-    return Corpus(**parts, tokenizer_dir=folder / "tokenizer", pairs=pairs, key=key, description=description)
+    described = (*description, *about.get("notes", ()))
+    return Corpus(**parts, tokenizer_dir=folder / "tokenizer", pairs=pairs, key=key, description=described)

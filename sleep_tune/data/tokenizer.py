@@ -1,52 +1,68 @@
 """Tokenizers: one trained on the training text, or one that exists. Knows no corpus and no rows."""
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sleep_tune.config.schema import TokenizerConfig
-from sleep_tune.data.encoding import Encode, encode_by_offsets, encode_by_words, one_thread
-from sleep_tune.data.hub import asking_hub, hub_token
-from sleep_tune.errors import ConfigError, DataError
+from sleep_tune.data.encoding import TokenStream, encode_by_offsets, encode_by_words, num_words, one_thread
+from sleep_tune.data.roles import NAMES, PLACEHOLDER, RULES, fill_placeholder, frame, settle_roles
+from sleep_tune.data.tokenizer_files import digest_of, find_folder, open_tokenizer, refuse
+from sleep_tune.errors import ConfigError
 from sleep_tune.files import write_whole
 from sleep_tune.sleep.samples import SpecialTokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["TOKENIZERS", "BuiltTokenizer", "TokenizerRecipe"]
+__all__ = ["TOKENIZERS", "TokenizedText", "TokenizerRecipe"]
+
+logger = logging.getLogger(__name__)
 
 SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
 """In the order of their ids."""
 ALPHABET = 256
 """A byte-level vocabulary holds every byte, so that no text is ever unknown."""
+LONGEST_WORD = 1000
+"""Characters of a word that the training of a vocabulary takes whole: its time grows with their square."""
+LONG_WORD = re.compile(rf"[^ ]{{{LONGEST_WORD}}}(?=[^ ])")
+MAX_VOCABULARY = 1_000_000
+"""Ids of a loaded tokenizer, at most: each is a row of the model's embedding."""
+NOTABLE = 0.01
+"""Share of the training text that is unknown, or of its words that have no token, from which on it is said."""
 
 
 @dataclass(frozen=True, slots=True)
-class BuiltTokenizer:
-    """A tokenizer whose files lie in a folder that `transformers.AutoTokenizer` opens."""
+class TokenizedText:
+    """Text in tokens of a tokenizer whose files lie in a folder that `transformers.AutoTokenizer` opens."""
 
-    tokenizer: "Tokenizer"
+    streams: Mapping[str, TokenStream]
+    """By split. No text token is one of the special ones."""
     special: SpecialTokens
     vocab_size: int
-    encode: Encode
+    """The highest id + 1."""
+    notes: tuple[str, ...] = ()
+    """What the user must know of it, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizerRecipe:
-    """A tokenizer that can be identified cheaply, and made when it is not in the cache."""
+    """A tokenizer that can be identified cheaply, and made when its tokens are not in the cache."""
 
     identity: Mapping[str, str]
     """What it is a pure function of, besides the training text."""
-    build: Callable[[Sequence[str], Path], BuiltTokenizer]
-    """(training sentences, folder to write its files to) -> the tokenizer."""
+    tokenize: Callable[[Mapping[str, Sequence[str]], Path], TokenizedText]
+    """(preprocessed sentences by split, 'train' among them; folder to write its files to) -> tokens."""
 
 
-def bpe_recipe(config: TokenizerConfig) -> TokenizerRecipe:
+def bpe_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
     """A byte-level BPE (Sennrich et al., 2016; bytes as in GPT-2) of at most `vocab_size` tokens.
+
+    Takes `cache` as every recipe does, and ignores it.
 
     Raises:
         ConfigError: the vocabulary cannot hold the special tokens and the 256 bytes.
@@ -58,12 +74,19 @@ def bpe_recipe(config: TokenizerConfig) -> TokenizerRecipe:
             f"({ALPHABET} bytes and {len(SPECIAL)} special tokens); got {config.vocab_size}"
         )
 
-    def build(sentences: Sequence[str], folder: Path) -> BuiltTokenizer:
-        tokenizer = train_bpe(sentences, config.vocab_size)
-        special = _write_bpe(tokenizer, folder)
-        return BuiltTokenizer(tokenizer, special, tokenizer.get_vocab_size(), encode_by_words)
+    def tokenize(texts: Mapping[str, Sequence[str]], folder: Path) -> TokenizedText:
+        words = num_words(texts["train"])
+        logger.info("training a tokenizer of at most %s tokens on %s words", f"{config.vocab_size:,}", f"{words:,}")
+        tokenizer = train_bpe(texts["train"], config.vocab_size)
+        _write(tokenizer, SPECIAL, folder)
+        tokenizer.encode_special_tokens = True
+        ids = tokenizer.get_vocab()
+        special = SpecialTokens(**{role: ids[SPECIAL[name]] for role, name in NAMES.items()})
+        _say_tokenizing(texts)
+        streams = {name: encode_by_words(tokenizer, texts[name], special.separator) for name in texts}
+        return TokenizedText(streams, special, tokenizer.get_vocab_size())
 
-    return TokenizerRecipe({"kind": "bpe", "vocab_size": str(config.vocab_size)}, build)
+    return TokenizerRecipe({"kind": "bpe", "vocab_size": str(config.vocab_size)}, tokenize)
 
 
 def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
@@ -71,7 +94,7 @@ def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
 
     Encoding adds `<s>` before and `</s>` after a text. A text's first word is encoded as any other (prefix space).
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -85,21 +108,97 @@ def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
         show_progress=False,
     )
     with one_thread():
-        tokenizer.train_from_iterator(sentences, trainer, length=len(sentences))
-    start, end = SPECIAL["bos_token"], SPECIAL["eos_token"]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A {end}",
-        pair=f"{start} $A {end} $B {end}",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (start, end)],
-    )
+        tokenizer.train_from_iterator(_with_short_words(sentences), trainer, length=len(sentences))
+    frame(tokenizer, SPECIAL["bos_token"], SPECIAL["eos_token"])
     return tokenizer
 
 
-def _write_bpe(tokenizer: "Tokenizer", folder: Path) -> SpecialTokens:
-    """Write what AutoTokenizer reads, without importing transformers (which takes seconds)."""
+def _with_short_words(sentences: Sequence[str]) -> Iterator[str]:
+    """The sentences, with words longer than LONGEST_WORD cut into pieces."""
+    for sentence in sentences:
+        yield LONG_WORD.sub(r"\g<0> ", sentence) if len(sentence) > LONGEST_WORD else sentence
+
+
+def hub_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
+    """A tokenizer that exists: a folder, or an id on the Hub, which is downloaded once.
+
+    Args:
+        config: names it.
+        cache: folder that the download is kept in.
+
+    Raises:
+        ConfigError: tokenizer.name is not set.
+        DataError: it is no folder, and the Hub does not give it.
+    """
+    name = config.name
+    if name is None:
+        raise ConfigError("tokenizer.name must be set for tokenizer=hub: a folder, or an id on the Hub; got nothing")
+    source = find_folder(name, cache)
+    identity = {"kind": "hub", "files": digest_of(source, name), "rules": RULES}
+    return TokenizerRecipe(identity, lambda texts, folder: tokenize_loaded(name, source, texts, folder))
+
+
+def tokenize_loaded(name: str, source: Path, texts: Mapping[str, Sequence[str]], folder: Path) -> TokenizedText:
+    """Tokenize with a tokenizer that exists, and save it with special tokens that the text does not produce.
+
+    Args:
+        name: of the tokenizer, for messages.
+        source: folder of its files.
+        texts: preprocessed sentences by split, 'train' among them.
+        folder: to write the tokenizer that training and evaluation use to.
+
+    Raises:
+        DataError: it cannot be loaded, is no fast tokenizer, has too many ids, or cannot encode the text.
+    """
+    tokenizer, named = open_tokenizer(source, name)
+    highest = max(tokenizer.get_vocab().values(), default=-1)
+    if not 0 <= highest < MAX_VOCABULARY:
+        raise refuse(name, f"must have ids from 0 to {MAX_VOCABULARY - 1:,}; its highest id is {highest:,}")
+    tokenizer.encode_special_tokens = True
+    _say_tokenizing(texts)
+    try:
+        streams = {split: encode_by_offsets(tokenizer, texts[split], PLACEHOLDER) for split in texts}
+        roles = settle_roles(tokenizer, named, streams.values())
+    except Exception as error:
+        if type(error) is not Exception:  # what tokenizers raises is of no class of its own
+            raise
+        raise refuse(name, f"cannot encode the text: {error}") from error
+    flagged, words = int(streams["train"].starts_word.sum()), num_words(texts["train"])
+    if flagged == 0:
+        raise refuse(name, "must have tokens for the text's words; it has one for none of them")
+    _write(roles.tokenizer, roles.names, folder)
+    notes = [f"tokenizer '{name}': {note}" for note in roles.notes]
+    if flagged < (1 - NOTABLE) * words:
+        notes.append(f"tokenizer '{name}': {1 - flagged / words:.1%} of the words have no token of their own")
+    unknown = tokenizer.token_to_id(named["unk_token"]) if "unk_token" in named else None
+    share = 0.0 if unknown is None else float((streams["train"].tokens == unknown).mean())
+    if share > NOTABLE:
+        notes.append(f"tokenizer '{name}': {share:.1%} of the training text is unknown to it ({named['unk_token']})")
+    return TokenizedText(
+        {split: fill_placeholder(stream, roles.special.separator) for split, stream in streams.items()},
+        roles.special,
+        max(roles.tokenizer.get_vocab().values()) + 1,
+        tuple(notes),
+    )
+
+
+def _say_tokenizing(texts: Mapping[str, Sequence[str]]) -> None:
+    logger.info("tokenizing %s words", f"{sum(map(num_words, texts.values())):,}")
+
+
+def _write(tokenizer: "Tokenizer", names: Mapping[str, str], folder: Path) -> None:
+    """Write what AutoTokenizer reads, without importing transformers (which takes seconds).
+
+    Args:
+        tokenizer: is written as it is, but without truncation and padding.
+        names: the special tokens by their role in transformers, such as 'pad_token'.
+        folder: is made.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     tokenizer.save(str(folder / "tokenizer.json"))
-    names = SPECIAL | {"cls_token": SPECIAL["bos_token"], "sep_token": SPECIAL["eos_token"]}
+    names = {**names, "cls_token": names["bos_token"], "sep_token": names["eos_token"]}
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
@@ -107,81 +206,7 @@ def _write_bpe(tokenizer: "Tokenizer", folder: Path) -> SpecialTokens:
     }
     write_whole(folder / "tokenizer_config.json", json.dumps(settings | names, indent=2) + "\n")
     write_whole(folder / "special_tokens_map.json", json.dumps(names, indent=2) + "\n")
-    tokenizer.encode_special_tokens = True
-    ids = tokenizer.get_vocab()
-    return SpecialTokens(
-        **{
-            field: ids[SPECIAL[role]]
-            for field, role in (
-                ("start", "bos_token"),
-                ("separator", "eos_token"),
-                ("pad", "pad_token"),
-                ("mask", "mask_token"),
-            )
-        }
-    )
 
 
-def hub_recipe(config: TokenizerConfig) -> TokenizerRecipe:
-    """A tokenizer that exists: a folder, or an id on the Hub.
-
-    Raises:
-        ConfigError: tokenizer.name is not set.
-    """
-    name = config.name
-    if name is None:
-        raise ConfigError("tokenizer.name must be set for tokenizer=hub: a folder, or an id on the Hub; got nothing")
-    identity = {"kind": "hub", "name": name}
-    folder_given = Path(name)
-    if folder_given.is_dir():
-        digest = hashlib.sha256()
-        for path in sorted(path for path in folder_given.iterdir() if path.is_file()):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-        identity = {"kind": "hub", "files": digest.hexdigest()}
-    return TokenizerRecipe(identity, lambda _sentences, folder: load_tokenizer(name, folder))
-
-
-def load_tokenizer(name: str, folder: Path) -> BuiltTokenizer:
-    """Load with transformers, check that it can mask, and save it to `folder`.
-
-    Raises:
-        DataError: it cannot be loaded, is no fast tokenizer, or lacks a token that masked modelling needs.
-    """
-    from tokenizers import Tokenizer
-    from transformers import AutoTokenizer
-
-    with asking_hub(f"tokenizer '{name}'", "tokenizer.name"):
-        try:
-            loaded = AutoTokenizer.from_pretrained(name, token=hub_token())
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"tokenizer.name: '{name}' cannot be read as a tokenizer: {error}") from error
-    if not loaded.is_fast:
-        raise DataError(f"tokenizer.name: '{name}' must have a fast tokenizer (tokenizer.json); it has none")
-    special = SpecialTokens(
-        start=_id_of(loaded, name, "cls_token", "bos_token"),
-        separator=_id_of(loaded, name, "sep_token", "eos_token"),
-        pad=_id_of(loaded, name, "pad_token"),
-        mask=_id_of(loaded, name, "mask_token"),
-    )
-    loaded.save_pretrained(str(folder))
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    tokenizer.encode_special_tokens = True
-    return BuiltTokenizer(tokenizer, special, len(loaded), encode_by_offsets)
-
-
-def _id_of(tokenizer: Any, name: str, *roles: str) -> int:
-    """The id of the first of the roles that the tokenizer has."""
-    for role in roles:
-        token = getattr(tokenizer, f"{role}_id")
-        if token is not None:
-            return int(token)
-    raise DataError(
-        f"tokenizer.name: '{name}' must have a {' or '.join(roles)} for masked language modelling; it has "
-        f"{', '.join(sorted(tokenizer.special_tokens_map)) or 'no special tokens'}"
-    )
-
-
-TOKENIZERS: dict[str, Callable[[TokenizerConfig], TokenizerRecipe]] = {"bpe": bpe_recipe, "hub": hub_recipe}
-"""Kind -> function of the configuration that says how to make the tokenizer."""
+TOKENIZERS: dict[str, Callable[[TokenizerConfig, Path], TokenizerRecipe]] = {"bpe": bpe_recipe, "hub": hub_recipe}
+"""Kind -> function (configuration, folder of the cache) that says how to make the tokenizer."""

@@ -58,6 +58,9 @@ def cloze_of_rows(rows: Ints, special: SpecialTokens, *, method: str, stride: in
     """
     text, position = np.nonzero(text_positions(rows, special))
     probes = Probes(text=text, position=position, group=METHODS[method](position, stride))
-    lengths = (rows != special.pad).sum(axis=1)
+    width = rows.shape[1]
+    lengths = width - (rows != special.pad)[:, ::-1].argmax(
+        axis=1
+    )  # padding is at the end of a row, which is not empty
     texts = [row[:length] for row, length in zip(rows, lengths, strict=True)]
     return Cloze(texts, probes, pad=special.pad, mask=special.mask, batch_tokens=batch_tokens)

@@ -11,12 +11,21 @@ __all__ = ["Samples", "SpecialTokens"]
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """Ids that frame text: a row is `start` and content; `separator` ends each sentence; `pad` fills the row."""
+    """Ids that frame text: a row is `start` and content; `separator` ends each sentence; `pad` fills the row.
+
+    `start` and `separator` may be one token. `pad` and `mask` are tokens of their own, which no content holds: else
+    content would be taken for padding, and hidden.
+    """
 
     start: int
     separator: int
     pad: int
     mask: int
+
+    def __post_init__(self) -> None:
+        """Refuse shared roles."""
+        if self.pad in (self.start, self.separator, self.mask) or self.mask in (self.start, self.separator):
+            raise ValueError(f"pad and mask must be tokens of their own; got {self}")
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ def split_sentences(samples: Samples) -> Sentences:
     for start, tokens in _chunks(samples):
         content = (tokens[:, 1:] != samples.special.pad).sum(axis=1)
         ends = tokens == samples.special.separator
+        ends[:, 0] = False  # the start of a row may be the same token
         ends[np.arange(len(tokens)), content] = content > 0
         counts.append(ends.sum(axis=1))
         stop = np.flatnonzero(ends) + 1

@@ -115,7 +115,7 @@ def test_bernoulli_has_the_law_of_transformers_collator(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     from transformers import AutoTokenizer, DataCollatorForLanguageModeling
 
-    bpe_recipe(TokenizerConfig(vocab_size=300)).build(["the dog sees the cat"], tmp_path)
+    bpe_recipe(TokenizerConfig(vocab_size=300), tmp_path).tokenize({"train": ["the dog sees the cat"]}, tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     tokens = np.random.default_rng(0).integers(10, 60, (256, 128)).astype(np.int32)
     tokens[:, 0], tokens[:, 64] = 0, 2

@@ -1,31 +1,28 @@
-import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sleep_tune.config.schema import TokenizerConfig
-from sleep_tune.data.tokenizer import TOKENIZERS, bpe_recipe, hub_recipe, load_tokenizer, train_bpe
-from sleep_tune.errors import ConfigError, DataError
+from sleep_tune.data import tokenizer
+from sleep_tune.data.tokenizer import LONGEST_WORD, TOKENIZERS, bpe_recipe, train_bpe
+from sleep_tune.errors import ConfigError
 from sleep_tune.sleep.samples import SpecialTokens
 
 SENTENCES = ["the dog sees a cat.", "the cats see the dogs.", "a b a b"]
 
 
-def save_model(folder: Path, **special: str) -> None:
-    """A tokenizer as somebody else may have left it in a folder."""
-    folder.mkdir()
-    train_bpe(SENTENCES, 300).save(str(folder / "tokenizer.json"))
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", **special}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-
-
 def test_transformers_opens_the_trained_tokenizer(tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
-    built = bpe_recipe(TokenizerConfig(vocab_size=400)).build(SENTENCES, tmp_path / "made")
+    recipe = bpe_recipe(TokenizerConfig(vocab_size=400), tmp_path)
+    built = recipe.tokenize({"train": SENTENCES}, tmp_path / "made")
     opened = AutoTokenizer.from_pretrained(tmp_path / "made")
     assert len(opened) == built.vocab_size <= 400
     assert built.special == SpecialTokens(start=0, separator=2, pad=1, mask=4)
@@ -60,34 +57,32 @@ def test_training_is_deterministic_over_processes() -> None:
 
 def test_a_vocabulary_without_room_for_bytes_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"tokenizer\.vocab_size must be at least 261 .* got 260"):
-        TOKENIZERS["bpe"](TokenizerConfig(vocab_size=260))
+        TOKENIZERS["bpe"](TokenizerConfig(vocab_size=260), Path())
 
 
-def test_a_folder_is_loaded_and_known_by_its_content(tmp_path: Path) -> None:
-    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "mask_token": "<mask>"}
-    save_model(tmp_path / "one", **special)
-    save_model(tmp_path / "two", **special)
-    recipes = [hub_recipe(TokenizerConfig(kind="hub", name=str(tmp_path / name))) for name in ("one", "two")]
-    assert recipes[0].identity == recipes[1].identity
-    built = recipes[0].build(["other text"], tmp_path / "made")
-    assert built.special == SpecialTokens(start=0, separator=2, pad=1, mask=4)
-    assert built.tokenizer.to_str() == built.tokenizer.from_file(str(tmp_path / "made" / "tokenizer.json")).to_str()
-    (tmp_path / "two" / "tokenizer_config.json").write_text("{}")
-    assert hub_recipe(TokenizerConfig(kind="hub", name=str(tmp_path / "two"))).identity != recipes[0].identity
+@given(st.lists(st.text(alphabet="ab é.", min_size=1, max_size=30).map(" ".join), min_size=1, max_size=4))
+def test_words_of_ordinary_length_train_the_same_vocabulary(sentences: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        plain = train_bpe(sentences, 300).to_str()
+        patch.setattr(tokenizer, "_with_short_words", lambda unchanged: unchanged)
+        assert train_bpe(sentences, 300).to_str() == plain
 
 
-def test_a_tokenizer_that_cannot_mask_is_refused(tmp_path: Path) -> None:
-    save_model(tmp_path / "causal", bos_token="<s>", eos_token="</s>", pad_token="<pad>")
-    with pytest.raises(DataError, match=r"tokenizer\.name: '.*causal' must have a mask_token .* it has bos_token, eos"):
-        load_tokenizer(str(tmp_path / "causal"), tmp_path / "made")
+@given(st.lists(st.integers(1, 3 * LONGEST_WORD + 1), min_size=1, max_size=4))
+def test_longer_words_are_cut_for_training_alone(lengths: list[int]) -> None:
+    sentence = " ".join("x" * length for length in lengths)
+    [cut] = tokenizer._with_short_words([sentence])
+    assert cut.replace(" ", "") == sentence.replace(" ", "")
+    assert max(map(len, cut.split(" "))) <= LONGEST_WORD
+    assert [part for part in cut.split(" ") if not part] == []
+    assert cut.count(" ") == sum(-(-length // LONGEST_WORD) for length in lengths) - 1
 
 
-def test_a_name_is_needed() -> None:
-    with pytest.raises(ConfigError, match=r"tokenizer\.name must be set for tokenizer=hub"):
-        TOKENIZERS["hub"](TokenizerConfig(kind="hub"))
-
-
-def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"tokenizer\.name: .*empty"):
-        load_tokenizer(str(tmp_path / "empty"), tmp_path / "made")
+def test_a_word_of_200_000_letters_is_trained_on_and_counted_as_one(tmp_path: Path) -> None:
+    """Training took time with the square of its length: minutes for one word."""
+    word = "".join(np.random.default_rng(0).choice(list("abcdefghij"), 200_000))
+    recipe = bpe_recipe(TokenizerConfig(vocab_size=1000), tmp_path)
+    before = time.process_time()
+    made = recipe.tokenize({"train": [f"the {word}", f"a {word}"]}, tmp_path / "made")
+    assert time.process_time() - before < 20
+    assert made.streams["train"].starts_word.sum() == 4

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,3 +55,15 @@ def test_lone_separators_and_empty_rows() -> None:
     assert split.begins.tolist() == [1, 2, 3, 9]
     assert split.lengths.tolist() == [1, 1, 1, 1]
     assert split.before.tolist() == [0, 3, 3, 4]
+
+
+def test_one_token_may_start_rows_and_end_sentences() -> None:
+    """Such a start once counted as a sentence of no tokens, and its sample as seen twice."""
+    samples = packed(20, 12, padded=True)
+    separator = samples.special.separator
+    shared = replace(samples, special=replace(samples.special, start=separator), tokens=samples.tokens.copy())
+    shared.tokens[:, 0] = separator
+    found, expected = split_sentences(shared), split_sentences(samples)
+    assert (found.lengths > 0).all()
+    for name in ("begins", "lengths", "before"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

@@ -14,6 +14,7 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from sleep_tune.config.run_folder import read_outcome
+from sleep_tune.config.schema import DataConfig, TokenizerConfig
 from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import BudgetError, ConfigError, DiskError, Diverged, OutOfMemory
@@ -22,6 +23,7 @@ from sleep_tune.model import masked_logits
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.run import train
+from tests.data.kinds import KINDS, TEXT
 from tests.training.runs import DATA, TOKENIZER, go_on, make_config, read_lines, weigh
 
 
@@ -141,6 +143,26 @@ def test_a_finished_run_says_so_again_at_once(done: tuple[Path, Outcome, Ear]) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["byte_level", "word_level"])
+def test_a_run_with_a_loaded_tokenizer_whose_pad_ends_sentences_is_evaluated(tmp_path: Path, kind: str) -> None:
+    """Such a run once trained to its end on text a tenth of which was hidden, and died in its evaluation."""
+    end = {"byte_level": "<|endoftext|>", "word_level": "</s>"}[kind]
+    source = KINDS[kind](tmp_path / "source", pad_token=end, mask_token=end)
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "book.txt").write_text("\n\n".join(TEXT * 8), encoding="utf-8")
+    config = make_config(tmp_path / "run")
+    config.data = DataConfig(kind="text", path=str(tmp_path / "books"), max_length=16)
+    config.tokenizer = TokenizerConfig(kind="hub", name=str(source))
+    config.sleep.context = "shuffle"
+    outcome = train(config, go_on)
+    assert outcome.state == "completed"
+    assert math.isfinite(outcome.metrics["test/nll"])
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run" / "model")
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "run" / "model")
+    assert model.config.pad_token_id == tokenizer.pad_token_id
+    assert model.get_input_embeddings().weight.shape[0] == max(tokenizer.get_vocab().values()) + 1
+
+
 def test_a_run_told_to_stop_stops_there(corpus: Corpus, tmp_path: Path) -> None:
     budget = int(3.5 * corpus.train.num_words)
     ear = Ear(stop_at=round(0.5 * budget))
@@ -256,6 +278,7 @@ for name in ("ray", "hydra", "omegaconf", "datasets", "optuna"):
 os.environ |= {"LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
 from pathlib import Path
 from sleep_tune.training.run import train
+from tests.data.kinds import KINDS, TEXT
 from tests.training.runs import make_config, go_on
 config = make_config(Path(sys.argv[1]), rungs=(0.5,), threads=1)
 config.evaluation.pairs = 0
