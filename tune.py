@@ -130,9 +130,8 @@ def show_comparison(folder: Path) -> None:
     from sleep_tune.results.report.building import write_report
     from sleep_tune.results.writing import write_tables
 
-    comparison, console = write_tables(folder), Console()
-    print_comparison(comparison, console)
-    console.print(f"\nMore: {write_report(folder, comparison)}", soft_wrap=True, highlight=False)
+    comparison = write_tables(folder)
+    print_comparison(comparison, Console(), lambda: f"More: {write_report(folder, comparison)}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ tables/ in the experiment's folder.
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sleep_tune import cli
@@ -48,11 +49,13 @@ def main(arguments: Sequence[str]) -> int:
     from sleep_tune.results.writing import FOLDER, write_comparison
 
     gathered = gather(options.folders, options.published, baseline=options.baseline, matched=options.matched)
-    print_comparison(gathered.comparison)
     folder = options.output or (gathered.folder / FOLDER if gathered.folder else None)
-    if folder is not None:
+
+    def write(folder: Path) -> str:
         written = write_comparison(gathered.comparison, folder, experiment=gathered.folder)
-        print(f"\n{folder}: {', '.join(path.name for path in written)}")
+        return f"{folder}: {', '.join(path.name for path in written)}"
+
+    print_comparison(gathered.comparison, write=None if folder is None else partial(write, folder))
     return 0
 
 

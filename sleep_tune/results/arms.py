@@ -12,6 +12,8 @@ import pandas as pd
 from sleep_tune.results.columns import column
 from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.facts import RunFacts
+from sleep_tune.results.looks import Look
+from sleep_tune.results.ranges import cut_estimate
 from sleep_tune.results.statistics import Difference, Estimate, estimate_mean
 
 __all__ = ["BASELINE", "CONTROL", "PAIRS", "Arm", "Comparison", "Contrast", "mode_of", "over_seeds"]
@@ -107,7 +109,7 @@ def mode_of(endpoint: str, experiment: Experiment) -> str:
 def over_seeds(name: str, kind: str, values: Mapping[str, Mapping[int, float]], **more: Any) -> Arm:
     """An arm whose estimates are the means of its values over seeds; a metric without a value is left out."""
     known = {key: by_seed for key, by_seed in values.items() if by_seed}
-    estimates = {key: estimate_mean(list(by_seed.values())) for key, by_seed in known.items()}
+    estimates = {key: cut_estimate(key, estimate_mean(list(by_seed.values()))) for key, by_seed in known.items()}
     return Arm(name=name, kind=kind, values=known, estimates=estimates, **more)
 
 
@@ -132,6 +134,8 @@ class Comparison:
     """What the items that chose the finalists have to do with those that judge them, in sentences."""
     averaged: tuple[str, ...] = ()
     """Over which tasks macro averages are, which scores are missing or of another measure, in sentences."""
+    looks: tuple[Look, ...] = ()
+    """What had been trained each time that the study had ended, and what has by now."""
     notes: tuple[str, ...] = ()
     verdict: str = ""
     """One sentence: which arms the table tells apart from the baseline, or that it cannot."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sleep_tune.babylm import FAST, MACRO, TITLES, task_of, title
 
-__all__ = ["COLUMNS", "Column", "column", "order", "short_names"]
+__all__ = ["COLUMNS", "Column", "column", "order", "setting_text", "short_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +117,12 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
             length += 1
         names[key] = ".".join(segments[-length:])
     return names
+
+
+def setting_text(value: object) -> str:
+    """A setting in few digits, for people: four significant ones of a real number; files keep all.
+
+    >>> setting_text(0.00031234567890123456), setting_text("keep")
+    ('0.0003123', 'keep')
+    """
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -21,9 +21,10 @@ from sleep_tune.results.contrasts import contrast
 from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.facts import read_facts
 from sleep_tune.results.held_out import hold_out
+from sleep_tune.results.looks import Look, find_looks
 from sleep_tune.results.macro import score_notes, share_macro
 from sleep_tune.results.notes import write_notes
-from sleep_tune.results.table import metric_columns, parameter_columns, read_experiment
+from sleep_tune.results.table import metric_columns, parameter_columns, read_events, read_experiment
 from sleep_tune.results.verdict import write_verdict
 
 __all__ = ["compare", "compare_arms", "read_arms"]
@@ -53,8 +54,8 @@ def compare(
     table, experiment = read_experiment(folder), describe(folder)
     search = table[table["study"] == MAIN]
     trials = {str(state): int(count) for state, count in search["state"].value_counts().items()}
-    arms = [*_read_arms(table, folder, experiment), *others]
-    return compare_arms(arms, experiment, baseline=baseline, matched=matched, trials=trials)
+    arms, looks = [*_read_arms(table, folder, experiment), *others], find_looks(read_events(folder))
+    return compare_arms(arms, experiment, baseline=baseline, matched=matched, trials=trials, looks=looks)
 
 
 def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
@@ -93,6 +94,7 @@ def compare_arms(
     baseline: str = BASELINE,
     matched: str | None = None,
     trials: dict[str, int] | None = None,
+    looks: tuple[Look, ...] = (),
 ) -> Comparison:
     """Compare arms, wherever they come from.
 
@@ -102,6 +104,7 @@ def compare_arms(
         baseline: name of the arm that every other is compared with.
         matched: what arms should have had the same of; the experiment's own unless given.
         trials: state -> number of the search's trials, where there was a search.
+        looks: at the study, see `find_looks`.
 
     Raises:
         DataError: two arms of one name: every table and difference is by name.
@@ -125,6 +128,7 @@ def compare_arms(
         matched=matched or experiment.matched,
         chosen_by=chosen_by,
         averaged=(*averaged, *score_notes(shared, experiment.primary)),
+        looks=looks,
     )
     return replace(comparison, notes=tuple(write_notes(comparison)), verdict=write_verdict(comparison))
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from sleep_tune.results.arms import Arm, Contrast
 from sleep_tune.results.crossed import crossed_difference, is_mean_of_groups
+from sleep_tune.results.ranges import cut_difference
 from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p, worst_rank_p
 
 __all__ = ["contrast"]
@@ -46,7 +47,7 @@ def contrast(
         for arm in compared:
             made = _contrast(arm, reference, endpoint, better=-1 if endpoint in lower else 1)
             if made is not None:
-                found[arm.name, endpoint] = made
+                found[arm.name, endpoint] = replace(made, difference=cut_difference(endpoint, made.difference))
     primary = [key for key in found if key[1] == endpoints[0]]
     for family in (primary, [key for key in found if key[1] != endpoints[0]]):
         for key, p in _corrected({key: found[key].difference.p for key in family}).items():

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from sleep_tune.results.columns import short_names
+from sleep_tune.results.columns import setting_text, short_names
 
 __all__ = ["MOST_EXPOSURES", "RunFacts", "fact_notes", "read_facts"]
 
@@ -70,7 +70,7 @@ def fact_notes(facts: Mapping[str, Sequence[RunFacts]], baseline: str) -> Iterat
         differing = _differing(runs, reference)
         if differing:
             names = short_names(differing)
-            told = ", ".join(f"{names[key]} {value} against {reference[key]}" for key, value in differing.items())
+            told = ", ".join(f"{names[key]} {_against(value, reference[key])}" for key, value in differing.items())
             who = f"the runs of {arm} differ" if arm == baseline else f"{arm} differs from {baseline}"
             yield f"Beware: {who} in more than {'their seeds' if arm == baseline else 'its sleep'}: {told}."
     for reason in dict.fromkeys(reason for runs in facts.values() for run in runs for reason in run.left_out):
@@ -92,6 +92,12 @@ def _differing(runs: Sequence[RunFacts], reference: Mapping[str, Any]) -> dict[s
             if key in reference and value != reference[key] and not key.startswith(COMPARED):
                 found.setdefault(key, value)
     return found
+
+
+def _against(value: object, other: object) -> str:
+    """`0.0003123 against 0.001`; with all their digits where fewer would not tell them apart."""
+    short, other_short = setting_text(value), setting_text(other)
+    return f"{value} against {other}" if short == other_short else f"{short} against {other_short}"
 
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

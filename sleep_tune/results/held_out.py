@@ -16,6 +16,7 @@ from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import BABYLM, column
 from sleep_tune.results.crossed import is_mean_of_groups, mean_of_groups
 from sleep_tune.results.experiment import Experiment
+from sleep_tune.results.ranges import cut_estimate
 from sleep_tune.results.statistics import estimate_mean
 
 __all__ = ["hold_out"]
@@ -116,7 +117,7 @@ def _without(arm: Arm, key: str, texts: set[str]) -> Arm | None:
     return replace(
         arm,
         values={**arm.values, key: values},
-        estimates={**arm.estimates, key: estimate_mean(list(values.values()))},
+        estimates={**arm.estimates, key: cut_estimate(key, estimate_mean(list(values.values())))},
         answers={**arm.answers, key: rows},
     )
 

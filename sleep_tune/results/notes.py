@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
 from sleep_tune.results.columns import column, short_names
 from sleep_tune.results.facts import fact_notes
+from sleep_tune.results.looks import look_notes
 from sleep_tune.results.matching import match_notes
 from sleep_tune.results.statistics import POWER, detectable
 from sleep_tune.results.verdict import LEVEL, is_claim
@@ -35,6 +36,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     yield from _tuned(comparison)
     yield from _control(comparison)
     yield from _seeds(comparison)
+    yield from look_notes(comparison.looks)
     yield from _diverged(comparison.arms)
     yield from _constant(comparison)
     yield from comparison.averaged
@@ -245,8 +247,8 @@ def _statistics(comparison: Comparison) -> Iterator[str]:
     number = sum(len(tested[key]) for key in others)
     families += [f"{number} at all other endpoints"] if number else []
     yield (
-        f"[low, high]: 95% Student t over seeds; differences to {comparison.baseline}: paired over shared seeds, "
-        f"p after Holm over a family of tests ({' and '.join(families)})."
+        f"[low, high]: 95% Student t over seeds, cut to what a measure can be; differences to {comparison.baseline}: "
+        f"paired over shared seeds, p after Holm over a family of tests ({' and '.join(families)})."
     )
     if any(contrast.diverged for made in tested.values() for contrast in made):
         yield (

@@ -1,6 +1,6 @@
-"""A comparison on the terminal: results, tasks, costs, notes, verdict. Lays text out and computes none."""
+"""A comparison on the terminal: results, tasks, costs, notes, verdict last. Lays text out and computes none."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -21,7 +21,7 @@ from sleep_tune.results.sheet import (
 )
 from sleep_tune.results.verdict import difference_text
 
-__all__ = ["print_comparison", "terminal"]
+__all__ = ["print_comparison"]
 
 WIDE = 95
 """Columns that the results take with perplexity among them."""
@@ -32,14 +32,20 @@ TASKS = "babylm/"
 STYLES = {"better": "bold green", "worse": "bold red", None: ""}
 
 
-def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
-    """Print the terminal's form."""
+def print_comparison(
+    comparison: Comparison, console: Console | None = None, write: Callable[[], str] | None = None
+) -> None:
+    """Print the tables and notes; then what `write` says of the files that it wrote; the verdict last, in full view."""
     shown_on = console or Console()
-    shown_on.print(terminal(comparison, shown_on.width))
+    shown_on.print(_tables(comparison, shown_on.width))
+    if write is not None:
+        shown_on.print(write(), soft_wrap=True, highlight=False, markup=False)
+        shown_on.print()
+    shown_on.print(Text(comparison.verdict, style="bold"))
 
 
-def terminal(comparison: Comparison, width: int) -> RenderableType:
-    """Results, BabyLM's tasks, costs and settings, notes and verdict: readable from 80 columns on."""
+def _tables(comparison: Comparison, width: int) -> RenderableType:
+    """Results, BabyLM's tasks, costs and settings, notes: readable from 80 columns on."""
     title = f"{comparison.experiment.name}: arms against {comparison.baseline}"
     parts: list[RenderableType] = [Text(title, style="bold")]
     if comparison.arms:
@@ -51,7 +57,7 @@ def terminal(comparison: Comparison, width: int) -> RenderableType:
     notes = Table.grid(padding=(0, 1))
     for note in comparison.notes:
         notes.add_row(" ·", Text(note), style="dim")
-    parts += [notes, Text(), Text(comparison.verdict, style="bold")]
+    parts += [notes, Text()]
     return Group(*parts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sleep_tune.results.arms import PAIRS, Arm, Comparison, mode_of
-from sleep_tune.results.columns import COLUMNS, column, short_names
+from sleep_tune.results.columns import COLUMNS, column, setting_text, short_names
 from sleep_tune.results.verdict import difference_text, improves, is_claim
 
 __all__ = ["MINUS", "MISSING", "Cell", "Sheet", "claim_of", "estimate_text", "make_sheet", "p_text"]
@@ -101,11 +101,7 @@ def settings_text(arm: Arm, comparison: Comparison) -> str:
     """`folds 20, replay.ratio 0.31`: what sets the arm apart, by the shortest names that no other setting has."""
     every = [key for other in comparison.arms for key in other.parameters]
     names = short_names([*comparison.experiment.parameters, *every])
-    return ", ".join(f"{names[key]} {_value(value)}" for key, value in arm.parameters.items())
-
-
-def _value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return ", ".join(f"{names[key]} {setting_text(value)}" for key, value in arm.parameters.items())
 
 
 def second_endpoints(comparison: Comparison) -> list[str]:

@@ -6,7 +6,7 @@ beside it, with how many seeds a claim would need.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
+from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Contrast
 from sleep_tune.results.columns import column
 from sleep_tune.results.matching import at_the_same
 from sleep_tune.results.statistics import fewest_seeds
@@ -48,9 +48,9 @@ def _answer(comparison: Comparison) -> str:
         return (
             f"The table cannot tell {_subject(comparison)} from {name}{at_the_same(comparison, compared)}: no "
             f"difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
-            f"{_equal(compared, comparison)}{_doubt(comparison)}"
+            f"{_equal(compared, comparison)}{_doubt(comparison)}{_look(comparison)}"
         )
-    return _claims(claimed, comparison) + _doubt(comparison)
+    return _claims(claimed, comparison) + _doubt(comparison) + _look(comparison)
 
 
 def _yet(*arms: Arm | None) -> str:
@@ -108,28 +108,35 @@ def _diverged(comparison: Comparison) -> Iterator[str]:
     primary, reference = comparison.experiment.primary, comparison.reference
     tests = sum(primary in arm.contrasts and arm.contrasts[primary].p_holm is not None for arm in comparison.arms)
     if reference is not None and reference.diverged:
-        yield f" {_how_often(reference)}: p counts these seeds against it, and means and intervals are over the others."
+        yield (
+            f" {reference.name} diverged at {_how_often(reference)}: p counts these seeds against it, and means and "
+            "intervals are over the others."
+        )
+    alike: dict[tuple[str, str], list[str]] = {}
     for arm in comparison.compared:
-        if not arm.diverged:
-            continue
-        contrast = arm.contrasts.get(primary)
-        if contrast is None or not contrast.lost:
-            yield f" {_how_often(arm)}."
-            continue
-        alone, corrected = (fewest_seeds(contrast.lost, LEVEL / count) for count in (1, max(1, tests)))
-        after = f" ({corrected} after Holm over {tests} tests)" if tests > 1 else ""
-        if contrast.seeds < corrected:
-            yield (
-                f" {_how_often(arm)}: a diverged seed has the worst rank, so that no gain can be claimed below {alone} "
-                f"seeds{after}, and a mean over the others is none."
-            )
-        else:
-            yield f" {_how_often(arm)}: p counts a diverged seed as the worst, and the mean is over the others."
+        if arm.diverged:
+            alike.setdefault((_how_often(arm), _left_to_claim(arm.contrasts.get(primary), tests)), []).append(arm.name)
+    for (often, left), names in alike.items():
+        yield f" {', '.join(names)}{' each' if len(names) > 1 else ''} diverged at {often}{left}."
 
 
 def _how_often(arm: Arm) -> str:
-    """`t0001 diverged at 2 of 5 seeds`."""
-    return f"{arm.name} diverged at {len(arm.diverged)} of {len(arm.seeds) + len(arm.diverged)} seeds"
+    """`2 of 5 seeds`."""
+    return f"{len(arm.diverged)} of {len(arm.seeds) + len(arm.diverged)} seeds"
+
+
+def _left_to_claim(contrast: Contrast | None, tests: int) -> str:
+    """What an arm that diverged, of as many tests, may still claim."""
+    if contrast is None or not contrast.lost:
+        return ""
+    alone, corrected = (fewest_seeds(contrast.lost, LEVEL / count) for count in (1, max(1, tests)))
+    if contrast.seeds >= corrected:
+        return ": p counts a diverged seed as the worst, and the mean is over the others"
+    after = f" ({corrected} after Holm over {tests} tests)" if tests > 1 else ""
+    return (
+        f": a diverged seed has the worst rank, so that no gain can be claimed below {alone} seeds{after}, and a mean "
+        "over the others is none"
+    )
 
 
 def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
@@ -173,3 +180,9 @@ def _doubt(comparison: Comparison) -> str:
         return ""
     numbers = f"{control.name}: {_numbers(control, primary)}"
     return f" Beware: the control differs from {comparison.baseline} too, and should not ({numbers})."
+
+
+def _look(comparison: Comparison) -> str:
+    """That the study grew after a table had been made of it."""
+    looks = len(comparison.looks)
+    return f" This is look {looks} at a study that grew, for which no p accounts." if looks > 1 else ""

@@ -49,6 +49,8 @@ def test_a_table_is_printed_and_written(folder: Path) -> None:
     assert "t0001" in done.stdout
     assert "comparison.tex" in done.stdout
     assert "updates" in done.stdout
+    assert done.stdout.index("comparison.tex") < done.stdout.index("The table cannot tell")
+    assert done.stdout.rstrip().endswith("2 seeds.")
     assert (folder / "tables" / "comparison.md").is_file()
 
 

@@ -94,11 +94,13 @@ def test_a_run_that_never_slept_saw_everything_as_often_as_it_read_it(
 
 
 DEPARTURES = {
-    "budget.passes=8": "passes 8.0 against 10.0",
+    "budget.passes=8": "passes 8 against 10",
     "training.warmup=0.2": "warmup 0.2 against 0.05",
     "training.masking.probability=0.3": "probability 0.3 against 0.15",
     "training.masking.kind=bernoulli": "kind bernoulli against fixed",
     "training.learning_rate=0.5": "learning_rate 0.5 against",
+    "training.learning_rate=0.00031234567890123456": "learning_rate 0.0003123 against",
+    "training.warmup=0.05000000000000001": "warmup 0.05000000000000001 against 0.05",
     "data.seed=9": "seed 9 against 0",
 }
 """Override of one arm's runs -> what the note says of it."""

@@ -98,7 +98,7 @@ FOLDERS: dict[str, tuple[Callable[[Log], None], tuple[str, ...]]] = {
     ),
     "running only": (running_only, ("Not finished: epochs, seed 1.", "a search of 1 trial (1 running)")),
     "half a line": (half_a_line, ("Sleep beats epochs at the same words",)),
-    "equal values": (equal_values, ("The table cannot tell sleep from epochs", "Holm p = 0.5, 2 seeds")),
+    "equal values": (equal_values, ("The table cannot tell sleep from epochs", "Holm p = 1, 2 seeds")),
     "a value that is none": (
         lambda log: both(log, test_nll=math.nan),
         ("Missing: t0001, seed 3, ended without a finite test nll.",),

@@ -68,6 +68,17 @@ def test_a_narrow_terminal_goes_without_perplexity_and_cuts_nothing(folder: Path
     assert "[-0." in text
 
 
+def test_the_verdict_is_printed_last_after_the_files(folder: Path) -> None:
+    """A person sees it without scrolling; a mistake in writing comes after the tables, and is not hidden by them."""
+    console = Console(file=io.StringIO(), width=100)
+    comparison = compare(folder)
+    print_comparison(comparison, console, lambda: "More: results/x/report.html")
+    assert isinstance(console.file, io.StringIO)
+    text = " ".join(console.file.getvalue().split())
+    assert text.endswith(" ".join(comparison.verdict.split()))
+    assert text.index("Not finished: t0009") < text.index("More: results/x/report.html") < text.index("Sleep beats")
+
+
 def test_an_empty_experiment_is_printed_too(log: Any) -> None:
     log.open()
     assert "No verdict yet" in printed(log.folder, 100)

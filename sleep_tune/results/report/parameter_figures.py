@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sleep_tune.results.columns import short_names
+from sleep_tune.results.columns import setting_text, short_names
 from sleep_tune.results.report.importance import Importance
 from sleep_tune.results.report.search_figures import points_of
-from sleep_tune.results.report.style import AXIS, COLOURS, figure, is_number, label, metric_title, ordered, plain
+from sleep_tune.results.report.style import AXIS, COLOURS, figure, is_number, metric_title, ordered, plain
 
 __all__ = ["heat_map", "importances", "slices"]
 
@@ -129,7 +129,7 @@ def heat_map(trials: pd.DataFrame, across: str, down: str, metric: str, mode: st
 def _binned(column: "pd.Series[Any]") -> "tuple[pd.Series[Any], list[str]]":
     """Each value's label, and all labels in order: few values as they are; a range in equal parts, empty ones too."""
     if not is_number(column) or column.nunique() <= MOST_BINS // 2:
-        return column.map(label), [label(value) for value in ordered(column.unique())]
+        return column.map(setting_text), [setting_text(value) for value in ordered(column.unique())]
     numbers = column.astype("float64")
     bins = max(2, min(MOST_BINS, math.isqrt(len(numbers))))
     edges = np.linspace(float(numbers.min()), float(numbers.max()), bins + 1)

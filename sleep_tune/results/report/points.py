@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sleep_tune.results.columns import short_names
+from sleep_tune.results.columns import setting_text, short_names
 from sleep_tune.results.comparison import MAIN
 from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.table import parameter_columns
@@ -66,9 +66,6 @@ def _told(search: pd.DataFrame, parameters: Sequence[str]) -> list[str]:
     told = []
     for trial, *values in search[["trial", *parameters]].itertuples(index=False):
         known = {key: value for key, value in zip(parameters, values, strict=True) if not pd.isna(value)}
-        words = ", ".join(
-            f"{names[key]} {value:.3g}" if isinstance(value, float) else f"{names[key]} {value}"
-            for key, value in known.items()
-        )
+        words = ", ".join(f"{names[key]} {setting_text(value)}" for key, value in known.items())
         told.append(f"{trial}: {words}" if words else str(trial))
     return told

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from sleep_tune.results.columns import short_names
+from sleep_tune.results.columns import setting_text, short_names
 from sleep_tune.results.report.points import SearchPoints
-from sleep_tune.results.report.style import COLOURS, figure, is_number, label, metric_title, ordered, plain, stack
+from sleep_tune.results.report.style import COLOURS, figure, is_number, metric_title, ordered, plain, stack
 
 __all__ = ["CROWD", "STATES", "history", "parallel", "points_of", "rungs"]
 
@@ -160,5 +160,5 @@ def _dimension(name: str, column: "pd.Series[Any]") -> Figure:
     choices = ordered(column.dropna().unique())
     places = {choice: number for number, choice in enumerate(choices)}
     values = [places.get(value, -1) for value in column]
-    ticks = {"tickvals": list(range(len(choices))), "ticktext": [label(choice) for choice in choices]}
+    ticks = {"tickvals": list(range(len(choices))), "ticktext": [setting_text(choice) for choice in choices]}
     return {"label": name, "values": values} | ticks

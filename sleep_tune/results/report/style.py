@@ -9,7 +9,7 @@ import pandas as pd
 from sleep_tune.results.columns import column
 
 __all__ = ["AXIS", "COLOURS", "DASHES", "SLEEP", "WAKE", "colour", "figure", "filled"]
-__all__ += ["is_number", "label", "metric_title", "note", "ordered", "plain", "stack", "wrapped"]
+__all__ += ["is_number", "metric_title", "note", "ordered", "plain", "stack", "wrapped"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#767676")
 """Okabe and Ito (2008), "Color universal design"; the yellow is left out, as it vanishes on white."""
@@ -126,8 +126,3 @@ def ordered(labels: Any) -> list[Any]:
 def is_number(column: "pd.Series[Any]") -> bool:
     """Whether all that is known is numbers."""
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in column.dropna())
-
-
-def label(value: object) -> str:
-    """A setting in few digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

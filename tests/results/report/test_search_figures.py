@@ -22,7 +22,7 @@ def points(tmp_path: Path) -> SearchPoints:
 
 def test_every_point_tells_its_trials_settings(points: SearchPoints) -> None:
     row = points.trials.iloc[2]
-    told = f"t0003: folds {row['sleep.folds']:.3g}, ratio {row['sleep.replay.ratio']:.3g}, "
+    told = f"t0003: folds {row['sleep.folds']:.4g}, ratio {row['sleep.replay.ratio']:.4g}, "
     assert row["told"] == told + f"strategy {row['sleep.replay.strategy']}"
     figure = slices(points.early, points.parameters, "eval/nll")
     assert figure is not None

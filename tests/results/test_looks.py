@@ -1,0 +1,70 @@
+"""A study that grew after a first table says so, with how and how often."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from sleep_tune.results.comparison import compare
+from sleep_tune.results.looks import Look, find_looks, look_notes
+from sleep_tune.results.table import read_events
+
+
+def grow(log: Any, steps: Sequence[int], *, arms: Sequence[str] = ("epochs", "t0001"), finish: bool = True) -> None:
+    """Runs of each arm over more and more seeds; the study ends after each step."""
+    log.open()
+    before = 0
+    for step in steps:
+        for seed in range(before, step):
+            for arm in arms:
+                nll = 2.0 + seed / 10 - (0.5 + seed / 100) * (arm != "epochs")
+                log.run(arm, seed, nll, 0.9, role="baseline" if arm == "epochs" else "finalist")
+        before = step
+        if finish or step != steps[-1]:
+            log.event("closed", finished=True)
+        log.event("resumed")
+
+
+def test_one_table_is_one_look(log: Any) -> None:
+    grow(log, [5])
+    comparison = compare(log.folder)
+    assert comparison.looks == (Look(seeds=5, arms=2, trials=0),)
+    assert not any("look" in note for note in comparison.notes)
+    assert "look" not in comparison.verdict
+
+
+@pytest.mark.parametrize("finish", [True, False])
+def test_seeds_that_were_added_are_counted_and_named(log: Any, finish: bool) -> None:
+    """Whether or not the new ones have all been run."""
+    grow(log, [3, 5, 8], finish=finish)
+    comparison = compare(log.folder)
+    assert [look.seeds for look in comparison.looks] == [3, 5, 8]
+    (note,) = [note for note in comparison.notes if "look" in note]
+    assert note.startswith("Beware: the seeds were raised from 3 to 5 to 8 after a first table, so that this is look 3")
+    assert comparison.verdict.startswith("Sleep beats epochs")
+    assert "look 3" in comparison.verdict
+
+
+def test_a_study_that_was_interrupted_and_resumed_has_not_grown(log: Any) -> None:
+    grow(log, [5])
+    log.event("closed", finished=False)
+    log.event("resumed")
+    log.event("closed", finished=True)
+    assert len(find_looks(read_events(log.folder))) == 1
+
+
+def test_trials_and_arms_that_were_added_are_named(log: Any) -> None:
+    log.open()
+    log.ask("t0001")
+    log.run("epochs", 1, 2.0, 0.9)
+    log.event("closed", finished=True)
+    log.ask("t0002")
+    log.run("t0002", 1, 1.9, 0.9, role="finalist")
+    (note,) = look_notes(find_looks(read_events(log.folder)))
+    assert "the arms were raised from 1 to 2, the search was extended from 1 to 2 after a first table" in note
+    assert "seeds were raised" not in note
+
+
+def test_a_log_without_an_end_is_a_first_look(log: Any) -> None:
+    log.open()
+    assert find_looks(read_events(log.folder)) == (Look(0, 0, 0),)
