@@ -11,6 +11,7 @@ from dataclasses import replace
 from sleep_tune.babylm import ACCURACY, MACRO, UNSPECIFIED, counted_scores, macro_average, task_of
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import BABYLM, column
+from sleep_tune.results.ranges import cut_estimate
 from sleep_tune.results.statistics import estimate_mean
 
 __all__ = ["FEWEST", "score_notes", "share_macro"]
@@ -61,7 +62,7 @@ def _averaged(arm: Arm, by_seed: Mapping[int, Mapping[str, float]], keys: Sequen
     estimates = {key: value for key, value in arm.estimates.items() if key != KEY}
     if keys and by_seed:
         values[KEY] = {seed: macro_average({key: scores[key] for key in keys}) for seed, scores in by_seed.items()}
-        estimates[KEY] = estimate_mean(list(values[KEY].values()))
+        estimates[KEY] = cut_estimate(KEY, estimate_mean(list(values[KEY].values())))
     return replace(arm, values=values, estimates=estimates)
 
 
