@@ -85,6 +85,7 @@ class FolderLock:
         try:
             self._file = self._take()
         except OSError as error:
+            self._remove_folders()
             raise RunFolderError(f"{folder} must be a folder that can be written ({error.strerror})") from None
         try:
             self.is_new = {path.name for path in folder.iterdir()} <= {LOCK, CLAIM}
@@ -107,11 +108,10 @@ class FolderLock:
             else:
                 with contextlib.suppress(OSError):
                     path.unlink()
-        with contextlib.suppress(OSError):  # where somebody else has put something, the folders stay
-            for path in (self.folder / LOCK, *([] if self._claim is None else [self._claim])):
-                path.unlink(missing_ok=True)
-            for path in self._made:
-                path.rmdir()
+        for path in (self.folder / LOCK, *([] if self._claim is None else [self._claim])):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        self._remove_folders()
 
     def close(self) -> None:
         """Release the folder."""
@@ -143,7 +143,7 @@ class FolderLock:
                     stack.pop_all()
                     return file
             time.sleep(TRY_SECONDS)
-        raise RunFolderError(f"{self.folder} must be a folder that one process writes; it cannot be made or locked")
+        raise RunFolderError(f"{self.folder} must be a folder that can be written; it can be neither made nor locked")
 
     def _make_folders(self) -> None:
         """Make the folder and its parents, and note which of them this process made."""
@@ -152,6 +152,12 @@ class FolderLock:
                 if not path.exists():
                     path.mkdir()
                     self._made.insert(0, path)
+
+    def _remove_folders(self) -> None:
+        """Remove the folders that this process made; where somebody else has put something, they stay."""
+        with contextlib.suppress(OSError):
+            for path in self._made:
+                path.rmdir()
 
     def _lock(self, file: IO[str]) -> bool:
         """Lock the folder; False where that is to be tried again."""

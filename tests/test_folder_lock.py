@@ -131,3 +131,9 @@ def test_something_else_in_the_way_is_refused(tmp_path: Path, path: str, monkeyp
     (tmp_path / "nowhere").symlink_to(tmp_path / "none")
     with pytest.raises(RunFolderError, match=re.escape(f"{tmp_path / path} must be a folder")):
         FolderLock(tmp_path / path)
+
+
+def test_a_folder_that_cannot_be_made_leaves_no_half_of_its_path(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="must be a folder that can be written"):
+        FolderLock(tmp_path / "a" / "b" / ("n" * 300) / "c")
+    assert not list(tmp_path.iterdir())
