@@ -109,7 +109,8 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
 
             redirect_libraries()
             check_trackers(config.tracking)
-            corpus = prepare(config.data, config.tokenizer)
+            with cli.telling("sleep_tune.data"):
+                corpus = prepare(config.data, config.tokenizer)
             print("\n".join(corpus.description), flush=True)
             return train(config, go_on, corpus=corpus, show_progress=True)
     except (KeyboardInterrupt, SystemExit):

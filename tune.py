@@ -30,7 +30,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     from sleep_tune.search.launch import Interrupted, Study
 
-    study = Study.read(options.space, options.overrides, options.dir)
+    with cli.telling("sleep_tune.data"):
+        study = Study.read(options.space, options.overrides, options.dir)
     if options.plan:
         if options.calibrate:
             cli.say("measuring this machine's speed: half a minute of training, after which nothing goes on")

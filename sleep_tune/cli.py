@@ -4,15 +4,17 @@ Knows no command's arguments.
 """
 
 import errno
+import logging
 import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from sleep_tune.errors import Superseded, TrialFailure, UserError
 
-__all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "TERMINATED", "run", "say"]
+__all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "TERMINATED", "run", "say", "telling"]
 
 FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 """Exit codes: the run cannot go on; the user's mistake; Ctrl-C; SIGTERM."""
@@ -63,3 +65,25 @@ def _fitted(message: str) -> str:
 def say(message: str) -> None:
     """Print a line for people on standard error, where it does not mix with output."""
     print(message, file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks
+
+
+class _Sayer(logging.Handler):
+    """Says each record's message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message, without time or level: a log file has those."""
+        say(record.getMessage())
+
+
+@contextmanager
+def telling(name: str) -> Iterator[None]:
+    """Say what the logger `name` is told from INFO on, wherever else it goes: what takes long, step by step."""
+    logger, handler = logging.getLogger(name), _Sayer()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)

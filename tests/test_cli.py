@@ -1,6 +1,7 @@
 """Every end of a command has its exit code and one message; only our own bugs show a traceback."""
 
 import errno
+import logging
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from sleep_tune import cli
+from sleep_tune.config.schema import DataConfig, TokenizerConfig
+from sleep_tune.data.prepare import prepare
 from sleep_tune.errors import ConfigError, Diverged, UserError
 
 
@@ -75,3 +78,15 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_what_takes_long_is_said_while_it_is_asked_for(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    data = DataConfig(sentences=300, max_length=32, cache_dir=str(tmp_path))
+    with cli.telling("sleep_tune.data"):
+        prepare(data, TokenizerConfig(vocab_size=300))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[0] for line in lines] == ["reading", "training", "tokenizing"]
+    with cli.telling("sleep_tune.data"):
+        prepare(data, TokenizerConfig(vocab_size=300))
+    logging.getLogger("sleep_tune.data.cache").info("nobody asks")
+    assert capsys.readouterr().err == "", "a text that is in the cache is opened without a word"

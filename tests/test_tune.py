@@ -92,7 +92,8 @@ def test_a_plan_starts_nothing(space: Path, tmp_path: Path) -> None:
 def test_a_search_on_ray_ends_in_a_table_and_is_not_run_again(space: Path, tmp_path: Path) -> None:
     told = tune("small.yaml", folder=tmp_path)
     assert told.returncode == 0, told.stderr
-    assert told.stderr == ""
+    steps = ("reading the text ", "training a tokenizer ", "tokenizing ")
+    assert [line for line in told.stderr.splitlines() if not line.startswith(steps)] == []
     folder = tmp_path / "results" / "small"
     rows = list(csv.DictReader((folder / "tables" / "comparison.csv").read_text().splitlines()))
     assert {row["arm"] for row in rows} >= {"epochs"}

@@ -46,7 +46,7 @@ class TokenizedText:
     vocab_size: int
     """The highest id + 1."""
     notes: tuple[str, ...] = ()
-    """What the user must know of it, a sentence each."""
+    """What the user must know of it, a line each: 'tokenizer: ...' or 'warning: ...'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +167,13 @@ def tokenize_loaded(name: str, source: Path, texts: Mapping[str, Sequence[str]],
     if flagged == 0:
         raise refuse(name, "must have tokens for the text's words; it has one for none of them")
     _write(roles.tokenizer, roles.names, folder)
-    notes = [f"tokenizer '{name}': {note}" for note in roles.notes]
+    notes = [f"tokenizer: {note}" for note in roles.notes]
     if flagged < (1 - NOTABLE) * words:
-        notes.append(f"tokenizer '{name}': {1 - flagged / words:.1%} of the words have no token of their own")
+        notes.append(f"warning: {1 - flagged / words:.1%} of the training words have no token of their own")
     unknown = tokenizer.token_to_id(named["unk_token"]) if "unk_token" in named else None
     share = 0.0 if unknown is None else float((streams["train"].tokens == unknown).mean())
     if share > NOTABLE:
-        notes.append(f"tokenizer '{name}': {share:.1%} of the training text is unknown to it ({named['unk_token']})")
+        notes.append(f"warning: {share:.1%} of the training text is unknown to the tokenizer ({named['unk_token']})")
     return TokenizedText(
         {split: fill_placeholder(stream, roles.special.separator) for split, stream in streams.items()},
         roles.special,

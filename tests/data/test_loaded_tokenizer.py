@@ -132,11 +132,11 @@ def test_what_was_added_is_said_with_its_reason(tmp_path: Path) -> None:
 
 def test_unknown_and_uncounted_words_are_said(tmp_path: Path) -> None:
     made = tokenize(word_level(tmp_path / "one", known="the dog"), TEXT, tmp_path / "made")
-    assert any("of the training text is unknown to it (<unk>)" in note for note in made.notes)
+    assert any("of the training text is unknown to the tokenizer (<unk>)" in note for note in made.notes)
     pairs = Tokenizer(models.BPE({"a": 0, "b": 1}, []))  # no token for anything else
     save(tmp_path / "two", pairs)
     made = tokenize(tmp_path / "two", ["a b cc dd"] * 9, tmp_path / "other")
-    assert any("of the words have no token of their own" in note for note in made.notes)
+    assert any("of the training words have no token of their own" in note for note in made.notes)
 
 
 def test_a_pad_with_a_high_id_is_said(tmp_path: Path) -> None:
