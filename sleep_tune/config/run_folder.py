@@ -25,6 +25,7 @@ from sleep_tune.folder_lock import FolderLock
 from sleep_tune.records import Outcome
 
 __all__ = [
+    "CONFIG",
     "LOG",
     "METRICS",
     "MODEL",

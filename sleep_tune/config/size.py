@@ -36,8 +36,8 @@ def checkpoint_bytes(config: RunConfig) -> int:
 
 
 def needed_bytes(config: RunConfig) -> int:
-    """Disk that a run writes at most, about: two checkpoints (one stays until the next is complete) and its models."""
+    """Disk that a run writes at most, about: three checkpoints (two stay until the next is complete) and its models."""
     training = config.training
-    checkpoints = 2 if training.checkpoint_ratio else 0
+    checkpoints = 3 if training.checkpoint_ratio else 0
     models = int(training.save_model) + (MOST_WORD_CHECKPOINTS if training.word_checkpoints else 0)
     return checkpoints * checkpoint_bytes(config) + models * model_bytes(config) + STATES_BYTES

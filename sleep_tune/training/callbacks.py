@@ -260,9 +260,9 @@ class Saver(TrainerCallback):
         session.peers.wait()
         if session.peers.leads:
             folder = session.attempt / f"checkpoint-{state.global_step}"
-            complete(folder, session.feed.stream.state_dict(), ours)
+            complete(folder, session.feed.stream.state_dict(), ours, bytes(session.journal.content))
             if session.mirror is not None:
-                session.mirror.push(folder, session.journal.size)
+                session.mirror.push(folder)
             if is_writer(session.attempt):  # else one that goes on from the checkpoint before has taken over by now
                 remove_older(folder)
         self._first = False

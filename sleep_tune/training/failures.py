@@ -9,7 +9,7 @@ import torch
 
 from sleep_tune.errors import DiskError, OutOfMemory
 
-__all__ = ["translated_failures"]
+__all__ = ["CPU_ALLOCATOR", "translated_failures"]
 
 CPU_ALLOCATOR = "DefaultCPUAllocator"
 """torch raises a plain RuntimeError for the CPU's memory, with this in it."""

@@ -1,6 +1,7 @@
 """The record of a run, metrics.jsonl: an object a line, of kind train, sleep or eval. Knows no meaning of them."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,23 +19,34 @@ class Journal:
     """Lines appended as they come, each at once; a `listener` is told of each.
 
     A resumed run first cuts the file to what its checkpoint knew, so that no line is there twice. It does so in a new
-    file: a process that was given up for dead goes on writing into the old one.
+    file: a process that was given up for dead goes on writing into the old one. Lines that somebody has changed or
+    removed since are put back, with a warning.
+
+    Attributes:
+        content: every line so far, as bytes.
     """
 
-    def __init__(self, path: Path, *, keep: int = 0, writes: bool = True) -> None:
+    def __init__(self, path: Path, *, kept: bytes = b"", writes: bool = True) -> None:
         """Open the file for one attempt of the run.
 
         Args:
             path: the file.
-            keep: bytes of it to keep; 0 begins anew.
+            kept: what the run's checkpoint knew of it; nothing begins anew.
             writes: False for a process that leads no run: it keeps silent.
         """
         self._file = None
         self._lines = 0
+        self.content = bytearray()
         self.listener: Listener = _nobody
         if writes:
-            kept = path.read_bytes()[:keep] if keep else b""
+            there = path.read_bytes() if path.exists() else b""
+            if not there.startswith(kept):
+                logging.getLogger(__name__).warning(
+                    "%s no longer begins with the %s bytes that the run's checkpoint knows: they are put back",
+                    *(path, f"{len(kept):,}"),
+                )
             self._lines = kept.count(b"\n")
+            self.content += kept
             write_whole(path, kept)
             self._file = path.open("ab", buffering=0)
 
@@ -49,17 +61,13 @@ class Journal:
         if self._file is not None:
             self._file.close()
 
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return 0 if self._file is None else self._file.tell()
-
     def write(self, kind: str, values: dict[str, Any]) -> None:
         """Append a line: `kind`, then `values`."""
         if self._file is not None:
             record = {"kind": kind} | values
-            line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-            self._file.write(line.encode() + b"\n")
+            line = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            self._file.write(line)
+            self.content += line
             self.listener(self._lines, record)
             self._lines += 1
 

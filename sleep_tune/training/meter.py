@@ -7,7 +7,7 @@ import torch
 from sleep_tune.errors import Diverged
 from sleep_tune.training.peers import Peers
 
-__all__ = ["LossMeter"]
+__all__ = ["PHASES", "LossMeter"]
 
 PHASES = ("wake", "sleep")
 EXPLODED = 2.0

@@ -1,34 +1,38 @@
 """A second place for checkpoints: each complete one is copied there, and a run that has none here goes on from there.
 
 For machines that may vanish with their disks. The place is a URI of pyarrow's (file://, s3://, gs://, hdfs://). What a
-run leaves at its end is not copied. Knows nothing of what is in a checkpoint.
+run leaves at its end is not copied; its copies are removed then. Knows nothing of what is in a checkpoint.
 """
 
 import logging
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.errors import ConfigError
-from sleep_tune.training.checkpoint import CHECKPOINT, MARKER
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import ConfigError, RunFolderError
+from sleep_tune.training.checkpoint import CHECKPOINT, KEPT, MARKER, Checkpoint, read
+from sleep_tune.training.identity import Identity
 
-__all__ = ["Mirror", "open_mirror"]
+__all__ = ["Mirror", "mirror_name", "open_mirror"]
 
-JOURNAL = "metrics.jsonl"
+DIGITS = 12
+"""Hexadecimal digits of a run's digest in the name of its place."""
 
 
 class Mirror:
-    """One run's place there: <uri>/<the last three parts of run.dir>/checkpoint-<updates>.
+    """One run's place there: <uri>/<name>/checkpoint-<updates>.
 
     Object stores know no renaming, so a copy is complete once it has its marker, which is written last.
     """
 
-    def __init__(self, uri: str, run: Path) -> None:
+    def __init__(self, uri: str, name: str) -> None:
         """Look for nothing yet.
 
         Args:
             uri: of a folder.
-            run: the run's folder here.
+            name: the run's own (`mirror_name`).
 
         Raises:
             ConfigError: pyarrow knows no such file system.
@@ -42,50 +46,79 @@ class Mirror:
                 f"training.mirror must be a URI such as s3://bucket/folder; got '{uri}' ({error})"
             ) from None
         self._fs: Any = fs
-        self._run = run
-        self._place = "/".join((root.rstrip("/"), *run.parts[-3:]))
+        self._place = f"{root.rstrip('/')}/{name}"
 
-    def push(self, checkpoint: Path, journal_bytes: int) -> None:
-        """Copy a complete checkpoint with the lines of the run that belong to it, and remove those before it.
+    def push(self, checkpoint: Path) -> None:
+        """Copy a complete checkpoint, and remove what is older than the one before it.
 
         A place that cannot be reached is warned of: training goes on, and the next checkpoint is tried again.
         """
         try:
             target = f"{self._place}/{checkpoint.name}"
             self._there.create_dir(target, recursive=True)
-            for file in checkpoint.iterdir():
-                if file.name != MARKER:
-                    self._send(file, target)
-            with self._there.open_output_stream(f"{target}/{JOURNAL}") as stream:
-                stream.write((self._run / JOURNAL).read_bytes()[:journal_bytes])
-            self._send(checkpoint / MARKER, target)
-            for updates, path in self._complete():
-                if updates < int(checkpoint.name.removeprefix("checkpoint-")):
-                    self._there.delete_file(f"{path}/{MARKER}")
-                    self._there.delete_dir(path)
+            for file in sorted(checkpoint.iterdir(), key=lambda file: file.name == MARKER):
+                with file.open("rb") as source, self._there.open_output_stream(f"{target}/{file.name}") as stream:
+                    shutil.copyfileobj(source, stream)
+            ours = int(checkpoint.name.removeprefix("checkpoint-"))
+            for _, path in [found for found in self._complete() if found[0] <= ours][:-KEPT]:
+                self._there.delete_file(f"{path}/{MARKER}")
+                self._there.delete_dir(path)
         except OSError as error:
-            logging.getLogger(__name__).warning("%s was not copied to training.mirror: %s", checkpoint, error)
+            _logger.warning("%s was not copied to training.mirror: %s", checkpoint, error)
 
-    def pull(self, attempt: Path) -> None:
-        """Bring the furthest complete checkpoint into an attempt's folder, and its lines to the run's; if there is one.
+    def pull(self, attempt: Path) -> Checkpoint | None:
+        """Bring the furthest complete checkpoint into an attempt's folder; None if there is none.
+
+        One that is damaged is warned of, and the one before it is brought.
 
         Raises:
             ConfigError: the place cannot be read.
+            RunFolderError: all that are there are damaged.
         """
-        try:
-            found = self._complete()
-            if not found:
-                return
-            _, path = found[-1]
+        damage = None
+        for _, path in reversed(self._listed()):
             folder = attempt / path.rpartition("/")[2]
-            folder.mkdir()
-            files = [info.base_name for info in self._there.get_file_info(self._fs.FileSelector(path))]
-            for name in sorted(files, key=lambda name: name == MARKER):
-                target = self._run / JOURNAL if name == JOURNAL else folder / name
-                with self._there.open_input_stream(f"{path}/{name}") as source, target.open("wb") as file:
+            self._fetch(path, folder)
+            try:
+                return read(folder)
+            except RunFolderError as error:
+                damage = RunFolderError(f"training.mirror holds {path}, and its copy {error}")
+                _logger.warning("%s", damage)
+                shutil.rmtree(folder)
+        if damage is not None:
+            raise RunFolderError(
+                f"{damage}, and no other checkpoint is left: remove {self._place} to train the run from its beginning"
+            )
+        return None
+
+    def remove(self) -> None:
+        """Remove every copy of a run that is over; a place that cannot be reached is warned of."""
+        try:
+            if self._there.get_file_info(self._place).type != self._fs.FileType.NotFound:
+                self._there.delete_dir(self._place)
+        except OSError as error:
+            _logger.warning("%s was not removed: %s", self._place, error)
+
+    def _listed(self) -> list[tuple[int, str]]:
+        try:
+            return self._complete()
+        except OSError as error:
+            raise _unreadable(error) from error
+
+    def _fetch(self, path: str, folder: Path) -> None:
+        """Copy a checkpoint from there, its marker last."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            found = self._there.get_file_info(self._fs.FileSelector(path))
+            for info in sorted(found, key=lambda info: info.base_name == MARKER):
+                with (
+                    self._there.open_input_stream(info.path) as source,
+                    (folder / info.base_name).open("wb") as file,
+                ):
                     shutil.copyfileobj(source, file)
         except OSError as error:
-            raise ConfigError(f"training.mirror must be a place that can be read: {error}") from error
+            raise _unreadable(error) from error
 
     def _complete(self) -> list[tuple[int, str]]:
         """Complete checkpoints there, the furthest last."""
@@ -96,11 +129,29 @@ class Mirror:
         named = ((CHECKPOINT.fullmatch(path.rpartition("/")[2]), path) for path in marked)
         return sorted((int(match[1]), path) for match, path in named if match)
 
-    def _send(self, file: Path, target: str) -> None:
-        with file.open("rb") as source, self._there.open_output_stream(f"{target}/{file.name}") as stream:
-            shutil.copyfileobj(source, stream)
+
+def mirror_name(config: RunConfig, identity: Identity) -> str:
+    """The name of a run's place: its study's, its own, and digits that stand for everything that it is a function of.
+
+    Where the run's folder lies is not in it: the same command finds its checkpoint again on another machine. Runs of
+    one name share a place only if they are the same run, of which any checkpoint is good for either.
+    """
+    names = [name for name in (config.tracking.group, config.run.name) if name]
+    return re.sub(r"[^\w.-]", "_", "-".join([*names, identity.digest()[:DIGITS]]))
 
 
-def open_mirror(uri: str | None, run: Path) -> Mirror | None:
-    """The mirror of a run that has one."""
-    return None if uri is None else Mirror(uri, run)
+def open_mirror(config: RunConfig, identity: Identity) -> Mirror | None:
+    """The mirror of a run that has one.
+
+    Raises:
+        ConfigError: training.mirror is no URI of a known kind.
+    """
+    uri = config.training.mirror
+    return None if uri is None else Mirror(uri, mirror_name(config, identity))
+
+
+def _unreadable(error: OSError) -> ConfigError:
+    return ConfigError(f"training.mirror must be a place that can be read: {error}")
+
+
+_logger = logging.getLogger(__name__)

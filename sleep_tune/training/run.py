@@ -156,6 +156,8 @@ def _train(
         examine.keep_answers()
     outcome = _outcome(session, model, corpus, metrics, state=STATES[told])
     session.require_current()
+    if session.peers.leads and told is not Decision.PAUSE and session.mirror is not None:
+        session.mirror.remove()
     if session.peers.leads and told is Decision.CONTINUE:
         write_outcome(session.run, outcome)
     if session.peers.leads and told is not Decision.PAUSE:

@@ -7,21 +7,34 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from sleep_tune.config.run_folder import METRICS
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.errors import RunFolderError, Superseded
+from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
 from sleep_tune.sleep.budget import plan_budget
 from sleep_tune.sleep.stream import Replay, SleepStream
-from sleep_tune.training.checkpoint import Checkpoint, find_latest, is_writer, make_attempt, start_from
+from sleep_tune.training.checkpoint import (
+    MARKER,
+    STREAM,
+    Checkpoint,
+    find_latest,
+    is_writer,
+    make_attempt,
+    remove_attempt,
+    start_from,
+    unusable,
+)
 from sleep_tune.training.course import Course
 from sleep_tune.training.feed import Feed
 from sleep_tune.training.guard import Guard, unigram_entropy
+from sleep_tune.training.identity import Identity, identify
 from sleep_tune.training.journal import Journal
-from sleep_tune.training.meter import LossMeter
+from sleep_tune.training.meter import PHASES, LossMeter
 from sleep_tune.training.mirror import Mirror, open_mirror
 from sleep_tune.training.peers import Peers
 
@@ -38,7 +51,7 @@ class Session:
     """attempt-<n> in it, where checkpoints go."""
     checkpoint: Checkpoint | None
     """Where it goes on from."""
-    identity: Mapping[str, object]
+    identity: Identity
     """What its checkpoints may only be resumed with."""
     device: torch.device
     peers: Peers
@@ -54,8 +67,7 @@ class Session:
     def state(self) -> dict[str, object]:
         """What a checkpoint keeps beside the stream's state; every process must ask at once."""
         return {
-            "identity": self.identity,
-            "journal_bytes": self.journal.size,
+            "identity": self.identity.to_json(),
             "seconds": self.course.seconds,
             "num_tokens": self.feed.num_tokens,
             "num_predicted": self.feed.num_predicted,
@@ -113,15 +125,14 @@ def open_session(
         peers: the processes that train it.
 
     Raises:
-        RunFolderError: the checkpoint is of another corpus, or of another number of processes.
+        RunFolderError: the checkpoint is of another run, or cannot be used; no other one is left.
     """
-    mirror = open_mirror(config.training.mirror, run)
-    attempt, checkpoint = peers.first(_begin(run, mirror) if peers.leads else None)
+    identity = identify(config, corpus.key, peers.size)
+    mirror = open_mirror(config, identity)
+    attempt, checkpoint = _agreed(peers, run, identity, mirror)
     state = checkpoint.state if checkpoint else {}
-    identity = {"corpus": corpus.key, "processes": peers.size}
     if checkpoint is not None:
-        _check(run, checkpoint, identity)
-        stream.load_state_dict(checkpoint.stream_state())
+        _load(stream, checkpoint)
     training = config.training
     feed = Feed(stream, corpus.train, training.masking, seed=training.seed, device=device, peers=peers)
     meter = LossMeter(corpus.train.vocab_size, peers, device)
@@ -131,7 +142,8 @@ def open_session(
         meter.load_state_dict(state["meter"])
         guard.load_state_dict(state["guard"])
     course = Course(feed, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
-    journal = Journal(run / "metrics.jsonl", keep=state.get("journal_bytes", 0), writes=peers.leads)
+    kept = checkpoint.record() if checkpoint is not None and peers.leads else b""
+    journal = Journal(run / METRICS, kept=kept, writes=peers.leads)
     text = decoder(corpus.train, corpus.tokenizer_dir)
     return Session(run, attempt, checkpoint, identity, device, peers, feed, meter, guard, course, journal, mirror, text)
 
@@ -146,23 +158,106 @@ def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> Gua
     )
 
 
-def _begin(run: Path, mirror: Mirror | None) -> tuple[Path, Checkpoint | None]:
+def _agreed(peers: Peers, run: Path, identity: Identity, mirror: Mirror | None) -> tuple[Path, Checkpoint | None]:
+    """What the leading process begins, for every process; so is the user's mistake that keeps it from beginning."""
+    begun: tuple[Path, Checkpoint | None] | UserError | None = None
+    if peers.leads:
+        try:
+            begun = _begin(run, identity, mirror)
+        except UserError as error:
+            begun = error
+    begun = peers.first(begun)
+    if isinstance(begun, UserError):
+        raise begun
+    assert begun is not None, "the leading process begins or refuses"
+    return begun
+
+
+def _begin(run: Path, identity: Identity, mirror: Mirror | None) -> tuple[Path, Checkpoint | None]:
     """A new attempt's folder, and what it goes on from. In this order: only then is what was found there to stay."""
     attempt = make_attempt(run)
-    if mirror is not None and find_latest(run) is None:
-        mirror.pull(attempt)
-    checkpoint = find_latest(run)
+    try:
+        checkpoint = _find(run, attempt, mirror)
+        if checkpoint is not None:
+            _check(checkpoint, identity)
+    except UserError:
+        remove_attempt(attempt)
+        raise
     start_from(attempt, checkpoint)
     return attempt, checkpoint
 
 
-def _check(run: Path, checkpoint: Checkpoint, identity: Mapping[str, object]) -> None:
-    """Refuse to go on with what would not be the same run."""
-    theirs = checkpoint.state["identity"]
-    if theirs["corpus"] != identity["corpus"]:
-        raise RunFolderError(f"{run} holds a run on another corpus; restore its text, or give this one another run.dir")
-    if theirs["processes"] != identity["processes"]:
+def _find(run: Path, attempt: Path, mirror: Mirror | None) -> Checkpoint | None:
+    """The latest checkpoint here; where there is none, or none that is whole, that of the mirror."""
+    damage = None
+    try:
+        checkpoint = find_latest(run)
+    except RunFolderError as error:
+        checkpoint, damage = None, error
+    if checkpoint is None and mirror is not None:
+        checkpoint = mirror.pull(attempt)
+    if checkpoint is None and damage is not None:
+        raise damage
+    return checkpoint
+
+
+def _check(checkpoint: Checkpoint, identity: Identity) -> None:
+    """Refuse to go on with what would not be the same run, or whose state is none that `Session.state` makes."""
+    for key, is_one in _STATE.items():
+        value: Any = checkpoint.state
+        for name in key.split("."):
+            value = value.get(name, ...) if isinstance(value, Mapping) else ...
+        if not is_one(value):
+            told = "is missing" if value is ... else f"is {shortened(repr(value))}"
+            raise unusable(checkpoint.folder, MARKER, ValueError(f"{key} {told}"))
+    if unlike := identity.unlike(checkpoint.state["identity"]):
         raise RunFolderError(
-            f"{run} holds a run of {theirs['processes']} processes, which must be resumed by as many; "
-            f"got {identity['processes']}"
+            f"{checkpoint.folder} is of another run: {unlike}. Remove it, or give this run another run.name, or "
+            "another training.mirror if it came from there"
         )
+
+
+def _load(stream: SleepStream, checkpoint: Checkpoint) -> None:
+    """Put the stream where the checkpoint left it."""
+    state = checkpoint.stream_state()
+    try:
+        stream.load_state_dict(state)
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
+        raise unusable(checkpoint.folder, STREAM, error) from error
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are(kind: Callable[[object], bool], length: int | None = None) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and length in (None, len(value)) and all(map(kind, value))
+
+
+def _or_none(kind: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or kind(value)
+
+
+_STATE: dict[str, Callable[[object], bool]] = {
+    "identity.options": lambda value: isinstance(value, dict),
+    "identity.corpus": lambda value: isinstance(value, str),
+    "identity.processes": _is_count,
+    "seconds": _is_number,
+    "num_tokens": _is_count,
+    "num_predicted": _is_count,
+    "meter.latest": _or_none(_is_number),
+    "meter.highest": _is_number,
+    "meter.first": _is_number,
+    "meter.sums": _are(_is_number, len(PHASES)),
+    "meter.counts": _are(_is_count, len(PHASES)),
+    "guard.lowest": _is_number,
+    "guard.window": _are(_is_number),
+    "guard.up_since": _or_none(_is_count),
+    "guard.lines_up": _is_count,
+    "guard.wake_is_up": lambda value: isinstance(value, bool),
+}
+"""Part of a checkpoint's state, by dotted key -> whether a value can be it."""

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 import torch
 from torch.nn import functional
-from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from sleep_tune.model import names_to_decay
 from sleep_tune.training.feed import Feed, Prepared
 from sleep_tune.training.meter import LossMeter
+from sleep_tune.training.restore import RestoringTrainer
 
 __all__ = ["RandomStream", "SleepTrainer"]
 
@@ -25,7 +26,7 @@ class RandomStream(Protocol):
         """Begin the stream of batch `index`."""
 
 
-class SleepTrainer(Trainer):
+class SleepTrainer(RestoringTrainer):
     """A Trainer whose batches, losses and learning rate come from a sleep stream.
 
     An update is what accumulation makes of `accumulation` batches, each weighing the same; the last update of a run

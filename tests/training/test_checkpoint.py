@@ -20,9 +20,10 @@ from sleep_tune.training.checkpoint import (
 def write(attempt: Path, updates: int, *, whole: bool = True) -> Path:
     folder = attempt / f"checkpoint-{updates}"
     folder.mkdir(parents=True)
-    (folder / "model.safetensors").write_bytes(b"weights")
+    for name in ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"):
+        (folder / name).write_bytes(b"state")
     if whole:
-        complete(folder, {"order": np.arange(3), "words": 7}, {"seconds": 1.5})
+        complete(folder, {"order": np.arange(3), "words": 7}, {"seconds": 1.5}, b"line\n")
     return folder
 
 
@@ -34,6 +35,7 @@ def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
     state = latest.stream_state()
     assert state["order"].tolist() == [0, 1, 2]
     assert int(state["words"]) == 7
+    assert latest.record() == b"line\n"
 
 
 def test_a_folder_without_a_marker_is_none(tmp_path: Path) -> None:
@@ -124,15 +126,53 @@ def test_attempts_are_numbered_from_one(tmp_path: Path) -> None:
     assert make_attempt(tmp_path).name == "attempt-4"
 
 
-def test_older_ones_are_removed_and_later_attempts_left_alone(tmp_path: Path) -> None:
+def left(run: Path) -> list[str]:
+    return sorted(str(path.relative_to(run)) for path in run.glob("*/checkpoint-*"))
+
+
+def test_the_last_two_stay_and_later_attempts_are_left_alone(tmp_path: Path) -> None:
     first, second, third = (make_attempt(tmp_path) for _ in range(3))
     write(first, 1)
-    write(second, 2)
-    kept = write(second, 3)
-    write(third, 4)
-    remove_older(kept)
-    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/checkpoint-*"))
-    assert left == ["attempt-2/checkpoint-3", "attempt-3/checkpoint-4"]
+    for updates in (2, 3, 4):
+        latest = write(second, updates)
+    write(third, 5)
+    remove_older(latest)
+    assert left(tmp_path) == ["attempt-2/checkpoint-3", "attempt-2/checkpoint-4", "attempt-3/checkpoint-5"]
+    assert not first.exists()
+
+
+def test_the_one_that_an_attempt_went_on_from_stays_until_it_has_two_of_its_own(tmp_path: Path) -> None:
+    """What the earlier attempt, given up for dead, has completed since is not the one before."""
+    first = make_attempt(tmp_path)
+    write(first, 1)
+    write(first, 4)
+    second = make_attempt(tmp_path)
+    start_from(second, find_latest(tmp_path))
+    write(first, 5)
+    remove_older(write(second, 6))
+    assert left(tmp_path) == ["attempt-1/checkpoint-4", "attempt-2/checkpoint-6"]
+    remove_older(write(second, 8))
+    assert left(tmp_path) == ["attempt-2/checkpoint-6", "attempt-2/checkpoint-8"]
+
+
+def test_a_run_goes_back_beyond_an_origin_that_was_damaged_since(tmp_path: Path) -> None:
+    first = make_attempt(tmp_path)
+    earlier = write(first, 1)
+    origin = write(first, 4)
+    start_from(make_attempt(tmp_path), find_latest(tmp_path))
+    write(first, 5)
+    (origin / "optimizer.pt").write_bytes(b"other")
+    latest = find_latest(tmp_path)
+    assert latest is not None
+    assert latest.folder == earlier
+
+
+def test_one_that_was_never_completed_is_not_passed_over_in_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write(make_attempt(tmp_path), 3, whole=False)
+    assert find_latest(tmp_path) is None
+    assert f"{folder} has no complete.json" in caplog.text
 
 
 def test_all_are_removed_at_the_end(tmp_path: Path) -> None:

@@ -1,19 +1,23 @@
 """Checkpoints in a second place: a run whose disk is gone goes on from there."""
 
+import dataclasses
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sleep_tune.config.check import check
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.errors import ConfigError
+from sleep_tune.errors import ConfigError, RunFolderError
 from sleep_tune.records import Decision, Progress
 from sleep_tune.training.checkpoint import complete, find_latest, make_attempt
-from sleep_tune.training.mirror import Mirror, open_mirror
+from sleep_tune.training.identity import Identity, identify
+from sleep_tune.training.mirror import Mirror, mirror_name, open_mirror
 from sleep_tune.training.run import train
-from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
+from tests.training.runs import DATA, go_on, make_config, read_lines, same_outcome, weigh
 
 RUNGS = (0.3, 0.6)
 
@@ -21,8 +25,9 @@ RUNGS = (0.3, 0.6)
 def write(run: Path, updates: int) -> Path:
     folder = run / "attempt-1" / f"checkpoint-{updates}"
     folder.mkdir(parents=True)
-    (folder / "model.safetensors").write_bytes(b"weights" * updates)
-    complete(folder, {"words": updates}, {"seconds": 1.5})
+    for name in ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"):
+        (folder / name).write_bytes(b"state" * updates)
+    complete(folder, {"words": updates}, {"seconds": 1.5}, b"one\n")
     return folder
 
 
@@ -30,60 +35,108 @@ def copied(place: Path) -> list[str]:
     return sorted(path.name for path in place.rglob("checkpoint-*"))
 
 
+def an_identity() -> Identity:
+    return identify(make_config(Path("x")), "corpus", 1)
+
+
 def test_a_run_without_one_has_none() -> None:
-    assert open_mirror(None, Path("run")) is None
+    assert open_mirror(make_config(Path("run")), an_identity()) is None
 
 
 def test_what_was_pushed_is_pulled_with_its_lines(tmp_path: Path) -> None:
-    run, place = tmp_path / "x" / "trials" / "t1", tmp_path / "there"
-    checkpoint = write(run, 3)
-    (run / "metrics.jsonl").write_text("one\ntwo\n")
-    mirror = Mirror(place.as_uri(), run)
-    mirror.push(checkpoint, len("one\n"))
-    shutil.rmtree(run)
-    mirror.pull(make_attempt(run))
-    assert (run / "metrics.jsonl").read_text() == "one\n"
-    latest = find_latest(run)
-    assert latest is not None
-    assert (latest.updates, latest.state) == (3, {"seconds": 1.5})
-    assert (latest.folder / "model.safetensors").read_bytes() == b"weights" * 3
-    assert int(latest.stream_state()["words"]) == 3
-
-
-def test_older_ones_are_removed_and_later_ones_left_alone(tmp_path: Path) -> None:
     run, place = tmp_path / "run", tmp_path / "there"
-    run.mkdir()
-    (run / "metrics.jsonl").write_text("")
-    mirror = Mirror(place.as_uri(), run)
-    for updates in (2, 30, 9):
-        mirror.push(write(run, updates), 0)
-    assert copied(place) == ["checkpoint-30", "checkpoint-9"]
+    mirror = Mirror(place.as_uri(), "x")
+    mirror.push(write(run, 3))
+    shutil.rmtree(run)
+    pulled = mirror.pull(make_attempt(run))
+    assert pulled is not None
+    assert pulled == find_latest(run)
+    assert (pulled.updates, pulled.state, pulled.record()) == (3, {"seconds": 1.5}, b"one\n")
+    assert (pulled.folder / "model.safetensors").read_bytes() == b"state" * 3
+    assert int(pulled.stream_state()["words"]) == 3
+
+
+def test_the_last_two_stay_and_later_ones_are_left_alone(tmp_path: Path) -> None:
+    run, place = tmp_path / "run", tmp_path / "there"
+    mirror = Mirror(place.as_uri(), "x")
+    for updates in (2, 30, 9, 10):
+        mirror.push(write(run, updates))
+    assert copied(place) == ["checkpoint-10", "checkpoint-30", "checkpoint-9"]
 
 
 def test_a_copy_without_its_marker_is_none(tmp_path: Path) -> None:
     run, place = tmp_path / "run", tmp_path / "there"
-    checkpoint = write(run, 3)
-    (run / "metrics.jsonl").write_text("")
-    mirror = Mirror(place.as_uri(), run)
-    mirror.push(checkpoint, 0)
+    mirror = Mirror(place.as_uri(), "x")
+    mirror.push(write(run, 3))
     next(place.rglob("complete.json")).unlink()
     shutil.rmtree(run)
-    attempt = make_attempt(run)
-    mirror.pull(attempt)
+    assert mirror.pull(make_attempt(run)) is None
     assert find_latest(run) is None
 
 
+def test_a_damaged_copy_is_named_and_the_one_before_it_is_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, place = tmp_path / "run", tmp_path / "there"
+    mirror = Mirror(place.as_uri(), "x")
+    for updates in (3, 7):
+        mirror.push(write(run, updates))
+    shutil.rmtree(run)
+    (place / "x" / "checkpoint-7" / "optimizer.pt").write_bytes(b"statE" * 7)
+    attempt = make_attempt(run)
+    pulled = mirror.pull(attempt)
+    assert pulled is not None
+    assert pulled.updates == 3
+    assert [path.name for path in attempt.glob("checkpoint-*")] == ["checkpoint-3"]
+    assert f"training.mirror holds {place}/x/checkpoint-7" in caplog.text
+    assert "optimizer.pt is not what was written" in caplog.text
+    (place / "x" / "checkpoint-3" / "model.safetensors").unlink()
+    with pytest.raises(
+        RunFolderError, match=r"model\.safetensors is missing, and no other .* remove .*/there/x to train"
+    ):
+        mirror.pull(attempt)
+
+
+def test_the_copies_of_a_run_that_is_over_are_removed(tmp_path: Path) -> None:
+    run, place = tmp_path / "run", tmp_path / "there"
+    for name in ("x", "y"):
+        Mirror(place.as_uri(), name).push(write(run / name, 3))
+    for _ in range(2):
+        Mirror(place.as_uri(), "x").remove()
+    assert [path.name for path in place.iterdir()] == ["y"]
+
+
 def test_a_place_that_cannot_be_written_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    checkpoint = write(tmp_path / "run", 3)
     (tmp_path / "file").touch()
-    Mirror((tmp_path / "file").as_uri(), tmp_path / "run").push(checkpoint, 0)
+    mirror = Mirror((tmp_path / "file").as_uri(), "x")
+    mirror.push(write(tmp_path / "run", 3))
     assert "was not copied to training.mirror" in caplog.text
 
 
 @pytest.mark.parametrize("uri", ["folder/there", "xyz://bucket/there"])
-def test_a_place_of_no_kind_is_refused(uri: str, tmp_path: Path) -> None:
+def test_a_place_of_no_kind_is_refused(uri: str) -> None:
     with pytest.raises(ConfigError, match=rf"training\.mirror must be a URI such as s3://bucket/folder; got '{uri}'"):
-        Mirror(uri, tmp_path)
+        Mirror(uri, "x")
+
+
+def test_a_place_is_named_by_what_the_run_is_and_not_by_where_it_lies() -> None:
+    def named(
+        folder: str = "a/b", *, corpus: str = "c", processes: int = 1, group: str | None = None, **other: Any
+    ) -> str:
+        config = make_config(Path(folder), rungs=other.pop("rungs", ()), **other)
+        config.tracking.group = group
+        config.data = dataclasses.replace(DATA, path=folder)
+        return mirror_name(config, identify(config, corpus, processes))
+
+    assert re.fullmatch(r"default-[0-9a-f]{12}", named())
+    same = [named("elsewhere"), named(threads=3), named(rungs=(0.5,)), named(mirror="file:///x")]
+    assert set(same) == {named()}
+    others = [
+        *(named(seed=1), named(learning_rate=0.5), named(batch_size=4), named(corpus="d"), named(processes=2)),
+        *(named(group="one"), named(group="two")),
+    ]
+    assert len({named(), *others}) == 1 + len(others)
+    assert re.fullmatch(r"__.._a-default-[0-9a-f]{12}", named(group="//../a"))
 
 
 def test_models_on_the_way_are_not_mirrored() -> None:
@@ -108,7 +161,34 @@ def test_a_run_whose_folder_is_gone_goes_on_from_its_mirror(corpus: Corpus, tmp_
     config = make_config(tmp_path / "run", rungs=RUNGS, mirror=(tmp_path / "there").as_uri())
     for _ in RUNGS:
         assert train(config, pause_at(1), corpus=corpus, evaluate=weigh).state == "paused"
-        assert len(copied(tmp_path / "there")) == 1
+        assert len(copied(tmp_path / "there")) == 2
         shutil.rmtree(tmp_path / "run")
+    assert same_outcome(train(config, go_on, corpus=corpus, evaluate=weigh), whole)
+    assert read_lines(tmp_path / "run") == read_lines(tmp_path / "whole")
+    assert not list((tmp_path / "there").iterdir())
+
+
+@pytest.mark.slow
+def test_another_configuration_of_the_same_name_begins_afresh(corpus: Corpus, tmp_path: Path) -> None:
+    """It took the other one's weights, optimizer and scores, and said nothing."""
+    mirror = (tmp_path / "there").as_uri()
+    first = make_config(tmp_path / "run", rungs=(0.3,), mirror=mirror)
+    assert train(first, pause_at(1), corpus=corpus, evaluate=weigh).state == "paused"
+    shutil.rmtree(tmp_path / "run")
+    changes: dict[str, Any] = {"learning_rate": 0.001, "seed": 9}
+    outcome = train(make_config(tmp_path / "run", mirror=mirror, **changes), go_on, corpus=corpus, evaluate=weigh)
+    alone = train(make_config(tmp_path / "alone", **changes), go_on, corpus=corpus, evaluate=weigh)
+    assert same_outcome(outcome, alone)
+    assert len(copied(tmp_path / "there")) == 2  # the first one's, which may yet go on
+
+
+@pytest.mark.slow
+def test_a_run_all_of_whose_checkpoints_are_damaged_goes_on_from_its_mirror(corpus: Corpus, tmp_path: Path) -> None:
+    whole = train(make_config(tmp_path / "whole", rungs=(0.5,)), go_on, corpus=corpus, evaluate=weigh)
+    config = make_config(tmp_path / "run", rungs=(0.5,), mirror=(tmp_path / "there").as_uri())
+    assert train(config, pause_at(1), corpus=corpus, evaluate=weigh).state == "paused"
+    for file in (tmp_path / "run").rglob("optimizer.pt"):
+        file.write_bytes(b"")
+    (tmp_path / "run" / "metrics.jsonl").write_bytes(b"")
     assert same_outcome(train(config, go_on, corpus=corpus, evaluate=weigh), whole)
     assert read_lines(tmp_path / "run") == read_lines(tmp_path / "whole")

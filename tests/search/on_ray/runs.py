@@ -24,7 +24,7 @@ class Watch:
         assert size >= self.kept, f"{self.run.name} began anew: {size} bytes of its record, {self.kept} were kept"
         for marker in self.run.glob("attempt-*/checkpoint-*/complete.json"):
             with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # removed once a later one is complete
-                self.kept = max(self.kept, json.loads(marker.read_text())["journal_bytes"])
+                self.kept = max(self.kept, json.loads(marker.read_text())["files"]["metrics.jsonl"]["bytes"])
         return self.kept > 0
 
 

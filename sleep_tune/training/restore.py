@@ -1,0 +1,102 @@
+"""What transformers reads of a checkpoint: whatever lies there, it runs no code, and is taken whole or refused.
+
+Weights are read by safetensors, the optimizer's and the scheduler's states by torch.load with weights_only, the rest as
+JSON. rng_state.pth is not read, since no draw of a run comes from a global generator; training_args.bin is not either.
+Knows no stream.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from transformers import Trainer, TrainerState
+
+from sleep_tune.errors import UserError
+from sleep_tune.training.checkpoint import unusable
+from sleep_tune.training.failures import CPU_ALLOCATOR
+
+__all__ = ["RestoringTrainer"]
+
+WEIGHTS, STATE = "model.safetensors", "trainer_state.json"
+
+
+class RestoringTrainer(Trainer):
+    """A Trainer that refuses a checkpoint of which it cannot use everything (`checkpoint.unusable`)."""
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        """Put the weights in place, once what transformers reads next was found to be its own.
+
+        Args:
+            resume_from_checkpoint: the checkpoint's folder.
+            model: this Trainer's unless given.
+        """
+        folder = Path(resume_from_checkpoint)
+        with _usable(folder, STATE):
+            _check_state(folder)
+        with _usable(folder, WEIGHTS):
+            trained = model or self.model
+            assert trained is not None, "a run's Trainer is given its model"
+            _check_weights(folder / WEIGHTS, trained)
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Put both states in place, if there is a checkpoint."""
+        if checkpoint is not None:
+            with _usable(Path(checkpoint), "the state of the optimizer or of the scheduler"):
+                super()._load_optimizer_and_scheduler(checkpoint)
+                _check_moments(self.optimizer)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Leave the global generators alone: nothing is drawn from them."""
+
+
+@contextmanager
+def _usable(folder: Path, what: str) -> Iterator[None]:
+    """Refuse what libraries cannot read; within are only they and checks of what they have read."""
+    try:
+        yield
+    except (UserError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if CPU_ALLOCATOR in str(error):
+            raise
+        raise unusable(folder, what, error) from error
+
+
+def _check_state(folder: Path) -> None:
+    """Raise unless transformers can read its own state, and it is that of the checkpoint's updates."""
+    values = json.loads((folder / STATE).read_bytes())
+    fresh = vars(TrainerState())
+    for name, value in values.items():
+        kinds = (int, float) if fresh[name] is None or isinstance(fresh[name], int) else (list, dict)
+        if not isinstance(value, (*kinds, type(fresh[name]))):
+            raise TypeError(f"{name} is {value!r}")
+    updates = TrainerState(**values).global_step
+    if f"checkpoint-{updates}" != folder.name:
+        raise ValueError(f"global_step is {updates}")
+
+
+def _check_weights(file: Path, model: torch.nn.Module) -> None:
+    """Raise unless the file holds every weight of the model; of weights that are one and the same, one of them."""
+    with safe_open(file, "pt") as content:
+        there = set(content.keys())
+    ours = model.state_dict()
+    held = {tensor.data_ptr() for name, tensor in ours.items() if name in there}
+    missing = sorted(name for name, tensor in ours.items() if name not in there and tensor.data_ptr() not in held)
+    if missing or there - ours.keys():
+        raise ValueError(f"it holds no {missing[0]}" if missing else f"it holds {min(there - ours.keys())}")
+
+
+def _check_moments(optimizer: Any) -> None:
+    """Raise if moments are of another shape than their weights, or if there are none."""
+    states = [(weights, moments) for weights, moments in optimizer.state.items() if moments]
+    if not states:
+        raise ValueError("it holds no moments")
+    for weights, moments in states:
+        for name in ("exp_avg", "exp_avg_sq"):
+            if moments[name].shape != weights.shape:
+                raise ValueError(f"{name} has shape {tuple(moments[name].shape)}, its weights {tuple(weights.shape)}")
