@@ -22,7 +22,7 @@ from sleep_tune.search.experiment import FILE
 from sleep_tune.search.space import settings
 from sleep_tune.search.state import MAIN, TrialState
 
-__all__ = ["PATIENCE", "RESERVE", "Disk", "watcher"]
+__all__ = ["MAY_GO_ON", "PATIENCE", "RESERVE", "Disk", "watcher"]
 
 RESERVE = 256 * 2**20
 """Bytes that are left free for logs, tables and everyone else on the disk."""

@@ -19,7 +19,7 @@ from sleep_tune.errors import UserError
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.search import experiment
 from sleep_tune.search.director import Director
-from sleep_tune.search.disk import Disk
+from sleep_tune.search.disk import MAY_GO_ON, Disk
 from sleep_tune.search.fitting import check_fits
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.interrupt import Interrupt, Interrupted
@@ -34,7 +34,15 @@ from sleep_tune.search.reading.load import compose_base, load_space
 from sleep_tune.search.space import CorpusSummary, Space
 from sleep_tune.search.watching.display import Display
 from sleep_tune.search.work import Worker
-from sleep_tune.search.worker import check_trackers, left_out, settle_trackers, summarize, sync_command, train_worker
+from sleep_tune.search.worker import (
+    check_trackers,
+    left_out,
+    remove_mirrored,
+    settle_trackers,
+    summarize,
+    sync_command,
+    train_worker,
+)
 
 __all__ = ["LAUNCHERS", "Interrupted", "Launch", "Study"]
 
@@ -179,7 +187,7 @@ class Study:
             stack.callback(director.close)
             fresh.director = director
             if director.finished:
-                self._settle(director)
+                self._settle(director, seats.workers)
                 return
             if launcher == "ray" and address is None:
                 cluster.refuse_second()
@@ -215,15 +223,17 @@ class Study:
             if interrupt.number is not None and not director.finished:
                 raise Interrupted(interrupt.number)
             disk.watch()
-            self._settle(director)
+            self._settle(director, seats.workers)
             console.print(disk.summary(), highlight=False, soft_wrap=True)
             command = sync_command(self.base.tracking, self.folder / "trials")
             if command is not None:
                 console.print(f"tracked offline; upload with: {command}", highlight=False, soft_wrap=True)
 
-    def _settle(self, director: Director) -> None:
-        ended = [trial for trial in director.trials.values() if trial.ended]
-        settle_trackers(self.base.tracking, self.folder / "trials", ended)
+    def _settle(self, director: Director, processes: int) -> None:
+        trials, ended = self.folder / "trials", [trial for trial in director.trials.values() if trial.ended]
+        settle_trackers(self.base.tracking, trials, ended)
+        if self.base.training.mirror is not None:
+            remove_mirrored(trials, [trial for trial in ended if trial.kind not in MAY_GO_ON], processes)
 
 
 def _seats(space: Space, nodes: Sequence[Node], launcher: str) -> Seats:

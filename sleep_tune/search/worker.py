@@ -5,13 +5,21 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from sleep_tune.config.run_folder import read_config, record
+from sleep_tune.config.run_folder import CONFIG, read_config, record
 from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.space import CorpusSummary
 from sleep_tune.search.trial import TrialState
 
-__all__ = ["check_trackers", "left_out", "settle_trackers", "summarize", "sync_command", "train_worker"]
+__all__ = [
+    "check_trackers",
+    "left_out",
+    "remove_mirrored",
+    "settle_trackers",
+    "summarize",
+    "sync_command",
+    "train_worker",
+]
 
 
 def train_worker(config: RunConfig, report: Report) -> Outcome:
@@ -86,6 +94,31 @@ def settle_trackers(tracking: TrackingConfig, trials: Path, ended: Iterable[Tria
         folder = trials / trial.id
         if trackers.is_unsettled(tracking, folder, trial.state):
             trackers.settle(read_config(folder), trial.state, trial.outcome.metrics if trial.outcome else {})
+
+
+def remove_mirrored(trials: Path, ended: Iterable[TrialState], processes: int) -> None:
+    """Remove from training.mirror what trials that are over have left there: those that failed, or ended at rest.
+
+    Args:
+        trials: the folder of their folders.
+        ended: those that are over, and are not started again.
+        processes: that trained each together.
+    """
+    from sleep_tune.data.prepare import prepare
+    from sleep_tune.training.identity import identify
+    from sleep_tune.training.mirror import open_mirror
+
+    keys: dict[str, str] = {}
+    for trial in ended:
+        if not (trials / trial.id / CONFIG).is_file():
+            continue
+        config = read_config(trials / trial.id)
+        text = repr((config.data, config.tokenizer))
+        if text not in keys:
+            keys[text] = prepare(config.data, config.tokenizer).key
+        mirror = open_mirror(config, identify(config, keys[text], processes))
+        if mirror is not None:
+            mirror.remove()
 
 
 def sync_command(tracking: TrackingConfig, trials: Path) -> str | None:
