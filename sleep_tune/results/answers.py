@@ -33,11 +33,14 @@ def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
         return {}
     try:
         table = _read(path).dropna(subset=["correct"])  # wug has no right answer
-    except (OSError, ValueError, KeyError) as error:
+        table = table.assign(correct=table["correct"].astype("float64"))
+        if not table["correct"].between(0.0, 1.0).all():
+            raise ValueError("every 'correct' must be in [0, 1]")
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} must be a table of items (task, uid, id, correct): {error}") from error
     answers = {}
     for task, rows in table.groupby("task", sort=False):
-        scored = rows.set_index(["uid", "id", TEXT])["correct"].astype("float64")
+        scored = rows.set_index(["uid", "id", TEXT])["correct"]
         answers[PAIRS if task == PAIRS_TASK else f"babylm/{task}"] = scored * (1.0 if task == PAIRS_TASK else 100.0)
     return answers
 

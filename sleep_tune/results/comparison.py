@@ -200,7 +200,7 @@ def _by_seed(runs: pd.DataFrame, key: str) -> dict[int, float]:
 
 
 def _endpoints(arms: Sequence[Arm], primary: str) -> tuple[str, ...]:
-    """The primary endpoint; then minimal pairs and BabyLM's tasks, where some arm measured them."""
-    measured = {key for arm in arms for key in arm.values}
+    """The primary endpoint; then minimal pairs and BabyLM's tasks, where some arm or published row has them."""
+    measured = {key for arm in arms for key in arm.estimates}
     others = order(key for key in measured if key == PAIRS or key.startswith(BABYLM))
     return (primary, *(key for key in others if key != primary))

@@ -65,13 +65,20 @@ def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelSco
     """The experiments, and the models that were scored elsewhere: name -> its seeds."""
     experiments: list[Path] = []
     models: dict[str, list[ModelScores]] = {}
-    seen: set[Path] = set()
+    seen: dict[Path, Path] = {}
     unnamed: set[str] = set()
     for text in folders:
         name, path = _named(text)
-        if path.resolve() in seen:
-            raise DataError(f"a folder must be named once: its runs are no more seeds than they were; got {path} again")
-        seen.add(path.resolve())
+        place = path.resolve()
+        twice = next(
+            (other for other in seen if other == place or other in place.parents or place in other.parents), None
+        )
+        if twice is not None:
+            what = "again" if twice == place else f"and {seen[twice]}, of which one is in the other"
+            raise DataError(
+                f"a folder must be named once: its runs are no more seeds than they were; got {path} {what}"
+            )
+        seen[place] = path
         if (path / LOG).is_file():
             if name is not None:
                 raise DataError(f"{path} is an experiment, whose arms have names: leave '{name}=' out")

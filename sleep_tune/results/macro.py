@@ -5,7 +5,7 @@ more. So it is made here, from the scores of the table, and never taken from a r
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sleep_tune.babylm import ACCURACY, MACRO, UNSPECIFIED, counted_scores, macro_average, task_of
@@ -130,12 +130,17 @@ def _measures(arms: Sequence[Arm]) -> Iterator[str]:
     for key in keys:
         if not key.endswith((ACCURACY, UNSPECIFIED)):
             continue
-        who = ", ".join(arm.name for arm in arms if key in arm.estimates)
+        who = ", ".join(_names(arm for arm in arms if key in arm.estimates))
         rho = column(key.removesuffix(ACCURACY).removesuffix(UNSPECIFIED)).heading
         if key.endswith(UNSPECIFIED):
-            yield f"{column(key).heading}: what was published as {rho} does not say which it is ({who})."
+            yield f"{column(key).heading}: published as {rho}, without saying which of the two measures it is ({who})."
         elif tasks[task_of(key.removeprefix(BABYLM))] > 1:
             yield (
                 f"Beware: {column(key).heading} ({who}) is the share of right answers, which the pipeline reported "
                 f"until July 2025; {rho} is Spearman's rho x 100. They are two measures and are not compared."
             )
+
+
+def _names(arms: Iterable[Arm]) -> list[str]:
+    """The arms' names, but published rows, which may be many, as such."""
+    return list(dict.fromkeys("published rows" if arm.kind == "published" else arm.name for arm in arms))

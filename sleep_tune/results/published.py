@@ -5,6 +5,7 @@ They have no seeds that anyone shares, and so no differences: they stand beside 
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ __all__ = ["read_published"]
 MODEL, SOURCE = "model", "source"
 
 LABELS = ("track", "scoring", "backend", "revision")
-"""Columns of words that belong to a model's name."""
+"""Columns of words that tell rows of one model apart."""
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
@@ -48,8 +49,8 @@ def read_published(path: Path, metrics: Collection[str] = ()) -> list[Arm]:
 
     A column is named for what the comparison calls it (`babylm/blimp_fast`, `test/nll`), or as BabyLM's tables do
     (`blimp_fast`, `BLiMP Supplement`, `wug_adj_rho`: see `babylm.ALIASES`). The columns `track`, `scoring`, `backend`
-    and `revision` become part of the model's name. Cells are parted by commas, semicolons or tabs; but for the first,
-    a number may have a decimal comma.
+    and `revision` become part of a model's name that is there several times. Cells are parted by commas, semicolons or
+    tabs; but for the first, a number may have a decimal comma.
 
     Args:
         path: of the file, in UTF-8.
@@ -63,6 +64,10 @@ def read_published(path: Path, metrics: Collection[str] = ()) -> list[Arm]:
     delimiter = _delimiter(where, lines)
     rows = _rows(path, lines, delimiter)
     columns = _columns(where, rows[0][1], rows[1:], metrics)
+    if all(isinstance(column, str) for column in columns.values()):
+        raise DataError(f"{where}: expected a column for at least one score; got {', '.join(rows[0][1])}")
+    of_model = next(at for at, column in columns.items() if column == MODEL)
+    models = Counter(cells[of_model] for _, cells in rows[1:] if len(cells) > of_model)
     arms: dict[str, Arm] = {}
     for number, cells in rows[1:]:
         if len(cells) != len(rows[0][1]):
@@ -71,7 +76,8 @@ def read_published(path: Path, metrics: Collection[str] = ()) -> list[Arm]:
             )
         if not any(cells):
             continue
-        arm = _arm(f"{path}:{number}", columns, cells, delimiter)
+        labelled = models[cells[of_model]] > 1
+        arm = _arm(f"{path}:{number}", columns, cells, delimiter, labelled=labelled)
         if arm.name in arms:
             raise DataError(f"{path}:{number}: every model must have a name of its own; '{arm.name}' is there already")
         arms[arm.name] = arm
@@ -158,12 +164,15 @@ def _column(where: str, at: int, heading: str, metrics: Collection[str]) -> _Col
     )
 
 
-def _arm(where: str, columns: Mapping[int, str | _Column], cells: Sequence[str], delimiter: str) -> Arm:
-    """One line as an arm."""
+def _arm(
+    where: str, columns: Mapping[int, str | _Column], cells: Sequence[str], delimiter: str, *, labelled: bool
+) -> Arm:
+    """One line as an arm; its name has the labels, too, if asked for."""
     words = {column: cells[at] for at, column in columns.items() if isinstance(column, str)}
     if not words[MODEL]:
         raise DataError(f"{where}: expected a name in the column '{MODEL}'; it is empty")
-    name = ", ".join(word for word in (words[MODEL], *(words.get(label, "") for label in LABELS)) if word)
+    labels = [words.get(label, "") for label in LABELS] if labelled else []
+    name = ", ".join(word for word in (words[MODEL], *labels) if word)
     figures = dict(_figures(where, columns, cells, delimiter))
     estimates = {key: Estimate(value, None, None, 1) for key, value in figures.items()}
     return Arm(name=name, kind="published", estimates=estimates)
@@ -193,9 +202,11 @@ def _number(where: str, column: _Column, cell: str, delimiter: str) -> float:
     if not low <= number <= high:
         raise DataError(f"{where}: {column.heading} must be {unit}, in [{low:g}, {high:g}]; got {cell}")
     if _looks_like_a_share(column, number):
-        of = "rho itself: name the column wug_adj_rho or wug_past_rho" if _is_rho(column.key) else "a share"
+        is_rho = _is_rho(column.key)
+        what, hint = ("rho itself", ", or name the column wug_adj_rho or wug_past_rho") if is_rho else ("a share", "")
         raise DataError(
-            f"{where}: {column.heading} must be {unit}; got {cell}, which looks like {of}, or write {100 * number:g}"
+            f"{where}: {column.heading} must be {unit}; got {cell}, which looks like {what}: "
+            f"write {100 * number:g}{hint}"
         )
     return number * column.scale
 

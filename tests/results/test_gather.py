@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.errors import DataError, RunFolderError
+from sleep_tune.results.documents import as_markdown
 from sleep_tune.results.gather import gather
 from tests.results.conftest import SyntheticLog
 from tests.results.test_official import write_model
@@ -99,11 +100,13 @@ def test_a_model_may_not_bear_an_arms_name(tmp_path: Path, name: str) -> None:
 
 def test_published_figures_stand_beside_and_are_no_baseline(tmp_path: Path) -> None:
     figures = tmp_path / "figures.csv"
-    figures.write_text("model,test/nll\nGPT,1.5\n")
+    figures.write_text("model,test/nll,BLiMP\nGPT,1.5,71.66\n")
     folder = experiment(tmp_path / "replay")
     comparison = gather([str(folder)], [figures]).comparison
     assert comparison.arms[-1].name == "GPT"
     assert not comparison.arms[-1].contrasts
+    assert "| BLiMP |" in as_markdown(comparison)
+    assert "| 71.66 |" in as_markdown(comparison)
     assert any(note.startswith("GPT: published figures, for orientation only") for note in comparison.notes)
     with pytest.raises(
         DataError, match="the baseline must have been trained, seed by seed; 'GPT' is a published figure"

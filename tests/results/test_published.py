@@ -39,18 +39,19 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "thousands": (f"model;{B}\nx;1.234,5\n", f"csv:2: {B} must be a number, or empty; got '1.234,5'"),
     "more than all": (f"model,{B}\nx,174.5\n", f"csv:2: {B} must be in percent, in \\[0, 100\\]; got 174.5"),
     "less than nothing": (f"model,{B}\nx,-1\n", "got -1"),
-    "a share": (f"model,{B}\nx,0.745\n", "in percent; got 0.745, which looks like a share, or write 74.5"),
+    "a share": (f"model,{B}\nx,0.745\n", "in percent; got 0.745, which looks like a share: write 74.5"),
     "a percentage of pairs": (
         "model,test/pairs_accuracy\nx,74.5\n",
         r"a share of right answers, in \[0, 1\]; got 74.5",
     ),
     "rho itself": (
         "model,wug_past_tense\nx,0.53\n",
-        r"rho x 100; got 0.53, .* name the column wug_adj_rho or wug_past",
+        r"x 100; got 0.53, .* rho itself: write 53, or name the column",
     ),
     "rho times 100": ("model,wug_adj_rho\nx,53\n", r"csv:2: wug_adj_rho must be Spearman's rho, in \[-1, 1\]; got 53"),
     "no model": (f"name,{B}\nx,1\n", r"csv:1: expected a column 'model' and one for each score"),
     "turned": ("metric,ours\nblimp_fast,71.5\n", "a line for each metric and a column for each model must be turned"),
+    "no score": ("model,source\nx,a paper\n", "csv:1: expected a column for at least one score; got model, source"),
     "nothing": ("", r"csv: expected a column 'model'"),
     "headings alone": (f"model,{B}\n", "csv:1: expected a line for each model"),
     "a model twice": (f"model,{B}\nx,71\n\nx,72\n", r"csv:4: every model must have a name of its own; 'x' is there"),
@@ -64,7 +65,10 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "model,babylm/blimp_fst\nx,71\n",
         r"csv:1: unknown column 'babylm/blimp_fst'; did you mean babylm/blimp_f",
     ),
-    "no score": ("model,parameters\nx,71\n", r"csv:1: unknown column 'parameters'; .*Words .* belong into 'source' or"),
+    "an unknown column": (
+        "model,parameters\nx,71\n",
+        r"csv:1: unknown column 'parameters'; .*Words .* belong into 'source' or",
+    ),
     "an open quote": (f'model,{B}\n"x,71\n', "csv:2 cannot be read as a CSV: unexpected end of data"),
 }
 """What is wrong -> the file, and the error."""
@@ -99,8 +103,16 @@ def test_columns_are_known_by_the_names_that_babylm_s_tables_have(tmp_path: Path
 def test_other_delimiters_and_decimal_commas_are_read(tmp_path: Path, delimiter: str) -> None:
     text = "\ufeffmodel;track;blimp_fast;zorro;;source\nGPT;strict;74,53;61.2;;a paper\n;;;;;\n"
     (arm,) = read_published(write(tmp_path, text.replace(";", delimiter)))
-    assert arm.name == "GPT, strict"
+    assert arm.name == "GPT"
     assert {key: value.mean for key, value in arm.estimates.items()} == {B: 74.53, "babylm/zorro": 61.2}
+
+
+def test_labels_tell_rows_of_one_model_apart(tmp_path: Path) -> None:
+    text = f"track,model,backend,{B}\nstrict,GPT,mntp,71\nstrict,GPT,causal,72\nstrict-small,BERT,mlm,73\n"
+    names = [arm.name for arm in read_published(write(tmp_path, text))]
+    assert names == ["GPT, strict, mntp", "GPT, strict, causal", "BERT"]
+    with pytest.raises(DataError, match=r"csv:3: .* 'GPT, strict, mntp' is there already"):
+        read_published(write(tmp_path, text.replace("causal", "mntp")))
 
 
 @pytest.mark.parametrize("cell", ["", "-", "\N{EN DASH}", "nan", "NaN", "n/a", "None"])
