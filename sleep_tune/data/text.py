@@ -75,14 +75,23 @@ def babylm_corpus(data: DataConfig) -> RawCorpus:
     cache = cache_folder(data.cache_dir)
     key = "hub-" + content_key({"dataset": dataset, "revision": data.revision})
     pointer = cached_folder(cache, key, lambda folder: _download(folder, dataset, data.revision))
-    folder = Path(json.loads((pointer / "snapshot.json").read_text(encoding="utf-8"))["folder"])
+    noted = json.loads((pointer / "snapshot.json").read_text(encoding="utf-8"))
+    folder = Path(noted["folder"])
     if not folder.is_dir():
         raise DataError(f"data.dataset: the download of '{dataset}' is gone from {folder}; remove {pointer}")
+    for name, digest in noted.get("files", {}).items():
+        path = folder / name
+        if not path.is_file() or _digest(path) != digest:
+            wrong = "has changed" if path.is_file() else "is missing"
+            raise DataError(
+                f"data.dataset: the download of '{dataset}' must be as it was made; {path} {wrong}: remove {pointer} "
+                f"and {path.resolve()} to download it again"
+            )
     return _corpus_of(folder, f"data.dataset '{dataset}'")
 
 
 def _download(pointer: Path, dataset: str, revision: str | None) -> None:
-    """Bring the text files here and note where they are."""
+    """Bring the text files here and note where they are, and the digest of each."""
     from huggingface_hub import snapshot_download
 
     suffixes = ["txt", *MARKED_SUFFIXES, *(name for names in SPLIT_NAMES.values() for name in names)]
@@ -91,7 +100,13 @@ def _download(pointer: Path, dataset: str, revision: str | None) -> None:
         folder = snapshot_download(
             dataset, repo_type="dataset", revision=revision, allow_patterns=patterns, token=hub_token()
         )
-    write_whole(pointer / "snapshot.json", json.dumps({"folder": folder, "dataset": dataset, "revision": revision}))
+    files = {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file()
+    }
+    noted = {"folder": folder, "dataset": dataset, "revision": revision, "files": files}
+    write_whole(pointer / "snapshot.json", json.dumps(noted))
 
 
 def _corpus_of(folder: Path, key: str) -> RawCorpus:

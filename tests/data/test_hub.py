@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.data.hub import TOKEN_NAMES, hub_token
+from tests.data.kinds import word_level
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SCRIPT = """
@@ -29,13 +30,22 @@ except UserError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 print(corpus.train.num_words, *corpus.train.source_names)
 """
+TOKENIZER_SCRIPT = """
+import sys
+from sleep_tune.config.schema import DataConfig, TokenizerConfig
+from sleep_tune.data.prepare import prepare
+corpus = prepare(DataConfig(sentences=100, max_length=16, cache_dir=sys.argv[2]),
+                 TokenizerConfig(kind="hub", name=sys.argv[1]))
+print(corpus.key, corpus.train.vocab_size)
+"""
 TEXT = "".join(f"The dog sees {number} cats.\n\n" for number in range(100))
 
 
 class FakeHub(BaseHTTPRequestHandler):
-    """Serves one public dataset and one gated one, and counts what it was asked."""
+    """Serves one public dataset or model and a gated one, and counts what it was asked."""
 
     token = "secret"
+    files: dict[str, bytes]
     requests: list[str]
 
     def do_HEAD(self) -> None:
@@ -58,13 +68,17 @@ class FakeHub(BaseHTTPRequestHandler):
         elif "/lab/gated" not in self.path and "/lab/open" not in self.path:
             self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
         elif "/resolve/" in self.path:
-            etag = hashlib.sha256(TEXT.encode()).hexdigest()
-            self.send(200, TEXT.encode(), {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+            content = self.files[self.path.rpartition("/")[2]]
+            etag = hashlib.sha256(content).hexdigest()
+            self.send(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
         elif "/tree/" in self.path:
-            files = [{"type": "file", "path": "childes.train.txt", "size": len(TEXT), "oid": COMMIT}]
+            files = [
+                {"type": "file", "path": name, "size": len(content), "oid": COMMIT}
+                for name, content in self.files.items()
+            ]
             self.send(200, json.dumps(files).encode(), {})
         else:
-            info = {"id": "lab/open", "sha": COMMIT, "siblings": [{"rfilename": "childes.train.txt"}]}
+            info = {"id": "lab/open", "sha": COMMIT, "siblings": [{"rfilename": name} for name in self.files]}
             self.send(200, json.dumps(info).encode(), {})
 
     def send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
@@ -78,9 +92,10 @@ class FakeHub(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def fake_hub() -> Iterator[tuple[str, list[str]]]:
+def fake_hub(files: dict[str, bytes] | None = None) -> Iterator[tuple[str, list[str]]]:
     requests: list[str] = []
-    handler = type("Handler", (FakeHub,), {"requests": requests})
+    served = files or {"childes.train.txt": TEXT.encode()}
+    handler = type("Handler", (FakeHub,), {"requests": requests, "files": served})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -90,12 +105,14 @@ def fake_hub() -> Iterator[tuple[str, list[str]]]:
         server.server_close()
 
 
-def ask(endpoint: str, dataset: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Prepare a dataset in a process of its own: the client reads its environment when it is imported."""
+def ask(
+    endpoint: str, name: str, folder: Path, script: str = SCRIPT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Prepare what `name` is in a process of its own: the client reads its environment when it is imported."""
     unwanted = re.compile("HF_|TRANSFORMERS_OFFLINE|.*proxy", re.IGNORECASE)
     clean = {name: value for name, value in os.environ.items() if not unwanted.match(name)}
     return subprocess.run(
-        [sys.executable, "-c", SCRIPT, dataset, str(folder / "cache")],
+        [sys.executable, "-c", script, name, str(folder / "cache")],
         check=False,
         capture_output=True,
         text=True,
@@ -120,6 +137,12 @@ def test_a_public_dataset_is_downloaded_once_and_without_a_token(tmp_path: Path)
         again = ask(endpoint, "lab/open", tmp_path)
         assert again.stdout == done.stdout
         assert requests == []
+        [file] = (tmp_path / "hf").rglob("childes.train.txt")
+        for change, what in ((lambda: file.resolve().write_text("x"), "changed"), (file.unlink, "missing")):
+            change()
+            damaged = ask(endpoint, "lab/open", tmp_path)
+            assert damaged.stderr.startswith("DataError: data.dataset: the download of 'lab/open' must be as it was")
+            assert str(file) in damaged.stderr and what in damaged.stderr
 
 
 @pytest.mark.slow
@@ -142,3 +165,24 @@ def test_a_dataset_that_is_not_there_and_a_hub_that_is_not(tmp_path: Path) -> No
     gone = ask("http://127.0.0.1:9", "lab/open", tmp_path)
     assert gone.stderr.startswith("DataError: data.dataset: cannot get dataset 'lab/open' from the Hub:")
     assert "Traceback" not in gone.stderr + missing.stderr
+
+
+@pytest.mark.slow
+def test_a_tokenizer_is_downloaded_once_without_weights_and_known_by_its_content(tmp_path: Path) -> None:
+    """Two commits of one branch once had one key, so two machines could train on other tokens under one name."""
+    keys = set()
+    for commit, known in enumerate(["the cat", "the dog sees a cat"]):
+        source = word_level(tmp_path / f"source{commit}", known=known)
+        files = {path.name: path.read_bytes() for path in source.iterdir()} | {"model.safetensors": b"weights"}
+        top = tmp_path / f"machine{commit}"
+        with fake_hub(files) as (endpoint, requests):
+            done = ask(endpoint, "lab/open", top, TOKENIZER_SCRIPT)
+            assert done.returncode == 0, done.stderr
+            assert requests
+            assert not any("safetensors" in request for request in requests)
+        again = ask("http://127.0.0.1:9", "lab/open", top, TOKENIZER_SCRIPT)
+        assert again.stdout == done.stdout
+        keys.add(done.stdout.split()[0])
+        [entry] = (top / "cache").glob("tokenizer-*/source.json")
+        assert json.loads(entry.read_text()) == {"name": "lab/open", "commit": COMMIT}
+    assert len(keys) == 2
