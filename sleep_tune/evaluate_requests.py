@@ -84,21 +84,26 @@ def fine_tuning(options: argparse.Namespace, device: str, progress: "Progress") 
     from sleep_tune.evaluation import glue
     from sleep_tune.evaluation.finetuning import Settings
     from sleep_tune.evaluation.result_folders import standing
-    from sleep_tune.fine_tune import Job, fine_tune_all, write_official
+    from sleep_tune.fine_tune import Job, fine_tune_all, write_results
 
     settings = Settings(seed=options.seed, device=device, trust_remote_code=options.trust_remote_code)
     files = glue.find_files(options.data / "glue_filtered", options.tasks)
     jobs = {name: Job(options.model.resolve(), name, *paths, settings) for name, paths in files.items()}
-    top = standing(options.model, options.revision_name).fine_tuned(options.output_dir)
+    names = standing(options.model, options.revision_name)
+    top = names.fine_tuned(options.output_dir)
+    about = {"model": str(options.model), "revision": names.revision, "seed": settings.seed}
     bar = progress.add_task(f"fine-tuning on {', '.join(jobs)}", total=len(jobs))
     accuracy, f1 = {}, {}
+    notes: dict[str, None] = {}
     for name, tuned in fine_tune_all(jobs, workers=options.workers):
-        write_official(top / name, name, tuned)
+        write_results(top / name, name, tuned, about)
+        notes |= dict.fromkeys(tuned.notes)
         progress.advance(bar)
         accuracy[name], f1[name] = 100 * tuned.metrics["accuracy"], 100 * tuned.metrics.get("f1", 0.0)
         told = ", ".join(f"{metric} {100 * value:.2f}" for metric, value in tuned.metrics.items())
         cut = "" if tuned.length == settings.sequence_length else f", pairs cut at {tuned.length} tokens"
         yield f"{name}: {told} (epoch {tuned.best_epoch} of {glue.TASKS[name].epochs}{cut})"
+    yield from (f"warning: {note}" for note in notes)
     averages = glue_averages(accuracy, f1)
     (other,) = averages.other.items()
     yield f"average: {averages.score:.2f} (F1 for mrpc and qqp; {other[0]}: {other[1]:.2f}), written to {top}"

@@ -14,7 +14,7 @@ from sleep_tune.files import write_whole
 if TYPE_CHECKING:
     from sleep_tune.evaluation.finetuning import Settings, Tuned
 
-__all__ = ["Job", "fine_tune_all", "write_official"]
+__all__ = ["Job", "fine_tune_all", "write_results"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,34 @@ def fine_tune_all(jobs: Mapping[str, Job], *, workers: int = 1) -> Iterator[tupl
         _read(job)
     for model, trust in {job.model: job.settings.trust_remote_code for job in jobs.values()}.items():
         with torch.random.fork_rng(devices=[]):
-            open_classifier(model, max(task.labels for task in TASKS.values()), trust_remote_code=trust)
+            labels = max(task.labels for task in TASKS.values())
+            open_classifier(model, labels, trust_remote_code=trust, note=lambda _: None)  # each task's result has it
     run = _one_by_one if workers == 1 else _side_by_side
     yield from run(jobs, workers)
 
 
-def write_official(folder: Path, task: str, tuned: "Tuned") -> None:
-    """Write predictions.json and results.txt into OUTPUT_DIR/<model>/<revision>/finetune/<task>/."""
+def write_results(folder: Path, task: str, tuned: "Tuned", about: Mapping[str, object]) -> None:
+    """Write a task's files into OUTPUT_DIR/<model>/<revision>/finetune/<task>/.
+
+    Args:
+        folder: that one.
+        task: its name.
+        tuned: what came out; predictions.json and results.txt are the official files.
+        about: what else scores.json says.
+    """
     rows = [{"id": f"{task}_{number}", "pred": label} for number, label in enumerate(tuned.predictions)]
     write_whole(folder / "predictions.json", json.dumps({task: {"predictions": rows}}))
     write_whole(folder / "results.txt", "\n".join(f"{name}: {value}" for name, value in tuned.metrics.items()))
+    content = {
+        **about,
+        "task": task,
+        "scores": {name: 100 * value for name, value in tuned.metrics.items()},
+        "epoch": tuned.best_epoch,
+        "sequence_length": tuned.length,
+        "token": tuned.token,
+        "warnings": list(tuned.notes),
+    }
+    write_whole(folder / "scores.json", json.dumps(content, indent=2) + "\n")
 
 
 def _one_by_one(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, "Tuned"]]:

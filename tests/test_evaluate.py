@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from safetensors.torch import load_file, save_file
 
 from sleep_tune import cli, evaluate
 from tests.evaluation import official_data
@@ -52,6 +53,43 @@ def test_scores_are_printed_and_written(
     assert 100 * blimp.groupby("uid")["correct"].mean().mean() == pytest.approx(scores["scores"]["blimp_fast"])
     assert ((blimp["margin"] >= 0) == (blimp["correct"] == 1)).all()
     assert items[items["task"] == "wug_past_tense"]["correct"].isna().all()
+
+
+def test_the_same_folder_has_the_same_scores_to_the_bit(data: Path, model: Path, tmp_path: Path) -> None:
+    """Weights that were missing had other random numbers each time."""
+    for number in ("1", "2"):
+        assert run(model, "--data", data, "--tasks", "supplement,comps", "--output-dir", tmp_path / number) == 0
+    first, second = (
+        {path.relative_to(top): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+        for top in (tmp_path / "1", tmp_path / "2")
+    )
+    assert first == second and len(first) == 6
+
+
+def test_weights_that_were_not_saved_are_an_error_and_leave_no_results(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "deeper"
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_layer": 5, "layer_types": None}))
+    assert run(folder, "--data", data, "--tasks", "blimp", "--output-dir", tmp_path / "results") == 2
+    told = capsys.readouterr().err
+    assert "error: " in told and "transformer.h.2." in told and "missing" in told
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_prefix_that_was_removed_is_a_warning(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "compiled"
+    shutil.copytree(model, folder)
+    weights = load_file(model / "model.safetensors")
+    save_file({f"_orig_mod.{name}": weight for name, weight in weights.items()}, folder / "model.safetensors")
+    assert run(folder, "--data", data, "--tasks", "blimp", "--output-dir", tmp_path) == 0
+    assert "'_orig_mod.', which was removed" in capsys.readouterr().out
+    (path,) = (tmp_path / "compiled").rglob("scores.json")
+    assert any("'_orig_mod.'" in warning for warning in json.loads(path.read_text())["warnings"])
 
 
 def test_results_of_another_model_of_the_same_name_are_told(

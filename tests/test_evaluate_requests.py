@@ -68,8 +68,11 @@ def test_fine_tuning_by_the_command(
     told = capsys.readouterr().out
     assert "rte: accuracy 50.00, f1 " in told and "pairs cut at 200 tokens" in told
     assert "average: " in told and "accuracy of all: 50.00" in told
+    assert "deviation" not in told
     for task in ("rte", "mrpc"):
         folder = output / "run" / "main" / "finetune" / task
+        scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        assert scores["token"] == "first" and scores["warnings"] == [] and scores["seed"] == 42
         rows = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))[task]["predictions"]
         assert [row["id"] for row in rows] == [f"{task}_{n}" for n in range(8)]
         assert [line.split(":")[0] for line in (folder / "results.txt").read_text().splitlines()] == [

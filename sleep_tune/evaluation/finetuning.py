@@ -1,12 +1,16 @@
 """Fine-tuning a language model to classify pairs of texts, as BabyLM's pipeline does, draw for draw.
 
-The trunk and a head on the first token are trained together: AdamW, a cosine with a warm-up, no clipping; after each
+The trunk and a head on one token's state are trained together: AdamW, a cosine with a warm-up, no clipping; after each
 epoch the validation data says whether this model is the best so far, which then predicts. torch's own generator is
-seeded as the pipeline seeds it and drawn from in its order, so that on a CPU the predictions are the same. Knows no
-folders of results and no other tasks.
+seeded as the pipeline seeds it and drawn from in its order, so that on a CPU the predictions are the same.
+
+The token is the first one, as in the pipeline of 2025, if its state depends on the text. In a causal model it does not;
+there the token is the last one, with padding on the left, as in the pipeline of 2026. Knows no folders of results and
+no other tasks.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,18 +24,31 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from sleep_tune.evaluation.backends import open_model, open_tokenizer, require_fit
+from sleep_tune.evaluation.backends import Note, open_model, open_tokenizer, require_fit
 from sleep_tune.evaluation.glue import METRICS, Examples, GlueTask
 from sleep_tune.evaluation.positions import readable_positions
+from sleep_tune.evaluation.weights import TRUNK
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["Settings", "Tuned", "fine_tune", "open_classifier"]
 
 VALID_BATCH = 64
 DROPOUT, NORM_EPS = 0.1, 1e-5
 """Of the head."""
+
+FIRST, LAST = 0, -1
+"""Positions of the token that is classified."""
+
+PROBE = 8
+"""Tokens of the text that shows whether the first of them sees the others."""
+
+LAST_TOKEN = (
+    "fine-tuning classified the last token, with padding on the left, since the first token of a causal model sees no "
+    "other: a deviation from the 2025 pipeline, which classifies the first (evaluation-pipeline-2025#38)"
+)
+"""What a reader of a causal model's figures must know."""
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -66,19 +83,26 @@ class Tuned:
     """Counted from 1."""
     length: int
     """Tokens that pairs were cut at."""
+    token: str
+    """Which one was classified: first or last."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the metrics must know."""
 
 
 class Classifier(nn.Module):
-    """A trunk, and a head on what it makes of the first token."""
+    """A trunk, and a head on what it makes of one token.
 
-    def __init__(self, folder: Path, labels: int, *, trust_remote_code: bool = False) -> None:
-        """Open the trunk of a model's folder; the head's weights are drawn from torch's generator.
+    Args:
+        trunk: reads the text.
+        labels: how many there are.
+        token: FIRST or LAST.
+    """
 
-        Raises:
-            DataError: the folder holds no model that AutoModel opens.
-        """
+    def __init__(self, trunk: "PreTrainedModel", labels: int, token: int) -> None:
+        """Draw the head's weights from torch's generator."""
         super().__init__()
-        self.trunk: Any = open_model(folder, "AutoModel", trust_remote_code=trust_remote_code)
+        self.trunk: Any = trunk
+        self.token = token
         width = int(self.trunk.config.hidden_size)
         self.head = nn.Sequential(
             nn.LayerNorm(width, NORM_EPS, elementwise_affine=False),
@@ -92,7 +116,7 @@ class Classifier(nn.Module):
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """(B, T) ids and mask -> (B, labels) logits."""
         output = self.trunk(input_ids=input_ids, attention_mask=attention_mask)
-        logits: torch.Tensor = self.head(output[0][:, 0])
+        logits: torch.Tensor = self.head(output[0][:, self.token])
         return logits
 
 
@@ -118,7 +142,10 @@ def fine_tune(
     cuda = [torch.cuda.current_device()] if chosen.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(chosen.seed)
-        classifier, tokenizer = open_classifier(model, task.labels, trust_remote_code=chosen.trust_remote_code)
+        notes: list[str] = []
+        classifier, tokenizer = open_classifier(
+            model, task.labels, trust_remote_code=chosen.trust_remote_code, note=notes.append
+        )
         classifier.to(chosen.device)
         length = min(chosen.sequence_length, readable_positions(classifier.trunk) or chosen.sequence_length)
         collate = partial(_collate, tokenizer, length)
@@ -134,22 +161,53 @@ def fine_tune(
             batch_size=VALID_BATCH,
             collate_fn=collate,
         )
-        return _train(classifier, task, batches, validation, np.array(valid.labels), chosen, length, advance)
+        epoch, predictions = _train(classifier, task, batches, validation, np.array(valid.labels), chosen, advance)
+    return Tuned(
+        tuple(int(label) for label in predictions),
+        {name: METRICS[name](np.array(valid.labels), predictions) for name in task.metrics},
+        epoch,
+        length,
+        "last" if classifier.token == LAST else "first",
+        tuple(notes),
+    )
 
 
 def open_classifier(
-    folder: Path, labels: int, *, trust_remote_code: bool = False
+    folder: Path, labels: int, *, trust_remote_code: bool = False, note: Note = warnings.warn
 ) -> tuple[Classifier, "PreTrainedTokenizerBase"]:
-    """A model to be fine-tuned, and its tokenizer.
+    """A model to be fine-tuned, and its tokenizer, which pads on the side away from the token that is classified.
+
+    Args:
+        folder: holds both.
+        labels: how many there are.
+        trust_remote_code: run the Python files that the folder brings along.
+        note: called with what a reader of the metrics must know.
 
     Raises:
         DataError: the folder lacks one of the two, or they do not fit each other.
     """
-    classifier = Classifier(folder, labels, trust_remote_code=trust_remote_code)
+    trunk = open_model(folder, TRUNK, trust_remote_code=trust_remote_code, note=note)
     tokenizer = open_tokenizer(folder, trust_remote_code=trust_remote_code)
-    require_fit(tokenizer, classifier.trunk, folder)
-    tokenizer.padding_side = "right"
-    return classifier, tokenizer
+    require_fit(tokenizer, trunk, folder)
+    token = FIRST if first_token_sees_others(trunk, tokenizer) else LAST
+    if token == LAST:
+        note(LAST_TOKEN)
+    tokenizer.padding_side = "left" if token == LAST else "right"
+    if tokenizer.pad_token_id is None:
+        # Any token serves: the attention mask hides it.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    return Classifier(trunk, labels, token), tokenizer
+
+
+def first_token_sees_others(trunk: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> bool:
+    """Whether the first token's state changes with the tokens after it, in a model in evaluation mode on the CPU."""
+    vocabulary = set(tokenizer.get_vocab().values())
+    ids = sorted(vocabulary.difference(tokenizer.all_special_ids) or vocabulary)
+    length = min(PROBE, readable_positions(trunk) or PROBE)
+    texts = [torch.tensor([[ids[0]] + [other] * (length - 1)]) for other in (ids[0], ids[-1])]
+    with torch.no_grad():
+        states = [trunk(input_ids=text, attention_mask=torch.ones_like(text))[0][0, 0] for text in texts]
+    return not torch.equal(*states)
 
 
 def _train(
@@ -159,9 +217,9 @@ def _train(
     validation: "DataLoader[Any]",
     labels: NDArray[np.int64],
     settings: Settings,
-    length: int,
     advance: Callable[[int], None] | None,
-) -> Tuned:
+) -> tuple[int, NDArray[np.int64]]:
+    """The best epoch, counted from 1, and its model's predictions of the validation data."""
     total = len(batches) * task.epochs
     optimizer = torch.optim.AdamW(
         classifier.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -185,8 +243,7 @@ def _train(
         if best is None or score > best[0]:
             best = (score, epoch, predictions)
     assert best is not None
-    metrics = {name: METRICS[name](labels, best[2]) for name in task.metrics}
-    return Tuned(tuple(int(label) for label in best[2]), metrics, best[1], length)
+    return best[1:]
 
 
 def _predict(classifier: Classifier, validation: "DataLoader[Any]", device: str) -> NDArray[np.int64]:

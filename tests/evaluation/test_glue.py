@@ -1,5 +1,7 @@
 """Fine-tuning on tiny files: what is read, the metrics, and a real fine-tuning that learns and is repeatable."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +10,10 @@ import torch
 
 from sleep_tune.babylm_sizes import GLUE
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.finetuning import Settings, _rate, fine_tune
+from sleep_tune.evaluation import finetuning
+from sleep_tune.evaluation.finetuning import FIRST, LAST, Settings, _collate, _rate, fine_tune, open_classifier
 from sleep_tune.evaluation.glue import METRICS, TASKS, Examples, GlueTask, find_files, read_examples
-from sleep_tune.fine_tune import Job, fine_tune_all
+from sleep_tune.fine_tune import Job, fine_tune_all, write_results
 from tests.evaluation.folders import write_rows
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 
@@ -124,3 +127,60 @@ def test_a_model_learns_the_same_each_time_and_the_random_numbers_outside_are_un
     assert sum(updates) == 15 and 1 <= tuned.best_epoch <= 3 and tuned.length == 200
     again = fine_tune(tmp_path, task, examples, examples, Settings(learning_rate=3e-3))
     assert again == tuned
+
+
+def write_model(folder: Path, backend: str, texts: Sequence[str]) -> None:
+    tokenizer = tiny_tokenizer(texts)
+    tiny_model(backend, tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+WORDS = ("the dog saw the cat", "a zebra saw the cat")
+
+
+def by_the_first_word(size: int) -> Examples:
+    """Pairs whose label is whether the first word, which follows the token <s>, is the one or the other."""
+    labels = tuple(int(label) for label in np.random.default_rng(0).integers(2, size=size))
+    return Examples(tuple((WORDS[label], "it is . " * (1 + n % 3)) for n, label in enumerate(labels)), labels)
+
+
+def test_a_causal_model_is_classified_from_its_last_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first, which sees no other token, it predicted one label throughout (evaluation-pipeline-2025#38)."""
+    write_model(tmp_path, "causal", WORDS)
+    examples = by_the_first_word(48)
+    task, settings = GlueTask(("a",), ("b",), batch_size=8, epochs=8), Settings(learning_rate=1e-2)
+    tuned = fine_tune(tmp_path, task, examples, examples, settings)
+    assert tuned.metrics["accuracy"] == 1.0 and tuned.token == "last"
+    (note,) = tuned.notes
+    assert "deviation from the 2025 pipeline" in note and "last token" in note
+    write_results(tmp_path / "rte", "rte", tuned, {"model": "m"})
+    written = json.loads((tmp_path / "rte" / "scores.json").read_text())
+    assert written["scores"]["accuracy"] == 100.0 and written["token"] == "last" and written["warnings"] == [note]
+
+    monkeypatch.setattr(finetuning, "first_token_sees_others", lambda *_: True)
+    before = fine_tune(tmp_path, task, examples, examples, settings)
+    assert len(set(before.predictions)) == 1 and before.metrics["mcc"] == 0.0
+
+
+@pytest.mark.parametrize(("backend", "token", "side"), [("mlm", FIRST, "right"), ("causal", LAST, "left")])
+def test_padding_does_not_hide_the_token_that_is_classified(
+    backend: str, token: int, side: str, tmp_path: Path
+) -> None:
+    """In a batch of unequal lengths, with and without a padding token of its own, as GPT-2 has none."""
+    write_model(tmp_path, backend, WORDS)
+    path = tmp_path / "tokenizer_config.json"
+    for gone in (None, "pad_token"):
+        settings = {name: value for name, value in json.loads(path.read_text()).items() if name != gone}
+        path.write_text(json.dumps(settings))
+        notes: list[str] = []
+        classifier, tokenizer = open_classifier(tmp_path, 2, note=notes.append)
+        assert classifier.token == token and tokenizer.padding_side == side and len(notes) == (token == LAST)
+        rows = [((WORDS[0], "it ."), 0), ((WORDS[1], "it is what it is ."), 1)]
+        input_ids, attention_mask, labels = _collate(tokenizer, 50, rows)
+        assert labels.tolist() == [0, 1] and attention_mask.sum(dim=1).tolist()[0] < attention_mask.shape[1]
+        assert attention_mask[:, token].tolist() == [1, 1]
+        classifier.train(False)
+        with torch.no_grad():
+            logits = classifier(input_ids, attention_mask)
+            unpadded = classifier(input_ids[1:], attention_mask[1:])
+        assert torch.isfinite(logits).all() and torch.allclose(logits[1:], unpadded, atol=1e-5)
