@@ -64,18 +64,25 @@ class LossLines(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Write what is left."""
+        """Write what is left: the last sleep ends with the run, after its last batch."""
         if self._session.meter.num_batches:
             self._write(kwargs["lr_scheduler"].get_last_lr()[0])
+        else:
+            self._write_sleeps()
 
-    def _write(self, learning_rate: float) -> dict[str, float]:
-        """Write a line of losses; raise Diverged if they are not those of a model that learns."""
+    def _write_sleeps(self) -> None:
+        """Write a line for each sleep that has ended."""
         session = self._session
         session.require_current()
         sleeps = session.feed.stream.finished_sleeps()
         for record in sleeps if session.peers.leads else ():
             texts = [{"text": session.text(example.sample)} | asdict(example) for example in record.examples]
             session.journal.write("sleep", asdict(record) | {"examples": texts})
+
+    def _write(self, learning_rate: float) -> dict[str, float]:
+        """Write a line of losses; raise Diverged if they are not those of a model that learns."""
+        self._write_sleeps()
+        session = self._session
         losses = session.meter.take()
         session.journal.write("train", session.course.line() | losses | {"learning_rate": learning_rate})
         return losses

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.schema import LengthConfig, RunConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import DiskError, RunFolderError
 from sleep_tune.records import Decision, Outcome, Progress
@@ -165,6 +165,17 @@ def test_a_checkpoint_of_another_corpus_is_refused(corpus: Corpus, tmp_path: Pat
         train(config, cut_at(0.3), corpus=corpus, evaluate=weigh)
     with pytest.raises(RunFolderError, match="is of another run: its corpus is another one"):
         run(config, dataclasses.replace(corpus, key="other"))
+
+
+@pytest.mark.slow
+def test_every_sleep_is_on_record(corpus: Corpus, tmp_path: Path) -> None:
+    """The last one ends with the run, after the last line of losses where every update has one."""
+    config = make_config(tmp_path)
+    config.sleep.length = LengthConfig(passes=1.0)
+    run(config, corpus)
+    losses = read_lines(tmp_path, "train")
+    assert losses[-1]["phase"] == "sleep"
+    assert [line["cycle"] for line in read_lines(tmp_path, "sleep")] == sorted({line["cycle"] for line in losses})
 
 
 @pytest.mark.slow
