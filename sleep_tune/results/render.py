@@ -1,6 +1,6 @@
 """A comparison on the terminal: results, tasks, costs, notes, verdict last. Lays text out and computes none."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -29,6 +29,9 @@ WIDE = 95
 PERPLEXITY = "test/pseudo_perplexity"
 TASKS = "babylm/"
 
+NUMBER = 6
+"""Columns that a score or a difference takes."""
+
 STYLES = {"better": "bold green", "worse": "bold red", None: ""}
 
 
@@ -51,7 +54,7 @@ def _tables(comparison: Comparison, width: int) -> RenderableType:
     if comparison.arms:
         parts += [Text(), _results(comparison, width), Text()]
         if any(key.startswith(TASKS) for key in comparison.metrics):
-            parts += [_tasks(comparison), Text()]
+            parts += [part for table in _tasks(comparison, width) for part in (table, Text())]
         if _with_costs(comparison.arms):
             parts += [_costs(comparison), Text()]
     notes = Table.grid(padding=(0, 1))
@@ -87,16 +90,27 @@ def _results(comparison: Comparison, width: int) -> Table:
     return table
 
 
-def _tasks(comparison: Comparison) -> Table:
-    """Arms by BabyLM's tasks, with their differences to the baseline."""
-    table = _table()
+def _tasks(comparison: Comparison, width: int) -> Iterator[Table]:
+    """Arms by BabyLM's tasks, with their differences to the baseline; in several tables where one were too wide."""
     keys = [key for key in comparison.metrics if key.startswith(TASKS)]
-    table.add_column("arm", no_wrap=True)
+    names = max(len(arm.name) for arm in comparison.arms)
+    headings = {key: column(key).heading for key in keys}
+    if names + sum(max(NUMBER, len(heading)) + 2 for heading in headings.values()) > width:
+        headings = {key: heading.replace(" ", "\n") for key, heading in headings.items()}
+    wide = {key: max(NUMBER, *map(len, heading.split("\n"))) + 2 for key, heading in headings.items()}
+    parts: list[list[str]] = [[]]
     for key in keys:
-        table.add_column(column(key).heading, justify="right")
-    for arm in comparison.arms:
-        table.add_row(arm.name, *(_task(arm, key, comparison) for key in keys))
-    return table
+        if parts[-1] and names + wide[key] + sum(wide[one] for one in parts[-1]) > width:
+            parts.append([])
+        parts[-1].append(key)
+    for part in parts:
+        table = _table()
+        table.add_column("arm", no_wrap=True)
+        for key in part:
+            table.add_column(headings[key], justify="right", no_wrap=True)
+        for arm in comparison.arms:
+            table.add_row(arm.name, *(_task(arm, key, comparison) for key in part))
+        yield table
 
 
 def _task(arm: Arm, key: str, comparison: Comparison) -> Text:

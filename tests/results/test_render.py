@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from sleep_tune import babylm
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.documents import as_markdown
 from sleep_tune.results.render import print_comparison
@@ -107,3 +108,20 @@ def test_the_tidy_table_has_a_row_per_arm_and_metric(folder: Path) -> None:
     assert finalist["p"] <= finalist["p_holm"] < 0.05
     assert finalist["difference_low"] < finalist["difference"] < finalist["difference_high"] < 0
     assert table[table["arm"] == "epochs"]["difference"].isna().all()
+
+
+def test_tasks_that_do_not_fit_are_in_tables_of_their_own(log: Any) -> None:
+    """One wide table had columns of no width, and so no figure at all."""
+    tasks = [name for name in babylm.known_scores() if name.endswith("_fast") or name.startswith(("wug", "reading"))]
+    log.open()
+    for seed in (1, 2):
+        scores = {f"babylm/{name}": 10.0 + at + seed for at, name in enumerate(tasks)}
+        log.run("epochs", seed, 2.0, 0.8, metrics=scores)
+        log.run("t0001-with-a-name-that-is-long", seed, 2.0, 0.8, role="finalist", metrics=scores)
+    comparison = compare(log.folder)
+    for width in (80, 120):
+        console = Console(file=io.StringIO(), width=width)
+        print_comparison(comparison, console)
+        assert isinstance(console.file, io.StringIO)
+        printed = console.file.getvalue()
+        assert all(f"{11.5 + at:.2f}" in printed for at in range(len(tasks)))
