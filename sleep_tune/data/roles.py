@@ -18,7 +18,7 @@ from sleep_tune.sleep.samples import SpecialTokens
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["NAMES", "PLACEHOLDER", "RULES", "Roles", "fill_placeholder", "frame", "settle_roles"]
+__all__ = ["NAMES", "PLACEHOLDER", "RULES", "Roles", "fill_placeholder", "settle_roles"]
 
 RULES = "2"
 """Version of the rules of this file; a change counts it up, for the tokens made by them are cached."""
@@ -78,7 +78,7 @@ def settle_roles(tokenizer: "Tokenizer", named: Mapping[str, str], streams: Iter
             token = named.get(candidate)
             if token is None:
                 continue
-            if tokenizer.token_to_id(token) in produced:
+            if tokenizer.token_to_id(token) in produced or _is_plain(token):
                 rejected.add(token)
                 reasons.append(f"its {candidate} {token} also occurs as text")
             elif token in taken:
@@ -93,7 +93,7 @@ def settle_roles(tokenizer: "Tokenizer", named: Mapping[str, str], streams: Iter
     tokenizer = _as_text(tokenizer, rejected - {named.get("unk_token", "")})
     ids = tokenizer.get_vocab()
     special = SpecialTokens(**{role: ids[token] for role, token in chosen.items()})
-    _frame_where_needed(tokenizer, chosen["start"], chosen["separator"])
+    _frame(tokenizer, chosen["start"], chosen["separator"])
     if special.pad >= FAR:
         notes.append(
             f"its pad has the id {special.pad:,}; RoBERTa counts positions from there, so the model has as many rows "
@@ -110,22 +110,30 @@ def fill_placeholder(stream: TokenStream, separator: int) -> TokenStream:
     return replace(stream, tokens=np.where(stream.tokens == PLACEHOLDER, np.int32(separator), stream.tokens))
 
 
-def frame(tokenizer: "Tokenizer", start: str, separator: str) -> None:
-    """Let encoding add `start` before a text and `separator` after it, as rows are packed."""
+def _frame(tokenizer: "Tokenizer", start: str, separator: str) -> None:
+    """Let encoding add `start` before a text and `separator` after it, so that evaluation reads a text as it is packed.
+
+    A tokenizer's own frame stays where it does the same.
+    """
     from tokenizers import processors
 
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A {separator}",
-        pair=f"{start} $A {separator} $B {separator}",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in dict.fromkeys((start, separator))],
-    )
-
-
-def _frame_where_needed(tokenizer: "Tokenizer", start: str, separator: str) -> None:
-    """Set the frame, unless the tokenizer's own does the same: evaluation reads a text as training has read it."""
+    ids = tokenizer.get_vocab()
     plain = tokenizer.encode("a", add_special_tokens=False).ids
-    if tokenizer.encode("a").ids != [tokenizer.token_to_id(start), *plain, tokenizer.token_to_id(separator)]:
-        frame(tokenizer, start, separator)
+    if tokenizer.encode("a").ids != [ids[start], *plain, ids[separator]]:
+        # Under names of their own: a token may hold what means something in a template.
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="start $A separator",
+            pair="start $A separator $B separator",
+            special_tokens=[
+                {"id": "start", "ids": [ids[start]], "tokens": [start]},
+                {"id": "separator", "ids": [ids[separator]], "tokens": [separator]},
+            ],
+        )
+
+
+def _is_plain(token: str) -> bool:
+    """Whether a token is spelt as words are, or blank: transformers would cut it out of every text that it reads."""
+    return not token.strip() or token.strip().isalnum()
 
 
 def _add(tokenizer: "Tokenizer", wanted: str, *, takes_space: bool) -> "tuple[Tokenizer, str]":
@@ -148,14 +156,19 @@ def _add(tokenizer: "Tokenizer", wanted: str, *, takes_space: bool) -> "tuple[To
 
 
 def _as_text(tokenizer: "Tokenizer", rejected: Set[str]) -> "Tokenizer":
-    """The tokenizer with `rejected`, which its model has as ordinary entries, no longer cut out of a text first."""
+    """The tokenizer with `rejected` no longer cut out of a text before its model sees it; ids stay."""
     from tokenizers import Tokenizer
 
-    ordinary = rejected & tokenizer.get_vocab(with_added_tokens=False).keys()
-    if not ordinary:
+    if not rejected:
         return tokenizer
+    ordinary = tokenizer.get_vocab(with_added_tokens=False)
     saved = json.loads(tokenizer.to_str())
-    saved["added_tokens"] = [token for token in saved["added_tokens"] if token["content"] not in ordinary]
+    saved["added_tokens"] = [
+        # One that the model does not have keeps its id under a name that no text holds.
+        {**token, "content": f"<unused_{token['id']}>"} if token["content"] in rejected else token
+        for token in saved["added_tokens"]
+        if token["content"] not in rejected or token["content"] not in ordinary
+    ]
     made = Tokenizer.from_str(json.dumps(saved))
     made.encode_special_tokens = True
     return made

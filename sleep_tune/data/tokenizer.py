@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sleep_tune.config.schema import TokenizerConfig
 from sleep_tune.data.encoding import TokenStream, encode_by_offsets, encode_by_words, num_words, one_thread
-from sleep_tune.data.roles import NAMES, PLACEHOLDER, RULES, fill_placeholder, frame, settle_roles
+from sleep_tune.data.roles import NAMES, PLACEHOLDER, RULES, fill_placeholder, settle_roles
 from sleep_tune.data.tokenizer_files import digest_of, find_folder, open_tokenizer, refuse
 from sleep_tune.errors import ConfigError
 from sleep_tune.files import write_whole
@@ -94,7 +94,7 @@ def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
 
     Encoding adds `<s>` before and `</s>` after a text. A text's first word is encoded as any other (prefix space).
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -109,7 +109,12 @@ def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
     )
     with one_thread():
         tokenizer.train_from_iterator(_with_short_words(sentences), trainer, length=len(sentences))
-    frame(tokenizer, SPECIAL["bos_token"], SPECIAL["eos_token"])
+    start, end = SPECIAL["bos_token"], SPECIAL["eos_token"]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}",
+        pair=f"{start} $A {end} $B {end}",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (start, end)],
+    )
     return tokenizer
 
 

@@ -110,7 +110,9 @@ def open_tokenizer(folder: Path, name: str) -> "tuple[Tokenizer, dict[str, str]]
         raise refuse(name, f"must hold a tokenizer (tokenizer.json); it has no vocabulary{hint}")
     try:
         loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # whatever transformers makes of files that it does not understand, or tokenizers
+    except BaseException as error:  # whatever transformers makes of files that it does not understand, or tokenizers
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise refuse(name, f"cannot be read as a tokenizer: {_told(error)}") from error
     if not getattr(loaded, "is_fast", False):
         raise refuse(name, "must have a fast tokenizer (tokenizer.json); it has none")
@@ -131,7 +133,7 @@ def _files_of(folder: Path) -> list[Path]:
     return sorted(path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file())
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """What a library says is wrong, on one line; with the error's class where that is no sentence."""
     lines = str(error).strip().splitlines() or [""]
     told = shortened(lines[0], MOST_OF_A_MESSAGE)

@@ -24,6 +24,8 @@ SHARED: dict[str, dict[str, str]] = {
     "sentence_piece": EOS,
     "unigram": EOS,
     "word_level": EOS,
+    "word_level, words": {"bos_token": "[s:1]", "eos_token": "a $A", "pad_token": "dogged", "mask_token": "dog"},
+    "byte_level, a pad of letters beside the vocabulary": {"pad_token": "dogs"},
     "word_level, one for all": {role: "<s>" for role in ("bos_token", "eos_token", "pad_token", "mask_token")},
     "word_level, a mask that is a pad": {"mask_token": "<pad>"},
     "word_level, all unknown": {role: "<unk>" for role in ("bos_token", "eos_token", "pad_token", "mask_token")},
@@ -141,7 +143,7 @@ def test_unknown_and_uncounted_words_are_said(tmp_path: Path) -> None:
 
 def test_a_pad_with_a_high_id_is_said(tmp_path: Path) -> None:
     source = word_level(tmp_path / "one", known=" ".join(map(str, range(2000))), pad_token="1999")
-    assert any("the id 2,004" in note for note in tokenize(source, TEXT, tmp_path / "made").notes)
+    assert any("the id 2,005" in note for note in tokenize(source, TEXT, tmp_path / "made").notes)
 
 
 def test_a_folder_is_known_by_its_content(tmp_path: Path) -> None:
@@ -194,6 +196,12 @@ HOSTILE: dict[str, dict[str, object]] = {
     "bytes": {"tokenizer.json": b"\xff\xfe\x00"},
     "a folder": {"tokenizer.json": Path()},
     "no kind of model": {"tokenizer.json": {"model": {"type": "Nonsense"}}},
+    "a panic of the library": {
+        "tokenizer.json": {
+            "normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"},
+            "model": {"type": "WordLevel", "vocab": {}, "unk_token": "a"},
+        }
+    },
     "no model": {"tokenizer.json": {"version": "1.0", "model": None}},
     "broken settings": {"tokenizer_config.json": "{"},
     "settings that are a list": {"tokenizer_config.json": []},
