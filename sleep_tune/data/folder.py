@@ -144,7 +144,7 @@ def _reason(path: Path) -> str | None:
     """Why a file is not read, or None if it is text (or a link to nothing that is called so: reading will say it)."""
     name, suffix = path.name, path.suffix.casefold()
     if suffix in COMPRESSED:
-        return f"compressed ({suffix}; unpack it to have it read)"
+        return f"compressed as {suffix}, to be unpacked first"
     if not is_text(name):
         return f"of type {suffix}" if suffix else "without a suffix"
     stem = path.stem.casefold()

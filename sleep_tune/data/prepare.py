@@ -177,8 +177,8 @@ def _open(folder: Path, key: str, inventory: Inventory) -> Corpus:
     description = describe_text(
         inventory,
         {split: part.num_words for split, part in parts.items()},
-        {split: Overlap(**counts) for split, counts in about.get("overlap", {}).items()},
-        tuple(about.get("warnings", ())),
+        {split: Overlap(**counts) for split, counts in about["overlap"].items()},
+        tuple(about["warnings"]),
     )
     described = (*description, *about.get("notes", ()))
     return Corpus(**parts, tokenizer_dir=folder / "tokenizer", pairs=pairs, key=key, description=described)

@@ -33,7 +33,7 @@ def complete_splits(splits: Splits, *, dev_ratio: float, seed: int) -> Splits:
     if total <= share * len(missing):
         raise DataError(
             f"the corpus has no {' and no '.join(missing)} text and too few documents to cut it from: it must have at "
-            f"least {len(missing) + 1}, got {total}. Separate documents by blank lines, or add dev.txt and test.txt"
+            f"least {len(missing) + 1}, got {total}. Break the text into paragraphs, or add dev.txt and test.txt"
         )
     drawn = np.random.default_rng([seed, SPLIT_STREAM]).permutation(total)
     parts = {"dev": splits.dev, "test": splits.test}

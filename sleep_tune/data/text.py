@@ -32,7 +32,8 @@ BYTE_ORDER_MARKS = {
 """What a file in another encoding begins with, the longer marks first, and the encoding."""
 
 ODD_CHARACTERS = {
-    "replacement characters (U+FFFD), which an earlier conversion left where it lost text": re.compile("\ufffd"),
+    "replacement characters (U+FFFD, left where a conversion lost text)": re.compile("\ufffd"),
+    "byte-order marks within the text (U+FEFF, left where files were joined)": re.compile("\ufeff"),
     "control characters": re.compile("[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]"),
 }
 """What a text seldom holds on purpose -> the characters; those that end a line are not among them."""
@@ -87,25 +88,32 @@ def babylm_corpus(data: DataConfig) -> RawCorpus:
                 f"data.dataset: the download of '{dataset}' must be as it was made; {path} {wrong}: remove {pointer} "
                 f"and {path.resolve()} to download it again"
             )
-    return _corpus_of(folder, f"data.dataset '{dataset}'")
+    corpus = _corpus_of(folder, f"data.dataset '{dataset}'")
+    if left := noted.get("not_downloaded"):
+        not_read = {**corpus.inventory.not_read, "not downloaded from the Hub": tuple(left)}
+        return replace(corpus, inventory=replace(corpus.inventory, not_read=not_read))
+    return corpus
 
 
 def _download(pointer: Path, dataset: str, revision: str | None) -> None:
     """Bring the text files here and note where they are, and the digest of each."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import list_repo_files, snapshot_download
 
     suffixes = ["txt", *MARKED_SUFFIXES, *(name for names in SPLIT_NAMES.values() for name in names)]
     patterns = [f"*.{suffix}" for suffix in suffixes]
+    token = hub_token()
     with asking_hub(f"dataset '{dataset}'", "data.dataset"):
         folder = snapshot_download(
-            dataset, repo_type="dataset", revision=revision, allow_patterns=patterns, token=hub_token()
+            dataset, repo_type="dataset", revision=revision, allow_patterns=patterns, token=token
         )
+        names = list_repo_files(dataset, repo_type="dataset", revision=revision, token=token)
     files = {
         path.relative_to(folder).as_posix(): file_digest(path)
         for path in sorted(Path(folder).rglob("*"))
         if path.is_file()
     }
-    noted = {"folder": folder, "dataset": dataset, "revision": revision, "files": files}
+    left = sorted(set(names) - set(files))
+    noted = {"folder": folder, "dataset": dataset, "revision": revision, "files": files, "not_downloaded": left}
     write_whole(pointer / "snapshot.json", json.dumps(noted))
 
 
@@ -179,14 +187,6 @@ def decode(content: bytes, path: Path) -> str:
                 f"{path}: the text must be UTF-8; it begins with the byte-order mark of {encoding}. Convert the file: "
                 f"iconv -f {encoding} -t UTF-8"
             )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        offset = error.start
-        raise DataError(
-            f"{path}:{_line(content, offset)}: the text must be UTF-8; got the byte 0x{content[offset]:02x} at offset "
-            f"{offset:,}. Convert the file, for instance with iconv -f LATIN1 -t UTF-8"
-        ) from error
     offset = content.find(b"\0")
     if offset >= 0:
         raise DataError(
@@ -194,7 +194,14 @@ def decode(content: bytes, path: Path) -> str:
             "without a byte-order mark, or in a file that is no text. Convert the file (iconv -f UTF-16LE -t UTF-8), "
             "or move it out of the folder"
         )
-    return text
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        offset = error.start
+        raise DataError(
+            f"{path}:{_line(content, offset)}: the text must be UTF-8; got the byte 0x{content[offset]:02x} at offset "
+            f"{offset:,}. Convert the file, for instance with iconv -f LATIN1 -t UTF-8"
+        ) from error
 
 
 def _line(content: bytes, offset: int) -> int:
@@ -208,7 +215,7 @@ def _oddities(text: str, documents: Sequence[Document]) -> Iterator[str]:
     for what, characters in ODD_CHARACTERS.items():
         number = len(characters.findall(text))
         if number:
-            yield f"holds {number:,} {what}"
+            yield f"holds {what}: {number:,}"
 
 
 def _what_is_there(path: Path) -> str:

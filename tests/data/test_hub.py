@@ -29,6 +29,7 @@ try:
 except UserError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 print(corpus.train.num_words, *corpus.train.source_names)
+print(*corpus.description, file=sys.stderr)
 """
 TOKENIZER_SCRIPT = """
 import sys
@@ -94,7 +95,7 @@ class FakeHub(BaseHTTPRequestHandler):
 @contextmanager
 def fake_hub(files: dict[str, bytes] | None = None) -> Iterator[tuple[str, list[str]]]:
     requests: list[str] = []
-    served = files or {"childes.train.txt": TEXT.encode()}
+    served = files or {"childes.train.txt": TEXT.encode(), "README.md": b"About."}
     handler = type("Handler", (FakeHub,), {"requests": requests, "files": served})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -137,6 +138,7 @@ def test_a_public_dataset_is_downloaded_once_and_without_a_token(tmp_path: Path)
         again = ask(endpoint, "lab/open", tmp_path)
         assert again.stdout == done.stdout
         assert requests == []
+        assert "not read: 1 not downloaded from the Hub (README.md)" in again.stderr
         [file] = (tmp_path / "hf").rglob("childes.train.txt")
         for change, what in ((lambda: file.resolve().write_text("x"), "changed"), (file.unlink, "missing")):
             change()

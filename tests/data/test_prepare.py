@@ -83,6 +83,23 @@ def test_a_bit_that_flips_in_a_file_changes_nothing(tmp_path: Path, caplog: pyte
     assert len(caplog.records) == len(files)
 
 
+def test_a_warm_start_says_what_was_read_as_the_first_did(tmp_path: Path) -> None:
+    folder = write_book(tmp_path / "books")
+    (folder / ".hidden.txt").write_text("Anna.")
+    data = DataConfig(kind="text", path=str(folder), include_punctuation=False, cache_dir=str(tmp_path / "cache"))
+    (folder / "test.txt").write_text('Anna saw 3 dogs. "Why 3?" she asked.\n\nBob saw 3 dogs.\x07\n')
+    first, again = prepare(data, SMALL), prepare(data, SMALL)
+    assert first.description == again.description
+    text, not_read, odd, repeated = first.description
+    assert text.startswith(
+        f"text: train {first.train.num_words} words (book.txt); dev {first.dev.num_words} words (cut"
+    )
+    assert text.endswith("test 12 words (test.txt)")
+    assert not_read == "not read: 1 hidden (.hidden.txt)"
+    assert odd == "warning: test.txt holds control characters: 1"
+    assert repeated.startswith("warning: of test, 1 of 2 documents (66.7% of its words)")
+
+
 @pytest.mark.parametrize(
     "options",
     [{"sentences": 500}, {"seed": 1}, {"max_length": 16}, {"include_punctuation": False}, {"join_sentences": False}],

@@ -38,7 +38,7 @@ def test_another_seed_cuts_elsewhere() -> None:
 
 
 def test_too_few_documents_are_refused() -> None:
-    with pytest.raises(DataError, match=r"no dev and no test text .* at least 3, got 2\. Separate documents by blank"):
+    with pytest.raises(DataError, match=r"no dev and no test text .* at least 3, got 2\. Break the text into"):
         complete_splits(Splits(documents(2)), dev_ratio=0.05, seed=0)
 
 

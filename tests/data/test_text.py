@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -113,12 +114,19 @@ def test_nul_is_refused_with_its_line(tmp_path: Path) -> None:
         text_corpus(corpus(tmp_path)).read()
 
 
+def test_utf16_without_a_mark_is_no_latin1(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("два слова".encode("UTF-16-LE"))
+    with pytest.raises(DataError, match=r"NUL; .* as in UTF-16"):
+        text_corpus(corpus(tmp_path)).read()
+
+
 def test_suspicious_text_is_a_warning(tmp_path: Path) -> None:
-    write(tmp_path, a_txt="Caf\ufffd.\x1b[0m \x85\u2028\x0c \x07", b_txt="\n \n", c_txt="\tPlain, café.")
+    write(tmp_path, a_txt="Caf\ufffd. \ufeffA.\x1b[0m \x85\u2028\x0c \x07", b_txt="\n \n", c_txt="\tPlain, café.")
     warnings = text_corpus(corpus(tmp_path)).read().warnings
-    assert [warning.split(",")[0] for warning in warnings] == [
-        "a.txt holds 1 replacement characters (U+FFFD)",
-        "a.txt holds 2 control characters",
+    assert [re.sub(r" \(.*\)", "", warning) for warning in warnings] == [
+        "a.txt holds replacement characters: 1",
+        "a.txt holds byte-order marks within the text: 1",
+        "a.txt holds control characters: 2",
         "b.txt holds no words",
     ]
 

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, DiskError
 from sleep_tune.records import Outcome, Report
-from sleep_tune.search.fake import FakeWorker
+from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
 from sleep_tune.search.launch import Interrupted, Study
 from tests.search.fake_search import study
 
@@ -73,6 +74,14 @@ def test_a_plan_tells_slots_and_writes_nothing(tmp_path: Path) -> None:
     assert plan.trials == 3
     assert plan.speed is None
     assert not (tmp_path / "study").exists()
+
+
+def test_a_search_says_what_its_text_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    lines = ("text: train 7 words (a [b].txt)", "warning: of test, all also occurs in train")
+    corpus = replace(TOY_CORPUS, description=lines)
+    replace(study(tmp_path / "study", worker=FakeWorker()), corpus=corpus).run(launcher="inline", address=None)
+    shown = capfd.readouterr().out.splitlines()
+    assert shown[1:3] == list(lines)
 
 
 def test_a_calibrated_plan_leaves_its_speed_to_later_plans(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,14 @@ def test_the_study_of_the_mission() -> None:
     assert ["sleep.length.passes", "=", "1", "1", "9", "5", "to", "100"] in rows
     assert ["sleep.length.passes", "=", "5", "5", "1", "5", "to", "100"] in rows
     assert ["baseline", "epochs", "10", "none"] in rows
+
+
+def test_a_plan_says_what_the_text_is() -> None:
+    corpus = replace(CORPUS, description=("text: train 7 words (a [b].txt)", "not read: 1 hidden (.c)", "warning: odd"))
+    text = shown(make_plan(study(), BASE, corpus, slots=ONE))
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    at = rows.index("text train 7 words (a [b].txt)")
+    assert rows[at + 1 : at + 3] == ["not read 1 hidden (.c)", "warning odd"]
 
 
 def test_expected_counts_are_those_of_the_rule() -> None:
