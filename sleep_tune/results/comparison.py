@@ -16,7 +16,7 @@ import pandas as pd
 from sleep_tune.errors import DataError
 from sleep_tune.results.answers import read_answers
 from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, mode_of, over_seeds
-from sleep_tune.results.columns import BABYLM, order
+from sleep_tune.results.columns import BABYLM, column, order
 from sleep_tune.results.contrasts import contrast
 from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.facts import read_facts
@@ -84,7 +84,7 @@ def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
 
 def _read_arms(table: pd.DataFrame, folder: Path, experiment: Experiment) -> list[Arm]:
     table = table.join(_device_hours(table, experiment.workers))
-    return [_arm(name, runs, folder) for name, runs in _arms(table)]
+    return [_arm(name, _with_broken(runs, experiment.primary), folder) for name, runs in _arms(table)]
 
 
 def compare_arms(
@@ -158,6 +158,20 @@ def _current(runs: pd.DataFrame) -> pd.DataFrame:
         setting == settings[-1] or role != "baseline" for setting, role in zip(settings, runs["role"], strict=True)
     ]
     return runs.loc[is_current]
+
+
+def _with_broken(runs: pd.DataFrame, primary: str) -> pd.DataFrame:
+    """The runs, of which those that ended with a loss that is no finite number have diverged, as others did earlier."""
+    if column(primary).better != "min":
+        return runs
+    named = runs["not_finite"].map(lambda names: primary in str(names).split(", "))
+    broken = runs["state"].eq("completed") & named
+    reason = f"it ended without a finite {column(primary).heading}"
+    return runs.assign(
+        state=runs["state"].mask(broken, "failed"),
+        kind=runs["kind"].mask(broken, "diverged"),
+        reason=runs["reason"].mask(broken, reason),
+    )
 
 
 def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:

@@ -3,7 +3,7 @@
 Turns numbers into text and computes none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sleep_tune.results.arms import PAIRS, Arm, Comparison, mode_of
@@ -97,11 +97,11 @@ def p_text(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
-def settings_text(arm: Arm, comparison: Comparison) -> str:
+def settings_text(arm: Arm, comparison: Comparison, write: Callable[[object], str] = setting_text) -> str:
     """`folds 20, replay.ratio 0.31`: what sets the arm apart, by the shortest names that no other setting has."""
     every = [key for other in comparison.arms for key in other.parameters]
     names = short_names([*comparison.experiment.parameters, *every])
-    return ", ".join(f"{names[key]} {setting_text(value)}" for key, value in arm.parameters.items())
+    return ", ".join(f"{names[key]} {write(value)}" for key, value in arm.parameters.items())
 
 
 def second_endpoints(comparison: Comparison) -> list[str]:

@@ -4,6 +4,7 @@ Reads trials.jsonl alone, as far as it goes: a search that is still running, was
 partial table. Knows nothing of arms or statistics.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,12 +42,26 @@ HEAD = (
     "source",
     "kind",
     "reason",
+    "not_finite",
     "asked",
     "ended",
 )
 """Columns that every table of trials has, in this order; parameters and metrics follow."""
 
-TEXT = ("trial", "role", "arm", "study", "group", "state", "device", "repeats", "source", "kind", "reason")
+TEXT = (
+    "trial",
+    "role",
+    "arm",
+    "study",
+    "group",
+    "state",
+    "device",
+    "repeats",
+    "source",
+    "kind",
+    "reason",
+    "not_finite",
+)
 WHOLE = ("seed", "attempt", "words_seen", "budget_words", "updates")
 
 ENDS = ("stopped", "completed", "failed", "refused")
@@ -112,7 +127,8 @@ def trials(events: Iterable[Event]) -> pd.DataFrame:
     Columns: those of `HEAD`; the trial's parameters under their dotted keys (`sleep.folds`); the last values of its
     metrics (`eval/nll`, `test/nll`, ...). `state` is waiting, running, stopped, completed, failed, refused, or
     interrupted (unfinished when the search was closed). `study` is empty for runs repeated over seeds; `source` is
-    the folder of the earlier experiment that a trial was taken from, by a warm start. `asked` and
+    the folder of the earlier experiment that a trial was taken from, by a warm start. `not_finite` names the metrics
+    that were measured last and are no finite number, with commas between. `asked` and
     `ended` are seconds since 1970. Where a trial was attempted more than once, the last attempt's values win. A value
     that is not known yet is missing.
 
@@ -185,7 +201,9 @@ class _Trial:
 
     def row(self) -> dict[str, Any]:
         """The columns that are known."""
-        return self.head | self.values | {"state": self.state} | self.parameters | self.metrics
+        broken = [key for key, value in self.metrics.items() if value is not None and not math.isfinite(value)]
+        own = {"state": self.state, "not_finite": ", ".join(sorted(broken)) or None}
+        return self.head | self.values | own | self.parameters | self.metrics
 
 
 def _fold(events: Iterable[Event]) -> dict[str, _Trial]:

@@ -40,6 +40,8 @@ class Winner:
 def find_winner(folder: Path) -> Winner:
     """The arm whose mean objective on dev is best over fresh seeds; without finalists, the best trial of the search.
 
+    An arm that diverged at more seeds than another never wins against it: its mean is over the seeds that survived.
+
     Raises:
         RunFolderError: the folder holds no experiment.
         DataError: nothing has been completed, or the winner's folder is gone.
@@ -51,9 +53,13 @@ def find_winner(folder: Path) -> Winner:
     finalists = done[done["role"] == "finalist"]
     if not finalists.empty:
         means = finalists.groupby("arm")[metric].mean().sort_values(ascending=lowest, kind="stable")
-        arm, value = str(means.index[0]), float(means.iloc[0])
-        runs = finalists[finalists["arm"] == arm]
-        why = f"{arm} has the best mean {metric} on dev, {value:.4f} over {len(runs)} fresh seeds"
+        diverged = table[(table["role"] == "finalist") & (table["kind"] == "diverged")].groupby("arm").size()
+        lost = {str(name): int(diverged.get(name, 0)) for name in means.index}
+        arm = min(lost, key=lambda name: lost[name])  # of equals the first, whose mean is best
+        value, runs = float(means[arm]), finalists[finalists["arm"] == arm]
+        among = " of the arms that diverged least" if any(lost.values()) else ""
+        why = f"{arm} has the best mean {metric} on dev{among}, {value:.4f} over {len(runs)} fresh seeds"
+        why += f"; {lost[arm]} more diverged" if lost[arm] else ""
     else:
         runs = done[done["study"] == MAIN]
         if runs.empty:

@@ -51,17 +51,17 @@ def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path |
 def tidy(comparison: Comparison) -> pd.DataFrame:
     """One row per arm and metric, every metric and cost included.
 
-    Columns: experiment, arm, kind, parameters, metric, seeds, mean, low, high (95% interval); then, at endpoints and to
-    the baseline: shared_seeds, items (crossed with the seeds; missing where the seeds alone speak), difference,
-    difference_low, difference_high, error (standard error), p, p_holm, p_flip (permutation over seeds), p_equal (after
-    Holm), diverged (seeds at which either arm diverged: p counts them, means and intervals do not). A missing value is
-    empty.
+    Columns: experiment, arm, kind, parameters (with all digits), metric, seeds, mean, low, high (95% interval); then,
+    at endpoints and to the baseline: shared_seeds, items (crossed with the seeds; missing where the seeds alone speak),
+    difference, difference_low, difference_high, error (standard error), p, p_holm, p_flip (permutation over seeds),
+    p_equal (after Holm), diverged (seeds at which either arm diverged: p counts them, means and intervals do not). A
+    missing value is empty.
     """
     rows: list[dict[str, object]] = []
     for arm in comparison.arms:
         for metric in comparison.metrics:
             row: dict[str, object] = {"experiment": comparison.experiment.name, "arm": arm.name, "kind": arm.kind}
-            row |= {"parameters": settings_text(arm, comparison), "metric": metric}
+            row |= {"parameters": settings_text(arm, comparison, str), "metric": metric}
             estimate, contrast = arm.estimates.get(metric), arm.contrasts.get(metric)
             if estimate is not None:
                 row |= {"seeds": estimate.count, "mean": estimate.mean, "low": estimate.low, "high": estimate.high}

@@ -163,7 +163,19 @@ def test_a_value_that_is_not_finite_is_left_out(log: Any) -> None:
     log.open()
     fill(log, {"epochs": 0.0, "t0001": 0.0})
     log.run("t0001", 1009, 2.0, 0.9, role="finalist", metrics={"test/nll": float("nan")})
-    assert by_name(compare(log.folder))["t0001"].estimates["test/nll"].count == 5
+    arm = by_name(compare(log.folder))["t0001"]
+    assert arm.estimates["test/nll"].count == 5
+    assert arm.diverged == {1009}
+
+
+def test_a_run_that_was_not_measured_has_not_diverged(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": 0.0})
+    log.ask("t0001-s1009", role="finalist", arm="t0001", seed=1009)
+    log.complete("t0001-s1009", {"eval/nll": 2.0})
+    comparison = compare(log.folder)
+    assert by_name(comparison)["t0001"].diverged == frozenset()
+    assert "Missing: t0001, seed 1009, ended without a finite test nll." in comparison.notes
 
 
 def test_the_notes_say_what_was_matched_tuned_and_repeated(log: Any) -> None:

@@ -101,13 +101,13 @@ FOLDERS: dict[str, tuple[Callable[[Log], None], tuple[str, ...]]] = {
     "equal values": (equal_values, ("The table cannot tell sleep from epochs", "Holm p = 1, 2 seeds")),
     "a value that is none": (
         lambda log: both(log, test_nll=math.nan),
-        ("Missing: t0001, seed 3, ended without a finite test nll.",),
+        ("Diverged: t0001, seed 3: it ended without a finite test nll.", "t0001 diverged at 1 of 3 seeds"),
     ),
     "no value in any baseline": (
         no_number_in_any_baseline,
         (
-            "Missing: epochs, seed 1, 2, 3, ended without a finite test nll.",
-            "No verdict: no seed has test nll for both epochs and an arm to compare with it.",
+            "Diverged: epochs, seed 2: it ended without a finite test nll.",
+            "No verdict: no run of the baseline epochs has been completed. epochs diverged at 3 of 3 seeds",
         ),
     ),
     "nothing completed in one arm": (nothing_completed_in_one_arm, ("Not finished: t0002, seed 1.", "Sleep beats")),

@@ -105,6 +105,7 @@ def test_the_tidy_table_has_a_row_per_arm_and_metric(folder: Path) -> None:
     assert {"test/nll", "test/pairs/agreement", "eval/nll", "words_seen", "flops", "cpu_hours"} <= set(table["metric"])
     finalist = table[(table["arm"] == "t0007") & (table["metric"] == "test/nll")].iloc[0]
     assert (finalist["seeds"], finalist["shared_seeds"]) == (5, 5)
+    assert "replay.ratio 0.312345," in finalist["parameters"]
     assert finalist["p"] <= finalist["p_holm"] < 0.05
     assert finalist["difference_low"] < finalist["difference"] < finalist["difference_high"] < 0
     assert table[table["arm"] == "epochs"]["difference"].isna().all()

@@ -41,6 +41,22 @@ def test_a_finalist_is_chosen_by_its_mean_on_dev_and_not_by_test(log: SyntheticL
     assert winner.base == {"data": "toy"}
 
 
+def test_an_arm_that_diverged_does_not_win_by_the_seeds_that_survived(log: SyntheticLog) -> None:
+    search(log)
+    for seed in (1000, 1001):
+        for arm, dev in (("t0001", 1.9), ("t0002", 1.8), ("t0003", 1.7)):
+            trial = f"{arm}-s{seed}"
+            if arm == "t0003" and seed == 1001:
+                log.ask(trial, role="finalist", arm=arm, seed=seed)
+                log.event("failed", trial, 1, kind="diverged", reason="loss is nan", log=None)
+            else:
+                log.run(arm, seed, 1.2, 0.8, role="finalist", metrics={"eval/nll": dev})
+                keep_config(log, trial)
+    winner = find_winner(log.folder)
+    assert winner.arm == "t0002"
+    assert "of the arms that diverged least, 1.8000 over 2 fresh seeds" in winner.why
+
+
 def test_without_finalists_the_best_trial_is_it_and_the_sentence_says_so(log: SyntheticLog) -> None:
     search(log)
     winner = find_winner(log.folder)
