@@ -82,6 +82,21 @@ def test_fine_tuning_by_the_command(
         ]
 
 
+def test_fine_tuning_and_ages_of_acquisition_refuse_weights_that_were_not_saved(run: Path, tmp_path: Path) -> None:
+    """They open models as the zero-shot tasks do."""
+    write_glue(tmp_path)
+    (tmp_path / "aoa").mkdir()
+    (tmp_path / "aoa" / "cdi_childes.json").write_text(json.dumps(CONTEXTS), encoding="utf-8")
+    for folder in (run / "model", run / "checkpoints" / "chck_2M"):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    for request, folder in (("--glue", "model"), ("--aoa", "chck_2M")):
+        command = [str(run / "model"), "--data", str(tmp_path), request, "--output-dir", str(tmp_path / "results")]
+        with pytest.raises(DataError, match=rf"{folder} must hold every weight.*encoder\.layer\.2\..* missing"):
+            evaluate.main(command)
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.slow
 def test_a_whole_submission_is_written_and_gaps_are_named(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -368,3 +368,26 @@ def test_a_model_without_a_tied_weight_in_its_file_is_whole(tmp_path: Path) -> N
         model = tiny_model(backend, tokenizer)
         model.save_pretrained(tmp_path / backend)
         assert torch.equal(answer(load_model(tmp_path / backend, backend)), answer(model))
+
+
+def test_weights_in_several_files_or_pickled_are_read_as_they_are(models: Path, tmp_path: Path) -> None:
+    opened = load_model(models / "bert", "mlm")
+    opened.save_pretrained(tmp_path / "several", max_shard_size="10KB")
+    assert len(list((tmp_path / "several").glob("model-*.safetensors"))) > 1
+    assert torch.equal(answer(load_model(tmp_path / "several", "mlm")), answer(opened))
+    pickled = changed(models / "bert", tmp_path / "pickled")
+    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
+    assert torch.equal(answer(load_model(pickled, "mlm")), answer(opened))
+
+    index = tmp_path / "several" / "model.safetensors.index.json"
+    content = json.loads(index.read_text())
+    name = "bert.embeddings.LayerNorm.bias"
+    path = tmp_path / "several" / content["weight_map"][name]
+    quantised = load_file(path) | {name: torch.ones(16, dtype=torch.int8)}
+    save_file(quantised, path, metadata={"format": "pt"})
+    with pytest.raises(DataError, match=rf"{path.name} must hold .*{re.escape(name)} is I8"):
+        load_model(tmp_path / "several", "mlm")
+    path.unlink()
+    with pytest.raises(DataError, match=path.name):
+        load_model(tmp_path / "several", "mlm")
