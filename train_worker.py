@@ -10,6 +10,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,10 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
             with cli.telling("sleep_tune.data"):
                 corpus = prepare(config.data, config.tokenizer)
             print("\n".join(corpus.description), flush=True)
-            return train(config, go_on, corpus=corpus, show_progress=True)
+            with ExitStack() as stack:
+                for part in ("checkpoint", "mirror", "journal"):  # what was found damaged, and what is done about it
+                    stack.enter_context(cli.telling(f"sleep_tune.training.{part}"))
+                return train(config, go_on, corpus=corpus, show_progress=True)
     except (KeyboardInterrupt, SystemExit):
         cli.say(f"Interrupted. The same command goes on from the last checkpoint in {folder}.")
         raise

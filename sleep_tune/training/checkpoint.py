@@ -163,7 +163,7 @@ def find_latest(run: Path) -> Checkpoint | None:
         try:
             return read(folder)
         except RunFolderError as error:
-            _logger.warning("%s", error)
+            _logger.warning("%s; the one before it is used if there is one", error)
             damage = damage or str(error)
     damage = damage or _lost_origin(run)
     if damage is not None:
