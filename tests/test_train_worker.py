@@ -182,10 +182,17 @@ def test_a_signal_saves_and_the_same_command_goes_on(number: signal.Signals, cod
 
 
 @pytest.mark.slow
-def test_a_second_process_is_refused(tmp_path: Path) -> None:
+def test_of_two_that_start_together_in_one_new_folder_one_trains(tmp_path: Path) -> None:
+    """The other is refused in one sentence, naming the first, and removes nothing of it."""
     longer = [*TINY, "data.sentences=2000", "budget.passes=30", "training.batch_size=8"]
-    with started(*longer, cwd=tmp_path) as process:
-        wait_until_it_trains(process, tmp_path / "runs" / "default")
-        second = command(*longer, cwd=tmp_path)
-        assert second.returncode == 2
-        assert f"process {process.pid} on" in second.stderr
+    with started(*longer, cwd=tmp_path) as one, started(*longer, cwd=tmp_path) as two:
+        deadline = time.monotonic() + 240
+        while one.poll() is None and two.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        refused, training = (two, one) if one.poll() is None else (one, two)
+        assert refused.returncode == 2
+        message = refused.communicate()[1]
+        assert f"process {training.pid} on" in message
+        assert message.count("\n") == 1
+        wait_until_it_trains(training, tmp_path / "runs" / "default")
+        assert (tmp_path / "runs" / "default" / "config.yaml").exists()
