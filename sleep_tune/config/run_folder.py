@@ -93,12 +93,13 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
         RunFolderError: another process holds the folder, or it is another configuration's.
     """
     with FolderLock(folder) as lock:
-        theirs = [name for name in (CONFIG, ENVIRONMENT, LOG) if (folder / name).exists()]
+        theirs = [name for name in (CONFIG, ENVIRONMENT, LOG, METRICS) if (folder / name).exists()]
         resumed = record(folder, config)
         try:
             yield resumed
         except UserError:
-            if not (resumed or (folder / METRICS).exists()):
+            has_trained = METRICS not in theirs and (folder / METRICS).exists()
+            if not (resumed or has_trained):
                 lock.remove(name for name in (CONFIG, ENVIRONMENT, LOG) if name not in theirs)
             raise
 

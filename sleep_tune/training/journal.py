@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sleep_tune.errors import RunFolderError
 from sleep_tune.files import write_whole
 
 __all__ = ["Journal", "Listener"]
@@ -33,12 +34,17 @@ class Journal:
             path: the file.
             kept: what the run's checkpoint knew of it; nothing begins anew.
             writes: False for a process that leads no run: it keeps silent.
+
+        Raises:
+            RunFolderError: a folder is in its place.
         """
         self._file = None
         self._lines = 0
         self.content = bytearray()
         self.listener: Listener = _nobody
         if writes:
+            if path.is_dir():
+                raise RunFolderError(f"{path} must be the file of the run's record; it is a folder: remove it")
             there = path.read_bytes() if path.exists() else b""
             if not there.startswith(kept):
                 logging.getLogger(__name__).warning(

@@ -90,6 +90,15 @@ def test_a_run_that_has_trained_keeps_what_it_has(tmp_path: Path) -> None:
     assert (folder / "config.yaml").exists()
 
 
+def test_one_that_is_refused_where_another_has_trained_leaves_it_as_it_was(tmp_path: Path) -> None:
+    """Its configuration was lost; that of the refused one does not take its place."""
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(RunFolderError), run_folder.claimed(tmp_path, RunConfig()) as resumed:
+        assert not resumed
+        raise RunFolderError("of another run")
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
 def test_a_folder_that_was_there_is_left_there(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("")
     with pytest.raises(DataError), run_folder.claimed(tmp_path, RunConfig()):

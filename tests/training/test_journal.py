@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from sleep_tune.errors import RunFolderError
 from sleep_tune.files import read_json_lines
 from sleep_tune.training.journal import Journal
 
@@ -50,3 +53,9 @@ def test_one_that_does_not_write_leaves_no_file(tmp_path: Path) -> None:
         journal.write("train", {"updates": 1})
         assert not journal.content
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(RunFolderError, match=r"metrics\.jsonl must be the file .* it is a folder: remove it"):
+        Journal(tmp_path / "metrics.jsonl")
