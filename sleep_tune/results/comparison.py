@@ -191,7 +191,9 @@ def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
         seeds=seeds,
         missing={key: {seed: "" for seed in seeds if seed not in values[key]} for key in scores},
         unfinished=tuple(int(seed) for seed in waiting["seed"]),
-        failures={int(run["seed"]): str(run["reason"] or "no reason given") for _, run in failed.iterrows()},
+        failures={
+            int(run["seed"]): str(run["reason"]) if pd.notna(run["reason"]) else "" for _, run in failed.iterrows()
+        },
         diverged=frozenset(int(seed) for seed in failed.loc[failed["kind"] == "diverged", "seed"]),
         facts=tuple(read_facts(folder / "trials" / str(trial)) for trial in completed["trial"]),
         answers=_answers(zip(completed["trial"], completed["seed"], strict=True), folder),

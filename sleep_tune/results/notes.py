@@ -112,18 +112,17 @@ def _diverged(arms: Sequence[Arm]) -> Iterator[str]:
 
 def _constant(comparison: Comparison) -> Iterator[str]:
     """Differences that are the same at every seed, of which nothing was tested."""
-    for endpoint in comparison.endpoints:
-        names = [
-            arm.name
-            for arm in comparison.arms
-            if endpoint in arm.contrasts and arm.contrasts[endpoint].difference.is_untested
-        ]
-        if names:
-            yield (
-                f"Beware: {', '.join(names)} in {column(endpoint).heading}: the difference to {comparison.baseline} is "
-                "the same at every seed, as of one run that was scored again. How far seeds scatter is not known, and "
-                "nothing was tested: p is 1."
-            )
+    where = [
+        f"{arm.name} in {column(endpoint).heading}"
+        for endpoint in comparison.endpoints
+        for arm in comparison.arms
+        if endpoint in arm.contrasts and arm.contrasts[endpoint].difference.is_untested
+    ]
+    if where:
+        yield (
+            f"Beware: {', '.join(where)}: the difference to {comparison.baseline} is the same at every seed, as of one "
+            "run that was scored again. How far seeds scatter is not known, and nothing was tested: p is 1."
+        )
 
 
 def _unpaired(comparison: Comparison) -> Iterator[str]:

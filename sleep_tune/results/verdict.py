@@ -108,10 +108,8 @@ def _diverged(comparison: Comparison) -> Iterator[str]:
     primary, reference = comparison.experiment.primary, comparison.reference
     tests = sum(primary in arm.contrasts and arm.contrasts[primary].p_holm is not None for arm in comparison.arms)
     if reference is not None and reference.diverged:
-        yield (
-            f" {reference.name} diverged at {_how_often(reference)}: p counts these seeds against it, and means and "
-            "intervals are over the others."
-        )
+        counted = ": p counts these seeds against it, and means and intervals are over the others"
+        yield f" {reference.name} diverged at {_how_often(reference)}{counted if reference.seeds else ''}."
     alike: dict[tuple[str, str], list[str]] = {}
     for arm in comparison.compared:
         if arm.diverged:
