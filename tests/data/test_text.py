@@ -44,7 +44,9 @@ def test_babylms_names_are_its_splits(tmp_path: Path, ending: str) -> None:
             "README_txt": "Not text.",
         },
     )
-    splits = text_corpus(corpus(folder)).read()
+    found = text_corpus(corpus(folder))
+    assert list(found.identity) == ["kind", "dev/childes/0", "test/childes/1", "train/childes/2"]  # the cache's keys
+    splits = found.read()
     parts = (splits.train, splits.dev, splits.test)
     assert [[(document.source, *document.sentences) for document in part] for part in parts] == [
         [("childes", "Mama.")],
