@@ -90,9 +90,9 @@ def test_fine_tuning_and_ages_of_acquisition_refuse_weights_that_were_not_saved(
     for folder in (run / "model", run / "checkpoints" / "chck_2M"):
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
-    for request, folder in (("--glue", "model"), ("--aoa", "chck_2M")):
+    for request, refused in (("--glue", "model"), ("--aoa", "chck_2M")):
         command = [str(run / "model"), "--data", str(tmp_path), request, "--output-dir", str(tmp_path / "results")]
-        with pytest.raises(DataError, match=rf"{folder} must hold every weight.*encoder\.layer\.2\..* missing"):
+        with pytest.raises(DataError, match=rf"{refused} must hold every weight.*encoder\.layer\.2\..* missing"):
             evaluate.main(command)
     assert not (tmp_path / "results").exists()
 

@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
+from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import Note, open_model, open_tokenizer, require_fit
 from sleep_tune.evaluation.glue import METRICS, Examples, GlueTask
 from sleep_tune.evaluation.positions import readable_positions
@@ -184,9 +185,14 @@ def open_classifier(
         note: called with what a reader of the metrics must know.
 
     Raises:
-        DataError: the folder lacks one of the two, or they do not fit each other.
+        DataError: the folder lacks one of the two, they do not fit each other, or the model has two trunks.
     """
     trunk = open_model(folder, TRUNK, trust_remote_code=trust_remote_code, note=note)
+    if trunk.config.is_encoder_decoder:
+        raise DataError(
+            f"{folder} must hold an encoder or a decoder to be fine-tuned; it holds a {type(trunk).__name__}, "
+            "which has both"
+        )
     tokenizer = open_tokenizer(folder, trust_remote_code=trust_remote_code)
     require_fit(tokenizer, trunk, folder)
     token = FIRST if first_token_sees_others(trunk, tokenizer) else LAST

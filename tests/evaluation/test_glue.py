@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import T5Config, T5ForConditionalGeneration
 
 from sleep_tune.babylm_sizes import GLUE
 from sleep_tune.errors import DataError
@@ -136,6 +137,16 @@ def write_model(folder: Path, backend: str, texts: Sequence[str]) -> None:
 
 
 WORDS = ("the dog saw the cat", "a zebra saw the cat")
+
+
+def test_a_model_of_two_trunks_is_refused(tmp_path: Path) -> None:
+    """It was a traceback at the first batch, after all files had been read."""
+    tokenizer = tiny_tokenizer(WORDS)
+    config = T5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2)
+    T5ForConditionalGeneration(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(DataError, match="an encoder or a decoder to be fine-tuned; it holds a T5Model"):
+        open_classifier(tmp_path, 2)
 
 
 def by_the_first_word(size: int) -> Examples:
