@@ -35,6 +35,19 @@ HEADROOM_BYTES = 64 * 2**20
 MANIFEST = "manifest.json"
 """File of a cached folder: {"files": {relative path: {"bytes": size, "sha256": digest}}}."""
 
+REFUSED = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
+"""Errors of a path that is no folder to write to."""
+
 REMEDY = "set data.cache_dir or SLEEP_TUNE_CACHE to a folder elsewhere"
 
 
@@ -196,8 +209,7 @@ def _explaining(cache: Path, folder: Path, damage: str) -> Iterator[None]:
         # The text that is read meanwhile may lie anywhere; what is wrong there is not the cache's.
         place = error.filename or cache
         ours = cache.is_relative_to(place) or Path(place).is_relative_to(cache)
-        refused = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
-        if ours and error.errno in refused:
+        if ours and error.errno in REFUSED:
             why = f", for {folder.name} in it must be made anew: {damage}" if there else ""
             raise ConfigError(
                 f"data.cache_dir must be a folder that can be written to; got {cache} ({error.strerror}){why}. "

@@ -119,7 +119,7 @@ def test_a_disk_that_fills_up_meanwhile_is_no_traceback(tmp_path: Path) -> None:
 
 def test_a_cache_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for cache in (tmp_path / "file", tmp_path / "file" / "below"):
+    for cache in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/file"), tmp_path / ("file" * 99)):
         with pytest.raises(ConfigError, match=r"data\.cache_dir must be a folder that can be written to; got .*file"):
             cached_folder(cache, "key", lambda _folder: None)
 
