@@ -4,6 +4,7 @@ The other side of the worker seam: it obeys `report` exactly as training does, s
 milliseconds. Knows nothing of searches.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -145,8 +146,18 @@ class FakeWorker:
 
 
 def _noise(config: RunConfig, seed: int) -> float:
-    """A standard normal that the settings and the seed determine, on any machine."""
+    """A standard normal that the seed and the settings that are not the defaults determine, on any machine.
+
+    So an option that is new to the schema changes no made-up search.
+    """
     settings: Mapping[str, Any] = flatten(to_dict(config))
-    told = {key: value for key, value in settings.items() if key.split(".")[0] in ("sleep", "model", "training")}
+    usual = _defaults()
+    sections = ("sleep", "model", "training")
+    told = {key: value for key, value in settings.items() if key.split(".")[0] in sections and value != usual[key]}
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=list).encode()).digest()
     return float(np.random.default_rng([seed, int.from_bytes(digest[:8], "big")]).standard_normal())
+
+
+@functools.cache
+def _defaults() -> Mapping[str, Any]:
+    return flatten(to_dict(RunConfig()))

@@ -27,7 +27,7 @@ def study(**more: Any) -> Space:
             Parameter("sleep.replay.ratio", Uniform(0.1, 0.9), {"sleep.replay.strategy": ("strict",)}),
             Parameter("sleep.folds", Choice((5, 20))),
             Parameter("training.batch_size", Choice((32, 128))),
-            Parameter("training.learning_rate", Choice((1e-3, 1e-4, 0.1))),
+            Parameter("training.learning_rate", Choice((1e-3, 0.1, 1e-4))),
         ),
         "search": Search(seed=1, startup=3),
         "stop": Stop(trials=7),
