@@ -25,6 +25,9 @@ class Mirror:
     """One run's place there: <uri>/<name>/checkpoint-<updates>.
 
     Object stores know no renaming, so a copy is complete once it has its marker, which is written last.
+
+    Attributes:
+        place: the run's folder in the mirror's file system.
     """
 
     def __init__(self, uri: str, name: str) -> None:
@@ -46,7 +49,7 @@ class Mirror:
                 f"training.mirror must be a URI such as s3://bucket/folder; got '{uri}' ({error})"
             ) from None
         self._fs: Any = fs
-        self._place = f"{root.rstrip('/')}/{name}"
+        self.place = f"{root.rstrip('/')}/{name}"
 
     def push(self, checkpoint: Path) -> None:
         """Copy a complete checkpoint, and remove what is older than the one before it.
@@ -54,7 +57,7 @@ class Mirror:
         A place that cannot be reached is warned of: training goes on, and the next checkpoint is tried again.
         """
         try:
-            target = f"{self._place}/{checkpoint.name}"
+            target = f"{self.place}/{checkpoint.name}"
             self._there.create_dir(target, recursive=True)
             for file in sorted(checkpoint.iterdir(), key=lambda file: file.name == MARKER):
                 with file.open("rb") as source, self._there.open_output_stream(f"{target}/{file.name}") as stream:
@@ -87,17 +90,17 @@ class Mirror:
                 shutil.rmtree(folder)
         if damage is not None:
             raise RunFolderError(
-                f"{damage}, and no other checkpoint is left: remove {self._place} to train the run from its beginning"
+                f"{damage}, and no other checkpoint is left: remove {self.place} to train the run from its beginning"
             )
         return None
 
     def remove(self) -> None:
         """Remove every copy of a run that is over; a place that cannot be reached is warned of."""
         try:
-            if self._there.get_file_info(self._place).type != self._fs.FileType.NotFound:
-                self._there.delete_dir(self._place)
+            if self._there.get_file_info(self.place).type != self._fs.FileType.NotFound:
+                self._there.delete_dir(self.place)
         except OSError as error:
-            _logger.warning("%s was not removed: %s", self._place, error)
+            _logger.warning("%s was not removed: %s", self.place, error)
 
     def _listed(self) -> list[tuple[int, str]]:
         try:
@@ -122,7 +125,7 @@ class Mirror:
 
     def _complete(self) -> list[tuple[int, str]]:
         """Complete checkpoints there, the furthest last."""
-        selector = self._fs.FileSelector(self._place, recursive=True, allow_not_found=True)
+        selector = self._fs.FileSelector(self.place, recursive=True, allow_not_found=True)
         marked = [
             info.path.rpartition("/")[0] for info in self._there.get_file_info(selector) if info.base_name == MARKER
         ]

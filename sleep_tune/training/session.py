@@ -16,6 +16,7 @@ from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
+from sleep_tune.files import write_whole
 from sleep_tune.sleep.budget import plan_budget
 from sleep_tune.sleep.stream import Replay, SleepStream
 from sleep_tune.training.checkpoint import (
@@ -179,10 +180,13 @@ def _begin(run: Path, identity: Identity, mirror: Mirror | None) -> tuple[Path, 
     try:
         checkpoint = _find(run, attempt, mirror)
         if checkpoint is not None:
-            _check(checkpoint, identity)
+            pulled = mirror is not None and checkpoint.folder.parent == attempt
+            _check(checkpoint, identity, mirror.place if mirror is not None and pulled else str(checkpoint.folder))
     except UserError:
         remove_attempt(attempt)
         raise
+    if checkpoint is not None and checkpoint.folder.parent == attempt and not (run / METRICS).exists():
+        write_whole(run / METRICS, checkpoint.record())  # it came with the copy, and nobody has removed it
     start_from(attempt, checkpoint)
     return attempt, checkpoint
 
@@ -201,7 +205,7 @@ def _find(run: Path, attempt: Path, mirror: Mirror | None) -> Checkpoint | None:
     return checkpoint
 
 
-def _check(checkpoint: Checkpoint, identity: Identity) -> None:
+def _check(checkpoint: Checkpoint, identity: Identity, where: str) -> None:
     """Refuse to go on with what would not be the same run, or whose state is none that `Session.state` makes."""
     for key, is_one in _STATE.items():
         value: Any = checkpoint.state
@@ -212,8 +216,7 @@ def _check(checkpoint: Checkpoint, identity: Identity) -> None:
             raise unusable(checkpoint.folder, MARKER, ValueError(f"{key} {told}"))
     if unlike := identity.unlike(checkpoint.state["identity"]):
         raise RunFolderError(
-            f"{checkpoint.folder} is of another run: {unlike}. Remove it, or give this run another run.name, or "
-            "another training.mirror if it came from there"
+            f"{where} is of another run: {unlike}. Remove it, or give this run another run.name or training.mirror"
         )
 
 

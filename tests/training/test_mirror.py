@@ -155,7 +155,9 @@ def pause_at(number: int) -> Callable[[Progress], Decision]:
 
 
 @pytest.mark.slow
-def test_a_run_whose_folder_is_gone_goes_on_from_its_mirror(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_run_whose_folder_is_gone_goes_on_from_its_mirror(
+    corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """As if nothing had happened: batches, losses, rungs and lines."""
     whole = train(make_config(tmp_path / "whole", rungs=RUNGS), go_on, corpus=corpus, evaluate=weigh)
     config = make_config(tmp_path / "run", rungs=RUNGS, mirror=(tmp_path / "there").as_uri())
@@ -163,7 +165,9 @@ def test_a_run_whose_folder_is_gone_goes_on_from_its_mirror(corpus: Corpus, tmp_
         assert train(config, pause_at(1), corpus=corpus, evaluate=weigh).state == "paused"
         assert len(copied(tmp_path / "there")) == 2
         shutil.rmtree(tmp_path / "run")
+    caplog.clear()
     assert same_outcome(train(config, go_on, corpus=corpus, evaluate=weigh), whole)
+    assert not caplog.text
     assert read_lines(tmp_path / "run") == read_lines(tmp_path / "whole")
     assert not list((tmp_path / "there").iterdir())
 
