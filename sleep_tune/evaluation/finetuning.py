@@ -5,8 +5,10 @@ epoch the validation data says whether this model is the best so far, which then
 seeded as the pipeline seeds it and drawn from in its order, so that on a CPU the predictions are the same.
 
 The token is the first one, as in the pipeline of 2025, if its state depends on the text. In a causal model it does not;
-there the token is the last one, with padding on the left, as in the pipeline of 2026. Knows no folders of results and
-no other tasks.
+there the token is the last one of the text, as in the pipeline of 2026. That pipeline pads on the left without telling
+the model where a text begins, so that learnt positions (GPT-2) depend on the longest text of the batch. Here the
+padding is on the right, which no token of a causal model sees: a prediction depends on its own text only. Knows no
+folders of results and no other tasks.
 """
 
 import math
@@ -39,15 +41,16 @@ VALID_BATCH = 64
 DROPOUT, NORM_EPS = 0.1, 1e-5
 """Of the head."""
 
-FIRST, LAST = 0, -1
-"""Positions of the token that is classified."""
+FIRST, LAST = "first", "last"
+"""Which token of a text is classified."""
 
 PROBE = 8
 """Tokens of the text that shows whether the first of them sees the others."""
 
 LAST_TOKEN = (
-    "fine-tuning classified the last token, with padding on the left, since the first token of a causal model sees no "
-    "other: a deviation from the 2025 pipeline, which classifies the first (evaluation-pipeline-2025#38)"
+    "fine-tuning classified the last token of each text, since the first one of a causal model sees no other: a "
+    "deviation from the 2025 pipeline, which classifies the first (evaluation-pipeline-2025#38); the 2026 pipeline "
+    "classifies the last too, but pads on the left, which moves learnt positions by the padding"
 )
 """What a reader of a causal model's figures must know."""
 
@@ -99,7 +102,7 @@ class Classifier(nn.Module):
         token: FIRST or LAST.
     """
 
-    def __init__(self, trunk: "PreTrainedModel", labels: int, token: int) -> None:
+    def __init__(self, trunk: "PreTrainedModel", labels: int, token: str) -> None:
         """Draw the head's weights from torch's generator."""
         super().__init__()
         self.trunk: Any = trunk
@@ -115,9 +118,11 @@ class Classifier(nn.Module):
         )
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """(B, T) ids and mask -> (B, labels) logits."""
-        output = self.trunk(input_ids=input_ids, attention_mask=attention_mask)
-        logits: torch.Tensor = self.head(output[0][:, self.token])
+        """(B, T) ids and mask, padded on the right -> (B, labels) logits."""
+        states = self.trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
+        last = attention_mask.sum(dim=1).clamp(min=1) - 1
+        token = torch.zeros_like(last) if self.token == FIRST else last
+        logits: torch.Tensor = self.head(states[torch.arange(len(states), device=states.device), token])
         return logits
 
 
@@ -168,7 +173,7 @@ def fine_tune(
         {name: METRICS[name](np.array(valid.labels), predictions) for name in task.metrics},
         epoch,
         length,
-        "last" if classifier.token == LAST else "first",
+        classifier.token,
         tuple(notes),
     )
 
@@ -176,7 +181,7 @@ def fine_tune(
 def open_classifier(
     folder: Path, labels: int, *, trust_remote_code: bool = False, note: Note = warnings.warn
 ) -> tuple[Classifier, "PreTrainedTokenizerBase"]:
-    """A model to be fine-tuned, and its tokenizer, which pads on the side away from the token that is classified.
+    """A model to be fine-tuned, and its tokenizer, which pads on the right.
 
     Args:
         folder: holds both.
@@ -198,7 +203,7 @@ def open_classifier(
     token = FIRST if first_token_sees_others(trunk, tokenizer) else LAST
     if token == LAST:
         note(LAST_TOKEN)
-    tokenizer.padding_side = "left" if token == LAST else "right"
+    tokenizer.padding_side = "right"
     if tokenizer.pad_token_id is None:
         # Any token serves: the attention mask hides it.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
