@@ -13,7 +13,7 @@ from sleep_tune.errors import ConfigError, Mistakes, UserError, nearest
 from sleep_tune.search.reading.base import compose_base, read_base
 from sleep_tune.search.reading.earlier import read_enqueue, read_warm_start
 from sleep_tune.search.reading.entry import Entry, Found, Mistake
-from sleep_tune.search.reading.objective import check_data, check_reported, read_claim, read_objective
+from sleep_tune.search.reading.objective import check_claim, check_data, check_reported, read_claim, read_objective
 from sleep_tune.search.reading.overrides import SECTIONS, override
 from sleep_tune.search.reading.parameters import read_parameters
 from sleep_tune.search.reading.sections import read_section
@@ -92,7 +92,7 @@ def _space(root: Entry, stem: str) -> Space:
         where={".".join(map(str, keys)): place for keys, place in root.places.items()},
     )
     if section("base").sound:
-        _check_whole(space, section("base"), section("objective"))
+        _check_whole(space, section("base"), section("objective"), section("comparison"))
     return space
 
 
@@ -104,8 +104,8 @@ def _known(root: Entry, entry: Entry, parameters: tuple[Parameter, ...]) -> dict
     return dict.fromkeys(entry.value) | {parameter.key: parameter for parameter in parameters}
 
 
-def _check_whole(space: Space, base: Entry, objective: Entry) -> None:
-    """Keep what is wrong of the base as a whole, and of the objective with it."""
+def _check_whole(space: Space, base: Entry, objective: Entry, claim: Entry) -> None:
+    """Keep what is wrong of the base as a whole, and of the objective and the comparison with it."""
     try:
         composed = compose_base(space)
     except UserError as error:
@@ -118,6 +118,9 @@ def _check_whole(space: Space, base: Entry, objective: Entry) -> None:
     if objective.sound:
         with objective.found:
             check_reported(space.objective.metric, composed, objective)
+    if claim.sound and objective.sound:
+        with claim.found:
+            check_claim(space.comparison, space.objective.metric, composed, claim)
 
 
 def _read(path: Path) -> str:

@@ -13,10 +13,13 @@ from sleep_tune.search.reading.entry import Entry
 from sleep_tune.search.reading.sections import read_section
 from sleep_tune.search.space import METRICS, Claim, Objective
 
-__all__ = ["check_data", "check_reported", "read_claim", "read_objective"]
+__all__ = ["check_claim", "check_data", "check_reported", "read_claim", "read_objective"]
 
 PAIRS, BABYLM = "eval/pairs", "babylm/"
 """First parts of metrics that need data of their own."""
+
+MOST_OF_INTEREST = 0.1
+"""No smallest difference of interest is as large a share of right answers: it was meant in points."""
 
 SCORES = {BABYLM + score: folder for folder in TASKS for score in score_names(folder)} | {BABYLM + MACRO: ""}
 """Metric -> the folder that it is measured on; none of its own for the macro average."""
@@ -61,11 +64,8 @@ def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
         ConfigError: it needs minimal pairs or a task that the base does not have scored at the rungs.
     """
     evaluation = base.evaluation
-    if metric.startswith(PAIRS) and not (base.data.kind == "toy" and evaluation.pairs):
-        raise entry.error(
-            f"{metric} needs minimal pairs, which data=toy with evaluation.pairs above 0 has; "
-            f"got data.kind={base.data.kind}, evaluation.pairs={evaluation.pairs}"
-        )
+    if metric.startswith(PAIRS):
+        _check_pairs(metric, base, entry)
     if metric not in SCORES:
         return
     counted = [task for task in evaluation.tasks if FOLDERS[task] != "zorro"]
@@ -75,6 +75,29 @@ def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
         raise entry.error(
             f"{metric} needs {needed} among base's evaluation.tasks, scored at the rungs, and their folder as "
             f"evaluation.data; got evaluation.tasks: {given}"
+        )
+
+
+def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry) -> None:
+    """Refuse an endpoint that the study's runs will not report, and a smallest difference in another unit than its own.
+
+    Raises:
+        ConfigError: it needs minimal pairs or BabyLM's data, or a share of right answers is given in points.
+    """
+    endpoint = claim.primary or objective
+    is_share = endpoint.partition("/")[2].startswith("pairs")
+    if is_share and claim.smallest is not None and claim.smallest >= MOST_OF_INTEREST:
+        raise entry.inside("smallest").error(
+            f"comparison.smallest must be below {MOST_OF_INTEREST:g} for {endpoint}, a share from 0 to 1 (a point is "
+            f"0.01); got {claim.smallest:g}"
+        )
+    if claim.primary is None:
+        return
+    if is_share:
+        _check_pairs(endpoint, base, entry.inside("primary"))
+    if endpoint in SCORES and base.evaluation.data is None:
+        raise entry.inside("primary").error(
+            f"{endpoint} needs BabyLM's tasks: name their folder in base as evaluation.data; got none"
         )
 
 
@@ -100,6 +123,14 @@ def check_data(base: RunConfig, entry: Entry) -> None:
                 f"evaluation.tasks names {task}, which {data} does not hold{hint} holds: "
                 f"{', '.join(present) or 'no task'}"
             )
+
+
+def _check_pairs(metric: str, base: RunConfig, entry: Entry) -> None:
+    if not (base.data.kind == "toy" and base.evaluation.pairs):
+        raise entry.error(
+            f"{metric} needs minimal pairs, which data=toy with evaluation.pairs above 0 has; "
+            f"got data.kind={base.data.kind}, evaluation.pairs={base.evaluation.pairs}"
+        )
 
 
 def _given(entry: Entry, name: str) -> Entry:

@@ -100,3 +100,32 @@ def test_the_endpoint_of_claims_is_named_with_the_study(tmp_path: Path) -> None:
         load_space(tmp_path / "study.yaml", ["comparison.smallest=0"])
     with pytest.raises(UserError, match=r"comparison.matched 'flop'; did you mean 'flops'"):
         load_space(tmp_path / "study.yaml", ["comparison.matched=flop"])
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        ("primary: test/pairs_accuracy, smallest: 1", r":3: comparison.smallest must be below 0.1 for .*; got 1"),
+        ("smallest: 0.5", r":3: comparison.smallest must be below 0.1 for eval/pairs_accuracy.*; got 0.5"),
+        ("primary: babylm/blimp_filtered", r":3: babylm/blimp_filtered needs BabyLM's tasks.*evaluation.data"),
+    ],
+)
+def test_what_claims_are_about_must_be_measured_and_in_its_unit(tmp_path: Path, claim: str, told: str) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "base: {data: toy}\nparameters: {sleep.folds: {choice: [2, 5]}}\n"
+        f"comparison: {{{claim}}}\nobjective: {{metric: eval/pairs_accuracy}}\n"
+    )
+    with pytest.raises(UserError, match=told):
+        load_space(tmp_path / "study.yaml")
+    load_space(tmp_path / "study.yaml", ["comparison.primary=test/pairs_accuracy", "comparison.smallest=0.01"])
+
+
+def test_minimal_pairs_judge_only_where_there_are_some(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "a.txt").write_text("a cat sat .\n")
+    (tmp_path / "study.yaml").write_text(
+        f"base: {{data: text, data.path: {tmp_path}/corpus}}\nparameters: {{sleep.folds: {{choice: [2, 5]}}}}\n"
+        "comparison: {primary: test/pairs_accuracy}\n"
+    )
+    with pytest.raises(UserError, match=r":3: test/pairs_accuracy needs minimal pairs.*got data.kind=text"):
+        load_space(tmp_path / "study.yaml")
