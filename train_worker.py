@@ -36,12 +36,13 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     from sleep_tune.config.describe import to_yaml
     from sleep_tune.config.load import compose
+    from sleep_tune.files import expanded
 
     config = compose(options.overrides)
     if options.cfg:
         print(to_yaml(config), end="")
         return 0
-    folder = Path(config.run.dir).expanduser() if config.run.dir else Path("runs") / config.run.name
+    folder = expanded(config.run.dir) if config.run.dir else Path("runs") / config.run.name
     train(folder, dataclasses.replace(config, run=dataclasses.replace(config.run, dir=str(folder))))
     return 0
 

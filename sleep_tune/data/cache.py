@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sleep_tune.errors import ConfigError, DiskError
-from sleep_tune.files import require_space, sync_folder, sync_tree, write_whole
+from sleep_tune.files import expanded, require_space, sync_folder, sync_tree, write_whole
 
 __all__ = ["MANIFEST", "cache_folder", "cached_folder", "content_key", "file_digest", "require_cache_space"]
 
@@ -54,7 +54,7 @@ REMEDY = "set data.cache_dir or SLEEP_TUNE_CACHE to a folder elsewhere"
 def cache_folder(configured: str | None) -> Path:
     """`configured`, else $SLEEP_TUNE_CACHE, else ~/.cache/sleep-tune; absolute."""
     chosen = configured or os.environ.get("SLEEP_TUNE_CACHE") or "~/.cache/sleep-tune"
-    return Path(chosen).expanduser().absolute()
+    return expanded(chosen).absolute()
 
 
 def content_key(identity: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ def decoder(samples: Samples, tokenizer_dir: Path) -> Callable[[int], str]:
     def tokenizer() -> Any:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(tokenizer_dir)
+        return AutoTokenizer.from_pretrained(tokenizer_dir, trust_remote_code=False, local_files_only=True)
 
     def text(sample: int) -> str:
         tokens = np.asarray(samples.tokens[sample])

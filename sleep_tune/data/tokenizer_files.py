@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sleep_tune.data.cache import cached_folder, content_key
 from sleep_tune.data.hub import asking_hub, hub_token
 from sleep_tune.errors import DataError, shortened
-from sleep_tune.files import write_whole
+from sleep_tune.files import expanded, write_whole
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -41,7 +41,7 @@ def find_folder(name: str, cache: Path) -> Path:
     Raises:
         DataError: it is neither, or the Hub does not give it.
     """
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         return folder
     if folder.exists() or name[:1] in ("/", ".", "~") or name.count("/") > 1:

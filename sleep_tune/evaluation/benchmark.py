@@ -15,6 +15,7 @@ from sleep_tune.evaluation.backends import load_tokenizer
 from sleep_tune.evaluation.pairs import MASKED
 from sleep_tune.evaluation.reading import FILE, Reading, read_times
 from sleep_tune.evaluation.suite import Suite, TaskScores, TooLong, find_folders
+from sleep_tune.files import expanded
 from sleep_tune.names import TASKS
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def prepared(
     """The benchmark of the masked models that are trained here; made once in a process, for all its runs alike."""
     tokenizer = load_tokenizer(tokenizer_dir, MASKED)
     return Benchmark(
-        Path(data).expanduser(),
+        expanded(data),
         tokenizer,
         only=only,
         without=without,

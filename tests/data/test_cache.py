@@ -131,6 +131,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("SLEEP_TUNE_CACHE", "~/tokens")
     assert cache_folder(None) == tmp_path / "tokens"
     assert cache_folder(str(tmp_path / "given")) == tmp_path / "given"
+    assert cache_folder("~no-such-user/tokens") == Path.cwd() / "~no-such-user" / "tokens"  # pathlib would raise
 
 
 def test_keys_stand_for_content() -> None:
