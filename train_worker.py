@@ -142,6 +142,7 @@ def go_on(progress: "Progress") -> "Decision":
 
 def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     """What was measured, what it cost, and how to load the model."""
+    from sleep_tune.evaluation.benchmark import with_macro
     from sleep_tune.training.weights_and_biases import sync_command
 
     lines = []
@@ -150,7 +151,7 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
         told = [text.format(measured[key]) for key, text in FIGURES.items() if key in measured]
         if told:
             lines.append(f"{split:6}{', '.join(told)}")
-    lines += told_scores(outcome.metrics)
+    lines += told_scores(with_macro(outcome.metrics))
     lines.append(
         f"cost  {outcome.words_seen:,} words, {outcome.updates:,} updates, {outcome.seconds:,.1f} s on {outcome.device}"
     )

@@ -16,7 +16,6 @@ from sleep_tune.config.run_folder import MODEL, read_outcome, require_room, writ
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.errors import ConfigError
-from sleep_tune.evaluation.benchmark import with_macro
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.model import build_model, count_flops, sparse_forward
 from sleep_tune.records import Decision, Outcome, Report
@@ -234,8 +233,8 @@ def _examine_at_end(
     """Evaluate on dev and test, and report the last rung: the budget itself.
 
     Returns:
-        The metrics of both splits, and what follows from both. Only those of dev are reported, since a search must
-        not look at test.
+        The metrics of both splits. Only those of dev are reported, since a search must not look at test; the macro
+        average among them, by which a search may judge, is over dev's tasks.
     """
     course, leads = session.course, session.peers.leads
     metrics: dict[str, float] = {}
@@ -247,7 +246,7 @@ def _examine_at_end(
         if leads and split == "dev":
             report(progress)
         metrics |= measured
-    return with_macro(metrics)
+    return metrics
 
 
 def _outcome(

@@ -207,6 +207,19 @@ def test_a_measure_that_is_no_number_diverges(corpus: Corpus, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_the_macro_average_that_a_search_judges_by_is_over_dev_s_tasks(corpus: Corpus, tmp_path: Path) -> None:
+    """It was over test's too in the outcome: a search chose by them, and one that is no number failed the run."""
+    measured = {
+        "dev": {"eval/nll": 3.0, "babylm/blimp_fast": 60.0, "babylm/macro": 60.0},
+        "test": {"test/nll": 3.0, "babylm/comps": math.nan},
+    }
+    ear = Ear()
+    outcome = train(make_config(tmp_path), ear, corpus=corpus, evaluate=lambda _, split: measured[split])
+    assert outcome.metrics["babylm/macro"] == ear.rungs[-1].metrics["babylm/macro"] == 60.0
+    assert outcome.metrics.keys() == measured["dev"].keys() | measured["test"].keys()
+
+
+@pytest.mark.slow
 def test_a_model_need_not_be_saved_nor_test_be_looked_at(corpus: Corpus, tmp_path: Path) -> None:
     config = make_config(tmp_path, save_model=False, checkpoint_ratio=0.0)
     config.evaluation.test = False
