@@ -57,9 +57,13 @@ IRRELEVANT = (
     "data.cache_dir",
     "training.mirror",
     "training.threads",
+    "training.checkpoint_ratio",
+    "training.checkpoint_minutes",
     *(f"tracking.{field.name}" for field in dataclasses.fields(TrackingConfig)),
 )
-"""Options that say where things lie, who is told and how fast it goes, and nothing of what is computed.
+"""Options that say where files lie, how often a run is saved, which trackers it reports to and how fast it trains.
+
+None of them changes what is computed, so each may change when a run is resumed.
 
 Another number of threads adds numbers in another order: the run is the same up to rounding, not to the bit.
 """
@@ -107,7 +111,7 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
 def record(folder: Path, config: RunConfig) -> bool:
     """Write `config` and the environment into a fresh folder, or make sure that it holds this very configuration.
 
-    Other rungs (`LOOKS`) are none, and are written down; the run's checkpoints stay good.
+    What may change when a run is resumed (`IRRELEVANT`, `LOOKS`) is written down as it is now.
 
     Returns:
         Whether the folder held it already, so that the run is to be resumed.
@@ -126,7 +130,7 @@ def record(folder: Path, config: RunConfig) -> bool:
             f"{folder} holds a run of another configuration: {differing}. Give this one a run.name of its own, "
             "or remove the folder"
         )
-    if there.evaluation.rungs != config.evaluation.rungs:
+    if there != config:
         write_whole(folder / CONFIG, to_yaml(config))
     return True
 

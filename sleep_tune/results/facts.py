@@ -18,8 +18,11 @@ __all__ = ["MOST_EXPOSURES", "RunFacts", "fact_notes", "read_facts"]
 MOST_EXPOSURES = 10
 """BabyLM lets a model see its corpus ten times; read to the letter, no sample more often."""
 
-COMPARED = ("sleep.", "run.", "tracking.", "evaluation.rungs", "evaluation.test", "training.seed")
-"""Options in which arms may differ: what is compared, and where and under which seed a run lives."""
+COMPARED = (
+    *("sleep.", "evaluation.rungs", "evaluation.test", "training.seed"),
+    *("run.", "tracking.", "data.cache_dir", "training.mirror", "training.checkpoint_"),
+)
+"""Options, or how their keys begin, in which arms may differ: what is compared, and what changes nothing of a run."""
 
 
 @dataclass(frozen=True, slots=True)

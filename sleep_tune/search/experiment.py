@@ -89,7 +89,7 @@ def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSumma
     then = Experiment(folder)
     differences = [
         *(difference for difference in _differences(then.space, to_json(space)) if difference.key.startswith(FIXED)),
-        *_differences(then.base, flatten(to_dict(base)), "base."),
+        *_base_differences(then, base),
         *_differences(_corpus(then.corpus), _corpus(corpus), "corpus."),
     ]
     if differences:
@@ -110,8 +110,8 @@ def changes(then: Mapping[str, Any], space: Space) -> list[Difference]:
 
 
 def update(folder: Path, then: Experiment, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
-    """Write experiment.yaml anew if the space is no longer the one that it holds."""
-    if changes(then.space, space):
+    """Write experiment.yaml anew if it no longer holds this space and this base."""
+    if changes(then.space, space) or then.tree != to_dict(base):
         _write(folder, space, base, corpus)
 
 
@@ -122,11 +122,11 @@ def unlike(there: Experiment, space: Space, base: RunConfig, corpus: CorpusSumma
         keys = {f"{section}.{member}" for member in members}
         searched |= keys if keys & searched else set()  # one that is searched clears the others
     differences = [
-        *_differences(there.base, flatten(to_dict(base)), "base."),
+        *_base_differences(there, base),
         *_differences(_corpus(there.corpus), _corpus(corpus), "corpus."),
         *_differences(there.space["objective"], to_json(space)["objective"], "objective."),
     ]
-    free = {f"base.{key}" for key in (*searched, *IRRELEVANT)}
+    free = {f"base.{key}" for key in searched}
     return [difference for difference in differences if difference.key not in free]
 
 
@@ -139,6 +139,13 @@ def told(differences: Sequence[Difference]) -> str:
 def _write(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
     now = {"space": to_json(space), "base": to_dict(base), "corpus": _corpus(corpus)}
     write_whole(folder / FILE, yaml.safe_dump(now | environment(), sort_keys=False, allow_unicode=True))
+
+
+def _base_differences(there: Experiment, base: RunConfig) -> Iterator[Difference]:
+    """How the base differs in what is computed; options that a run may be resumed with changed are left out."""
+    free = {f"base.{key}" for key in IRRELEVANT}
+    found = _differences(there.base, flatten(to_dict(base)), "base.")
+    return (difference for difference in found if difference.key not in free)
 
 
 def _corpus(corpus: CorpusSummary) -> dict[str, int]:

@@ -14,8 +14,28 @@ import pytest
 from sleep_tune.config import run_folder
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import flatten, to_dict
 from sleep_tune.errors import DataError, DiskError, RunFolderError
 from sleep_tune.records import Outcome
+from sleep_tune.training.identity import identify
+
+RESUMABLE = {
+    "run.name": "x",
+    "run.dir": "elsewhere",
+    "data.cache_dir": "cache",
+    "training.mirror": "file:///mirror",
+    "training.threads": 1,
+    "training.checkpoint_ratio": 0.5,
+    "training.checkpoint_minutes": "null",
+    "tracking.wandb": "offline",
+    "tracking.project": "p",
+    "tracking.entity": "e",
+    "tracking.group": "g",
+    "tracking.role": "r",
+    "tracking.arm": "a",
+    "tracking.tensorboard": "true",
+}
+"""Every option that may change when a run is resumed -> a value that is not its default."""
 
 
 def test_a_fresh_folder_is_written_and_the_same_run_resumes(tmp_path: Path) -> None:
@@ -26,11 +46,15 @@ def test_a_fresh_folder_is_written_and_the_same_run_resumes(tmp_path: Path) -> N
     assert "numpy" in json.loads((tmp_path / "environment.json").read_text())["packages"]
 
 
-def test_where_a_run_lies_is_no_part_of_what_it_is(tmp_path: Path) -> None:
+def test_a_run_may_be_resumed_with_other_options_that_change_nothing_of_it(tmp_path: Path) -> None:
+    changed = compose([f"{key}={value}" for key, value in RESUMABLE.items()])
+    values = flatten(to_dict(changed))
+    assert all(values[key] != before for key, before in flatten(to_dict(RunConfig())).items() if key in RESUMABLE)
+    assert RESUMABLE.keys() == set(run_folder.IRRELEVANT)
     run_folder.record(tmp_path, compose([]))
-    assert run_folder.record(
-        tmp_path, compose([f"run.dir={tmp_path}", "run.name=x", "data.cache_dir=y", "training.threads=1"])
-    )
+    assert run_folder.record(tmp_path, changed)
+    assert run_folder.read_config(tmp_path) == changed
+    assert identify(changed, "c", 1).digest() == identify(compose([]), "c", 1).digest()
 
 
 def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
@@ -135,6 +159,7 @@ import sys, time
 from pathlib import Path
 from sleep_tune.config.run_folder import claimed
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import flatten, to_dict
 from sleep_tune.errors import DataError, RunFolderError
 
 folder, shared = Path(sys.argv[1]), Path(sys.argv[2])

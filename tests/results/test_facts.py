@@ -48,7 +48,9 @@ def test_an_empty_folder_says_nothing(tmp_path: Path) -> None:
 
 def test_what_is_compared_is_no_warning() -> None:
     ours = {"sleep.folds": 20, "training.seed": 7, "run.name": "t", "tracking.group": "x", "training.warmup": 0.05}
+    ours |= {"data.cache_dir": "c", "training.checkpoint_minutes": 1.0, "training.mirror": "file:///m"}
     theirs = {"sleep.folds": 1, "training.seed": 8, "run.name": "e", "tracking.group": None, "training.warmup": 0.05}
+    theirs |= {"data.cache_dir": None, "training.checkpoint_minutes": 5.0, "training.mirror": None}
     assert list(fact_notes({"epochs": [RunFacts("a", theirs)], "t0001": [RunFacts("a", ours)]}, "epochs")) == []
 
 

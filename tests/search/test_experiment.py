@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import RunFolderError
-from sleep_tune.search.experiment import FILE, Experiment, changes, open_folder, update
+from sleep_tune.search.experiment import FILE, Experiment, changes, open_folder, unlike, update
 from sleep_tune.search.fake import TOY_CORPUS
 from sleep_tune.search.space import Baseline, Choice, Claim, CorpusSummary, Objective, Parameter, Search, Stop
+from tests.config.test_run_folder import RESUMABLE
 from tests.search.studies import BASE, study
 
 
@@ -60,6 +62,19 @@ def test_what_may_change_is_told_and_written(tmp_path: Path) -> None:
     before = (tmp_path / FILE).stat().st_ino
     update(tmp_path, now, grown, BASE, TOY_CORPUS)
     assert (tmp_path / FILE).stat().st_ino == before
+
+
+def test_what_changes_nothing_of_a_run_changes_nothing_of_a_study(tmp_path: Path) -> None:
+    """Neither when the search is resumed nor when another one takes its trials."""
+    changed = compose([f"{key}={value}" for key, value in RESUMABLE.items()])
+    then = open_folder(tmp_path, study(), compose([]), TOY_CORPUS)
+    assert unlike(then, study(), changed, TOY_CORPUS) == []
+    open_folder(tmp_path, study(), changed, TOY_CORPUS)
+    update(tmp_path, then, study(), changed, TOY_CORPUS)
+    now = Experiment(tmp_path)
+    assert now.base["training.checkpoint_ratio"] == RESUMABLE["training.checkpoint_ratio"]
+    with pytest.raises(RunFolderError, match=r"base\.training\.warmup is 0\.05 there and 0\.1 here\. "):
+        open_folder(tmp_path, study(), compose(["training.warmup=0.1"]), TOY_CORPUS)
 
 
 def test_options_that_an_earlier_version_did_not_know_have_their_defaults(tmp_path: Path) -> None:
