@@ -15,6 +15,7 @@ from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest
 from sleep_tune.data.documents import SPLITS, Document, RawCorpus, Splits
 from sleep_tune.data.folder import TextFile, find_files, listed, reading
+from sleep_tune.data.formats import find_format, find_marks
 from sleep_tune.data.hub import asking_hub, hub_token
 from sleep_tune.data.sentences import documents_of
 from sleep_tune.data.split_names import MARKED_SUFFIXES, SPLIT_NAMES
@@ -34,6 +35,8 @@ BYTE_ORDER_MARKS = {
 ODD_CHARACTERS = {
     "replacement characters (U+FFFD, left where a conversion lost text)": re.compile("\ufffd"),
     "byte-order marks within the text (U+FEFF, left where files were joined)": re.compile("\ufeff"),
+    "zero-width spaces (U+200B, which separate no words here)": re.compile("\u200b"),
+    "soft hyphens (U+00AD)": re.compile("\u00ad"),
     "control characters": re.compile("[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]"),
 }
 """What a text seldom holds on purpose -> the characters; those that end a line are not among them."""
@@ -179,8 +182,12 @@ def decode(content: bytes, path: Path) -> str:
         path: of the file, for messages.
 
     Raises:
-        DataError: not UTF-8 text; says which line, and the usual cause.
+        DataError: not UTF-8 text; says what it is or which line is not, and the usual cause.
     """
+    found = find_format(content)
+    if found is not None:
+        what, remedy = found
+        raise DataError(f"{path} must hold text; it is {what}: {remedy}, or move it out of the folder")
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             raise DataError(
@@ -212,6 +219,7 @@ def _oddities(text: str, documents: Sequence[Document]) -> Iterator[str]:
     """Say what is no mistake for certain, but seldom meant."""
     if not documents:
         yield "holds no words"
+    yield from find_marks(text)
     for what, characters in ODD_CHARACTERS.items():
         number = len(characters.findall(text))
         if number:

@@ -116,6 +116,14 @@ def test_nul_is_refused_with_its_line(tmp_path: Path) -> None:
         text_corpus(corpus(tmp_path)).read()
 
 
+def test_a_pointer_to_text_that_was_not_downloaded_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, a_txt="Some words.\n\nMore words.\n")
+    (tmp_path / "b.txt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n")
+    with pytest.raises(DataError, match=r"b\.txt must hold text; it is a pointer of Git LFS: .*git lfs pull") as caught:
+        text_corpus(corpus(tmp_path)).read()
+    assert "\n" not in str(caught.value)
+
+
 def test_utf16_without_a_mark_is_no_latin1(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("два слова".encode("UTF-16-LE"))
     with pytest.raises(DataError, match=r"NUL; .* as in UTF-16"):
