@@ -1,6 +1,6 @@
 """Train one model: `python train_worker.py sleep=weighted data=toy training.seed=3`.
 
-Tiny, on a laptop: `python train_worker.py run.name=tiny data.sentences=5000 budget.passes=4`. The mission's model on
+Tiny, on a laptop: `python train_worker.py run.name=tiny data.sentences=5000 budget.passes=4`. The study's model on
 BabyLM: `python train_worker.py data=text data.path=DIR model=small training=gpu`. The same command again resumes a run
 that was killed, and prints the figures of one that has ended.
 """
@@ -65,7 +65,7 @@ def help_text() -> str:
 usage: python train_worker.py [--help] [--cfg job] [group=choice | option=value ...]
 
 Train one model: read a fold awake, replay a buffer asleep, within a budget of words. It is written to runs/<run.name>.
-The same command again resumes it; once it has ended, its figures are printed.
+Run the same command again to resume a stopped or killed run, or to print the results of one that has ended.
 
   python train_worker.py sleep=weighted training.seed=3
   python train_worker.py sleep=epochs run.name=baseline
@@ -105,6 +105,7 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
 
     try:
         with log_to(folder / LOG):
+            cli.say("loading torch and transformers")
             from sleep_tune.data.prepare import prepare
             from sleep_tune.training.run import train
             from sleep_tune.training.tracking import check_trackers
@@ -115,11 +116,11 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
                 corpus = prepare(config.data, config.tokenizer)
             print("\n".join(corpus.description), flush=True)
             with ExitStack() as stack:
-                for part in ("checkpoint", "mirror", "journal"):  # what was found damaged, and what is done about it
+                for part in ("session", "checkpoint", "mirror", "journal"):  # where it resumes, and what was damaged
                     stack.enter_context(cli.telling(f"sleep_tune.training.{part}"))
                 return train(config, go_on, corpus=corpus, show_progress=True)
     except (KeyboardInterrupt, SystemExit):
-        cli.say(f"Interrupted. The same command goes on from the last checkpoint in {folder}.")
+        cli.say(f"Interrupted. Run the same command again to resume from the last checkpoint in {folder}.")
         raise
 
 

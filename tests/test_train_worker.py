@@ -183,12 +183,15 @@ def test_a_signal_saves_and_the_same_command_goes_on(number: signal.Signals, cod
         process.send_signal(number)
         _, error = process.communicate(timeout=240)
         assert process.returncode == code
-    assert "The same command goes on from the last checkpoint in runs/default" in error
+    assert "runs/default" in error and "same command" in error
     assert "Traceback" not in error
     assert list(folder.glob("attempt-*/checkpoint-*"))
     with started(*longer, cwd=tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("Resuming in runs/default")
+        assert process.stderr is not None
+        saved, said = next(folder.glob("attempt-*/checkpoint-*")).relative_to(folder), iter(process.stderr)
+        assert any(f"runs/default/{saved}, after " in line for line in said)
         os.kill(process.pid, signal.SIGKILL)
 
 

@@ -3,6 +3,7 @@
 Knows no trainer and no report.
 """
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -134,6 +135,12 @@ def open_session(
     state = checkpoint.state if checkpoint else {}
     if checkpoint is not None:
         _load(stream, checkpoint)
+        _logger.info(
+            "resuming from %s, after %s of %s words",
+            checkpoint.folder,
+            f"{stream.words_seen:,}",
+            f"{stream.plan.budget_words:,}",
+        )
     training = config.training
     feed = Feed(stream, corpus.train, training.masking, seed=training.seed, device=device, peers=peers)
     meter = LossMeter(corpus.train.vocab_size, peers, device)
@@ -264,3 +271,5 @@ _STATE: dict[str, Callable[[object], bool]] = {
     "guard.wake_is_up": lambda value: isinstance(value, bool),
 }
 """Part of a checkpoint's state, by dotted key -> whether a value can be it."""
+
+_logger = logging.getLogger(__name__)
