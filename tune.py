@@ -34,13 +34,13 @@ def main(arguments: Sequence[str]) -> int:
         study = Study.read(options.space, options.overrides, options.dir)
     if options.plan:
         if options.calibrate:
-            cli.say("measuring this machine's speed: half a minute of training, after which nothing goes on")
+            cli.say("measuring this machine's speed: half a minute of training, which is not kept")
         show_plan(study.plan(launcher=options.launcher, address=options.address, calibrated=options.calibrate))
         return 0
     try:
         study.run(launcher=options.launcher, address=options.address)
     except Interrupted as signal:
-        cli.say(f"{signal}; nothing is lost. Go on with: python tune.py {' '.join(arguments)}")
+        cli.say(f"{signal}; nothing is lost. To resume: python tune.py {' '.join(arguments)}")
         return signal.exit_code
     show_comparison(study.folder)
     return 0
@@ -75,8 +75,8 @@ def help_text() -> str:
 usage: {USAGE}
 
 Search settings of sleep for the best model at a fixed budget of words; train the baselines at the same budget; repeat
-the best settings and the baselines over fresh seeds; compare. Everything is written to results/<name>. The same command
-again goes on with a search that was stopped or killed, and prints the comparison of one that has ended.
+the best settings and the baselines over fresh seeds; compare. Everything is written to results/<name>. Run the same
+command again to resume a search that was stopped or killed, or to print the comparison of one that has ended.
 
   python tune.py search_spaces/demo.yaml                                        a few minutes on two cores
   python tune.py search_spaces/demo.yaml name=mine data=text data.path=DIR      the same on your own text
@@ -87,8 +87,8 @@ again goes on with a search that was stopped or killed, and prints the compariso
   override        key=value. A key that begins with a section below (or name) sets the space; every other key, such as
                   data=text or training.learning_rate=1e-3, sets every run: python train_worker.py --help tells them
   --plan          print what would run (trials at each rung, passes, slots, words, hours, disk), and start nothing. The
-                  hours are told from earlier experiments in DIR with such a model, batch and device
-  --calibrate     with --plan: train for half a minute here, to tell the hours from that; DIR/.speeds.jsonl keeps it
+                  hours are estimated from earlier experiments in DIR with such a model, batch and device
+  --calibrate     with --plan: train for half a minute here and estimate the hours from that (kept in DIR/.speeds.jsonl)
   --status        show where the search stands, from any shell and at any time, and start nothing; SPACE may be the
                   experiment's name or folder
   --address A     join a Ray cluster: auto, or host:port. Otherwise a Ray of the search's own runs on this machine, and
@@ -98,8 +98,8 @@ again goes on with a search that was stopped or killed, and prints the compariso
   --dir DIR       where experiments are written (default: results)
   --help          this
 
-Mistakes in a space are told all at once, each with its line.
-Ctrl-C ends the session: everything is saved. What Ray and the trials print is in results/<name>/logs.
+All mistakes in a space are reported together, with line numbers.
+Ctrl-C saves everything and stops. What Ray and the trials print is in results/<name>/logs.
 Exit code: 0 done, 2 a mistake in what was asked, 130 interrupted.
 
 {describe_space()}"""

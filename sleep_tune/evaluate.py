@@ -41,7 +41,8 @@ weight of its model: missing, unused and non-finite weights are refused. None of
   zorro                                     minimal pairs              % of pairs; not BabyLM's
 
 A text's score is the sum of its tokens' log-probabilities, without normalisation, each token masked in turn where the
-back end masks. Ties go to the first option, which is right: a model that scores a constant has 100%, and is warned of.
+back end masks. Ties go to the first option, which is right: a model that gives all options the same score has 100%
+(with a warning).
 
 Written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/, where RUN/model and RUN/checkpoints/chck_1M, ... of a run
 are the revisions main and chck_1M of a model named RUN:

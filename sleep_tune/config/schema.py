@@ -141,7 +141,7 @@ class SleepConfig:
     folds: int = option(10, "folds that a pass is split into; each is read once and followed by a sleep", low=1)
     context: str = option(
         "keep",
-        "rows as they were, joined and cut anew, or sentences shuffled over the pass and packed whole",
+        "how rows are replayed: as they were, joined and cut anew, or with sentences shuffled and packed whole",
         choices=names.CONTEXTS,
     )
     replay: ReplayConfig = field(default_factory=ReplayConfig)
@@ -172,7 +172,7 @@ class MaskingConfig:
 class TrainingConfig:
     """How it is trained. Schedules are functions of words seen over the budget."""
 
-    seed: int = option(0, "names every random stream of the run", low=0, high=MAX_SEED)
+    seed: int = option(0, "random seed of the run", low=0, high=MAX_SEED)
     batch_size: int = option(32, "samples in a batch, per worker", low=1, high=65_536)
     accumulation: int = option(1, "batches whose gradients are summed into one update", low=1, high=65_536)
     learning_rate: float = option(5e-4, "peak learning rate of AdamW", above=0, high=1)
@@ -191,7 +191,9 @@ class TrainingConfig:
     epsilon: float = option(1e-6, "AdamW's epsilon", above=0, high=1)
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm; 0 never clips", low=0)
     device: str = option("auto", "where to train", choices=names.DEVICES)
-    precision: str = option("auto", "bf16 where the hardware has it, or as told", choices=names.PRECISIONS)
+    precision: str = option(
+        "auto", "number format; auto: bf16 where the hardware has it, else fp32", choices=names.PRECISIONS
+    )
     compile: bool = option(False, "compile the model with torch.compile (worth it on a GPU)")
     threads: int | None = option(None, "CPU threads of a run (default: its share of the cores)", low=1, high=4096)
     checkpoint_ratio: float = option(
@@ -207,7 +209,7 @@ class TrainingConfig:
     )
     mirror: str | None = option(
         None,
-        "URI of a folder (s3://bucket/folder) that checkpoints are copied to, and taken from where none is at hand",
+        "URI (s3://bucket/folder) that checkpoints are copied to, and restored from if the run's folder has none",
     )
     divergence_ratio: float | None = option(
         0.05,
@@ -256,7 +258,7 @@ class EvaluationConfig:
 
 @dataclass(kw_only=True)
 class TrackingConfig:
-    """Who else is told of a run; metrics.jsonl has it all in any case."""
+    """Experiment trackers; metrics.jsonl holds all of it in any case."""
 
     wandb: str = option(
         "off", "Weights & Biases; auto: online where a key is at hand, else offline", choices=names.WANDB_MODES

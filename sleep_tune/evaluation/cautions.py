@@ -45,8 +45,8 @@ def _of_scores(result: TaskScores) -> Iterator[str]:
     share = result.ties
     if share >= CONSTANT:
         yield (
-            f"the model scores a constant: in {share:.1%} of the items the best options tie, and ties count as right, "
-            "so the score says nothing"
+            f"the model gives options the same score: in {share:.1%} of the items the best options tie, and ties count "
+            "as right, so the score says nothing"
         )
     elif share >= NOTICED:
         yield f"in {share:.1%} of the items the best options tie, and ties count as right"

@@ -31,8 +31,8 @@ A SEARCH SPACE  (section.option, its default and meaning)
                                training.learning_rate: {log_uniform: [1e-4, 1e-2]}
                                sleep.replay.decay:    {uniform: [0, 0.7], when: {sleep.replay.strategy: [strict]}}
                              also {int: [low, high]}; `when` searches an option only where another has such a value
-  baselines                  runs without sleep, or with sleep by an epoch's law: {epochs: {}, as_epochs: {}}
-  enqueue                    points that are trained first: [{sleep.folds: 10}, ...]; the rest of one is proposed
+  baselines                  what sleep is compared with: epochs, and its A/A control: {epochs: {}, as_epochs: {}}
+  enqueue                    settings to train first: [{sleep.folds: 10}, ...]; the sampler fills in those left out
   warm_start                 folders of earlier experiments whose trials this one takes: [results/earlier]"""
 
 COLUMN = 29

@@ -1,4 +1,4 @@
-"""Who proposes settings: Optuna's samplers, one for each ask. Knows settings and values; nothing of budgets or logs.
+"""Proposals of settings by Optuna's samplers, one for each ask. Knows settings and values; nothing of budgets or logs.
 
 Optuna 5's own loop would make a resumed search differ from an uninterrupted one (its generator's state is lost), so
 every ask has a sampler of its own, seeded by the search's seed and the number of the ask. What it has learnt is

@@ -121,22 +121,20 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """Who proposes settings."""
+    """How settings are proposed."""
 
-    algorithm: str = option("tpe", "who proposes settings", choices=names.SAMPLERS)
-    seed: int = option(
-        0, "names every random choice of the search; with the name and base, also the seeds of repeats", low=0
-    )
+    algorithm: str = option("tpe", "how settings are proposed", choices=names.SAMPLERS)
+    seed: int = option(0, "random seed of the search; with the name and base, also of the seeds of repeats", low=0)
     startup: int = option(10, "trials drawn at random before tpe has enough to learn from", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scheduler:
-    """Who stops trials early."""
+    """Early stopping."""
 
     name: str = option("asha", "stop all but the best at each rung, or none", choices=names.SCHEDULERS)
     first_rung: float = option(0.3, "no trial is judged before this share of the budget", above=0, high=1)
-    reduction: float = option(3.0, "one in this many goes on at a rung (eta)", low=1.5, high=100)
+    reduction: float = option(3.0, "one trial in this many is promoted at a rung (eta)", low=1.5, high=100)
     within: str | None = option(None, "a searched choice; trials are compared only with those of the same value")
 
 
@@ -189,7 +187,7 @@ class Claim:
     smallest: float | None = option(
         None, "the smallest difference of interest there, in its unit: below it, arms are called equal", above=0
     )
-    matched: str = option("words", "what arms must have had the same of, or the table says so", choices=names.MATCHED)
+    matched: str = option("words", "the resource that all arms must share, or the table warns", choices=names.MATCHED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ Known = Mapping[str, Parameter | None]
 
 
 def read_scheduler(entry: Entry, known: Known) -> Scheduler:
-    """Who stops trials early.
+    """Read how trials are stopped early.
 
     Raises:
         ConfigError: `within` names no choice, or no trial would ever be compared.
