@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sleep_tune.evaluation.logits import logits_at
+from sleep_tune.evaluation.logits import ignores_padding, logits_at
 from sleep_tune.evaluation.undisturbed import undisturbed
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Cloze:
         # In one piece: a small tensor kept from each batch would pin the heap, which then grows by gigabytes.
         answers_P = torch.empty(len(self._order_P), device=device)
         with undisturbed(model):
-            for start, stop in self._cut(limit):
+            for start, stop in self._cut(limit, SHORTEST if self._may_pad(model, device) else 1.0):
                 input_ids, attention_mask, positions = self._rows(start, stop)
                 logits = logits_at(
                     model,
@@ -185,8 +185,15 @@ class Cloze:
                 np.add.at(prints_C[:, half], copy_P, change_P * coefficient[probes.position])
         return prints_C.view("V16").reshape(-1)
 
-    def _cut(self, batch_tokens: int) -> Iterator[tuple[int, int]]:
-        """Cut the rows, longest first, into batches [start, stop)."""
+    def _may_pad(self, model: "PreTrainedModel", device: torch.device) -> bool:
+        """Whether rows of unequal lengths may share a batch, as in nearly all models."""
+        shortest, longest = int(self._text_R[-1]), self.longest
+        start, size = self._starts_N[shortest], int(self._lengths_N[shortest])
+        text = torch.from_numpy(self._tokens[start : start + size].astype(np.int64))[None].to(device)
+        return size == longest or ignores_padding(model, text, self._pad, longest)
+
+    def _cut(self, batch_tokens: int, least: float = SHORTEST) -> Iterator[tuple[int, int]]:
+        """Cut the rows, longest first, into batches [start, stop), each row at least that share of its longest."""
         lengths_R = self._lengths_N[self._text_R]
         slots_before_R = np.searchsorted(self._row_S, np.arange(len(lengths_R) + 1))
         start = 0
@@ -195,7 +202,7 @@ class Cloze:
             asked = slots_before_R[start] + max(batch_tokens, longest) // self._head_ratio
             stop = min(
                 start + batch_tokens // longest,
-                int(np.searchsorted(-lengths_R, -SHORTEST * longest, side="right")),
+                int(np.searchsorted(-lengths_R, -least * longest, side="right")),
                 int(np.searchsorted(slots_before_R, asked, side="right")) - 1,
             )
             yield start, max(stop, start + 1)

@@ -10,10 +10,38 @@ from sleep_tune.model import masked_logits, runs_at_positions
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["DENSE_LOGITS", "logits_at"]
+__all__ = ["DENSE_LOGITS", "ignores_padding", "logits_at"]
 
 DENSE_LOGITS = 2**26
 """Logits that a model which gives them everywhere is asked for at a time (256 MB in float32)."""
+
+PADDING_ERROR = 1e-3
+"""Share of the logits' spread by which padding may move them: rounding, which depends on the shape of a batch."""
+
+
+def ignores_padding(model: "PreTrainedModel", text: torch.Tensor, pad: int, length: int) -> bool:
+    """Whether padding leaves a model's logits as they are, found out in float32 by reading one text both ways.
+
+    A convolution or a Fourier transform over the tokens (ConvBERT, MobileBERT, FNet, Nystromformer) takes no notice of
+    the attention mask.
+
+    Args:
+        model: in evaluation mode, on its own device.
+        text: (1, T) int64, without padding.
+        pad: the token that fills a row.
+        length: tokens that the text is filled up to, above T.
+    """
+    if runs_at_positions(model):
+        return True
+    size = text.shape[1]
+    padded = torch.nn.functional.pad(text, (0, length - size), value=pad)
+    mask = torch.nn.functional.pad(torch.ones_like(text), (0, length - size))
+    positions = torch.arange(size, device=text.device)
+    with torch.autocast(text.device.type, enabled=False):
+        alone = logits_at(model, text, None, positions).float()
+        beside = logits_at(model, padded, mask, positions).float()
+    # A model whose logits are no numbers has nothing that padding could move.
+    return not ((alone - beside).abs().max() > PADDING_ERROR * alone.std(correction=0))
 
 
 def logits_at(
