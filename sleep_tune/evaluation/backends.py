@@ -60,6 +60,9 @@ BACKENDS: dict[str, Backend] = {
 MASKED, CAUSAL = "MaskedLM", ("CausalLM", "LMHeadModel")
 """How the names of architectures end."""
 
+SHOWN = 5
+"""Names in a message."""
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tokenizer.model")
 """A folder with a tokenizer has at least one of these."""
 
@@ -108,8 +111,8 @@ def load_model(
         note: called with what a reader of the scores must know of the folder.
 
     Raises:
-        DataError: the folder holds no model that this back end can ask, not all of its weights or others, or a masked
-            model that is to be asked as a causal one: it would see what it is asked for.
+        DataError: the folder holds no model that this back end can ask, not all of its weights or others, or a model
+            that is to be asked as a causal one, but sees what it is asked for.
     """
     config = read_config(folder)
     architectures = _architectures(folder, config)
@@ -123,7 +126,26 @@ def load_model(
         folder, BACKENDS[backend].model_class, f" (--backend {backend})", trust_remote_code=trust_remote_code, note=note
     )
     opened.train(False)
+    if backend == "causal":
+        _require_left_to_right(opened, folder)
     return opened
+
+
+def _require_left_to_right(model: "PreTrainedModel", folder: Path) -> None:
+    """Refuse a model that sees the token it is asked for, whatever its class is called.
+
+    XLNet does, and so does BertLMHeadModel where its configuration does not say is_decoder.
+    """
+    from sleep_tune.evaluation.logits import first_token_sees_others
+
+    embedding: Any = model.get_input_embeddings()
+    rows = int(embedding.weight.shape[0])
+    if first_token_sees_others(model, rows // 3, rows // 2):
+        raise DataError(
+            f"{folder} must hold a model that reads from left to right for --backend causal; its "
+            f"{type(model).__name__} sees the tokens after the one at which it answers: take --backend mlm if it was "
+            "trained with masks, or correct is_decoder in config.json if it was not"
+        )
 
 
 def open_model(
@@ -198,7 +220,10 @@ def open_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> "PreTrai
 
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         # Without one, transformers makes up an empty tokenizer for some architectures.
-        raise DataError(f"{folder} must hold a tokenizer; it has none of {', '.join(TOKENIZER_FILES)}")
+        raise DataError(
+            f"{folder} must hold a tokenizer; it has none of {', '.join(TOKENIZER_FILES)}: copy the files of the one "
+            "that the model was trained with into it"
+        )
     with opening(folder, "a tokenizer that AutoTokenizer opens"):
         opened: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     return opened
@@ -267,9 +292,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     if not folder.is_dir():
-        raise DataError(f"{folder} must be a model's folder, with a config.json; there is no such folder")
+        raise DataError(
+            f"{folder} must be a model's folder, with a config.json; there is no such folder (a model of the Hub has "
+            "to be downloaded first: hf download NAME --local-dir FOLDER)"
+        )
     if not path.is_file():
-        hint = f"; did you mean {folder / 'model'}?" if (folder / "model" / "config.json").is_file() else ""
+        inside = [str(path.parent) for path in sorted(folder.glob("*/config.json"))]
+        hint = f"; did you mean {' or '.join(inside[:SHOWN])}?" if inside else ""
         raise DataError(f"{folder} must be a model's folder, with a config.json; it has none{hint}")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

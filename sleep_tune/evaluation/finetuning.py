@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import Note, open_model, open_tokenizer, require_fit
 from sleep_tune.evaluation.glue import METRICS, Examples, GlueTask
+from sleep_tune.evaluation.logits import first_token_sees_others
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.evaluation.weights import TRUNK
 
@@ -43,9 +44,6 @@ DROPOUT, NORM_EPS = 0.1, 1e-5
 
 FIRST, LAST = "first", "last"
 """Which token of a text is classified."""
-
-PROBE = 8
-"""Tokens of the text that shows whether the first of them sees the others."""
 
 LAST_TOKEN = (
     "fine-tuning classified the last token of each text, since the first one of a causal model sees no other: a "
@@ -200,7 +198,9 @@ def open_classifier(
         )
     tokenizer = open_tokenizer(folder, trust_remote_code=trust_remote_code)
     require_fit(tokenizer, trunk, folder)
-    token = FIRST if first_token_sees_others(trunk, tokenizer) else LAST
+    vocabulary = set(tokenizer.get_vocab().values())
+    ids = sorted(vocabulary.difference(tokenizer.all_special_ids) or vocabulary)
+    token = FIRST if first_token_sees_others(trunk, ids[0], ids[-1]) else LAST
     if token == LAST:
         note(LAST_TOKEN)
     tokenizer.padding_side = "right"
@@ -208,17 +208,6 @@ def open_classifier(
         # Any token serves: the attention mask hides it.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return Classifier(trunk, labels, token), tokenizer
-
-
-def first_token_sees_others(trunk: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Whether the first token's state changes with the tokens after it, in a model in evaluation mode on the CPU."""
-    vocabulary = set(tokenizer.get_vocab().values())
-    ids = sorted(vocabulary.difference(tokenizer.all_special_ids) or vocabulary)
-    length = min(PROBE, readable_positions(trunk) or PROBE)
-    texts = [torch.tensor([[ids[0]] + [other] * (length - 1)]) for other in (ids[0], ids[-1])]
-    with torch.no_grad():
-        states = [trunk(input_ids=text, attention_mask=torch.ones_like(text))[0][0, 0] for text in texts]
-    return not torch.equal(*states)
 
 
 def _train(

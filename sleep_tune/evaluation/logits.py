@@ -5,18 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.model import masked_logits, runs_at_positions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["DENSE_LOGITS", "ignores_padding", "logits_at"]
+__all__ = ["DENSE_LOGITS", "first_token_sees_others", "ignores_padding", "logits_at"]
 
 DENSE_LOGITS = 2**26
 """Logits that a model which gives them everywhere is asked for at a time (256 MB in float32)."""
 
-PADDING_ERROR = 1e-3
-"""Share of the logits' spread by which padding may move them: rounding, which depends on the shape of a batch."""
+ROUNDING = 1e-3
+"""Share of their spread by which a model's answers may differ and be the same: the order of sums varies."""
+
+PROBE = 8
+"""Tokens of the text that shows whether the first of them sees the others."""
 
 
 def ignores_padding(model: "PreTrainedModel", text: torch.Tensor, pad: int, length: int) -> bool:
@@ -40,8 +44,27 @@ def ignores_padding(model: "PreTrainedModel", text: torch.Tensor, pad: int, leng
     with torch.autocast(text.device.type, enabled=False):
         alone = logits_at(model, text, None, positions).float()
         beside = logits_at(model, padded, mask, positions).float()
-    # A model whose logits are no numbers has nothing that padding could move.
-    return not ((alone - beside).abs().max() > PADDING_ERROR * alone.std(correction=0))
+    return not _differ(alone, beside)
+
+
+def first_token_sees_others(model: "PreTrainedModel", one: int, other: int) -> bool:
+    """Whether a model's answer at the first token changes with the tokens after it.
+
+    Args:
+        model: with a head or without, in evaluation mode, on the CPU.
+        one: a token that is not a special one.
+        other: another one.
+    """
+    length = min(PROBE, readable_positions(model) or PROBE)
+    texts = [torch.tensor([[one] + [last] * (length - 1)]) for last in (one, other)]
+    with torch.no_grad():
+        first, second = (model(input_ids=text, attention_mask=torch.ones_like(text))[0][0, 0] for text in texts)
+    return _differ(first, second)
+
+
+def _differ(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two answers differ by more than rounding; those that are no numbers do not."""
+    return bool((one - other).abs().max() > ROUNDING * one.std(correction=0))
 
 
 def logits_at(

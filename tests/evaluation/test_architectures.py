@@ -9,8 +9,10 @@ import torch
 import transformers
 from transformers import PreTrainedModel
 
+from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS, load_model, open_model
 from sleep_tune.evaluation.cloze import Cloze, Probes
+from sleep_tune.evaluation.logits import first_token_sees_others
 from sleep_tune.evaluation.weights import TRUNK
 
 PAD, MASK = 0, 3
@@ -72,6 +74,29 @@ def made(backend: str, config: str, options: dict[str, Any]) -> PreTrainedModel:
             for weight in model.parameters():
                 weight.add_(0.2 * torch.randn_like(weight))
     return model.train(False)
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        ("XLNetConfig", {"vocab_size": 60, "d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 24}),
+        ("BertConfig", BASE),
+        ("XLMConfig", XLM | {"n_words": 60}),
+    ],
+)
+def test_a_model_that_sees_what_it_is_asked_for_is_no_causal_one(
+    config: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Each opens as AutoModelForCausalLM, and had scores near those of a perfect model."""
+    made("causal", config, options).save_pretrained(tmp_path)
+    with pytest.raises(DataError, match="must hold a model that reads from left to right for --backend causal"):
+        load_model(tmp_path, "causal")
+
+
+def test_a_mixture_of_experts_is_causal_whatever_the_rounding(tmp_path: Path) -> None:
+    for name in ("mixtral", "mamba", "gpt2", "llama"):
+        made(*MODELS[name]).save_pretrained(tmp_path / name)
+        assert not first_token_sees_others(open_model(tmp_path / name, TRUNK).train(False), 20, 30)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -39,7 +39,8 @@ def test_a_folder_without_a_model_is_told(tmp_path: Path, masked: Path) -> None:
     with pytest.raises(DataError, match=r"must be a model's folder, with a config\.json; it has none$"):
         backend_of(tmp_path)
     (tmp_path / "model").symlink_to(masked)
-    with pytest.raises(DataError, match=f"did you mean {tmp_path / 'model'}"):
+    (tmp_path / "checkpoint-10").symlink_to(masked)
+    with pytest.raises(DataError, match=rf"did you mean {tmp_path / 'checkpoint-10'} or {tmp_path / 'model'}\?"):
         load_model(tmp_path, "mlm")
 
 
