@@ -15,6 +15,10 @@ from sleep_tune.results.table import LOG
 __all__ = ["Gathered", "gather"]
 
 
+MANY_GROUPS = 10
+"""Two checkpoints do not score the same in so many groups of items by chance."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """One comparison, and where it belongs."""
@@ -67,6 +71,7 @@ def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelSco
     models: dict[str, list[ModelScores]] = {}
     seen: dict[Path, Path] = {}
     unnamed: set[str] = set()
+    read: dict[Path, ModelScores] = {}
     for text in folders:
         name, path = _named(text)
         place = path.resolve()
@@ -91,10 +96,23 @@ def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelSco
                     "seeds of one recipe"
                 )
             unnamed |= {model.name} if name is None else set()
+            same = next((other for other in read if _is_copy(read[other], model)), None)
+            if same is not None:
+                raise DataError(
+                    f"{path} must hold another checkpoint than {same}; every score is the same in both: a copy is no "
+                    "further seed, so name one of them"
+                )
+            read[path] = model
             models.setdefault(name or model.name, []).append(model)
         else:
             raise RunFolderError(_neither(path))
     return experiments, models
+
+
+def _is_copy(model: ModelScores, other: ModelScores) -> bool:
+    """Whether two folders hold the same scores in so many groups that they are of one checkpoint."""
+    groups = sum(len(parts) for parts in model.paradigms.values())
+    return groups >= MANY_GROUPS and (model.scores, model.paradigms) == (other.scores, other.paradigms)
 
 
 def _named(text: str) -> tuple[str | None, Path]:
@@ -112,6 +130,8 @@ def _neither(path: Path) -> str:
     what = f"expected an experiment's folder ({LOG}) or official reports (best_temperature_report.txt); got {path}"
     if path.is_dir():
         return what
+    if path.exists():
+        return f"{what}, which is a file: name a folder{', unpacked' if path.suffix in ('.zip', '.gz', '.tar') else ''}"
     beside = [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
     close = nearest(path.name, beside)
     return f"{what}, which is no folder" + (f"; did you mean {path.parent / close}?" if close else "")

@@ -250,7 +250,8 @@ def _sections(path: Path) -> tuple[str, dict[str, dict[str, _Value]]]:
         elif section:
             name, _, value = line.rpartition(": ") if section != AVERAGE else ("", "", line)
             if not NUMBER.fullmatch(value) or bool(name) == (section == AVERAGE):
-                raise DataError(f"{where}: expected a name and its score; got {shortened(line)!r}")
+                what = "a name and its score, with a decimal point"
+                raise DataError(f"{where}: expected {what}; got {shortened(line)!r}")
             if name in sections[section]:
                 raise DataError(f"{where}: {name or 'the average'} must have one score; it is there a second time")
             sections[section][name] = _Value(float(value), where)

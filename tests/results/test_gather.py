@@ -8,7 +8,7 @@ from sleep_tune.errors import DataError, RunFolderError
 from sleep_tune.results.documents import as_markdown
 from sleep_tune.results.gather import gather
 from tests.results.conftest import SyntheticLog
-from tests.results.test_official import write_model
+from tests.results.test_official import write_model, write_report
 
 
 def experiment(folder: Path, *, name: str | None = None, better: float = 0.0, seeds: int = 3) -> Path:
@@ -137,3 +137,20 @@ def test_a_folder_that_is_neither_is_told_and_the_nearest_one_that_is_there(tmp_
         names(f"ours={folder}")
     with pytest.raises(DataError, match=r"expected NAME=FOLDER; got '=\S*replay'"):
         names(f"={folder}")
+
+
+def test_a_copy_of_a_checkpoint_is_no_further_seed(tmp_path: Path) -> None:
+    groups = {f"paradigm_{number}": 60.0 + number for number in range(10)}
+    for name in ("one", "copy", "other"):
+        if name == "other":
+            groups |= {"paradigm_0": 62.0}
+        folder = tmp_path / name / "main" / "zero_shot" / "mlm" / "blimp" / "blimp_fast"
+        write_report(folder, {"UID": groups}, sum(groups.values()) / len(groups))
+    with pytest.raises(DataError, match=r"copy must hold another checkpoint than .*one;"):
+        names(f"a={tmp_path / 'one'}", f"a={tmp_path / 'copy'}")
+    assert names(f"a={tmp_path / 'one'}", f"a={tmp_path / 'other'}") == ["a"]
+
+
+def test_a_single_model_waits_for_no_search(tmp_path: Path) -> None:
+    verdict = gather([str(write_model(tmp_path, "ours"))]).comparison.verdict
+    assert verdict.startswith("No verdict: there is no arm to compare with ours (mlm)")
