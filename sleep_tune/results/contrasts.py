@@ -98,13 +98,15 @@ def _contrast(arm: Arm, reference: Arm, endpoint: str, *, better: int) -> Contra
 def _with_diverged(made: Contrast, ours: frozenset[int], theirs: frozenset[int], gains: np.ndarray) -> Contrast:
     """With the seeds that diverged, which have the worst ranks: p is the larger of theirs and the survivors'.
 
-    A seed counts whether or not the other arm has run it, so that nothing is gained by a run that is missing.
+    A seed counts whether or not the other arm has run it, so that nothing is gained by a run that is missing. Where an
+    arm that diverged is worse at the seeds that it survived, too, both say the same, and the survivors' p stands: few
+    ranks could not show what is plain.
     """
     if not ours | theirs:
         return made
     lost, won = len(ours - theirs), len(theirs - ours)
     difference = made.difference
-    if difference.p is not None:
+    if difference.p is not None and (won or gains.mean() >= 0):
         difference = replace(difference, p=max(difference.p, worst_rank_p(gains, lost, won)))
     return replace(made, difference=difference, lost=lost, won=won, both=len(ours & theirs))
 

@@ -113,6 +113,7 @@ LATEX = {
     "−": "$-$",  # noqa: RUF001
     "<": "$<$",
     ">": "$>$",
+    "†": r"\textdagger{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 } | {character: f"\\{character}" for character in "&%$#_{}"}

@@ -46,16 +46,16 @@ def look_notes(looks: Sequence[Look]) -> Iterator[str]:
     if len(looks) < 2:
         return
     grown = {
-        "the seeds were raised": [look.seeds for look in looks],
-        "the arms were raised": [look.arms for look in looks],
-        "the search was extended": [look.trials for look in looks],
+        "seeds": [look.seeds for look in looks],
+        "arms": [look.arms for look in looks],
+        "trials of all searches": [look.trials for look in looks],
     }
     told = [
-        f"{what} from {' to '.join(str(count) for count in dict.fromkeys(counts))}"
+        f"{what} {' to '.join(str(count) for count in dict.fromkeys(counts))}"
         for what, counts in grown.items()
         if len(set(counts)) > 1
     ]
     yield (
-        f"Beware: {', '.join(told)} after a first table, so that this is look {len(looks)} at the study; no p here "
-        "accounts for it."
+        f"Beware: the study grew after a first table ({', '.join(told)}): this is look {len(looks)} at it, and no p "
+        "here accounts for that."
     )

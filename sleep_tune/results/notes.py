@@ -10,6 +10,7 @@ from sleep_tune.results.columns import column, short_names
 from sleep_tune.results.facts import fact_notes
 from sleep_tune.results.looks import look_notes
 from sleep_tune.results.matching import match_notes
+from sleep_tune.results.sheet import SURVIVORS
 from sleep_tune.results.statistics import POWER, detectable
 from sleep_tune.results.verdict import LEVEL, is_claim
 
@@ -106,8 +107,14 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
 def _diverged(arms: Sequence[Arm]) -> Iterator[str]:
     """Runs that diverged, which count against their arms."""
     for arm in arms:
-        for seed in sorted(arm.diverged):
-            yield f"Diverged: {arm.name}, seed {seed}: {_first_line(arm.failures.get(seed, ''))}."
+        for seeds, reason in _by_reason(arm, sorted(arm.diverged)):
+            yield f"Diverged: {arm.name}, {seeds}: {reason}."
+    if any(made.diverged for arm in arms for made in arm.contrasts.values()):
+        yield (
+            f"{SURVIVORS} Over the seeds that both arms survived, without an interval, since others diverged. p is the "
+            "larger of two: over these seeds, and of a signed-rank test in which diverged runs rank last. Where an arm "
+            "that diverged is worse at these seeds, too, p is the first."
+        )
 
 
 def _constant(comparison: Comparison) -> Iterator[str]:
@@ -217,16 +224,21 @@ def _joined(comparison: Comparison) -> Iterator[str]:
 def _missing(arms: Sequence[Arm]) -> Iterator[str]:
     """Runs that the table lacks."""
     for arm in arms:
-        for seed, reason in arm.failures.items():
-            if seed not in arm.diverged:
-                yield f"Missing: {arm.name}, seed {seed}, failed: {_first_line(reason)}."
+        lost = [seed for seed in arm.failures if seed not in arm.diverged]
+        for seeds, reason in _by_reason(arm, lost):
+            yield f"Missing: {arm.name}, {seeds}, failed: {reason}."
         if arm.unfinished:
             seeds = ", ".join(str(seed) for seed in arm.unfinished)
             yield f"Not finished: {arm.name}, seed {seeds}."
 
 
-def _first_line(reason: str) -> str:
-    return (reason.strip().splitlines() or ["no reason given"])[0].rstrip(".")
+def _by_reason(arm: Arm, seeds: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """(`seed 3, 7`, the first line of why they failed), for each reason."""
+    told: dict[str, list[str]] = {}
+    for seed in seeds:
+        lines = arm.failures.get(seed, "").strip().splitlines() or ["no reason given"]
+        told.setdefault(lines[0].rstrip("."), []).append(str(seed))
+    yield from ((f"seed {', '.join(numbers)}", reason) for reason, numbers in told.items())
 
 
 def _statistics(comparison: Comparison) -> Iterator[str]:
@@ -249,11 +261,6 @@ def _statistics(comparison: Comparison) -> Iterator[str]:
         f"[low, high]: 95% Student t over seeds, cut to what a measure can be; differences to {comparison.baseline}: "
         f"paired over shared seeds, p after Holm over a family of tests ({' and '.join(families)})."
     )
-    if any(contrast.diverged for made in tested.values() for contrast in made):
-        yield (
-            "Where a seed diverged, p is the larger of two: of the seeds that both arms survived, and of a signed-rank "
-            "test in which diverged runs rank below all others. Means and intervals are over survivors."
-        )
     crossed = {key: made[0] for key, made in tested.items() if made and made[0].items is not None}
     if crossed:
         told = "; ".join(

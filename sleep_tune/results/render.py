@@ -12,6 +12,7 @@ from sleep_tune.results.columns import column
 from sleep_tune.results.sheet import (
     MISSING,
     claim_of,
+    difference_cell,
     estimate_text,
     p_text,
     second_endpoints,
@@ -19,7 +20,6 @@ from sleep_tune.results.sheet import (
     settings_text,
     shown_metrics,
 )
-from sleep_tune.results.verdict import difference_text
 
 __all__ = ["print_comparison"]
 
@@ -118,7 +118,7 @@ def _task(arm: Arm, key: str, comparison: Comparison) -> Text:
     mean, _ = estimate_text(arm, key)
     if key not in arm.contrasts:
         return Text(mean)
-    difference = difference_text(arm, key).partition(" ")[0]
+    difference, _ = difference_cell(arm, key)
     return Text(mean).append(f"\n{difference}", style=STYLES[claim_of(arm, key, comparison)] or "dim")
 
 
@@ -146,8 +146,7 @@ def _contrast(arm: Arm, endpoint: str, comparison: Comparison) -> Text:
     contrast = arm.contrasts.get(endpoint)
     if contrast is None:
         return Text(MISSING)
-    mean, _, interval = difference_text(arm, endpoint).partition(" ")
-    text = _stacked(mean, interval, STYLES[claim_of(arm, endpoint, comparison)])
+    text = _stacked(*difference_cell(arm, endpoint), STYLES[claim_of(arm, endpoint, comparison)])
     return text if contrast.p_holm is None else text.append(f"\np {p_text(contrast.p_holm)}", style="dim")
 
 

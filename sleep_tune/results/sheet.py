@@ -10,10 +10,13 @@ from sleep_tune.results.arms import PAIRS, Arm, Comparison, mode_of
 from sleep_tune.results.columns import COLUMNS, column, setting_text, short_names
 from sleep_tune.results.verdict import difference_text, improves, is_claim
 
-__all__ = ["MINUS", "MISSING", "Cell", "Sheet", "claim_of", "estimate_text", "make_sheet", "p_text"]
-__all__ += ["second_endpoints", "seeds_text", "settings_text", "shown_metrics"]
+__all__ = ["MINUS", "MISSING", "SURVIVORS", "Cell", "Sheet", "claim_of", "difference_cell", "estimate_text"]
+__all__ += ["make_sheet", "p_text", "second_endpoints", "seeds_text", "settings_text", "shown_metrics"]
 
 MISSING, MINUS = "–", "−"  # noqa: RUF001  an en dash and a minus sign, as tables have them
+
+SURVIVORS = "†"
+"""Marks a difference over the seeds that both arms survived, where others diverged; a note explains it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,7 @@ def _cells(arm: Arm, comparison: Comparison, shown: list[str], endpoints: list[s
         if contrast is None:
             yield from (Cell(MISSING), Cell(MISSING))
             continue
-        mean, _, interval = difference_text(arm, key).partition(" ")
-        yield Cell(mean, interval, claim_of(arm, key, comparison))
+        yield Cell(*difference_cell(arm, key), claim_of(arm, key, comparison))
         yield Cell(MISSING if contrast.p_holm is None else p_text(contrast.p_holm))
 
 
@@ -74,6 +76,12 @@ def claim_of(arm: Arm, endpoint: str, comparison: Comparison) -> str | None:
     if not is_claim(arm, endpoint):
         return None
     return "better" if improves(arm, endpoint, mode_of(endpoint, comparison.experiment)) else "worse"
+
+
+def difference_cell(arm: Arm, endpoint: str) -> tuple[str, str]:
+    """(difference, interval); the difference is marked, and has no interval, where seeds diverged."""
+    mean, _, interval = difference_text(arm, endpoint).partition(" ")
+    return (f"{mean}{SURVIVORS}", "") if arm.contrasts[endpoint].diverged else (mean, interval)
 
 
 def seeds_text(arm: Arm) -> str:

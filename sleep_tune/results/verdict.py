@@ -31,6 +31,8 @@ def _answer(comparison: Comparison) -> str:
     baseline = comparison.reference
     if baseline is None or not baseline.seeds:
         return f"No verdict{_yet(baseline)}: no run of the baseline {name} has been completed."
+    if baseline.kind == "elsewhere" and not comparison.compared:
+        return f"No verdict: there is no arm to compare with {name}; name a further model or experiment."
     if not any(arm.seeds for arm in comparison.compared):
         return f"No verdict{_yet(*comparison.compared)}: no run of a finalist has been completed."
     compared = [arm for arm in comparison.compared if primary in arm.contrasts]
@@ -72,9 +74,16 @@ def improves(arm: Arm, endpoint: str, mode: str) -> bool:
 
 
 def difference_text(arm: Arm, endpoint: str) -> str:
-    """`-0.051 [-0.082, -0.020]`: the difference as it is shown, with its interval; of one seed, the items' error."""
-    difference, write = arm.contrasts[endpoint].difference, column(endpoint).write
+    """`-0.051 [-0.082, -0.020]`: the difference as it is shown, with its interval; of one seed, the items' error.
+
+    Where a seed diverged there is no interval: one over the others, which p does not speak of alone, may leave out 0
+    beside a p of 1.
+    """
+    contrast, write = arm.contrasts[endpoint], column(endpoint).write
+    difference = contrast.difference
     mean = _signed(write, difference.mean)
+    if contrast.diverged:
+        return mean
     if difference.low is None or difference.high is None:
         return mean if difference.error is None else f"{mean} (SE {write(difference.error)})"
     return f"{mean} [{_signed(write, difference.low)}, {_signed(write, difference.high)}]"
@@ -132,8 +141,8 @@ def _left_to_claim(contrast: Contrast | None, tests: int) -> str:
         return ": p counts a diverged seed as the worst, and the mean is over the others"
     after = f" ({corrected} after Holm over {tests} tests)" if tests > 1 else ""
     return (
-        f": a diverged seed has the worst rank, so that no gain can be claimed below {alone} seeds{after}, and a mean "
-        "over the others is none"
+        f": a diverged seed has the worst rank, so that no gain can be claimed below {alone} seeds{after}, whatever "
+        "the mean over the others"
     )
 
 
@@ -144,10 +153,14 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
     worse = [arm for arm in claimed if not improves(arm, primary, mode)]
     parts = [f"{arm.name} is better ({_numbers(arm, primary)})" for arm in better]
     parts += [f"{arm.name} is worse ({_numbers(arm, primary)})" for arm in worse]
+    untold = [arm.name for arm in comparison.compared if primary in arm.contrasts and arm not in claimed]
+    parts += [f"no significant difference: {', '.join(untold)}"] if untold else []
+    name = comparison.baseline
     if _subject(comparison) == SLEEP:
-        answer = f"Sleep beats {comparison.baseline}" if better else f"Sleep loses to {comparison.baseline}"
+        loses = f"Sleep is not shown to beat {name}" if untold else f"Sleep loses to {name}"
+        answer = f"Sleep beats {name}" if better else loses
     else:
-        answer = f"{comparison.baseline} is beaten" if better else f"{comparison.baseline} is not beaten"
+        answer = f"{name} is {'' if better else 'not shown to be ' if untold else 'not '}beaten"
     return f"{answer}{at_the_same(comparison, claimed)} in {column(primary).heading}: {'; '.join(parts)}."
 
 

@@ -117,6 +117,14 @@ def test_only_losses_are_called_a_loss(log: Any) -> None:
     assert compare(log.folder).verdict.startswith("Sleep loses to epochs at the same words")
 
 
+def test_a_loss_of_one_arm_is_none_of_the_others(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": 0.5, "t0002": 0.0})
+    verdict = compare(log.folder).verdict
+    assert verdict.startswith("Sleep is not shown to beat epochs at the same words in test nll: t0001 is worse (+0.5")
+    assert verdict.endswith("; no significant difference: t0002.")
+
+
 def test_a_higher_objective_can_be_the_better(log: Any) -> None:
     log.open(objective={"metric": "eval/pairs_accuracy", "mode": "max"})
     fill(log, {"epochs": 0.0, "t0001": -0.5})
@@ -280,6 +288,42 @@ def test_a_mean_over_the_seeds_that_survived_is_no_claim(log: Any) -> None:
     assert "t0001 diverged at 2 of 5 seeds" in comparison.verdict
     assert "below 17 seeds" in comparison.verdict
     assert "| 3 of 5 |" in as_markdown(comparison)
+
+
+def test_an_arm_that_is_worse_and_diverges_is_said_to_be_worse(log: Any) -> None:
+    """Ranks of 5 seeds reach p = 0.0625 at least, so that only an arm without a diverged seed could lose to epochs."""
+    log.open()
+    values = fill(log, {"epochs": 0.0})["epochs"]
+    for at, seed in enumerate(SEEDS[:3]):
+        log.run("t0001", seed, float(values[at]) + 0.5 + at / 1000, 0.9, role="finalist", parameters=SETTINGS)
+    for seed in SEEDS[3:]:
+        fail(log, "t0001", seed)
+    comparison = compare(log.folder)
+    contrast = by_name(comparison)["t0001"].contrasts["test/nll"]
+    survivors = paired_difference([0.5, 0.501, 0.502], [0.0, 0.0, 0.0]).p
+    assert contrast.difference.p == pytest.approx(survivors, rel=1e-6)
+    assert comparison.verdict.startswith("Sleep loses to epochs")
+
+
+def test_where_seeds_diverged_no_interval_stands_beside_p(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": -0.5})
+    before, interval, _ = comparison_cell(log).partition(" [")
+    assert interval
+    fail(log, "t0001", 1005)
+    assert comparison_cell(log).strip("*") == f"{before.strip('*')}†"
+    comparison = compare(log.folder)
+    assert sum(note.startswith("†") for note in comparison.notes) == 1
+    assert "[" not in comparison.verdict
+
+
+def comparison_cell(log: Any) -> str:
+    """The difference of the last arm at the primary endpoint, as the table in Markdown has it."""
+    lines = as_markdown(compare(log.folder)).splitlines()
+    heading = next(line for line in lines if line.startswith("| arm"))
+    row = next(line for line in lines if line.startswith("| t0001"))
+    place = [cell.strip() for cell in heading.split("|")].index("test nll − epochs")  # noqa: RUF001
+    return row.split("|")[place].strip(" *")
 
 
 @pytest.mark.parametrize("kind", ["out_of_memory", "infrastructure"])

@@ -40,7 +40,7 @@ def test_seeds_that_were_added_are_counted_and_named(log: Any, finish: bool) -> 
     comparison = compare(log.folder)
     assert [look.seeds for look in comparison.looks] == [3, 5, 8]
     (note,) = [note for note in comparison.notes if "look" in note]
-    assert note.startswith("Beware: the seeds were raised from 3 to 5 to 8 after a first table, so that this is look 3")
+    assert note.startswith("Beware: the study grew after a first table (seeds 3 to 5 to 8): this is look 3")
     assert comparison.verdict.startswith("Sleep beats epochs")
     assert "look 3" in comparison.verdict
 
@@ -61,8 +61,8 @@ def test_trials_and_arms_that_were_added_are_named(log: Any) -> None:
     log.ask("t0002")
     log.run("t0002", 1, 1.9, 0.9, role="finalist")
     (note,) = look_notes(find_looks(read_events(log.folder)))
-    assert "the arms were raised from 1 to 2, the search was extended from 1 to 2 after a first table" in note
-    assert "seeds were raised" not in note
+    assert "(arms 1 to 2, trials of all searches 1 to 2)" in note
+    assert "seeds" not in note
 
 
 def test_a_log_without_an_end_is_a_first_look(log: Any) -> None:

@@ -106,7 +106,7 @@ FOLDERS: dict[str, tuple[Callable[[Log], None], tuple[str, ...]]] = {
     "no value in any baseline": (
         no_number_in_any_baseline,
         (
-            "Diverged: epochs, seed 2: it ended without a finite test nll.",
+            "Diverged: epochs, seed 1, 2, 3: it ended without a finite test nll.",
             "No verdict: no run of the baseline epochs has been completed. epochs diverged at 3 of 3 seeds",
         ),
     ),

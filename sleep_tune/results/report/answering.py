@@ -59,10 +59,12 @@ def arms_table(comparison: Comparison) -> Iterator[str | Plot]:
     drawn = differences(comparison)
     if drawn:
         band = "; grey: smaller than the smallest difference of interest" if comparison.experiment.smallest else ""
+        diverged = any(made.diverged for arm in comparison.arms for made in arm.contrasts.values())
+        bare = " A point without an interval: seeds diverged, and it is over the others." if diverged else ""
         yield Plot(
             drawn,
             f"Differences to {comparison.baseline} over shared seeds with 95% intervals, before correction. "
-            f"Filled: told apart after Holm's correction{band}.",
+            f"Filled: told apart after Holm's correction{band}.{bare}",
         )
     results, costs = _split(make_sheet(comparison), comparison)
     yield f'<div class="arms">{html_table(results)}</div>'

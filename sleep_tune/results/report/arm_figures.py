@@ -55,7 +55,8 @@ def _title(key: str, comparison: Comparison) -> str:
 
 
 def _row(arm: Arm, key: str, comparison: Comparison) -> Figure:
-    difference, scale = arm.contrasts[key].difference, 100.0 if key == PAIRS else 1.0
+    contrast, scale = arm.contrasts[key], 100.0 if key == PAIRS else 1.0
+    difference = contrast.difference
     claim = claim_of(arm, key, comparison)
     shade = COLOURS[0] if arm.kind == "finalist" else COLOURS[7]
     told = f"{arm.name} {settings_text(arm, comparison)}<br>{difference_text(arm, key)} {column(key).unit}"
@@ -69,7 +70,7 @@ def _row(arm: Arm, key: str, comparison: Comparison) -> Figure:
         "text": [told],
         "hovertemplate": "%{text}<extra></extra>",
     }
-    if difference.low is None or difference.high is None:
+    if contrast.diverged or difference.low is None or difference.high is None:
         return row
     above, below = (difference.high - difference.mean) * scale, (difference.mean - difference.low) * scale
     return row | {
