@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune.data.cache import cached_folder, content_key
+from sleep_tune.data.formats import find_format
 from sleep_tune.data.hub import asking_hub, hub_token
 from sleep_tune.errors import DataError, shortened
 from sleep_tune.files import expanded, write_whole
@@ -108,15 +109,20 @@ def open_tokenizer(folder: Path, name: str) -> "tuple[Tokenizer, dict[str, str]]
         below = [found.parent for found in sorted(folder.glob("*/tokenizer.json"))]
         hint = f"; did you mean {below[0]}?" if below else ""
         raise refuse(name, f"must hold a tokenizer (tokenizer.json); it has no vocabulary{hint}")
+    for path in _files_of(folder):
+        found = find_format(path.read_bytes())
+        if found is not None and found[0] != "JSON":
+            raise refuse(name, f"must hold a tokenizer's files; {path.name} is {found[0]}: {found[1]}")
     try:
         loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        fast = getattr(loaded, "is_fast", False)
+        tokenizer = Tokenizer.from_str(loaded.backend_tokenizer.to_str()) if fast else None
     except BaseException as error:  # whatever transformers makes of files that it does not understand, or tokenizers
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise refuse(name, f"cannot be read as a tokenizer: {_told(error)}") from error
-    if not getattr(loaded, "is_fast", False):
+    if tokenizer is None:
         raise refuse(name, "must have a fast tokenizer (tokenizer.json); it has none")
-    tokenizer = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
     tokenizer.no_truncation()
     tokenizer.no_padding()
     named = {role: str(token) for role in ROLES if (token := getattr(loaded, role, None)) is not None}

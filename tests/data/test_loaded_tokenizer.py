@@ -203,6 +203,16 @@ HOSTILE: dict[str, dict[str, object]] = {
         }
     },
     "no model": {"tokenizer.json": {"version": "1.0", "model": None}},
+    "two tokens of one id": {
+        "tokenizer.json": {
+            "version": "1.0",
+            "added_tokens": [],
+            "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "ba": 2}, "merges": [["a", "b"], ["b", "a"]]},
+        }
+    },
+    "a pointer of Git LFS": {
+        "tokenizer.json": "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"
+    },
     "broken settings": {"tokenizer_config.json": "{"},
     "settings that are a list": {"tokenizer_config.json": []},
     "settings that are a number": {"tokenizer_config.json": "1"},
