@@ -115,8 +115,9 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
     """Fill a new folder, write its manifest, and give it its name; on a failure nothing is left."""
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        unfinished.chmod(0o755)
         make(unfinished)
+        for path in (unfinished, *unfinished.rglob("*")):  # others may read it, whatever the umask of who made it
+            path.chmod(0o755 if path.is_dir() else 0o644)
         files = {
             path.relative_to(unfinished).as_posix(): {"bytes": path.stat().st_size, "sha256": file_digest(path)}
             for path in sorted(unfinished.rglob("*"))

@@ -260,3 +260,17 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with pytest.raises(ConfigError, match=r"data\.cache_dir must be on a file system with locks"):
         cached_folder(tmp_path, "key", fill)
+
+
+def test_others_may_read_what_a_user_with_a_strict_umask_made(tmp_path: Path) -> None:
+    def make(folder: Path) -> None:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a.txt").write_text("a")
+
+    before = os.umask(0o077)
+    try:
+        folder = cached_folder(tmp_path / "cache", "key", make)
+    finally:
+        os.umask(before)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.rglob("*"))}
+    assert modes == {"key": "0o755", "inner": "0o755", "a.txt": "0o644", MANIFEST: "0o644"}
