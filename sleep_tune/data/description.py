@@ -8,6 +8,8 @@ from sleep_tune.data.overlap import LONG_SENTENCE, Overlap
 
 __all__ = ["describe_text"]
 
+FEW_WORDS = 100
+"""Words of dev or test below which no figure of it means anything."""
 WARN_FROM = 0.05
 """Share of a split's long sentences that may also be in train before it is a warning: stock phrases recur."""
 
@@ -31,6 +33,11 @@ def describe_text(
     if inventory.not_read:
         lines.append(f"not read: {counted(inventory.not_read)}")
     found = [*inventory.warnings, *warnings, *(text for split in overlap for text in _repeated(split, overlap[split]))]
+    found += [
+        f"{split} has only {words[split]:,} words: what is measured on it is mostly chance"
+        for split in overlap
+        if words[split] < FEW_WORDS
+    ]
     return (*lines, *(f"warning: {text}" for text in found))
 
 

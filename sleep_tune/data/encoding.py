@@ -5,6 +5,7 @@ as with mapping over batches in several processes, on how many there were).
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["TokenStream", "encode_by_offsets", "encode_by_words", "num_words", "one_thread"]
+__all__ = ["TokenStream", "encode_by_offsets", "encode_by_words", "num_words", "one_thread", "unspaced_length"]
 
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
+"""A letter of Thai, Lao, Burmese, Khmer, Japanese or Chinese."""
 CHUNK = 4096
 """Strings handed to the tokenizer at a time."""
 
@@ -37,6 +40,21 @@ class TokenStream:
 def num_words(sentences: Iterable[str]) -> int:
     """Words of preprocessed sentences, each with one space between two words."""
     return sum(sentence.count(" ") + 1 for sentence in sentences)
+
+
+def unspaced_length(sentences: Iterable[str]) -> float:
+    """Mean characters of the words that hold a letter of a script that is written without spaces; 0 without any.
+
+    Chinese and Japanese that were cut into words have about 2, Thai 4; a sentence that was not cut is one word.
+    """
+    words = [
+        word
+        for sentence in sentences
+        if not sentence.isascii() and UNSPACED.search(sentence)
+        for word in sentence.split(" ")
+        if UNSPACED.search(word)
+    ]
+    return sum(map(len, words)) / max(1, len(words))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ transformers nor tokenizers, and a corpus that is in the cache is opened without
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from sleep_tune.data.cache import cache_folder, cached_folder, content_key, requ
 from sleep_tune.data.corpora import CORPORA
 from sleep_tune.data.description import describe_text
 from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus
+from sleep_tune.data.encoding import unspaced_length
 from sleep_tune.data.overlap import Overlap, count_overlap
 from sleep_tune.data.packing import Rows, pack
 from sleep_tune.data.pairs import MinimalPair, read_pairs, write_pairs
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of preprocessing, packing and files; a change of any of them counts it up."""
+LONGEST_UNSPACED = 6.0
+"""Mean characters of words in scripts without spaces, from which on the text was not cut into words."""
 MAX_SOURCES = int(np.iinfo(np.int16).max)
 ARRAYS = ("tokens", "starts_word", "sources")
 
@@ -123,11 +126,22 @@ def _make(
         "source_names": source_names,
         "pairs": sorted(splits.pairs),
         "overlap": {split: asdict(count_overlap(documents["train"], documents[split])) for split in ("dev", "test")},
-        "warnings": splits.warnings,
+        "warnings": [*splits.warnings, *_without_spaces(texts["train"])],
         "notes": tokenized.notes,
         "made_from": identity,
     }
     write_whole(folder / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+
+
+def _without_spaces(sentences: Sequence[str]) -> Iterator[str]:
+    """Say that the words of a text that was not cut into words are not what budgets mean by them."""
+    length = unspaced_length(sentences)
+    if length > LONGEST_UNSPACED:
+        yield (
+            f"the training text is not cut into words: those of Chinese, Japanese, Thai and the like have {length:.1f} "
+            "characters on average. A word is what stands between spaces, in every budget too: cut the text into words "
+            "first if budgets are to be comparable with other languages'"
+        )
 
 
 def _clean(documents: Sequence[Document], include_punctuation: bool) -> tuple[Document, ...]:

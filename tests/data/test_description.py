@@ -34,3 +34,8 @@ def test_text_of_test_in_train_is_a_warning() -> None:
     recut = Overlap(20, 0, 400, 0, 50, 49)
     (_, warning) = describe_text(Inventory(), WORDS, {"dev": recut, "test": CLEAN}, ())
     assert "of dev, 0 of 20 documents" in warning and "98.0% of the sentences" in warning
+
+
+def test_a_split_of_a_few_words_is_a_warning() -> None:
+    (_, warning) = describe_text(Inventory(), {"train": 8000, "dev": 9, "test": 421}, {"dev": CLEAN, "test": CLEAN}, ())
+    assert warning.startswith("warning: dev has only 9 words")

@@ -90,7 +90,8 @@ def test_a_warm_start_says_what_was_read_as_the_first_did(tmp_path: Path) -> Non
     (folder / "test.txt").write_text('Anna saw 3 dogs. "Why 3?" she asked.\n\nBob saw 3 dogs.\x07\n')
     first, again = prepare(data, SMALL), prepare(data, SMALL)
     assert first.description == again.description
-    text, not_read, odd, repeated = first.description
+    text, not_read, odd, repeated, *few = first.description
+    assert len(few) == 2 and all("has only" in warning for warning in few)
     assert text.startswith(
         f"text: train {first.train.num_words} words (book.txt); dev {first.dev.num_words} words (cut"
     )
