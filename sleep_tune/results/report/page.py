@@ -125,7 +125,7 @@ nav { font-size: .85rem; color: #555 } a { color: #0072b2 }
 .warn { border-left: 4px solid #d55e00; padding: .4rem 1rem; background: #fdf5f0 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .5rem; border-bottom: 1px solid #ddd; vertical-align: top; text-align: left }
-th { vertical-align: bottom } td.n, th.n { text-align: right }
+th { vertical-align: bottom } td.n, th.n { text-align: right } td.n { white-space: nowrap }
 th:first-child, td:first-child { position: sticky; left: 0; background: white }
 .arms td:nth-child(2) { min-width: 11rem } .text { width: 60%; min-width: 11rem; overflow-wrap: anywhere }
 small { display: block; color: #666; white-space: nowrap }
