@@ -73,7 +73,8 @@ def made(backend: str, config: str, options: dict[str, Any]) -> PreTrainedModel:
         with torch.no_grad():
             for weight in model.parameters():
                 weight.add_(0.2 * torch.randn_like(weight))
-    return model.train(False)
+        model.train(False)
+    return model
 
 
 @pytest.mark.parametrize(
