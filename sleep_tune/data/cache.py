@@ -22,10 +22,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from sleep_tune.errors import ConfigError, DiskError
+from sleep_tune.errors import ConfigError, DataError, DiskError
 from sleep_tune.files import expanded, require_space, sync_folder, sync_tree, write_whole
 
-__all__ = ["MANIFEST", "cache_folder", "cached_folder", "content_key", "file_digest", "require_cache_space"]
+__all__ = [
+    "MANIFEST",
+    "cache_folder",
+    "cached_folder",
+    "content_key",
+    "file_digest",
+    "require_cache_space",
+    "still_there",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +108,17 @@ def file_digest(path: Path) -> str:
     """
     status = path.stat()
     return _digest_of(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def still_there(folder: Path) -> Path:
+    """Return a folder of the cache that a run has been using, to be read once more.
+
+    Raises:
+        DataError: it was removed meanwhile. The run's checkpoints are not in the cache, so nothing is lost.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} was removed from the token cache while a run used it: run the same command again")
+    return folder
 
 
 def require_cache_space(folder: Path, num_bytes: int) -> None:

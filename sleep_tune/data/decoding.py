@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sleep_tune.data.cache import still_there
 from sleep_tune.sleep.samples import Samples
 
 __all__ = ["decoder"]
@@ -20,13 +21,16 @@ def decoder(samples: Samples, tokenizer_dir: Path) -> Callable[[int], str]:
     Args:
         samples: what the numbers are of.
         tokenizer_dir: the tokenizer that they were packed with.
+
+    Raises:
+        DataError: by the function that is returned: somebody has removed the tokenizer from the cache.
     """
 
     @cache
     def tokenizer() -> Any:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(tokenizer_dir, trust_remote_code=False, local_files_only=True)
+        return AutoTokenizer.from_pretrained(still_there(tokenizer_dir), trust_remote_code=False, local_files_only=True)
 
     def text(sample: int) -> str:
         tokens = np.asarray(samples.tokens[sample])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from sleep_tune.data.cache import still_there
 from sleep_tune.errors import RunFolderError
 from sleep_tune.files import sync_folder, sync_tree, write_whole
 from sleep_tune.records import Progress
@@ -20,10 +21,13 @@ def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
         folder: in the attempt's, which nobody else writes to; emptied first.
         model: in any dtype, on any device.
         tokenizer: folder of the tokenizer's files, copied as they are.
+
+    Raises:
+        DataError: somebody has removed the tokenizer from the cache.
     """
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
-    for file in tokenizer.iterdir():
+    for file in still_there(tokenizer).iterdir():
         shutil.copyfile(file, folder / file.name)
     sync_tree(folder)
 
