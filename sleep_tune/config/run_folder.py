@@ -158,15 +158,23 @@ def read_config(folder: Path) -> RunConfig:
     """The configuration that `record` wrote.
 
     Raises:
-        RunFolderError: it is missing, or is not one that this version can read.
+        RunFolderError: it is missing, lacks a section, or is not one that this version can read.
     """
     file = folder / CONFIG
     if not file.is_file():
         raise RunFolderError(f"{folder} must be the folder of a run; got no {CONFIG} in it")
     try:
-        return from_dict(read_yaml(file))
+        tree = read_yaml(file)
+        config = from_dict(tree)
     except UserError as error:
         raise RunFolderError(f"{file} must be a configuration of this version: {error}") from None
+    lacking = [section.name for section in dataclasses.fields(RunConfig) if section.name not in tree]
+    if lacking:  # its options would be taken to be the defaults
+        raise RunFolderError(
+            f"{file} must hold every section of a configuration; it lacks {', '.join(lacking)}: restore it, or remove "
+            f"{folder} to train the run again"
+        )
+    return config
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sleep_tune.config import run_folder
+from sleep_tune.config.describe import to_yaml
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten, to_dict
@@ -82,6 +83,8 @@ def test_other_rungs_are_written_down_and_the_run_goes_on(tmp_path: Path) -> Non
         ("training: {sed: 3}", r"config\.yaml must be a configuration of this version: unknown option 'training\.sed'"),
         ("training: [", r"config\.yaml must be a configuration of this version"),
         ("budget: {passes: 0.5}", r"of this version: sleep\.length\.passes must be at most"),
+        ("", r"config\.yaml must hold every section .* lacks run, data, tokenizer, model, sleep"),
+        (to_yaml(RunConfig())[:-100].rpartition("tracking:")[0], r"config\.yaml .* lacks tracking"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path, content: str, message: str) -> None:
