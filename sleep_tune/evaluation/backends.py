@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleep_tune.errors import DataError, shortened, unknown
-from sleep_tune.evaluation.weights import TRUNK, opening, placed, renaming, require_sound
+from sleep_tune.evaluation.weights import TRUNK, opening, placed, renaming, require_one_set, require_sound
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -161,13 +161,17 @@ def open_model(
         note: called with what a reader of the scores must know of the folder.
 
     Raises:
-        DataError: that class does not open it; a weight is missing, unused, of another shape or no finite number.
+        DataError: that class does not open it; it holds two sets of weights; a weight is missing, unused, of another
+            shape or no finite number.
     """
     import torch
     import transformers
 
     config = read_config(folder)
     _require_openable(folder, config, trust_remote_code)
+    ignored = require_one_set(folder)
+    if ignored:
+        note(ignored)
     opener_class = getattr(transformers, opener)
     load = partial(opener_class.from_pretrained, folder, dtype=torch.float32, trust_remote_code=trust_remote_code)
     what = f"a model that {opener} opens{why}"

@@ -19,7 +19,7 @@ from sleep_tune.errors import DataError, shortened
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["TRUNK", "opening", "placed", "renaming", "require_sound"]
+__all__ = ["TRUNK", "opening", "placed", "renaming", "require_one_set", "require_sound"]
 
 TRUNK = "AutoModel"
 """The class of `transformers` that opens a model without its head."""
@@ -32,6 +32,12 @@ OTHER_OBJECTIVES = frozenset({"pooler", "seq_relationship", "sop_classifier"})
 
 BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias)$")
 """Positions and causal masks, which older versions of transformers saved and newer ones compute."""
+
+WEIGHTS = (
+    ("model.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
+"""(whole file, index of several files), in the order in which transformers looks for them."""
 
 WRAPPERS = {
     "_orig_mod": "torch.compile",
@@ -69,6 +75,27 @@ class Comparison:
     def whole(self) -> bool:
         """Whether every weight is in its place."""
         return not (self.missing or self.unused or self.misshapen)
+
+
+def require_one_set(folder: Path) -> str:
+    """Refuse a folder of which it is not clear which files hold the weights.
+
+    Returns:
+        What the reader of a result must know: which of two formats was read; empty where there are not two.
+
+    Raises:
+        DataError: beside a whole file there is the index of several ones, which an earlier or a later model left.
+    """
+    held = [[name for name in names if (folder / name).is_file()] for names in WEIGHTS]
+    read, *others = [names for names in held if names] or [[]]
+    if len(read) > 1:
+        raise DataError(
+            f"{folder} must hold the weights of one model; it holds two sets, {read[0]} and the files of {read[1]}: "
+            "remove the one that was not meant"
+        )
+    if others:
+        return f"{folder} holds two sets of weights, of which {read[0]} was read and {others[0][0]} was not"
+    return ""
 
 
 def placed(load: Loader, folder: Path, what: str, *, trunk: bool, hint: str = "") -> str:
@@ -238,7 +265,7 @@ def _require_floats(folder: Path, model: "PreTrainedModel", prefix: str) -> None
 
 def _safetensors(folder: Path) -> list[Path]:
     """The files that transformers has taken the names of the weights from; none where it is a pytorch_model.bin."""
-    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    whole, index = (folder / name for name in WEIGHTS[0])
     if whole.is_file() or not index.is_file():
         return [whole] if whole.is_file() else []
     return [folder / name for name in sorted(set(json.loads(index.read_bytes())["weight_map"].values()))]

@@ -296,6 +296,47 @@ def test_broken_files_of_weights_are_one_sentence(models: Path, tmp_path: Path) 
         assert "\n" not in str(told.value)
 
 
+def test_a_model_saved_beside_an_older_one_is_refused_where_the_older_one_would_be_read(
+    models: Path, tmp_path: Path
+) -> None:
+    """The whole file is read, and transformers looks at the index beside it, however new that is."""
+    new, old = load_model(models / "bert", "mlm"), load_file(models / "bert" / "model.safetensors")
+    for whole, index in (
+        ("model.safetensors", "model.safetensors.index.json"),
+        ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+    ):
+        folder = changed(models / "bert", tmp_path / whole)
+        (folder / "model.safetensors").unlink()
+        new.save_pretrained(folder, max_shard_size="10KB")
+        if whole.endswith(".bin"):
+            content = json.loads((folder / "model.safetensors.index.json").read_text())
+            shard = {"weight_map": dict.fromkeys(content["weight_map"], "pytorch_model-00001-of-00001.bin")}
+            torch.save(load_file(models / "bert" / "model.safetensors"), folder / "pytorch_model-00001-of-00001.bin")
+            (folder / "model.safetensors.index.json").unlink()
+            (folder / index).write_text(json.dumps(content | shard))
+        assert torch.equal(answer(load_model(folder, "mlm")), answer(new))
+        edited = {name: 2 * weight for name, weight in old.items()}
+        if whole.endswith(".bin"):
+            torch.save(edited, folder / whole)
+        else:
+            save_file(edited, folder / whole, metadata={"format": "pt"})
+        refused = partial(pytest.raises, DataError, match=rf"two sets, {whole} and the files of {index}: remove")
+        with refused():
+            load_model(folder, "mlm")
+        with refused():
+            open_model(folder, TRUNK)
+
+
+def test_weights_of_another_format_beside_those_that_are_read_are_noted(models: Path, tmp_path: Path) -> None:
+    """As in official folders, which bring both, and in those to which a newer model was saved."""
+    folder = changed(models / "bert", tmp_path / "model")
+    torch.save({}, folder / "pytorch_model.bin")
+    notes: list[str] = []
+    assert torch.equal(answer(load_model(folder, "mlm", note=notes.append)), answer(load_model(models / "bert", "mlm")))
+    (said,) = notes
+    assert f"{folder} holds two sets" in said and "model.safetensors was read and pytorch_model.bin was not" in said
+
+
 def test_the_report_that_an_error_points_to_is_part_of_it(tmp_path: Path) -> None:
     """'For details look at the above report', said transformers, which had logged it where nobody looked."""
     MixtralForCausalLM(
