@@ -279,7 +279,7 @@ def _header(path: Path) -> Mapping[str, Any]:
 
 
 def require_sound(model: "PreTrainedModel", folder: Path) -> None:
-    """Refuse weights that are no finite numbers, and an embedding that is zero throughout.
+    """Refuse weights that are no finite numbers, an embedding that is zero throughout, and tied weights that differ.
 
     Raises:
         DataError: names the weight.
@@ -299,6 +299,15 @@ def require_sound(model: "PreTrainedModel", folder: Path) -> None:
             f"{folder} must hold a trained model; every weight of its embedding is 0, as where a sharded model is "
             "saved before its weights are gathered"
         )
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    for one, other in model.get_expanded_tied_weights_keys(all_submodels=True).items():
+        # transformers ties what is equal. What differs it leaves apart, but older versions drop one of the two.
+        if one in weights and other in weights and not torch.equal(weights[one], weights[other]):
+            raise DataError(
+                f"{folder} must hold one weight as {one} and {other}, which config.json ties; its files hold two "
+                "different ones: set tie_word_embeddings to false if the model was trained with two, or remove the "
+                "one that was not trained"
+            )
 
 
 @contextmanager

@@ -83,6 +83,10 @@ def without(start: str) -> Callable[[Weights], Weights]:
     return lambda weights: {name: weight for name, weight in weights.items() if not name.startswith(start)}
 
 
+def copied(name: str, to: str, shift: float, weights: Weights) -> Weights:
+    return weights | {to: weights[name] + shift}
+
+
 REFUSED: dict[str, tuple[str, Callable[[Weights], Weights] | None, dict[str, Any], str]] = {
     "no head": (
         "bert",
@@ -158,6 +162,38 @@ def test_weights_that_are_not_the_model_s_are_refused_by_name(name: str, models:
     with pytest.raises(DataError, match=message) as told:
         load_model(folder, "causal" if source == "gpt2" else "mlm")
     assert str(folder) in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+@pytest.mark.parametrize(
+    ("source", "name", "tied"),
+    [
+        ("bert", "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
+        ("bert", "cls.predictions.decoder.bias", "cls.predictions.bias"),
+        ("roberta", "lm_head.decoder.bias", "lm_head.bias"),
+        ("gpt2", "lm_head.weight", "transformer.wte.weight"),
+    ],
+)
+def test_two_weights_where_the_configuration_ties_them_are_refused_unless_they_are_equal(
+    source: str, name: str, tied: str, pickled: bool, models: Path, tmp_path: Path
+) -> None:
+    """Official files hold copies. Where the two differ, versions of transformers score different models."""
+    backend = "causal" if source == "gpt2" else "mlm"
+    for label, shift in (("equal", 0.0), ("different", 0.25)):
+        folder = changed(models / source, tmp_path / label, partial(copied, tied, name, shift))
+        if pickled:
+            torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+            (folder / "model.safetensors").unlink()
+    assert torch.equal(answer(load_model(tmp_path / "equal", backend)), answer(load_model(models / source, backend)))
+    with pytest.raises(DataError, match=rf"one weight as {re.escape(name)} and {re.escape(tied)}.*tie_word_embed"):
+        load_model(tmp_path / "different", backend)
+
+
+def test_two_weights_that_the_configuration_does_not_tie_are_two(models: Path, tmp_path: Path) -> None:
+    """What the refusal above tells to do."""
+    twice = partial(copied, "transformer.wte.weight", "lm_head.weight", 0.25)
+    opened = load_model(changed(models / "gpt2", tmp_path / "model", twice, tie_word_embeddings=False), "causal")
+    assert torch.equal(opened.get_output_embeddings().weight, opened.get_input_embeddings().weight + 0.25)
 
 
 HARMLESS: dict[str, tuple[str, Callable[[Weights], Weights]]] = {
