@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from sleep_tune.errors import RunFolderError
+
 __all__ = ["log_to", "redirect_libraries"]
 
 ENVIRONMENT = {
@@ -21,10 +23,17 @@ ENVIRONMENT = {
 
 @contextlib.contextmanager
 def log_to(file: Path) -> Iterator[None]:
-    """Send log records and warnings of this process to `file` (appended), and nothing of them to the terminal."""
+    """Send log records and warnings of this process to `file` (appended), and nothing of them to the terminal.
+
+    Raises:
+        RunFolderError: the file cannot be written.
+    """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    handler = logging.FileHandler(file, encoding="utf-8")
+    try:
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise RunFolderError(f"{file} must be a file that can be written ({error.strerror})") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     before, level = list(root.handlers), root.level

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.config.quiet import log_to, redirect_libraries
+from sleep_tune.errors import RunFolderError
 
 
 def test_records_and_warnings_go_to_the_file_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -34,3 +35,9 @@ def test_a_resumed_run_appends(tmp_path: Path) -> None:
         with log_to(tmp_path / "log.txt"):
             logging.getLogger("x").info(word)
     assert (tmp_path / "log.txt").read_text().count("INFO x: ") == 2
+
+
+def test_a_log_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").mkdir()
+    with pytest.raises(RunFolderError, match=str(tmp_path / "log.txt")), log_to(tmp_path / "log.txt"):
+        pass
