@@ -110,7 +110,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    """Names with commas between them, at least one."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"must name at least one task; got '{text}'")
+    return names
 
 
 def evaluate(options: argparse.Namespace) -> None:

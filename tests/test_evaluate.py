@@ -133,6 +133,7 @@ def test_a_folder_without_tasks_names_what_was_looked_for(
         ["x", "--data", "y", "--batch-tokens", "0"],
         ["x", "--data", "y", "--glue", "--workers", "0"],
         ["x", "--data", "y", "--dtype", "fp16"],
+        ["x", "--data", "y", "--tasks", " ,"],
     ],
 )
 def test_arguments_that_cannot_be_parsed_exit_with_2(arguments: list[str]) -> None:

@@ -139,12 +139,14 @@ def _require_left_to_right(model: "PreTrainedModel", folder: Path) -> None:
     from sleep_tune.evaluation.logits import first_token_sees_others
 
     embedding: Any = model.get_input_embeddings()
+    # XLNet has no such setting.
+    decoder = ", or correct is_decoder in config.json if it was not" if hasattr(model.config, "is_decoder") else ""
     rows = int(embedding.weight.shape[0])
     if first_token_sees_others(model, rows // 3, rows // 2):
         raise DataError(
             f"{folder} must hold a model that reads from left to right for --backend causal; its "
             f"{type(model).__name__} sees the tokens after the one at which it answers: take --backend mlm if it was "
-            "trained with masks, or correct is_decoder in config.json if it was not"
+            f"trained with masks{decoder}"
         )
 
 
@@ -161,15 +163,16 @@ def open_model(
         note: called with what a reader of the scores must know of the folder.
 
     Raises:
-        DataError: that class does not open it; it holds two sets of weights; a weight is missing, unused, of another
-            shape or no finite number.
+        DataError: that class does not open it; it holds no weights or two sets of them; a weight is missing, unused, of
+            another shape or no finite number.
     """
     import torch
     import transformers
 
     config = read_config(folder)
     _require_openable(folder, config, trust_remote_code)
-    ignored = require_one_set(folder)
+    # A configuration may name the file itself, which transformers then reads.
+    ignored = "" if config.get("transformers_weights") else require_one_set(folder)
     if ignored:
         note(ignored)
     opener_class = getattr(transformers, opener)
@@ -295,6 +298,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         DataError: there is no such folder, or no such file in it, or it is broken.
     """
     path = folder / "config.json"
+    if folder.is_file():
+        raise DataError(f"{folder} must be a model's folder, with a config.json; it is a file: give {folder.parent}")
     if not folder.is_dir():
         raise DataError(
             f"{folder} must be a model's folder, with a config.json; there is no such folder (a model of the Hub has "

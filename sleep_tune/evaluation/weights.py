@@ -39,6 +39,12 @@ WEIGHTS = (
 )
 """(whole file, index of several files), in the order in which transformers looks for them."""
 
+SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".safetensors", ".h5", ".msgpack", ".onnx", ".gguf")
+"""How the names of files with weights end, for messages."""
+
+STATES = ("model", "state_dict", "model_state_dict", "module")
+"""Under which the weights are in the state that a training loop saves."""
+
 WRAPPERS = {
     "_orig_mod": "torch.compile",
     "module": "DistributedDataParallel",
@@ -84,10 +90,17 @@ def require_one_set(folder: Path) -> str:
         What the reader of a result must know: which of two formats was read; empty where there are not two.
 
     Raises:
-        DataError: beside a whole file there is the index of several ones, which an earlier or a later model left.
+        DataError: there are none, or beside a whole file there is the index of several ones, which an earlier or a
+            later model left.
     """
     held = [[name for name in names if (folder / name).is_file()] for names in WEIGHTS]
     read, *others = [names for names in held if names] or [[]]
+    if not read:
+        there = sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES)
+        raise DataError(
+            f"{folder} must hold its weights as {' or '.join(whole for whole, _ in WEIGHTS)}; it has "
+            f"{f'only {_first(there)}' if there else 'no weights'}: save the model with save_pretrained"
+        )
     if len(read) > 1:
         raise DataError(
             f"{folder} must hold the weights of one model; it holds two sets, {read[0]} and the files of {read[1]}: "
@@ -193,18 +206,28 @@ def _refusal(folder: Path, found: Comparison) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
+    return f"{_first(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     shown = ", ".join(shortened(name, 120) for name in names[:SHOWN])
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 
 def _cause(found: Comparison) -> str:
     """The likely cause, and what to do."""
     base = f"{found.model.base_model_prefix}."
     patterns = {_pattern(name, base) for name in found.recognised}
+    state = next((name for name in STATES if name in found.unplaced), None)
     wrapper = next((name for name in WRAPPERS if any(name in key.split(".") for key in found.unplaced)), None)
     if found.misshapen:
         return "config.json describes another size of model: it was not saved together with these weights"
+    if state is not None and found.missing:
+        return (
+            f"the file holds the state of a training loop, with the weights under '{state}': load them into the model "
+            "and save it with save_pretrained"
+        )
     if wrapper is not None and found.missing:
         return (
             f"a part '{wrapper}' of the names in the files is added by {WRAPPERS[wrapper]}: save the model inside it "

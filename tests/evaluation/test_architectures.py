@@ -90,8 +90,9 @@ def test_a_model_that_sees_what_it_is_asked_for_is_no_causal_one(
 ) -> None:
     """Each opens as AutoModelForCausalLM, and had scores near those of a perfect model."""
     made("causal", config, options).save_pretrained(tmp_path)
-    with pytest.raises(DataError, match="must hold a model that reads from left to right for --backend causal"):
+    with pytest.raises(DataError, match="must hold a model that reads from left to right for --backend causal") as told:
         load_model(tmp_path, "causal")
+    assert ("is_decoder" in str(told.value)) == (config == "BertConfig")
 
 
 def test_a_mixture_of_experts_is_causal_whatever_the_rounding(tmp_path: Path) -> None:

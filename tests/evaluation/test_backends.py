@@ -71,8 +71,15 @@ def test_a_broken_config_is_told(tmp_path: Path) -> None:
 
 def test_a_folder_without_weights_is_told(tmp_path: Path, masked: Path) -> None:
     (tmp_path / "config.json").write_bytes((masked / "config.json").read_bytes())
-    with pytest.raises(DataError, match=r"must hold a model that AutoModelForMaskedLM opens \(--backend mlm\)"):
+    expected = r"must hold its weights as model\.safetensors or pytorch_model\.bin; it has"
+    with pytest.raises(DataError, match=f"{expected} no weights"):
         load_model(tmp_path, "mlm")
+    for name in ("model.pt", "last.ckpt"):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=rf"{expected} only last\.ckpt, model\.pt: save"):
+        load_model(tmp_path, "mlm")
+    with pytest.raises(DataError, match=f"model.pt must be a model's folder.*it is a file: give {tmp_path}$"):
+        load_model(tmp_path / "model.pt", "mlm")
 
 
 def test_a_tokenizer_without_a_mask_is_told_where_one_is_needed(causal: Path, tmp_path: Path) -> None:

@@ -373,6 +373,16 @@ def test_weights_of_another_format_beside_those_that_are_read_are_noted(models: 
     assert f"{folder} holds two sets" in said and "model.safetensors was read and pytorch_model.bin was not" in said
 
 
+@pytest.mark.parametrize("name", ["model", "state_dict", "model_state_dict", "module"])
+def test_the_state_of_a_training_loop_is_said_to_be_one(name: str, models: Path, tmp_path: Path) -> None:
+    folder = changed(models / "bert", tmp_path / "model")
+    state = {name: load_file(folder / "model.safetensors"), "epoch": 3, "optimizer": {"state": {}}}
+    (folder / "model.safetensors").unlink()
+    torch.save(state, folder / "pytorch_model.bin")
+    with pytest.raises(DataError, match=f"state of a training loop, with the weights under '{name}'"):
+        load_model(folder, "mlm")
+
+
 def test_the_report_that_an_error_points_to_is_part_of_it(tmp_path: Path) -> None:
     """'For details look at the above report', said transformers, which had logged it where nobody looked."""
     MixtralForCausalLM(
