@@ -137,6 +137,9 @@ def checked_rows(
             raise DataError(
                 f"{file.where}:{number}:{error.colno}: expected a JSON object{cut}; {error.msg}: {_shortened(line)}"
             ) from error
+        except (ValueError, RecursionError) as error:
+            # Python's own limits: a number of thousands of digits, thousands of brackets.
+            raise DataError(f"{file.where}:{number}: expected a JSON object; {error}: {_shortened(line)}") from error
         if not isinstance(row, dict):
             raise DataError(f"{file.where}:{number}:1: expected a JSON object; got {_shortened(line)}")
         for name, column in columns(row).items():

@@ -91,6 +91,8 @@ def test_rows_come_with_their_lines_and_blank_lines_count() -> None:
         (b'{"sentence_god": "a", "ratio": 1}', r"column 'sentence_good'; it has.*did you mean 'sentence_god'\?"),
         (b'{"sentence_good": 3, "ratio": 1}', r"island\.jsonl:1: column 'sentence_good' must be a text; got 3"),
         (b'{"sentence_good": "a", "ratio": "x"}', r"column 'ratio' must be a number; got 'x'"),
+        (b"[" * 100_000, r"island\.jsonl:1: expected a JSON object; .*recursion"),
+        (b'{"sentence_good": "a", "ratio": ' + b"9" * 5000 + b"}", r"island\.jsonl:1: .*Exceeds the limit"),
         (b'{"sentence_good": "\xff"}', r"island\.jsonl:1:20: must be UTF-8"),
     ],
 )
