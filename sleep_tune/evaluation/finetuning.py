@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import Note, open_model, open_tokenizer, require_fit
 from sleep_tune.evaluation.glue import METRICS, Examples, GlueTask
-from sleep_tune.evaluation.logits import first_token_sees_others
+from sleep_tune.evaluation.logits import first_token_sees_others, padding_changes_states
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.evaluation.weights import TRUNK
 
@@ -51,6 +51,12 @@ LAST_TOKEN = (
     "classifies the last too, but pads on the left, which moves learnt positions by the padding"
 )
 """What a reader of a causal model's figures must know."""
+
+PADDING = (
+    "the model's answers change with the padding of a text (a convolution or a Fourier transform takes no notice of "
+    "the attention mask): a prediction depends on the longest text of its batch, as in the official pipeline"
+)
+"""What a reader of such a model's figures must know."""
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -207,6 +213,8 @@ def open_classifier(
     if tokenizer.pad_token_id is None:
         # Any token serves: the attention mask hides it.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    if padding_changes_states(trunk, ids[0], int(tokenizer.pad_token_id)):
+        note(PADDING)
     return Classifier(trunk, labels, token), tokenizer
 
 

@@ -11,7 +11,7 @@ from sleep_tune.model import masked_logits, runs_at_positions
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["DENSE_LOGITS", "first_token_sees_others", "ignores_padding", "logits_at"]
+__all__ = ["DENSE_LOGITS", "first_token_sees_others", "ignores_padding", "logits_at", "padding_changes_states"]
 
 DENSE_LOGITS = 2**26
 """Logits that a model which gives them everywhere is asked for at a time (256 MB in float32)."""
@@ -60,6 +60,23 @@ def first_token_sees_others(model: "PreTrainedModel", one: int, other: int) -> b
     with torch.no_grad():
         first, second = (model(input_ids=text, attention_mask=torch.ones_like(text))[0][0, 0] for text in texts)
     return _differ(first, second)
+
+
+def padding_changes_states(trunk: "PreTrainedModel", token: int, pad: int) -> bool:
+    """Whether a model without its head reads a text otherwise where padding follows it, in spite of the mask.
+
+    Args:
+        trunk: in evaluation mode, on the CPU.
+        token: one that is not a special one.
+        pad: the token that fills a row.
+    """
+    length = min(PROBE, readable_positions(trunk) or PROBE)
+    size = length // 2
+    ids = torch.tensor([[token] * size + [pad] * (length - size)])
+    mask = torch.tensor([[1] * size + [0] * (length - size)])
+    with torch.no_grad():
+        padded, alone = (trunk(input_ids=ids[:, :n], attention_mask=mask[:, :n])[0][0, :size] for n in (length, size))
+    return _differ(alone, padded)
 
 
 def _differ(one: torch.Tensor, other: torch.Tensor) -> bool:

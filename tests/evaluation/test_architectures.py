@@ -12,8 +12,10 @@ from transformers import PreTrainedModel
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS, load_model, open_model
 from sleep_tune.evaluation.cloze import Cloze, Probes
+from sleep_tune.evaluation.finetuning import PADDING, open_classifier
 from sleep_tune.evaluation.logits import first_token_sees_others
 from sleep_tune.evaluation.weights import TRUNK
+from tests.evaluation.tiny import tiny_tokenizer
 
 PAD, MASK = 0, 3
 BASE: dict[str, Any] = {
@@ -99,6 +101,18 @@ def test_a_mixture_of_experts_is_causal_whatever_the_rounding(tmp_path: Path) ->
     for name in ("mixtral", "mamba", "gpt2", "llama"):
         made(*MODELS[name]).save_pretrained(tmp_path / name)
         assert not first_token_sees_others(open_model(tmp_path / name, TRUNK).train(False), 20, 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("bert", False), ("llama", False), ("gpt2", False), ("fnet", True), ("convbert", True)]
+)
+def test_a_model_that_padding_changes_is_fine_tuned_with_a_note(name: str, said: bool, tmp_path: Path) -> None:
+    backend, config, options = MODELS[name]
+    made(backend, config, options | {"vocab_size": 300}).save_pretrained(tmp_path)
+    tiny_tokenizer(["the dog saw the cat"]).save_pretrained(tmp_path)
+    notes: list[str] = []
+    open_classifier(tmp_path, 2, note=notes.append)
+    assert (PADDING in notes) == said
 
 
 @pytest.mark.parametrize("name", MODELS)
