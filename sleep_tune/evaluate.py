@@ -151,22 +151,28 @@ def evaluate(options: argparse.Namespace) -> None:
     warnings = (
         *notes,
         *cautions.cautions(scored.tasks, too_long=scored.too_long, positions=positions.trained_positions(model)),
-        *_of_another(top, options.model),
+        *_written_over(top, options.model, scored),
     )
     what = {"model": str(options.model), "revision": names.revision, "backend": backend, "precision": precision}
     zero_shot.write(top, scored, warnings, what)
     show(scored, warnings, title=f"{options.model} ({backend}, {precision} on {device})", written=top)
 
 
-def _of_another(top: Path, model: Path) -> "Iterator[str]":
-    """A warning where the results of a model of the same name are written over."""
-    from sleep_tune.evaluation.record import SCORES, model_scored_before
+def _written_over(top: Path, model: Path, scored: "Scored") -> "Iterator[str]":
+    """Warnings where results are written over: of another model of the same name, of tasks not scored now."""
+    from sleep_tune.babylm import MACRO
+    from sleep_tune.evaluation.record import SCORES, scored_before
 
-    before = model_scored_before(top / SCORES)
-    if before is not None and Path(before).resolve() != model.resolve():
+    other, names = scored_before(top / SCORES)
+    if other is not None and Path(other).resolve() != model.resolve():
         yield (
-            f"{top} held the results of another model of this name, {before}: those of its tasks that were not scored "
+            f"{top} held the results of another model of this name, {other}: those of its tasks that were not scored "
             "now are still there; give each model an --output-dir of its own"
+        )
+    elif lost := [name for name in names if name not in (*scored.scores, MACRO)]:
+        yield (
+            f"{top / SCORES} held scores of {', '.join(lost)} too, which were not scored now: they are gone from it, "
+            "and not in its macro average; score all tasks in one command to have them in one file"
         )
 
 

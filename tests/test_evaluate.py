@@ -105,6 +105,21 @@ def test_results_of_another_model_of_the_same_name_are_told(
     assert f"held the results of another model of this name, {model}: " in capsys.readouterr().out
 
 
+def test_scores_that_leave_the_file_are_named(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """scores.json is of one evaluation: two with other tasks, one after the other or at once, leave the last one's."""
+    wanted = ("--data", data, "--output-dir", tmp_path, "--tasks")
+    assert run(model, *wanted, "supplement,comps") == 0
+    assert "held scores of" not in capsys.readouterr().out
+    assert run(model, *wanted, "wug_past_tense,comps") == 0
+    assert "scores.json held scores of supplement_fast too" in capsys.readouterr().out
+    (path,) = tmp_path.rglob("scores.json")
+    for content in ("[1]", '{"scores": 3}', '{"model": 3}', "{", "[" * 100_000):
+        path.write_text(content)
+        assert run(model, *wanted, "wug_past_tense") == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -25,7 +25,7 @@ __all__ = [
     "item_rows",
     "items_table",
     "macro",
-    "model_scored_before",
+    "scored_before",
     "write_items",
     "write_scores",
 ]
@@ -58,13 +58,16 @@ def write_scores(path: Path, content: Mapping[str, Any]) -> None:
     write_whole(path, json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
 
 
-def model_scored_before(path: Path) -> str | None:
-    """The model that a scores.json is of; None where there is none that can be read."""
+def scored_before(path: Path) -> tuple[str | None, tuple[str, ...]]:
+    """The model that a scores.json is of, and the names of its scores; None and no names where it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content.get("model") if isinstance(content, dict) else None
+    except (OSError, ValueError, RecursionError):
+        return None, ()
+    if not isinstance(content, dict):
+        return None, ()
+    model, scores = content.get("model"), content.get("scores")
+    return model if isinstance(model, str) else None, tuple(scores) if isinstance(scores, dict) else ()
 
 
 def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
