@@ -13,7 +13,7 @@ from typing import Any
 
 from sleep_tune.errors import DataError, nearest
 
-__all__ = ["NUMBER", "TEXT", "TEXTS", "Column", "TaskFile", "checked_rows", "task_files", "text_lines"]
+__all__ = ["NUMBER", "TEXT", "TEXTS", "Column", "TaskFile", "checked_rows", "is_text", "task_files", "text_lines"]
 
 PASSWORD = b"BabyLM2025"
 """Of ewok_fast.zip, as the official pipeline's README gives it away: against crawlers, not against readers."""
@@ -45,11 +45,19 @@ def _is_number(value: Any) -> bool:
     return not isinstance(value, bool)
 
 
-TEXT = Column("a text", lambda value: isinstance(value, str))
+def is_text(value: Any) -> bool:
+    """Whether a value is a text that a tokenizer can read and of which a model can be asked something.
+
+    An empty one would have the log-probability 0, above that of every other text. JSON can write half a character.
+    """
+    return isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= one <= "\udfff" for one in value)
+
+
+TEXT = Column("a text of whole characters that is not empty", is_text)
 NUMBER = Column("a number", _is_number)
 TEXTS = Column(
-    "a list of at least two texts",
-    lambda value: isinstance(value, list) and len(value) > 1 and all(isinstance(one, str) for one in value),
+    "a list of at least two texts, none of them empty",
+    lambda value: isinstance(value, list) and len(value) > 1 and all(is_text(one) for one in value),
 )
 
 

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.figures import SPLITS, Figures, accuracy, by_split, rank_correlation
 from sleep_tune.evaluation.items import Item, Option
-from sleep_tune.evaluation.task_files import NUMBER, TEXT, TEXTS, Column, TaskFile, checked_rows, task_files, text_lines
+from sleep_tune.evaluation.task_files import (
+    NUMBER,
+    TEXT,
+    TEXTS,
+    Column,
+    TaskFile,
+    checked_rows,
+    is_text,
+    task_files,
+    text_lines,
+)
 
 __all__ = ["TASKS", "Task", "read_items"]
 
@@ -125,7 +135,8 @@ def uncounted(uid: str, options: tuple[Option, ...], groups: Mapping[str, str]) 
 
 
 PAIR_OF_SENTENCES = Column(
-    "two sentences with a tab between", lambda value: isinstance(value, str) and value.count("\t") == 1
+    "two sentences with a tab between",
+    lambda value: isinstance(value, str) and value.count("\t") == 1 and all(map(is_text, value.split("\t"))),
 )
 
 BLIMP = Task("blimp", json_lines(blimp_columns, blimp))
