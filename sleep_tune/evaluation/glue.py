@@ -4,15 +4,16 @@ Columns, templates and settings are those of babylm/evaluation-pipeline-2025 (`f
 metrics scikit-learn's. Knows no model; training is `finetuning`'s.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.errors import DataError, unknown
+from sleep_tune.evaluation.task_files import Column, TaskFile, checked_rows, is_text
 
 __all__ = ["METRICS", "TASKS", "Examples", "GlueTask", "find_files", "read_examples"]
 
@@ -88,6 +89,11 @@ def find_files(data: Path, only: Sequence[str] = ()) -> dict[str, tuple[Path, Pa
     return chosen
 
 
+TEXT_OR_EMPTY = Column(
+    "a text of whole characters", lambda value: isinstance(value, str) and (not value.strip() or is_text(value))
+)
+
+
 def read_examples(task: GlueTask, path: Path) -> Examples:
     """Read a file.
 
@@ -95,22 +101,14 @@ def read_examples(task: GlueTask, path: Path) -> Examples:
         DataError: a line is no JSON object, lacks a column, or has a label out of range; names file, line and column.
     """
     texts, labels = [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: expected a JSON object; {error}") from error
-        for column in (*task.first, *task.second):
-            if not isinstance(row, dict) or not isinstance(row.get(column), str):
-                raise DataError(f"{path}:{number}: expected a text under '{column}'; got {line[:80]}")
-        label = row.get("label")
+    columns = dict.fromkeys((*task.first, *task.second), TEXT_OR_EMPTY)
+    for number, row in checked_rows(TaskFile(str(path), path.stem, path.read_bytes()), lambda _row: columns):
+        label: Any = row.get("label")
         if isinstance(label, bool) or label not in range(task.labels):
             raise DataError(f"{path}:{number}: label must be a whole number from 0 to {task.labels - 1}; got {label!r}")
         first = [row[column] for column in task.first]
         texts.append((task.template.format(*first) if task.template else " ".join(first), row[task.second[0]]))
         labels.append(int(label))
-    if not labels:
-        raise DataError(f"{path} must hold at least one example; it is empty")
     return Examples(tuple(texts), tuple(labels))
 
 

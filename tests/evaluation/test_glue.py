@@ -60,19 +60,32 @@ def test_broken_files_are_told(tmp_path: Path) -> None:
         find_files(tmp_path)
     path = tmp_path / "rte.train.jsonl"
     for row, message in (
-        ({"sentence1": "a", "label": 0}, r"rte.train.jsonl:1: expected a text under 'sentence2'"),
+        ({"sentence1": "a", "label": 0}, r"rte.train.jsonl:1: must have a column 'sentence2'"),
+        (ROWS["rte"] | {"sentence2": 3}, r"rte.train.jsonl:1: column 'sentence2' must be a text .*; got 3"),
         (ROWS["rte"] | {"label": 2}, r":1: label must be a whole number from 0 to 1; got 2"),
         (ROWS["rte"] | {"label": True}, r"got True"),
     ):
         write_rows(path, [row])
         with pytest.raises(DataError, match=message):
             read_examples(TASKS["rte"], path)
-    path.write_text('{"sentence1": "a', encoding="utf-8")
-    with pytest.raises(DataError, match=r":1: expected a JSON object"):
-        read_examples(TASKS["rte"], path)
-    path.write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match="must hold at least one example"):
-        read_examples(TASKS["rte"], path)
+    for content, message in (
+        (b'{"sentence1": "a', r":1:\d+: expected a JSON object \(the line is cut off\)"),
+        (b'{"sentence1": "a", "sentence2": "\\ud800", "label": 0}', ":1: column 'sentence2' must be a text of whole"),
+        (b"[" * 100_000, ":1: expected a JSON object"),
+        (b'{"sentence1": "\xff"}', r":1:16: must be UTF-8"),
+        (b"", "must hold at least one item"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=message):
+            read_examples(TASKS["rte"], path)
+
+
+def test_a_line_ends_where_json_lines_end_and_may_have_an_empty_text(tmp_path: Path) -> None:
+    """A line separator or a next line (U+2028, U+0085), which JSON leaves as it is, was taken for the end of a line."""
+    row = {"sentence1": "a\u2028b\u0085c", "sentence2": "", "label": 0}
+    path = tmp_path / "rte.train.jsonl"
+    path.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read_examples(TASKS["rte"], path).texts == (("a\u2028b\u0085c", ""),)
 
 
 def test_a_model_that_cannot_be_tuned_is_told_before_anything_is_trained(tmp_path: Path) -> None:
