@@ -1,5 +1,6 @@
 """Text of dev or test that also occurs in train: counted, since a model may know it by heart. Knows no files."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ LONG_SENTENCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How much of one split also occurs in train, word for word."""
+    """How much of one split also occurs in train, word for word, whatever the case."""
 
     documents: int
     repeated_documents: int
@@ -30,16 +31,22 @@ class Overlap:
 def count_overlap(train: Sequence[Document], held_out: Sequence[Document]) -> Overlap:
     """Count documents and long sentences of `held_out` that also occur in `train`.
 
+    Neither case nor the Unicode form of a character (NFKC) makes a difference: such a copy tells a model as much.
+
     Args:
         train: preprocessed documents that are trained on.
         held_out: preprocessed documents of dev or test.
     """
-    asked_documents = {document.sentences for document in held_out}
-    asked_sentences = {text for document in held_out for text in document.sentences}
-    known_documents = {document.sentences for document in train} & asked_documents
-    known_sentences = {text for document in train for text in document.sentences if text in asked_sentences}
-    repeated = [document for document in held_out if document.sentences in known_documents]
-    long = [text for document in held_out for text in document.sentences if len(text.split()) >= LONG_SENTENCE]
+    asked = [_folded(document) for document in held_out]
+    asked_documents, asked_sentences = set(asked), {text for texts in asked for text in texts}
+    known_documents: set[tuple[str, ...]] = set()
+    known_sentences: set[str] = set()
+    for document in train:  # one by one: a folded copy of all of it may not fit
+        texts = _folded(document)
+        known_documents |= {texts} & asked_documents
+        known_sentences |= asked_sentences.intersection(texts)
+    repeated = [document for document, texts in zip(held_out, asked, strict=True) if texts in known_documents]
+    long = [text for texts in asked for text in texts if len(text.split()) >= LONG_SENTENCE]
     return Overlap(
         documents=len(held_out),
         repeated_documents=len(repeated),
@@ -48,6 +55,11 @@ def count_overlap(train: Sequence[Document], held_out: Sequence[Document]) -> Ov
         sentences=len(long),
         repeated_sentences=sum(text in known_sentences for text in long),
     )
+
+
+def _folded(document: Document) -> tuple[str, ...]:
+    """Its sentences, each equal to those that differ from it in case or Unicode form alone."""
+    return tuple(unicodedata.normalize("NFKC", text).casefold() for text in document.sentences)
 
 
 def _num_words(documents: Sequence[Document]) -> int:

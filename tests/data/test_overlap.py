@@ -21,6 +21,12 @@ def test_documents_and_long_sentences_are_counted() -> None:
     )
 
 
+def test_a_copy_in_another_case_or_unicode_form_is_a_copy() -> None:
+    composed, decomposed = f"caf\u00e9 {LONG}", f"Cafe\u0301 {LONG.upper()}"
+    found = count_overlap([document(composed)], [document(decomposed), document("caf\u00e9")])
+    assert (found.repeated_documents, found.repeated_sentences) == (1, 1)
+
+
 @given(DOCUMENTS, DOCUMENTS)
 def test_all_of_a_text_is_in_itself_and_more_train_never_repeats_less(
     train: list[Document], held_out: list[Document]
