@@ -1,10 +1,11 @@
 """Files that are never half-written: whole (temporary file, fsync, rename) or appended line by line."""
 
+import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from sleep_tune.errors import DiskError
 __all__ = [
     "append_json_line",
     "expanded",
+    "find_change",
+    "fingerprint",
     "read_json_lines",
     "require_space",
+    "sha256_of",
     "sync_folder",
     "sync_tree",
     "write_whole",
@@ -62,6 +66,41 @@ def sync_tree(folder: Path) -> None:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
     sync_folder(folder)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(path: Path, digest: Callable[[Path], str] = sha256_of) -> dict[str, Any]:
+    """Return what `find_change` compares a file with later: its size and SHA-256, as `digest` returns it."""
+    return {"bytes": path.stat().st_size, "sha256": digest(path)}
+
+
+def find_change(
+    folder: Path, files: Mapping[str, Mapping[str, Any]], digest: Callable[[Path], str] = sha256_of
+) -> str | None:
+    """Say which of a folder's files is not as it was written, and how; None if every one is.
+
+    Args:
+        folder: holds the files.
+        files: path below the folder -> `fingerprint`.
+        digest: returns a file's SHA-256.
+    """
+    for name, then in files.items():
+        path = folder / name
+        try:
+            if not path.is_file():
+                return f"{name} is missing"
+            if path.stat().st_size != then["bytes"]:
+                return f"{name} has {path.stat().st_size:,} bytes instead of {then['bytes']:,}"
+            if digest(path) != then["sha256"]:
+                return f"{name} is not what was written (its SHA-256 differs)"
+        except OSError as error:
+            return f"{name} cannot be read ({error.strerror})"
+    return None
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -23,7 +23,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from sleep_tune.errors import ConfigError, DataError, DiskError
-from sleep_tune.files import expanded, require_space, sync_folder, sync_tree, write_whole
+from sleep_tune.files import (
+    expanded,
+    find_change,
+    fingerprint,
+    require_space,
+    sha256_of,
+    sync_folder,
+    sync_tree,
+    write_whole,
+)
 
 __all__ = [
     "MANIFEST",
@@ -138,7 +147,7 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
         for path in (unfinished, *unfinished.rglob("*")):  # others may read it, whatever the umask of who made it
             path.chmod(0o755 if path.is_dir() else 0o644)
         files = {
-            path.relative_to(unfinished).as_posix(): {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+            path.relative_to(unfinished).as_posix(): fingerprint(path, file_digest)
             for path in sorted(unfinished.rglob("*"))
             if path.is_file()
         }
@@ -157,30 +166,20 @@ def _find_damage(folder: Path) -> str | None:
         return "it is no folder" if os.path.lexists(folder) else "it is not there"
     try:
         files = json.loads((folder / MANIFEST).read_bytes())["files"]
-        expected = {str(name): (int(made["bytes"]), str(made["sha256"])) for name, made in files.items()}
+        expected = {
+            str(name): {"bytes": int(made["bytes"]), "sha256": str(made["sha256"])} for name, made in files.items()
+        }
     except FileNotFoundError:
         return f"it has no {MANIFEST}, as those of earlier versions"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"its {MANIFEST} cannot be read ({type(error).__name__})"
-    for name, (size, digest) in expected.items():
-        path = folder / name
-        try:
-            if path.stat().st_size != size:
-                return f"{name} must have {size:,} bytes; it has {path.stat().st_size:,}"
-            if file_digest(path) != digest:
-                return f"{name} does not have the content that was written (another SHA-256)"
-        except FileNotFoundError:
-            return f"{name} is missing"
-        except OSError as error:
-            return f"{name} cannot be read ({error.strerror})"
-    return None
+    return find_change(folder, expected, file_digest)
 
 
 @functools.lru_cache(maxsize=4096)
 def _digest_of(path: Path, _inode: int, _size: int, _changed: int) -> str:
     """The digest of a file in the state that its inode, size and time of change stand for."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def _remove(leftover: Path) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 
 from sleep_tune.config.run_folder import METRICS, WEIGHTS
 from sleep_tune.errors import RunFolderError, shortened
-from sleep_tune.files import sync_folder, sync_tree, write_whole
+from sleep_tune.files import find_change, fingerprint, sync_folder, sync_tree, write_whole
 
 __all__ = [
     "CHECKPOINT",
@@ -100,7 +100,7 @@ def complete(folder: Path, stream_state: Mapping[str, Any], state: Mapping[str, 
     np.savez(folder / STREAM, **stream_state)
     (folder / METRICS).write_bytes(record)
     sync_tree(folder)
-    content = {"files": {path.name: _fingerprint(path) for path in sorted(folder.iterdir())}, "state": state}
+    content = {"files": {path.name: fingerprint(path) for path in sorted(folder.iterdir())}, "state": state}
     write_whole(folder / MARKER, json.dumps(content | {"sha256": _digest(content)}) + "\n")
     sync_folder(folder.parent)
 
@@ -118,16 +118,11 @@ def read(folder: Path) -> Checkpoint:
         for path in sorted(folder.iterdir()):
             if path.name not in files and path.name != MARKER and not path.name.startswith("."):
                 raise _damaged(folder, f"{path.name} is not one of its files")
-        for name, then in files.items():
-            path = folder / name
-            if not path.is_file():
-                raise _damaged(folder, f"{name} is missing")
-            if path.stat().st_size != then["bytes"]:
-                raise _damaged(folder, f"{name} has {path.stat().st_size:,} bytes instead of {then['bytes']:,}")
-            if _fingerprint(path) != then:
-                raise _damaged(folder, f"{name} is not what was written (its SHA-256 differs)")
     except OSError as error:
         raise _damaged(folder, f"{error.filename} cannot be read ({error.strerror})") from None
+    change = find_change(folder, files)
+    if change is not None:
+        raise _damaged(folder, change)
     return Checkpoint(folder, int(folder.name.removeprefix("checkpoint-")), state)
 
 
@@ -316,11 +311,6 @@ def _read_marker(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _damaged(folder: Path, what: str) -> RunFolderError:
     return RunFolderError(f"{folder} is damaged: {what}")
-
-
-def _fingerprint(file: Path) -> dict[str, Any]:
-    with file.open("rb") as content:
-        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
 
 
 def _digest(content: Mapping[str, Any]) -> str:
