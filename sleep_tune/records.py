@@ -9,10 +9,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-__all__ = ["SCHEMA", "Decision", "Event", "Outcome", "Progress", "Report"]
+__all__ = ["SCHEMA", "Decision", "Event", "Outcome", "Progress", "Report", "is_count", "is_number"]
 
 SCHEMA = 1
 """Version of a line in trials.jsonl."""
+
+
+def is_number(value: object) -> bool:
+    """Whether a value read from JSON is a number; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_count(value: object) -> bool:
+    """Whether a value read from JSON is an integer >= 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 class Decision(enum.Enum):

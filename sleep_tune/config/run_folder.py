@@ -22,7 +22,7 @@ from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError, shortened, unknown
 from sleep_tune.files import require_space, write_whole
 from sleep_tune.folder_lock import FolderLock
-from sleep_tune.records import Outcome
+from sleep_tune.records import Outcome, is_count, is_number
 
 __all__ = [
     "CONFIG",
@@ -235,15 +235,11 @@ def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 _KINDS: dict[Any, Callable[[Any], bool]] = {
     str: lambda value: isinstance(value, str),
-    int: lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
-    float: _is_number,
-    Mapping[str, float]: lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
+    int: is_count,
+    float: is_number,
+    Mapping[str, float]: lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
 }
 _NAMES: dict[Any, str] = {
     str: "a text",

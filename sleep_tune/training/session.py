@@ -18,6 +18,7 @@ from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
 from sleep_tune.files import write_whole
+from sleep_tune.records import is_count, is_number
 from sleep_tune.sleep.budget import plan_budget
 from sleep_tune.sleep.stream import Replay, SleepStream
 from sleep_tune.training.checkpoint import (
@@ -236,14 +237,6 @@ def _load(stream: SleepStream, checkpoint: Checkpoint) -> None:
         raise unusable(checkpoint.folder, STREAM, error) from error
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _are(kind: Callable[[object], bool], length: int | None = None) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list) and length in (None, len(value)) and all(map(kind, value))
 
@@ -255,19 +248,19 @@ def _or_none(kind: Callable[[object], bool]) -> Callable[[object], bool]:
 _STATE: dict[str, Callable[[object], bool]] = {
     "identity.options": lambda value: isinstance(value, dict),
     "identity.corpus": lambda value: isinstance(value, str),
-    "identity.processes": _is_count,
-    "seconds": _is_number,
-    "num_tokens": _is_count,
-    "num_predicted": _is_count,
-    "meter.latest": _or_none(_is_number),
-    "meter.highest": _is_number,
-    "meter.first": _is_number,
-    "meter.sums": _are(_is_number, len(PHASES)),
-    "meter.counts": _are(_is_count, len(PHASES)),
-    "guard.lowest": _is_number,
-    "guard.window": _are(_is_number),
-    "guard.up_since": _or_none(_is_count),
-    "guard.lines_up": _is_count,
+    "identity.processes": is_count,
+    "seconds": is_number,
+    "num_tokens": is_count,
+    "num_predicted": is_count,
+    "meter.latest": _or_none(is_number),
+    "meter.highest": is_number,
+    "meter.first": is_number,
+    "meter.sums": _are(is_number, len(PHASES)),
+    "meter.counts": _are(is_count, len(PHASES)),
+    "guard.lowest": is_number,
+    "guard.window": _are(is_number),
+    "guard.up_since": _or_none(is_count),
+    "guard.lines_up": is_count,
     "guard.wake_is_up": lambda value: isinstance(value, bool),
 }
 """Part of a checkpoint's state, by dotted key -> whether a value can be it."""
