@@ -34,6 +34,7 @@ __all__ = [
     "Superseded",
     "TrialFailure",
     "UserError",
+    "listed",
     "nearest",
     "shortened",
     "together",
@@ -137,3 +138,15 @@ def shortened(text: str, most: int = 60) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text[: most + 1]
     )
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def listed(names: Sequence[object], most: int = 3, *, width: int = 80) -> str:
+    """Return the first few of `names`, and how many more there are: 'a.txt, b.txt and 7 more'.
+
+    Args:
+        names: at least one.
+        most: names that are shown, at most.
+        width: characters of each name, at most.
+    """
+    shown = ", ".join(shortened(str(name), width) for name in names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown

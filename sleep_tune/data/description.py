@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from sleep_tune.data.documents import Inventory
-from sleep_tune.data.folder import counted, listed
+from sleep_tune.data.folder import counted
 from sleep_tune.data.overlap import LONG_SENTENCE, Overlap
+from sleep_tune.errors import listed
 
 __all__ = ["describe_text"]
 

@@ -10,9 +10,9 @@ from pathlib import Path, PurePath
 
 from sleep_tune.data.documents import SPLITS, Inventory
 from sleep_tune.data.split_names import Place, is_text, place_of
-from sleep_tune.errors import DataError, shortened
+from sleep_tune.errors import DataError, listed, shortened
 
-__all__ = ["TextFile", "counted", "find_files", "listed", "reading"]
+__all__ = ["TextFile", "counted", "find_files", "reading"]
 
 DOCUMENTATION = frozenset(
     {"authors", "changelog", "citation", "contributing", "contributors", "copying", "credits"}
@@ -87,12 +87,6 @@ def counted(files: Mapping[str, Sequence[object]]) -> str:
         files: kind -> names, at least one.
     """
     return "; ".join(f"{len(names):,} {kind} ({listed(names)})" for kind, names in files.items())
-
-
-def listed(names: Sequence[object], most: int = 3) -> str:
-    """The first few of `names` (at least one), and how many more there are: 'a.txt, b.txt and 7 more'."""
-    shown = ", ".join(shortened(str(name), 80) for name in names[:most])
-    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
 @contextmanager

@@ -14,12 +14,12 @@ from sleep_tune import babylm
 from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest
 from sleep_tune.data.documents import SPLITS, Document, RawCorpus, Splits
-from sleep_tune.data.folder import TextFile, find_files, listed, reading
+from sleep_tune.data.folder import TextFile, find_files, reading
 from sleep_tune.data.formats import find_format, find_marks
 from sleep_tune.data.hub import asking_hub, hub_token
 from sleep_tune.data.sentences import documents_of
 from sleep_tune.data.split_names import MARKED_SUFFIXES, SPLIT_NAMES
-from sleep_tune.errors import ConfigError, DataError, nearest
+from sleep_tune.errors import ConfigError, DataError, listed, nearest
 from sleep_tune.files import expanded, write_whole
 
 __all__ = ["babylm_corpus", "decode", "text_corpus"]

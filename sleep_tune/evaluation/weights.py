@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleep_tune.errors import DataError, shortened
+from sleep_tune.errors import DataError, listed, shortened
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -56,8 +56,8 @@ WRAPPERS = {
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 """Types of weights in safetensors files that hold the weights themselves, and not numbers to be scaled."""
 
-SHOWN = 3
-"""Names in a message."""
+SHOWN, WIDTH = 3, 120
+"""Names in a message, and characters of each, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,10 @@ def require_one_set(folder: Path) -> str:
     read, *others = [names for names in held if names] or [[]]
     if not read:
         there = sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES)
+        found = f"only {listed(there, SHOWN, width=WIDTH)}" if there else "no weights"
         raise DataError(
-            f"{folder} must hold its weights as {' or '.join(whole for whole, _ in WEIGHTS)}; it has "
-            f"{f'only {_first(there)}' if there else 'no weights'}: save the model with save_pretrained"
+            f"{folder} must hold its weights as {' or '.join(whole for whole, _ in WEIGHTS)}; it has {found}: save the "
+            "model with save_pretrained"
         )
     if len(read) > 1:
         raise DataError(
@@ -206,13 +207,7 @@ def _refusal(folder: Path, found: Comparison) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return f"{_first(names)} {'is' if len(names) == 1 else 'are'}"
-
-
-def _first(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(shortened(name, 120) for name in names[:SHOWN])
-    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+    return f"{listed(names, SHOWN, width=WIDTH)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _cause(found: Comparison) -> str:
