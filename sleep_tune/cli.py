@@ -77,7 +77,7 @@ class _Sayer(logging.Handler):
 
 @contextmanager
 def telling(name: str) -> Iterator[None]:
-    """Say what the logger `name` is told from INFO on, wherever else it goes: what takes long, step by step."""
+    """Print what the logger `name` logs at INFO or above, wherever else it is logged: each step that takes long."""
     logger, handler = logging.getLogger(name), _Sayer()
     before = logger.level
     logger.addHandler(handler)

@@ -55,5 +55,5 @@ def _repeated(split: str, overlap: Overlap) -> Iterator[str]:
         yield (
             f"of {split}, {overlap.repeated_documents:,} of {overlap.documents:,} documents "
             f"({overlap.repeated_words / max(1, overlap.words):.1%} of its words) and {share:.1%} of the sentences of "
-            f"{LONG_SENTENCE} words or more also occur in train: a model may know them by heart"
+            f"{LONG_SENTENCE} words or more also occur in train: a model may have memorised them"
         )

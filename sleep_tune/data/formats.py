@@ -1,4 +1,4 @@
-"""Files that are called text and hold something else, recognised by how they begin. Knows no folders, no documents.
+"""Files that are called text and hold something else, recognised by how they begin.
 
 What can only be a mistake (a pointer to a text that was not downloaded, a server's page that says so, a packed file) is
 refused; what may be meant (a table, a transcript with its codes, a book with its licence) is a warning.

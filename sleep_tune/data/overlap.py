@@ -1,4 +1,4 @@
-"""Text of dev or test that also occurs in train: counted, since a model may know it by heart. Knows no files."""
+"""Count text of dev or test that also occurs in train, since a model may have memorised it."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Overlap:
 def count_overlap(train: Sequence[Document], held_out: Sequence[Document]) -> Overlap:
     """Count documents and long sentences of `held_out` that also occur in `train`.
 
-    Neither case nor the Unicode form of a character (NFKC) makes a difference: such a copy tells a model as much.
+    Neither case nor the Unicode form of a character (NFKC) makes a difference: such a copy can be memorised as well.
 
     Args:
         train: preprocessed documents that are trained on.

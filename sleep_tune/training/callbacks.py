@@ -160,7 +160,7 @@ class Rungs(TrainerCallback):
 
 
 class CheckpointClock:
-    """Tells when a checkpoint is due by time, so seldom that writing them takes at most `SAVING_SHARE` of the time.
+    """Says when a checkpoint is due by time, so seldom that writing them takes at most `SAVING_SHARE` of the time.
 
     A run is the same whenever its checkpoints are written, so time decides nothing else.
     """
