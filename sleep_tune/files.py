@@ -1,10 +1,12 @@
 """Files that are never half-written: whole (temporary file, fsync, rename) or appended line by line."""
 
+import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,11 @@ __all__ = [
     "expanded",
     "find_change",
     "fingerprint",
+    "grant",
     "read_json_lines",
     "require_space",
     "sha256_of",
+    "share_tree",
     "sync_folder",
     "sync_tree",
     "write_whole",
@@ -68,6 +72,24 @@ def sync_tree(folder: Path) -> None:
     sync_folder(folder)
 
 
+def share_tree(folder: Path) -> None:
+    """Let whoever may read or write `folder` do so with everything below it, whatever made it.
+
+    safetensors, among others, makes a file that only its user may read, whatever the umask.
+    """
+    usual = stat.S_IMODE(folder.stat().st_mode) & 0o777
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            grant(path, usual)
+
+
+def grant(path: Path, permissions: int) -> None:
+    """Add `permissions` (bits of a mode) to those that `path` has; a file gets none to execute."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if more := permissions & (0o777 if path.is_dir() else 0o666) & ~mode:
+        path.chmod(mode | more)
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's content, as hexadecimal digits."""
     with path.open("rb") as file:
@@ -106,7 +128,9 @@ def find_change(
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write `content` so that `path` holds either what it held before or all of it.
 
-    A link stays, and what it leads to is written. What is no file (a pipe, a terminal) is written to as it is.
+    A new file gets the permissions that `open` would give it: the umask's, or those of the folder's default ACL. A file
+    that was there keeps its permissions and its group. A link stays, and what it leads to is written. What is no file
+    (a pipe, a terminal) is written to as it is.
     """
     data = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
@@ -114,19 +138,35 @@ def write_whole(path: Path, content: str | bytes) -> None:
         return
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                _keep_permissions(file.fileno(), path.stat())  # first: what is private is never readable
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _keep_permissions(descriptor: int, before: os.stat_result) -> None:
+    """Give a new file the group and permissions of the file that it replaces.
+
+    A group that this user may not give (they are not in it) is lost; the new one may then do what others may.
+    """
+    mode = stat.S_IMODE(before.st_mode)
+    if os.fstat(descriptor).st_gid != before.st_gid:
+        try:
+            os.fchown(descriptor, -1, before.st_gid)
+        except PermissionError:
+            mode = mode & ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
+    with contextlib.suppress(PermissionError):  # some mounts have no permissions
+        os.fchmod(descriptor, mode)
 
 
 def append_json_line(path: Path, record: dict[str, Any], *, sync: bool = False) -> None:

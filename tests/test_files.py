@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,91 @@ def test_what_is_no_file_is_written_to_and_never_replaced(tmp_path: Path) -> Non
         assert file.read() == "text"
     with pytest.raises(IsADirectoryError):
         write_whole(tmp_path, "text")
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], int]]:
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o022, 0o027, 0o077])
+def test_a_new_file_has_the_permissions_that_open_gives(tmp_path: Path, umask: Callable[[int], int], mask: int) -> None:
+    umask(mask)
+    (tmp_path / "opened").touch()
+    write_whole(tmp_path / "new" / "file", "text")
+    assert mode_of(tmp_path / "new" / "file") == mode_of(tmp_path / "opened") == 0o666 & ~mask
+    assert mode_of(tmp_path / "new") == 0o777 & ~mask
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o666, 0o444, 0o755])
+@pytest.mark.parametrize("mask", [0o002, 0o077])
+def test_a_file_that_was_there_keeps_its_permissions(
+    tmp_path: Path, umask: Callable[[int], int], mode: int, mask: int
+) -> None:
+    target = tmp_path / "file"
+    target.touch()
+    target.chmod(mode)
+    umask(mask)
+    write_whole(target, "text")
+    assert target.read_text() == "text"
+    assert mode_of(target) == mode
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to groups that it is not in")
+
+
+@as_root
+def test_a_folder_gives_its_group_to_new_files(tmp_path: Path) -> None:
+    os.chown(tmp_path, -1, 1234)
+    tmp_path.chmod(0o2775)
+    write_whole(tmp_path / "new" / "file", "text")
+    assert (tmp_path / "new" / "file").stat().st_gid == 1234
+
+
+@as_root
+def test_a_file_keeps_its_group(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.touch()
+    os.chown(target, -1, 1234)
+    target.chmod(0o640)
+    write_whole(target, "text")
+    assert (target.stat().st_gid, mode_of(target)) == (1234, 0o640)
+
+
+@as_root
+def test_a_group_that_cannot_be_kept_leaves_the_new_one_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "file"
+    target.touch()
+    os.chown(target, -1, 1234)
+    target.chmod(0o660)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    write_whole(target, "text")
+    assert (target.stat().st_gid, mode_of(target)) == (os.getegid(), 0o600)
+
+
+def test_what_is_private_is_private_from_the_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    target.chmod(0o600)
+    seen: list[tuple[int, int]] = []
+    real = os.fsync
+
+    def look(descriptor: int) -> None:
+        seen.append((os.fstat(descriptor).st_size, os.fstat(descriptor).st_mode & 0o777))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    write_whole(target, "new text")
+    assert seen[0] == (8, 0o600)

@@ -16,7 +16,6 @@ import logging
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +26,10 @@ from sleep_tune.files import (
     expanded,
     find_change,
     fingerprint,
+    grant,
     require_space,
     sha256_of,
+    share_tree,
     sync_folder,
     sync_tree,
     write_whole,
@@ -141,23 +142,29 @@ def require_cache_space(folder: Path, num_bytes: int) -> None:
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:
     """Fill a new folder, write its manifest, and give it its name; on a failure nothing is left."""
-    unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    unfinished.mkdir()
     try:
         make(unfinished)
-        for path in (unfinished, *unfinished.rglob("*")):  # others may read it, whatever the umask of who made it
-            path.chmod(0o755 if path.is_dir() else 0o644)
+        grant(unfinished, _readers(folder.parent))
         files = {
             path.relative_to(unfinished).as_posix(): fingerprint(path, file_digest)
             for path in sorted(unfinished.rglob("*"))
             if path.is_file()
         }
         write_whole(unfinished / MANIFEST, json.dumps({"files": files}, indent=2) + "\n")
+        share_tree(unfinished)
         sync_tree(unfinished)
         unfinished.rename(folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     sync_folder(folder.parent)
+
+
+def _readers(cache: Path) -> int:
+    """Return the permissions to read of those who may read the cache, and so what is in it, whatever the umask."""
+    return cache.stat().st_mode & 0o555
 
 
 def _find_damage(folder: Path) -> str | None:
@@ -193,7 +200,13 @@ def _remove(leftover: Path) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on `path`, waiting for it; the file stays, for removing it would be a race."""
-    with path.open("ab") as file:
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except PermissionError:  # another user's, who shares the cache
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            grant(path, _readers(path.parent))
         if not _try_lock(file):
             logger.info("waiting for another process, which prepares the same text")
             fcntl.flock(file, fcntl.LOCK_EX)

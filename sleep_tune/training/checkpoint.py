@@ -27,7 +27,7 @@ import numpy as np
 
 from sleep_tune.config.run_folder import METRICS, WEIGHTS
 from sleep_tune.errors import RunFolderError, shortened
-from sleep_tune.files import find_change, fingerprint, sync_folder, sync_tree, write_whole
+from sleep_tune.files import find_change, fingerprint, share_tree, sync_folder, sync_tree, write_whole
 
 __all__ = [
     "CHECKPOINT",
@@ -99,6 +99,7 @@ def complete(folder: Path, stream_state: Mapping[str, Any], state: Mapping[str, 
     """
     np.savez(folder / STREAM, **stream_state)
     (folder / METRICS).write_bytes(record)
+    share_tree(folder)
     sync_tree(folder)
     content = {"files": {path.name: fingerprint(path) for path in sorted(folder.iterdir())}, "state": state}
     write_whole(folder / MARKER, json.dumps(content | {"sha256": _digest(content)}) + "\n")

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from sleep_tune.data.cache import still_there
 from sleep_tune.errors import RunFolderError
-from sleep_tune.files import sync_folder, sync_tree, write_whole
+from sleep_tune.files import share_tree, sync_folder, sync_tree, write_whole
 from sleep_tune.records import Progress
 
 __all__ = ["publish", "read_evaluation", "write_evaluation", "write_model"]
@@ -29,6 +29,7 @@ def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
     model.save_pretrained(folder)
     for file in still_there(tokenizer).iterdir():
         shutil.copyfile(file, folder / file.name)
+    share_tree(folder)
     sync_tree(folder)
 
 

@@ -262,15 +262,35 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
         cached_folder(tmp_path, "key", fill)
 
 
-def test_others_may_read_what_a_user_with_a_strict_umask_made(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("cache_mode", "umask", "folder_mode", "file_mode"),
+    [
+        (0o2775, 0o002, 0o2775, 0o664),  # a laboratory's, whose users share a group
+        (0o2775, 0o077, 0o2755, 0o644),
+        (0o755, 0o022, 0o755, 0o644),
+        (0o750, 0o077, 0o750, 0o640),
+        (0o700, 0o077, 0o700, 0o600),
+        (0o1777, 0o022, 0o755, 0o644),
+    ],
+)
+def test_who_may_read_the_cache_may_read_what_is_in_it(
+    tmp_path: Path, cache_mode: int, umask: int, folder_mode: int, file_mode: int
+) -> None:
     def make(folder: Path) -> None:
         (folder / "inner").mkdir()
         (folder / "inner" / "a.txt").write_text("a")
+        Path(tempfile.mkstemp(dir=folder)[1]).rename(folder / "b.txt")  # for its user alone, as some libraries do
 
-    before = os.umask(0o077)
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(cache_mode)
+    before = os.umask(umask)
     try:
-        folder = cached_folder(tmp_path / "cache", "key", make)
+        folder = cached_folder(cache, "key", make)
     finally:
         os.umask(before)
-    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.rglob("*"))}
-    assert modes == {"key": "0o755", "inner": "0o755", "a.txt": "0o644", MANIFEST: "0o644"}
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in (folder, *folder.rglob("*"))}
+    files = dict.fromkeys(("a.txt", "b.txt", MANIFEST), file_mode)
+    assert modes == {"key": folder_mode, "inner": folder_mode} | files
+    lock = (cache / "key.lock").stat().st_mode & 0o777
+    assert lock & 0o444 == cache_mode & 0o444

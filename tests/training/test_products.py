@@ -1,6 +1,8 @@
+import os
 from pathlib import Path
 
 import pytest
+from transformers import PreTrainedModel
 
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import DataError
@@ -9,8 +11,24 @@ from sleep_tune.sleep.samples import SpecialTokens
 from sleep_tune.training.products import write_model
 
 
-def test_a_tokenizer_that_was_removed_meanwhile_is_named(tmp_path: Path) -> None:
+def tiny_model() -> PreTrainedModel:
     sizes = ModelConfig(layers=1, hidden=8, heads=1, feed_forward=8)
-    model = build_model(sizes, vocab_size=8, max_length=8, special=SpecialTokens(0, 1, 2, 3), seed=0)
+    return build_model(sizes, vocab_size=8, max_length=8, special=SpecialTokens(0, 1, 2, 3), seed=0)
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o077])
+def test_a_model_may_be_read_by_whom_the_umask_allows(tmp_path: Path, mask: int) -> None:
+    """A file that safetensors makes is for its user alone."""
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "tokenizer.json").touch()
+    before = os.umask(mask)
+    try:
+        write_model(tmp_path / "model", tiny_model(), tmp_path / "tokenizer")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "model").iterdir()} == {0o666 & ~mask}
+
+
+def test_a_tokenizer_that_was_removed_meanwhile_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=str(tmp_path / "key" / "tokenizer")):
-        write_model(tmp_path / "model", model, tmp_path / "key" / "tokenizer")
+        write_model(tmp_path / "model", tiny_model(), tmp_path / "key" / "tokenizer")
