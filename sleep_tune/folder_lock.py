@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +25,11 @@ from sleep_tune.errors import RunFolderError
 __all__ = ["LOCK", "FolderLock", "Holder", "read_holder"]
 
 LOCK = ".lock"
-"""The file that is locked. While it is held, it says by which process, on which host, since when."""
+"""The file that is locked.
+
+While it is held, its first line says by which process, on which host, since when. Its second is for programs: the
+machine and container, and when that process began by a clock that nobody sets.
+"""
 
 CLAIM = ".claim"
 """The same, where the file system has no locks: whoever can make this file holds the folder."""
@@ -32,7 +37,7 @@ CLAIM = ".claim"
 WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """What flock says on a file system that cannot lock, such as some cluster mounts."""
 
-HOLDER = re.compile(r"process (\d+) on (\S+) \(since (.*)\)")
+HOLDER = re.compile(r"process (\d{1,9}) on (\S+) \(since (.*)\)")
 TIME = "%Y-%m-%d %H:%M:%S"
 
 TRIES, TRY_SECONDS = 200, 0.01
@@ -47,7 +52,7 @@ class Holder:
     host: str
     since: str
     is_here: bool
-    """Whether it is on this machine, where it can be looked for."""
+    """Whether it is on this machine and in this container, where it can be looked for."""
     is_alive: bool
     """True elsewhere, for it cannot be known from here; a holder that ends by itself removes what it wrote."""
 
@@ -55,14 +60,15 @@ class Holder:
 def read_holder(file: Path) -> Holder | None:
     """Return the process that a lock's file names; None where it names none or is not there."""
     try:
-        found = HOLDER.fullmatch(file.read_text(encoding="utf-8", errors="replace").strip())
+        first, _, second = file.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
     except OSError:
         return None
+    found = HOLDER.fullmatch(first)
     if found is None:
         return None
-    process, host, since = int(found[1]), found[2], found[3]
-    is_here = host == socket.gethostname()
-    return Holder(process, host, since, is_here, not is_here or _lives(process, since))
+    process, (machine, _, began) = int(found[1]), second.partition(" ")
+    is_here = machine == _machine()
+    return Holder(process, found[2], found[3], is_here, not is_here or _lives(process, began))
 
 
 class FolderLock:
@@ -200,20 +206,57 @@ class FolderLock:
             aside.rename(claim)
 
     def _refuse(self, file: Path, remedy: str = "") -> None:
-        """Refuse the folder to this process, naming who holds it; not while no name is written there."""
-        if told := file.read_text(encoding="utf-8", errors="replace").strip():
-            raise RunFolderError(f"{self.folder} must be written by one process; {told} is writing it now{remedy}")
+        """Refuse the folder to this process, naming the holder; not while no name is written there."""
+        text = file.read_text(encoding="utf-8", errors="replace").strip()
+        if not text:
+            return
+        holder = read_holder(file)
+        is_namesake = holder is not None and not holder.is_here and holder.host == socket.gethostname()
+        where = ", in another container or on another machine of that name," if is_namesake else ""
+        raise RunFolderError(
+            f"{self.folder} must be written by one process; {text.splitlines()[0]}{where} is writing it now{remedy}"
+        )
 
 
 def _name() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()} (since {time.strftime(TIME)})\n"
+    process = os.getpid()
+    began = _began(process) or "unknown"
+    return f"process {process} on {socket.gethostname()} (since {time.strftime(TIME)})\n{_machine()} {began}\n"
 
 
-def _lives(process: int, since: str) -> bool:
-    """Whether the process exists, and existed when it took the lock: numbers of processes are used again."""
+def _machine() -> str:
+    """Return what tells the processes that can be looked for here from all others.
+
+    On Linux the boot and the PID namespace: containers can share a host's name, and one machine can have several names.
+    """
+    if sys.platform == "linux":
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    return socket.gethostname()
+
+
+def _lives(process: int, began: str) -> bool:
+    """Return whether the process exists and is the one that began then: numbers of processes are used again."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return _began(process) in (began, None)
+
+
+def _began(process: int) -> str | None:
+    """Return when a process began, by a clock that nobody sets; "" if it has ended, None if that cannot be known."""
+    if sys.platform == "linux":
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:  # /proc can hide other users' processes
+            return None
+        return "" if fields[0] in "ZX" else fields[19]
     import psutil
 
     try:
-        return psutil.Process(process).create_time() <= time.mktime(time.strptime(since, TIME)) + 1
-    except (psutil.Error, ValueError):
-        return False
+        return str(psutil.Process(process).create_time())
+    except psutil.Error:
+        return None

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from sleep_tune.errors import RunFolderError
-from sleep_tune.folder_lock import CLAIM, LOCK, FolderLock
+from sleep_tune.folder_lock import CLAIM, LOCK, FolderLock, read_holder
 
 ROOT = Path(__file__).parents[1]
 
@@ -122,6 +123,74 @@ def test_the_claim_of_another_machine_is_kept_and_named(tmp_path: Path, monkeypa
     claim.unlink()
     FolderLock(tmp_path).close()
     assert not claim.exists()
+
+
+NAMESPACES = {"a host's other name": ["--uts"], "another container": ["--pid", "--fork", "--mount-proc"]}
+
+
+def _unshared(options: list[str], folder: Path, failure: int) -> subprocess.Popen[bytes]:
+    """A holder of the folder in namespaces of its own; the test is skipped where those cannot be had."""
+    unshare = ["unshare", *options]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to make namespaces")
+    renamed = "hostname elsewhere; " if "--uts" in options else ""
+    command = f'{renamed}exec "$0" "$@"'
+    return subprocess.Popen(
+        [*unshare, "sh", "-c", command, sys.executable, "-c", HOLD, str(folder), str(failure)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("failure", [0, errno.ENOLCK], ids=["locks", "no locks"], indirect=True)
+@pytest.mark.parametrize("options", NAMESPACES.values(), ids=list(NAMESPACES))
+def test_two_names_of_a_host_and_two_containers_of_a_name_share_a_folder(
+    tmp_path: Path, failure: int, options: list[str]
+) -> None:
+    """By its host's name alone, a holder in a container was looked for here, and its number said that it was dead."""
+    folder, is_container = tmp_path / "run", "--pid" in options
+    with _unshared(options, folder, failure) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        found = read_holder(folder / (CLAIM if failure else LOCK))
+        assert found is not None and found.is_alive and found.is_here is not is_container
+        assert found.host == (socket.gethostname() if is_container else "elsewhere")
+        with pytest.raises(RunFolderError, match=rf"process {found.process} on {re.escape(found.host)}") as refused:
+            FolderLock(folder)
+        assert ("another container" in str(refused.value)) is is_container
+        assert holder.poll() is None
+        for process in psutil.Process(holder.pid).children() or [psutil.Process(holder.pid)]:
+            process.kill()
+    if failure and is_container:  # nobody here can know that it is dead
+        with pytest.raises(RunFolderError, match=rf"remove {re.escape(str(folder / CLAIM))}$"):
+            FolderLock(folder)
+    else:
+        FolderLock(folder).close()
+
+
+@pytest.mark.parametrize("failure", [errno.ENOLCK], ids=["no locks"], indirect=True)
+def test_a_clock_that_is_set_does_not_bury_a_living_holder(tmp_path: Path, failure: int) -> None:
+    """By the wall clock, a process that had begun after it took the lock was another of that number."""
+    with FolderLock(tmp_path):
+        claim = tmp_path / CLAIM
+        text = claim.read_text()
+        for year in ("2001", "2999"):
+            claim.write_text(re.sub(r"since \d+", f"since {year}", text))
+            with pytest.raises(RunFolderError, match=f"since {year}-"):
+                FolderLock(tmp_path)
+        claim.write_text(re.sub(r"\d+\n$", "7\n", text))  # its number, which another process has by now
+        FolderLock(tmp_path).close()
+
+
+def test_an_ended_process_that_nobody_has_waited_for_holds_nothing(tmp_path: Path) -> None:
+    """In a container whose first process waits for none, it stays in the table of processes."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path), str(errno.ENOLCK)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        holder.kill()
+        os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+        found = read_holder(tmp_path / CLAIM)
+        assert found is not None and found.is_here and not found.is_alive
 
 
 @pytest.mark.parametrize("path", ["file", "file/run", "nowhere", "nowhere/run"])

@@ -13,7 +13,7 @@ import pytest
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
-from sleep_tune.folder_lock import LOCK, read_holder
+from sleep_tune.folder_lock import LOCK, FolderLock, read_holder
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS
 from sleep_tune.search.watching.status import find, show
@@ -90,23 +90,31 @@ def test_a_search_that_was_left_is_nobodys(tmp_path: Path) -> None:
     assert "t0001  search  waiting" in text
 
 
+SINCE = "2026-01-01 00:00:00"
+
+
 @pytest.mark.parametrize(
-    ("process", "host", "since", "message"),
+    ("process", "place", "message"),
     [
-        (2**22 + 1, socket.gethostname(), "2026-01-01 00:00:00", "which ran it, is dead"),
-        (os.getpid(), socket.gethostname(), "2001-01-01 00:00:00", "which ran it, is dead"),  # another's number
-        (7, "elsewhere", "2026-01-01 00:00:00", "process 7 on elsewhere holds it since 2026-01-01 00:00:00, alive or"),
+        (2**22 + 1, "here", "which ran it, is dead"),
+        (os.getpid(), "here", "which ran it, is dead"),  # another's number
+        (7, "elsewhere", f"process 7 on {socket.gethostname()} holds it since {SINCE}, alive or not"),
+        (7, "unknown", f"process 7 on {socket.gethostname()} holds it since {SINCE}, alive or not"),
     ],
-    ids=["dead", "another's number", "elsewhere"],
+    ids=["dead", "another's number", "elsewhere", "an earlier version's"],
 )
 def test_a_killed_driver_is_told_from_one_that_cannot_be_seen(
-    tmp_path: Path, process: int, host: str, since: str, message: str
+    tmp_path: Path, process: int, place: str, message: str
 ) -> None:
+    """Where a process can be looked for is not said by its host's name: containers can share one."""
     folder = left(tmp_path / "demo")
-    (folder / ".lock").write_text(f"process {process} on {host} (since {since})\n")
+    with FolderLock(tmp_path / "other"):
+        machine = (tmp_path / "other" / LOCK).read_text().splitlines()[1].split()[0]
+    exactly = {"here": f"{machine} 7\n", "elsewhere": f"{machine[::-1]} 7\n", "unknown": ""}[place]
+    (folder / ".lock").write_text(f"process {process} on {socket.gethostname()} (since {SINCE})\n{exactly}")
     text = " ".join(status(folder).split())
     assert message in text
-    assert ("t0001 search starting" in text) == (host == "elsewhere")
+    assert ("t0001 search starting" in text) == (place != "here")
 
 
 def test_a_folder_that_was_never_locked_has_no_driver(tmp_path: Path) -> None:
