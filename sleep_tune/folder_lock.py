@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import socket
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -229,10 +228,11 @@ def _machine() -> str:
 
     On Linux the boot and the PID namespace: containers can share a host's name, and one machine can have several names.
     """
-    if sys.platform == "linux":
+    try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
-    return socket.gethostname()
+    except OSError:  # not Linux
+        return socket.gethostname()
 
 
 def _lives(process: int, began: str) -> bool:
@@ -248,11 +248,8 @@ def _lives(process: int, began: str) -> bool:
 
 def _began(process: int) -> str | None:
     """Return when a process began, by a clock that nobody sets; "" if it has ended, None if that cannot be known."""
-    if sys.platform == "linux":
-        try:
-            fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        except OSError:  # /proc can hide other users' processes
-            return None
+    with contextlib.suppress(OSError):  # not Linux, or another user's and hidden
+        fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
         return "" if fields[0] in "ZX" else fields[19]
     import psutil
 
