@@ -6,7 +6,6 @@ what it knows is a fold over those lines, so that a search killed at any moment 
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from sleep_tune.search.memory import Memory
 from sleep_tune.search.opening import Opening
 from sleep_tune.search.space import CorpusSummary, Space
 from sleep_tune.search.state import MAIN, SearchState, TrialState
+from sleep_tune.search.steady_clock import steady_clock
 from sleep_tune.search.work import Done, Trial, Wait
 
 __all__ = ["Director", "Done", "Trial", "Wait"]
@@ -39,7 +39,7 @@ class Director:
         corpus: what every trial reads.
         folder: results/<name>; made if absent.
         gpus: GPUs that one trial holds while it runs.
-        clock: seconds since 1970.
+        clock: seconds since 1970; never goes back. A `steady_clock` unless given.
         log: where events go instead of the folder, which then is neither made nor read.
         lock: of the folder, where the caller holds it; else it is taken here, before anything is read, until `close`.
 
@@ -57,7 +57,7 @@ class Director:
         folder: Path,
         *,
         gpus: float = 0.0,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         log: Log | None = None,
         lock: FolderLock | None = None,
     ) -> None:
@@ -74,7 +74,7 @@ class Director:
             if log is None and lock is None:
                 held.enter_context(FolderLock(self.folder))
             then = experiment.open_folder(self.folder, space, base, corpus) if log is None else None
-            self._memory = Memory(self.folder, space, base, clock, log)
+            self._memory = Memory(self.folder, space, base, clock or steady_clock(), log)
             held.callback(self._memory.close)
             self._judge = Judge(space, self._memory, self.budget_words)
             self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)

@@ -58,7 +58,7 @@ class Memory:
         folder: of the experiment; must exist, and be locked by the caller.
         space: the study.
         base: what `space.base` composes to.
-        clock: seconds since 1970.
+        clock: seconds since 1970; never goes back.
         log: where events go instead of the folder, on which then nothing is written.
 
     Raises:

@@ -39,8 +39,8 @@ class Recorded:
     state: SearchState
     is_driven: bool
     """Whether some process is running it, as far as can be told."""
-    now: float
-    """Seconds since 1970."""
+    silent: float
+    """Seconds since its last event."""
     slots: int
     """Most trials that ran at a time in the last session."""
     held: str | None
@@ -72,16 +72,16 @@ class Recorded:
 
     def seconds(self) -> float:
         """Wall clock over all sessions; of one that nobody drives, up to its last event."""
-        return self.state.seconds(self.now if self.is_driven else self.state.last_event)
+        return self.state.seconds(self.state.last_event + (self.silent if self.is_driven else 0.0))
 
 
-def read_recorded(folder: Path, *, is_driven: bool, now: float) -> Recorded:
+def read_recorded(folder: Path, *, is_driven: bool, silent: float = 0.0) -> Recorded:
     """Read an experiment's folder.
 
     Args:
         folder: results/<name>.
         is_driven: whether some process is running the search; else what was running waits for the next session.
-        now: seconds since 1970.
+        silent: seconds since its last event.
 
     Raises:
         RunFolderError: it holds no search, or one that cannot be read.
@@ -109,7 +109,7 @@ def read_recorded(folder: Path, *, is_driven: bool, now: float) -> Recorded:
         space=space if state.space is None else _space(state.space, folder),
         state=state,
         is_driven=is_driven,
-        now=now,
+        silent=silent,
         slots=slots,
         held=events[-1].data.get("reason") if paused else None,
     )

@@ -32,11 +32,10 @@ def show(space: Path, overrides: Sequence[str], results: Path, console: Console)
         UserError: there is no such experiment, or it cannot be read.
     """
     folder = find(space, overrides, results)
-    now = time.time()
     held_by = read_holder(folder / LOCK)
-    recorded = read_recorded(folder, is_driven=held_by is not None and held_by.is_alive, now=now)
-    ago = wording.duration(now - (folder / LOG).stat().st_mtime)
-    notes = [f"{_who(held_by, recorded.finished)}; last event {ago} ago"]
+    silent = max(0.0, time.time() - (folder / LOG).stat().st_mtime)  # the clock can have been set back since
+    recorded = read_recorded(folder, is_driven=held_by is not None and held_by.is_alive, silent=silent)
+    notes = [f"{_who(held_by, recorded.finished)}; last event {wording.duration(silent)} ago"]
     console.print(screen(recorded, recorded.slots, width=console.width, notes=notes), soft_wrap=False)
 
 

@@ -41,7 +41,7 @@ def test_a_finished_search_draws_the_same_screen(open_director: Callable[..., Di
     director = open_director(gpus=1.0)
     run_inline(director, FakeWorker())
     seconds = director.seconds()
-    recorded = read_recorded(director.folder, is_driven=False, now=director.state.last_event)
+    recorded = read_recorded(director.folder, is_driven=False)
     assert recorded.seconds() == pytest.approx(seconds, abs=1)
     assert recorded.space.finalists == director.space.finalists
     assert recorded.space.scheduler == director.space.scheduler
@@ -54,7 +54,7 @@ def test_looking_changes_nothing_in_the_folder(open_director: Callable[..., Dire
     director = open_director()
     started(director)
     before = {path: path.read_bytes() for path in director.folder.rglob("*") if path.is_file()}
-    read_recorded(director.folder, is_driven=True, now=0.0)
+    read_recorded(director.folder, is_driven=True)
     assert before == {path: path.read_bytes() for path in director.folder.rglob("*") if path.is_file()}
 
 
@@ -65,7 +65,7 @@ def test_a_torn_last_line_and_unknown_keys_are_passed_over(open_director: Callab
         file.write('{"schema": 1, "event": "rep')
     described = director.folder / "experiment.yaml"
     described.write_text(described.read_text().replace("finalists:", "finalists:\n    of_a_later_version: 1"))
-    assert read_recorded(director.folder, is_driven=True, now=0.0).trials["t0001"].state == "running"
+    assert read_recorded(director.folder, is_driven=True).trials["t0001"].state == "running"
 
 
 def test_a_running_trial_stands_where_its_record_says(open_director: Callable[..., Director]) -> None:
@@ -80,7 +80,7 @@ def test_a_running_trial_stands_where_its_record_says(open_director: Callable[..
     lines = [json.dumps(line) for line in (LINE, seen, sleep)]
     (run / "metrics.jsonl").write_text("\n".join([*lines, '{"kind":"tra']))
     (run / "config.yaml").write_text("sleep: {folds: 20}")
-    recorded = read_recorded(director.folder, is_driven=True, now=0.0)
+    recorded = read_recorded(director.folder, is_driven=True)
     progress = recorded.trials["t0001"].progress
     assert progress is not None
     assert (progress.words_seen, progress.budget_words, progress.folds) == (250_001, BUDGET, 20)
@@ -97,7 +97,7 @@ def test_a_rung_reported_after_the_last_line_counts(open_director: Callable[...,
     run = director.folder / "trials" / trial.id
     run.mkdir(parents=True)
     (run / "metrics.jsonl").write_text(f"{json.dumps(LINE)}\n")
-    progress = read_recorded(director.folder, is_driven=True, now=0.0).trials[trial.id].progress
+    progress = read_recorded(director.folder, is_driven=True).trials[trial.id].progress
     assert progress is not None
     assert progress.words_seen == 333_400
 
@@ -113,8 +113,7 @@ def test_without_a_driver_nothing_is_running_and_time_stands_still(open_director
     director = open_director()
     trial = started(director)
     for driven, state in ((True, "running"), (False, "waiting")):
-        later = director.state.last_event + 1000
-        recorded = read_recorded(director.folder, is_driven=driven, now=later)
+        recorded = read_recorded(director.folder, is_driven=driven, silent=1000)
         assert recorded.trials[trial.id].state == state
         assert (recorded.seconds() >= 1000) == driven
 
@@ -137,26 +136,21 @@ def test_a_log_cut_anywhere_is_a_search_that_can_be_looked_at(searched: Path, sh
         folder = Path(name)
         shutil.copy(searched / "experiment.yaml", folder)
         (folder / "trials.jsonl").write_bytes(whole[: round(share * len(whole))])
-        recorded = read_recorded(folder, is_driven=is_driven, now=recent(whole))
+        recorded = read_recorded(folder, is_driven=is_driven, silent=1.0)
     text = drawn(screen(recorded, recorded.slots, width=80, height=30), 80)
     assert text.startswith("small · ")
     assert is_driven or "1 running" not in text
     assert recorded.seconds() >= 0
 
 
-def recent(log: bytes) -> float:
-    """A moment after the last event."""
-    return float(json.loads(log.splitlines()[-1])["time"]) + 1
-
-
 def test_slots_are_the_most_that_ran_in_the_last_session(open_director: Callable[..., Director]) -> None:
     director = open_director()
     for _ in range(3):
         started(director)
-    assert read_recorded(director.folder, is_driven=True, now=0.0).slots == 3
+    assert read_recorded(director.folder, is_driven=True).slots == 3
     resumed = open_director()
     started(resumed)
-    assert read_recorded(resumed.folder, is_driven=True, now=0.0).slots == 1
+    assert read_recorded(resumed.folder, is_driven=True).slots == 1
 
 
 def test_a_search_that_is_held_says_so_once_its_runs_have_paused(open_director: Callable[..., Director]) -> None:
@@ -165,13 +159,13 @@ def test_a_search_that_is_held_says_so_once_its_runs_have_paused(open_director: 
     director.held = "the disk is nearly full"
     for trial, held in zip(trials, (None, "the disk is nearly full"), strict=True):
         director.on_end(trial.id, outcome("paused", 3.0))
-        assert read_recorded(director.folder, is_driven=True, now=0.0).held == held
+        assert read_recorded(director.folder, is_driven=True).held == held
 
 
 def test_another_space_in_the_next_session_is_the_one_that_is_shown(open_director: Callable[..., Director]) -> None:
     run_inline(open_director(), FakeWorker())
     director = open_director(stop=Stop(trials=6))
-    recorded = read_recorded(director.folder, is_driven=True, now=director.state.last_event)
+    recorded = read_recorded(director.folder, is_driven=True)
     assert recorded.space.stop == Stop(trials=6)
     assert recorded.changes == director.changes == ["stop.trials: 4 -> 6"]
     for one in (recorded, director):
@@ -194,7 +188,7 @@ def test_a_log_of_an_earlier_version_is_read_with_experiment_yaml(open_director:
     director = open_director()
     started(director)
     _of_an_earlier_version(director.folder)
-    recorded = read_recorded(director.folder, is_driven=True, now=0.0)
+    recorded = read_recorded(director.folder, is_driven=True)
     assert recorded.space.finalists == director.space.finalists
     assert recorded.trials["t0001"].state == "running"
 
@@ -211,4 +205,4 @@ def test_a_folder_that_does_not_say_what_it_is_is_refused(
     if content is not None:
         (folder / "experiment.yaml").write_text(content)
     with pytest.raises(RunFolderError, match=message):
-        read_recorded(folder, is_driven=False, now=0.0)
+        read_recorded(folder, is_driven=False)

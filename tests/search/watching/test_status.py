@@ -73,6 +73,15 @@ def test_a_running_search_names_its_process(open_director: Callable[..., Directo
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_log_of_the_future_is_a_log_of_now(open_director: Callable[..., Director]) -> None:
+    """The clock was set back by an hour after the last event."""
+    director = open_director()
+    started(director)
+    later = time.time() + 3600
+    os.utime(director.folder / "trials.jsonl", (later, later))
+    assert "last event 0:00:00 ago" in " ".join(status(director.folder).split())
+
+
 def left(folder: Path) -> Path:
     """An experiment whose driver has ended while a trial was running."""
     director = Director(study(), RunConfig(), TOY_CORPUS, folder)
