@@ -5,18 +5,30 @@ is never written in plain.
 """
 
 import json
+import math
+import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sleep_tune.errors import DataError, nearest
+from sleep_tune.errors import DataError, nearest, shortened
 
 __all__ = ["NUMBER", "TEXT", "TEXTS", "Column", "TaskFile", "checked_rows", "is_text", "task_files", "text_lines"]
 
 PASSWORD = b"BabyLM2025"
 """Of ewok_fast.zip, as the official pipeline's README gives it away: against crawlers, not against readers."""
+
+MOST_UNPACKED, MOST_RATIO, ALWAYS_UNPACKED = 256 * 2**20, 100, 16 * 2**20
+"""Bytes that a zip may hold: so many, and so many times its own size, which small ones may exceed.
+
+The official zips hold some megabytes, 10 to 20 times their own size; a zip bomb's ratio is near 1,000.
+"""
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Compression methods that are read; Python's readers of the others unpack a whole block, however large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +51,9 @@ class Column:
 
 def _is_number(value: Any) -> bool:
     try:
-        float(value)
-    except (TypeError, ValueError):
+        return not isinstance(value, bool) and math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
         return False
-    return not isinstance(value, bool)
 
 
 def is_text(value: Any) -> bool:
@@ -54,7 +65,7 @@ def is_text(value: Any) -> bool:
 
 
 TEXT = Column("a text of whole characters that is not empty", is_text)
-NUMBER = Column("a number", _is_number)
+NUMBER = Column("a finite number", _is_number)
 TEXTS = Column(
     "a list of at least two texts, none of them empty",
     lambda value: isinstance(value, list) and len(value) > 1 and all(is_text(one) for one in value),
@@ -69,7 +80,7 @@ def task_files(path: Path, suffix: str) -> list[TaskFile]:
         suffix: how the names of its files end; others are passed over.
 
     Raises:
-        DataError: there is no such file, one cannot be read, or the zip's password is another.
+        DataError: there is no such file, one cannot be read, or the zip has another password or holds too much.
     """
     if path.suffix == ".zip":
         return _zipped(path, suffix)
@@ -82,28 +93,76 @@ def task_files(path: Path, suffix: str) -> list[TaskFile]:
 def _zipped(path: Path, suffix: str) -> list[TaskFile]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [PurePosixPath(name) for name in archive.namelist() if name.endswith(suffix)]
-            # A Mac adds files of its own to a zip, under names that begin like this.
-            names = sorted((name for name in members if not name.name.startswith(".")), key=lambda name: name.name)
-            if not names:
-                raise DataError(f"{path} must hold at least one {suffix} file; it holds none")
-            return [
-                TaskFile(f"{path}/{name}", name.stem, archive.read(str(name), pwd=PASSWORD))
-                for name in names
-                if "__MACOSX" not in name.parts
-            ]
+            members = _members(path, archive, suffix)
+            left = min(MOST_UNPACKED, max(MOST_RATIO * path.stat().st_size, ALWAYS_UNPACKED))
+            files = []
+            for name, member in members.items():
+                content = _unpacked(archive, member, left + 1)
+                left -= len(content)
+                if left < 0:
+                    raise DataError(
+                        f"{path} must hold at most {MOST_UNPACKED >> 20} MiB and {MOST_RATIO} times its own size; it "
+                        f"holds more: if it is yours, unpack it into {path.with_suffix('')}, which is read instead"
+                    )
+                files.append(TaskFile(f"{path}/{name}", name.stem, content))
+            return files
     except NotImplementedError as error:
-        raise DataError(
-            f"{path} must be encrypted in the way that Python's zipfile reads (not AES): {error}; unpack it yourself "
-            f"into {path.with_suffix('')}, which is read instead"
-        ) from error
+        raise _unreadable_method(path, str(error)) from error
     except RuntimeError as error:
         raise DataError(
             f"{path} must have the password of the official README, {PASSWORD.decode()}; it has another ({error}): "
             f"unpack it yourself into {path.with_suffix('')}, which is read instead"
         ) from error
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path} must be a whole zip file: {error}") from error
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    """Return at most `most` bytes of a member, whatever sizes the archive states."""
+    try:
+        with archive.open(member, pwd=PASSWORD) as file:
+            return file.read(most)
+    except IndexError as error:  # of zipfile itself
+        raise zipfile.BadZipFile("an encrypted file in it is cut short") from error
+
+
+def _members(path: Path, archive: zipfile.ZipFile, suffix: str) -> dict[PurePosixPath, zipfile.ZipInfo]:
+    """Return the files of an archive whose names end with `suffix`, in the order of these names.
+
+    Raises:
+        DataError: there is none, or one that no packer of a folder of tasks would write.
+    """
+    wanted = [member for member in archive.infolist() if member.filename.endswith(suffix)]
+    # A Mac adds files of its own to a zip, under names that begin like this.
+    found = [
+        (name, member)
+        for name, member in ((PurePosixPath(member.filename), member) for member in wanted)
+        if not name.name.startswith(".") and "__MACOSX" not in name.parts
+    ]
+    if not found:
+        raise DataError(f"{path} must hold at least one {suffix} file; it holds none")
+    seen: dict[str, PurePosixPath] = {}
+    for name, member in found:
+        shown = shortened(str(name))
+        if name.is_absolute() or ".." in name.parts:
+            raise DataError(f"{path} must hold files below its own folder; it holds '{shown}'")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise DataError(f"{path} must hold files, not links; '{shown}' is a link")
+        if name.name in seen:
+            raise DataError(
+                f"{path} must hold each file once; it holds '{shortened(str(seen[name.name]))}' and '{shown}'"
+            )
+        if member.compress_type not in METHODS:
+            raise _unreadable_method(path, f"'{shown}' is packed by method {member.compress_type}")
+        seen[name.name] = name
+    return dict(sorted(found, key=lambda one: one[0].name))
+
+
+def _unreadable_method(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{path} must be packed by deflate and encrypted, if at all, by zip's own method (not AES): {why}; unpack it "
+        f"yourself into {path.with_suffix('')}, which is read instead"
+    )
 
 
 def text_lines(file: TaskFile) -> Iterator[tuple[int, str]]:

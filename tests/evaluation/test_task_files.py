@@ -1,8 +1,16 @@
 import base64
+import contextlib
+import struct
 import textwrap
+import tracemalloc
+import warnings
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.task_files import NUMBER, TEXT, TEXTS, TaskFile, checked_rows, task_files, text_lines
@@ -74,6 +82,109 @@ def test_half_a_zip_is_refused(tmp_path: Path) -> None:
         task_files(path, ".jsonl")
 
 
+def pack(path: Path, members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for name, content in members.items():
+            archive.writestr(name.rstrip("*"), content)
+    return path
+
+
+def test_the_largest_official_zip_is_far_below_the_limits(tmp_path: Path) -> None:
+    """EWoK's items are a few sentences with other names in them: 8,000 lines of them."""
+    lines = b"".join(
+        b'{"Domain": "material-properties", "Context1": "Person %d sees the ball.", "Target1": "It is %d."}\n'
+        % (number * 7919 % 10007, number * 104729 % 99991)
+        for number in range(8000)
+    )
+    path = pack(tmp_path / "ewok.zip", {f"ewok/{name}.jsonl": lines for name in ("b", "a", "c")})
+    assert [(file.stem, file.content == lines) for file in task_files(path, ".jsonl")] == [
+        ("a", True), ("b", True), ("c", True)
+    ]  # fmt: skip
+
+
+def test_a_zip_that_holds_far_more_than_its_size_is_refused_before_memory_is_full(tmp_path: Path) -> None:
+    path = pack(tmp_path / "ewok.zip", {f"{name}.jsonl": bytes(40 * 2**20) for name in "ab"})
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"ewok\.zip must hold at most 256 MiB and 100 times its own size"):
+            task_files(path, ".jsonl")
+        assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_sizes_that_an_archive_states_are_not_believed(tmp_path: Path) -> None:
+    """Both headers say that the file has 10 bytes."""
+    path = pack(tmp_path / "ewok.zip", {"a.jsonl": bytes(40 * 2**20)})
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 40 * 2**20), struct.pack("<I", 10)))
+    with pytest.raises(DataError, match=r"ewok\.zip must "):
+        task_files(path, ".jsonl")
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"../a.jsonl": b"{}"}, r"must hold files below its own folder; it holds '\.\./a\.jsonl'"),
+        ({"/etc/a.jsonl": b"{}"}, r"must hold files below its own folder; it holds '/etc/a\.jsonl'"),
+        ({"a.jsonl": b"{}", "a.jsonl*": b"{}"}, r"must hold each file once; it holds 'a\.jsonl' and 'a\.jsonl'"),
+        ({"x/a.jsonl": b"{}", "y/a.jsonl": b"{}"}, r"must hold each file once; it holds 'x/a\.jsonl' and 'y/a\.jsonl'"),
+        ({"__MACOSX/a.jsonl": b"{}"}, r"must hold at least one \.jsonl file"),
+        ({"a.jsonl/": b""}, r"must hold at least one \.jsonl file"),
+    ],
+)
+def test_names_that_no_official_zip_has_are_refused(tmp_path: Path, members: dict[str, bytes], message: str) -> None:
+    with pytest.raises(DataError, match=rf"ewok\.zip {message}"):
+        task_files(pack(tmp_path / "ewok.zip", members), ".jsonl")
+
+
+def test_a_name_that_zip_writes_with_a_dot_is_read(tmp_path: Path) -> None:
+    path = pack(tmp_path / "ewok.zip", {"./ewok//a.jsonl": b"{}"})
+    assert [file.content for file in task_files(path, ".jsonl")] == [b"{}"]
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "ewok.zip", "w") as archive:
+        link = zipfile.ZipInfo("a.jsonl")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(DataError, match=r"ewok\.zip must hold files, not links; 'a\.jsonl' is a link"):
+        task_files(tmp_path / "ewok.zip", ".jsonl")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_a_limit_are_refused(tmp_path: Path, method: int) -> None:
+    path = pack(tmp_path / "ewok.zip", {"a.jsonl": b"{}"}, method)
+    with pytest.raises(
+        DataError, match=rf"ewok\.zip must be packed by deflate .*'a\.jsonl' is packed by method {method};"
+    ):
+        task_files(path, ".jsonl")
+
+
+def test_an_encryption_that_is_not_read_says_what_to_do(tmp_path: Path) -> None:
+    """AES has a method of its own, 99."""
+    path = pack(tmp_path / "ewok.zip", {"a.jsonl": b"{}" * 100})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 10] = 99
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"ewok\.zip must be .*not AES.*method 99; unpack it yourself into .*ewok, "):
+        task_files(path, ".jsonl")
+
+
+@given(data=st.data())
+def test_a_zip_with_any_byte_changed_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = write_zip(tmp_path_factory.mktemp("zip") / "ewok.zip", ENCRYPTED)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    with contextlib.suppress(DataError):
+        task_files(path, ".jsonl")
+
+
 def test_rows_come_with_their_lines_and_blank_lines_count() -> None:
     row = b'{"sentence_good": "\xc3\xa9", "ratio": "0.5"}'
     assert rows(row + b"\r\n\n" + row) == [(n, {"sentence_good": "é", "ratio": "0.5"}) for n in (1, 3)]
@@ -92,7 +203,10 @@ def test_rows_come_with_their_lines_and_blank_lines_count() -> None:
         (b'{"sentence_good": 3, "ratio": 1}', r"island\.jsonl:1: column 'sentence_good' must be a text .*; got 3"),
         (b'{"sentence_good": " ", "ratio": 1}', r"island\.jsonl:1: column 'sentence_good' must be a text .* not empty"),
         (b'{"sentence_good": "\\ud800", "ratio": 1}', r"island\.jsonl:1: .* whole characters .* got '.ud800'"),
-        (b'{"sentence_good": "a", "ratio": "x"}', r"column 'ratio' must be a number; got 'x'"),
+        (b'{"sentence_good": "a", "ratio": "x"}', r"column 'ratio' must be a finite number; got 'x'"),
+        (b'{"sentence_good": "a", "ratio": 1e999}', r"column 'ratio' must be a finite number; got inf"),
+        (b'{"sentence_good": "a", "ratio": NaN}', r"column 'ratio' must be a finite number; got nan"),
+        (b'{"sentence_good": "a", "ratio": ' + b"9" * 4000 + b"}", r"column 'ratio' must be a finite number; got 999"),
         (b"[" * 100_000, r"island\.jsonl:1: expected a JSON object; .*recursion"),
         (b'{"sentence_good": "a", "ratio": ' + b"9" * 5000 + b"}", r"island\.jsonl:1: .*Exceeds the limit"),
         (b'{"sentence_good": "\xff"}', r"island\.jsonl:1:20: must be UTF-8"),
