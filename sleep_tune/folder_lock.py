@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -37,7 +38,6 @@ WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """What flock says on a file system that cannot lock, such as some cluster mounts."""
 
 HOLDER = re.compile(r"process (\d{1,9}) on (\S+) \(since (.*)\)")
-TIME = "%Y-%m-%d %H:%M:%S"
 
 TRIES, TRY_SECONDS = 200, 0.01
 """How often to try again where a holder is just coming or leaving; after that something else is in the way."""
@@ -50,6 +50,7 @@ class Holder:
     process: int
     host: str
     since: str
+    """When it took the folder, for people: local time with its offset from UTC (earlier versions wrote no offset)."""
     is_here: bool
     """Whether it is on this machine and in this container, where it can be looked for."""
     is_alive: bool
@@ -220,7 +221,8 @@ class FolderLock:
 def _name() -> str:
     process = os.getpid()
     began = _began(process) or "unknown"
-    return f"process {process} on {socket.gethostname()} (since {time.strftime(TIME)})\n{_machine()} {began}\n"
+    since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    return f"process {process} on {socket.gethostname()} (since {since})\n{_machine()} {began}\n"
 
 
 def _machine() -> str:

@@ -53,7 +53,8 @@ def test_a_second_process_is_refused_naming_the_first_until_that_is_killed(tmp_p
     command = [sys.executable, "-c", HOLD, str(folder), str(failure)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
-        named = rf"process {holder.pid} on {re.escape(socket.gethostname())} \(since 20\S+ \S+\) is writing it now"
+        since = r"\(since 20\S+ \S+[+-]\d\d:\d\d\)"
+        named = rf"process {holder.pid} on {re.escape(socket.gethostname())} {since} is writing it now"
         with pytest.raises(RunFolderError, match=named):
             FolderLock(folder)
         assert {path.name for path in folder.iterdir()} == {LOCK, CLAIM} - ({CLAIM} if not failure else set())

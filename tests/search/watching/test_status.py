@@ -68,7 +68,7 @@ def test_a_running_search_names_its_process(open_director: Callable[..., Directo
     assert (found.process, found.is_here, found.is_alive) == (os.getpid(), True, True)
     text = status(director.folder)
     assert text.startswith("demo · 1/1 slots busy · 0/10 runs done")
-    told = rf"process {os.getpid()} runs it since [-0-9]+ [:0-9]+; last event 0:0\d:\d\d ago"
+    told = rf"process {os.getpid()} runs it since [-0-9]+ [:0-9]+[+-]\d\d:\d\d; last event 0:0\d:\d\d ago"
     assert re.search(told, " ".join(text.split()))
     assert max(map(len, text.splitlines())) <= 80
 
