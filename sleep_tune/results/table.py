@@ -129,8 +129,9 @@ def trials(events: Iterable[Event]) -> pd.DataFrame:
     interrupted (unfinished when the search was closed). `study` is empty for runs repeated over seeds; `source` is
     the folder of the earlier experiment that a trial was taken from, by a warm start. `not_finite` names the metrics
     that were measured last and are no finite number, with commas between. `asked` and
-    `ended` are seconds since 1970. Where a trial was attempted more than once, the last attempt's values win. A value
-    that is not known yet is missing.
+    `ended` are seconds since 1970. Where a trial was attempted more than once, the last attempt's values win; `seconds`
+    is the most that any of them reported, and 0 for a trial that took another's result. A value that is not known yet
+    is missing.
 
     Raises:
         DataError: an event lacks what it must have; the message names the line.
@@ -199,6 +200,11 @@ class _Trial:
     rungs: dict[int, tuple[int | None, dict[str, Any]]] = field(default_factory=dict)
     decisions: dict[int, str] = field(default_factory=dict)
 
+    def spend(self, seconds: float | None) -> None:
+        """Take in how many seconds an event says the trial has taken so far: an attempt that begins anew says less."""
+        if seconds is not None:
+            self.values["seconds"] = max(seconds, self.values.get("seconds", seconds))
+
     def row(self) -> dict[str, Any]:
         """The columns that are known."""
         broken = [key for key, value in self.metrics.items() if value is not None and not math.isfinite(value)]
@@ -210,16 +216,18 @@ def _fold(events: Iterable[Event]) -> dict[str, _Trial]:
     """Trial id -> what its events, in order, leave of it."""
     folded: dict[str, _Trial] = {}
     for number, event in enumerate(events, 1):
-        if event.trial is not None:
-            head = {"trial": event.trial, "asked": event.time}
-            try:
+        try:
+            if event.trial is not None:
+                head = {"trial": event.trial, "asked": event.time}
                 for part in event.parts():
                     _apply(folded.setdefault(event.trial, _Trial(head)), part)
-            except (KeyError, TypeError, ValueError) as error:
-                what = f"{LOG}:{number}: '{event.event}' of {event.trial} must be whole"
-                raise DataError(f"{what}; it has no good {error}") from error
-        elif event.event in ("closed", "resumed"):
-            _leave(folded.values(), "interrupted" if event.event == "closed" else "waiting")
+            elif event.event in ("closed", "resumed"):
+                _leave(folded.values(), "interrupted" if event.event == "closed" else "waiting")
+                for name, seconds in dict(event.data.get("seconds") or {}).items():
+                    folded[name].spend(seconds)
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"{LOG}:{number}: '{event.event}' of {event.trial or 'the search'} must be whole"
+            raise DataError(f"{what}; it has no good {error}") from error
     return folded
 
 
@@ -242,21 +250,28 @@ def _apply(trial: _Trial, event: Event) -> None:
             trial.head |= {key: data.get(key) for key in ("group", "source")} | {"study": data.get("study") or ""}
         case "started":
             trial.head["gpus"] = data.get("gpus")
+            trial.spend(data.get("seconds"))
             for key in ("kind", "reason", "ended"):  # an earlier attempt's end is not this one's
                 trial.values.pop(key, None)
         case "report":
             _report(trial, event.attempt, dict(data["progress"]), int(data["rung"]))
         case "rung":
             trial.decisions[int(data["rung"])] = data["decision"]
+        case "paused":
+            trial.spend((data["outcome"] or {}).get("seconds"))
     if event.event in ENDS:
         trial.values |= {key: data.get(key) for key in ("kind", "reason", "repeats")} | {"ended": event.time}
         outcome = dict(data.get("outcome") or {})
         trial.metrics |= outcome.pop("metrics", {})
+        trial.spend(data.get("seconds"))
+        seconds = outcome.pop("seconds", None)
+        trial.spend(0.0 if data.get("repeats") else seconds)
         trial.values |= {key: value for key, value in outcome.items() if key != "state"}
 
 
 def _report(trial: _Trial, attempt: int | None, progress: dict[str, Any], rung: int) -> None:
     """Where the trial stands at a rung, and what was measured there."""
-    trial.values |= {key: progress[key] for key in ("words_seen", "budget_words", "updates", "seconds")}
+    trial.values |= {key: progress[key] for key in ("words_seen", "budget_words", "updates")}
+    trial.spend(progress["seconds"])
     trial.metrics |= progress["metrics"]
     trial.rungs[rung] = (attempt, progress | {"rung": rung})

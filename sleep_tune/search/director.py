@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, unknown
@@ -174,10 +175,14 @@ class Director:
         decision = self._judge.judge(trial, rung)
         return self._unless_held() if decision is Decision.CONTINUE and rung < self.budget_words else decision
 
-    def on_end(self, trial_id: str, outcome: Outcome) -> None:
+    def on_end(self, trial_id: str, outcome: Outcome | None) -> None:
         """A run has ended by itself, or as it was told to. One that has paused waits to be started again.
 
         One that ended as stopped, untold, was interrupted: it is left for the next session.
+
+        Args:
+            trial_id: whose run.
+            outcome: how it ended; None where it did not say, as one that was given back before it began.
 
         Raises:
             ConfigError: a completed run that does not report the objective.
@@ -185,12 +190,13 @@ class Director:
         trial = self.state.trials[trial_id]
         if trial.state != "running":
             return
-        if trial.told_to_stop and outcome.state != "completed":
+        if trial.told_to_stop and (outcome is None or outcome.state != "completed"):
             self._judge.stop(trial, outcome)
             return
-        if outcome.state == "paused":
-            self._memory.record("paused", trial, reason=self.held, outcome=outcome.to_json())
-        if outcome.state != "completed":
+        if outcome is None or outcome.state == "paused":
+            said = None if outcome is None else outcome.to_json()
+            self._memory.record("paused", trial, reason=self.held, outcome=said)
+        if outcome is None or outcome.state != "completed":
             return
         value = self._objective(outcome.metrics)
         if math.isfinite(value):
@@ -230,11 +236,14 @@ class Director:
     def close(self) -> None:
         """End this session. Running trials go on in the next one."""
         if not self.finished:
-            self._memory.record("closed", finished=False)
+            spent = {trial.id: trial.seconds for trial in self.trials.values() if trial.seconds > trial.spent}
+            data: dict[str, Any] = {"seconds": spent} if spent else {}
+            self._memory.record("closed", finished=False, **data)
         self._held.close()
 
     def _start(self, trial: TrialState, after: str | None) -> Trial:
-        self._memory.record("started", trial, attempt=trial.attempt + 1, after=after, gpus=self._gpus)
+        number, spent = trial.attempt + 1, trial.seconds
+        self._memory.record("started", trial, attempt=number, after=after, gpus=self._gpus, seconds=spent)
         return Trial(
             id=trial.id,
             role=trial.role,

@@ -12,8 +12,8 @@ Knows nothing of what the events mean. `data` of each event, written by the dire
 | asked | study, number (of the ask, from 0; null for repeats over seeds), parameters, group; enqueued (the point of
   the file that it was asked for), source (the folder that it was taken from) |
 | adopted | events: [{event, data}], of which one trial of an earlier experiment consists: asked, report..., its end |
-| started | after: null, "resumed" or "lost"; gpus |
-| paused | reason; outcome (how far it had come): it goes on in another attempt |
+| started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before) |
+| paused | reason; outcome (how far it had come; null when it had not begun): it goes on in another attempt |
 | report | rung (nominal words), value (of the objective), progress (with every metric) |
 | rung | rung, value, decision: "continue" or "stop", reported (arrivals so far), kept, group |
 | stopped | reason; outcome (null when the process ended before it could say); seconds; repeats as below |
@@ -21,7 +21,8 @@ Knows nothing of what the events mean. `data` of each event, written by the dire
 | failed | kind: diverged, out_of_memory, infrastructure, bug; reason; log (path); seconds; outcome, repeats as above |
 | refused | kind: budget, config or repeat; reason |
 | ended | study, reason: that study asks for no more trials |
-| closed | finished: whether the search is over, or only this session |
+| closed | finished: whether the search is over, or only this session; seconds (trial -> spent so far, where the
+  log does not say so yet) |
 """
 
 import contextlib

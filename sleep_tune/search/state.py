@@ -99,10 +99,10 @@ class SearchState:
         return (self.trials[name] for _, _, name in self.study(study).ranked)
 
     def gpu_hours(self, study: str) -> float:
-        """GPU-hours that a study's trials have held, as last reported."""
+        """GPU-hours that a study's trials have held, as last reported. Never fewer than before."""
         running = (trial for trial in self._open_trials() if trial.study == study)
-        held = sum(trial.seconds * trial.gpus for trial in running)
-        return (self.study(study).gpu_seconds + held) / 3600
+        since = sum(trial.gpu_seconds - trial.held for trial in running)
+        return (self.study(study).gpu_seconds + since) / 3600
 
     def seconds(self, now: float) -> float:
         """Wall clock of the search, summed over its sessions."""
@@ -187,6 +187,7 @@ class SearchState:
 
     def _on_started(self, event: Event) -> None:
         trial = self._trial(event)
+        self._spend(trial, event.data.get("seconds"))
         trial.state = "running"
         trial.attempt = event.attempt or 1
         trial.retries += event.data["after"] == "lost"
@@ -200,6 +201,7 @@ class SearchState:
         trial = self._trial(event)
         rung = event.data["rung"]
         trial.reports[rung] = trial.progress = Progress.from_json(event.data["progress"])
+        self._spend(trial, trial.progress.seconds)
         trial.rungs[rung] = event.data["value"]
         if trial.study:
             key = (trial.study, trial.point is not None, trial.group, rung)
@@ -212,7 +214,8 @@ class SearchState:
 
     def _on_paused(self, event: Event) -> None:
         trial = self._trial(event)
-        trial.spent = event.data["outcome"]["seconds"]
+        outcome = event.data["outcome"]
+        self._spend(trial, outcome["seconds"] if outcome is not None else None)
         self._wait(trial)
 
     def _on_stopped(self, event: Event) -> None:
@@ -260,6 +263,8 @@ class SearchState:
 
     def _on_closed(self, event: Event) -> None:
         self.finished = bool(event.data["finished"])
+        for name, seconds in event.data.get("seconds", {}).items():
+            self._spend(self.trials[name], seconds)
 
     def _wait(self, trial: TrialState) -> None:
         """It is to be started again: its process ended, or met a bug of ours that may be mended by now."""
@@ -278,12 +283,20 @@ class SearchState:
         trial.repeats = data.get("repeats")
         if data.get("outcome") is not None:
             trial.outcome = Outcome.from_json(data["outcome"])
-        trial.spent = data.get("seconds") or 0.0
+        if trial.repeats is None:
+            self._spend(trial, data.get("seconds"))
+            self._spend(trial, trial.outcome.seconds if trial.outcome is not None else None)
         self.open.pop(trial.id)
         if trial.number is not None and state != "refused":
             study = self._study(trial.study)
             study.refusals = study.repeats = 0
-            study.gpu_seconds += trial.seconds * trial.gpus if trial.kind != "bug" else 0.0
+
+    def _spend(self, trial: TrialState, seconds: float | None) -> None:
+        """Count the seconds that an event says a trial has taken so far; None where it does not say."""
+        before = trial.held
+        trial.spend(seconds or 0.0)
+        if trial.number is not None:
+            self._study(trial.study).gpu_seconds += trial.held - before
 
     def _open_trials(self) -> Iterator[TrialState]:
         return (self.trials[name] for name in self.open)

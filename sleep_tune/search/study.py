@@ -33,4 +33,4 @@ class StudyState:
     without_improvement: int = 0
     """Completed trials in a row that were no new best."""
     gpu_seconds: float = 0.0
-    """Of ended trials."""
+    """GPU-seconds of its trials by the log, those of attempts that were lost or met a bug included."""

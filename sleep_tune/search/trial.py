@@ -68,7 +68,9 @@ class TrialState:
     log: str | None = None
     """Path of the process's log, where one says more."""
     spent: float = 0.0
-    """Seconds of training and evaluation when its last attempt ended, where it left no outcome."""
+    """Seconds of training and evaluation by the log: the most that any report, pause or end has said."""
+    held: float = 0.0
+    """GPU-seconds of these: each second counts the GPUs of the attempt that first reported it."""
     repeats: str | None = None
     """The trial whose result it took without being trained."""
 
@@ -84,9 +86,20 @@ class TrialState:
 
     @property
     def seconds(self) -> float:
-        """Seconds of training and evaluation, over all attempts, as last reported."""
-        if self.repeats is not None:
-            return 0.0
-        if self.outcome is not None:
-            return self.outcome.seconds
+        """Seconds of training and evaluation, over all attempts: the most reported so far, heartbeats included.
+
+        Never less than before: an attempt that restarts from an older checkpoint, or that ends before it begins,
+        reports less than the search knows of already.
+        """
         return max(self.spent, self.progress.seconds if self.progress is not None else 0.0)
+
+    @property
+    def gpu_seconds(self) -> float:
+        """GPU-seconds of training and evaluation, over all attempts. Never less than before."""
+        return self.held + (self.seconds - self.spent) * self.gpus
+
+    def spend(self, seconds: float) -> None:
+        """Take in how many seconds an event says have been spent on the trial, over all attempts."""
+        if seconds > self.spent:
+            self.held += (seconds - self.spent) * self.gpus
+            self.spent = seconds

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from sleep_tune.records import Decision, Event
 from sleep_tune.search.director import Director, Trial
 from sleep_tune.search.fake import TOY_CORPUS
@@ -67,11 +69,18 @@ class Watched:
 
     def __post_init__(self) -> None:
         self._log = KeptLog(self.events)
-        self.director = Director(
-            self.space, BASE, TOY_CORPUS, Path("none"), log=self._log, clock=lambda: float(len(self._log.kept))
-        )
         self._reader = Knowledge(self.space, BASE)
         self._num_read = 0
+        self._spent: dict[str, tuple[float, float]] = {}
+        self.director = Director(
+            self.space,
+            BASE,
+            TOY_CORPUS,
+            Path("none"),
+            gpus=2.0,
+            log=self._log,
+            clock=lambda: float(len(self._log.kept)),
+        )
         known = self.director._memory._known
         live_apply = known.apply
 
@@ -93,6 +102,19 @@ class Watched:
             self._reader.apply(Event.from_json(without_schema(event)))
         self._num_read = len(self._log.kept)
         assert repr_of(self._reader) == repr_of(self.director._memory._known)
+        self.compare_spent()
+
+    def compare_spent(self) -> None:
+        """No trial's seconds or GPU-seconds have fallen, and a study's are those of its trials."""
+        trials = self.director.trials
+        spent = {name: (trial.seconds, trial.gpu_seconds) for name, trial in trials.items()}
+        for name, (seconds, gpu_seconds) in self._spent.items():
+            assert spent[name][0] >= seconds
+            assert spent[name][1] >= gpu_seconds
+        self._spent = spent
+        for searched in self.director.state.studies:
+            held = sum(spent[name][1] for name, trial in trials.items() if trial.study == searched)
+            assert self.director.state.gpu_hours(searched) == pytest.approx(held / 3600)
 
     def compare_samplers(self) -> None:
         """Both propose the same, for every study."""
@@ -123,9 +145,11 @@ class Crowd:
     random: Random
     running: dict[str, int] = field(default_factory=dict)
     """Trial -> rungs that it has reported."""
+    beats: int = 0
+    """Heartbeats so far, of all trials."""
 
     def step(self) -> None:
-        """One thing that may happen: start, report, end, fail, lose, pause; or the search is held, or let go on."""
+        """One thing that may happen: a start, a report, any end of an attempt; or the search is paused, or resumed."""
         if self.random.random() < 0.05:
             self.director.held = None if self.director.held else "the disk is nearly full"
         if len(self.running) < self.slots:
@@ -147,8 +171,12 @@ class Crowd:
             return True
         if fate < 0.1:
             return self.director.on_lost(name) is None
+        if fate < 0.15:
+            self.director.on_end(name, None)  # given back before its attempt began
+            return True
         if fate < 0.2:
-            return self._obey(name, self.director.on_progress(name, progress(self.random.randint(1, 1000))))
+            self.beats += 1
+            return self._obey(name, self.director.on_progress(name, progress(self.beats)))
         rungs = [round(share * self.director.budget_words) for share in self.director.rungs]
         if self.director.trials[name].role == "search" and self.running[name] < len(rungs):
             rung = rungs[self.running[name]]

@@ -15,7 +15,6 @@ from ray.exceptions import RayActorError
 
 from sleep_tune.errors import ClusterError, DiskError, UserError
 from sleep_tune.search.director import Director
-from sleep_tune.search.on_ray.mailbox import NOT_BEGUN
 from sleep_tune.search.on_ray.messages import Ended, Failed, Heard, Job, Lost, Refused
 from sleep_tune.search.work import Done, Trial
 
@@ -104,7 +103,7 @@ class Desk:
             self.held = held
             self.room.hold.remote(held)
         while held and self.again:
-            self.director.on_end(self.again.popleft().id, NOT_BEGUN)
+            self.director.on_end(self.again.popleft().id, None)
 
     def next(self, tune_id: str) -> Trial | Done | None:
         """The trial to start under Tune's `tune_id`; None: ask later; Done: there will be no more."""
@@ -164,7 +163,7 @@ class Desk:
         """
         if not isinstance(error, DiskError):
             raise error
-        self.director.on_end(trial.id, NOT_BEGUN)
+        self.director.on_end(trial.id, None)
         self.director.held = self.full = str(error)
         self.full_until = time.monotonic() + FULL_SECONDS
 

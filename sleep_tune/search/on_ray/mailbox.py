@@ -23,13 +23,10 @@ from typing import Any
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.search.on_ray.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Key, Lost, Message, Refused
 
-__all__ = ["NOT_BEGUN", "MailRoom", "Mailbox"]
+__all__ = ["MailRoom", "Mailbox"]
 
 TAKE_SECONDS = 1.0
 """A worker's wait for a job is answered at least this often: a dead worker's wait could otherwise swallow a job."""
-
-NOT_BEGUN = Outcome(state="paused", words_seen=0, updates=0, seconds=0.0, flops=0.0, device="unknown")
-"""How an attempt ends that no worker has begun."""
 
 
 class Mailbox:
@@ -221,7 +218,7 @@ class Mailbox:
     def _give_back(self) -> None:
         """End a job that no worker has taken, while the search is held: it goes on in another attempt."""
         if self._held and self._job is not None and not self._given:
-            self._over(Ended(trial=self._job.trial, attempt=self._job.attempt, outcome=NOT_BEGUN))
+            self._over(Ended(trial=self._job.trial, attempt=self._job.attempt, outcome=None))
 
     def _over(self, message: Ended | Failed | Refused | Lost) -> None:
         self._messages.append(message)

@@ -44,7 +44,8 @@ class Ended:
 
     trial: str
     attempt: int
-    outcome: Outcome
+    outcome: Outcome | None
+    """None for a job that was given back before any worker took it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,7 @@ def forecast(director: Watched, slots: int) -> Forecast:
 
 def gpu_hours(trials: Iterable[TrialState]) -> float:
     """GPU-hours that this search's trials have held for training and evaluation."""
-    return sum(trial.seconds * trial.gpus for trial in trials if not _is_earlier(trial)) / 3600
+    return sum(trial.gpu_seconds for trial in trials if not _is_earlier(trial)) / 3600
 
 
 def _is_earlier(trial: TrialState) -> bool:

@@ -10,7 +10,6 @@ from ray.tune.search import Searcher
 
 from sleep_tune.errors import ClusterError, ConfigError, DiskError
 from sleep_tune.search.on_ray.desk import FULL_SECONDS, MOST_UNSTARTED, Desk
-from sleep_tune.search.on_ray.mailbox import NOT_BEGUN
 from sleep_tune.search.on_ray.messages import Refused
 from sleep_tune.search.on_ray.tuner import DirectedSearcher
 from sleep_tune.search.work import Done, Trial, Wait
@@ -159,7 +158,7 @@ def test_a_held_search_starts_nothing_and_gives_back_what_waits_for_a_slot() -> 
     director.held = "the disk is nearly full"
     assert at.next("2") is None
     assert at.room.calls[-1] == ("hold", True)
-    assert director.told[-1] == ("end", "a", NOT_BEGUN)
+    assert director.told[-1] == ("end", "a", None)
     at.look()
     assert [call[0] for call in at.room.calls].count("hold") == 1
     director.held = None
@@ -188,7 +187,7 @@ def test_a_run_that_finds_the_disk_full_waits_with_the_search_for_room(monkeypat
     at = desk(director)
     at.next("1")
     at.end("1", Refused(trial="a", attempt=1, error=DiskError("no space left")), slot_died=False)
-    assert director.told == [("end", "a", NOT_BEGUN)]
+    assert director.told == [("end", "a", None)]
     assert director.held == "no space left"
     assert at.next("2") is None
     now[0] += FULL_SECONDS

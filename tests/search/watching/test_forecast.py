@@ -10,7 +10,7 @@ from sleep_tune.search.space import Baseline, Finalists, Space, Stop
 from sleep_tune.search.state import MAIN, TrialState
 from sleep_tune.search.watching.forecast import Forecast, gpu_hours
 from sleep_tune.search.watching.forecast import forecast as look
-from tests.made import make_outcome, make_progress
+from tests.made import make_progress
 
 
 @dataclass
@@ -112,7 +112,7 @@ def test_without_a_number_of_trials_nothing_is_foretold_before_the_search_ends()
 def test_seconds_and_gpu_hours_follow_what_runs_have_taken() -> None:
     trials = [trial(0, "completed"), trial(1, "running", 0.5, gpus=2.0)]
     for one, seconds in zip(trials, (100.0, 50.0), strict=True):
-        one.outcome = make_outcome(seconds=seconds)
+        one.spend(seconds)
     search = watched(*trials)  # 1.5 budgets in 150 seconds, 6.5 budgets to go
     one_slot, many = look(search, 1), look(search, 100)
     assert one_slot.work_left == pytest.approx(6.5)
@@ -129,6 +129,6 @@ def test_no_time_is_told_before_the_speed_is_known() -> None:
 
 def test_trials_of_an_earlier_experiment_are_none_of_this_ones_runs() -> None:
     earlier = trial(None, "completed", role="search", gpus=1.0)
-    earlier.outcome = make_outcome(seconds=100.0)
+    earlier.spend(100.0)
     assert forecast(watched(earlier)) == (0, 8, 8.0)
     assert gpu_hours([earlier]) == 0.0
