@@ -212,6 +212,20 @@ def test_a_failure_of_the_settings_is_told(tmp_path: Path) -> None:
     director.close()
 
 
+def test_the_sampler_learns_what_a_stopped_trial_was_worth_at_its_last_rung(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain())
+    first, second = (round(share * BUDGET) for share in director.rungs[:2])
+    better, worse = start(director), start(director)
+    director.on_progress(better.id, progress(first, rung=first, value=2.5))
+    director.on_progress(better.id, progress(second, rung=second, value=1.0))
+    director.on_progress(worse.id, progress(first, rung=first, value=2.0))
+    assert director.on_progress(worse.id, progress(second, rung=second, value=1.5)) is Decision.STOP
+    director.on_end(worse.id, outcome("stopped", 1.5))
+    learnt = next(iter(director._memory.studies)).sampler.copy(worse.id)
+    assert (learnt.value, learnt.intermediate_values) == (1.5, {first: 2.0, second: 1.5})
+    director.close()
+
+
 def test_a_value_that_is_not_finite_at_the_end_is_divergence(tmp_path: Path) -> None:
     director = open_search(tmp_path / "x", plain())
     trial = start(director)

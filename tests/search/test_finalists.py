@@ -13,7 +13,7 @@ from sleep_tune.search.finalists import DRAWN, fresh_seeds, seeds_source
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.log import read_events
 from sleep_tune.search.space import Baseline, Finalists, Search, Space, Stop
-from tests.search.studies import WORKER, open_search, plain
+from tests.search.studies import BASE, WORKER, open_search, plain
 
 SPACE = plain(
     stop=Stop(trials=2),
@@ -81,6 +81,12 @@ def test_a_first_seed_pairs_studies_on_purpose() -> None:
     paired = replace(SPACE, finalists=Finalists(seeds=3, first_seed=1000))
     assert seeds_of(paired) == seeds_of(replace(paired, name="other")) == (1000, 1001, 1002)
     assert seeds_of(paired, taken=1001) == (1000, 1002, 1003)
+
+
+def test_no_arm_is_repeated_under_the_seed_that_chose_the_settings(tmp_path: Path) -> None:
+    space = replace(SPACE, finalists=Finalists(count=1, seeds=3, first_seed=BASE.training.seed))
+    found = {seed - BASE.training.seed for seeds in searched(tmp_path / "x", space).values() for seed in seeds}
+    assert found == {1, 2, 3}
 
 
 def test_every_arm_has_the_same_seeds_and_its_runs_are_named_by_them(tmp_path: Path) -> None:

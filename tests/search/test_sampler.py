@@ -141,6 +141,7 @@ def test_ended_trials_are_copied_whole() -> None:
     assert copied.state == TrialState.PRUNED
     assert copied.params == chosen
     assert copied.intermediate_values == {100: 1.0, 300: 0.5}
+    assert copied.value == 0.5
 
 
 @settings(max_examples=20)

@@ -56,6 +56,15 @@ def test_age_is_counted_in_cycles_since_the_last_reading() -> None:
     assert hardest(decay=0.7) == [2]
 
 
+@pytest.mark.parametrize(("decay", "floor"), [(0.5, 0.5), (1.0, 0.0)])
+def test_what_was_read_in_this_cycle_has_age_0_and_its_whole_priority(decay: float, floor: float) -> None:
+    """Counted from the cycle after, it would have lost some of it: at these settings all of its lead."""
+    memory = memory_of([4.0, 3.0, 3.9], [0, 2, 1])
+    replay = Replay(strategy="strict", ratio=0.34, decay=decay, floor=floor)
+    chosen = choose_buffer(np.arange(3), memory, cycle=2, replay=replay, rng=np.random.default_rng(0))
+    assert chosen.tolist() == [1]
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=30),
     st.sampled_from([0.0, 1.0, 32.0]),
