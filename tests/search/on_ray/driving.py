@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from sleep_tune.search.on_ray.reaper import reap
+from sleep_tune.search.on_ray.reaper import MEMBERSHIP, reap
 
 __all__ = ["PATIENCE", "Cluster", "Driver"]
 
@@ -121,7 +121,7 @@ class Cluster:
         with self._errors.open("w") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("cluster_process.py"))],
-                env=os.environ | {"RAY_TMPDIR": self._ray},
+                env=os.environ | {"RAY_TMPDIR": self._ray, MEMBERSHIP: self._ray, "SPT_NOENV": "1"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
