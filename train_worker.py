@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune import cli
+from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:
     from sleep_tune.config.schema import RunConfig
@@ -103,25 +104,22 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
     from sleep_tune.config.quiet import log_to, redirect_libraries
     from sleep_tune.config.run_folder import LOG
 
-    try:
-        with log_to(folder / LOG):
-            cli.say("loading torch and transformers")
-            from sleep_tune.data.prepare import prepare
-            from sleep_tune.training.run import train
-            from sleep_tune.training.tracking import check_trackers
+    current().farewell = f"run the same command again to resume from the last checkpoint in {folder}"
+    with log_to(folder / LOG):
+        cli.say("loading torch and transformers")
+        from sleep_tune.data.prepare import prepare
+        from sleep_tune.training.run import train
+        from sleep_tune.training.tracking import check_trackers
 
-            redirect_libraries()
-            check_trackers(config.tracking)
-            with cli.telling("sleep_tune.data"):
-                corpus = prepare(config.data, config.tokenizer)
-            print("\n".join(corpus.description), flush=True)
-            with ExitStack() as stack:
-                for part in ("session", "checkpoint", "mirror", "journal"):  # where it resumes, and what was damaged
-                    stack.enter_context(cli.telling(f"sleep_tune.training.{part}"))
-                return train(config, go_on, corpus=corpus, show_progress=True)
-    except (KeyboardInterrupt, SystemExit):
-        cli.say(f"Interrupted. Run the same command again to resume from the last checkpoint in {folder}.")
-        raise
+        redirect_libraries()
+        check_trackers(config.tracking)
+        with cli.telling("sleep_tune.data"):
+            corpus = prepare(config.data, config.tokenizer)
+        print("\n".join(corpus.description), flush=True)
+        with ExitStack() as stack:
+            for part in ("session", "checkpoint", "mirror", "journal"):  # where it resumes, and what was damaged
+                stack.enter_context(cli.telling(f"sleep_tune.training.{part}"))
+            return train(config, go_on, corpus=corpus, show_progress=True)
 
 
 def settle_quietly(folder: Path, config: "RunConfig", outcome: "Outcome") -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune import cli
+from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:
     from sleep_tune.search.planning.plan import Plan
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     from sleep_tune.search.launch import Interrupted, Study
 
+    current().farewell = f"nothing is lost. To resume: python tune.py {' '.join(arguments)}"
     with cli.telling("sleep_tune.data"):
         study = Study.read(options.space, options.overrides, options.dir)
     if options.plan:
@@ -40,7 +42,6 @@ def main(arguments: Sequence[str]) -> int:
     try:
         study.run(launcher=options.launcher, address=options.address)
     except Interrupted as signal:
-        cli.say(f"{signal}; nothing is lost. To resume: python tune.py {' '.join(arguments)}")
         return signal.exit_code
     show_comparison(study.folder)
     return 0

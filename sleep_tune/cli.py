@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sleep_tune.errors import Superseded, TrialFailure, UserError
+from sleep_tune.interrupts import Interrupts, catching
 
 __all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "TERMINATED", "run", "say", "telling"]
 
@@ -24,15 +25,27 @@ def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Call `main` with the command line's arguments and return its exit code.
 
     A UserError becomes its message on standard error and 2 (a full disk too, wherever it was noticed), a TrialFailure
-    or Superseded its message and 1, Ctrl-C 130, and a reader that closed the pipe (`--help | head`) 0. Everything else
-    is our bug and keeps its traceback.
+    or Superseded its message and 1, a signal 128 + its number and a last line (`Interrupts.farewell`), and a reader
+    that closed the pipe (`--help | head`) 0. Everything else is our bug and keeps its traceback.
     """
+    with catching() as interrupts:
+        code = _run(main, arguments, interrupts)
+        if interrupts.number is not None and code == 128 + interrupts.number:
+            say(interrupts.last_line())
+    return code
+
+
+def _run(main: Callable[[Sequence[str]], int], arguments: Sequence[str], interrupts: Interrupts) -> int:
     try:
         code = main(arguments)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit:
+        if not interrupts.have_come() or interrupts.number is None:
+            raise
+        return 128 + interrupts.number
     except UserError as error:
         say(_fitted(f"error: {error}"))
         return MISTAKE

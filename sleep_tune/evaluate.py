@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune import cli, evaluate_requests
+from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +61,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 def main(arguments: Sequence[str]) -> int:
     """Parse, score, write and print."""
     options = parse(arguments)
+    current().farewell = "tasks whose files are not written yet are lost: run the same command again"
     # Read by the libraries when they are imported: their bars and advice would run into ours.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune.files import write_whole
+from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:
     from sleep_tune.evaluation.finetuning import Settings, Tuned
@@ -89,6 +90,7 @@ def _side_by_side(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, 
 
     gpus = torch.cuda.device_count()
     ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    current().install()
     try:
         remote: Callable[..., object] = ray.remote(_do).options(num_cpus=1, num_gpus=gpus / workers).remote
         ordered = sorted(jobs.items(), key=lambda item: -item[1].train.stat().st_size)

@@ -18,7 +18,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sleep_tune"
 
-BASE = frozenset({"errors", "records", "names", "babylm", "babylm_sizes", "files", "folder_lock", "sleep_tune"})
+BASE = frozenset(
+    {"errors", "records", "names", "babylm", "babylm_sizes", "files", "folder_lock", "interrupts", "sleep_tune"}
+)
 HEAVY = frozenset({"torch", "transformers", "ray", "optuna", "hydra", "omegaconf", "datasets", "pandas"})
 HYDRA = frozenset({"hydra", "omegaconf"})
 SEARCHERS = frozenset({"ray", "optuna"})

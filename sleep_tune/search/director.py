@@ -71,6 +71,7 @@ class Director:
         self.held: str | None = None
         """Why nothing may be started now, and what runs is told to pause; None to go on. Set from outside."""
         self._gpus = gpus
+        self._told_to_pause: set[str] = set()
         with contextlib.ExitStack() as held:
             if log is None and lock is None:
                 held.enter_context(FolderLock(self.folder))
@@ -118,6 +119,11 @@ class Director:
     def running(self) -> int:
         """How many trials are running."""
         return self.state.num_running()
+
+    @property
+    def pausing(self) -> int:
+        """How many running trials have reported since the search is held, and were told to pause."""
+        return sum(self.state.trials[name].state == "running" for name in self._told_to_pause)
 
     def best(self) -> TrialState | None:
         """The best completed trial of the search so far."""
@@ -168,12 +174,12 @@ class Director:
         trial.progress = progress
         rung = progress.rung
         if rung is None:
-            return Decision.STOP if trial.told_to_stop else self._unless_held()
+            return Decision.STOP if trial.told_to_stop else self._unless_held(trial)
         if rung not in trial.rungs:
             value = self._objective(progress.metrics)
             self._memory.record("report", trial, rung=rung, value=value, progress=progress.to_json())
         decision = self._judge.judge(trial, rung)
-        return self._unless_held() if decision is Decision.CONTINUE and rung < self.budget_words else decision
+        return self._unless_held(trial) if decision is Decision.CONTINUE and rung < self.budget_words else decision
 
     def on_end(self, trial_id: str, outcome: Outcome | None) -> None:
         """A run has ended by itself, or as it was told to. One that has paused waits to be started again.
@@ -242,6 +248,7 @@ class Director:
         self._held.close()
 
     def _start(self, trial: TrialState, after: str | None) -> Trial:
+        self._told_to_pause.discard(trial.id)
         number, spent = trial.attempt + 1, trial.seconds
         self._memory.record("started", trial, attempt=number, after=after, gpus=self._gpus, seconds=spent)
         return Trial(
@@ -255,8 +262,11 @@ class Director:
             group=trial.group,
         )
 
-    def _unless_held(self) -> Decision:
-        return Decision.CONTINUE if self.held is None else Decision.PAUSE
+    def _unless_held(self, trial: TrialState) -> Decision:
+        if self.held is None:
+            return Decision.CONTINUE
+        self._told_to_pause.add(trial.id)
+        return Decision.PAUSE
 
     def _objective(self, metrics: Mapping[str, float]) -> float:
         """The objective among what a run reports; NaN if it is not finite."""

@@ -3,66 +3,41 @@
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from types import FrameType
 
+from sleep_tune.interrupts import Interrupts
 from sleep_tune.search.director import Director
 
-__all__ = ["GRACE_SECONDS", "Interrupt", "Interrupted"]
+__all__ = ["GRACE_SECONDS", "SILENT_SECONDS", "Interrupted", "is_over"]
 
 GRACE_SECONDS = 30.0
-"""A search that was told to stop waits so long for its runs to save what they have."""
+"""A search that is to end waits so long for its runs to save what they have."""
+
+SILENT_SECONDS = 8.0
+"""Runs that all have not reported for so long are evaluating, compiling or starting: they will not save soon."""
 
 
 class Interrupted(Exception):
-    """The search was told to stop by a signal; everything is saved, and the same command goes on."""
+    """The search was stopped by a signal; everything is saved, and the same command resumes it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.exit_code = 128 + number
 
 
-@dataclass
-class Interrupt:
-    """Ctrl-C, SIGTERM and a closed terminal as a flag, so that the search ends between two events, not within one.
+def is_over(director: Director, interrupts: Interrupts, clock: Callable[[], float] = time.monotonic) -> bool:
+    """Return whether the search is to end now: a signal came, and its runs have saved what they can.
 
-    A second Ctrl-C raises KeyboardInterrupt at once.
+    Until then the director is held, so that nothing starts and runs pause.
 
     Args:
-        clock: seconds; never goes back.
+        director: of the search.
+        interrupts: the signals that came.
+        clock: the one by which they came, in seconds.
     """
-
-    clock: Callable[[], float] = time.monotonic
-
-    number: int | None = None
-    """The signal that came, if one did."""
-    since: float = 0.0
-    """When it came."""
-    _before: dict[int, object] = field(default_factory=dict)
-
-    def __enter__(self) -> "Interrupt":
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets SIGHUP
-                self._before[number] = signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        self._before.clear()
-
-    def ends(self, director: Director) -> bool:
-        """Whether the search is to end now: its runs have saved what they have, or were given time enough to.
-
-        Until then the director is held, so that nothing starts and runs pause.
-        """
-        if self.number is None:
-            return False
-        director.held = "interrupted"
-        return not director.running or self.clock() - self.since >= GRACE_SECONDS
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.number is None:
-            self.number, self.since = number, self.clock()
-        elif number == signal.SIGINT:
-            raise KeyboardInterrupt
+    if interrupts.number is None:
+        return False
+    director.held = "interrupted"
+    since = clock() - interrupts.since
+    if not director.running or since >= GRACE_SECONDS:
+        return True
+    return since >= SILENT_SECONDS and not director.pausing

@@ -6,7 +6,6 @@ Importing this module starts nothing and imports no Ray; only the launcher that 
 import contextlib
 import math
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ from rich.console import Console
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
 from sleep_tune.folder_lock import FolderLock
+from sleep_tune.interrupts import catching, current
 from sleep_tune.search import experiment
 from sleep_tune.search.director import Director
 from sleep_tune.search.disk import MAY_GO_ON, Disk
 from sleep_tune.search.fitting import check_fits
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.interrupt import Interrupt, Interrupted
+from sleep_tune.search.interrupt import Interrupted, is_over
 from sleep_tune.search.on_ray import cluster
 from sleep_tune.search.on_ray.checks import check_nodes
 from sleep_tune.search.on_ray.seats import Node, Seats, count_slots, plan_seats
@@ -79,13 +79,15 @@ def _inline(launch: Launch) -> None:
         if launch.interrupted():
             raise KeyboardInterrupt
 
-    run_inline(launch.director, launch.worker, refresh)
+    with current().waiting():
+        run_inline(launch.director, launch.worker, refresh)
 
 
 def _ray(launch: Launch) -> None:
     with contextlib.ExitStack() as stack:
         if not launch.joined:
             stack.enter_context(cluster.started(launch.nodes[0]))
+        current().install()
         from sleep_tune.search.on_ray import tuner
 
         tuner.run(
@@ -201,7 +203,7 @@ class Study:
                 console.print(line, highlight=False, soft_wrap=True, markup=False)
             for reason in left_out(self.base):
                 console.print(f"beware: {reason}", highlight=False, soft_wrap=True)
-            interrupt = stack.enter_context(Interrupt())
+            interrupts = stack.enter_context(catching())
             display = stack.enter_context(Display(director, seats.slots, console))
             disk = Disk(director)
             slots = _elastic(seats) if address is not None else lambda: seats.slots
@@ -213,15 +215,16 @@ class Study:
                 joined=address is not None,
                 logs=self.folder / "logs",
                 slots=slots,
-                interrupted=lambda: interrupt.ends(director),
+                interrupted=lambda: is_over(director, interrupts),
                 refresh=_refresher(display, slots, disk),
             )
             try:
                 LAUNCHERS[launcher](launch)
-            except KeyboardInterrupt:
-                interrupt.number = interrupt.number or signal.SIGINT
-            if interrupt.number is not None and not director.finished:
-                raise Interrupted(interrupt.number)
+            except (KeyboardInterrupt, SystemExit):
+                if not interrupts.have_come():
+                    raise
+            if interrupts.number is not None and not director.finished:
+                raise Interrupted(interrupts.number)
             disk.watch()
             self._settle(director, seats.workers)
             console.print(disk.summary(), highlight=False, soft_wrap=True)

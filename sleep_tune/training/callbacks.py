@@ -15,10 +15,10 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 from sleep_tune.errors import Diverged
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.evaluation.record import ITEMS
+from sleep_tune.interrupts import PATIENCE_SECONDS, Interrupts, current
 from sleep_tune.records import Decision, Report
 from sleep_tune.training.checkpoint import complete, is_writer, remove_older
 from sleep_tune.training.course import Marks
-from sleep_tune.training.interrupts import Interrupts
 from sleep_tune.training.session import Session
 
 __all__ = ["CheckpointClock", "Evaluate", "Examiner", "Heartbeat", "LossLines", "Rungs", "Saver", "Updates"]
@@ -107,7 +107,8 @@ class Examiner:
             Diverged: the loss on the split is NaN or infinite.
         """
         begun = time.monotonic()
-        metrics = self._evaluate(model, split)
+        with current().waiting(False):  # a checkpoint would skip this rung's evaluation
+            metrics = self._evaluate(model, split)
         took = round(time.monotonic() - begun, 3)
         self._session.require_current()
         line = self._session.course.line() | {"split": split, "rung": rung, "took": took, "metrics": metrics}
@@ -196,23 +197,48 @@ class Heartbeat(TrainerCallback):
 
     It asks for a checkpoint when the clock does. Several processes agree on all this about once a second too, as
     agreeing costs an exchange: when, the leading one tells.
+
+    Args:
+        session: of the attempt.
+        report: told of progress.
+        rungs: keep what the run is told.
+        interrupts: signals to save and stop for.
+        clock: says when a checkpoint is due.
+        saves: whether a signal makes the run save, here or by what `report` answers; it then waits for the next update,
+            once there has been a first: that one compiles for minutes, and leaves nothing to save where it ends early.
     """
 
     def __init__(
-        self, session: Session, report: Report, rungs: Rungs, interrupts: Interrupts, clock: CheckpointClock
+        self,
+        session: Session,
+        report: Report,
+        rungs: Rungs,
+        interrupts: Interrupts,
+        clock: CheckpointClock,
+        *,
+        saves: bool,
     ) -> None:
         self._session = session
         self._report = report
         self._rungs = rungs
         self._interrupts = interrupts
         self._clock = clock
+        self._saves = saves
+        self._began = self._fastest = math.inf
         self._told = Decision.CONTINUE
         self._next = time.monotonic()
         self._met = (session.course.updates, time.monotonic())
         self._meeting = session.course.updates + 1
 
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Note when the update begins."""
+        self._began = time.monotonic()
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Report if it is time; stop or pause if told, save and stop if interrupted."""
+        self._have_signals_wait()
         peers, latest = self._session.peers, self._session.meter.latest
         if peers.leads and time.monotonic() >= self._next:
             progress = self._session.course.progress(metrics={} if latest is None else {"loss": latest})
@@ -221,12 +247,20 @@ class Heartbeat(TrainerCallback):
             self._next = time.monotonic() + HEARTBEAT_SECONDS
         if self._session.course.updates < self._meeting:
             return
-        agreed = peers.first((self._told, self._interrupts.caught, self._next_meeting(), self._clock.due()))
-        told, self._interrupts.caught, self._meeting, save = agreed
+        agreed = peers.first((self._told, self._interrupts.number, self._next_meeting(), self._clock.due()))
+        told, self._interrupts.number, self._meeting, save = agreed
         control.should_save = control.should_save or save
         self._rungs.heed(told, control)
-        if self._interrupts.caught is not None and told is Decision.CONTINUE:
+        if self._interrupts.number is not None and told is Decision.CONTINUE:
             control.should_save = control.should_training_stop = True
+
+    def _have_signals_wait(self) -> None:
+        """From now on a signal waits for the end of an update, for as long as updates take, and some more."""
+        interrupts = current()
+        if self._saves and interrupts.waits:
+            self._fastest = min(self._fastest, time.monotonic() - self._began)
+            interrupts.patience = max(PATIENCE_SECONDS, 3 * self._fastest)
+        interrupts.waits = self._saves
 
     def _next_meeting(self) -> int:
         """The update that comes about a second after this one, at the speed since the last meeting; alone, the next."""
@@ -255,6 +289,7 @@ class Saver(TrainerCallback):
         if (self._marks.passed() or early) and not control.should_training_stop:
             control.should_save = True
         if control.should_save:
+            current().patience = math.inf  # a signal waits for the checkpoint
             self._clock.begin()
             self._session.require_current()
 
@@ -274,3 +309,4 @@ class Saver(TrainerCallback):
                 remove_older(folder)
         self._first = False
         self._clock.end()
+        current().patience = PATIENCE_SECONDS

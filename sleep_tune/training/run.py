@@ -6,7 +6,7 @@ In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; check
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.errors import ConfigError
 from sleep_tune.evaluation.evaluator import Evaluator
+from sleep_tune.interrupts import Interrupts, catching, current
 from sleep_tune.model import build_model, count_flops, sparse_forward
 from sleep_tune.records import Decision, Outcome, Report
 from sleep_tune.training.callbacks import (
@@ -32,7 +33,6 @@ from sleep_tune.training.callbacks import (
 from sleep_tune.training.checkpoint import remove_attempts, remove_unfinished
 from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
-from sleep_tune.training.interrupts import Interrupts, caught_interrupts
 from sleep_tune.training.peers import find_peers
 from sleep_tune.training.products import publish, read_evaluation, write_evaluation, write_model
 from sleep_tune.training.progress_bar import ProgressBar
@@ -143,7 +143,7 @@ def _train(
         special=corpus.train.special,
         seed=config.training.seed,
     )
-    with caught_interrupts(show_progress) as interrupts:
+    with catching() if show_progress else nullcontext(Interrupts()) as interrupts:
         told = _spend_budget(config, session, model, words, examine, report, interrupts, show_progress=show_progress)
         interrupts.end()
     metrics: dict[str, float] = {}
@@ -184,7 +184,9 @@ def _spend_budget(
     rungs = Rungs(session, examine, report, config.evaluation.rungs)
     clock = CheckpointClock(training.checkpoint_minutes if training.checkpoint_ratio else None)
     bar = [ProgressBar(session.course, session.meter)] if show_progress and peers.leads else []
+    saves = show_progress or current().waits
     with ExitStack() as stack:
+        stack.enter_context(current().waiting(False))  # until the first update ends, a signal acts at once
         for part in bar:
             stack.callback(part.close)
         dropout: RandomStream = TorchStream(training.seed, peers.rank)
@@ -208,7 +210,7 @@ def _spend_budget(
                 LossLines(session, training.log_ratio),
                 words,
                 rungs,
-                Heartbeat(session, report, rungs, interrupts, clock),
+                Heartbeat(session, report, rungs, interrupts, clock, saves=saves),
                 Saver(session, training.checkpoint_ratio, clock),
                 *bar,
             ],

@@ -1,55 +1,64 @@
-import os
-import signal
-from typing import Any, cast
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-import pytest
-
-from sleep_tune.search.interrupt import GRACE_SECONDS, Interrupt, Interrupted
+from sleep_tune.config.tree import from_dict
+from sleep_tune.interrupts import Interrupts
+from sleep_tune.records import Decision, Progress
+from sleep_tune.search.director import Director
+from sleep_tune.search.fake import FakeWorker
+from sleep_tune.search.interrupt import GRACE_SECONDS, SILENT_SECONDS, Interrupted, is_over
+from sleep_tune.search.work import Trial
+from tests.search.fake_search import study
 
 
 class Search:
-    """What an interrupt sees of a director."""
+    """What is looked at of a director."""
 
     def __init__(self, running: int) -> None:
-        self.running = running
+        self.running = self.pausing = running
         self.held: str | None = None
 
 
-def test_a_signal_holds_the_search_which_ends_when_its_runs_have_or_the_grace_is_over() -> None:
-    now = [100.0]
+def test_a_signal_holds_the_search_which_ends_when_its_runs_have_saved_or_cannot() -> None:
     search: Any = Search(running=2)
-    before = signal.getsignal(signal.SIGTERM)
-    with Interrupt(clock=lambda: now[0]) as interrupt:
-        assert not interrupt.ends(search)
-        assert not search.held
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert not interrupt.ends(search)
-        assert search.held == "interrupted"
-        now[0] += GRACE_SECONDS - 1
-        assert not interrupt.ends(search)
-        now[0] += 1
-        assert interrupt.ends(search)
-        now[0] -= 1
-        search.running = 0
-        assert interrupt.ends(search)
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert Interrupted(cast(int, interrupt.number)).exit_code == 143
+    interrupts = Interrupts()
+    assert not is_over(search, interrupts)
+    assert not search.held
+    interrupts.number, interrupts.since = 15, 100.0
+
+    def over(after: float) -> bool:
+        return is_over(search, interrupts, lambda: 100.0 + after)
+
+    assert not over(0)
+    assert search.held == "interrupted"
+    assert not over(GRACE_SECONDS - 1)
+    assert over(GRACE_SECONDS)
+    search.pausing = 0
+    assert not over(SILENT_SECONDS - 1)
+    assert over(SILENT_SECONDS)
+    search.running = 0
+    assert over(0)
+    assert Interrupted(15).exit_code == 143
 
 
-def test_a_second_ctrl_c_is_an_exception_and_another_second_signal_nothing() -> None:
-    with Interrupt() as interrupt:
-        os.kill(os.getpid(), signal.SIGHUP)
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert interrupt.number == signal.SIGHUP
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+def test_runs_are_waited_for_that_were_told_to_pause(tmp_path: Path) -> None:
+    """A silent one evaluates, compiles or starts."""
+    search = study(tmp_path / "study", worker=FakeWorker())
+    director = Director(search.space, search.base, search.corpus, search.folder)
+    trial, paused = director.next(), []
+    assert isinstance(trial, Trial)
 
+    def report(progress: Progress) -> Decision:
+        paused.append(director.pausing)
+        decision = director.on_progress(trial.id, progress)
+        paused.append(director.pausing)
+        director.held = "interrupted"
+        return decision
 
-def test_nohup_is_respected() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with Interrupt() as interrupt:
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert interrupt.number is None
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    director.on_end(trial.id, FakeWorker(heartbeats=10)(from_dict(trial.config), report))
+    assert (paused, director.pausing) == ([0, 0, 0, 1], 0)
+    director.held = None
+    assert director.next() == replace(trial, attempt=2)
+    assert director.pausing == 0
+    director.close()

@@ -19,7 +19,9 @@ from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sleep_tune.errors import ClusterError
+from sleep_tune.interrupts import PATIENCE_SECONDS, current
 from sleep_tune.search.director import Director
+from sleep_tune.search.interrupt import GRACE_SECONDS
 from sleep_tune.search.on_ray.desk import Desk
 from sleep_tune.search.on_ray.group import GroupPlan
 from sleep_tune.search.on_ray.mailbox import MailRoom
@@ -145,7 +147,8 @@ def run(
     while True:
         desk.room = _open_room()
         try:
-            _tuner(desk, plan, worker, storage).fit()
+            with current().waiting(patience=GRACE_SECONDS + PATIENCE_SECONDS):  # `interrupted` looks, again and again
+                _tuner(desk, plan, worker, storage).fit()
         except Exception:
             if desk.error is None and not desk.room_died:
                 raise
