@@ -6,6 +6,7 @@ Importing this module starts nothing and imports no Ray; only the launcher that 
 import contextlib
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -146,11 +147,12 @@ class Study:
         """
         check_fits(self.space, self.base, self.corpus)
         with contextlib.ExitStack() as stack:
+            warn = _warner(Console(file=stack.enter_context(terminal())))
             nodes = [cluster.this_machine()]
             if address is not None or calibrated:
                 stack.enter_context(printing_to(Path(os.devnull)))
             if address is not None:
-                nodes = stack.enter_context(cluster.joined(address))
+                nodes = stack.enter_context(cluster.joined(address, warn))
             seats = _seats(self.space, nodes, launcher)
             speed = self._speed(seats, calibrated=calibrated)
         slots = Slots(seats.slots, seats.gpus, seats.describe())
@@ -183,7 +185,7 @@ class Study:
             nodes = [cluster.this_machine()]
             if address is not None:
                 stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))
-                nodes = stack.enter_context(cluster.joined(address))
+                nodes = stack.enter_context(cluster.joined(address, _warner(console)))
             seats = _seats(self.space, nodes, launcher)
             director = Director(self.space, self.base, self.corpus, self.folder, gpus=seats.gpus, lock=lock)
             stack.callback(director.close)
@@ -237,6 +239,16 @@ class Study:
         settle_trackers(self.base.tracking, trials, ended)
         if self.base.training.mirror is not None:
             remove_mirrored(trials, [trial for trial in ended if trial.kind not in MAY_GO_ON], processes)
+
+
+def _warner(console: Console) -> Callable[[str], None]:
+    """Print warnings to the console, and to where this process's output goes."""
+
+    def warn(sentence: str) -> None:
+        console.print(f"warning: {sentence}", highlight=False, soft_wrap=True, markup=False)
+        print(f"warning: {sentence}", file=sys.stderr, flush=True)  # noqa: T201 - into the driver's log
+
+    return warn
 
 
 def _seats(space: Space, nodes: Sequence[Node], launcher: str) -> Seats:

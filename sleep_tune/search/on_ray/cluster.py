@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import psutil
 from sleep_tune.errors import ClusterError
 from sleep_tune.search.on_ray.reaper import watched
 from sleep_tune.search.on_ray.seats import Node
+from sleep_tune.search.on_ray.token import token_settings
 
 __all__ = ["joined", "nodes", "refuse_second", "started", "this_machine"]
 
@@ -105,17 +106,19 @@ def started(node: Node) -> Iterator[list[Node]]:
 
 
 @contextlib.contextmanager
-def joined(address: str) -> Iterator[list[Node]]:
+def joined(address: str, warn: Callable[[str], None]) -> Iterator[list[Node]]:
     """Join a running cluster; leave it on leaving.
 
     Args:
         address: 'auto' for the cluster that this machine belongs to ($RAY_ADDRESS, if set), or 'host:port'.
+        warn: is called with a sentence if the cluster lets everybody in.
 
     Raises:
-        ClusterError: there is none, it has no dashboard, or this machine belongs to two.
+        ClusterError: there is none, it does not let us in, it has no dashboard, or this machine belongs to two.
     """
     found = _resolve(address)
     refuse_second({found})
+    os.environ.update(token_settings(found, warn))
     # Told to every process: Ray Train's clean-up would look for an address by itself, and may find another cluster's.
     with _connected(address=found, environment={"RAY_ADDRESS": found}):
         yield nodes()
