@@ -108,32 +108,29 @@ Exit code: 0 done, 2 a mistake in what was asked, 130 interrupted.
 
 def show_status(options: argparse.Namespace) -> None:
     """Show a search that another process runs, or that has ended."""
-    from rich.console import Console
-
+    from sleep_tune.console import PlainConsole
     from sleep_tune.search.watching.status import show
 
-    show(options.space, options.overrides, options.dir, Console())
+    show(options.space, options.overrides, options.dir, PlainConsole())
 
 
 def show_plan(plan: "Plan") -> None:
     """Print what would run."""
-    from rich.console import Console
-
+    from sleep_tune.console import PlainConsole
     from sleep_tune.search.planning.showing import show_plan
 
-    show_plan(plan, Console(highlight=False))
+    show_plan(plan, PlainConsole(highlight=False))
 
 
 def show_comparison(folder: Path) -> None:
     """Write the experiment's tables and report, and print the table that answers the question."""
-    from rich.console import Console
-
+    from sleep_tune.console import PlainConsole
     from sleep_tune.results.render import print_comparison
     from sleep_tune.results.report.building import write_report
     from sleep_tune.results.writing import write_tables
 
     comparison = write_tables(folder)
-    print_comparison(comparison, Console(), lambda: f"More: {write_report(folder, comparison)}")
+    print_comparison(comparison, PlainConsole(), lambda: f"More: {write_report(folder, comparison)}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from sleep_tune.errors import Superseded, TrialFailure, UserError
 from sleep_tune.interrupts import Interrupts, catching
+from sleep_tune.plain_text import visible
 
 __all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "TERMINATED", "run", "say", "telling"]
 
@@ -77,7 +78,7 @@ def _fitted(message: str) -> str:
 
 def say(message: str) -> None:
     """Print a line for people on standard error, where it does not mix with output."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks
+    print(visible(message), file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks
 
 
 class _Sayer(logging.Handler):

@@ -212,10 +212,10 @@ def _progress() -> "Iterator[Progress]":
 
 def show(scored: "Scored", warnings: Sequence[str], *, title: str, written: Path) -> None:
     """One table on standard output, the warnings below it, and where the files are."""
-    from rich.console import Console
     from rich.table import Table
 
     from sleep_tune.babylm import CHANCE, FOLDERS, MACRO
+    from sleep_tune.console import PlainConsole
     from sleep_tune.evaluation.record import macro
 
     table = Table(title=title, title_justify="left")
@@ -234,17 +234,17 @@ def show(scored: "Scored", warnings: Sequence[str], *, title: str, written: Path
     if average is not None:
         table.add_section()
         table.add_row(f"{MACRO} average", "", f"{average:.2f}", "", "")
-    Console(soft_wrap=True).print(table)
+    PlainConsole(soft_wrap=True).print(table)
     _tell([*(f"warning: {warning}" for warning in warnings), f"written to {written}"])
 
 
 def _tell(lines: Sequence[str]) -> None:
     """Lines on standard output, as they are."""
-    from rich.console import Console
+    from sleep_tune.console import PlainConsole
 
-    console = Console(soft_wrap=True)
+    console = PlainConsole(soft_wrap=True)
     for line in lines:
-        console.print(line, markup=False, highlight=False)
+        console.print(line, highlight=False)
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ def append_json_line(path: Path, record: dict[str, Any], *, sync: bool = False) 
     """Append one JSON object as a line, in one write; with `sync`, wait until the disk has it."""
     line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
     with path.open("ab") as file:
-        file.write(line.encode())
+        file.write(line.encode(errors="backslashreplace"))  # half a character, in a file name, as JSON escapes it
         file.flush()
         if sync:
             os.fsync(file.fileno())

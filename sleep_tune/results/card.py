@@ -1,11 +1,12 @@
 """A model card: what a published model was trained on and how, with the table that it comes from."""
 
+import re
 from pathlib import Path
 
 import yaml
 
 from sleep_tune.results.arms import Comparison
-from sleep_tune.results.documents import as_markdown
+from sleep_tune.results.documents import as_markdown, markdown_text
 from sleep_tune.results.winner import Winner
 
 __all__ = ["model_card"]
@@ -28,12 +29,13 @@ def model_card(winner: Winner, comparison: Comparison, *, language: str = "en") 
         }
     )
     sleep = yaml.safe_dump(dict(winner.sleep), sort_keys=False)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", sleep)), default=0))  # longer than any in the text
     table = as_markdown(comparison).partition("\n")[2].strip()
     return (
-        f"---\n{metadata}---\n\n# {comparison.experiment.name}: {winner.arm}\n\n"
-        f"A masked language model trained by sleep-consolidated training with sleep-tune: {winner.why}. "
-        f"The weights are those of the run `{Path(winner.run).name}`.\n\n"
-        f"## How it slept\n\n```yaml\n{sleep}```\n\n## Against the baseline\n\n{table}\n\n"
+        f"---\n{metadata}---\n\n# {markdown_text(f'{comparison.experiment.name}: {winner.arm}')}\n\n"
+        f"A masked language model trained by sleep-consolidated training with sleep-tune: {markdown_text(winner.why)}. "
+        f"The weights are those of the run {markdown_text(Path(winner.run).name)}.\n\n"
+        f"## How it slept\n\n{fence}yaml\n{sleep}{fence}\n\n## Against the baseline\n\n{table}\n\n"
         "## Use\n\n```python\nfrom transformers import AutoModelForMaskedLM, AutoTokenizer\n\n"
         'model = AutoModelForMaskedLM.from_pretrained("REPO")\ntokenizer = AutoTokenizer.from_pretrained("REPO")\n```\n'
     )

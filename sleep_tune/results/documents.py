@@ -4,22 +4,27 @@ import html
 import re
 from collections.abc import Callable, Iterable
 
+from sleep_tune.plain_text import visible
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.sheet import Cell, Sheet, make_sheet
 
-__all__ = ["DOCUMENTS", "as_html", "as_latex", "as_markdown", "html_table"]
+__all__ = ["DOCUMENTS", "as_html", "as_latex", "as_markdown", "html_table", "html_text", "markdown_text"]
 
 
 def as_markdown(comparison: Comparison) -> str:
     """Title, verdict, table, notes."""
     sheet = make_sheet(comparison)
-    lines = [f"# {comparison.experiment.name}: arms against {comparison.baseline}", "", comparison.verdict, ""]
+    title = markdown_text(f"{comparison.experiment.name}: arms against {comparison.baseline}")
+    lines = [f"# {title}", "", markdown_text(comparison.verdict), ""]
     if sheet.rows:
         numbers = len(sheet.headings) - sheet.words
-        lines += [_markdown_row(sheet.headings), _markdown_row(["---"] * sheet.words + ["---:"] * numbers)]
+        lines += [
+            _markdown_row(map(markdown_text, sheet.headings)),
+            _markdown_row(["---"] * sheet.words + ["---:"] * numbers),
+        ]
         lines += [_markdown_row(_markdown_cell(cell) for cell in row) for row in sheet.rows]
         lines.append("")
-    lines += [f"- {_escape_markdown(note)}" for note in comparison.notes]
+    lines += [f"- {markdown_text(note)}" for note in comparison.notes]
     return "\n".join(lines) + "\n"
 
 
@@ -39,7 +44,8 @@ def as_latex(comparison: Comparison) -> str:
         "    \\toprule",
         f"    {' & '.join(_latex(heading) for heading in sheet.headings)} \\\\",
         "    \\midrule",
-        *(f"    {' & '.join(_latex_cell(cell) for cell in row)} \\\\" for row in sheet.rows),
+        # {}: a row that begins with [ or * would be an argument of the \\\\ before it
+        *(f"    {{}}{' & '.join(_latex_cell(cell) for cell in row)} \\\\" for row in sheet.rows),
         "    \\bottomrule",
         "  \\end{tabular}}",
         "\\end{table}",
@@ -49,11 +55,11 @@ def as_latex(comparison: Comparison) -> str:
 
 def as_html(comparison: Comparison) -> str:
     """A page of its own, without scripts."""
-    title = html.escape(f"{comparison.experiment.name}: arms against {comparison.baseline}")
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in comparison.notes)
+    title = html_text(f"{comparison.experiment.name}: arms against {comparison.baseline}")
+    notes = "".join(f"<li>{html_text(note)}</li>" for note in comparison.notes)
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n<style>{STYLE}</style>\n'
-        f"<h1>{title}</h1>\n<p><strong>{html.escape(comparison.verdict)}</strong></p>\n"
+        f"<h1>{title}</h1>\n<p><strong>{html_text(comparison.verdict)}</strong></p>\n"
         f"{html_table(make_sheet(comparison))}\n<ul>{notes}</ul>\n</html>\n"
     )
 
@@ -69,7 +75,7 @@ small { display: block; color: #666 }
 
 def html_table(sheet: Sheet) -> str:
     """The table alone; what is claimed says so in words too, for whoever does not see its colour."""
-    head = "".join(f"<th{_numeric(at, sheet)}>{html.escape(text)}</th>" for at, text in enumerate(sheet.headings))
+    head = "".join(f"<th{_numeric(at, sheet)}>{html_text(text)}</th>" for at, text in enumerate(sheet.headings))
     rows = "\n".join(
         f"<tr>{''.join(_html_cell(cell, _numeric(at, sheet)) for at, cell in enumerate(row))}</tr>"
         for row in sheet.rows
@@ -86,25 +92,39 @@ def _numeric(at: int, sheet: Sheet) -> str:
 
 
 def _html_cell(cell: Cell, attributes: str) -> str:
-    text = html.escape(cell.text)
+    text = html_text(cell.text)
     if cell.claim:
         text = f'<span class="{cell.claim}" title="{cell.claim} than the baseline">{text}</span>'
-    detail = f"<small>{html.escape(cell.detail)}</small>" if cell.detail else ""
+    detail = f"<small>{html_text(cell.detail)}</small>" if cell.detail else ""
     return f"<td{attributes}>{text}{detail}</td>"
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = " ".join(part for part in (cell.text, cell.detail) if part)
+    text = markdown_text(" ".join(part for part in (cell.text, cell.detail) if part))
     return f"**{text}**" if cell.claim else text
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cells)} |"
 
 
-def _escape_markdown(text: str) -> str:
-    """Markdown's own characters, as text."""
-    return text.replace("|", r"\|").replace("*", r"\*").replace("_", r"\_").replace("<", "&lt;")
+MARKDOWN = str.maketrans(
+    {character: f"\\{character}" for character in "\\`*|~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
+"""Characters that Markdown, or the HTML in it, would take for its own -> how they are written."""
+
+MARKDOWN_ENDS = re.compile(r"(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
+"""What may begin or end an emphasis, or end the words of a link; `as_epochs` and an interval in brackets are text."""
+
+
+def markdown_text(text: str) -> str:
+    """Return `text` on one line of Markdown, where it is nothing but text."""
+    return MARKDOWN_ENDS.sub(r"\\\g<0>", " ".join(visible(text).split()).translate(MARKDOWN))
+
+
+def html_text(text: str) -> str:
+    """Return `text` as HTML, in an element or an attribute, where it is nothing but text."""
+    return html.escape(visible(text))
 
 
 LATEX = {
@@ -121,7 +141,7 @@ LATEX = {
 
 
 def _latex(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in text)
+    return "".join(LATEX.get(character, character) for character in " ".join(visible(text).split()))
 
 
 def _latex_cell(cell: Cell) -> str:

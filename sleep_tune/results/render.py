@@ -7,6 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sleep_tune.console import PlainConsole
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column
 from sleep_tune.results.sheet import (
@@ -39,7 +40,7 @@ def print_comparison(
     comparison: Comparison, console: Console | None = None, write: Callable[[], str] | None = None
 ) -> None:
     """Print the tables and notes; then what `write` says of the files that it wrote; the verdict last, in full view."""
-    shown_on = console or Console()
+    shown_on = console or PlainConsole()
     shown_on.print(_tables(comparison, shown_on.width))
     if write is not None:
         shown_on.print(write(), soft_wrap=True, highlight=False, markup=False)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from sleep_tune.errors import DataError, RunFolderError
 from sleep_tune.files import read_json_lines
+from sleep_tune.plain_text import visible
 from sleep_tune.records import Event
 
 __all__ = ["HEAD", "LOG", "curves", "metric_columns", "parameter_columns", "read_curves", "read_events"]
@@ -152,7 +153,12 @@ def trials_and_curves(events: Iterable[Event]) -> tuple[pd.DataFrame, pd.DataFra
 def _trials(folded: Collection["_Trial"]) -> pd.DataFrame:
     parameters = list(dict.fromkeys(key for trial in folded for key in trial.parameters))
     metrics = sorted({key for trial in folded for key in trial.metrics})
-    table = pd.DataFrame([trial.row() for trial in folded], columns=[*HEAD, *parameters, *metrics])
+    # half a character, as a file's name may have it in a reason, is no text to pandas
+    rows = [
+        {key: visible(value) if isinstance(value, str) else value for key, value in trial.row().items()}
+        for trial in folded
+    ]
+    table = pd.DataFrame(rows, columns=[*HEAD, *parameters, *metrics])
     whole = {column: "Int64" for column in WHOLE}
     real = {column: "float64" for column in ("seconds", "flops", "gpus", "asked", "ended", *metrics)}
     return table.astype({column: "object" for column in TEXT} | whole | real)

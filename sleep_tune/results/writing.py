@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from sleep_tune.files import write_whole
+from sleep_tune.plain_text import spreadsheet_cell, visible
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.documents import DOCUMENTS
@@ -81,8 +82,14 @@ def tidy(comparison: Comparison) -> pd.DataFrame:
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> list[Path]:
-    """As CSV, and as Parquet, which keeps the types."""
-    write_whole(path.with_suffix(".csv"), table.to_csv(index=False))
+    """As CSV, and as Parquet, which keeps the types.
+
+    A text that a spreadsheet would compute has a ' in front of it in the CSV; numbers stay numbers.
+    """
+    table = table.map(lambda value: visible(value) if isinstance(value, str) else value).rename(columns=visible)
+    write_whole(
+        path.with_suffix(".csv"), table.map(spreadsheet_cell).rename(columns=spreadsheet_cell).to_csv(index=False)
+    )
     buffer = io.BytesIO()
     _plain(table).to_parquet(buffer, index=False)
     write_whole(path.with_suffix(".parquet"), buffer.getvalue())

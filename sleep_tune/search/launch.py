@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.console import PlainConsole
 from sleep_tune.errors import UserError
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.interrupts import catching, current
@@ -181,7 +180,7 @@ class Study:
         with contextlib.ExitStack() as stack:
             lock = stack.enter_context(FolderLock(self.folder))
             fresh = stack.enter_context(_fresh(lock))
-            console = Console(file=stack.enter_context(terminal()))
+            console = PlainConsole(file=stack.enter_context(terminal()))
             nodes = [cluster.this_machine()]
             if address is not None:
                 stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))

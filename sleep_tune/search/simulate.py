@@ -48,9 +48,9 @@ with the one that `python tune.py SPACE --status` shows of your own search.
 def main(arguments: Sequence[str]) -> int:
     """Parse, compare, print."""
     options = _parser().parse_intermixed_args(arguments)
-    from rich.console import Console
     from rich.progress import Progress
 
+    from sleep_tune.console import PlainConsole
     from sleep_tune.search.reading.load import compose_base
     from sleep_tune.search.simulation.arms import read_arms
     from sleep_tune.search.simulation.comparing import Comparison, run_comparison, summarise
@@ -63,12 +63,12 @@ def main(arguments: Sequence[str]) -> int:
     setup = Setup(compose_base(study), runs=options.runs, start_share=options.start)
     sources = [read_source(name, study.parameters) for name in options.curves]
     comparison = Comparison(tuple(arms), tuple(sources), tuple(range(options.seeds)), setup)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=PlainConsole(stderr=True), transient=True) as progress:
         task = progress.add_task("searching", total=len(arms) * len(sources) * options.seeds)
         found, foretold = run_comparison(
             comparison, processes=options.processes, advance=lambda searches: progress.advance(task, searches)
         )
-    console = Console()
+    console = PlainConsole()
     print_report(summarise(found, len(setup.marks)), foretold, setup, console)
     for source in sources:
         for note in source.landscape(0).notes:

@@ -3,14 +3,13 @@
 Writes numbers of the comparison down and computes none.
 """
 
-import html
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column
-from sleep_tune.results.documents import html_table
+from sleep_tune.results.documents import html_table, html_text
 from sleep_tune.results.report.arm_figures import differences
 from sleep_tune.results.report.page import Plot
 from sleep_tune.results.sheet import MISSING, Sheet, estimate_text, make_sheet, settings_text, shown_metrics
@@ -37,11 +36,11 @@ def answer(comparison: Comparison, table: pd.DataFrame, problems: Sequence[str],
         problems: files that could not be read.
         ended: whether the search was closed.
     """
-    yield f'<p class="answer">{html.escape(comparison.verdict)}</p>'
+    yield f'<p class="answer">{html_text(comparison.verdict)}</p>'
     told = [_finalist(arm, comparison) for arm in comparison.arms if arm.kind == "finalist" and arm.seeds]
     if told:
         yield f"<ul>{''.join(f'<li>{one}</li>' for one in told[:MOST_TOLD])}</ul>"
-    yield from (f"<p>{html.escape(note)}</p>" for note in comparison.notes if note.startswith(REACH))
+    yield from (f"<p>{html_text(note)}</p>" for note in comparison.notes if note.startswith(REACH))
     states = table["state"].value_counts()
     still = ", ".join(f"{int(states[state])} {state}" for state in OPEN if state in states)
     if still:
@@ -71,7 +70,7 @@ def arms_table(comparison: Comparison) -> Iterator[str | Plot]:
     if costs.headings[1:]:
         yield f"<h3>What a run of each cost</h3>{html_table(costs)}"
     notes = (note for note in comparison.notes if not _warns(note) and not note.startswith(REACH))
-    yield f"<ul>{''.join(f'<li>{html.escape(note)}</li>' for note in notes)}</ul>"
+    yield f"<ul>{''.join(f'<li>{html_text(note)}</li>' for note in notes)}</ul>"
 
 
 def described(arm: Arm, comparison: Comparison) -> str:
@@ -81,7 +80,7 @@ def described(arm: Arm, comparison: Comparison) -> str:
 
 
 def _warning(text: str) -> str:
-    return f'<p class="warn">{html.escape(text)}</p>'
+    return f'<p class="warn">{html_text(text)}</p>'
 
 
 def _warns(note: str) -> bool:
@@ -101,9 +100,9 @@ def _finalist(arm: Arm, comparison: Comparison) -> str:
         text += f": {difference_text(arm, primary)} {column(primary).unit}".rstrip()
     costs = [key for key in shown_metrics(comparison) if "/" not in key and key in arm.estimates]
     cost = ", ".join(f"{estimate_text(arm, key)[0]} {column(key).heading}" for key in costs)
-    settings = html.escape(settings_text(arm, comparison) or MISSING)
+    settings = html_text(settings_text(arm, comparison) or MISSING)
     tail = f"; a run took {cost}" if cost else ""
-    return f"<strong>{html.escape(arm.name)}</strong> ({settings}): {html.escape(text + tail)}."
+    return f"<strong>{html_text(arm.name)}</strong> ({settings}): {html_text(text + tail)}."
 
 
 def _split(sheet: Sheet, comparison: Comparison) -> tuple[Sheet, Sheet]:

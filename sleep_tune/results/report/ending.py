@@ -1,6 +1,5 @@
 """The report's last sections: which runs failed and why, and how to do it all again."""
 
-import html
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from sleep_tune.results.documents import html_text
 from sleep_tune.results.experiment import DESCRIPTION
 
 __all__ = ["failures", "reproduce"]
@@ -23,7 +23,7 @@ def failures(table: pd.DataFrame) -> Iterator[str]:
         yield "<p>None.</p>"
         return
     rows = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(_text(value))}</td>' for value in row)}</tr>"
+        f"<tr>{''.join(f'<td>{html_text(_text(value))}</td>' for value in row)}</tr>"
         for row in failed[["trial", "state", "kind", "reason"]].head(MOST_FAILURES).itertuples(index=False)
     )
     if len(failed) > MOST_FAILURES:
@@ -48,13 +48,13 @@ def reproduce(folder: Path) -> Iterator[str]:
     commit = read.get("commit") or "unknown"
     dirty = " with uncommitted changes" if read.get("uncommitted") else ""
     yield (
-        f"<p>sleep-tune {html.escape(_text(read.get('sleep_tune')))}, commit <code>{html.escape(str(commit))}</code>"
-        f"{dirty}, Python {html.escape(_text(read.get('python')))}, {html.escape(_text(read.get('platform')))}; "
-        f"{html.escape(versions)}.</p>"
+        f"<p>sleep-tune {html_text(_text(read.get('sleep_tune')))}, commit <code>{html_text(str(commit))}</code>"
+        f"{dirty}, Python {html_text(_text(read.get('python')))}, {html_text(_text(read.get('platform')))}; "
+        f"{html_text(versions)}.</p>"
     )
     space = yaml.safe_dump(read.get("space"), sort_keys=False, allow_unicode=True)
     yield "<p>Save this as <code>space.yaml</code> and run <code>python tune.py space.yaml</code>:</p>"
-    yield f"<pre>{html.escape(space)}</pre>"
+    yield f"<pre>{html_text(space)}</pre>"
 
 
 def _text(value: object) -> str:

@@ -3,13 +3,16 @@
 import base64
 import functools
 import gzip
-import html
+import hashlib
 import importlib.util
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from sleep_tune.results.documents import html_text
 
 __all__ = ["Plot", "Section", "make_page"]
 
@@ -41,26 +44,52 @@ def make_page(title: str, sections: Sequence[Section]) -> str:
     """
     figures: list[dict[str, Any]] = []
     body = "\n".join(_section(section, number, figures) for number, section in enumerate(sections, 1))
-    links = " · ".join(f'<a href="#s{at}">{html.escape(one.title)}</a>' for at, one in enumerate(sections, 1))
-    data = json.dumps(figures, separators=(",", ":"), allow_nan=False, default=str).encode()
-    scripts = f"{_packed('figures', data)}\n{_library()}\n<script>{LOADER}</script>"
+    links = " · ".join(f'<a href="#s{at}">{html_text(one.title)}</a>' for at, one in enumerate(sections, 1))
+    data = _as_text(json.dumps(figures, separators=(",", ":"), allow_nan=False, default=str)).encode()
+    scripts = f"{_packed('figures', data)}\n{_packed('plotly', _library())}\n<script>{LOADER}</script>"
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy()}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="icon" href="data:,"><title>{html.escape(title)}</title>\n<style>{STYLE}</style></head>\n'
-        f"<body>\n<h1>{html.escape(title)}</h1>\n<nav>{links}</nav>\n{body}\n"
+        f'<link rel="icon" href="data:,"><title>{html_text(title)}</title>\n<style>{STYLE}</style></head>\n'
+        f"<body>\n<h1>{html_text(title)}</h1>\n<nav>{links}</nav>\n{body}\n"
         f"{scripts if figures else ''}\n</body>\n</html>\n"
     )
 
 
+FIGURE_TAG = re.compile(r"<(?!(?:/?b|br|extra|/extra)>)")
+"""Begins what plotly.js would take for a tag (it knows links too), but for those that our figures are written with."""
+
+
+def _as_text(figures: str) -> str:
+    """Return figures as JSON in which a name with a tag in it is text."""
+    return FIGURE_TAG.sub("&lt;", figures)
+
+
+def _policy() -> str:
+    """Return what a browser may do for the page: run the two scripts that are in it, load nothing, send nothing.
+
+    plotly.js makes functions of its own at run time (for WebGL), hence 'unsafe-eval'.
+    """
+    scripts = " ".join(f"'sha256-{base64.b64encode(_sha256(text)).decode()}'" for text in (LOADER.encode(), _library()))
+    return (
+        f"default-src 'none'; script-src {scripts} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
 def _section(section: Section, number: int, figures: list[dict[str, Any]]) -> str:
     parts = "\n".join(part if isinstance(part, str) else _plot(part, figures) for part in section.parts)
-    return f'<section id="s{number}"><h2>{html.escape(section.title)}</h2>\n{parts}\n</section>'
+    return f'<section id="s{number}"><h2>{html_text(section.title)}</h2>\n{parts}\n</section>'
 
 
 def _plot(plot: Plot, figures: list[dict[str, Any]]) -> str:
     figures.append(plot.figure)
-    caption, height = html.escape(plot.caption), plot.figure["layout"]["height"]
+    caption, height = html_text(plot.caption), plot.figure["layout"]["height"]
     name = "plot wide" if plot.wide else "plot"
     return (
         f'<figure><div class="{name}" role="img" aria-label="{caption}" data-figure="{len(figures) - 1}" '
@@ -69,14 +98,15 @@ def _plot(plot: Plot, figures: list[dict[str, Any]]) -> str:
 
 
 @functools.cache
-def _library() -> str:
+def _library() -> bytes:
     """plotly.js out of the package plotly, without importing that."""
     found = importlib.util.find_spec("plotly")
     assert found is not None and found.submodule_search_locations, "plotly is a dependency"
     source = Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
-    return _packed("plotly", source.read_bytes())
+    return source.read_bytes()
 
 
+@functools.cache
 def _packed(name: str, content: bytes) -> str:
     """Compressed, in letters that end no script."""
     letters = base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()

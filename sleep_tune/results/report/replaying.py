@@ -1,12 +1,12 @@
 """The report's section on what was replayed: how often, from where, how old, how hard, and a few texts."""
 
-import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from sleep_tune.results.arms import Comparison
+from sleep_tune.results.documents import html_text
 from sleep_tune.results.report.answering import described
 from sleep_tune.results.report.journals import Journal
 from sleep_tune.results.report.page import Plot
@@ -47,7 +47,7 @@ def replayed(comparison: Comparison, journals: Mapping[str, Journal]) -> Iterato
         if made:
             yield Plot(made, caption)
     if not journal.examples.empty:
-        yield f"<h3>Texts that {html.escape(name)} replayed</h3>"
+        yield f"<h3>Texts that {html_text(name)} replayed</h3>"
         yield (
             "<p>From the hardest of a sleep's buffer to the easiest. Score: the mean loss when it was last read awake, "
             "in nats. Age: cycles since then. Times seen, awake and asleep, by the end of the sleep.</p>"
@@ -62,7 +62,7 @@ def examples_table(journal: Journal) -> str:
         return ""
     chosen = dict.fromkeys((cycles[0], cycles[len(cycles) // 2], cycles[-1]))
     rows = "".join(
-        f'<tr><td>{row.cycle + 1}</td><td class="text">{html.escape(str(row.text))}</td>'
+        f'<tr><td>{row.cycle + 1}</td><td class="text">{html_text(str(row.text))}</td>'
         f'<td class="n">{_number(row.score, 2)}</td><td class="n">{_number(row.age, 0)}</td>'
         f'<td class="n">{_number(row.times_seen, 0)}</td></tr>'
         for cycle in chosen

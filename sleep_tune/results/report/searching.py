@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.columns import short_names
+from sleep_tune.results.documents import html_text
 from sleep_tune.results.report.importance import FEWEST, importance
 from sleep_tune.results.report.page import Plot
 from sleep_tune.results.report.parameter_figures import heat_map, importances, slices
@@ -23,9 +24,10 @@ def searched(comparison: Comparison, points: SearchPoints) -> Iterator[str | Plo
     if points.trials.empty:
         yield "<p>No trial of the search has been asked for yet.</p>"
         return
-    names = ", ".join(short_names(points.parameters).values())
+    names = html_text(", ".join(short_names(points.parameters).values()))
     better = "lower" if mode == "min" else "higher"
-    yield f"<p>{len(points.trials):,} trials over {names or 'no parameter'}; {better} {metric} is better.</p>"
+    text = f"{len(points.trials):,} trials over {names or 'no parameter'}; {better} {html_text(metric)} is better."
+    yield f"<p>{text}</p>"
     told = points.trials.set_index("trial")["told"]
     reference = next((arm for arm in comparison.arms if arm.name == comparison.baseline), None)
     estimate = reference.estimates.get(metric) if reference else None

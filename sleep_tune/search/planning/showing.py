@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sleep_tune.console import PlainConsole
 from sleep_tune.search.planning.lengths import Length
 from sleep_tune.search.planning.plan import Plan
 
@@ -26,7 +27,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     """
     if not console.is_terminal:
         text = io.StringIO()
-        _print(plan, Console(file=text, width=100, highlight=False))
+        _print(plan, PlainConsole(file=text, width=100, highlight=False))
         console.file.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
         return
     _print(plan, console)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sleep_tune.files import write_whole
+from sleep_tune.plain_text import spreadsheet_cell
 from sleep_tune.search.simulation.comparing import Interval, Row
 from sleep_tune.search.simulation.foretelling import Foretold
 from sleep_tune.search.simulation.searching import Found, Setup
@@ -46,7 +47,8 @@ def write_csv(path: Path, found: Sequence[Found], setup: Setup) -> None:
     for one in found:
         regrets = [f"{regret:.6f}" for regret in one.regrets]
         counts = [one.trials, one.completed, one.stopped, f"{one.missed:.6f}", int(one.lost)]
-        writer.writerow([one.curves, one.arm, one.seed, *regrets, *counts, f"{one.hours:.3f}", f"{one.idle:.4f}"])
+        names = map(spreadsheet_cell, (one.curves, one.arm))
+        writer.writerow([*names, one.seed, *regrets, *counts, f"{one.hours:.3f}", f"{one.idle:.4f}"])
     write_whole(path, text.getvalue())
 
 

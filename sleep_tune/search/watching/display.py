@@ -13,6 +13,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.live import Live
 
+from sleep_tune.console import PlainConsole
 from sleep_tune.search.watching import wording
 from sleep_tune.search.watching.forecast import Watched
 from sleep_tune.search.watching.lines import News, heartbeat
@@ -48,7 +49,7 @@ class Display:
     ) -> None:
         self._director = director
         self.slots = slots
-        self._console = console if console is not None else Console(file=sys.stdout)
+        self._console = console if console is not None else PlainConsole(file=sys.stdout)
         self._clock = clock
         self._live: Live | None = None
         if self._console.is_terminal if interactive is None else interactive:

@@ -7,11 +7,12 @@ left of the height, and say so. Knows nothing of when it is drawn, or onto what.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sleep_tune.console import PlainConsole
 from sleep_tune.search.state import TrialState
 from sleep_tune.search.watching import wording
 from sleep_tune.search.watching.forecast import Forecast, Watched, forecast, gpu_hours
@@ -193,5 +194,5 @@ def _line(text: str) -> Text:
 
 def _height(part: RenderableType, width: int) -> int:
     """Lines that a part takes."""
-    console = Console(width=width, color_system=None, legacy_windows=False)
+    console = PlainConsole(width=width, color_system=None, legacy_windows=False)
     return len(console.render_lines(part, pad=False))
