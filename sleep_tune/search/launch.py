@@ -240,7 +240,7 @@ class Study:
             remove_mirrored(trials, [trial for trial in ended if trial.kind not in MAY_GO_ON], processes)
 
 
-def _warner(console: Console) -> Callable[[str], None]:
+def _warner(console: PlainConsole) -> Callable[[str], None]:
     """Print warnings to the console, and to where this process's output goes."""
 
     def warn(sentence: str) -> None:
