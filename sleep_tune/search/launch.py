@@ -146,7 +146,7 @@ class Study:
         """
         check_fits(self.space, self.base, self.corpus)
         with contextlib.ExitStack() as stack:
-            warn = _warner(Console(file=stack.enter_context(terminal())))
+            warn = _warner(PlainConsole(file=stack.enter_context(terminal())))
             nodes = [cluster.this_machine()]
             if address is not None or calibrated:
                 stack.enter_context(printing_to(Path(os.devnull)))
