@@ -2,6 +2,7 @@
 
 import functools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from sleep_tune.results.statistics import estimate_mean, holm, paired_difference
 from sleep_tune.results.verdict import is_claim
 from tests.results.worlds import World
 
-PRIMARY, OTHER = "babylm/blimp_fast", "babylm/ewok_fast"
+PRIMARY, OTHER, THIRD = "babylm/blimp_fast", "babylm/ewok_fast", "babylm/entity_tracking_fast"
 
 
 @functools.cache
@@ -88,21 +89,28 @@ def test_one_seed_has_the_groups_error_and_no_p() -> None:
     assert (made.difference.p, made.p_holm, made.p_flip) == (None, None, None)
 
 
+@pytest.mark.parametrize("with_items", [True, False])
+def test_seeds_are_paired_by_their_number_in_whatever_order_runs_ended(with_items: bool) -> None:
+    baseline, sleep = arms_of(World(), np.random.default_rng(0), (0.0, 0.2), with_items=with_items)
+    reordered = replace(
+        baseline, values={key: dict(reversed(by_seed.items())) for key, by_seed in baseline.values.items()}
+    )
+    (_, expected), (_, made) = (contrast([first, sleep], "epochs", (PRIMARY,)) for first in (baseline, reordered))
+    assert made.contrasts == expected.contrasts
+
+
 def test_the_primary_endpoint_is_a_family_and_all_others_another() -> None:
     rng = np.random.default_rng(2)
-    world = World()
-    first, second = arms_of(world, rng, (0.0, 0.1, 0.2)), arms_of(world, rng, (0.0, 0.1, 0.2))
+    endpoints = (PRIMARY, OTHER, THIRD)
+    measured = [arms_of(World(), rng, (0.0, 0.1, 0.2)) for _ in endpoints]
     merged = [
-        Arm(
-            **{key: getattr(one, key) for key in Arm.__slots__} | {"values": {**one.values, OTHER: two.values[PRIMARY]}}
-        )
-        for one, two in zip(first, second, strict=True)
+        replace(arms[0], values={key: arm.values[PRIMARY] for key, arm in zip(endpoints, arms, strict=True)})
+        for arms in zip(*measured, strict=True)
     ]
-    made = contrast(merged, "epochs", (PRIMARY, OTHER))
-    for endpoint in (PRIMARY, OTHER):
-        found = [one.contrasts[endpoint] for one in made[1:]]
-        expected = holm([one.difference.p or 0.0 for one in found])
-        assert [one.p_holm for one in found] == pytest.approx(expected)
+    made = contrast(merged, "epochs", endpoints)[1:]
+    for family in ((PRIMARY,), (OTHER, THIRD)):
+        found = [one.contrasts[endpoint] for endpoint in family for one in made]
+        assert [one.p_holm for one in found] == pytest.approx(holm([one.difference.p or 0.0 for one in found]))
 
 
 def test_equality_is_tested_at_the_primary_endpoint_where_a_smallest_difference_was_named() -> None:

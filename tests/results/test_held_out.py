@@ -71,6 +71,18 @@ def test_the_fast_items_are_left_out_of_scores_and_differences(log: SyntheticLog
     assert arm.values[FAST][2] == pytest.approx(score(table, "blimp_fast"))
 
 
+def test_the_items_are_known_from_whoever_was_scored_on_them(log: SyntheticLog) -> None:
+    """The baseline stands first and was not searched: it may never have been scored on the task that chose."""
+    study(log)
+    for seed in range(4):
+        folder = log.folder / "trials" / f"epochs-s{seed}" / "eval" / "items.parquet"
+        whole = pd.read_parquet(folder)
+        whole[whole["task"] == "blimp_filtered"].to_parquet(folder, index=False)
+    comparison = compare(log.folder)
+    assert told(comparison).startswith("Left out of BLiMP: 30 of 120 items")
+    assert [arm.contrasts[FULL].items for arm in comparison.arms if arm.contrasts] == [90]
+
+
 def test_answers_without_texts_cannot_be_matched_and_that_is_said(log: SyntheticLog) -> None:
     study(log, with_text=False)
     comparison = compare(log.folder)

@@ -57,6 +57,42 @@ def test_an_arm_that_diverged_does_not_win_by_the_seeds_that_survived(log: Synth
     assert "of the arms that diverged least, 1.8000 over 2 fresh seeds" in winner.why
 
 
+def test_an_arm_wins_by_its_mean_and_its_best_run_is_named_whatever_their_order(log: SyntheticLog) -> None:
+    """t0002 has the best single run and the worse mean; t0003's best seed is not its first."""
+    search(log)
+    for arm, values in (("t0002", (1.0, 2.4)), ("t0003", (1.6, 1.5))):
+        for seed, value in zip((1000, 1001), values, strict=True):
+            log.run(arm, seed, 1.2, 0.8, role="finalist", metrics={"eval/nll": value})
+            keep_config(log, f"{arm}-s{seed}")
+    winner = find_winner(log.folder)
+    assert (winner.arm, winner.run.name) == ("t0003", "t0003-s1001")
+
+
+@pytest.mark.parametrize("finalists", [True, False])
+def test_where_more_is_better_the_highest_wins(log: SyntheticLog, finalists: bool) -> None:
+    metric = "eval/pairs_accuracy"
+    log.open(objective={"metric": metric, "mode": "max"})
+    for number, value in ((1, 0.6), (2, 0.9), (3, 0.7)):
+        log.ask(f"t000{number}")
+        log.complete(f"t000{number}", {"eval/nll": 2.0, metric: value})
+        keep_config(log, f"t000{number}")
+    for arm, value in (("t0002", 0.8), ("t0003", 0.9)) if finalists else ():
+        log.run(arm, 1000, 2.0, 0.8, role="finalist", metrics={metric: value})
+        keep_config(log, f"{arm}-s1000")
+    assert find_winner(log.folder).arm == ("t0003" if finalists else "t0002")
+
+
+def test_a_trial_that_did_not_spend_its_budget_is_no_winner(log: SyntheticLog) -> None:
+    """A stopped trial's value is of another share of the budget, and a repeat has no run of its own."""
+    search(log)
+    log.ask("t0004")
+    log.rung("t0004", 100_000, decision="stop", nll=0.5)
+    log.event("stopped", "t0004", 1, reason="not among the best", outcome=None)
+    log.ask("t0005")
+    log.event("completed", "t0005", value=0.1, outcome=None, repeats="t0002", reason="has the result of t0002")
+    assert find_winner(log.folder).arm == "t0002"
+
+
 def test_without_finalists_the_best_trial_is_it_and_the_sentence_says_so(log: SyntheticLog) -> None:
     search(log)
     winner = find_winner(log.folder)
