@@ -177,7 +177,8 @@ def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
     if smallest is None:
         return ""
     bound = f"{column(primary).write(smallest)} {column(primary).unit}".strip()
-    equal = [arm.name for arm in arms if (arm.contrasts[primary].p_equal or 1.0) < LEVEL]
+    p_by_arm = {arm.name: arm.contrasts[primary].p_equal for arm in arms}
+    equal = [name for name, p in p_by_arm.items() if p is not None and p < LEVEL]
     if not equal:
         return f" Nor can it say that they are equal to within {bound}."
     return f" Equal to within {bound}, the smallest difference of interest: {', '.join(equal)}."

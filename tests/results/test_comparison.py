@@ -1,5 +1,6 @@
 """Arms against epochs: who is a row, what is a cell, what is claimed."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,20 @@ import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
-from sleep_tune.results.arms import Arm, Comparison
-from sleep_tune.results.comparison import compare
+from sleep_tune.results.arms import PAIRS, Arm, Comparison, Contrast
+from sleep_tune.results.comparison import compare, compare_arms
 from sleep_tune.results.documents import as_markdown
-from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, worst_rank_p
-from sleep_tune.results.verdict import LEVEL
+from sleep_tune.results.experiment import Experiment
+from sleep_tune.results.sheet import claim_of
+from sleep_tune.results.statistics import (
+    Difference,
+    equivalence_p,
+    fewest_seeds,
+    holm,
+    paired_difference,
+    worst_rank_p,
+)
+from sleep_tune.results.verdict import LEVEL, write_verdict
 
 SEEDS = (1000, 1001, 1002, 1003, 1004)
 SETTINGS = {"sleep.folds": 5}
@@ -242,6 +252,61 @@ def test_an_unfinished_experiment_has_no_verdict_yet(log: Any, stage: str) -> No
         log.complete("t0001-s1", {"eval/nll": 2.0})
     comparison = compare(log.folder)
     assert comparison.verdict.startswith("No verdict")
+
+
+def test_a_run_that_was_interrupted_is_unfinished_however_far_it_came(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": -0.1})
+    log.ask("t0001-s7", role="finalist", arm="t0001", seed=7, parameters=SETTINGS)
+    log.rung("t0001-s7", 300_000, nll=0.1)
+    log.event("closed", finished=False)
+    arm = by_name(compare(log.folder))["t0001"]
+    assert (arm.seeds, arm.unfinished) == (SEEDS, (7,))
+    assert arm.estimates["eval/nll"].count == len(SEEDS)
+
+
+def test_what_is_better_is_said_by_each_endpoint_s_own_direction(log: Any) -> None:
+    """A lower loss and more pairs right are both better, whichever of them the search was for."""
+    log.open()
+    fill(log, {"epochs": 0.0, "t0001": -0.5, "t0002": 0.5})
+    comparison = compare(log.folder)
+    claims = {
+        arm.name: [claim_of(arm, key, comparison) for key in ("test/nll", PAIRS)]
+        for arm in comparison.arms
+        if arm.contrasts
+    }
+    assert claims == {"t0001": ["better", "better"], "t0002": ["worse", "worse"]}
+
+
+def test_the_largest_difference_is_the_furthest_from_none(log: Any) -> None:
+    log.open()
+    for at, seed in enumerate(SEEDS):
+        wide = (-1, 1, -1, 1, 0)[at]
+        for arm, mean in (("epochs", 0.0), ("t0001", -0.3), ("t0002", 0.1)):
+            role = "baseline" if arm == "epochs" else "finalist"
+            log.run(arm, seed, 2.5 + mean + (wide if mean else 0), 0.9, role=role, parameters=SETTINGS)
+    assert "the largest is t0001's, -0.3" in compare(log.folder).verdict
+
+
+def test_the_seeds_that_a_claim_needs_are_those_after_correction(log: Any) -> None:
+    log.open()
+    fill(log, {"epochs": 0.0, "as_epochs": 0.0, "t0001": -0.5, "t0002": -0.1})
+    fail(log, "t0001", 1005)
+    alone, corrected = (fewest_seeds(1, LEVEL / tests) for tests in (1, 3))
+    assert alone < corrected
+    assert f"below {alone} seeds ({corrected} after Holm over 3 tests)" in compare(log.folder).verdict
+
+
+def test_a_p_of_equality_so_small_that_it_is_0_is_still_a_finding() -> None:
+    """Student's t of 10^9 degrees of freedom is 0 in floating point from about 38 standard errors on."""
+    arms = [
+        Arm(name=name, kind=kind, seeds=SEEDS, values={PAIRS: dict.fromkeys(SEEDS, 0.5)})
+        for name, kind in (("epochs", "baseline"), ("t0001", "finalist"))
+    ]
+    comparison = compare_arms(arms, Experiment(name="x", endpoint=PAIRS, smallest=0.5))
+    certain = Contrast(difference=Difference(0.0, -1e-6, 1e-6, 0.9, 5, 1e-6, 1e9), p_holm=0.9, p_equal=0.0)
+    told = replace(comparison, arms=(arms[0], replace(arms[1], contrasts={PAIRS: certain})))
+    assert "Equal to within 50.0 points, the smallest difference of interest: t0001." in write_verdict(told)
 
 
 def test_where_nothing_differs_few_tables_claim_anything() -> None:

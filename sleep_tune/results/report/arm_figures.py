@@ -39,7 +39,8 @@ def differences(comparison: Comparison) -> Figure | None:
         shapes.append(where | {"type": "line", "x0": 0, "x1": 0, "line": {"color": "#222", "width": 1}})
         smallest = comparison.experiment.smallest if key == comparison.experiment.primary else None
         if smallest is not None:
-            band = {"type": "rect", "x0": -smallest, "x1": smallest, "layer": "below", "line": {"width": 0}}
+            edge = smallest * _scale(key)
+            band = {"type": "rect", "x0": -edge, "x1": edge, "layer": "below", "line": {"width": 0}}
             shapes.append(where | band | {"fillcolor": "rgba(0,0,0,0.07)"})
         for arm in arms:
             if key in arm.contrasts:
@@ -54,8 +55,13 @@ def _title(key: str, comparison: Comparison) -> str:
     return f"<b>{primary}{column(key).heading}</b> minus {comparison.baseline}<br>{unit}{way}"
 
 
+def _scale(key: str) -> float:
+    """Return what a difference is multiplied by to be shown: minimal pairs are scored in shares, shown in points."""
+    return 100.0 if key == PAIRS else 1.0
+
+
 def _row(arm: Arm, key: str, comparison: Comparison) -> Figure:
-    contrast, scale = arm.contrasts[key], 100.0 if key == PAIRS else 1.0
+    contrast, scale = arm.contrasts[key], _scale(key)
     difference = contrast.difference
     claim = claim_of(arm, key, comparison)
     shade = COLOURS[0] if arm.kind == "finalist" else COLOURS[7]

@@ -1,8 +1,10 @@
 """The first sections: what is said of finalists, warnings in one place only, results apart from costs, differences."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pytest
 
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare, compare_arms
@@ -67,15 +69,22 @@ def test_a_panel_for_each_endpoint_with_a_row_for_each_arm(tmp_path: Path) -> No
     assert row["x"][0] - row["error_x"]["arrayminus"][0] == contrast.low
 
 
-def test_the_smallest_difference_of_interest_is_a_band(log: SyntheticLog) -> None:
-    log.open(comparison={"smallest": 0.05})
+@pytest.mark.parametrize(
+    ("comparison", "edge"),
+    [({"smallest": 0.05}, 0.05), ({"primary": "test/pairs_accuracy", "smallest": 0.02}, 2.0)],
+)
+def test_the_smallest_difference_of_interest_is_a_band_in_the_axis_own_unit(
+    log: SyntheticLog, comparison: dict[str, Any], edge: float
+) -> None:
+    """Minimal pairs are scored in shares, and their axis is in points: the band was a hundredth of its width there."""
+    log.open(comparison=comparison)
     for seed in (0, 1):
         log.run("epochs", seed, 4.0 + seed / 100, 0.8)
-        log.run("t0001", seed, 3.9, 0.8, role="finalist")
+        log.run("t0001", seed, 3.9, 0.81 + seed / 100, role="finalist")
     figure = differences(compare(log.folder))
     assert figure is not None
     bands = [shape for shape in figure["layout"]["shapes"] if shape["type"] == "rect"]
-    assert [(band["x0"], band["x1"], band["xref"]) for band in bands] == [(-0.05, 0.05, "x")]
+    assert [(band["x0"], band["x1"], band["xref"]) for band in bands] == [(-edge, edge, "x")]
 
 
 def test_without_arms_nothing_is_compared() -> None:
