@@ -128,9 +128,11 @@ def show_comparison(folder: Path) -> None:
     from sleep_tune.results.render import print_comparison
     from sleep_tune.results.report.building import write_report
     from sleep_tune.results.writing import write_tables
+    from sleep_tune.search.printing import terminal
 
     comparison = write_tables(folder)
-    print_comparison(comparison, PlainConsole(), lambda: f"More: {write_report(folder, comparison)}")
+    with terminal() as file:  # it may have been closed since the search began
+        print_comparison(comparison, PlainConsole(file=file), lambda: f"More: {write_report(folder, comparison)}")
 
 
 if __name__ == "__main__":

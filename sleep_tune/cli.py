@@ -3,16 +3,17 @@
 Knows no command's arguments.
 """
 
-import errno
+import contextlib
+import io
 import logging
 import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from pathlib import Path
 
-from sleep_tune.errors import Superseded, TrialFailure, UserError
+from sleep_tune.errors import Superseded, TrialFailure, UserError, refusal
 from sleep_tune.interrupts import Interrupts, catching
 from sleep_tune.plain_text import visible
 
@@ -25,10 +26,12 @@ FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Call `main` with the command line's arguments and return its exit code.
 
-    A UserError becomes its message on standard error and 2 (a full disk too, wherever it was noticed), a TrialFailure
-    or Superseded its message and 1, a signal 128 + its number and a last line (`Interrupts.farewell`), and a reader
-    that closed the pipe (`--help | head`) 0. Everything else is our bug and keeps its traceback.
+    A UserError becomes its message on standard error and 2 (a full disk or a limit on files too, wherever it was
+    noticed), a TrialFailure or Superseded its message and 1, a signal 128 + its number and a last line
+    (`Interrupts.farewell`), and a reader that closed the pipe (`--help | head`) 0. Everything else is our bug and keeps
+    its traceback.
     """
+    _complete_streams()
     with catching() as interrupts:
         code = _run(main, arguments, interrupts)
         if interrupts.number is not None and code == 128 + interrupts.number:
@@ -38,6 +41,7 @@ def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
 
 def _run(main: Callable[[Sequence[str]], int], arguments: Sequence[str], interrupts: Interrupts) -> int:
     try:
+        _require_directory()
         code = main(arguments)
         sys.stdout.flush()
         return code
@@ -57,10 +61,38 @@ def _run(main: Callable[[Sequence[str]], int], arguments: Sequence[str], interru
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at exit
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        refused = refusal(error, str(error.filename or "the results"))
+        if refused is None:
             raise
-        say(f"error: the disk must have room for {error.filename or 'the results'}; it is full")
+        say(f"error: {refused}")
         return MISTAKE
+
+
+def _complete_streams() -> None:
+    """Open on nothing the standard streams that this process was started without (`>&-`).
+
+    The next file that is opened would take the place of one, and what libraries print would go there. Characters that
+    the terminal's encoding lacks are printed as question marks.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest number that is free: this one
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _require_directory() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the working directory must exist; it has been removed: change to another") from None
 
 
 def _fitted(message: str) -> str:
@@ -78,7 +110,8 @@ def _fitted(message: str) -> str:
 
 def say(message: str) -> None:
     """Print a line for people on standard error, where it does not mix with output."""
-    print(visible(message), file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks
+    with contextlib.suppress(OSError):  # the terminal has been closed
+        print(visible(message), file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks
 
 
 class _Sayer(logging.Handler):
@@ -89,7 +122,7 @@ class _Sayer(logging.Handler):
         say(record.getMessage())
 
 
-@contextmanager
+@contextlib.contextmanager
 def telling(name: str) -> Iterator[None]:
     """Print what the logger `name` logs at INFO or above, wherever else it is logged: each step that takes long."""
     logger, handler = logging.getLogger(name), _Sayer()

@@ -7,7 +7,8 @@ SleepTuneError
 │   ├── BudgetError                 settings that the budget of words cannot hold
 │   ├── DataError                   a corpus, tokenizer or evaluation file that cannot be read
 │   ├── RunFolderError              a run or experiment folder that holds something else, or is in use
-│   ├── DiskError                   too little space left
+│   ├── DiskError                   too little space left, or a disk that cannot be written for now
+│   ├── LimitError                  a limit on files that the shell or the system has set
 │   └── ClusterError                a cluster that cannot run what was asked for
 ├── TrialFailure                    a configuration that cannot be trained; told to the search
 │   ├── Diverged                    loss is NaN, infinite or exploding
@@ -17,15 +18,19 @@ SleepTuneError
 """
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "REFUSALS",
     "BudgetError",
     "ClusterError",
     "ConfigError",
     "DataError",
     "DiskError",
     "Diverged",
+    "LimitError",
     "Mistakes",
     "OutOfMemory",
     "RunFolderError",
@@ -36,6 +41,7 @@ __all__ = [
     "UserError",
     "listed",
     "nearest",
+    "refusal",
     "shortened",
     "together",
     "unknown",
@@ -75,7 +81,11 @@ class RunFolderError(UserError):
 
 
 class DiskError(UserError):
-    """Too little space left where results go."""
+    """Too little space left where results go, or a disk that cannot be written for now."""
+
+
+class LimitError(UserError):
+    """A limit on files that the shell or the system has set."""
 
 
 class ClusterError(UserError):
@@ -150,3 +160,32 @@ def listed(names: Sequence[object], most: int = 3, *, width: int = 80) -> str:
     """
     shown = ", ".join(shortened(str(name), width) for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+
+
+REFUSALS: dict[int, tuple[type[UserError], str]] = {
+    errno.ENOSPC: (DiskError, "the disk must have room for {}; it is full"),
+    errno.EDQUOT: (DiskError, "your quota on the disk must have room for {}; it is used up"),
+    errno.EROFS: (DiskError, "the disk must be writable for {}; it is read-only now"),
+    errno.EIO: (DiskError, "the disk must work for {}; it answers with an input/output error"),
+    errno.ESTALE: (DiskError, "the disk must be there for {}; its server no longer knows the file (stale file handle)"),
+    errno.EFBIG: (LimitError, "larger files must be allowed for {}; raise the limit (ulimit -f)"),
+    errno.EMFILE: (LimitError, "a process must be allowed more open files for {}; raise the limit (ulimit -n)"),
+    errno.ENFILE: (LimitError, "the system must allow more open files for {}; raise the limit (sysctl fs.file-max)"),
+}
+"""What the system says of a disk or of files -> what it means for what was to be written."""
+
+
+def refusal(error: Exception, what: str) -> UserError | None:
+    """Return what to say of a disk that cannot be written or of a limit on files; None for any other error.
+
+    Args:
+        error: of the system, or of a library that passes on what the system said.
+        what: was to be read or written.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None:
+        number = next((number for number in REFUSALS if os.strerror(number) in str(error)), None)
+    if number not in REFUSALS:
+        return None
+    kind, text = REFUSALS[number]
+    return kind(text.format(what))

@@ -91,6 +91,11 @@ class Interrupts:
             self._raised, self._changed = True, time.monotonic()
             raise KeyboardInterrupt if self.number == signal.SIGINT else SystemExit(128 + self.number)
 
+    def hang_up(self) -> None:
+        """Note that nobody reads what the command prints, as if by a signal; not under nohup, which asks to run on."""
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            self._note(signal.SIGPIPE)
+
     def last_line(self) -> str:
         """Return what a command says on standard error when a signal has ended it."""
         assert self.number is not None, "only a signal makes a last line"

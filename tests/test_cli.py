@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from sleep_tune.config.schema import DataConfig, TokenizerConfig
 from sleep_tune.data.prepare import prepare
 from sleep_tune.errors import ConfigError, Diverged, UserError
 
+ROOT = Path(__file__).parents[1]
+
 
 @pytest.mark.parametrize(
     ("error", "code", "message"),
@@ -24,6 +27,7 @@ from sleep_tune.errors import ConfigError, Diverged, UserError
         (KeyboardInterrupt(), 130, ""),
         (OSError(errno.ENOSPC, "full", "/data/x"), 2, "error: the disk must have room for /data/x; it is full\n"),
         (OSError(errno.ENOSPC, "full"), 2, "error: the disk must have room for the results; it is full\n"),
+        (OSError(errno.EROFS, "ro", "/x"), 2, "error: the disk must be writable for /x; it is read-only now\n"),
     ],
 )
 def test_an_error_is_a_message_and_a_code(
@@ -90,3 +94,42 @@ def test_what_takes_long_is_said_while_it_is_asked_for(capsys: pytest.CaptureFix
         prepare(data, TokenizerConfig(vocab_size=300))
     logging.getLogger("sleep_tune.data.cache").info("nobody asks")
     assert capsys.readouterr().err == "", "a text that is in the cache is opened without a word"
+
+
+STREAMS = """\
+import os, sys
+from sleep_tune import cli
+def main(arguments):
+    print("\\u00b7 is printed")
+    os.write(1, b"by C code\\n")
+    print("an error", file=sys.stderr)
+    with open("file", "w") as file:
+        return file.fileno()
+sys.exit(cli.run(main, []))
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_closed_at_the_start_is_no_file_s_place(closed: str, tmp_path: Path) -> None:
+    """What C code prints would have gone into the first file that was opened: a lock, a log."""
+    shell = ["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, STREAMS]
+    done = subprocess.run(shell, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
+    assert done.returncode > 2
+    assert not (tmp_path / "file").read_bytes()
+
+
+def test_a_terminal_without_our_characters_shows_others(tmp_path: Path) -> None:
+    variables = {"PYTHONPATH": str(ROOT), "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", STREAMS]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | variables, capture_output=True, check=False)
+    assert b"? is printed\n" in done.stdout
+
+
+def test_a_working_directory_that_was_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert cli.run(lambda arguments: 0, []) == 2
+    assert "the working directory must exist" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.console import PlainConsole
 from sleep_tune.errors import UserError
@@ -130,6 +131,7 @@ class Study:
         space = load_space(path, overrides)
         base = compose_base(space)
         folder = (results / space.name).absolute()
+        options()["run.dir"].check(str(folder))  # else every trial's would be refused, one after another
         return cls(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)
 
     def plan(self, *, launcher: str, address: str | None, calibrated: bool = False) -> Plan:
@@ -180,7 +182,7 @@ class Study:
         with contextlib.ExitStack() as stack:
             lock = stack.enter_context(FolderLock(self.folder))
             fresh = stack.enter_context(_fresh(lock))
-            console = PlainConsole(file=stack.enter_context(terminal()))
+            console = PlainConsole(file=stack.enter_context(terminal(lambda: current().hang_up())))
             nodes = [cluster.this_machine()]
             if address is not None:
                 stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))

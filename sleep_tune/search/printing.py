@@ -1,11 +1,13 @@
 """Where a process's output goes: into a file, C code's and libraries' output too, while the terminal stays ours."""
 
 import contextlib
+import errno
+import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 __all__ = ["printing_to", "terminal"]
 
@@ -29,10 +31,43 @@ def printing_to(log: Path) -> Iterator[None]:
                 os.close(descriptor)
 
 
+GONE = (errno.EPIPE, errno.EIO)
+"""What a write says where nobody can read it any more: a closed pipe, a closed terminal."""
+
+
+class _Watched(io.FileIO):
+    """A file whose reader may go: from then on nothing is written."""
+
+    def __init__(self, descriptor: int, pipe_closed: Callable[[], None]) -> None:
+        super().__init__(descriptor, "w")
+        self._pipe_closed = pipe_closed
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - no path of ours
+                os.dup2(nothing.fileno(), self.fileno())
+            if error.errno == errno.EPIPE:
+                self._pipe_closed()
+            return len(data)
+
+
 @contextlib.contextmanager
-def terminal() -> Iterator[TextIO]:
-    """Standard output as it is now, whatever it is turned into later (`printing_to`)."""
+def terminal(pipe_closed: Callable[[], None] = lambda: None) -> Iterator[TextIO]:
+    """Standard output as it is now, whatever it is turned into later (`printing_to`).
+
+    Where nobody can read it any more, writing to it does nothing.
+
+    Args:
+        pipe_closed: called once, at the first write into a pipe that its reader has closed (`| head`). A closed
+            terminal sends a signal of its own.
+    """
     assert sys.__stdout__ is not None
     sys.__stdout__.flush()
-    with os.fdopen(os.dup(sys.__stdout__.fileno()), "w", encoding="utf-8", errors="replace", buffering=1) as file:
+    raw = _Watched(os.dup(sys.__stdout__.fileno()), pipe_closed)
+    buffered = io.BufferedWriter(raw)
+    with io.TextIOWrapper(buffered, encoding="utf-8", errors="replace", line_buffering=True) as file:
         yield file

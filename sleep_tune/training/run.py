@@ -32,6 +32,7 @@ from sleep_tune.training.callbacks import (
 )
 from sleep_tune.training.checkpoint import remove_attempts, remove_unfinished
 from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout
+from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
 from sleep_tune.training.peers import find_peers
 from sleep_tune.training.products import publish, read_evaluation, write_evaluation, write_model
@@ -93,25 +94,26 @@ def train(
             settle(config, ended.state, ended.metrics)
             report(read_evaluation(folder, "dev"))
         return ended
-    if corpus is None:
-        corpus = prepare(config.data, config.tokenizer)
-    for line in corpus.description:
-        logger.log(logging.WARNING if line.startswith("warning:") else logging.INFO, line)
-    if evaluate is None:
-        evaluate = Evaluator(corpus, config.evaluation, config.data.seed)
-    device = choose_device(config.training, peers)
-    stream = open_stream(config, corpus, peers)
-    marks = word_marks(stream.plan.budget_words) if config.training.word_checkpoints else ()
-    with at_home(folder, config.training.threads, peers):
-        folder.mkdir(parents=True, exist_ok=True)
-        require_room(folder, config)
-        session = open_session(config, folder, stream, corpus, device, peers)
-        with session.journal, _cleared(session), tracked(config, leads=peers.leads) as told:
-            session.journal.listener = told
-            words, examine = WordCheckpoints(session, corpus.tokenizer_dir, marks), Examiner(session, evaluate)
-            outcome = _train(config, session, corpus, words, examine, report, show_progress=show_progress)
-            told.state, told.metrics = outcome.state, outcome.metrics
-            return outcome
+    with translated_failures(folder):
+        if corpus is None:
+            corpus = prepare(config.data, config.tokenizer)
+        for line in corpus.description:
+            logger.log(logging.WARNING if line.startswith("warning:") else logging.INFO, line)
+        if evaluate is None:
+            evaluate = Evaluator(corpus, config.evaluation, config.data.seed)
+        device = choose_device(config.training, peers)
+        stream = open_stream(config, corpus, peers)
+        marks = word_marks(stream.plan.budget_words) if config.training.word_checkpoints else ()
+        with at_home(config.training.threads, peers):
+            folder.mkdir(parents=True, exist_ok=True)
+            require_room(folder, config)
+            session = open_session(config, folder, stream, corpus, device, peers)
+            with session.journal, _cleared(session), tracked(config, leads=peers.leads) as told:
+                session.journal.listener = told
+                words, examine = WordCheckpoints(session, corpus.tokenizer_dir, marks), Examiner(session, evaluate)
+                outcome = _train(config, session, corpus, words, examine, report, show_progress=show_progress)
+                told.state, told.metrics = outcome.state, outcome.metrics
+                return outcome
 
 
 @contextmanager

@@ -6,13 +6,11 @@ Knows no stream and no model.
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers.utils import logging
 
-from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.peers import Peers
 
 __all__ = ["at_home", "quiet_libraries", "undistracted", "using_threads"]
@@ -21,16 +19,14 @@ LAUNCHER_VARIABLES = ("LOCAL_RANK", "RANK", "WORLD_SIZE")
 
 
 @contextmanager
-def at_home(folder: Path, threads: int | None, peers: Peers) -> Iterator[None]:
-    """Everything below, and failures of libraries told as ours.
+def at_home(threads: int | None, peers: Peers) -> Iterator[None]:
+    """Everything below.
 
     Args:
-        folder: where the run writes, for messages.
         threads: CPU threads; None takes what the process has been given.
         peers: the processes that train the run.
     """
     with ExitStack() as stack:
-        stack.enter_context(translated_failures(folder))
         stack.enter_context(quiet_libraries())
         stack.enter_context(undistracted(peers))
         stack.enter_context(using_threads(threads))

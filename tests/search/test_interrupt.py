@@ -1,3 +1,4 @@
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,18 @@ def test_runs_are_waited_for_that_were_told_to_pause(tmp_path: Path) -> None:
     assert director.next() == replace(trial, attempt=2)
     assert director.pausing == 0
     director.close()
+
+
+def test_a_closed_pipe_ends_a_search_as_a_signal_does() -> None:
+    search: Any = Search(running=0)
+    interrupts = Interrupts()
+    interrupts.hang_up()
+    assert is_over(search, interrupts)
+    assert "SIGPIPE" in interrupts.last_line()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        by_nohup = Interrupts()
+        by_nohup.hang_up()
+        assert by_nohup.number is None
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,3 +26,38 @@ def test_everything_but_our_terminal_goes_to_the_file(tmp_path: Path) -> None:
         assert told.stdout.split("\n") == ["before", "ours", "after", ""]
         assert told.stderr == ""
     assert sorted(log.read_text().splitlines()) == sorted(["a library", "an error", "C code", "a child"] * 2)
+
+
+GONE = """
+import os, sys
+from sleep_tune.search.printing import terminal
+told = []
+with terminal(lambda: told.append("closed")) as ours:
+    sys.stdin.read()
+    for number in range(3):
+        print(number, file=ours)
+print(told, file=sys.stderr)
+"""
+
+
+def test_a_pipe_that_its_reader_has_closed_is_told_once(tmp_path: Path) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", GONE], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, errors = process.communicate("")
+    assert errors == "['closed']\n"
+    assert process.returncode == 0
+
+
+def test_a_terminal_that_was_closed_takes_everything(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", GONE], stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE, text=True
+    ) as process:
+        os.close(theirs)
+        os.close(ours)
+        _, errors = process.communicate("")
+    assert errors == "[]\n"
+    assert process.returncode == 0

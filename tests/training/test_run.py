@@ -1,5 +1,6 @@
 """A run as its callers see it: reports, outcome, folder, failures."""
 
+import errno
 import json
 import math
 import os
@@ -17,7 +18,7 @@ from sleep_tune.config.run_folder import read_outcome
 from sleep_tune.config.schema import DataConfig, TokenizerConfig
 from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.errors import BudgetError, ConfigError, DiskError, Diverged, OutOfMemory
+from sleep_tune.errors import REFUSALS, BudgetError, ConfigError, DiskError, Diverged, LimitError, OutOfMemory
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.model import masked_logits
 from sleep_tune.records import Decision, Outcome, Progress
@@ -263,6 +264,8 @@ FAILURES: list[tuple[Exception, type[Exception], str]] = [
     (MemoryError(), OutOfMemory, "the machine's memory"),
     (OSError(28, os.strerror(28)), DiskError, "the disk must have room"),
     (RuntimeError("PytorchStreamWriter failed writing file data/1: file write failed"), DiskError, "the disk must"),
+    *[(OSError(number, "no"), kind, "the model in run") for number, (kind, _) in REFUSALS.items()],
+    (RuntimeError(f"I/O error: {os.strerror(errno.EFBIG)} (os error 27)"), LimitError, "ulimit -f"),
     (RuntimeError("something else"), RuntimeError, "something else"),
     (FileNotFoundError(2, "gone"), FileNotFoundError, "gone"),
 ]
