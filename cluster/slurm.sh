@@ -23,14 +23,23 @@ read -r ip < <(srun --nodes=1 --ntasks=1 --nodelist="$first" bash -c '
     done')
 port=$((20000 + SLURM_JOB_ID % 20000)) # two jobs on one node must not meet on one port
 
-# One task on each node; the first is Ray's head, and the others wait for it. It has a folder of its own in /tmp, since
-# Ray's usual one may be another user's.
-srun bash -c '
+# Ray runs code for everybody who reaches its ports and has its token; without a token, for everybody who reaches them.
+# Each start of the job makes a new one. It is passed on in the environment, which other users cannot read, and never in
+# a command line, which they can.
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
+RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+
+# One task on each node; the first is Ray's head, and the others wait for it. Ray's own folder is open to all users, so it
+# lies in a new one that only this user can enter. A task without the token ends.
+srun --export=ALL bash -c '
+    : "${RAY_AUTH_TOKEN:?}"
+    folder=$(mktemp -d "/tmp/ray-$SLURM_JOB_ID-XXXXXX")/ray || exit
     if [ "$SLURM_PROCID" = 0 ]; then
-        exec ray start --head --block --node-ip-address="$1" --port="$2" --temp-dir="/tmp/ray-$SLURM_JOB_ID" "${@:3}"
+        # The other nodes ask the dashboard what has become of their workers.
+        exec ray start --head --block --node-ip-address="$1" --dashboard-host="$1" --port="$2" --temp-dir="$folder" "${@:3}"
     fi
     until (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; do sleep 1; done
-    exec ray start --block --address="$1:$2" "${@:3}"
+    exec ray start --block --address="$1:$2" --temp-dir="$folder" "${@:3}"
 ' node "$ip" "$port" --num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" >ray-"$SLURM_JOB_ID".log 2>&1 &
 cluster=$!
 until (exec 3<>"/dev/tcp/$ip/$port") 2>/dev/null; do

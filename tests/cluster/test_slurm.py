@@ -1,9 +1,13 @@
 """The Slurm script with stand-ins for Slurm, Ray and the search: what it starts, and what a signal does."""
 
 import os
+import re
+import shutil
 import signal
+import stat
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,7 @@ STAND_INS = {
     # ray start --head ... --port=P: listens there until it is ended.
     "ray": """
         echo "ray $*" >>told
+        echo "$RAY_AUTH_MODE $RAY_AUTH_TOKEN" >>tokens
         for word; do case "$word" in --port=*) port="${word#--port=}";; esac; done
         exec "$REAL_PYTHON" -c "import socket, signal
 listener = socket.create_server(('0.0.0.0', $port), reuse_port=True)
@@ -29,6 +34,7 @@ signal.pause()"
     "python": """
         if [ "$1" = -c ]; then exit 0; fi
         echo "python $*" >>told
+        echo "$RAY_AUTH_MODE $RAY_AUTH_TOKEN" >>tokens
         trap 'echo saved >>told; exit 143' TERM
         echo started >>told
         if [ -n "$SEARCH" ]; then exit "$SEARCH"; fi
@@ -38,7 +44,7 @@ signal.pause()"
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Path:
+def job(tmp_path: Path) -> Iterator[Path]:
     """A folder in which the job can run, with a bin folder of stand-ins."""
     (tmp_path / "bin").mkdir()
     for name, body in STAND_INS.items():
@@ -47,11 +53,13 @@ def job(tmp_path: Path) -> Path:
         path.chmod(0o755)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "activate").touch()
-    return tmp_path
+    yield tmp_path
+    for folder in Path("/tmp").glob(f"ray-{os.getpid()}-*"):
+        shutil.rmtree(folder)
 
 
-def submit(job: Path, search: str = "") -> "subprocess.Popen[bytes]":
-    told = {
+def submit(job: Path, search: str = "", **environment: str) -> "subprocess.Popen[bytes]":
+    told = environment | {
         "PATH": f"{job / 'bin'}:{os.environ['PATH']}",
         "REAL_PYTHON": subprocess.check_output(["which", "python3"], text=True).strip(),
         "SEARCH": search,
@@ -65,7 +73,7 @@ def submit(job: Path, search: str = "") -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             ["bash", str(SCRIPT), "search_spaces/replay.yaml", "data=text", "data.path=a folder"],
             cwd=job,
-            env=os.environ | told,
+            env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | told,
             stdout=output,
             stderr=output,
         )
@@ -88,9 +96,36 @@ def test_it_starts_ray_on_the_first_node_and_the_search_beside_it(job: Path) -> 
     assert running.wait(300) == 0, (job / "output").read_text()
     ray, search, _ = told(job)
     port = 20_000 + os.getpid() % 20_000
-    assert ray.startswith(f"ray start --head --block --node-ip-address=0.0.0.0 --port={port} --temp-dir=/tmp/ray-")
-    assert ray.endswith("--num-cpus=16 --num-gpus=4")
+    folder = re.fullmatch(
+        rf"ray start --head --block --node-ip-address=0\.0\.0\.0 --dashboard-host=0\.0\.0\.0 --port={port} "
+        r"--temp-dir=(/tmp/ray-\d+-\w{6})/ray --num-cpus=16 --num-gpus=4",
+        ray,
+    )
+    assert folder is not None
+    assert stat.S_IMODE(Path(folder[1]).stat().st_mode) == 0o700
     assert search == "python tune.py search_spaces/replay.yaml data=text data.path=a folder --address auto"
+
+
+def tokens(job: Path) -> list[str]:
+    return (job / "tokens").read_text().splitlines()
+
+
+def test_every_start_of_the_job_has_a_new_token_that_ray_and_the_search_share(job: Path) -> None:
+    for _ in range(2):
+        assert submit(job, search="0").wait(300) == 0
+    first, search, second, _ = tokens(job)
+    assert re.fullmatch("token [0-9a-f]{64}", first)
+    assert search == first != second
+    for shown in [job / "output", job / "told", *job.glob("ray-*.log")]:
+        assert first.removeprefix("token ") not in shown.read_text()
+
+
+def test_a_task_without_the_token_starts_no_ray(job: Path) -> None:
+    """So it is where the site's srun hands on no environment."""
+    srun = job / "bin" / "srun"
+    srun.write_text(srun.read_text().replace("exec", "unset RAY_AUTH_TOKEN; exec"))
+    assert submit(job, search="0").wait(300) != 0
+    assert told(job) == []
 
 
 @pytest.mark.parametrize(
