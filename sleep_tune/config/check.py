@@ -1,5 +1,6 @@
 """Rules between options, which no single range can express. Reads a whole RunConfig; knows no files, no corpus."""
 
+import re
 from collections.abc import Callable
 from operator import attrgetter
 
@@ -107,6 +108,21 @@ def mirror_holds_all(config: RunConfig) -> None:
         )
 
 
+def mirror_holds_no_secret(config: RunConfig) -> None:
+    """Every option is written to files, logs and trackers, and stands in the process list: none may be a password."""
+    if SECRET.search(config.training.mirror or ""):
+        raise ConfigError(
+            "training.mirror must hold no password, key or token, for it is written to the run's files; give them by "
+            "the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or the file system's own settings"
+        )
+
+
+SECRET = re.compile(
+    r"^[^/?#]+://[^/?#@]*:(?!\d+/)[^?#]*@|[?&][^=&]*(?:key|secret|token|password|signature)[^=&]*=", re.IGNORECASE
+)
+"""Of a URI: user:password@, or a query such as ?sas_token=..."""
+
+
 def mask_shares_fit(config: RunConfig) -> None:
     """The three fates of a predicted position are shares of one whole."""
     masking = config.training.masking
@@ -169,6 +185,7 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         tokenizer_is_named,
         schedule_fits,
         mirror_holds_all,
+        mirror_holds_no_secret,
         mask_shares_fit,
         evaluation_fits,
         tasks_have_data,

@@ -32,6 +32,20 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         ConfigError,
         r"training\.word_checkpoints must be false with training\.mirror",
     ),
+    *(
+        (
+            "mirror_holds_no_secret",
+            {"training.mirror": uri},
+            ConfigError,
+            r"^training\.mirror must hold no password[^?@]*$",
+        )
+        for uri in (
+            "s3://id:planted@bucket/x",
+            "s3://:planted@b",
+            "S3://b/x?SECRET_key=planted",
+            "abfs://b?a=1&sas_token=p",
+        )
+    ),
     ("corpus_is_named", {"data.kind": "babylm"}, ConfigError, "data=babylm needs data.dataset"),
     ("corpus_is_named", {"data.path": "x"}, ConfigError, "data.path is read by data=text only; got data.kind=toy"),
     ("corpus_is_named", {"data.dataset": "x"}, ConfigError, "data.dataset is read by data=babylm only"),
@@ -88,6 +102,8 @@ def test_every_rule_is_tested() -> None:
         {"budget.words": 5, "sleep.length.passes": 100},
         {"training.warmup": 0.9},
         {"training.masking.mask_share": 0.7, "training.masking.random_share": 0.3},
+        {"training.mirror": "hdfs://user@host:8020/a@b"},
+        {"training.mirror": "s3://bucket:9000/a@b?endpoint_override=http://127.0.0.1:9000"},
         {"evaluation.method": "exact", "evaluation.stride": 129},
         {"data.kind": "text", "data.path": "a folder, with = and commas"},
     ],
