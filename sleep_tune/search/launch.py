@@ -24,7 +24,7 @@ from sleep_tune.search.disk import MAY_GO_ON, Disk
 from sleep_tune.search.fitting import check_fits
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.interrupt import Interrupted, is_over
-from sleep_tune.search.on_ray import cluster
+from sleep_tune.search.on_ray import cluster, own_ray
 from sleep_tune.search.on_ray.checks import check_nodes
 from sleep_tune.search.on_ray.seats import Node, Seats, count_slots, plan_seats
 from sleep_tune.search.planning.calibration import calibrate
@@ -87,7 +87,7 @@ def _inline(launch: Launch) -> None:
 def _ray(launch: Launch) -> None:
     with contextlib.ExitStack() as stack:
         if not launch.joined:
-            stack.enter_context(cluster.started(launch.nodes[0]))
+            stack.enter_context(own_ray.started(launch.nodes[0]))
         current().install()
         from sleep_tune.search.on_ray import tuner
 
@@ -194,14 +194,15 @@ class Study:
             if director.finished:
                 self._settle(director, seats.workers)
                 return
-            if launcher == "ray" and address is None:
-                cluster.refuse_second()
             if address is None:
                 stack.enter_context(printing_to(self.folder / "logs" / "driver.log"))
             elif launcher == "ray":
                 check_nodes(self.folder, [Path(path) for path in (self.base.data.path,) if path is not None])
             check_trackers(self.base.tracking)
             console.print(f"{self.folder}: {seats.describe()}", highlight=False, soft_wrap=True)
+            if launcher == "ray" and address is None:
+                for note in own_ray.notes():
+                    console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
             for line in self.corpus.description:
                 console.print(line, highlight=False, soft_wrap=True, markup=False)
             for reason in left_out(self.base):

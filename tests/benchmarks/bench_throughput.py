@@ -23,7 +23,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
-from sleep_tune.search.on_ray import cluster
+from sleep_tune.search.on_ray import cluster, own_ray
 from sleep_tune.search.on_ray.seats import Seats
 from sleep_tune.search.printing import printing_to, terminal
 from sleep_tune.search.space import Finalists, Parameter, Scheduler, Space, Stop, Uniform
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as name, terminal() as ours:
         root = Path(name)
         began = time.time()
-        with printing_to(root / "noise.log"), cluster.started(replace(cluster.this_machine(), cpus=SLOTS, gpus=0)):
+        with printing_to(root / "noise.log"), own_ray.started(replace(cluster.this_machine(), cpus=SLOTS, gpus=0)):
             times = search(root / "throughput", given.trials, Scheduler(name="none"))
             with_start = time.time() - began
             stops = turnovers(root / "stops", search(root / "stops", given.stops, Scheduler(first_rung=0.3)))

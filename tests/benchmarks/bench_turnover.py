@@ -26,7 +26,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import FakeWorker
-from sleep_tune.search.on_ray import cluster
+from sleep_tune.search.on_ray import own_ray
 from sleep_tune.search.on_ray.cluster import this_machine
 from sleep_tune.search.on_ray.seats import Seats
 from sleep_tune.search.printing import printing_to, terminal
@@ -158,7 +158,7 @@ def main(arguments: Sequence[str]) -> int:
                 root / "real", base, summarize(base), train_worker, given.real + 1
             )
         measured: dict[str, list[float]] = {}
-        with printing_to(root / "noise.log"), cluster.started(replace(this_machine(), gpus=0)):
+        with printing_to(root / "noise.log"), own_ray.started(replace(this_machine(), gpus=0)):
             for side, time_it in sides.items():
                 measured[side] = time_it()
         for side, seconds in measured.items():

@@ -46,7 +46,7 @@ class Recorder:
         folder = Path(config.run.dir)
         with (folder.parents[1] / "starts.txt").open("a") as file:
             file.write(f"{folder.name} {os.getpid()} {time.time()}\n")
-        print(f"{folder.name} prints this")  # noqa: T201 - it must land in the trial's log
+        print(f"{folder.name} prints this, and TMPDIR is {os.environ.get('TMPDIR')}")  # noqa: T201 - it must land in the trial's log
         if folder.name == self.bug:
             raise ZeroDivisionError("a bug of ours")
         if folder.name == self.diverge:

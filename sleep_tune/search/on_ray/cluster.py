@@ -1,29 +1,24 @@
-"""The Ray cluster: started here for one search, or joined; its nodes, and what is wrong with it, told at the start.
-
-Knows nothing of trials.
-"""
+"""A Ray cluster: joined by its address, its nodes, and what is wrong with it. `own_ray` starts a search's own."""
 
 import contextlib
 import functools
 import os
-import secrets
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from sleep_tune.errors import ClusterError
-from sleep_tune.search.on_ray.reaper import watched
+from sleep_tune.errors import ClusterError, UserError, shortened
 from sleep_tune.search.on_ray.seats import Node
 from sleep_tune.search.on_ray.token import token_settings
+from sleep_tune.search.on_ray.variables import around_joined, bypassing_proxies, changed
 
-__all__ = ["joined", "nodes", "refuse_second", "started", "this_machine"]
+__all__ = ["FOLDER_PREFIX", "connected", "explained", "joined", "nodes", "raylets", "require_dashboard", "this_machine"]
 
 SETTINGS = {
     # Ray Train looks for dead and finished workers this often (seconds); 2 s is its default.
@@ -38,24 +33,10 @@ SETTINGS = {
 }
 """Environment of every process that Ray starts for us."""
 
-DRIVER_SETTINGS = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    # Tune's own snapshots are never read: what survives a search is its log.
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
-}
-"""Environment of the driver, unless it is set already."""
-
-OBJECT_STORE_BYTES = 200_000_000
-"""Only reports and configurations pass through it."""
-
 CONNECT_SECONDS = 10.0
 
-VANISH_SECONDS = 10.0
-"""How long a Ray that is being ended, by a killed driver for one, has to vanish before it counts as a second Ray."""
+FOLDER_PREFIX = "sleep-tune-ray-"
+"""How the names of the folders of searches' own Rays begin."""
 
 
 @functools.cache
@@ -77,32 +58,25 @@ def this_machine() -> Node:
 
 
 @contextlib.contextmanager
-def started(node: Node) -> Iterator[list[Node]]:
-    """Start a Ray of our own on this machine, with the dashboard; end it and its folder on leaving.
+def explained(sentence: Callable[[str], str]) -> Iterator[None]:
+    """Make one sentence of whatever keeps Ray from starting or answering: it raises bare `Exception`, among others.
 
-    Its processes end with this one, however this one ends.
+    Args:
+        sentence: from the first line of Ray's message to ours.
 
     Raises:
-        ClusterError: another Ray runs on this machine, or this one does not come up whole.
+        ClusterError: with that sentence.
     """
-    refuse_second()
-    folder = Path(tempfile.mkdtemp(prefix="sleep-tune-ray-", dir=_short_folder()))
-    # A token in the environment spares the user's home the file that Ray would leave there.
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    with (
-        watched(folder),
-        _connected(
-            address="local",
-            num_cpus=node.cpus,
-            num_gpus=node.gpus,
-            include_dashboard=True,
-            object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=str(folder),
-            # Else a file that an earlier `ray start` left in /tmp/ray leads Ray Train's clean-up to a dead cluster.
-            environment={"RAY_TMPDIR": str(folder)},
-        ),
-    ):
-        yield nodes()
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        known = isinstance(error, OSError | RuntimeError | ValueError) or type(error).__module__.startswith("ray.")
+        if not known and type(error) is not Exception:
+            raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ClusterError(sentence(shortened(reason, 300))) from error
 
 
 @contextlib.contextmanager
@@ -114,50 +88,64 @@ def joined(address: str, warn: Callable[[str], None]) -> Iterator[list[Node]]:
         warn: is called with a sentence if the cluster lets everybody in.
 
     Raises:
-        ClusterError: there is none, it does not let us in, it has no dashboard, or this machine belongs to two.
+        ClusterError: there is none, it does not let us in, it has no dashboard, or this machine belongs to several.
     """
     found = _resolve(address)
-    refuse_second({found})
-    os.environ.update(token_settings(found, warn))
-    # Told to every process: Ray Train's clean-up would look for an address by itself, and may find another cluster's.
-    with _connected(address=found, environment={"RAY_ADDRESS": found}):
+    host = found.rpartition(":")[0]
+    hosts = ",".join({host, *_addresses(host)})
+    # Every process is given the address: Ray Train would look for one by itself, and may find another cluster's. The
+    # shells in which the nodes were started may have named other addresses and proxies.
+    everywhere = {"RAY_ADDRESS": found, "RAY_API_SERVER_ADDRESS": ""}
+    everywhere |= {"NO_PROXY": f"${{NO_PROXY}},${{no_proxy}},{hosts},127.0.0.1", "no_proxy": "${NO_PROXY}"}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(around_joined(found, token_settings(found, warn)))
+        stack.enter_context(changed(bypassing_proxies(os.environ, [hosts])))
+        with explained(lambda reason: f"no Ray cluster at {found}: {reason}"):
+            stack.enter_context(connected(address=found, environment=everywhere))
+        require_dashboard("install ray[default] and start the head with `ray start --head --include-dashboard=true`")
         yield nodes()
 
 
 def _resolve(address: str) -> str:
     """The host:port behind `address`, where something answers: Ray itself would try for minutes."""
+    here, source = raylets(), "--address"
     if address == "auto":
-        running = list(_running())
-        address = os.environ.get("RAY_ADDRESS", "auto")
+        address, source = os.environ.get("RAY_ADDRESS") or "auto", "RAY_ADDRESS"
         if address == "auto":
-            if len(running) != 1:
-                told = "no Ray runs here" if not running else f"there are {', '.join(running)}"
-                raise ClusterError(f"--address auto needs one Ray on this machine, as `ray start` makes it; {told}")
-            address = running[0]
+            clusters = [found for found, raylet in here.items() if not _is_of_a_search(raylet)]
+            if len(clusters) != 1:
+                found = f"there are several; choose one: --address {' or '.join(clusters)}" if clusters else "none runs"
+                raise ClusterError(f"--address auto needs one Ray on this machine, as `ray start` makes it; {found}")
+            address = clusters[0]
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
-        raise ClusterError(f"--address must be auto or host:port, as `ray start` prints it; got {address}")
+        raise ClusterError(f"{source} must be auto or host:port, as `ray start` prints it; got {address}")
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except OSError as error:
-        raise ClusterError(f"--address must be that of a running Ray cluster; {address} gives: {error}") from error
-    return address
+        with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS) as connection:
+            is_here = connection.getsockname()[0] == connection.getpeername()[0]
+    except (OSError, OverflowError) as error:
+        raise ClusterError(f"{source} must be that of a running Ray cluster; {address} gives: {error}") from error
+    # Other nodes cannot reach this machine by the names that it has for itself, such as 127.0.0.1.
+    ours = {found.address for card in psutil.net_if_addrs().values() for found in card}
+    same = [own for own in here if own.rpartition(":")[2] == port and own.rpartition(":")[0] in ours]
+    return same[0] if is_here and address not in here and same else address
+
+
+def _addresses(host: str) -> set[str]:
+    """The IP addresses of `host`, if its name is known here."""
+    with contextlib.suppress(OSError):
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
+    return set()
 
 
 @contextlib.contextmanager
-def _connected(*, address: str, environment: Mapping[str, str] | None = None, **arguments: Any) -> Iterator[None]:
+def connected(*, address: str, environment: Mapping[str, str], **arguments: Any) -> Iterator[None]:
     """Connect, with `environment` in every process that is started for us."""
-    for key, value in DRIVER_SETTINGS.items():
-        os.environ.setdefault(key, value)
     import ray
 
-    settings = {"env_vars": {**SETTINGS, **(environment or {})}}
+    settings = {"env_vars": {**SETTINGS, **environment}}
     try:
         ray.init(address=address, runtime_env=settings, log_to_driver=True, configure_logging=False, **arguments)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise ClusterError(f"no Ray cluster at {address!r}: {str(error).strip()}") from error
-    try:
-        _require_dashboard(ray.get_runtime_context().gcs_address)
         yield
     finally:
         ray.shutdown()
@@ -171,57 +159,43 @@ def nodes() -> list[Node]:
     return [Node(int(node["Resources"].get("CPU", 0)), node["Resources"].get("GPU", 0.0)) for node in alive]
 
 
-def _require_dashboard(address: str, patience: float = 30.0) -> None:
-    """Ask the cluster's State API, which the dashboard serves, one question.
+def require_dashboard(remedy: str, patience: float = 30.0) -> None:
+    """Ask the cluster's State API, which the dashboard serves, for this node, as Ray Train asks for its actors.
 
     Ray Train frees the resources of a slot that died only if the State API answers; without it they stay taken.
-    """
-    from ray.util.state import list_nodes
-
-    end = time.monotonic() + patience
-    while True:
-        try:
-            list_nodes(address=address, limit=1, timeout=10)
-            return
-        except Exception as error:
-            if time.monotonic() > end:
-                raise ClusterError(
-                    "the Ray cluster must run its dashboard, or what a dead slot held is never freed; "
-                    "install ray[default] and start the head with `ray start --head --include-dashboard=true` "
-                    f"({str(error).strip()})"
-                ) from error
-            time.sleep(0.5)
-
-
-def refuse_second(own: Collection[str] = ()) -> None:
-    """Refuse a machine where a Ray other than `own` runs: Ray Train's clean-up can take one for the other.
 
     Raises:
-        ClusterError: there is one, and it does not vanish as one that is being ended does.
+        ClusterError: it does not answer, or that of another cluster does.
     """
-    end = time.monotonic() + VANISH_SECONDS
-    while others := {address: pid for address, pid in _running().items() if address not in own}:
+    import ray
+    from ray.util.state import get_node
+
+    node, end = ray.get_runtime_context().get_node_id(), time.monotonic() + patience
+    while True:
+        try:
+            if get_node(node, timeout=10) is not None:
+                return
+            reason = "another cluster's dashboard answers"
+        except Exception as error:
+            reason = shortened(str(error).strip(), 300)
         if time.monotonic() > end:
-            told = ", ".join(f"{address} (raylet, process {pid})" for address, pid in others.items())
             raise ClusterError(
-                f"one Ray at a time must run on this machine, or Ray Train's clean-up takes one for the other; there "
-                f"is another: {told}. Join it with --address {next(iter(others))}, or end it"
+                f"Ray must run its dashboard, or what a dead slot held is never freed; {remedy} ({reason})"
             )
         time.sleep(0.5)
 
 
-def _running() -> dict[str, int]:
-    """Address of each Ray that has a raylet on this machine -> process id of the raylet."""
-    found: dict[str, int] = {}
-    for process in psutil.process_iter(["name", "cmdline", "status"]):
+def raylets() -> dict[str, psutil.Process]:
+    """Address of each Ray that has a raylet on this machine -> the raylet."""
+    found: dict[str, psutil.Process] = {}
+    for process in psutil.process_iter(["name", "cmdline", "status", "username"]):
         # A zombie has ended; only its parent has not looked yet.
         if process.info["name"] == "raylet" and process.info["status"] != psutil.STATUS_ZOMBIE:
             flags = [flag for flag in process.info["cmdline"] or [] if flag.startswith("--gcs-address=")]
-            found[flags[0].partition("=")[2] if flags else "an unknown address"] = process.pid
+            found[flags[0].partition("=")[2] if flags else "an unknown address"] = process
     return found
 
 
-def _short_folder() -> Path:
-    """Where Ray's folder can be: its sockets' paths must stay below 108 bytes, and take 75 of their own."""
-    usual = Path(tempfile.gettempdir())
-    return usual if len(str(usual)) <= 12 else Path("/tmp")
+def _is_of_a_search(raylet: psutil.Process) -> bool:
+    """Whether a raylet is that of a search's own Ray, which nobody else may join."""
+    return any(f"/{FOLDER_PREFIX}" in flag for flag in raylet.info["cmdline"] or [])

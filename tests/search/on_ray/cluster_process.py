@@ -32,7 +32,12 @@ def main() -> None:
             f"actor {actor.class_name} {actor.state}" for actor in actors
         ]
 
-    commands: dict[str, Callable[..., Any]] = {"add": add, "remove": remove, "left": left}
+    commands: dict[str, Callable[..., Any]] = {
+        "add": add,
+        "remove": remove,
+        "left": left,
+        "address": lambda: cluster.address,
+    }
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         answer = commands[name](*arguments)

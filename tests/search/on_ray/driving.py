@@ -153,6 +153,11 @@ class Cluster:
         """Kill every process of a node."""
         self._ask("remove", name)
 
+    @property
+    def address(self) -> str:
+        """Its host:port."""
+        return str(self._ask("address"))
+
     def left(self) -> list[str]:
         """The placement groups and live actors that there are."""
         return list(self._ask("left"))

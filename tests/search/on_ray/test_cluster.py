@@ -4,6 +4,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -24,11 +25,6 @@ def test_this_machine_has_the_cpus_that_this_process_may_use(monkeypatch: pytest
     this_machine.cache_clear()
 
 
-def test_rays_folder_has_a_path_short_enough_for_its_sockets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert len(str(cluster._short_folder())) <= 12
-
-
 def refused(address: str) -> str:
     with pytest.raises(ClusterError) as caught, cluster.joined(address, warn=print):
         pass
@@ -43,10 +39,51 @@ def test_an_address_where_no_ray_answers_is_refused_at_once(monkeypatch: pytest.
     assert f"127.0.0.1:{port} gives: " in refused(f"127.0.0.1:{port}")
     assert "must be auto or host:port" in refused("ray://head:10001")
     assert "must be auto or host:port" in refused("head")
-    monkeypatch.setattr(cluster, "_running", dict)
-    assert "needs one Ray on this machine, as `ray start` makes it; no Ray runs here" in refused("auto")
-    monkeypatch.setattr(cluster, "_running", lambda: {"a:1": 1, "b:2": 2})
-    assert "there are a:1, b:2" in refused("auto")
+    monkeypatch.setenv("RAY_ADDRESS", "http://head:8265")
+    assert "RAY_ADDRESS must be auto or host:port" in refused("auto")
+    monkeypatch.delenv("RAY_ADDRESS")
+    assert "90000 gives: " in refused("127.0.0.1:90000")
+    monkeypatch.setattr(cluster, "raylets", dict)
+    assert "none runs" in refused("auto")
+    monkeypatch.setattr(cluster, "raylets", lambda: {"a:1": raylet(), "b:2": raylet()})
+    assert "--address a:1 or b:2" in refused("auto")
+
+
+def raylet(session: str = "/tmp/ray/session") -> SimpleNamespace:
+    return SimpleNamespace(info={"cmdline": ["raylet", f"--session-dir={session}"]})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "its own"])
+def test_a_cluster_that_runs_here_is_found_by_each_of_its_names(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """127.0.0.1 was refused as another Ray; and other nodes would look for it on themselves."""
+    cards = [found for card in psutil.net_if_addrs().values() for found in card if found.family == socket.AF_INET]
+    own = next((found.address for found in cards if not found.address.startswith("127.")), "127.0.0.1")
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        port = server.getsockname()[1]
+        elsewhere, other_port = f"10.255.255.1:{port}", f"{own}:1"
+        running = {elsewhere: raylet(), other_port: raylet(), f"{own}:{port}": raylet()}
+        monkeypatch.setattr(cluster, "raylets", lambda: running)
+        assert cluster._resolve(f"{own if host == 'its own' else host}:{port}") == f"{own}:{port}"
+        monkeypatch.setattr(cluster, "raylets", lambda: {elsewhere: raylet()})
+        assert cluster._resolve(f"127.0.0.1:{port}") == f"127.0.0.1:{port}"
+
+
+def test_auto_is_the_one_cluster_beside_searches_own_rays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        running = {"own:1": raylet("/tmp/sleep-tune-ray-abc/ray/session"), address: raylet()}
+        monkeypatch.setattr(cluster, "raylets", lambda: running)
+        assert cluster._resolve("auto") == address
+
+
+def test_what_keeps_ray_from_starting_is_one_sentence_and_a_bug_of_ours_stays_a_traceback() -> None:
+    for error in (Exception("timed out\nSee the logs"), OSError("timed out"), RuntimeError("timed out")):
+        with pytest.raises(ClusterError) as caught, cluster.explained(lambda reason: f"not: {reason}"):
+            raise error
+        assert str(caught.value) == "not: timed out"
+    with pytest.raises(TypeError), cluster.explained(str):
+        raise TypeError
 
 
 @pytest.mark.ray
@@ -55,8 +92,8 @@ def test_a_raylet_that_runs_is_seen_and_one_that_has_ended_is_not(tmp_path: Path
     raylet = tmp_path / "raylet"
     shutil.copy("/bin/sleep", raylet)
     with subprocess.Popen([raylet, "60"]) as process:
-        assert process.pid in cluster._running().values()
+        assert process.pid in [process.pid for process in cluster.raylets().values()]
         process.kill()
         while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.01)
-        assert process.pid not in cluster._running().values()
+        assert process.pid not in [process.pid for process in cluster.raylets().values()]

@@ -127,7 +127,8 @@ def test_a_cluster_may_lose_a_node_and_gain_one(start: Callable[..., Driver], tm
     with Cluster(tmp_path) as cluster:
         cluster.add(0)
         lost, _ = cluster.add(1), cluster.add(1)
-        driver = start("--address", "auto", "--seconds", "10", "--trials", "3")
+        here = f"127.0.0.1:{cluster.address.rpartition(':')[2]}"
+        driver = start("--address", here, "--seconds", "10", "--trials", "3")
         driver.until(lambda: driver.running() == 2)
         cluster.remove(lost)
         driver.until(lambda: driver.after("lost") >= 1)

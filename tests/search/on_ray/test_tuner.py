@@ -8,7 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from sleep_tune.search.on_ray.cluster import this_machine
 from tests.search.on_ray.driving import Cluster, Driver
+
+FOREIGN = {
+    "RAY_ADDRESS": "10.255.255.1:6379",
+    "RAY_API_SERVER_ADDRESS": "http://10.255.255.1:8265",
+    "RAY_AUTH_TOKEN_PATH": "/nowhere/token",
+    "RAY_GCS_SERVER_PORT": "80000",
+    "RAY_JOB_CONFIG_JSON_ENV_VAR": '{"runtime_env": {"env_vars": {"RAY_CHDIR_TO_TRIAL_DIR": "1"}}}',
+    "RAY_NAMESPACE": "others",
+    "RAY_REDIS_ADDRESS": "10.255.255.1:6380",
+    "RAY_RUNTIME_ENV_HOOK": "nowhere.hook",
+    "RAY_TMPDIR": "/nowhere",
+    "RAY_USE_TLS": "1",
+    "TUNE_RESULT_DIR": "/nowhere",
+    "TUNE_DISABLE_AUTO_INIT": "1",
+    "http_proxy": "http://10.255.255.1:3128",
+}
+"""What a shell may hold from work with another cluster; any of these alone would stop a search, or lead it there."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(400)]
 
@@ -102,16 +120,31 @@ def test_two_workers_train_one_trial_and_a_bug_stops_the_search(start: Callable[
     assert driver.leaves_nothing()
 
 
-def test_a_cluster_is_joined_and_a_second_ray_refused(start: Callable[..., Driver], tmp_path: Path) -> None:
-    """Ray Train's clean-up takes one Ray for the other, so that a live trial's resources could be freed."""
+def test_a_search_runs_beside_another_ray_whatever_the_shell_sets(
+    start: Callable[..., Driver], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Train asked another cluster, or none, whether its controller lived, and the next trial waited for ever."""
+    scratch = tmp_path / ("scratch-" * 12)
+    scratch.mkdir()
     with Cluster(tmp_path) as cluster:
         cluster.add(2)
-        driver = start()
-        assert driver.wait() == 2
-        assert "one Ray at a time must run on this machine" in driver.output.read_text()
-        assert "--address" in driver.output.read_text()
-        assert not driver.folder.exists()
-        driver = start("--address", "auto", "--trials", "1")
+        joining = start("--address", f"localhost:{cluster.address.rpartition(':')[2]}", "--trials", "1", name="joined")
+        for name, value in FOREIGN.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("TMPDIR", str(scratch))
+        driver = start("--cpus", str(this_machine().cpus), "--seconds", "3")
+        driver.until(lambda: driver.count("report") >= 1)
+        driver.named("ray::RayTrainWorker")[0].kill()
+        driver.until(lambda: driver.attempts(2) == 1)
+        driver.named("ray::TrainController")[0].kill()
         assert driver.wait() == 0, driver.output.read_text()
+        assert driver.leaves_nothing()
         assert driver.events()[-1]["data"] == {"finished": True}
-        assert cluster.alive
+        assert driver.count("failed") == 0
+        assert driver.after("lost") == 2
+        assert "process" in driver.output.read_text()
+        assert "RAY_ADDRESS" in driver.output.read_text()
+        assert str(scratch) in (driver.folder / "logs" / "t0001.log").read_text()
+        assert not list(scratch.iterdir())
+        assert joining.wait() == 0, joining.output.read_text()
+        assert cluster.left() == []

@@ -1,0 +1,96 @@
+"""Environment variables around Ray: which of the shell's a search uses, and which its processes get instead.
+
+Ray, Tune and Train read about two hundred variables. Some name another cluster, folder or program; with them a search's
+own Ray would fail, or ask that cluster about its workers. Imports no Ray, which reads some of them on import.
+"""
+
+import contextlib
+import os
+from collections.abc import Collection, Iterator, Mapping
+
+from sleep_tune.errors import ClusterError
+
+__all__ = ["KEPT", "around_joined", "around_own", "bypassing_proxies", "changed", "ignored"]
+
+DRIVER = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A job that was submitted to a cluster may set variables that a search sets, too.
+    "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Under `uv run`, Ray would copy the working directory, results included, and start every worker through uv.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # Tune's own snapshots are never read: what survives a search is its log.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+}
+"""What the driver's process gets."""
+
+RAYS = ("RAY_", "TUNE_")
+"""How the names of Ray's variables begin."""
+
+LIBRARIES = ("RAY_AIR_", "RAY_CHDIR_", "RAY_TRAIN_", "RAY_TUNE_", "TUNE_")
+"""The same for Tune and Train alone, which a search runs by settings of its own on any cluster."""
+
+KEPT = ("RAY_memory_monitor_refresh_ms", "RAY_memory_usage_threshold", "RAY_worker_register_timeout_seconds")
+"""Numbers that a search's own Ray takes from the shell, since a slow or crowded machine may need others."""
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def ignored(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that a search's own Ray does not use, sorted.
+
+    Raises:
+        ClusterError: one of `KEPT` is not a number; Ray would end this process without a message.
+    """
+    for name in KEPT:
+        try:
+            float(environment.get(name, "0"))
+        except ValueError:
+            raise ClusterError(f"{name} must be a number; got {environment[name]!r}. Correct or unset it") from None
+    return sorted(name for name in environment if name.startswith(RAYS) and name not in KEPT)
+
+
+@contextlib.contextmanager
+def around_own(changes: Mapping[str, str]) -> Iterator[None]:
+    """Remove what is `ignored` from the environment and make `changes`, until this is left."""
+    with changed({**DRIVER, **changes}, ignored(os.environ)):
+        yield
+
+
+@contextlib.contextmanager
+def around_joined(address: str, changes: Mapping[str, str]) -> Iterator[None]:
+    """Have Ray find the cluster at `address` and nothing else, and make `changes`, until this is left."""
+    removed = [name for name in os.environ if name.startswith(LIBRARIES) or name == "RAY_API_SERVER_ADDRESS"]
+    with changed({**DRIVER, **changes, "RAY_ADDRESS": address}, removed):
+        yield
+
+
+def bypassing_proxies(environment: Mapping[str, str], hosts: Collection[str]) -> dict[str, str]:
+    """Return variables that let requests to `hosts` bypass the shell's proxy; none if there is no proxy.
+
+    Ray asks its own dashboard by HTTP, and a proxy cannot reach it, or must not see its token.
+    """
+    if not any(environment.get(name) or environment.get(name.upper()) for name in PROXIES):
+        return {}
+    before = environment.get("no_proxy") or environment.get("NO_PROXY")
+    bypassed = ",".join([*([before] if before else []), *hosts, "127.0.0.1", "localhost"])
+    return {"no_proxy": bypassed, "NO_PROXY": bypassed}
+
+
+@contextlib.contextmanager
+def changed(changes: Mapping[str, str], removed: Collection[str] = ()) -> Iterator[None]:
+    """Change this process's environment, and on leaving put back what was changed and whatever Ray has changed."""
+    before = dict(os.environ)
+    for name in removed:
+        del os.environ[name]
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name in {name for name in {*before, *os.environ} if name.startswith(RAYS)} | set(changes):
+            os.environ.pop(name, None)
+            if name in before:
+                os.environ[name] = before[name]

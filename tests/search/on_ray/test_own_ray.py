@@ -1,0 +1,38 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.errors import ClusterError
+from sleep_tune.search.on_ray import own_ray
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_rays_folder_is_this_users_alone_and_its_path_short_enough_for_sockets(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, umask: int
+) -> None:
+    """Ray opens its own folder to everybody; a path of more than 107 bytes is none for a socket."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = os.umask(umask)
+    folder = own_ray._private_folder()
+    os.umask(before)
+    try:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        socket_path = folder / "ray" / "session_2026-12-31_23-59-59_999999_4194304" / "sockets" / "dash_MetricsHead"
+        assert len(os.fsencode(socket_path)) <= 107
+    finally:
+        folder.rmdir()
+
+
+def test_a_machine_without_room_for_rays_folder_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_ray, "FOLDER_BYTES", 10**18)
+    with pytest.raises(ClusterError) as caught:
+        own_ray._private_folder()
+    for named in ("/tmp has", "/dev/shm", "MB free", "TMPDIR", "--launcher inline"):
+        assert named in str(caught.value)
+
+
+def test_what_ray_may_be_short_of_is_told_in_figures(tmp_path: Path) -> None:
+    assert "ulimit -n" in own_ray._limits(tmp_path / "gone")
+    assert f"MB free in {tmp_path}" in own_ray._limits(tmp_path / "gone")
