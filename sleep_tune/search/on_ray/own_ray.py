@@ -27,6 +27,9 @@ PATIENCE = {"RAY_gcs_server_port_wait_time_s": "120"}
 FOLDER_BYTES = 50_000_000
 """Room for the logs of a search's own Ray."""
 
+LEAST_FILES = 200
+"""A Ray on two processors started with so many open files a process; with 64 it ended this process without a word."""
+
 SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
 """Where Ray's folder can be if the usual place has no room or too long a path."""
 
@@ -59,6 +62,7 @@ def started(node: Node) -> Iterator[list[Node]]:
     Raises:
         ClusterError: it does not start.
     """
+    _require_open_files()
     folder = _private_folder()
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -105,6 +109,20 @@ def _connected_to_own(folder: Path, node: Node) -> Iterator[None]:
         (folder / "ray" / "ray_current_cluster").write_text(ray.get_runtime_context().gcs_address)
         require_dashboard("install ray[default], or search without Ray: --launcher inline")
         yield
+
+
+def _require_open_files() -> None:
+    """Refuse a limit that Ray, which raises its own as far as it may, cannot live with.
+
+    Raises:
+        ClusterError: too few open files are allowed.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= most < LEAST_FILES:
+        raise ClusterError(
+            f"Ray needs at least {LEAST_FILES} open files for each process; this shell allows {most} (ulimit -Hn). "
+            "Raise the limit, or search without Ray: --launcher inline"
+        )
 
 
 def _limits(folder: Path) -> str:

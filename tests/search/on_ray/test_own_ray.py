@@ -1,4 +1,5 @@
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from sleep_tune.errors import ClusterError
 from sleep_tune.search.on_ray import own_ray
+from sleep_tune.search.on_ray.seats import Node
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
@@ -36,3 +38,9 @@ def test_a_machine_without_room_for_rays_folder_is_refused_with_the_way_out(monk
 def test_what_ray_may_be_short_of_is_told_in_figures(tmp_path: Path) -> None:
     assert "ulimit -n" in own_ray._limits(tmp_path / "gone")
     assert f"MB free in {tmp_path}" in own_ray._limits(tmp_path / "gone")
+
+
+def test_too_few_open_files_are_refused_before_ray_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (64, 64))
+    with pytest.raises(ClusterError, match=r"64 \(ulimit -Hn\).*--launcher inline"), own_ray.started(Node(1, 0)):
+        pass
