@@ -141,7 +141,7 @@ class FolderLock:
         for _ in range(TRIES):
             with contextlib.ExitStack() as stack, contextlib.suppress(FileNotFoundError):  # a holder removed the folder
                 self._make_folders()
-                file = stack.enter_context(path.open("a+", encoding="utf-8"))
+                file = stack.enter_context(open(path, "a+", encoding="utf-8", opener=_open_no_link))
                 if self._lock(file):
                     file.truncate(0)
                     file.write(_name())
@@ -183,7 +183,7 @@ class FolderLock:
         """Make the file that only one process can make; one of a dead process of this machine is removed first."""
         path = self.folder / CLAIM
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
             self._remove_dead(path)
             return False
@@ -216,6 +216,16 @@ class FolderLock:
         raise RunFolderError(
             f"{self.folder} must be written by one process; {text.splitlines()[0]}{where} is writing it now{remedy}"
         )
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    """Open a file, but not what a link leads to: in a folder where others may write, a lock would empty any file."""
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise RunFolderError(f"{path} must be a file; it is a link: remove it") from None
+        raise
 
 
 def _name() -> str:

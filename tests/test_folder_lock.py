@@ -207,3 +207,15 @@ def test_a_folder_that_cannot_be_made_leaves_no_half_of_its_path(tmp_path: Path)
     with pytest.raises(RunFolderError, match="must be a folder that can be written"):
         FolderLock(tmp_path / "a" / "b" / ("n" * 300) / "c")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "run").mkdir()
+    for target in (tmp_path / "precious", tmp_path / "not-there"):
+        (tmp_path / "run" / LOCK).symlink_to(target)
+        with pytest.raises(RunFolderError, match=r"run/\.lock must be a file; it is a link"):
+            FolderLock(tmp_path / "run")
+        (tmp_path / "run" / LOCK).unlink()
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert not (tmp_path / "not-there").exists()

@@ -37,6 +37,32 @@ class Loader(yaml.SafeLoader):
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def get_single_node(self) -> yaml.Node | None:
+        """The document's root.
+
+        Raises:
+            yaml.constructor.ConstructorError: its aliases, written out, are more than any configuration holds.
+        """
+        root: yaml.Node | None = super().get_single_node()
+        if root is not None and _values(root, {}) > MOST_VALUES:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"aliases that stand for more than {MOST_VALUES:,} values", root.start_mark
+            )
+        return root
+
+
+MOST_VALUES = 100_000
+"""Values in a file: a few lines of aliases of aliases would stand for billions, and fill the memory when printed."""
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node holds once its aliases are written out; `known` holds those of nodes seen before."""
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES + 1  # of one that holds itself, which has no end
+        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        known[id(node)] = 1 + (0 if isinstance(node, yaml.ScalarNode) else sum(_values(one, known) for one in parts))
+    return known[id(node)]
+
 
 SCALARS = {
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -67,6 +93,8 @@ def read_yaml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}{line} must be YAML; got {error.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} must be YAML in UTF-8; got {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise ConfigError(f"{file} must be nested less deeply") from None
     except ValueError as error:  # a number of thousands of digits
         raise ConfigError(f"{file} must hold numbers of a reasonable size; got one that is not ({error})") from None
     if content is None:

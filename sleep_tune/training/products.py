@@ -36,6 +36,8 @@ def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
 def publish(made: Path, final: Path) -> None:
     """Move what is whole to where it is looked for, in place of what is there."""
     final.parent.mkdir(exist_ok=True)
+    if final.is_symlink():
+        final.unlink()
     shutil.rmtree(final, ignore_errors=True)
     made.rename(final)
     sync_folder(final.parent)

@@ -37,6 +37,15 @@ def test_yaml_is_read_as_written(tmp_path: Path, content: str, expected: object)
     assert read_yaml(file) == expected
 
 
+LAUGHS = "\n".join(
+    [
+        "x0: &x0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]",
+        *(f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 10)}]" for at in range(1, 10)),
+    ]
+).encode()
+"""Ten lines that stand for ten thousand million values."""
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -49,6 +58,9 @@ def test_yaml_is_read_as_written(tmp_path: Path, content: str, expected: object)
         (b"a: " + b"1" * 5000, "must hold numbers of a reasonable size"),
         (b"? [1]\n: 2", r"a\.yaml:1 must be YAML"),
         (b"a: !!python/object:x {}", r"a\.yaml:1 must be YAML"),
+        (b"a: " + b"[" * 5000 + b"]" * 5000, "must be nested less deeply"),
+        (LAUGHS, r"a\.yaml:1 must be YAML; got aliases that stand for more than 100,000 values"),
+        (b"a: &x [*x]", "got aliases that stand for more than"),
     ],
 )
 def test_what_is_not_yaml_is_refused_with_file_and_line(tmp_path: Path, content: bytes, message: str) -> None:

@@ -8,7 +8,7 @@ from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import DataError
 from sleep_tune.model import build_model
 from sleep_tune.sleep.samples import SpecialTokens
-from sleep_tune.training.products import write_model
+from sleep_tune.training.products import publish, write_model
 
 
 def tiny_model() -> PreTrainedModel:
@@ -32,3 +32,14 @@ def test_a_model_may_be_read_by_whom_the_umask_allows(tmp_path: Path, mask: int)
 def test_a_tokenizer_that_was_removed_meanwhile_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=str(tmp_path / "key" / "tokenizer")):
         write_model(tmp_path / "model", tiny_model(), tmp_path / "key" / "tokenizer")
+
+
+def test_a_link_where_a_model_goes_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    for name in ("made", "precious"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    (tmp_path / "model").symlink_to(tmp_path / "precious")
+    publish(tmp_path / "made", tmp_path / "model")
+    assert not (tmp_path / "model").is_symlink()
+    assert (tmp_path / "model" / "made").is_file()
+    assert (tmp_path / "precious" / "precious").is_file()
