@@ -65,6 +65,12 @@ def test_none_has_no_rungs() -> None:
     assert len(rungs_of(Scheduler(name="asha"))) == 1
 
 
+@given(st.integers(1, 1_000), st.integers(11, 60))
+def test_one_in_eta_is_counted_in_decimals(whole: int, tenths: int) -> None:
+    """Of 33 arrivals at eta 1.1, 30 are kept: in floating point 33 / 1.1 is a little less."""
+    assert num_kept(whole * tenths, tenths / 10) == 10 * whole
+
+
 @given(st.integers(1, 10_000), st.floats(1.5, 100))
 def test_at_least_one_is_kept(reported: int, reduction: float) -> None:
     assert 1 <= num_kept(reported, reduction) <= max(1, reported / reduction + 1e-6)

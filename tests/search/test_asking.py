@@ -1,5 +1,6 @@
 """What is asked for, what is refused or known already, and when a study asks for no more."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sleep_tune.search.space import (
     Stop,
     Uniform,
 )
-from tests.search.studies import WORKER, open_search, outcome, plain, start
+from tests.search.studies import BUDGET, WORKER, open_search, outcome, plain, progress, start
 
 
 def test_settings_that_the_budget_refuses_are_asked_again(tmp_path: Path) -> None:
@@ -71,6 +72,7 @@ def test_in_the_end_a_known_result_is_taken(tmp_path: Path, monkeypatch: pytest.
     first, *others = (trial for trial in director.trials.values() if trial.state != "refused")
     assert [(t.state, t.value, t.repeats, t.seconds) for t in others] == [("completed", first.value, "t0001", 0.0)] * 2
     assert director.counts()["refused"] == 2 * MAX_REPEATS
+    assert list(director.state.ranking("search")) == [first]  # or one setting would be two finalists
     director.close()
 
 
@@ -105,6 +107,21 @@ def test_stops(stop: Stop, told: str, trials: int, tmp_path: Path) -> None:
         director.on_end(trial.id, outcome("completed", 5.0 + len(director.trials)))
     assert director.ended == told
     assert len(director.trials) == trials
+    director.close()
+
+
+def test_gpu_hours_of_trials_that_did_not_complete_count_too(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(stop=Stop(gpu_hours=100.0)), gpus=2.0)
+    rung = round(director.rungs[0] * BUDGET)
+    completed, stopped, failed, running = (start(director) for _ in range(4))
+    director.on_end(completed.id, outcome("completed", 1.0))
+    for trial, value in ((running, 1.0), (stopped, 2.0)):
+        director.on_progress(trial.id, replace(progress(rung, rung=rung, value=value), seconds=900.0))
+    director.on_end(stopped.id, outcome("stopped", 2.0))
+    director.on_progress(failed.id, replace(progress(10), seconds=1800.0))
+    director.on_failure(failed.id, "loss is nan", "diverged")
+    assert director.trials[stopped.id].state == "stopped"
+    assert director.state.gpu_hours("search") == 2 * (1 + 1 + 0.5 + 0.25)
     director.close()
 
 

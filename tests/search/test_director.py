@@ -29,7 +29,7 @@ from sleep_tune.search.space import (
     Stop,
     Uniform,
 )
-from tests.search.studies import BUDGET, WORKER, open_search, outcome, plain, progress, search, start, study
+from tests.search.studies import BASE, BUDGET, WORKER, open_search, outcome, plain, progress, search, start, study
 
 
 @settings(max_examples=8)
@@ -76,6 +76,44 @@ def test_rungs_compare_within_groups(tmp_path: Path) -> None:
         assert decision is (Decision.CONTINUE if is_first else Decision.STOP)
         arrived[trial.group] = arrived.get(trial.group, 0) + 1
     assert len(arrived) == 2
+    director.close()
+
+
+@pytest.mark.parametrize("reduction", [1.2, 1.5, 3.0, 7.0])
+def test_every_rung_below_the_end_is_judged_wherever_its_words_are_rounded_to(tmp_path: Path, reduction: float) -> None:
+    """Runs report at whole words, and two thirds of a million are not: a rung that nobody judges stops nobody."""
+    scheduler = Scheduler(first_rung=0.1, reduction=reduction)
+    director = open_search(tmp_path / "x", plain(scheduler=scheduler, stop=Stop(trials=3)))
+    run_inline(director, WORKER)
+    reported = {name: {rung for rung in trial.rungs if rung < BUDGET} for name, trial in director.trials.items()}
+    assert {name: trial.decisions.keys() for name, trial in director.trials.items()} == reported
+    assert any(reported.values())
+    director.close()
+
+
+def test_rungs_compare_within_a_study(tmp_path: Path) -> None:
+    """A tuned baseline's trials compete with each other, and not with the search's."""
+    rate = Parameter("training.learning_rate", Uniform(1e-4, 1e-2))
+    baselines = {"epochs": Baseline(trials=1, parameters=(rate.key,))}
+    director = open_search(tmp_path / "x", plain(parameters=(rate,), stop=Stop(trials=1), baselines=baselines))
+    rung = round(director.rungs[0] * BUDGET)
+    ours, theirs = start(director), start(director)
+    assert [director.trials[trial.id].study for trial in (ours, theirs)] == ["search", "epochs"]
+    for trial, value in ((ours, 1.0), (theirs, 9.0)):
+        assert director.on_progress(trial.id, progress(rung, rung=rung, value=value)) is Decision.CONTINUE
+    director.close()
+
+
+def test_trials_are_ranked_by_their_values_at_the_end_of_the_budget(tmp_path: Path) -> None:
+    """Not by the best value on the way, nor by one at a rung: a curve that turns up again is worse for it."""
+    director = open_search(tmp_path / "x", plain())
+    rung = round(director.rungs[0] * BUDGET)
+    for early, late in ((1.0, 2.0), (0.5, 3.0)):
+        trial = start(director)
+        assert director.on_progress(trial.id, progress(rung, rung=rung, value=early)) is Decision.CONTINUE
+        director.on_progress(trial.id, progress(BUDGET, rung=BUDGET, value=late))
+        director.on_end(trial.id, outcome("completed", late))
+    assert [(trial.id, trial.value) for trial in director.state.ranking("search")] == [("t0001", 2.0), ("t0002", 3.0)]
     director.close()
 
 
@@ -135,6 +173,7 @@ def test_configurations(tmp_path: Path) -> None:
         assert config.training.seed == trial.seed
         assert config.evaluation.test == (trial.role != "search")
         assert config.evaluation.rungs == (director.rungs if trial.role == "search" else (0.25, 0.5, 0.75))
+        assert config.budget == BASE.budget
     assert configs["epochs-s30"].sleep.length.ratio == 0
     assert configs["epochs-s30"].sleep.length.passes is None
     assert configs["as_epochs-s31"].sleep.replay.ratio == 1

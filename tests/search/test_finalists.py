@@ -77,6 +77,12 @@ def test_more_seeds_begin_with_the_same_ones_and_are_never_the_searchs(
     assert first is not None or all(seed in DRAWN for seed in all_)
 
 
+def test_no_seed_of_a_study_comes_twice_however_many_it_asks_for() -> None:
+    """Of 3,000 draws from 900,000 numbers some are alike: without a look at those before, about five pairs here."""
+    seeds = seeds_of(replace(SPACE, finalists=Finalists(seeds=3_000)))
+    assert len(set(seeds)) == 3_000
+
+
 def test_a_first_seed_pairs_studies_on_purpose() -> None:
     paired = replace(SPACE, finalists=Finalists(seeds=3, first_seed=1000))
     assert seeds_of(paired) == seeds_of(replace(paired, name="other")) == (1000, 1001, 1002)

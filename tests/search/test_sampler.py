@@ -85,6 +85,13 @@ def test_proposals_lie_in_the_space(number: int, algorithm: str) -> None:
     assert 2 <= folds <= 40
 
 
+def test_a_log_scale_gives_every_magnitude_the_same_chance() -> None:
+    """On a plain scale from 1e-5 to 1e-1, one draw in ten would be below 1e-2."""
+    sampler = make("random")
+    rates = [sampler.ask(number)["rate"] for number in range(200)]
+    assert sum(isinstance(rate, float) and rate < 1e-3 for rate in rates) / 200 == pytest.approx(0.5, abs=0.15)
+
+
 def test_asks_and_seeds_differ() -> None:
     sampler = make()
     assert sampler.ask(0) != sampler.ask(1)
