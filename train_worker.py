@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sleep_tune import cli
 from sleep_tune.interrupts import current
+from sleep_tune.plain_text import visible
 
 if TYPE_CHECKING:
     from sleep_tune.config.schema import RunConfig
@@ -96,7 +97,7 @@ def train(folder: Path, config: "RunConfig") -> None:
         else:
             print(f"{'Resuming' if resumed else 'Training'} in {folder} (log: {folder / run_folder.LOG})", flush=True)
             outcome = train_quietly(folder, config)
-        print(summary(folder, config, outcome))
+        print(visible(summary(folder, config, outcome)))
 
 
 def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
@@ -115,7 +116,7 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
         check_trackers(config.tracking)
         with cli.telling("sleep_tune.data"):
             corpus = prepare(config.data, config.tokenizer)
-        print("\n".join(corpus.description), flush=True)
+        print(visible("\n".join(corpus.description)), flush=True)
         with ExitStack() as stack:
             for part in ("session", "checkpoint", "mirror", "journal"):  # where it resumes, and what was damaged
                 stack.enter_context(cli.telling(f"sleep_tune.training.{part}"))

@@ -32,13 +32,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--force", action="store_true", help="replace settings of that name")
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="publish the model, tokenizer and card there")
     options = parser.parse_args(arguments)
+    from sleep_tune.errors import ConfigError
+    from sleep_tune.plain_text import visible
     from sleep_tune.results.comparison import compare
     from sleep_tune.results.winner import find_winner
 
     winner, comparison = find_winner(options.folder), compare(options.folder)
     name = options.name or comparison.experiment.name
+    if Path(name).name != name:  # an experiment from elsewhere may have any
+        raise ConfigError(f"--name must be the name of a file without a folder; got '{visible(name)}'")
     path = write_settings(options.conf / "sleep" / f"{name}.yaml", winner.why, winner.sleep, force=options.force)
-    print(f"{winner.why}\n{path}\n\n{command(name, winner.base, winner.others)}")
+    print(visible(f"{winner.why}\n{path}\n\n{command(name, winner.base, winner.others)}"))
     if options.push_to_hub:
         from sleep_tune.results.card import model_card
 
@@ -54,8 +58,9 @@ def write_settings(path: Path, why: str, sleep: Mapping[str, Any], *, force: boo
     """
     from sleep_tune.errors import RunFolderError
     from sleep_tune.files import write_whole
+    from sleep_tune.plain_text import visible
 
-    text = f"# {why}.\n{yaml.safe_dump(dict(sleep), sort_keys=False)}"
+    text = f"# {' '.join(visible(why).split())}.\n{yaml.safe_dump(dict(sleep), sort_keys=False)}"
     if path.exists() and path.read_text(encoding="utf-8") != text and not force:
         raise RunFolderError(f"{path} holds other settings; give these another name (--name), or replace it (--force)")
     write_whole(path, text)

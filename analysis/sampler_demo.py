@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sleep_tune import cli
 from sleep_tune.errors import BudgetError, ConfigError
+from sleep_tune.plain_text import visible
 
 if TYPE_CHECKING:
     from sleep_tune.config.schema import RunConfig
@@ -170,10 +171,10 @@ def show_buffer(
     scores = memory.scores[buffer]
     shares = np.bincount(samples.sources[buffer], minlength=len(samples.source_names)) / len(buffer)
     sources = ", ".join(f"{name} {share:.0%}" for name, share in zip(samples.source_names, shares, strict=True))
-    print(f"\n{title}: {len(buffer):,} samples, mean score {scores.mean():.2f}; {sources}")
+    print(visible(f"\n{title}: {len(buffer):,} samples, mean score {scores.mean():.2f}; {sources}"))
     picked = buffer[np.linspace(0, len(buffer) - 1, min(shown, len(buffer))).astype(int)]
     for sample in picked[np.argsort(-memory.scores[picked])]:
-        print(f"  {memory.scores[sample]:6.2f}  {decode(samples.tokens[sample])}")
+        print(visible(f"  {memory.scores[sample]:6.2f}  {decode(samples.tokens[sample])}"))
 
 
 def show_contexts(config: "RunConfig", buffer: NDArray[np.int32], samples: "Samples", decode: Decode) -> None:
@@ -184,7 +185,7 @@ def show_contexts(config: "RunConfig", buffer: NDArray[np.int32], samples: "Samp
     print(f"\nthe first row replayed of the {config.sleep.replay.strategy} buffer, by context")
     for name, context in CONTEXTS.items():
         sleeping = Sleeping(context(samples), buffer, cycle=0, seed=config.training.seed)
-        print(f"  {name:8}{decode(sleeping.draw(1).input_ids[0])}")
+        print(visible(f"  {name:8}{decode(sleeping.draw(1).input_ids[0])}"))
 
 
 def show_order(config: "RunConfig", stream: "SleepStream") -> bool:

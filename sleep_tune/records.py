@@ -20,6 +20,10 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_folder_name(value: object) -> bool:
+    return isinstance(value, str) and value not in ("", ".", "..") and not set(value) & {"/", "\0"}
+
+
 def is_count(value: object) -> bool:
     """Whether a value read from JSON is an integer >= 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
@@ -128,6 +132,15 @@ class Event:
     seed: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     """What this event has of its own: parameters when asked, progress at a rung, a reason when failed."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name of a trial that leads out of the folder of trials, where what it names is written and removed.
+
+        Raises:
+            ValueError: names it.
+        """
+        if self.trial is not None and not _is_folder_name(self.trial):
+            raise ValueError(f"trial must be the name of one folder; got {self.trial!r}")
 
     def parts(self) -> tuple["Event", ...]:
         """Itself; or the events that `adopted`, one line so that a trial is taken over whole or not at all, is made of.

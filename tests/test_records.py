@@ -1,7 +1,9 @@
 """Records survive the trip through JSON that carries them between processes and into the log."""
 
 import json
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +36,13 @@ def test_progress(words: int, rung: int | None, phase: str, metrics: dict[str, f
     assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
 
 
+@pytest.mark.parametrize("trial", ["", ".", "..", "../../home", "/etc", "a/b", "a\0b", 3, ["t0001"]])
+def test_a_trial_has_the_name_of_one_folder(trial: Any) -> None:
+    """Below trials/ of the experiment, what it names is written and removed."""
+    with pytest.raises(ValueError, match="trial must be the name of one folder; got "):
+        Event.from_json({"schema": SCHEMA, "event": "asked", "time": 1.0, "trial": trial})
+
+
 @given(metrics=METRICS)
 def test_outcome(metrics: dict[str, float]) -> None:
     outcome = Outcome(
@@ -42,7 +51,10 @@ def test_outcome(metrics: dict[str, float]) -> None:
     assert Outcome.from_json(json.loads(json.dumps(outcome.to_json()))) == outcome
 
 
-@given(trial=st.none() | st.text(max_size=6), seed=st.none() | st.integers(), data=METRICS)
+NAMES = st.from_regex(r"[a-z_]+(-s)?[0-9]*", fullmatch=True)
+
+
+@given(trial=st.none() | NAMES, seed=st.none() | st.integers(), data=METRICS)
 def test_event(trial: str | None, seed: int | None, data: dict[str, float]) -> None:
     event = Event(event="asked", time=1.0, trial=trial, seed=seed, data=data)
     line = json.loads(json.dumps(event.to_json()))

@@ -85,11 +85,12 @@ def read_events(folder: Path) -> list[Event]:
     events: list[Event] = []
     try:
         for record in read_json_lines(path):
-            events.append(Event.from_json(record))
+            try:
+                events.append(Event.from_json(record))
+            except (TypeError, ValueError) as error:
+                raise DataError(f"{path}:{len(events) + 1}: expected an event of a search: {error}") from error
     except ValueError as error:
         raise DataError(str(error)) from error
-    except TypeError as error:
-        raise DataError(f"{path}:{len(events) + 1}: expected an event of a search: {error}") from error
     return events
 
 

@@ -72,6 +72,16 @@ def test_other_settings_of_the_name_are_not_overwritten_unless_told(folder: Path
     assert export(folder, "--conf", tmp_path / "conf").returncode == 0
 
 
+def test_an_experiment_from_elsewhere_chooses_no_place_and_no_settings(folder: Path, tmp_path: Path) -> None:
+    described = yaml.safe_load((folder / "experiment.yaml").read_text())
+    described["space"]["name"] = "../../out"
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(described))
+    done = export(folder, "--conf", tmp_path / "conf")
+    assert done.returncode == 2
+    assert "--name must be the name of a file without a folder; got '../../out'" in done.stderr
+    assert not list(tmp_path.glob("**/out.yaml"))
+
+
 class Hub(BaseHTTPRequestHandler):
     """What of the Hub a commit of small files needs; remembers what it was sent."""
 
