@@ -192,7 +192,7 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
             if not isinstance(record, dict):
                 raise TypeError("not an object")
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             if number == len(lines) and not torn:
                 return
             raise ValueError(f"{path}:{number}: expected a JSON object, got {line[:80]!r}") from error

@@ -75,6 +75,19 @@ def test_a_broken_line_inside_a_log_is_named(tmp_path: Path) -> None:
         list(read_json_lines(path))
 
 
+def test_a_line_that_is_nested_too_deeply_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("[" * 100_000 + "\n{}\n")
+    with pytest.raises(ValueError, match=r"log\.jsonl:1: expected a JSON object, got b'\[\["):
+        list(read_json_lines(path))
+
+
+def test_half_a_character_survives_a_log(tmp_path: Path) -> None:
+    """The name of a file that is not in UTF-8 has one, and may be in a reason."""
+    append_json_line(tmp_path / "log.jsonl", {"reason": "no \udcff file"})
+    assert list(read_json_lines(tmp_path / "log.jsonl")) == [{"reason": "no \udcff file"}]
+
+
 def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there" / "file")

@@ -78,7 +78,7 @@ def read_words(path: Path) -> Words:
         )
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} must be a JSON file: {error}") from error
     if not isinstance(read, dict):
         raise DataError(f"{path} must hold an object, word by word; got {type(read).__name__}")

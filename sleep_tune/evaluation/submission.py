@@ -114,6 +114,6 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     """A file's object; None where there is none to read."""
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return read if isinstance(read, dict) else None

@@ -65,7 +65,7 @@ def describe(folder: Path) -> Experiment:
         return Experiment(name=name)
     try:
         described = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not YAML: {error}") from error
     if not isinstance(described, Mapping):
         raise DataError(f"{path} must hold a mapping; got {type(described).__name__}")

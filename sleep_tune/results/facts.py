@@ -47,7 +47,7 @@ def read_facts(run: Path) -> RunFacts:
     path = run / "config.yaml"
     try:
         config = yaml.load(path.read_text(encoding="utf-8"), LOADER)
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         config = {}
     options = dict(_flat(config if isinstance(config, Mapping) else {}))
     return RunFacts(
@@ -115,7 +115,7 @@ def _seen_often(path: Path, passes: float | None) -> float | None:
             try:
                 counts = json.loads(line)["exposures"]
                 return float(sum(counts[MOST_EXPOSURES + 1 :]) / max(1, sum(counts)))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
     return None if passes is None else min(1.0, max(0.0, passes - MOST_EXPOSURES))
 
@@ -123,7 +123,7 @@ def _seen_often(path: Path, passes: float | None) -> float | None:
 def _texts(path: Path) -> tuple[str, ...]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ()
     return tuple(str(text) for text in found) if isinstance(found, list) else ()
 
@@ -131,7 +131,7 @@ def _texts(path: Path) -> tuple[str, ...]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

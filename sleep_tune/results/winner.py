@@ -84,7 +84,7 @@ def _config(run: Path) -> dict[str, Any]:
         raise RunFolderError(f"{path} must hold the winner's configuration; it is gone")
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise RunFolderError(f"{path} is not YAML: {error}") from error
     if not isinstance(config, dict) or not isinstance(config.get("sleep"), dict):
         raise RunFolderError(f"{path} must hold a run's configuration, with a section sleep")

@@ -193,6 +193,7 @@ def test_what_cannot_be_read_is_one_error_with_its_place(log: Log, name: str) ->
     ("text", "told"),
     [
         ("a: [", "config.yaml is not YAML"),
+        ("a: " + "[" * 5000, "config.yaml is not YAML: .*recursion"),
         ("training: {}", "config.yaml must hold a run's configuration, with a section sl"),
     ],
 )

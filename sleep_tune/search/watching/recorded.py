@@ -139,7 +139,7 @@ def _parse(line: bytes) -> dict[str, Any]:
     """A line's object; empty for one that is being written, or of another version."""
     try:
         values = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 
