@@ -1,6 +1,8 @@
 """One hostile text, in every name, reason and text of an experiment, through every output: it stays text everywhere."""
 
+import base64
 import csv
+import gzip
 import io
 import json
 import re
@@ -126,6 +128,16 @@ def check_terminal(text: str) -> None:
     assert ":boom:" in text
 
 
+def check_report(text: str) -> None:
+    """Nothing in the page, and in its figures no tag but those that they are written with."""
+    check_page(text, scripts=3)
+    packed = re.search(r'id="figures">(.*?)</script>', text)
+    assert packed is not None
+    figures = gzip.decompress(base64.b64decode(packed[1])).decode()
+    assert set(re.findall(r"<[^>]*>?", figures)) == {"<b>", "</b>", "<br>", "<extra>", "</extra>"}
+    assert "&lt;img src=x" in figures
+
+
 def report(folder: Path) -> str:
     return write_report(folder).read_text(encoding="utf-8")
 
@@ -145,7 +157,7 @@ OUTPUTS: dict[str, tuple[Callable[[Path], str], Callable[[str], None]]] = {
     "comparison.html": (lambda folder: as_html(compare(folder)), check_page),
     "comparison.md": (lambda folder: as_markdown(compare(folder)), check_markdown),
     "comparison.tex": (lambda folder: as_latex(compare(folder)), check_latex),
-    "report.html": (report, lambda text: check_page(text, scripts=3)),
+    "report.html": (report, check_report),
     "model card": (card, check_markdown),
     "terminal": (printed, check_terminal),
 }
