@@ -93,7 +93,7 @@ def test_one_seed_has_the_groups_error_and_no_p() -> None:
 def test_seeds_are_paired_by_their_number_in_whatever_order_runs_ended(with_items: bool) -> None:
     baseline, sleep = arms_of(World(), np.random.default_rng(0), (0.0, 0.2), with_items=with_items)
     reordered = replace(
-        baseline, values={key: dict(reversed(by_seed.items())) for key, by_seed in baseline.values.items()}
+        baseline, values={key: dict(reversed(list(by_seed.items()))) for key, by_seed in baseline.values.items()}
     )
     (_, expected), (_, made) = (contrast([first, sleep], "epochs", (PRIMARY,)) for first in (baseline, reordered))
     assert made.contrasts == expected.contrasts
