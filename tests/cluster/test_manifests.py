@@ -20,9 +20,8 @@ TEXTS = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir(
 RAY = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
 
 
-IMAGE = (
-    "REGISTRY/sleep-tune:" + re.search(r'^version = "(\S+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
-)  # type: ignore[index]
+VERSION = re.search(r'^version = "(\S+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+IMAGE = f"REGISTRY/sleep-tune:{VERSION[1] if VERSION else None}"
 
 
 def documents() -> tuple[dict[str, Any], dict[str, Any]]:
