@@ -64,8 +64,10 @@ def token_settings(address: str, warn: Callable[[str], None]) -> dict[str, str]:
     if not token:
         raise ClusterError(f"the Ray cluster at {address} asks for a token; {place} has none. Put it into {PLACES}")
     is_header = token.isascii() and token.isprintable()
-    if not is_header or _answer(address, token) is grpc.StatusCode.UNAUTHENTICATED:
-        raise ClusterError(f"the Ray cluster at {address} refuses the token in {place}. Ray takes it from {PLACES}")
+    if not is_header or _answer(address, token) is not grpc.StatusCode.OK:
+        raise ClusterError(
+            f"the Ray cluster at {address} does not accept the token in {place}. Ray takes it from {PLACES}"
+        )
     return {"RAY_AUTH_MODE": "token"}
 
 
