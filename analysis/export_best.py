@@ -33,10 +33,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="publish the model, tokenizer and card there")
     options = parser.parse_args(arguments)
     from sleep_tune.errors import ConfigError
+    from sleep_tune.files import require_writable
     from sleep_tune.plain_text import visible
     from sleep_tune.results.comparison import compare
     from sleep_tune.results.winner import find_winner
 
+    require_writable(options.conf / "sleep", "name another with --conf DIR")
     winner, comparison = find_winner(options.folder), compare(options.folder)
     name = options.name or comparison.experiment.name
     if Path(name).name != name:  # an experiment from elsewhere may have any

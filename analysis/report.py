@@ -14,13 +14,22 @@ from sleep_tune import cli
 
 def main(arguments: Sequence[str]) -> int:
     """Parse and write."""
-    parser = argparse.ArgumentParser(prog="report.py", description="Write FOLDER/report.html.", allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="report.py", description="Write report.html of an experiment.", allow_abbrev=False
+    )
     parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="an experiment, such as results/demo")
+    parser.add_argument("--output", metavar="DIR", type=Path, help="where report.html is written (default: FOLDER)")
     options = parser.parse_args(arguments)
+    if options.output is not None and len(options.folders) > 1:
+        parser.error("--output DIR takes one FOLDER, since every report has the same name")
+    from sleep_tune.files import require_writable
     from sleep_tune.results.report.building import write_report
 
     for folder in options.folders:
-        print(write_report(folder))
+        place = options.output or folder
+        if place.exists() or options.output:
+            require_writable(place, "name another with --output DIR")
+        print(write_report(folder, place=place))
     return 0
 
 

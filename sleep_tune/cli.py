@@ -26,10 +26,10 @@ FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Call `main` with the command line's arguments and return its exit code.
 
-    A UserError becomes its message on standard error and 2 (a full disk or a limit on files too, wherever it was
-    noticed), a TrialFailure or Superseded its message and 1, a signal 128 + its number and a last line
-    (`Interrupts.farewell`), and a reader that closed the pipe (`--help | head`) 0. Everything else is our bug and keeps
-    its traceback.
+    A UserError becomes its message on standard error and 2 (a full disk, a limit on files or a file that is closed to
+    the user too, wherever it was noticed), a TrialFailure or Superseded its message and 1, a signal 128 + its number
+    and a last line (`Interrupts.farewell`), and a reader that closed the pipe (`--help | head`) 0. Everything else is
+    our bug and keeps its traceback.
     """
     _complete_streams()
     with catching() as interrupts:
@@ -61,6 +61,9 @@ def _run(main: Callable[[Sequence[str]], int], arguments: Sequence[str], interru
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at exit
         return 0
     except OSError as error:
+        if isinstance(error, PermissionError) and error.filename is not None:
+            say(f"error: {error.filename} must be open to this user; it is not ({error.strerror})")
+            return MISTAKE
         refused = refusal(error, str(error.filename or "the results"))
         if refused is None:
             raise

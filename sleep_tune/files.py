@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.errors import DiskError
+from sleep_tune.errors import DiskError, RunFolderError
 
 __all__ = [
     "append_json_line",
@@ -21,6 +21,7 @@ __all__ = [
     "grant",
     "read_json_lines",
     "require_space",
+    "require_writable",
     "sha256_of",
     "share_tree",
     "sync_folder",
@@ -52,6 +53,23 @@ def require_space(folder: Path, num_bytes: int, what: str, remedy: str) -> None:
             f"{folder} must have {num_bytes / 2**20:,.0f} MiB free for {what}; it has {free / 2**20:,.0f} MiB: "
             f"free some, or {remedy}"
         )
+
+
+def require_writable(folder: Path, remedy: str) -> None:
+    """Refuse before anything is computed or written if this user cannot make files in `folder`.
+
+    Args:
+        folder: is made if absent, by whoever writes there.
+        remedy: what to do instead.
+
+    Raises:
+        RunFolderError: the folder, or the nearest one above it that exists, is no folder or cannot be written.
+    """
+    place = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    is_known = os.access in os.supports_effective_ids
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK, effective_ids=is_known)):
+        why = "is not open to this user for writing" if place.is_dir() else "is no folder"
+        raise RunFolderError(f"{folder} must be a folder that can be written; {place} {why}: {remedy}")
 
 
 def sync_folder(folder: Path) -> None:

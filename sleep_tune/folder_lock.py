@@ -28,7 +28,8 @@ LOCK = ".lock"
 """The file that is locked.
 
 While it is held, its first line says by which process, on which host, since when. Its second is for programs: the
-machine and container, and when that process began by a clock that nobody sets.
+machine and container, the file's own inode (by which a copy of it is known, which nobody holds), and when that process
+began by a clock that nobody sets.
 """
 
 CLAIM = ".claim"
@@ -58,16 +59,19 @@ class Holder:
 
 
 def read_holder(file: Path) -> Holder | None:
-    """Return the process that a lock's file names; None where it names none or is not there."""
+    """Return the process that a lock's file names; None where it names none, is a copy, or is not there."""
     try:
         first, _, second = file.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
+        inode = str(file.stat().st_ino)
     except OSError:
         return None
     found = HOLDER.fullmatch(first)
     if found is None:
         return None
-    process, (machine, _, began) = int(found[1]), second.partition(" ")
+    process, (machine, *own, began) = int(found[1]), second.split() if " " in second else ("", "")
     is_here = machine == _machine()
+    if is_here and own not in ([inode], []):  # earlier versions wrote no inode
+        return None
     return Holder(process, found[2], found[3], is_here, not is_here or _lives(process, began))
 
 
@@ -144,7 +148,7 @@ class FolderLock:
                 file = stack.enter_context(open(path, "a+", encoding="utf-8", opener=_open_no_link))
                 if self._lock(file):
                     file.truncate(0)
-                    file.write(_name())
+                    file.write(_name(file))
                     file.flush()
                     stack.pop_all()
                     return file
@@ -188,7 +192,7 @@ class FolderLock:
             self._remove_dead(path)
             return False
         with os.fdopen(descriptor, "w", encoding="utf-8") as claim:
-            claim.write(_name())
+            claim.write(_name(claim))
         self._claim = path
         return True
 
@@ -196,7 +200,7 @@ class FolderLock:
         """Remove the claim of a dead process of this machine, and no other that has come in its place meanwhile."""
         before, holder = claim.stat(), read_holder(claim)
         if holder is None or holder.is_alive:
-            self._refuse(claim, f"; if that process is gone, remove {claim}")
+            self._refuse(claim, f"; if that process is gone, or {self.folder} is a copy, remove {claim}")
             return
         aside = claim.with_name(f"{CLAIM}-{os.getpid()}")
         claim.rename(aside)
@@ -228,11 +232,12 @@ def _open_no_link(path: str, flags: int) -> int:
         raise
 
 
-def _name() -> str:
+def _name(file: IO[str]) -> str:
+    """Return what this process writes into a lock's file that it holds."""
     process = os.getpid()
-    began = _began(process) or "unknown"
+    began, inode = _began(process) or "unknown", os.fstat(file.fileno()).st_ino
     since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    return f"process {process} on {socket.gethostname()} (since {since})\n{_machine()} {began}\n"
+    return f"process {process} on {socket.gethostname()} (since {since})\n{_machine()} {inode} {began}\n"
 
 
 def _machine() -> str:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -192,6 +193,28 @@ def test_an_ended_process_that_nobody_has_waited_for_holds_nothing(tmp_path: Pat
         os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
         found = read_holder(tmp_path / CLAIM)
         assert found is not None and found.is_here and not found.is_alive
+
+
+def test_a_copied_lock_names_nobody_and_holds_nothing(tmp_path: Path) -> None:
+    """A folder that is copied while a search writes it takes the lock's file along."""
+    with FolderLock(tmp_path / "a"):
+        shutil.copytree(tmp_path / "a", tmp_path / "b")
+        held = read_holder(tmp_path / "a" / LOCK)
+        assert held is not None and held.process == os.getpid()
+        assert (tmp_path / "b" / LOCK).read_text() == (tmp_path / "a" / LOCK).read_text()
+        assert read_holder(tmp_path / "b" / LOCK) is None
+        FolderLock(tmp_path / "b").close()
+
+
+@pytest.mark.parametrize("failure", [errno.ENOLCK], ids=["no locks"], indirect=True)
+def test_a_copied_claim_is_refused_with_what_to_do(tmp_path: Path, failure: int) -> None:
+    """Where files cannot be locked their numbers may not last either: nobody's claim is taken away on a guess."""
+    with FolderLock(tmp_path / "a"):
+        shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(RunFolderError, match=rf"is a copy, remove {re.escape(str(tmp_path / 'b' / CLAIM))}$"):
+        FolderLock(tmp_path / "b")
+    (tmp_path / "b" / CLAIM).unlink()
+    FolderLock(tmp_path / "b").close()
 
 
 @pytest.mark.parametrize("path", ["file", "file/run", "nowhere", "nowhere/run"])

@@ -1,6 +1,6 @@
 """From folders as a user names them to one comparison: an experiment, others beside it, models trained elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from sleep_tune.results.table import LOG
 
 __all__ = ["Gathered", "gather"]
 
+
+HOURS = {"gpu_hours", "cpu_hours"}
+"""Measures that two runs share only if they are one."""
 
 MANY_GROUPS = 10
 """Two checkpoints do not score the same in so many groups of items by chance."""
@@ -45,10 +48,14 @@ def gather(
 
     Raises:
         RunFolderError: a folder that is neither.
-        DataError: a file that cannot be read, a folder named twice, two arms of one name, or no arm of the baseline's.
+        DataError: a file that cannot be read, a folder named twice, an experiment and its copy, two arms of one name,
+            or no arm of the baseline's.
     """
     experiments, models = _sorted(folders)
-    others = [arm for name, path in _names(experiments[1:]) for arm in read_arms(path, name)]
+    joined = {path: read_arms(path, name) for name, path in _names(experiments[1:])}
+    if joined:
+        _refuse_copies({experiments[0]: read_arms(experiments[0]), **joined})
+    others = [arm for arms in joined.values() for arm in arms]
     others += [official_arm(name, found) for name, found in models.items()]
     measured = {key for arm in others for key in arm.estimates}
     others += [arm for path in published for arm in read_published(path, measured)]
@@ -107,6 +114,32 @@ def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelSco
         else:
             raise RunFolderError(_neither(path))
     return experiments, models
+
+
+def _refuse_copies(experiments: Mapping[Path, Sequence[Arm]]) -> None:
+    """Refuse experiments that hold the same runs: one is a copy of the other, grown perhaps.
+
+    Runs are the same where every measure is, device hours to the last digit among them: a run that is trained again
+    takes another time.
+
+    Raises:
+        DataError: names the two folders and one of the runs.
+    """
+    seen: dict[tuple[tuple[str, float], ...], Path] = {}
+    for path, arms in experiments.items():
+        runs = {_measures(arm, seed): f"{arm.name}, seed {seed}" for arm in arms for seed in arm.seeds}
+        same = next((run for run in runs if run in seen), None)
+        if same is not None:
+            raise DataError(
+                f"{path} must hold other runs than {seen[same]}; it has the very same ({runs[same]}), to the second: "
+                "a copy's runs are no further seeds, so name one of the two folders"
+            )
+        seen |= dict.fromkeys((run for run in runs if HOURS & {key for key, _ in run}), path)
+
+
+def _measures(arm: Arm, seed: int) -> tuple[tuple[str, float], ...]:
+    """All that a run measured, and what it cost."""
+    return tuple(sorted((key, values[seed]) for key, values in arm.values.items() if seed in values))
 
 
 def _is_copy(model: ModelScores, other: ModelScores) -> bool:

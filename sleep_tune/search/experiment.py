@@ -92,6 +92,12 @@ def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSumma
         *_base_differences(then, base),
         *_differences(_corpus(then.corpus), _corpus(corpus), "corpus."),
     ]
+    if [difference.key for difference in differences] == ["name"]:
+        raise RunFolderError(
+            f"{folder} holds the study {then.space['name']}, copied or moved: an experiment keeps its name. To resume "
+            f"it, name its folder {then.space['name']} again (--dir says where it lies); to begin {space.name} with "
+            f"its trials, set warm_start=[{folder}] and move the folder aside"
+        )
     if differences:
         raise RunFolderError(
             f"{folder} holds another study: {told(differences)}. "

@@ -1,5 +1,7 @@
 """Folders as a user names them: several experiments, models from elsewhere as seeds, names that would collide."""
 
+import itertools
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,14 +12,17 @@ from sleep_tune.results.gather import gather
 from tests.results.conftest import SyntheticLog
 from tests.results.test_official import write_model, write_report
 
+SECONDS = itertools.count(36.0, 0.125)
+"""No two runs take the same time."""
+
 
 def experiment(folder: Path, *, name: str | None = None, better: float = 0.0, seeds: int = 3) -> Path:
     """An experiment of two arms."""
     log = SyntheticLog(folder)
     log.open(name=name or folder.name)
     for seed in range(seeds):
-        log.run("epochs", seed, 2.0 + seed / 100, 0.8)
-        log.run("t0001", seed, 2.0 - better + seed / 90, 0.8, role="finalist")
+        log.run("epochs", seed, 2.0 + seed / 100, 0.8, seconds=next(SECONDS))
+        log.run("t0001", seed, 2.0 - better + seed / 90, 0.8, role="finalist", seconds=next(SECONDS))
     return folder
 
 
@@ -55,6 +60,27 @@ def test_experiments_of_one_name_are_told_apart_by_their_folders(tmp_path: Path)
     folders = [experiment(tmp_path / place / "study", name="study") for place in ("a", "b", "c")]
     found = names(*folders)
     assert found[2:] == [f"{folder}/{arm}" for folder in folders[1:] for arm in ("epochs", "t0001")]
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_a_copy_of_an_experiment_is_refused_beside_it(tmp_path: Path, grown: bool) -> None:
+    """Its runs would be compared once more, with a control that does not differ at all from the baseline."""
+    first = experiment(tmp_path / "replay")
+    second = shutil.copytree(first, tmp_path / "moved" / "copy")
+    if grown:
+        log = SyntheticLog(second)
+        log.run("epochs", 9, 2.5, 0.8, seconds=next(SECONDS))
+        log.run("t0007", 9, 2.4, 0.8, role="finalist", seconds=next(SECONDS))
+    with pytest.raises(DataError, match=rf"{second} .*{first}.*epochs, seed 0.* name one of the two"):
+        gather([str(first), str(second)])
+    other = experiment(tmp_path / "other")
+    with pytest.raises(DataError, match=rf"{second} .*{first}"):
+        gather([str(other), str(first), str(second)])
+
+
+def test_a_run_that_was_trained_again_is_no_copy(tmp_path: Path) -> None:
+    """It measures the same to the last digit, and takes another time."""
+    assert len(names(experiment(tmp_path / "a"), experiment(tmp_path / "b"))) == 4
 
 
 def test_a_folder_named_twice_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A folder belongs to one study."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
         open_folder(tmp_path, space, RunConfig(training=TrainingConfig(warmup=0.1)), TOY_CORPUS)
     with pytest.raises(RunFolderError, match=r"corpus.words is 100000 there and 7 here"):
         open_folder(tmp_path, space, BASE, CorpusSummary(words=7, samples=1_000))
+
+
+def test_a_copied_or_renamed_experiment_keeps_its_name(tmp_path: Path) -> None:
+    """The message says how to resume it and how to take its trials into a study of another name."""
+    (tmp_path / "small").mkdir()
+    open_folder(tmp_path / "small", study(), BASE, TOY_CORPUS)
+    copy = shutil.copytree(tmp_path / "small", tmp_path / "new")
+    with pytest.raises(RunFolderError, match=rf"{copy} holds the study small, .* warm_start=\[{copy}\]"):
+        open_folder(copy, replace(study(), name="new"), BASE, TOY_CORPUS)
+    open_folder(copy, study(), BASE, TOY_CORPUS)
 
 
 def test_what_may_change_is_told_and_written(tmp_path: Path) -> None:

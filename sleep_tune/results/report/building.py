@@ -20,12 +20,13 @@ __all__ = ["FILE", "write_report"]
 FILE = "report.html"
 
 
-def write_report(folder: Path, comparison: Comparison | None = None) -> Path:
+def write_report(folder: Path, comparison: Comparison | None = None, *, place: Path | None = None) -> Path:
     """Write report.html of the experiment in `folder`, however far it has got.
 
     Args:
         folder: of the experiment.
         comparison: of its arms, if it has been made already.
+        place: the folder that the file is written to; the experiment's unless given.
 
     Returns:
         The file: self-contained, below 5 MB.
@@ -50,5 +51,6 @@ def write_report(folder: Path, comparison: Comparison | None = None) -> Path:
         Section("Failures", tuple(failures(table))),
         Section("How to reproduce this", tuple(reproduce(folder))),
     ]
-    write_whole(folder / FILE, make_page(f"{made.experiment.name}: does sleep beat epochs?", sections))
-    return folder / FILE
+    file = (place or folder) / FILE
+    write_whole(file, make_page(f"{made.experiment.name}: does sleep beat epochs?", sections))
+    return file
