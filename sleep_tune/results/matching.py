@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from sleep_tune.results.arms import Arm, Comparison
-from sleep_tune.results.columns import column
+from sleep_tune.results.columns import column, names_text
 
 __all__ = ["MEASURES", "Matching", "Measure", "at_the_same", "match_notes", "matching"]
 
@@ -89,7 +89,7 @@ def at_the_same(comparison: Comparison, arms: Sequence[Arm]) -> str:
     named = [comparison.baseline, *(arm.name for arm in arms)]
     off = [f"{name} {found.measure.took} {_apart(found, name)}" for name in named if name in found.off]
     if off:
-        return f" (not at the same {found.measure.same}: {', '.join(off)})"
+        return f" (not at the same {found.measure.same}: {names_text(off)})"
     if found.reference is None or any(name in found.unknown for name in named):
         return f" (whether at the same {found.measure.same} is not known)"
     return f" at the same {found.measure.same}"
@@ -104,9 +104,8 @@ def match_notes(comparison: Comparison) -> Iterator[str]:
     instead = "" if asked == comparison.matched else f" (asked of this table; the study names {MEASURES[asked].noun})"
     noun, took = f"{found.measure.noun}{instead}", found.measure.took
     if found.off and found.reference is not None:
-        told = "; ".join(
-            f"{name} {took} {_amount(found, value)}, {_apart(found, name)}" for name, value in found.off.items()
-        )
+        apart = [f"{name} {took} {_amount(found, value)}, {_apart(found, name)}" for name, value in found.off.items()]
+        told = names_text(apart, "; ")
         yield (
             f"Not matched on {noun}: {told} than {comparison.baseline} ({_number(found, found.reference)}); "
             "part of a difference may be that."
@@ -122,7 +121,7 @@ def match_notes(comparison: Comparison) -> Iterator[str]:
         yield f"Matched on {noun}: every run {took} {amount}; {costs}."
     silent = [arm.name for arm in comparison.arms if arm.name in found.unknown and arm.kind != "elsewhere"]
     if silent:
-        yield f"Beware: {' and '.join(silent)} do not say their {found.measure.noun}."
+        yield f"Beware: {names_text(silent, ' and ')} do not say their {found.measure.noun}."
 
 
 def _amount(found: Matching, value: float) -> str:

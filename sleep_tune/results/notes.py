@@ -6,7 +6,7 @@ Sentences from the numbers of a comparison; computes no statistic and draws noth
 from collections.abc import Iterator, Sequence
 
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
-from sleep_tune.results.columns import column, short_names
+from sleep_tune.results.columns import column, names_text, short_names
 from sleep_tune.results.facts import fact_notes
 from sleep_tune.results.looks import look_notes
 from sleep_tune.results.matching import match_notes
@@ -25,6 +25,9 @@ ELSEWHERE = {
 }
 """Kind of an arm -> what must be said of it."""
 
+MOST_NOTES = 20
+"""Notes of one kind, such as one for each arm; more are counted."""
+
 TIES = "test/pairs_ties"
 
 MANY_TIES = 0.05
@@ -33,21 +36,27 @@ MANY_TIES = 0.05
 
 def write_notes(comparison: Comparison) -> Iterator[str]:
     """The notes, in the order in which they matter."""
-    yield from match_notes(comparison)
-    yield from _tuned(comparison)
-    yield from _control(comparison)
-    yield from _seeds(comparison)
-    yield from look_notes(comparison.looks)
-    yield from _diverged(comparison.arms)
-    yield from _constant(comparison)
-    yield from comparison.averaged
-    yield from _unpaired(comparison)
-    yield from _reach(comparison)
-    yield from _ties(comparison)
-    yield from fact_notes({arm.name: arm.facts for arm in comparison.arms}, comparison.baseline)
-    yield from _elsewhere(comparison)
-    yield from _joined(comparison)
-    yield from _missing(comparison.arms)
+    for notes in (
+        match_notes(comparison),
+        _tuned(comparison),
+        _control(comparison),
+        _seeds(comparison),
+        look_notes(comparison.looks),
+        _diverged(comparison.arms),
+        _constant(comparison),
+        comparison.averaged,
+        _unpaired(comparison),
+        _reach(comparison),
+        _ties(comparison),
+        fact_notes({arm.name: arm.facts for arm in comparison.arms}, comparison.baseline),
+        _elsewhere(comparison),
+        _joined(comparison),
+        _missing(comparison.arms),
+    ):
+        several = tuple(notes)
+        yield from several[:MOST_NOTES]
+        if len(several) > MOST_NOTES:
+            yield f"{len(several) - MOST_NOTES:,} more notes like the last are left out."
     yield from _statistics(comparison)
 
 
@@ -127,8 +136,8 @@ def _constant(comparison: Comparison) -> Iterator[str]:
     ]
     if where:
         yield (
-            f"Beware: {', '.join(where)}: the difference to {comparison.baseline} is the same at every seed, as of one "
-            "run that was scored again. How far seeds scatter is not known, and nothing was tested: p is 1."
+            f"Beware: {names_text(where)}: the difference to {comparison.baseline} is the same at every seed, as of "
+            "one run that was scored again. How far seeds scatter is not known, and nothing was tested: p is 1."
         )
 
 
@@ -200,7 +209,7 @@ def _ties(comparison: Comparison) -> Iterator[str]:
         shares |= {"pairs": arm.estimates[TIES].mean} if TIES in arm.estimates else {}
         told += [f"{arm.name} in {share:.0%} of {task}" for task, share in shares.items() if share > MANY_TIES]
     if told:
-        yield f"Beware: equal scores count as right, and a constant is right everywhere; ties: {', '.join(told)}."
+        yield f"Beware: equal scores count as right, and a constant is right everywhere; ties: {names_text(told)}."
 
 
 def _elsewhere(comparison: Comparison) -> Iterator[str]:
@@ -208,7 +217,7 @@ def _elsewhere(comparison: Comparison) -> Iterator[str]:
     for kind, told in ELSEWHERE.items():
         names = [arm.name for arm in comparison.arms if arm.kind == kind]
         if names:
-            yield f"{', '.join(names)}: {told}"
+            yield f"{names_text(names)}: {told}"
 
 
 def _joined(comparison: Comparison) -> Iterator[str]:
@@ -216,7 +225,7 @@ def _joined(comparison: Comparison) -> Iterator[str]:
     names = [arm.name for arm in comparison.arms if arm.joined]
     if names:
         yield (
-            f"Of another experiment: {', '.join(names)}; what its search tuned, and on which corpus, is in its own "
+            f"Of another experiment: {names_text(names)}; what its search tuned, and on which corpus, is in its own "
             "table. Seeds of one number are paired."
         )
 

@@ -1,6 +1,8 @@
 """A comparison on the terminal: results, tasks, costs, notes, verdict last. Lays text out and computes none."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -8,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sleep_tune.console import PlainConsole
-from sleep_tune.results.arms import Arm, Comparison
+from sleep_tune.results.arms import Arm, Comparison, mode_of
 from sleep_tune.results.columns import column
 from sleep_tune.results.sheet import (
     MISSING,
@@ -30,6 +32,9 @@ WIDE = 95
 PERPLEXITY = "test/pseudo_perplexity"
 TASKS = "babylm/"
 
+MOST_ARMS = 40
+"""Arms that are printed: of more the baseline, and those that are best at the primary endpoint."""
+
 NUMBER = 6
 """Columns that a score or a difference takes."""
 
@@ -41,11 +46,28 @@ def print_comparison(
 ) -> None:
     """Print the tables and notes; then what `write` says of the files that it wrote; the verdict last, in full view."""
     shown_on = console or PlainConsole()
-    shown_on.print(_tables(comparison, shown_on.width))
+    shown_on.print(_tables(_first_arms(comparison), shown_on.width))
+    if len(comparison.arms) > MOST_ARMS:
+        shown_on.print(f"{MOST_ARMS} of {len(comparison.arms):,} arms are shown; the tables' files have all of them.\n")
     if write is not None:
         shown_on.print(write(), soft_wrap=True, highlight=False, markup=False)
         shown_on.print()
     shown_on.print(Text(comparison.verdict, style="bold"))
+
+
+def _first_arms(comparison: Comparison) -> Comparison:
+    """The comparison with as many arms as are printed, in their order."""
+    if len(comparison.arms) <= MOST_ARMS:
+        return comparison
+    primary = comparison.endpoints[0]
+    sign = 1 if mode_of(primary, comparison.experiment) == "min" else -1
+
+    def rank(arm: Arm) -> tuple[bool, float]:
+        value = arm.estimates.get(primary)
+        return arm is not comparison.reference, math.inf if value is None else sign * value.mean
+
+    best = sorted(comparison.arms, key=rank)[:MOST_ARMS]
+    return replace(comparison, arms=tuple(arm for arm in comparison.arms if any(arm is one for one in best)))
 
 
 def _tables(comparison: Comparison, width: int) -> RenderableType:

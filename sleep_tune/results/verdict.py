@@ -7,7 +7,7 @@ beside it, with how many seeds a claim would need.
 from collections.abc import Callable, Iterator, Sequence
 
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Contrast
-from sleep_tune.results.columns import column
+from sleep_tune.results.columns import MOST_NAMED, column, names_text
 from sleep_tune.results.matching import at_the_same
 from sleep_tune.results.statistics import fewest_seeds
 
@@ -17,6 +17,9 @@ LEVEL = 0.05
 """A corrected p below this is a claim."""
 
 SLEEP = "sleep"
+
+MOST_CLAIMS = 5
+"""Of more arms than a sentence names, so many have their numbers in it: those with the smallest p."""
 
 
 def write_verdict(comparison: Comparison) -> str:
@@ -124,7 +127,7 @@ def _diverged(comparison: Comparison) -> Iterator[str]:
         if arm.diverged:
             alike.setdefault((_how_often(arm), _left_to_claim(arm.contrasts.get(primary), tests)), []).append(arm.name)
     for (often, left), names in alike.items():
-        yield f" {', '.join(names)}{' each' if len(names) > 1 else ''} diverged at {often}{left}."
+        yield f" {names_text(names)}{' each' if len(names) > 1 else ''} diverged at {often}{left}."
 
 
 def _how_often(arm: Arm) -> str:
@@ -151,10 +154,14 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
     primary, mode = comparison.experiment.primary, comparison.experiment.mode
     better = [arm for arm in claimed if improves(arm, primary, mode)]
     worse = [arm for arm in claimed if not improves(arm, primary, mode)]
-    parts = [f"{arm.name} is better ({_numbers(arm, primary)})" for arm in better]
-    parts += [f"{arm.name} is worse ({_numbers(arm, primary)})" for arm in worse]
+    parts = []
+    for arms, word in ((better, "better"), (worse, "worse")):
+        arms.sort(key=lambda arm: arm.contrasts[primary].p_holm or 0.0)
+        first = arms if len(arms) <= MOST_NAMED else arms[:MOST_CLAIMS]
+        parts += [f"{arm.name} is {word} ({_numbers(arm, primary)})" for arm in first]
+        parts += [f"{len(arms) - len(first)} more arms are {word}"] if len(first) < len(arms) else []
     untold = [arm.name for arm in comparison.compared if primary in arm.contrasts and arm not in claimed]
-    parts += [f"no significant difference: {', '.join(untold)}"] if untold else []
+    parts += [f"no significant difference: {names_text(untold)}"] if untold else []
     name = comparison.baseline
     if _subject(comparison) == SLEEP:
         loses = f"Sleep is not shown to beat {name}" if untold else f"Sleep loses to {name}"
@@ -181,7 +188,7 @@ def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
     equal = [name for name, p in p_by_arm.items() if p is not None and p < LEVEL]
     if not equal:
         return f" Nor can it say that they are equal to within {bound}."
-    return f" Equal to within {bound}, the smallest difference of interest: {', '.join(equal)}."
+    return f" Equal to within {bound}, the smallest difference of interest: {names_text(equal)}."
 
 
 def _doubt(comparison: Comparison) -> str:

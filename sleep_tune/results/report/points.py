@@ -41,7 +41,7 @@ def search_points(table: pd.DataFrame, curves: pd.DataFrame, experiment: Experim
         experiment: what was searched, and for what.
     """
     metric = experiment.objective
-    search = table[table["study"] == MAIN].reset_index(drop=True)
+    search = table[table["study"] == MAIN].reset_index(drop=True).copy()  # in one block, however many columns
     measured = curves[curves["trial"].isin(search["trial"])]
     budgets = search.set_index("trial")["budget_words"].astype("float64")
     measured = measured.assign(share=measured["rung"].astype("float64") / measured["trial"].map(budgets))
