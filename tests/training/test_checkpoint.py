@@ -1,11 +1,13 @@
 """Complete means that the marker is there."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sleep_tune.training.checkpoint import (
+    MARKER,
     complete,
     find_latest,
     is_writer,
@@ -36,6 +38,19 @@ def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
     assert state["order"].tolist() == [0, 1, 2]
     assert int(state["words"]) == 7
     assert latest.record() == b"line\n"
+
+
+def test_the_marker_is_written_once_the_disk_has_everything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may keep a later file and lose an earlier one, unless the earlier one was waited for."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    folder = write(make_attempt(tmp_path), 12)
+    files = {path.name: path.stat().st_ino for path in folder.iterdir()}
+    marked = synced.index(files.pop(MARKER))
+    assert set(files.values()) | {folder.stat().st_ino} <= set(synced[:marked])
+    assert folder.parent.stat().st_ino in synced[marked:]
 
 
 def test_a_folder_without_a_marker_is_none(tmp_path: Path) -> None:

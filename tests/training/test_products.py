@@ -29,6 +29,15 @@ def test_a_model_may_be_read_by_whom_the_umask_allows(tmp_path: Path, mask: int)
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "model").iterdir()} == {0o666 & ~mask}
 
 
+def test_a_model_that_is_ready_to_be_moved_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "tokenizer.json").touch()
+    write_model(tmp_path / "model", tiny_model(), tmp_path / "tokenizer")
+    assert {path.stat().st_ino for path in (tmp_path / "model", *(tmp_path / "model").iterdir())} <= set(synced)
+
+
 def test_a_tokenizer_that_was_removed_meanwhile_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=str(tmp_path / "key" / "tokenizer")):
         write_model(tmp_path / "model", tiny_model(), tmp_path / "key" / "tokenizer")
