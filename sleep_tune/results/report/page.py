@@ -46,7 +46,7 @@ def make_page(title: str, sections: Sequence[Section]) -> str:
     body = "\n".join(_section(section, number, figures) for number, section in enumerate(sections, 1))
     links = " · ".join(f'<a href="#s{at}">{html_text(one.title)}</a>' for at, one in enumerate(sections, 1))
     data = _as_text(json.dumps(figures, separators=(",", ":"), allow_nan=False, default=str)).encode()
-    scripts = f"{_packed('figures', data)}\n{_packed('plotly', _library())}\n<script>{LOADER}</script>"
+    scripts = f"{_packed('figures', data)}\n{_packed_library()}\n<script>{LOADER}</script>"
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy()}">'
@@ -107,6 +107,10 @@ def _library() -> bytes:
 
 
 @functools.cache
+def _packed_library() -> str:
+    return _packed("plotly", _library())
+
+
 def _packed(name: str, content: bytes) -> str:
     """Compressed, in letters that end no script."""
     letters = base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
