@@ -1,4 +1,4 @@
-"""Files that are never half-written: whole (temporary file, fsync, rename) or appended line by line."""
+"""Files that are never half-written: whole (temporary file, fsync, rename), or lines of which the last may be torn."""
 
 import contextlib
 import hashlib
@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.errors import DiskError, RunFolderError
+from sleep_tune.errors import DiskError, RunFolderError, refusal
 
 __all__ = [
-    "append_json_line",
     "expanded",
     "find_change",
     "fingerprint",
@@ -27,6 +26,7 @@ __all__ = [
     "sync_folder",
     "sync_tree",
     "write_whole",
+    "writing",
 ]
 
 
@@ -70,6 +70,18 @@ def require_writable(folder: Path, remedy: str) -> None:
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK, effective_ids=is_known)):
         why = "is not open to this user for writing" if place.is_dir() else "is no folder"
         raise RunFolderError(f"{folder} must be a folder that can be written; {place} {why}: {remedy}")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise the UserError that `refusal` makes of a full, broken or read-only disk, or of a limit, met at `path`."""
+    try:
+        yield
+    except OSError as error:
+        refused = refusal(error, str(path))
+        if refused is None:
+            raise
+        raise refused from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -149,8 +161,16 @@ def write_whole(path: Path, content: str | bytes) -> None:
     A new file gets the permissions that `open` would give it: the umask's, or those of the folder's default ACL. A file
     that was there keeps its permissions and its group. A link stays, and what it leads to is written. What is no file
     (a pipe, a terminal) is written to as it is.
+
+    Raises:
+        DiskError: the disk is full, broken or read-only.
+        LimitError: a limit on files does not allow it.
     """
-    data = content.encode() if isinstance(content, str) else content
+    with writing(path):
+        _write_whole(path, content.encode() if isinstance(content, str) else content)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return
@@ -185,16 +205,6 @@ def _keep_permissions(descriptor: int, before: os.stat_result) -> None:
             mode = mode & ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
     with contextlib.suppress(PermissionError):  # some mounts have no permissions
         os.fchmod(descriptor, mode)
-
-
-def append_json_line(path: Path, record: dict[str, Any], *, sync: bool = False) -> None:
-    """Append one JSON object as a line, in one write; with `sync`, wait until the disk has it."""
-    line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
-    with path.open("ab") as file:
-        file.write(line.encode(errors="backslashreplace"))  # half a character, in a file name, as JSON escapes it
-        file.flush()
-        if sync:
-            os.fsync(file.fileno())
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:

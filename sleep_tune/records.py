@@ -11,8 +11,8 @@ from typing import Any
 
 __all__ = ["SCHEMA", "Decision", "Event", "Outcome", "Progress", "Report", "is_count", "is_number"]
 
-SCHEMA = 1
-"""Version of a line in trials.jsonl."""
+SCHEMA = 2
+"""Version of a line in trials.jsonl (`event_log`)."""
 
 
 def is_number(value: object) -> bool:

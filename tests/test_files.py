@@ -1,5 +1,6 @@
 """Whole files stay whole, and a log survives being cut anywhere."""
 
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.files import append_json_line, read_json_lines, write_whole
+from sleep_tune.errors import DiskError
+from sleep_tune.files import read_json_lines, write_whole, writing
 
 RECORDS = st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=8), max_size=3), max_size=6)
 
@@ -58,9 +60,7 @@ def test_a_log_cut_at_any_byte_gives_back_a_prefix(
     tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, object]], data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "log.jsonl"
-    path.touch()
-    for record in records:
-        append_json_line(path, record)
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
     whole = path.read_bytes()
     assert list(read_json_lines(path)) == records
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole)), label="cut")])
@@ -80,12 +80,6 @@ def test_a_line_that_is_nested_too_deeply_is_named(tmp_path: Path) -> None:
     path.write_text("[" * 100_000 + "\n{}\n")
     with pytest.raises(ValueError, match=r"log\.jsonl:1: expected a JSON object, got b'\[\["):
         list(read_json_lines(path))
-
-
-def test_half_a_character_survives_a_log(tmp_path: Path) -> None:
-    """The name of a file that is not in UTF-8 has one, and may be in a reason."""
-    append_json_line(tmp_path / "log.jsonl", {"reason": "no \udcff file"})
-    assert list(read_json_lines(tmp_path / "log.jsonl")) == [{"reason": "no \udcff file"}]
 
 
 def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
@@ -196,3 +190,19 @@ def test_what_is_private_is_private_from_the_first_byte(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "fsync", look)
     write_whole(target, "new text")
     assert seen[0] == (8, 0o600)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_whole(tmp_path / "file", "before")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        with pytest.raises(DiskError, match=r"the disk must have room for .*file; it is full"):
+            write_whole(tmp_path / "file", "after")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+    with pytest.raises(DiskError, match="/dev/full"):
+        write_whole(Path("/dev/full"), "after")
+
+
+def test_an_error_that_is_not_the_disks_stays_what_it_is() -> None:
+    with pytest.raises(PermissionError), writing(Path("x")):
+        raise PermissionError(errno.EACCES, "no")

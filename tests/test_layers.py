@@ -20,6 +20,7 @@ PACKAGE = ROOT / "sleep_tune"
 
 BASE = frozenset({"errors", "records", "names", "babylm", "babylm_sizes", "files", "folder_lock", "interrupts"})
 BASE |= {"console", "plain_text", "sleep_tune"}
+BASE |= {"event_checks", "event_log", "experiment_file", "run_journal"}
 HEAVY = frozenset({"torch", "transformers", "ray", "optuna", "hydra", "omegaconf", "datasets", "pandas"})
 HYDRA = frozenset({"hydra", "omegaconf"})
 SEARCHERS = frozenset({"ray", "optuna"})

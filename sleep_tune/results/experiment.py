@@ -8,15 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sleep_tune.errors import DataError, unknown
+from sleep_tune.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.names import MATCHED
 
-__all__ = ["DESCRIPTION", "Experiment", "describe"]
-
-DESCRIPTION = "experiment.yaml"
-"""The description's name in an experiment folder."""
+__all__ = ["Experiment", "describe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +53,14 @@ def describe(folder: Path) -> Experiment:
     """The experiment in `folder`: under the folder's name and the defaults where it does not say.
 
     Raises:
-        DataError: its description is not YAML, no mapping, or names what nothing can be matched on.
+        RunFolderError: its description is not as it was written, is not YAML, or no mapping.
+        DataError: it names what nothing can be matched on.
     """
-    path = folder / DESCRIPTION
+    path = folder / EXPERIMENT
     name = folder.resolve().name
     if not path.is_file():
         return Experiment(name=name)
-    try:
-        described = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{path} is not YAML: {error}") from error
-    if not isinstance(described, Mapping):
-        raise DataError(f"{path} must hold a mapping; got {type(described).__name__}")
+    described = read_experiment_file(path)
     try:
         return _experiment(name, _section(described, "space"))
     except (ValueError, TypeError) as error:

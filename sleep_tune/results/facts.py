@@ -115,7 +115,7 @@ def _seen_often(path: Path, passes: float | None) -> float | None:
             try:
                 counts = json.loads(line)["exposures"]
                 return float(sum(counts[MOST_EXPOSURES + 1 :]) / max(1, sum(counts)))
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
     return None if passes is None else min(1.0, max(0.0, passes - MOST_EXPOSURES))
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sleep_tune.errors import DataError, RunFolderError, nearest, unknown
+from sleep_tune.event_log import LOG
 from sleep_tune.results.arms import BASELINE, Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms, read_arms
 from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.official import ModelScores, holds_reports, official_arm, read_model
 from sleep_tune.results.published import read_published
-from sleep_tune.results.table import LOG
 
 __all__ = ["Gathered", "gather"]
 

@@ -5,23 +5,20 @@ partial table. Knows nothing of arms or statistics.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from sleep_tune.errors import DataError, RunFolderError
-from sleep_tune.files import read_json_lines
+from sleep_tune import event_log
+from sleep_tune.event_log import LOG
 from sleep_tune.plain_text import visible
 from sleep_tune.records import Event
 
-__all__ = ["HEAD", "LOG", "curves", "metric_columns", "parameter_columns", "read_curves", "read_events"]
+__all__ = ["HEAD", "curves", "metric_columns", "parameter_columns", "read_curves", "read_events"]
 __all__ += ["read_experiment", "trials", "trials_and_curves"]
-
-LOG = "trials.jsonl"
-"""The event log's name in an experiment folder."""
 
 HEAD = (
     "trial",
@@ -72,55 +69,31 @@ STATES = {"asked": "waiting", "started": "running", "paused": "waiting"} | {end:
 CURVE = ("trial", "role", "arm", "seed", "attempt", "rung", "words_seen", "phase", "cycle", "read_ratio", "seconds")
 
 
-def read_events(folder: Path) -> list[Event]:
+def read_events(folder: Path) -> tuple[Event, ...]:
     """Every event of the experiment in `folder`, a last line torn by a kill left out.
 
     Raises:
-        RunFolderError: the folder has no event log.
-        DataError: a line of it is no event; the message names it.
+        RunFolderError: the folder has no event log, or one with a line that is not as it was written.
     """
-    path = folder / LOG
-    if not path.is_file():
-        raise RunFolderError(f"expected an experiment's folder, with {LOG} in it; got {folder}")
-    events: list[Event] = []
-    try:
-        for record in read_json_lines(path):
-            try:
-                events.append(Event.from_json(record))
-            except (TypeError, ValueError) as error:
-                raise DataError(f"{path}:{len(events) + 1}: expected an event of a search: {error}") from error
-    except ValueError as error:
-        raise DataError(str(error)) from error
-    return events
+    return event_log.read_events(folder / LOG)
 
 
 def read_experiment(folder: Path) -> pd.DataFrame:
     """`trials` of the experiment in `folder`.
 
     Raises:
-        RunFolderError: the folder has no event log.
-        DataError: a line of it is no event.
+        RunFolderError: the folder has no event log, or one with a line that is not as it was written.
     """
-    return _made(trials, folder)
+    return trials(read_events(folder))
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
     """`curves` of the experiment in `folder`.
 
     Raises:
-        RunFolderError: the folder has no event log.
-        DataError: a line of it is no event.
+        RunFolderError: the folder has no event log, or one with a line that is not as it was written.
     """
-    return _made(curves, folder)
-
-
-def _made(make: Callable[[list[Event]], pd.DataFrame], folder: Path) -> pd.DataFrame:
-    """A table of a folder's events; a mistake in one is told with the folder."""
-    events = read_events(folder)
-    try:
-        return make(events)
-    except DataError as error:
-        raise DataError(f"{folder}/{error}") from error
+    return curves(read_events(folder))
 
 
 def trials(events: Iterable[Event]) -> pd.DataFrame:
@@ -134,19 +107,12 @@ def trials(events: Iterable[Event]) -> pd.DataFrame:
     `ended` are seconds since 1970. Where a trial was attempted more than once, the last attempt's values win; `seconds`
     is the most that any of them reported, and 0 for a trial that took another's result. A value that is not known yet
     is missing.
-
-    Raises:
-        DataError: an event lacks what it must have; the message names the line.
     """
     return _trials(_fold(events).values())
 
 
 def trials_and_curves(events: Iterable[Event]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`trials` and `curves` from one pass over the events.
-
-    Raises:
-        DataError: an event lacks what it must have; the message names the line.
-    """
+    """`trials` and `curves` from one pass over the events."""
     folded = _fold(events).values()
     return _trials(folded), _curves(folded)
 
@@ -222,19 +188,15 @@ class _Trial:
 def _fold(events: Iterable[Event]) -> dict[str, _Trial]:
     """Trial id -> what its events, in order, leave of it."""
     folded: dict[str, _Trial] = {}
-    for number, event in enumerate(events, 1):
-        try:
-            if event.trial is not None:
-                head = {"trial": event.trial, "asked": event.time}
-                for part in event.parts():
-                    _apply(folded.setdefault(event.trial, _Trial(head)), part)
-            elif event.event in ("closed", "resumed"):
-                _leave(folded.values(), "interrupted" if event.event == "closed" else "waiting")
-                for name, seconds in dict(event.data.get("seconds") or {}).items():
-                    folded[name].spend(seconds)
-        except (KeyError, TypeError, ValueError) as error:
-            what = f"{LOG}:{number}: '{event.event}' of {event.trial or 'the search'} must be whole"
-            raise DataError(f"{what}; it has no good {error}") from error
+    for event in events:
+        if event.trial is not None:
+            head = {"trial": event.trial, "asked": event.time}
+            for part in event.parts():
+                _apply(folded.setdefault(event.trial, _Trial(head)), part)
+        elif event.event in ("closed", "resumed"):
+            _leave(folded.values(), "interrupted" if event.event == "closed" else "waiting")
+            for name, seconds in (event.data.get("seconds") or {}).items():
+                folded[name].spend(seconds)
     return folded
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten, to_dict
 from sleep_tune.errors import ConfigError
+from sleep_tune.event_log import LOG, read_events
 from sleep_tune.search import experiment
 from sleep_tune.search.configs import Tree, with_settings
 from sleep_tune.search.experiment import Experiment
-from sleep_tune.search.log import read_events
 from sleep_tune.search.memory import Memory
 from sleep_tune.search.refitting import Point, project
 from sleep_tune.search.space import CorpusSummary, Space, configuration_key
@@ -97,7 +97,9 @@ class Adopter:
         if folder.resolve() == own:
             raise ConfigError(f"{at}: warm_start must name other experiments; {source} is this one")
         there = Experiment(folder)
-        events = read_events(folder / "trials.jsonl")
+        events = read_events(folder / LOG)
+        if not events:
+            raise ConfigError(f"{at}: warm_start must name experiments with trials; {folder / LOG} is empty")
         differences = experiment.unlike(there, self._space, self._base, self._corpus)
         budgets = {event.data["budget_words"] for event in events if event.event == "opened"} - {self._budget_words}
         if differences or budgets:

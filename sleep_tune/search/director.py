@@ -78,6 +78,8 @@ class Director:
             then = experiment.open_folder(self.folder, space, base, corpus) if log is None else None
             self._memory = Memory(self.folder, space, base, clock or steady_clock(), log)
             held.callback(self._memory.close)
+            if log is None:
+                experiment.check_trials(self.folder, self._memory.state.trials)
             self._judge = Judge(space, self._memory, self.budget_words)
             self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)
             self._asker = Asker(space, self._memory, self._configs, seed=base.training.seed)
@@ -241,11 +243,11 @@ class Director:
 
     def close(self) -> None:
         """End this session. Running trials go on in the next one."""
-        if not self.finished:
-            spent = {trial.id: trial.seconds for trial in self.trials.values() if trial.seconds > trial.spent}
-            data: dict[str, Any] = {"seconds": spent} if spent else {}
-            self._memory.record("closed", finished=False, **data)
-        self._held.close()
+        with self._held:
+            if not self.finished:
+                spent = {trial.id: trial.seconds for trial in self.trials.values() if trial.seconds > trial.spent}
+                data: dict[str, Any] = {"seconds": spent} if spent else {}
+                self._memory.record("closed", finished=False, **data)
 
     def _start(self, trial: TrialState, after: str | None) -> Trial:
         self._told_to_pause.discard(trial.id)

@@ -15,10 +15,9 @@ from pathlib import Path
 from sleep_tune.config.run_folder import WEIGHTS, remove_weights
 from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes
 from sleep_tune.config.tree import from_dict
-from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.search.configs import with_settings
 from sleep_tune.search.director import Director
-from sleep_tune.search.experiment import FILE
 from sleep_tune.search.space import settings
 from sleep_tune.search.state import MAIN, TrialState
 
@@ -189,7 +188,7 @@ def watcher(director: Director) -> Callable[[], None]:
 
 def _needs(director: Director) -> tuple[int, int]:
     """Bytes that the largest trial of the space needs to start, and for its next checkpoint and its model."""
-    base = read_yaml(director.folder / FILE)["base"]
+    base = read_experiment_file(director.folder / EXPERIMENT)["base"]
     sized = tuple(
         parameter
         for parameter in director.space.parameters

@@ -4,23 +4,23 @@ The file holds the space as it is now; what it was before, and when it changed, 
 where a kill leaves the file behind, the next session brings it up to date.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from sleep_tune.config.environment import environment
-from sleep_tune.config.run_folder import IRRELEVANT
+from sleep_tune.config.run_folder import CONFIG, IRRELEVANT
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import flatten, from_dict, to_dict
-from sleep_tune.errors import RunFolderError, UserError
+from sleep_tune.errors import ConfigError, RunFolderError, listed
+from sleep_tune.event_log import LOG
+from sleep_tune.experiment_file import EXPERIMENT, read_experiment_file, sealed
 from sleep_tune.files import write_whole
 from sleep_tune.search.space import CorpusSummary, Space, to_json
 
-__all__ = ["FILE", "Difference", "Experiment", "changes", "open_folder", "told", "unlike", "update"]
-
-FILE = "experiment.yaml"
+__all__ = ["Difference", "Experiment", "changes", "check_trials", "open_folder", "told", "unlike", "update"]
 
 FIXED = ("name", "objective", "comparison", "search.seed", "finalists.first_seed")
 """Parts of the space that make it another study, by dotted key; so does another base, composed."""
@@ -59,16 +59,16 @@ class Experiment:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / FILE
+        path = folder / EXPERIMENT
         try:
-            then = yaml.safe_load(path.read_text(encoding="utf-8"))
+            then = read_experiment_file(path)
             self.space = _with_defaults(then["space"])
             self.tree = to_dict(from_dict(then["base"]))
             self.base = flatten(self.tree)
             self.corpus = CorpusSummary(words=then["corpus"]["words"], samples=then["corpus"]["samples"])
         except FileNotFoundError:
-            raise RunFolderError(f"{folder} must be the folder of a search; got no {FILE} in it") from None
-        except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, UserError) as error:
+            raise RunFolderError(f"{folder} must be the folder of a search; got no {EXPERIMENT} in it") from None
+        except (KeyError, TypeError, AttributeError, ConfigError) as error:
             raise RunFolderError(f"{path} cannot be read as an experiment ({error!r})") from error
 
 
@@ -81,9 +81,11 @@ def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSumma
     Raises:
         RunFolderError: another study is there; the message says what differs. Or experiment.yaml cannot be read.
     """
-    if not (folder / FILE).exists():
-        if folder.is_dir() and (folder / "trials.jsonl").exists():
-            raise RunFolderError(f"{folder} holds trials.jsonl but no {FILE}: move it away or choose another name")
+    if not (folder / LOG).exists():
+        check_trials(folder, ())
+    if not (folder / EXPERIMENT).exists():
+        if folder.is_dir() and (folder / LOG).exists():
+            raise RunFolderError(f"{folder} holds {LOG} but no {EXPERIMENT}: move it away or choose another name")
         _write(folder, space, base, corpus)
         return Experiment(folder)
     then = Experiment(folder)
@@ -104,6 +106,25 @@ def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSumma
             "Give this one another name (name=...), or move the folder away"
         )
     return then
+
+
+def check_trials(folder: Path, known: Container[str]) -> None:
+    """Check that the log knows every run in trials/: one that was cut off would be continued as an earlier one.
+
+    Args:
+        folder: of the experiment.
+        known: trials of its log.
+
+    Raises:
+        RunFolderError: it does not.
+    """
+    runs = sorted(path.parent.name for path in (folder / "trials").glob(f"*/{CONFIG}"))
+    unknown = [name for name in runs if name not in known]
+    if unknown:
+        raise RunFolderError(
+            f"{folder / 'trials'} holds {listed(unknown)}, which {LOG} does not know: lines of it are missing. Put it "
+            "back from a copy, or move these folders away to train such trials anew"
+        )
 
 
 def changes(then: Mapping[str, Any], space: Space) -> list[Difference]:
@@ -144,7 +165,7 @@ def told(differences: Sequence[Difference]) -> str:
 
 def _write(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
     now = {"space": to_json(space), "base": to_dict(base), "corpus": _corpus(corpus)}
-    write_whole(folder / FILE, yaml.safe_dump(now | environment(), sort_keys=False, allow_unicode=True))
+    write_whole(folder / EXPERIMENT, sealed(yaml.safe_dump(now | environment(), sort_keys=False, allow_unicode=True)))
 
 
 def _base_differences(there: Experiment, base: RunConfig) -> Iterator[Difference]:

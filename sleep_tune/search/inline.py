@@ -3,9 +3,11 @@
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import TrialFailure, UserError
+from sleep_tune.files import writing
 from sleep_tune.records import Decision, Progress
 from sleep_tune.search.director import Director
 from sleep_tune.search.work import KINDS, Done, Trial, Wait, Worker
@@ -50,7 +52,9 @@ def _train(director: Director, worker: Worker, trial: Trial, refresh: Callable[[
         return decision
 
     try:
-        outcome = worker(from_dict(trial.config), report)
+        config = from_dict(trial.config)
+        with writing(Path(config.run.dir or ".")):
+            outcome = worker(config, report)
     except TrialFailure as failure:
         director.on_failure(trial.id, str(failure), KINDS[type(failure)])
     except UserError:

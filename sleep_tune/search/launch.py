@@ -16,9 +16,10 @@ from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.console import PlainConsole
 from sleep_tune.errors import UserError
+from sleep_tune.event_log import LOG
+from sleep_tune.experiment_file import EXPERIMENT
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.interrupts import catching, current
-from sleep_tune.search import experiment
 from sleep_tune.search.director import Director
 from sleep_tune.search.disk import MAY_GO_ON, Disk
 from sleep_tune.search.fitting import check_fits
@@ -300,5 +301,5 @@ def _fresh(lock: FolderLock) -> Iterator[_Fresh]:
     except UserError:
         if lock.is_new and not (fresh.director and fresh.director.trials):
             # In this order: after a kill, experiment.yaml alone is resumed, but a log without it would be refused.
-            lock.remove(("trials.jsonl", "optuna.journal", "trials", "logs", experiment.FILE))
+            lock.remove((LOG, "optuna.journal", "trials", "logs", EXPERIMENT))
         raise

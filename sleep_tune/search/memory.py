@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.event_log import LOG
 from sleep_tune.records import Event
 from sleep_tune.search.log import EventLog, Log
 from sleep_tune.search.refitting import Present
@@ -71,7 +72,7 @@ class Memory:
         self._clock = clock
         self._journal = None if log is not None else folder / "optuna.journal"
         self._space = space
-        self._log: Log = EventLog(folder / "trials.jsonl") if log is None else log
+        self._log: Log = EventLog(folder / LOG) if log is None else log
         try:
             self._known = replay(self._log.events, space, base)
         except BaseException:
@@ -92,7 +93,7 @@ class Memory:
         """Write an event of a trial, or of the search itself, and take it in.
 
         Args:
-            event: its name, one of those in `log.py`.
+            event: its name, one of those in `event_log`.
             trial: whose it is.
             attempt: the attempt that begins with it; else the one that is running.
             data: what the event has of its own.

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from sleep_tune.errors import REFUSALS
+
 __all__ = ["printing_to", "terminal"]
 
 
@@ -26,9 +28,21 @@ def printing_to(log: Path) -> Iterator[None]:
             yield
         finally:
             for stream, descriptor in zip(streams, kept, strict=True):
-                stream.flush()
+                _flush(stream)
                 os.dup2(descriptor, stream.fileno())
                 os.close(descriptor)
+
+
+def _flush(stream: TextIO) -> None:
+    """Write what a stream still holds; what the disk has no room for is dropped."""
+    try:
+        stream.flush()
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        stream.flush()  # else it would be printed once the stream is the terminal again
 
 
 GONE = (errno.EPIPE, errno.EIO)

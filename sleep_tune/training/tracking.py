@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from sleep_tune.config.run_folder import METRICS
 from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.errors import Superseded, UserError
-from sleep_tune.files import read_json_lines
+from sleep_tune.run_journal import read_journal_lines
 from sleep_tune.training.tensorboard import TensorBoard
 from sleep_tune.training.weights_and_biases import WeightsAndBiases
 
@@ -95,7 +95,7 @@ class Tracked:
             with self._unharmed(opener):
                 self._open.append((opener, opener()))
         if self._open:
-            for number, line in enumerate(read_json_lines(journal)):
+            for number, line in enumerate(read_journal_lines(journal)):
                 self(number, line)
 
     def __call__(self, number: int, line: Mapping[str, Any]) -> None:

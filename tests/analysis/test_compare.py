@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sleep_tune.files import append_json_line
 from sleep_tune.records import Event, Outcome
+from tests.made import write_log
 from tests.results.test_official import write_model
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two arms over two seeds."""
+    corpus = {"words": 1000, "samples": 10}
+    events = [Event(event="opened", time=0.0, data={"space": "replay", "budget_words": 1000, "corpus": corpus})]
     for number, (arm, role) in enumerate({"epochs": "baseline", "t0001": "finalist"}.items()):
         for seed in (1000, 1001):
             outcome = Outcome(
@@ -31,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
             head: dict[str, Any] = {"trial": f"{arm}-s{seed}", "role": role, "arm": arm, "seed": seed, "time": 1.0}
             ended = Event(event="completed", data={"value": 2.0, "outcome": outcome.to_json()}, **head)
             asked = Event(event="asked", data={"study": "", "number": None, "parameters": {}, "group": ""}, **head)
-            for event in (asked, ended):
-                append_json_line(tmp_path / "trials.jsonl", event.to_json())
+            events += [asked, ended]
+    write_log(tmp_path / "trials.jsonl", events)
     return tmp_path
 
 

@@ -5,7 +5,6 @@ Every measurement runs in a process of its own, so that peaks of memory are its 
 """
 
 import argparse
-import json
 import os
 import platform
 import resource
@@ -19,6 +18,7 @@ from random import Random
 from statistics import median
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.event_log import LineWriter
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.search.director import Director, Trial
 from sleep_tune.search.log import EventLog
@@ -97,9 +97,8 @@ def make_search(folder: Path, trials: int) -> Path:
     log = KeptLog()
     run(Director(study("random"), BASE, CORPUS, folder, log=log), trials, Random(0))
     Director(study("random"), BASE, CORPUS, folder).close()
-    with (folder / "trials.jsonl").open("w", encoding="utf-8") as file:
-        for event in log.kept:
-            file.write(json.dumps(event.to_json(), separators=(",", ":")) + "\n")
+    writer = LineWriter()
+    (folder / "trials.jsonl").write_bytes(b"".join(map(writer.line, log.kept)))
     return folder
 
 

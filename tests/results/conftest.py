@@ -1,5 +1,6 @@
 """A synthetic experiment folder, written through the real records, for every test of this layer."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sleep_tune.files import append_json_line
+from sleep_tune.event_log import parse_log
 from sleep_tune.records import Event, Outcome
 from tests.made import make_progress
 
 BUDGET = 1_000_000
+OPENED: dict[str, Any] = {"space": "replay", "budget_words": BUDGET, "corpus": {"words": 100_000, "samples": 1000}}
 
 
 class SyntheticLog:
@@ -23,21 +25,25 @@ class SyntheticLog:
         self.path = folder / "trials.jsonl"
         self.time = 1_000_000.0
         self.heads: dict[str, dict[str, Any]] = {}
+        there = self.path.read_bytes() if self.path.exists() else b""
+        self.writer = parse_log(self.path, there)[2]
 
     def event(self, name: str, trial: str | None = None, attempt: int | None = None, **data: Any) -> None:
         """Append any event."""
+        if not self.writer.lines and name != "opened":
+            self.event("opened", **OPENED)
         self.time += 1
         head = self.heads.get(trial, {}) if trial else {}
         event = Event(event=name, time=self.time, trial=trial, attempt=attempt, data=data, **head)
-        append_json_line(self.path, event.to_json())
+        with self.path.open("ab") as file:
+            file.write(self.writer.line(event))
 
     def open(self, **space: Any) -> None:
         """The search opens: its description, and the log's first line."""
         named = {"name": "replay", "objective": {"metric": "eval/nll", "mode": "min"}} | space
-        corpus = {"words": 100_000, "samples": 1000}
-        description = {"space": named, "base": {}, "corpus": corpus}
+        description = {"space": named, "base": {}, "corpus": OPENED["corpus"]}
         (self.folder / "experiment.yaml").write_text(yaml.safe_dump(description))
-        self.event("opened", space=named["name"], budget_words=BUDGET, corpus=corpus)
+        self.event("opened", **OPENED | {"space": named["name"]})
 
     def ask(self, trial: str, *, role: str = "search", arm: str | None = None, seed: int = 0, **more: Any) -> None:
         """A trial is asked for and started."""
@@ -52,14 +58,15 @@ class SyntheticLog:
         where = {"phase": "sleep", "cycle": 3, "fold": 3, "read_ratio": 0.4}
         progress = make_progress(rung - 100, BUDGET, seconds=rung / 10_000, rung=rung, metrics=named, **where)
         self.event("report", trial, attempt, rung=rung, value=metrics["nll"], progress=progress.to_json())
-        self.event("rung", trial, attempt, rung=rung, value=metrics["nll"], decision=decision)
+        self.event("rung", trial, attempt, rung=rung, value=metrics["nll"], decision=decision, reported=1, kept=1)
 
     def complete(self, trial: str, metrics: Mapping[str, float], *, attempt: int = 1, **more: Any) -> None:
         """A trial spends its budget."""
         values: dict[str, Any] = {"words_seen": BUDGET - 300, "updates": 250, "seconds": 36.0, "flops": 2e13}
         values |= {"device": "cpu"} | more
         outcome = Outcome(state="completed", metrics=metrics, **values)
-        self.event("completed", trial, attempt, value=metrics["eval/nll"], outcome=outcome.to_json())
+        value = metrics["eval/nll"] if math.isfinite(metrics["eval/nll"]) else 0.0  # the search itself refuses others
+        self.event("completed", trial, attempt, value=value, outcome=outcome.to_json())
 
     def run(self, arm: str, seed: int, nll: float, accuracy: float, *, role: str = "baseline", **more: Any) -> None:
         """A whole run of one arm over one seed."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sleep_tune.errors import DataError
+from sleep_tune.errors import UserError
 from sleep_tune.results.experiment import describe
 from sleep_tune.search.space import Baseline, Claim, Finalists, Objective, Space, to_json
 
@@ -37,12 +37,13 @@ def test_without_a_description_the_defaults_stand_under_the_folders_name(tmp_pat
     ("text", "message"),
     [
         ("a: [", "is not YAML"),
-        ("a: " + "[" * 5000, "is not YAML: .*recursion"),
-        ("- 1", "must hold a mapping; got list"),
+        ("a: " + "[" * 5000, "is not YAML"),
+        ("- 1", "it is no mapping but a list"),
+        ("", "it is empty"),
         ("space: {comparison: {matched: wrds}}", "unknown comparison.matched 'wrds'; did you mean 'words'"),
     ],
 )
 def test_a_broken_description_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "experiment.yaml").write_text(text)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(UserError, match=message):
         describe(tmp_path)

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sleep_tune.errors import DataError, RunFolderError
+from sleep_tune.errors import RunFolderError
 from sleep_tune.results.table import parameter_columns, read_curves, read_experiment
+from tests.made import make_outcome
 
 
 def states(folder: Path) -> dict[str, str]:
@@ -16,7 +17,7 @@ def states(folder: Path) -> dict[str, str]:
 
 
 def test_every_end_of_a_trial_is_a_state(log: Any) -> None:
-    log.event("opened")
+    log.open()
     for number in range(1, 6):
         log.ask(f"t000{number}", parameters={"sleep.folds": number})
     log.rung("t0001", 300_000, nll=3.0)
@@ -24,7 +25,7 @@ def test_every_end_of_a_trial_is_a_state(log: Any) -> None:
     log.rung("t0002", 300_000, nll=4.0, decision="stop")
     log.event("stopped", "t0002", 1, outcome=None)
     log.event("failed", "t0003", 1, reason="loss is nan", kind="diverged", log=None)
-    log.event("refused", "t0004", 1, reason="sleep.folds is 900; at most 88")
+    log.event("refused", "t0004", 1, kind="budget", reason="sleep.folds is 900; at most 88")
     log.ask("t0006")
     log.event("asked", "t0007", study="search", number=6, parameters={"sleep.folds": 7}, group="")
     expected = ["completed", "stopped", "failed", "refused", "running", "running", "waiting"]
@@ -42,7 +43,7 @@ def test_every_end_of_a_trial_is_a_state(log: Any) -> None:
 
 def test_what_had_not_ended_when_the_search_closed_is_interrupted_until_it_runs_again(log: Any) -> None:
     log.ask("t0001")
-    log.event("closed")
+    log.event("closed", finished=False)
     assert states(log.folder) == {"t0001": "interrupted"}
     log.event("resumed")
     assert states(log.folder) == {"t0001": "waiting"}
@@ -53,7 +54,7 @@ def test_what_had_not_ended_when_the_search_closed_is_interrupted_until_it_runs_
 def test_a_trial_of_an_earlier_experiment_is_shown_with_its_source(log: Any) -> None:
     log.open()
     asked = {"study": "search", "number": None, "parameters": {"sleep.folds": 5}, "group": "", "source": "results/old"}
-    end = {"value": 3.0, "outcome": {"state": "completed", "seconds": 7.0, "metrics": {"eval/nll": 3.0}}}
+    end = {"value": 3.0, "outcome": make_outcome(seconds=7.0, metrics={"eval/nll": 3.0}).to_json()}
     parts = [{"event": "asked", "data": asked}, {"event": "completed", "data": end}]
     log.event("adopted", "old.t0001", events=parts)
     row = read_experiment(log.folder).iloc[0]
@@ -64,8 +65,9 @@ def test_a_trial_of_an_earlier_experiment_is_shown_with_its_source(log: Any) -> 
 def test_the_last_attempts_values_win(log: Any) -> None:
     log.ask("t0001")
     log.rung("t0001", 300_000, nll=3.0)
-    log.event("failed", "t0001", 1, reason="worker died", kind="infrastructure")
-    log.event("started", "t0001", 2, after="lost", gpus=0.0)
+    log.event("failed", "t0001", 1, reason="KeyError", kind="bug")
+    log.event("resumed")
+    log.event("started", "t0001", 2, after="resumed", gpus=0.0)
     row = read_experiment(log.folder).iloc[0]
     assert row["state"] == "running"
     assert pd.isna(row["reason"])
@@ -79,7 +81,7 @@ def test_the_last_attempts_values_win(log: Any) -> None:
 
 def test_a_partial_log_gives_a_partial_table_cut_at_any_byte(log: Any) -> None:
     """A driver may be killed, or read, while it writes any byte of the log."""
-    log.event("opened")
+    log.open()
     log.ask("t0001", parameters={"sleep.folds": 5})
     log.rung("t0001", 300_000, nll=3.0)
     log.complete("t0001", {"eval/nll": 2.5})
@@ -114,14 +116,14 @@ def test_two_thousand_trials_are_read_in_seconds(log: Any) -> None:
 
 
 def test_a_folder_without_a_log_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match=f"with trials.jsonl in it; got {tmp_path}"):
+    with pytest.raises(RunFolderError, match=f"{tmp_path} must be the folder of a search; got no trials.jsonl"):
         read_experiment(tmp_path)
 
 
 def test_a_line_that_is_no_event_is_named(log: Any) -> None:
-    log.event("opened")
+    log.open()
     with log.path.open("a") as file:
         file.write('{"schema":1}\n')
-    log.event("closed")
-    with pytest.raises(DataError, match=r"jsonl:2: expected an event of a search"):
+    log.event("closed", finished=True)
+    with pytest.raises(RunFolderError, match=r"jsonl:2 must be an event of a search"):
         read_experiment(log.folder)

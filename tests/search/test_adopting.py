@@ -9,10 +9,10 @@ import pytest
 
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import ConfigError, RunFolderError
+from sleep_tune.event_log import read_events
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.log import read_events
 from sleep_tune.search.memory import replay
 from sleep_tune.search.space import (
     Choice,

@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError
-from sleep_tune.records import Decision, Outcome
+from sleep_tune.records import SCHEMA, Decision, Outcome
 from sleep_tune.search.director import Done, Wait
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.space import (
@@ -150,7 +150,7 @@ def test_everything_is_logged_before_it_is_known(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "x" / "trials.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == ["opened", "asked", "started", "report", "rung"]
     assert lines[-1]["data"]["decision"] == "stop"
-    assert all(line["schema"] == 1 for line in lines)
+    assert all(line["schema"] == SCHEMA for line in lines)
     director.close()
 
 

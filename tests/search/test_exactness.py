@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sleep_tune.event_log import read_events
 from sleep_tune.records import Event
 from sleep_tune.results.table import trials
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.log import read_events
 from sleep_tune.search.simulation.kept_log import KeptLog
 from sleep_tune.search.space import Parameter, Scheduler, Space, Stop, Uniform
+from tests.made import write_log
 from tests.search.crowd import VARIANTS, Crowd, Watched, first_study
 from tests.search.studies import BASE, WORKER, decisions, search
 
@@ -187,7 +188,8 @@ def check_cut(random: Random, share: float, path: Path, old: str) -> None:
             log = KeptLog(tuple(log.kept))
             crowd = Crowd(Director(last, BASE, TOY_CORPUS, Path("none"), log=log), 3, random)
         crowd.step()
-    content = b"".join(json.dumps(event.to_json()).encode() + b"\n" for event in log.kept)
+    write_log(path, log.kept)
+    content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     director, _ = go_on(last, read_events(path))
     assert {trial.state for trial in director.trials.values()} <= ENDS

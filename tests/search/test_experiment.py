@@ -1,6 +1,7 @@
 """A folder belongs to one study."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +9,17 @@ import pytest
 import yaml
 
 from sleep_tune.config.load import compose
+from sleep_tune.config.run_folder import record
 from sleep_tune.config.schema import RunConfig, TrainingConfig
-from sleep_tune.errors import RunFolderError
-from sleep_tune.search.experiment import FILE, Experiment, changes, open_folder, unlike, update
+from sleep_tune.errors import RunFolderError, UserError
+from sleep_tune.experiment_file import EXPERIMENT as FILE
+from sleep_tune.results.experiment import describe
+from sleep_tune.search.experiment import Experiment, changes, open_folder, unlike, update
 from sleep_tune.search.fake import TOY_CORPUS
+from sleep_tune.search.simulation.recorded import read_experiment
 from sleep_tune.search.space import Baseline, Choice, Claim, CorpusSummary, Objective, Parameter, Search, Stop
 from tests.config.test_run_folder import RESUMABLE
-from tests.search.studies import BASE, study
+from tests.search.studies import BASE, open_search, start, study
 
 
 def test_it_says_what_made_it(tmp_path: Path) -> None:
@@ -91,6 +96,7 @@ def test_what_changes_nothing_of_a_run_changes_nothing_of_a_study(tmp_path: Path
 def test_options_that_an_earlier_version_did_not_know_have_their_defaults(tmp_path: Path) -> None:
     then = open_folder(tmp_path, study(), BASE, TOY_CORPUS)
     written = yaml.safe_load((tmp_path / FILE).read_text())
+    del written["sha256"]
     del written["space"]["enqueue"], written["space"]["resources"]["disk_gb"], written["base"]["evaluation"]["rungs"]
     del written["space"]["comparison"]["matched"]
     (tmp_path / FILE).write_text(yaml.safe_dump(written))
@@ -110,3 +116,83 @@ def test_an_experiment_that_cannot_be_read(content: str, tmp_path: Path) -> None
     (tmp_path / FILE).write_text(content)
     with pytest.raises(RunFolderError, match=r"experiment.yaml cannot be read as an experiment"):
         open_folder(tmp_path, study(), BASE, TOY_CORPUS)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"half"])
+@pytest.mark.parametrize("has_experiment", [True, False])
+def test_a_log_that_lost_its_trials_is_not_begun_anew(
+    content: bytes | None, has_experiment: bool, tmp_path: Path
+) -> None:
+    """The runs in trials/ show that it is not the beginning."""
+    open_search(tmp_path).close()
+    for name in ("t0001", "t0002"):
+        record(tmp_path / "trials" / name, BASE)
+    (tmp_path / "trials" / "notes").mkdir()
+    (tmp_path / "trials.jsonl").unlink()
+    if not has_experiment:
+        (tmp_path / FILE).unlink()
+    if content is not None:
+        (tmp_path / "trials.jsonl").write_bytes(content)
+    before = sorted(tmp_path.iterdir())
+    told = "trials holds t0001, t0002, which trials.jsonl" if has_experiment or content is None else "but no experiment"
+    with pytest.raises(RunFolderError, match=told):
+        open_search(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+    (tmp_path / "trials").rename(tmp_path / "moved")
+    if has_experiment:
+        open_search(tmp_path).close()
+
+
+def test_a_log_cut_off_between_lines_is_noticed_by_the_trials_that_it_lost(tmp_path: Path) -> None:
+    director = open_search(tmp_path)
+    names = [start(director).id for _ in range(2)]
+    for name in names:
+        record(tmp_path / "trials" / name, BASE)
+    director._held.close()
+    lines = (tmp_path / "trials.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "trials.jsonl").write_bytes(b"".join(lines[:-2]))
+    with pytest.raises(RunFolderError, match=f"trials holds {names[1]}, which"):
+        open_search(tmp_path)
+    (tmp_path / "trials.jsonl").write_bytes(b"".join(lines))
+    open_search(tmp_path).close()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace("seed: 1", "seed: 2", 1), "is not as it was written"),
+        (lambda text: text[: len(text) // 2], "is not as it was written"),
+        (lambda text: f"{text}\n", "is not as it was written"),
+        (lambda text: text.replace("\n", "\r\n"), "is not as it was written"),
+        (lambda text: text.partition("\n")[0] + "\n", "is not as it was written"),
+        (lambda text: "", "it is empty"),
+        (lambda text: "[" * 5000, "not YAML"),
+        (lambda text: "a: 2020-99-99", "not YAML"),
+        (lambda text: "a: \xff", "not YAML|cannot be read"),
+    ],
+)
+def test_a_description_that_was_edited_is_refused_by_all_who_read_it(
+    change: Callable[[str], str], told: str, tmp_path: Path
+) -> None:
+    """The search that is continued, the comparison, a warm start, a simulation."""
+    open_search(tmp_path / "x").close()
+    path = tmp_path / "x" / FILE
+    path.write_bytes(change(path.read_text()).encode("latin-1"))
+    warm = study(name="y", warm_start=(str(tmp_path / "x"),))
+    readers: tuple[Callable[[], object], ...] = (
+        lambda: open_search(tmp_path / "x"),
+        lambda: describe(tmp_path / "x"),
+        lambda: open_search(tmp_path / "y", warm),
+        lambda: read_experiment(tmp_path / "x"),
+    )
+    for read in readers:
+        with pytest.raises(UserError, match=rf"experiment\.yaml .*({told})") as raised:
+            read()
+        assert "\n" not in str(raised.value)
+
+
+def test_an_edited_description_is_accepted_without_its_first_line(tmp_path: Path) -> None:
+    open_folder(tmp_path, study(), BASE, TOY_CORPUS)
+    _, _, rest = (tmp_path / FILE).read_text().partition("\n")
+    (tmp_path / FILE).write_text(rest.replace("mode: min", "mode: max", 1))
+    assert describe(tmp_path).mode == "max"

@@ -1,6 +1,5 @@
 """Fresh seeds: each study has its own, every arm of it the same, and a log of an earlier version keeps its rule."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sleep_tune.event_log import read_events
 from sleep_tune.search.director import Director
 from sleep_tune.search.finalists import DRAWN, fresh_seeds, seeds_source
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.log import read_events
 from sleep_tune.search.space import Baseline, Finalists, Search, Space, Stop
+from tests.made import Line, make_old
 from tests.search.studies import BASE, WORKER, open_search, plain
 
 SPACE = plain(
@@ -125,11 +125,12 @@ def test_a_log_of_an_earlier_version_keeps_its_seeds_and_names(tmp_path: Path, e
     """Such a log has no source; its repeats are numbered, and start at 1000 plus the search's seed."""
     director = open_search(tmp_path / "x", SPACE)
     director.close()
+
+    def take_out(lines: list[Line]) -> None:
+        del lines[0]["data"]["seeds_source"], lines[0]["data"]["study"]["finalists"]["first_seed"]
+
     path = tmp_path / "x" / "trials.jsonl"
-    first, *others = path.read_text().splitlines()
-    opened = json.loads(first)
-    del opened["data"]["seeds_source"], opened["data"]["study"]["finalists"]["first_seed"]
-    path.write_text("\n".join([json.dumps(opened), *others]) + "\n")
+    make_old(path, take_out)
     if ended:
         assert set(map(tuple, searched(tmp_path / "x", SPACE).values())) == {(1001, 1002, 1003)}
     grown = replace(SPACE, finalists=Finalists(count=1, seeds=4))

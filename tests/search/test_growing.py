@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.event_log import read_events
 from sleep_tune.records import Decision, Outcome
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import FakeWorker
 from sleep_tune.search.inline import run_inline
-from sleep_tune.search.log import read_events
 from sleep_tune.search.space import (
     Baseline,
     Choice,
@@ -26,6 +26,7 @@ from sleep_tune.search.space import (
     Stop,
     Uniform,
 )
+from tests.made import make_old
 from tests.search.studies import BASE, BUDGET, WORKER, open_search, outcome, plain, progress, search, start
 
 
@@ -225,10 +226,7 @@ def test_a_kill_between_the_log_and_the_description(tmp_path: Path) -> None:
 def test_a_log_of_an_earlier_version_grows_too(tmp_path: Path) -> None:
     """Its first event does not hold the space: the description does."""
     search(tmp_path / "x", plain(stop=Stop(trials=2)))
-    log = tmp_path / "x" / "trials.jsonl"
-    first, *others = log.read_text().splitlines(keepends=True)
-    start, rest = first[: first.index('"study":')], first[first.index('"budget_words"') :]
-    log.write_text(start + rest + "".join(others))
+    make_old(tmp_path / "x" / "trials.jsonl", lambda lines: lines[0]["data"].pop("study"))
     assert len(trained(tmp_path / "x", plain(stop=Stop(trials=3)))) == 1
 
 

@@ -1,22 +1,23 @@
-"""The log keeps every whole line and only whole lines."""
+"""The log is written a whole line at a time, on the disk before anybody goes on, and not at all after a failure."""
 
-import json
+import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleep_tune.errors import RunFolderError
-from sleep_tune.records import Event
-from sleep_tune.search.log import EventLog, read_events
-
-EVENTS = [Event(event="opened", time=1.0), Event(event="asked", time=2.0, trial="t0001", data={"name": "größer"})]
+from sleep_tune.errors import REFUSALS, LimitError, RunFolderError
+from sleep_tune.event_log import read_events
+from sleep_tune.search.log import EventLog
+from tests.test_event_log import ASKED, EVENTS_OF_A_LOG, OPENED
 
 
 def write(path: Path) -> bytes:
     with EventLog(path) as log:
-        for event in EVENTS:
+        for event in EVENTS_OF_A_LOG:
             log.append(event)
     return path.read_bytes()
 
@@ -24,57 +25,102 @@ def write(path: Path) -> bytes:
 def test_round_trip(tmp_path: Path) -> None:
     write(tmp_path / "log")
     with EventLog(tmp_path / "log") as log:
-        assert list(log.events) == EVENTS
+        assert list(log.events) == EVENTS_OF_A_LOG
 
 
 @settings(max_examples=30)
-@given(cut=st.integers(0, 300))
-def test_a_torn_line_is_cut_off_before_anything_is_appended(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+@given(cut=st.integers(0, 900), tail=st.sampled_from([b"", b"\0" * 9, b'{"schema":9\0}\n']))
+def test_a_torn_line_is_cut_off_before_anything_is_appended(
+    cut: int, tail: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
-    content = write(path)
-    path.write_bytes(content[:cut])
+    content = write(path)[:cut]
+    path.write_bytes(content + tail)
+    whole = EVENTS_OF_A_LOG[: content.count(b"\n")]
+    rest = EVENTS_OF_A_LOG[len(whole) :]
+    assert list(read_events(path)) == whole
+    assert path.read_bytes() == content + tail
     with EventLog(path) as log:
-        whole = list(log.events)
-        log.append(EVENTS[0])
-    assert whole == EVENTS[: content[:cut].count(b"\n")]
-    with EventLog(path) as log:
-        assert list(log.events) == [*whole, EVENTS[0]]
+        assert list(log.events) == whole
+        for event in rest:
+            log.append(event)
+    assert list(read_events(path)) == EVENTS_OF_A_LOG
 
 
-@settings(max_examples=30)
-@given(cut=st.integers(0, 300))
-def test_anyone_may_read_while_it_is_written(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = tmp_path_factory.mktemp("log") / "log"
-    content = write(path)
-    with EventLog(path):
-        path.write_bytes(content[:cut])
-        assert list(read_events(path)) == EVENTS[: content[:cut].count(b"\n")]
-    assert path.read_bytes() == content[:cut]
+def test_on_return_the_disk_has_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was in the file, and whose, each time that it was synced."""
+    synced: list[tuple[int, bytes]] = []
+    sync = os.fsync
 
+    def seen(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append((os.fstat(descriptor).st_ino, (tmp_path / "log").read_bytes()))
 
-def test_a_folder_without_a_log(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match=r"must be the folder of a search; got no trials.jsonl in it"):
-        read_events(tmp_path / "trials.jsonl")
-
-
-def test_a_last_line_of_zeros_is_torn_too(tmp_path: Path) -> None:
-    """After a power cut a file may have its length, but not its content."""
-    content = write(tmp_path / "log")
-    (tmp_path / "log").write_bytes(content + b"\0" * 40 + b"\n")
+    monkeypatch.setattr(os, "fsync", seen)
     with EventLog(tmp_path / "log") as log:
-        assert list(log.events) == EVENTS
+        assert synced.pop()[0] == tmp_path.stat().st_ino  # its name
+        for number, event in enumerate(EVENTS_OF_A_LOG, 1):
+            log.append(event)
+            ((inode, content),) = synced
+            assert inode == (tmp_path / "log").stat().st_ino
+            assert content == (tmp_path / "log").read_bytes()
+            assert content.count(b"\n") == number
+            synced.clear()
+
+
+@pytest.mark.parametrize("number", REFUSALS)
+def test_a_disk_that_takes_no_line_is_one_sentence_and_the_file_keeps_whole_lines(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = EventLog(tmp_path / "log")
+    log.append(OPENED)
+    before = (tmp_path / "log").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(number, os.strerror(number))))
+        with pytest.raises(REFUSALS[number][0], match=r" for .*log;") as raised:
+            log.append(ASKED)
+    assert (tmp_path / "log").read_bytes() == before
+    with pytest.raises(type(raised.value), match=str(raised.value)[:30]):
+        log.append(ASKED)  # not even now that it could be
+    log.close()
+    assert (tmp_path / "log").read_bytes() == before
+    with EventLog(tmp_path / "log") as again:
+        again.append(ASKED)
+    assert list(read_events(tmp_path / "log")) == [OPENED, ASKED]
+
+
+def test_a_line_written_in_part_is_cut_off(tmp_path: Path) -> None:
+    """By a real limit on the size of files: it takes some of the line's bytes, and then no more."""
+    with EventLog(tmp_path / "log") as log:
+        log.append(OPENED)
+        before = (tmp_path / "log").read_bytes()
+        limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+        try:
+            with pytest.raises(LimitError, match="larger files must be allowed"):
+                log.append(ASKED)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, handler)
+        assert (tmp_path / "log").read_bytes() == before
+
+
+def test_any_other_error_is_ours(tmp_path: Path) -> None:
+    with EventLog(tmp_path / "log") as log:
+        log._file.close()
+        with pytest.raises(ValueError, match="closed file"):
+            log.append(OPENED)
+
+
+def test_a_damaged_log_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    content = write(tmp_path / "log").replace(b"t0001", b"t0002") + b'{"torn'
+    (tmp_path / "log").write_bytes(content)
+    with pytest.raises(RunFolderError, match=r"log:2 .*checksum"):
+        EventLog(tmp_path / "log")
     assert (tmp_path / "log").read_bytes() == content
 
 
-def test_a_broken_line_before_the_last_is_refused(tmp_path: Path) -> None:
-    content = write(tmp_path / "log")
-    (tmp_path / "log").write_bytes(b"{}x\n" + content)
-    with pytest.raises(RunFolderError, match=r"log:1: expected an event"):
-        EventLog(tmp_path / "log")
-
-
-def test_another_schema_is_refused(tmp_path: Path) -> None:
-    line = json.dumps({"schema": 99, "event": "opened", "time": 0.0})
-    (tmp_path / "log").write_text(f"{line}\n{line}\n")
-    with pytest.raises(RunFolderError, match="schema is 99, this version reads 1"):
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    with pytest.raises(RunFolderError, match="log must be a file that can be written"):
         EventLog(tmp_path / "log")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sleep_tune.event_log import read_events
 from sleep_tune.search.director import Director
-from sleep_tune.search.log import read_events
 from sleep_tune.search.space import Stop
 from sleep_tune.search.steady_clock import steady_clock
 from tests.search.studies import open_search, outcome, plain, start

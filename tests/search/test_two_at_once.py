@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sleep_tune.search.log import read_events
+from sleep_tune.event_log import read_events
 
 ROOT = Path(__file__).parents[2]
 

@@ -44,7 +44,7 @@ class Notes:
 
 LINES: list[dict[str, Any]] = [
     {"kind": "train", "words_seen": 100, "loss": 3.0, "phase": "wake", "updates": 4},
-    {"kind": "sleep", "cycle": 0, "buffer_size": 3, "mean_score": 2.5, "sources": {"a": 1.0}},
+    {"kind": "sleep", "cycle": 0, "buffer_size": 3, "mean_score": 2.5, "sources": {"a": 1.0}, "exposures": [0, 3]},
     {
         "kind": "eval",
         "words_seen": 200,

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import yaml
 
+from sleep_tune.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.results.documents import html_text
-from sleep_tune.results.experiment import DESCRIPTION
 
 __all__ = ["failures", "reproduce"]
 
@@ -36,13 +35,13 @@ def reproduce(folder: Path) -> Iterator[str]:
     """The section: the versions that the experiment ran under, and its space.
 
     Raises:
-        yaml.YAMLError: its description is not YAML.
+        RunFolderError: its description is not as it was written.
     """
-    path = folder / DESCRIPTION
-    read: Any = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
-    if not isinstance(read, dict):
-        yield f"<p>The folder has no {DESCRIPTION}.</p>"
+    path = folder / EXPERIMENT
+    if not path.is_file():
+        yield f"<p>The folder has no {EXPERIMENT}.</p>"
         return
+    read = read_experiment_file(path)
     packages = read.get("packages") or {}
     versions = ", ".join(f"{name} {version}" for name, version in packages.items())
     commit = read.get("commit") or "unknown"

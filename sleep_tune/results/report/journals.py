@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.errors import DataError
-from sleep_tune.files import read_json_lines
 from sleep_tune.results.table import read_experiment
+from sleep_tune.run_journal import read_journal_lines
 
 __all__ = ["Journal", "Journals", "read_journal", "read_journals"]
 
@@ -52,19 +52,12 @@ def read_journal(run: Path) -> Journal | None:
     """The journal in a run's folder, without a last line torn by a kill; None where there is none yet.
 
     Raises:
-        DataError: a line before the last is no entry of a journal.
+        DataError: a line is none of a journal; the message names it.
     """
     path = run / "metrics.jsonl"
     if not path.is_file():
         return None
-    try:
-        lines = list(read_json_lines(path))
-    except ValueError as error:
-        raise DataError(str(error)) from error
-    try:
-        return _journal(lines)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is no journal of a run: {type(error).__name__}: {error}") from error
+    return _journal(list(read_journal_lines(path)))
 
 
 def _journal(lines: list[dict[str, Any]]) -> Journal:

@@ -18,6 +18,7 @@ from ray.exceptions import GetTimeoutError, RayActorError
 
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import Superseded, UserError
+from sleep_tune.files import writing
 from sleep_tune.records import Decision, Progress, Report
 from sleep_tune.search.on_ray.messages import Ended, Failed, Job, Refused
 from sleep_tune.search.printing import printing_to
@@ -137,20 +138,29 @@ def _a_peer_died(peers: Sequence[Any]) -> bool:
 
 
 def _train(worker: Worker, job: Job, report: Report) -> Ended | Failed | Refused | None:
-    with printing_to(Path(job.log)):
-        try:
-            outcome = worker(from_dict(job.config), report)
-        except (Dismissed, Superseded):
-            return None
-        except RayActorError:
-            raise  # the mailbox is gone, and the search with it
-        except UserError as error:
-            return Refused(trial=job.trial, attempt=job.attempt, error=error)
-        except Exception as error:
-            traceback.print_exc()
-            kind = next((kind for raised, kind in KINDS.items() if isinstance(error, raised)), "bug")
-            reason = traceback.format_exc() if kind == "bug" else str(error)
-            return Failed(trial=job.trial, attempt=job.attempt, kind=kind, reason=reason)
+    try:
+        with writing(Path(job.log)), printing_to(Path(job.log)):
+            return _train_printing(worker, job, report)
+    except UserError as error:  # the log itself cannot be written
+        return Refused(trial=job.trial, attempt=job.attempt, error=error)
+
+
+def _train_printing(worker: Worker, job: Job, report: Report) -> Ended | Failed | Refused | None:
+    config = from_dict(job.config)
+    try:
+        with writing(Path(config.run.dir or ".")):
+            outcome = worker(config, report)
+    except (Dismissed, Superseded):
+        return None
+    except RayActorError:
+        raise  # the mailbox is gone, and the search with it
+    except UserError as error:
+        return Refused(trial=job.trial, attempt=job.attempt, error=error)
+    except Exception as error:
+        traceback.print_exc()
+        kind = next((kind for raised, kind in KINDS.items() if isinstance(error, raised)), "bug")
+        reason = traceback.format_exc() if kind == "bug" else str(error)
+        return Failed(trial=job.trial, attempt=job.attempt, kind=kind, reason=reason)
     return Ended(trial=job.trial, attempt=job.attempt, outcome=outcome)
 
 

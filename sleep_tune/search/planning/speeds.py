@@ -5,23 +5,22 @@ are kept in `.speeds.jsonl` in the results folder, one JSON object a line; an ex
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten, to_dict
 from sleep_tune.errors import UserError
-from sleep_tune.search.log import read_events
+from sleep_tune.event_log import LOG, read_events
+from sleep_tune.experiment_file import EXPERIMENT, read_experiment_file
+from sleep_tune.records import is_number
 
 __all__ = ["FILE", "Speed", "find_speed", "of_workers", "remember"]
 
 FILE = ".speeds.jsonl"
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 NO_GPU = ("cpu", "fake")
 """Devices that are none; the second is the fake worker's."""
@@ -120,21 +119,29 @@ def _remembered(file: Path, wanted: Mapping[str, Any]) -> Iterator[Speed]:
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             told = json.loads(line)
-            if told["like"] == wanted:
-                yield Speed(**told["speed"])
-        except (ValueError, TypeError, KeyError):
+            speed = Speed(**told["speed"]) if told["like"] == wanted else None
+        except (ValueError, TypeError, KeyError, RecursionError):
             continue  # a torn line, or one of another version
+        if speed is not None and _is_sound(speed):
+            yield speed
+
+
+def _is_sound(speed: Speed) -> bool:
+    """Whether a speed that was read is one: of the right types, and above 0."""
+    amounts = (speed.evaluation_seconds, speed.test_seconds, speed.start_seconds, speed.time, speed.words_per_second)
+    texts = isinstance(speed.device, str) and isinstance(speed.source, str)
+    return texts and all(is_number(amount) and 0 <= amount < math.inf for amount in amounts) and amounts[-1] > 0
 
 
 def _of_experiments(results: Path, wanted: Mapping[str, Any]) -> Iterator[Speed]:
     """The mean speed of each experiment's completed runs that are like what is wanted, one for each device."""
-    for file in sorted(results.glob("*/experiment.yaml")):
+    for file in sorted(results.glob(f"*/{EXPERIMENT}")):
         try:
-            told = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)
+            told = read_experiment_file(file)
             options = flatten(told["base"])
             workers = int(told["space"]["resources"]["workers"])
-            runs = _completed(file.parent / "trials.jsonl", options, workers, wanted)
-        except (yaml.YAMLError, UserError, OSError, KeyError, TypeError, ValueError):
+            runs = _completed(file.parent / LOG, options, workers, wanted)
+        except (UserError, OSError, KeyError, TypeError, AttributeError, ValueError):
             continue  # no experiment, or one that cannot be read
         for device in dict.fromkeys(run.device for run in runs):
             same = [run for run in runs if run.device == device]

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from sleep_tune.errors import ConfigError
-from sleep_tune.search.log import read_events
+from sleep_tune.event_log import LOG, read_events
+from sleep_tune.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.search.simulation.landscape import Landscape
 from sleep_tune.search.simulation.noise import generator
 from sleep_tune.search.simulation.points import Settings, coordinates, distances
@@ -78,13 +78,13 @@ def read_experiment(folder: Path) -> Recording:
         ConfigError: too few completed trials.
         RunFolderError: it has no log, or one that cannot be read.
     """
-    events = read_events(folder / "trials.jsonl")
+    events = read_events(folder / LOG)
     try:
-        space = yaml.safe_load((folder / "experiment.yaml").read_text(encoding="utf-8"))["space"]
+        space = read_experiment_file(folder / EXPERIMENT)["space"]
         parameters = parameters_from_json(space["parameters"])
         mode = space["objective"]["mode"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder}/experiment.yaml cannot be read as an experiment ({error!r})") from error
+    except (FileNotFoundError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{folder}/{EXPERIMENT} cannot be read as an experiment ({error!r})") from error
     state = SearchState(mode=mode)
     for event in events:
         state.apply(event)

@@ -12,15 +12,14 @@ from typing import Any, TypeVar
 
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError
+from sleep_tune.event_log import LOG, read_events
 from sleep_tune.records import Progress
+from sleep_tune.run_journal import find_mistake
 from sleep_tune.search.experiment import Experiment
-from sleep_tune.search.log import read_events
 from sleep_tune.search.space import Baseline, Finalists, Objective, Scheduler, Space, Stop
 from sleep_tune.search.state import MAIN, SearchState, TrialState
 
-__all__ = ["LOG", "Recorded", "read_recorded", "standing"]
-
-LOG = "trials.jsonl"
+__all__ = ["Recorded", "read_recorded", "standing"]
 
 TAIL_BYTES = 65_536
 """Of a run's record, read from its end: dozens of lines."""
@@ -136,12 +135,12 @@ def standing(run: Path, budget_words: int) -> Progress | None:
 
 
 def _parse(line: bytes) -> dict[str, Any]:
-    """A line's object; empty for one that is being written, or of another version."""
+    """A line's object; empty for one that is being written, damaged, or of another version."""
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return values if isinstance(values, dict) else {}
+    return values if isinstance(values, dict) and find_mistake(values) is None else {}
 
 
 def _tail(path: Path) -> list[bytes]:
@@ -159,7 +158,7 @@ def _folds(run: Path) -> int:
     """Folds of a pass by the run's configuration; 0 where it does not say."""
     try:
         return int(read_yaml(run / "config.yaml")["sleep"]["folds"])
-    except (OSError, UserError, KeyError, TypeError, ValueError):
+    except (OSError, UserError, KeyError, TypeError, ValueError, OverflowError):
         return 0
 
 

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import ConfigError, RunFolderError, nearest
+from sleep_tune.event_log import LOG
 from sleep_tune.folder_lock import LOCK, Holder, read_holder
 from sleep_tune.search.watching import wording
-from sleep_tune.search.watching.recorded import LOG, read_recorded
+from sleep_tune.search.watching.recorded import read_recorded
 from sleep_tune.search.watching.screen import screen
 
 __all__ = ["find", "show"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.errors import DataError
+from sleep_tune.errors import RunFolderError
 from sleep_tune.results.report.building import write_report
 from tests.results.report.searches import make_search
 from tests.results.report.test_building import text_of
@@ -104,7 +104,7 @@ def other_fields(path: Path) -> None:
     ("spoil", "told"),
     [
         (overwrite, "metrics.jsonl:1: expected a JSON object, got b&#x27;"),
-        (other_fields, "metrics.jsonl is no journal of a run: "),
+        (other_fields, "metrics.jsonl:1 is no line of a run&#x27;s journal: &#x27;exposures&#x27; cannot be 3"),
     ],
 )
 def test_a_journal_that_cannot_be_read_is_told_and_left_out(
@@ -119,5 +119,5 @@ def test_a_journal_that_cannot_be_read_is_told_and_left_out(
 
 def test_a_log_that_was_overwritten_is_refused_in_one_line(folder: Path) -> None:
     overwrite(folder / "trials.jsonl")
-    with pytest.raises(DataError, match=r"trials\.jsonl.*expected a JSON object"):
+    with pytest.raises(RunFolderError, match=r"trials\.jsonl:1 must be an event of a search"):
         write_report(folder)

@@ -1,5 +1,7 @@
 """A plan finds the latest speed of runs like its own."""
 
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,24 @@ def test_workers_are_assumed_to_share_the_work() -> None:
     assert of_workers(SPEED, 1) == SPEED
     assert of_workers(SPEED, 4).words_per_second == 4000
     assert of_workers(SPEED, 4).source == "measured, taken 4 times for 4 workers"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time": "x"},
+        {"words_per_second": 0},
+        {"words_per_second": True},
+        {"start_seconds": None},
+        {"time": math.inf},
+        {"device": 3},
+        {"more": 1},
+    ],
+)
+def test_a_damaged_line_is_passed_over(change: dict[str, object], tmp_path: Path) -> None:
+    remember(tmp_path, BASE, 1, SPEED)
+    line = json.loads((tmp_path / FILE).read_text())
+    line["speed"] |= {"time": 99.0} | change
+    with (tmp_path / FILE).open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    assert find_speed(tmp_path, BASE, 1, on_gpu=False) == SPEED

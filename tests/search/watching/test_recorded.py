@@ -18,6 +18,7 @@ from sleep_tune.search.space import Stop
 from sleep_tune.search.watching.lines import News
 from sleep_tune.search.watching.recorded import read_recorded, standing
 from sleep_tune.search.watching.screen import screen
+from tests.made import make_old
 from tests.search.studies import open_search, outcome
 from tests.search.studies import study as mixed
 from tests.search.watching.shown import BUDGET, at, drawn, started
@@ -76,6 +77,7 @@ def test_a_running_trial_stands_where_its_record_says(open_director: Callable[..
     seen = {key: value for key, value in LINE.items() if not key.startswith("l")} | {
         "kind": "eval",
         "words_seen": 250_001,
+        "metrics": {},
     }
     lines = [json.dumps(line) for line in (LINE, seen, sleep)]
     (run / "metrics.jsonl").write_text("\n".join([*lines, '{"kind":"tra']))
@@ -177,11 +179,7 @@ def test_another_space_in_the_next_session_is_the_one_that_is_shown(open_directo
 
 def _of_an_earlier_version(folder: Path) -> None:
     """Take the space out of the log: experiment.yaml alone had it."""
-    path = folder / "trials.jsonl"
-    opened, *lines = path.read_text().splitlines()
-    event = json.loads(opened)
-    del event["data"]["study"]
-    path.write_text("\n".join([json.dumps(event), *lines, ""]))
+    make_old(folder / "trials.jsonl", lambda lines: lines[0]["data"].pop("study"))
 
 
 def test_a_log_of_an_earlier_version_is_read_with_experiment_yaml(open_director: Callable[..., Director]) -> None:
@@ -206,3 +204,18 @@ def test_a_folder_that_does_not_say_what_it_is_is_refused(
         (folder / "experiment.yaml").write_text(content)
     with pytest.raises(RunFolderError, match=message):
         read_recorded(folder, is_driven=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "odd"), [("words_seen", "x"), ("seconds", [1]), ("phase", 3), ("loss", {}), ("fold", None)]
+)
+def test_a_damaged_line_of_a_runs_record_is_passed_over(
+    open_director: Callable[..., Director], key: str, odd: object
+) -> None:
+    director = open_director()
+    run = director.folder / "trials" / started(director).id
+    run.mkdir(parents=True)
+    (run / "metrics.jsonl").write_text(f"{json.dumps(LINE)}\n{json.dumps(LINE | {'words_seen': 260_000, key: odd})}\n")
+    progress = read_recorded(director.folder, is_driven=True).trials["t0001"].progress
+    assert progress is not None
+    assert progress.words_seen == 250_000

@@ -17,6 +17,7 @@ from sleep_tune.folder_lock import LOCK, FolderLock, read_holder
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS
 from sleep_tune.search.watching.status import find, show
+from tests.made import make_old
 from tests.search.watching.shown import console, started, study, text_of
 
 
@@ -134,6 +135,7 @@ def test_a_folder_that_was_never_locked_has_no_driver(tmp_path: Path) -> None:
 
 def test_a_thousand_trials_are_shown_in_less_than_a_second(open_director: Callable[..., Director]) -> None:
     folder = open_director().folder
+    make_old(folder / "trials.jsonl")
     lines = (folder / "trials.jsonl").read_text().splitlines()
     head = (
         '{"schema":1,"event":"%s","time":1.0,"trial":"t%d","attempt":1,"role":"search","arm":"t%d","seed":0,"data":%s}'
