@@ -100,8 +100,9 @@ command again to resume a search that was stopped or killed, or to print the com
   --help          this
 
 All mistakes in a space are reported together, with line numbers.
-Ctrl-C saves everything and stops. What Ray and the trials print is in results/<name>/logs.
-Exit code: 0 done, 2 a mistake in what was asked, 130 interrupted.
+Ctrl-C or SIGTERM saves everything and stops; a second Ctrl-C stops at once. What Ray and the trials print is
+in results/<name>/logs.
+Exit code: 0 done, 2 a mistake in what was asked, 130 stopped by Ctrl-C, 143 by SIGTERM.
 
 {describe_space()}"""
 

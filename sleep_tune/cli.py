@@ -17,10 +17,10 @@ from sleep_tune.errors import Superseded, TrialFailure, UserError, refusal
 from sleep_tune.interrupts import Interrupts, catching
 from sleep_tune.plain_text import visible
 
-__all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "TERMINATED", "run", "say", "telling"]
+__all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "run", "say", "telling"]
 
-FAILED, MISTAKE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
-"""Exit codes: the run cannot go on; the user's mistake; Ctrl-C; SIGTERM."""
+FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
+"""Exit codes: the run cannot go on; the user's mistake; Ctrl-C. Another signal's is 128 + its number."""
 
 
 def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ handler of a signal only between two of its own instructions, so a thread watche
 native code runs on. Nothing is lost then that a kill -9 would not lose: the work since the last checkpoint.
 """
 
+import _thread
 import contextlib
 import os
 import select
@@ -174,7 +175,7 @@ class Interrupts:
             late -= NATIVE_SECONDS
         if late > 0 and not self._overdue and not self._raised:
             self._overdue = True
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)  # the handler runs once more
+            _thread.interrupt_main(signal.SIGTERM)  # the handler runs once more
         elif late > (0 if self._raised else NATIVE_SECONDS):
             self._end_at_once(number)
 

@@ -53,6 +53,8 @@ BODIES = {
     "swallows the exception": "\n    try: in_python()\n    except BaseException: time.sleep(300)",
     "its output is a file": "os.dup2(os.open(os.devnull, os.O_WRONLY), 2); in_native_code()",
     "another has taken SIGTERM": "signal.signal(15, lambda *_: sys.exit(1)); in_python()",
+    "another swallows SIGTERM": "caught.waits, caught.patience = True, 0.4; "
+    "signal.signal(15, lambda *_: None); in_python()",
     "taken back": "signal.signal(15, lambda *_: None); caught.install(); in_python()",
     "forked": "os.fork() or os.kill(os.getpid(), signal.SIGTERM); os.wait(); in_python()",
 }

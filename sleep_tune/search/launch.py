@@ -79,7 +79,7 @@ def _inline(launch: Launch) -> None:
     def refresh() -> None:
         launch.refresh()
         if launch.interrupted():
-            raise KeyboardInterrupt
+            current().end()
 
     with current().waiting():
         run_inline(launch.director, launch.worker, refresh)
@@ -87,6 +87,7 @@ def _inline(launch: Launch) -> None:
 
 def _ray(launch: Launch) -> None:
     with contextlib.ExitStack() as stack:
+        stack.callback(current().install)  # Ray takes SIGTERM for itself when it starts, and gives it up when it ends
         if not launch.joined:
             stack.enter_context(own_ray.started(launch.nodes[0]))
         current().install()
@@ -228,7 +229,7 @@ class Study:
             except (KeyboardInterrupt, SystemExit):
                 if not interrupts.have_come():
                     raise
-            if interrupts.number is not None and not director.finished:
+            if interrupts.number is not None:
                 raise Interrupted(interrupts.number)
             disk.watch()
             self._settle(director, seats.workers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from sleep_tune.config.run_folder import CONFIG, read_config, record
@@ -60,7 +60,13 @@ def left_out(config: RunConfig) -> tuple[str, ...]:
     if config.evaluation.data is None:
         return ()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-        return alone.submit(_left_out, config).result()
+        reading = alone.submit(_left_out, config)
+        try:
+            return reading.result()
+        except (KeyboardInterrupt, SystemExit):  # a signal; leaving the pool would wait until all is read
+            for process in active_children():
+                process.kill()
+            raise
 
 
 def _left_out(config: RunConfig) -> tuple[str, ...]:

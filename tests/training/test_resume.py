@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from sleep_tune.config.schema import LengthConfig, RunConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import DiskError, RunFolderError
+from sleep_tune.interrupts import catching
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.training import callbacks, checkpoint
 from sleep_tune.training.checkpoint import find_latest
 from sleep_tune.training.peers import Peers
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_stream
+from sleep_tune.training.trainer import SleepTrainer
 from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
 
 SHARES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
@@ -132,6 +136,35 @@ def test_a_signal_saves_and_ends_a_run_by_hand(
     assert read_lines(tmp_path) == read_lines(whole[0])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["first update", "rung", "end"])
+def test_a_signal_ends_at_once_what_saves_nothing(
+    phase: str, whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiling and evaluating took no notice of it. The work since the last checkpoint is done again."""
+    budget = round(3.5 * corpus.train.num_words)
+
+    def hang(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(300)
+
+    def weigh_until(model: PreTrainedModel, split: str) -> dict[str, float]:
+        at_end = read_lines(tmp_path, "train")[-1]["words_seen"] > 0.95 * budget
+        return hang() if phase == ("end" if at_end else "rung") else weigh(model, split)
+
+    config = make_config(tmp_path, rungs=SHARES)
+    with catching(), monkeypatch.context() as patched:
+        if phase == "first update":
+            patched.setattr(SleepTrainer, "_losses", hang)
+        begun = time.monotonic()
+        with pytest.raises(SystemExit) as ended:
+            train(config, go_on, corpus=corpus, evaluate=weigh_until, show_progress=True)
+    assert ended.value.code == 143
+    assert time.monotonic() - begun < 240
+    assert same_outcome(run(config, corpus), whole[1])
+    assert read_lines(tmp_path) == read_lines(whole[0])
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -139,6 +172,7 @@ from sleep_tune.records import Decision
 from sleep_tune.training.peers import Peers
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_stream
+from sleep_tune.training.trainer import SleepTrainer
 from tests.training.runs import make_config, weigh
 
 def report(progress):

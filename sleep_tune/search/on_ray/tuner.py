@@ -157,6 +157,7 @@ def run(
             shutil.rmtree(storage, ignore_errors=True)
         if desk.error is not None:
             raise desk.error
+        current().end()
         if not desk.room_died:
             return
         desk.take_up()
