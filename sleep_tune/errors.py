@@ -14,6 +14,7 @@ SleepTuneError
 │   ├── Diverged                    loss is NaN, infinite or exploding
 │   └── OutOfMemory                 the device has too little memory for this configuration
 ├── Superseded                      a later attempt at the run has begun; this one leaves everything as it stands
+├── JobCancelled                    the run is given up by its search or its leading process, as is this process's part
 └── ScoresMissing (a RuntimeError)  our bug: a sleep was asked for before its wake scores arrived
 """
 
@@ -30,6 +31,7 @@ __all__ = [
     "DataError",
     "DiskError",
     "Diverged",
+    "JobCancelled",
     "LimitError",
     "Mistakes",
     "OutOfMemory",
@@ -106,6 +108,10 @@ class OutOfMemory(TrialFailure):
 
 class Superseded(SleepTuneError):
     """A later attempt at the same run has begun: this one writes nothing more and is to be forgotten."""
+
+
+class JobCancelled(SleepTuneError):
+    """The run is given up, by its search or by the process that leads it: it is left as it stands."""
 
 
 class ScoresMissing(SleepTuneError, RuntimeError):

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -156,8 +157,7 @@ class Rungs(TrainerCallback):
     def _decide(self, rung: int, metrics: dict[str, float]) -> Decision:
         """Report a rung from the leading process and tell every process the answer."""
         progress, peers = self._session.course.progress(rung=rung, metrics=metrics), self._session.peers
-        decision: Decision = peers.first(self._report(progress) if peers.leads else None)
-        return decision
+        return peers.lead(lambda: self._report(progress))
 
 
 class CheckpointClock:
@@ -226,6 +226,7 @@ class Heartbeat(TrainerCallback):
         self._saves = saves
         self._began = self._fastest = math.inf
         self._told = Decision.CONTINUE
+        self._error: Exception | None = None
         self._next = time.monotonic()
         self._met = (session.course.updates, time.monotonic())
         self._meeting = session.course.updates + 1
@@ -240,19 +241,27 @@ class Heartbeat(TrainerCallback):
         """Report if it is time; stop or pause if told, save and stop if interrupted."""
         self._have_signals_wait()
         peers, latest = self._session.peers, self._session.meter.latest
-        if peers.leads and time.monotonic() >= self._next:
+        if peers.leads and self._error is None and time.monotonic() >= self._next:
             progress = self._session.course.progress(metrics={} if latest is None else {"loss": latest})
-            decision = self._report(progress)
-            self._told = decision if decision is not Decision.CONTINUE else self._told
+            try:
+                decision = self._report(progress)
+                self._told = decision if decision is not Decision.CONTINUE else self._told
+            except Exception as error:  # raised when all processes meet: one that left alone would be waited for
+                self._error = error
             self._next = time.monotonic() + HEARTBEAT_SECONDS
         if self._session.course.updates < self._meeting:
             return
-        agreed = peers.first((self._told, self._interrupts.number, self._next_meeting(), self._clock.due()))
-        told, self._interrupts.number, self._meeting, save = agreed
+        told, self._interrupts.number, self._meeting, save = peers.lead(self._agree)
         control.should_save = control.should_save or save
         self._rungs.heed(told, control)
         if self._interrupts.number is not None and told is Decision.CONTINUE:
             control.should_save = control.should_training_stop = True
+
+    def _agree(self) -> tuple[Decision, int | None, int, bool]:
+        """Return what every process is to do, or raise what `report` raised."""
+        if self._error is not None:
+            raise self._error
+        return self._told, self._interrupts.number, self._next_meeting(), self._clock.due()
 
     def _have_signals_wait(self) -> None:
         """From now on a signal waits for the end of an update, for as long as updates take, and some more."""
@@ -300,13 +309,15 @@ class Saver(TrainerCallback):
         session.feed.flush()
         ours = session.state()
         session.peers.wait()
-        if session.peers.leads:
-            folder = session.attempt / f"checkpoint-{state.global_step}"
-            complete(folder, session.feed.stream.state_dict(), ours, bytes(session.journal.content))
-            if session.mirror is not None:
-                session.mirror.push(folder)
-            if is_writer(session.attempt):  # else one that goes on from the checkpoint before has taken over by now
-                remove_older(folder)
+        session.peers.lead(lambda: self._complete(session.attempt / f"checkpoint-{state.global_step}", ours))
         self._first = False
         self._clock.end()
         current().patience = PATIENCE_SECONDS
+
+    def _complete(self, folder: Path, ours: dict[str, object]) -> None:
+        session = self._session
+        complete(folder, session.feed.stream.state_dict(), ours, bytes(session.journal.content))
+        if session.mirror is not None:
+            session.mirror.push(folder)
+        if is_writer(session.attempt):  # else one that goes on from the checkpoint before has taken over by now
+            remove_older(folder)

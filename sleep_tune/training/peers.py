@@ -1,11 +1,16 @@
 """The processes that train one run together, or the one that trains it alone. Knows nothing of what they exchange."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch.distributed as dist
 
+from sleep_tune.errors import JobCancelled, UserError
+
 __all__ = ["Peers", "find_peers"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,32 @@ class Peers:
         values = [value]
         dist.broadcast_object_list(values, src=0)
         return values[0]
+
+    def lead(self, action: Callable[[], T]) -> T:
+        """Have the leading process act, and return in every process what it returned.
+
+        Where it raises, every process leaves the run, instead of waiting in vain for the leading one.
+
+        Raises:
+            UserError: the action's, in every process.
+            JobCancelled: another error of the action's, in every process but the leading one, which raises that error.
+        """
+        if self.size == 1:
+            return action()
+        result: T | None = None
+        error: Exception | None = None
+        if self.leads:
+            try:
+                result = action()
+            except Exception as raised:
+                error = raised
+        told = (
+            error if error is None or isinstance(error, UserError) else JobCancelled(f"{type(error).__name__}: {error}")
+        )
+        result, told = self.first((result, told))
+        if error or told:
+            raise error or told
+        return result
 
     def wait(self) -> None:
         """Go on when every process has come here."""

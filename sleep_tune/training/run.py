@@ -19,7 +19,7 @@ from sleep_tune.errors import ConfigError
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.interrupts import Interrupts, catching, current
 from sleep_tune.model import build_model, count_flops, sparse_forward
-from sleep_tune.records import Decision, Outcome, Report
+from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.training.callbacks import (
     CheckpointClock,
     Evaluate,
@@ -79,6 +79,7 @@ def train(
     Raises:
         Diverged: the loss became NaN, infinite or exploded.
         Superseded: a later attempt at the run has begun; this one has written nothing since.
+        JobCancelled: `report` raised it, or the leading process has left the run.
         OutOfMemory: the device is too small.
         UserError: the budget, the device or the disk cannot hold what was asked for.
         KeyboardInterrupt: Ctrl-C, after a checkpoint (with `show_progress`).
@@ -224,11 +225,9 @@ def _spend_budget(
 def _leave_model(session: Session, model: PreTrainedModel, corpus: Corpus) -> None:
     """Leave the model in run/model, made where no other attempt writes."""
     made = session.attempt / MODEL
-    if session.peers.leads:
-        write_model(made, model, corpus.tokenizer_dir)
+    session.peers.lead(lambda: write_model(made, model, corpus.tokenizer_dir))
     session.require_current()
-    if session.peers.leads:
-        publish(made, session.run / MODEL)
+    session.peers.lead(lambda: publish(made, session.run / MODEL))
 
 
 def _examine_at_end(
@@ -240,15 +239,18 @@ def _examine_at_end(
         The metrics of both splits. Only those of dev are reported, since a search must not look at test; the macro
         average among them, by which a search may judge, is over dev's tasks.
     """
-    course, leads = session.course, session.peers.leads
+    course = session.course
     metrics: dict[str, float] = {}
+
+    def tell(split: str, progress: Progress) -> None:
+        write_evaluation(session.run, split, progress)
+        if split == "dev":
+            report(progress)
+
     for split in ("dev", "test") if config.evaluation.test else ("dev",):
         measured = examine(model, split, course.budget_words)
         progress = course.progress(rung=course.budget_words, metrics=measured)
-        if leads:
-            write_evaluation(session.run, split, progress)
-        if leads and split == "dev":
-            report(progress)
+        session.peers.lead(partial(tell, split, progress))
         metrics |= measured
     return metrics
 

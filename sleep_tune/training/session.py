@@ -84,7 +84,7 @@ class Session:
         Raises:
             Superseded: this process has been given up for dead, and another one trains the run.
         """
-        if not self.peers.first(self.peers.leads and is_writer(self.attempt)):
+        if not self.peers.lead(lambda: is_writer(self.attempt)):
             raise Superseded(
                 f"{self.attempt} writes nothing more: another attempt at the run has begun, or it was ended"
             )
@@ -132,7 +132,7 @@ def open_session(
     """
     identity = identify(config, corpus.key, peers.size)
     mirror = open_mirror(config, identity)
-    attempt, checkpoint = _agreed(peers, run, identity, mirror)
+    attempt, checkpoint = peers.lead(lambda: _begin(run, identity, mirror))
     state = checkpoint.state if checkpoint else {}
     if checkpoint is not None:
         _load(stream, checkpoint)
@@ -165,21 +165,6 @@ def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> Gua
         entropy=unigram_entropy(corpus.train.tokens, (special.start, special.pad, special.mask)),
         vocab_size=corpus.train.vocab_size,
     )
-
-
-def _agreed(peers: Peers, run: Path, identity: Identity, mirror: Mirror | None) -> tuple[Path, Checkpoint | None]:
-    """What the leading process begins, for every process; so is the user's mistake that keeps it from beginning."""
-    begun: tuple[Path, Checkpoint | None] | UserError | None = None
-    if peers.leads:
-        try:
-            begun = _begin(run, identity, mirror)
-        except UserError as error:
-            begun = error
-    begun = peers.first(begun)
-    if isinstance(begun, UserError):
-        raise begun
-    assert begun is not None, "the leading process begins or refuses"
-    return begun
 
 
 def _begin(run: Path, identity: Identity, mirror: Mirror | None) -> tuple[Path, Checkpoint | None]:

@@ -71,8 +71,6 @@ class WordCheckpoints(TrainerCallback):
         session, name = self._session, f"chck_{mark // MILLION}M"
         made = session.attempt / WORD_CHECKPOINTS / name
         session.require_current()
-        if session.peers.leads:
-            write_model(made, model, self._tokenizer)
+        session.peers.lead(lambda: write_model(made, model, self._tokenizer))
         session.require_current()
-        if session.peers.leads:
-            publish(made, session.run / WORD_CHECKPOINTS / name)
+        session.peers.lead(lambda: publish(made, session.run / WORD_CHECKPOINTS / name))

@@ -18,7 +18,7 @@ PAIR = """
 import json, os, signal, sys
 import torch.distributed as dist
 from pathlib import Path
-from sleep_tune.errors import Superseded
+from sleep_tune.errors import DiskError, JobCancelled, Superseded
 from sleep_tune.records import Decision
 from sleep_tune.training import callbacks
 from sleep_tune.training.checkpoint import make_attempt
@@ -57,14 +57,30 @@ def hand_over(progress):
         make_attempt(folder)
     return Decision.CONTINUE
 
+def cancel(progress):
+    if pause == ("cancelled at a beat" if progress.rung is None else "cancelled at a rung"):
+        raise JobCancelled("the search is over")
+    return Decision.CONTINUE
+
+def fill(*arguments):
+    raise OSError(28, "the disk is full")
+
 try:
     if pause == "superseded":
         report = hand_over
+    elif pause.startswith("cancelled"):
+        report = cancel
+    elif pause == "full disk":
+        callbacks.complete = fill
     outcome = train(config, report, evaluate=weigh)
     assert outcome.state == ("completed" if pause in ("never", "clock") else "paused")
     dist.destroy_process_group()
 except Superseded:
     os._exit(7)
+except JobCancelled:
+    os._exit(5)
+except DiskError:
+    os._exit(6)
 except KeyError:
     os._exit(9)
 except Exception:
@@ -150,3 +166,20 @@ def test_two_processes_pause_together(corpus: Corpus, whole: Path, tmp_path: Pat
 def test_two_processes_that_were_replaced_leave_together(corpus: Corpus, tmp_path: Path) -> None:
     """Else one of them would wait for the other for ever."""
     assert run_pair(tmp_path, pause="superseded") == [7, 7]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("what", "codes"), [("cancelled at a rung", [5, 5]), ("cancelled at a beat", [5, 5]), ("full disk", [6, 5])]
+)
+def test_two_processes_leave_together_what_the_leading_one_gives_up(
+    what: str, codes: list[int], corpus: Corpus, tmp_path: Path
+) -> None:
+    """The other one waited for it in an exchange, and held the slot's next trial up for a minute."""
+    assert run_pair(tmp_path, pause=what) == codes
+
+
+def test_what_the_leading_process_does_alone_is_done_or_raised() -> None:
+    assert find_peers().lead(lambda: 3) == 3
+    with pytest.raises(ValueError):
+        find_peers().lead(lambda: int("x"))

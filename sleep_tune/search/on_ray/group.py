@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
 from sleep_tune.config.tree import from_dict
-from sleep_tune.errors import Superseded, UserError
+from sleep_tune.errors import JobCancelled, Superseded, UserError
 from sleep_tune.files import writing
 from sleep_tune.records import Decision, Progress, Report
 from sleep_tune.search.on_ray.messages import Ended, Failed, Job, Refused
@@ -63,10 +63,6 @@ PEER_SECONDS = 10.0
 """A worker that raises waits so long to learn whether another's death was the reason."""
 
 
-class Dismissed(Exception):
-    """Raised out of `report`: the search is over, or the job is another process's. The run is left as it stands."""
-
-
 class _Reporter:
     """`report` as a run is given it: rungs wait for their decision, a heartbeat is told the last one's."""
 
@@ -95,7 +91,7 @@ class _Reporter:
     @staticmethod
     def _heed(answer: Decision | None) -> Decision:
         if answer is None:
-            raise Dismissed
+            raise JobCancelled("the search is over, or the job is another process's")
         return answer
 
 
@@ -150,7 +146,7 @@ def _train_printing(worker: Worker, job: Job, report: Report) -> Ended | Failed 
     try:
         with writing(Path(config.run.dir or ".")):
             outcome = worker(config, report)
-    except (Dismissed, Superseded):
+    except (JobCancelled, Superseded):
         return None
     except RayActorError:
         raise  # the mailbox is gone, and the search with it

@@ -123,9 +123,18 @@ class Mailbox:
             self._over(Ended(trial=self._job.trial, attempt=self._job.attempt, outcome=outcome))
             await self._notify()
 
-    async def settle(self, timeout: float) -> bool:
-        """Wait until every rank waits for a job; False if `timeout` seconds pass first (a worker is stuck)."""
-        return await self._until(lambda: len(self._waiting) == self._ranks, timeout)
+    async def settle(self, timeout: float, straggle: float = math.inf) -> bool:
+        """Wait until every rank waits for a job.
+
+        Returns:
+            False if `timeout` seconds pass first, or `straggle` since one rank was seen to wait: a worker is stuck,
+            perhaps in an exchange with one that has left the job alone.
+        """
+        end = time.monotonic() + timeout
+        if not await self._until(lambda: bool(self._waiting), timeout):
+            return False
+        left = min(straggle, end - time.monotonic())
+        return await self._until(lambda: len(self._waiting) == self._ranks, left)
 
     def workers(self) -> list[Any]:
         """The handles of the workers that ever asked for a job, the latest of each rank."""

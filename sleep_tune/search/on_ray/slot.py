@@ -21,6 +21,9 @@ __all__ = ["GRACE_SECONDS", "Slot"]
 GRACE_SECONDS = 60.0
 """A worker told to stop has this long to do so; then its process is ended."""
 
+STRAGGLE_SECONDS = 15.0
+"""Workers of one trial come to its end together; one that comes so much later never will."""
+
 PATIENCE_SECONDS = 5.0
 """How often a slot that hears nothing looks whether its worker is overdue."""
 
@@ -47,7 +50,7 @@ class Slot(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Give the same workers another trial; one that is stuck in the last trial is ended first."""
-        if not self._line.call("settle", GRACE_SECONDS):
+        if not self._line.call("settle", GRACE_SECONDS, STRAGGLE_SECONDS):
             self._group.kill()
         ray.get(self._room.fetch.remote(self._name, new_config["trial"]))
         return True

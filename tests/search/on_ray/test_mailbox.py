@@ -192,6 +192,7 @@ def test_settled_means_that_every_rank_waits() -> None:
         box = Mailbox(2)
         waits = [asyncio.create_task(box.take(0))]
         assert not await box.settle(SOON)
+        assert not await box.settle(1000.0, SOON)
         waits.append(asyncio.create_task(box.take(1)))
         assert await box.settle(1.0)
         await box.put(job())
