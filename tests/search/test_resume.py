@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,23 @@ def test_killed_again_and_again_it_decides_the_same(kills: list[int]) -> None:
                 run_inline(director, killed_after(reports))
             director._held.close()  # as the end of a process does: nothing is written
         assert search(Path(folder) / "x") == decided
+
+
+def test_moved_linked_or_copied_while_it_ran_it_decides_the_same(tmp_path: Path) -> None:
+    """The copy has the lock's file of a process that is alive, and a line that was being written."""
+    decided, _, _ = undisturbed()
+    director = open_search(tmp_path / "x")
+    with contextlib.suppress(Killed):
+        run_inline(director, killed_after(5))
+    copy = shutil.copytree(tmp_path / "x", tmp_path / "copies" / "x")
+    with (copy / "trials.jsonl").open("a") as log:
+        log.write('{"schema":1,"event":"rep')
+    assert search(copy) == decided
+    director._held.close()
+    (tmp_path / "moved").mkdir()
+    shutil.move(tmp_path / "x", tmp_path / "moved" / "x")
+    (tmp_path / "linked").symlink_to(tmp_path / "moved")
+    assert search(tmp_path / "linked" / "x") == decided
 
 
 def test_a_finished_search_is_not_touched_when_run_again(tmp_path: Path) -> None:
