@@ -7,6 +7,7 @@ nothing of training; what a run writes besides is training's own.
 import contextlib
 import dataclasses
 import json
+import os
 import shutil
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -117,8 +118,14 @@ def record(folder: Path, config: RunConfig) -> bool:
         Whether the folder held it already, so that the run is to be resumed.
 
     Raises:
-        RunFolderError: the folder holds another configuration; the message says which options differ, and how.
+        RunFolderError: the folder holds another configuration; the message says which options differ, and how. Or
+            something else is in its place: a file, a link that leads nowhere.
     """
+    try:
+        Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        what = f"must be a folder that can be written ({error.strerror})"
+        raise RunFolderError(f"{folder} {what}: move away what is there, and run the same command again") from None
     if not (folder / CONFIG).exists():
         write_whole(folder / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
         write_whole(folder / CONFIG, to_yaml(config))  # last: a folder with a configuration has all of this

@@ -262,3 +262,21 @@ def test_weights_are_removed_and_nothing_else(tmp_path: Path) -> None:
     run_folder.remove_weights(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["eval"]
     run_folder.remove_weights(tmp_path)
+
+
+def test_a_trial_s_folder_may_be_a_link_and_nothing_else_may_be_in_its_place(tmp_path: Path) -> None:
+    """A launcher records a run in its folder: a file in the way would end the search as a bug of ours."""
+    config = compose([])
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "dangling").symlink_to(tmp_path / "not" / "made" / "yet")
+    for name, place in (("linked", "elsewhere"), ("dangling", "not/made/yet")):
+        assert run_folder.record(tmp_path / name, config) is False
+        assert run_folder.record(tmp_path / name, config) is True
+        assert (tmp_path / place / run_folder.CONFIG).is_file()
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "blocked").symlink_to(tmp_path / "file" / "x")
+    for name in ("file", "loop", "blocked"):
+        with pytest.raises(RunFolderError, match=re.escape(f"{tmp_path / name} must be a folder that can be written")):
+            run_folder.record(tmp_path / name, config)
