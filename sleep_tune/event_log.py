@@ -21,7 +21,8 @@ that where trials/ holds later trials.
 | asked | study, number (of the ask, from 0; null for repeats over seeds), parameters, group; enqueued (the point of
   the file that it was asked for), source (the folder that it was taken from) |
 | adopted | events: [{event, data}], of which one trial of an earlier experiment consists: asked, report..., its end |
-| started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before) |
+| started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before); killer
+  (who killed the attempt before because memory ran out on its machine, or null) |
 | paused | reason; outcome (how far it had come; null when it had not begun): it goes on in another attempt |
 | report | rung (nominal words), value (of the objective), progress (with every metric) |
 | rung | rung, value, decision: "continue" or "stop", reported (arrivals so far), kept, group |

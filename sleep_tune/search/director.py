@@ -31,6 +31,11 @@ from sleep_tune.search.work import Done, Trial, Wait
 __all__ = ["Director", "Done", "Trial", "Wait"]
 
 
+MEMORY_REMEDY = (
+    "lower training.batch_size or data.max_length, or train fewer trials at a time (resources.cpus_per_worker)"
+)
+
+
 class Director:
     """Opens the experiment folder, or goes on with the one that is there. Not for several threads at once.
 
@@ -227,8 +232,18 @@ class Director:
         if trial.state == "running":
             self._memory.record("failed", trial, kind=kind, reason=reason, log=log, seconds=trial.seconds)
 
-    def on_lost(self, trial_id: str, reason: str = "its process died", log: str | None = None) -> Trial | None:
-        """A run's process died: its next attempt, or None if it has ended, or failed now after `max_retries`."""
+    def on_lost(
+        self, trial_id: str, reason: str = "its process died", log: str | None = None, killer: str | None = None
+    ) -> Trial | None:
+        """A run's process died: its next attempt, or None if it has ended, or failed now after `max_retries`.
+
+        Args:
+            trial_id: whose run.
+            reason: in a sentence.
+            log: path of a file that says more.
+            killer: who killed it because memory ran out on its machine, if somebody did; a run whose last attempt ends
+                so has failed for want of memory, as its settings may be the cause.
+        """
         trial = self.state.trials[trial_id]
         if trial.state != "running":
             return None
@@ -236,9 +251,13 @@ class Director:
             self._judge.stop(trial, None)
             return None
         if trial.retries < self.space.resources.max_retries:
-            return self._start(trial, "lost")
+            return self._start(trial, "lost", killer)
         times = f"after {trial.attempt} attempts" if trial.attempt > 1 else "at its first attempt"
-        self.on_failure(trial_id, f"{reason} {times}", "infrastructure", log)
+        if killer is None:
+            self.on_failure(trial_id, f"{reason} {times}", "infrastructure", log)
+        else:
+            told = f"memory ran out on its machine, and {killer} killed its process, {times}; {MEMORY_REMEDY}"
+            self.on_failure(trial_id, told, "out_of_memory", log)
         return None
 
     def close(self) -> None:
@@ -249,10 +268,12 @@ class Director:
                 data: dict[str, Any] = {"seconds": spent} if spent else {}
                 self._memory.record("closed", finished=False, **data)
 
-    def _start(self, trial: TrialState, after: str | None) -> Trial:
+    def _start(self, trial: TrialState, after: str | None, killer: str | None = None) -> Trial:
         self._told_to_pause.discard(trial.id)
         number, spent = trial.attempt + 1, trial.seconds
-        self._memory.record("started", trial, attempt=number, after=after, gpus=self._gpus, seconds=spent)
+        self._memory.record(
+            "started", trial, attempt=number, after=after, gpus=self._gpus, seconds=spent, killer=killer
+        )
         return Trial(
             id=trial.id,
             role=trial.role,

@@ -69,9 +69,11 @@ class EventLog:
         Raises:
             DiskError: the disk is full or cannot be written, now or since an earlier call.
             LimitError: a limit on files does not allow it.
+            RunFolderError: the file has been moved or removed, so that nobody could read the event.
         """
         if self._failure is not None:
             raise self._failure
+        self._require_place()
         start = self._file.seek(0, os.SEEK_END)
         line = self._writer.line(event)
         try:
@@ -88,6 +90,18 @@ class EventLog:
     def close(self) -> None:
         """Close the file. Nothing is pending: every event was synced when it was appended."""
         self._file.close()
+
+    def _require_place(self) -> None:
+        try:
+            is_there = os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:
+            self._failure = RunFolderError(
+                f"{self.path} must stay where it is while its search runs; it has been moved or removed: put it back, "
+                "or run the search again, which then resumes from what is left there"
+            )
+            raise self._failure
 
     def __enter__(self) -> "EventLog":
         return self

@@ -192,6 +192,7 @@ class SearchState:
         trial.attempt = event.attempt or 1
         trial.retries += event.data["after"] == "lost"
         trial.gpus = event.data["gpus"]
+        trial.killer = event.data.get("killer")
         trial.started_at = event.time
         if trial.number is not None and event.data["after"] is None:  # started again, it tells nothing new
             study = self._study(trial.study)

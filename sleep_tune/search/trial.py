@@ -41,6 +41,8 @@ class TrialState:
     """Times it was started."""
     retries: int = 0
     """Of these, after its process was lost."""
+    killer: str | None = None
+    """Who killed the attempt before because memory ran out on its machine, if somebody did."""
     gpus: float = 0.0
     """GPUs it holds while it runs."""
     started_at: float | None = None

@@ -241,6 +241,21 @@ def test_a_lost_process_is_retried(tmp_path: Path) -> None:
     director.close()
 
 
+def test_a_run_that_is_killed_for_memory_again_and_again_has_run_out_of_memory(tmp_path: Path) -> None:
+    """Another process may have taken the memory, so it is tried again; but not proposed again for ever."""
+    director = open_search(tmp_path / "x", plain(resources=Resources(max_retries=1)))
+    trial = start(director)
+    assert director.on_lost(trial.id, killer="the kernel") is not None
+    assert director.trials[trial.id].killer == "the kernel"
+    assert director.on_lost(trial.id, killer="Ray") is None
+    failed = director.trials[trial.id]
+    assert (failed.state, failed.kind) == ("failed", "out_of_memory")
+    assert failed.reason is not None
+    for told in ("memory ran out on its machine", "Ray killed", "after 2 attempts", "training.batch_size"):
+        assert told in failed.reason
+    director.close()
+
+
 def test_a_failure_of_the_settings_is_told(tmp_path: Path) -> None:
     director = open_search(tmp_path / "x", plain())
     trial = start(director)

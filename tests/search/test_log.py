@@ -3,7 +3,9 @@
 import os
 import resource
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -103,6 +105,19 @@ def test_a_line_written_in_part_is_cut_off(tmp_path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             signal.signal(signal.SIGXFSZ, handler)
         assert (tmp_path / "log").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.rename(path.with_name("moved"))])
+def test_a_log_that_is_taken_away_while_its_search_runs_is_missed(
+    change: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    """What is written into a file without a name is lost, and the search would have gone on for days."""
+    with EventLog(tmp_path / "log") as log:
+        log.append(OPENED)
+        change(tmp_path / "log")
+        for _ in range(2):
+            with pytest.raises(RunFolderError, match="log must stay where it is"):
+                log.append(ASKED)
 
 
 def test_any_other_error_is_ours(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
 
 from sleep_tune.errors import ClusterError, DiskError, UserError
 from sleep_tune.search.director import Director
+from sleep_tune.search.on_ray.group import DIED
 from sleep_tune.search.on_ray.messages import Ended, Failed, Heard, Job, Lost, Refused
 from sleep_tune.search.work import Done, Trial
 
@@ -76,7 +76,7 @@ class Desk:
             return otherwise
         try:
             return act()
-        except RayActorError:  # no other actor is called from here
+        except DIED:  # no other actor is called from here
             self.room_died = True
             return otherwise
         except Exception as error:
@@ -126,7 +126,7 @@ class Desk:
         """Pass on what a slot's workers say of a running trial; False if the trial is to be given up."""
         trial = self.trials[tune_id]
         if isinstance(message, Lost):
-            again = self.director.on_lost(trial.id, log=self.log(trial))
+            again = self.director.on_lost(trial.id, log=self.log(trial), killer=message.killer)
             if again is None:
                 return False
             self.trials[tune_id] = again

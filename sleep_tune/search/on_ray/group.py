@@ -14,17 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError
 
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import JobCancelled, Superseded, UserError
 from sleep_tune.files import writing
 from sleep_tune.records import Decision, Progress, Report
+from sleep_tune.search.on_ray.memory_kills import count_kills
 from sleep_tune.search.on_ray.messages import Ended, Failed, Job, Refused
 from sleep_tune.search.printing import printing_to
 from sleep_tune.search.work import KINDS, Worker
 
-__all__ = ["Group", "GroupPlan", "Line"]
+__all__ = ["DIED", "Group", "GroupPlan", "Line"]
+
+DIED = (RayActorError, OutOfMemoryError)
+"""What a call of an actor raises that has died; the second where Ray killed it because memory ran out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +109,9 @@ def train_jobs(settings: dict[str, Any]) -> None:
 
     rank = get_context().get_world_rank()
     line = Line(settings["room"], settings["slot"])
-    me = ray.get_runtime_context().current_actor
+    me, node = ray.get_runtime_context().current_actor, ray.get_runtime_context().get_node_id()
     while True:
-        job = line.call("take", rank, me)
+        job = line.call("take", rank, me, (node, count_kills()))
         if job is False:
             return
         if job is not True:
@@ -125,7 +129,7 @@ def _a_peer_died(peers: Sequence[Any]) -> bool:
         for peer in peers:
             try:
                 ray.get(peer.__ray_ready__.remote(), timeout=1.0)
-            except RayActorError:
+            except DIED:
                 return True
             except GetTimeoutError:
                 continue
@@ -148,7 +152,7 @@ def _train_printing(worker: Worker, job: Job, report: Report) -> Ended | Failed 
             outcome = worker(config, report)
     except (JobCancelled, Superseded):
         return None
-    except RayActorError:
+    except DIED:
         raise  # the mailbox is gone, and the search with it
     except UserError as error:
         return Refused(trial=job.trial, attempt=job.attempt, error=error)
@@ -195,7 +199,7 @@ class Group:
             reason = "the worker group ended"
         except Exception:
             reason = f"the worker group failed after {time.monotonic() - started:.0f} s:\n{traceback.format_exc()}"
-        with contextlib.suppress(RayActorError):
+        with contextlib.suppress(*DIED):
             Line(self._room, self._slot).call("end_group", reason)
 
     def _trainer(self) -> Any:

@@ -50,6 +50,7 @@ class Mailbox:
         self._stop_time: float | None = None
         self._held = False
         self._taken: Key | None = None
+        self._kills: dict[int, tuple[str, int]] = {}
         self.reason = ""
         """Why the worker group is gone, once it is."""
 
@@ -157,16 +158,19 @@ class Mailbox:
 
     # The workers
 
-    async def take(self, rank: int, worker: Any = None) -> Job | bool:
+    async def take(self, rank: int, worker: Any = None, kills: tuple[str, int] = ("", 0)) -> Job | bool:
         """The job to train next; True: none yet, ask again; False: there will be none.
 
         Args:
             rank: The worker's rank in its group.
             worker: The worker's handle, for `workers`.
+            kills: The worker's machine, and how many processes its kernel has killed because memory ran out.
         """
-        self._workers[rank] = worker
         if self._job is not None and rank in self._given - self._ended:
-            self._over(Lost(trial=self._job.trial, attempt=self._job.attempt))
+            (machine, before), workers = self._kills[rank], tuple(self._workers.values())
+            killer = "the kernel" if kills[0] == machine and kills[1] > before else None
+            self._over(Lost(trial=self._job.trial, attempt=self._job.attempt, killer=killer, workers=workers))
+        self._workers[rank], self._kills[rank] = worker, kills
         ticket = self._tickets[rank] = object()
         self._waiting.add(rank)
         await self._notify()

@@ -74,6 +74,10 @@ class Lost:
 
     trial: str
     attempt: int
+    killer: str | None = None
+    """Who killed it because memory ran out on its machine: the kernel, or Ray; None if nothing says so."""
+    workers: tuple[Any, ...] = ()
+    """Handles of the group's workers as they were, the dead one among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

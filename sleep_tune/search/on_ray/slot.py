@@ -6,14 +6,15 @@ for a trial that is given up. Knows nothing of the director, nor of what a job t
 
 import contextlib
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import ray
 from ray import tune
-from ray.exceptions import RayActorError
 
-from sleep_tune.search.on_ray.group import Group, GroupPlan, Line
-from sleep_tune.search.on_ray.messages import Closed, Ended, Failed, GroupEnded, Refused
+from sleep_tune.search.on_ray.group import DIED, Group, GroupPlan, Line
+from sleep_tune.search.on_ray.memory_kills import killed_by_ray
+from sleep_tune.search.on_ray.messages import Closed, Ended, Failed, GroupEnded, Lost, Refused
 from sleep_tune.search.work import Worker
 
 __all__ = ["GRACE_SECONDS", "Slot"]
@@ -69,11 +70,14 @@ class Slot(tune.Trainable):
                 self._line.call("give_up")
         if isinstance(message, GroupEnded):
             raise RuntimeError(message.reason)
+        if isinstance(message, Lost):
+            killer = message.killer or ("Ray" if killed_by_ray(message.workers) else None)
+            message = replace(message, killer=killer, workers=())
         return {"message": message, "slot": self._name, "done": isinstance(message, Ended | Failed | Refused | Closed)}
 
     def cleanup(self) -> None:
         """Let the workers go: asked first, then ended."""
-        with contextlib.suppress(RayActorError):
+        with contextlib.suppress(*DIED):
             self._line.call("close")
             if not self._group.join(END_SECONDS):
                 self._group.kill()

@@ -82,7 +82,8 @@ class _Told:
         self.attempt, self.retries, self.was_running = trial.attempt, trial.retries, True
         if trial.attempt == 1:
             return "started"
-        return f"{'lost its process, ' * is_lost}started again (attempt {trial.attempt})"
+        memory = "" if trial.killer is None else f" (memory ran out on its machine, and {trial.killer} killed it)"
+        return f"{f'lost its process{memory}, ' * is_lost}started again (attempt {trial.attempt})"
 
 
 def heartbeat(watched: Watched, slots: int) -> str:

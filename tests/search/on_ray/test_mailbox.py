@@ -111,12 +111,38 @@ def test_a_worker_that_asks_again_has_lost_its_job() -> None:
     async def scene() -> None:
         box = Mailbox(1)
         await box.put(job())
-        await box.take(0)
-        again = asyncio.create_task(box.take(0))
-        assert await box.next(SOON) == Lost(trial="t0001", attempt=1)
+        await box.take(0, "dead")
+        again = asyncio.create_task(box.take(0, "alive"))
+        assert await box.next(SOON) == Lost(trial="t0001", attempt=1, workers=("dead",))
         assert not again.done()
         await box.put(job(attempt=2))
         assert await again == job(attempt=2)
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "killer"),
+    [
+        (("a", 3), ("a", 4), "the kernel"),
+        (("a", 3), ("a", 3), None),
+        (("a", 3), ("b", 4), None),  # the successor is elsewhere, and cannot know
+        (("a", 3), ("a", 0), None),  # the machine was started again
+    ],
+)
+def test_a_worker_whose_kernel_has_killed_since_died_for_want_of_memory(
+    before: tuple[str, int], after: tuple[str, int], killer: str | None
+) -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        await box.put(job())
+        await box.take(0, None, before)
+        again = asyncio.create_task(box.take(0, None, after))
+        lost = await box.next(SOON)
+        assert isinstance(lost, Lost)
+        assert lost.killer == killer
+        await box.close()
+        assert await again is False
 
     run(scene())
 

@@ -46,6 +46,9 @@ def test_a_lost_process_is_told(open_director: Callable[..., Director]) -> None:
     assert list(news.lines())[-1] == "t0001 started"
     director.on_lost(trial.id)
     assert list(news.lines()) == ["t0001 lost its process, started again (attempt 2)"]
+    director.on_lost(trial.id, killer="the kernel")
+    told = "t0001 lost its process (memory ran out on its machine, and the kernel killed it), started again (attempt 3)"
+    assert list(news.lines()) == [told]
 
 
 @pytest.mark.parametrize("beats", [0, 1])

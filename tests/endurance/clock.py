@@ -1,0 +1,60 @@
+"""A search whose machine's clock is set by an hour, forwards and backwards, in every process at once.
+
+    python -m tests.endurance.clock FOLDER             # needs gcc; 4 minutes
+    python -m tests.endurance.clock FOLDER --launcher inline
+
+`clock.c` is loaded into the driver, into Ray's processes and into the workers. The search may take half an hour
+(`stop.hours`), so that a jump of an hour would end it. At the end: whether its trials are those of a search that was
+not disturbed, whether the events of its log are in order, and what --status said after the jump.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from tests.endurance.searches import TUNE, account, drive, finish_inline, has_reported, read_log
+
+SOURCE = Path(__file__).with_name("clock.c")
+HOUR = 3600
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Set the clock during two searches, and account."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the searches are kept; made anew")
+    parser.add_argument("--launcher", choices=["ray", "inline"], default="ray")
+    given = parser.parse_args(arguments)
+    folder = given.folder.absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    undisturbed = finish_inline(folder / "undisturbed")
+    library, clock = folder / "clock.so", folder / "clock"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", str(library), str(SOURCE), "-ldl"], check=True)
+    for seconds in (HOUR, -HOUR):
+        clock.write_text("0")
+        os.environ |= {"LD_PRELOAD": str(library), "SET_CLOCK": str(clock)}
+        driver = drive(folder / f"{seconds:+}", "stop.hours=0.5", launcher=given.launcher)
+        driver.until(partial(has_reported, driver))
+        clock.write_text(str(seconds))
+        status = [sys.executable, str(TUNE), str(driver.folder), "--status"]
+        screen = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+        del os.environ["LD_PRELOAD"], os.environ["SET_CLOCK"]
+        driver.wait()
+        print(f"clock set by {seconds:+} s")
+        print(f"  --status: {' / '.join(line.strip() for line in screen.splitlines()[:2])}")
+        for line in account(driver, undisturbed):
+            print(f"  {line}", flush=True)
+        events = read_log(driver)
+        times = [event["time"] for event in events]
+        over = next(event["data"]["reason"] for event in events if event["event"] == "ended")
+        print(f"  events {'in' if times == sorted(times) else 'OUT OF'} order; no more trials because of {over}")
+        print(f"  {[line for line in driver.output.read_text().splitlines() if line.startswith('[0:')][-1]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

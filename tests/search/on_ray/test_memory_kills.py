@@ -1,0 +1,18 @@
+"""What the kernel says of its kills, and what Ray says of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.search.on_ray.memory_kills import count_kills
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("pgfault 7\noom_kill 12\ndrop_pagecache 0\n", 12), ("pgfault 7\n", 0), ("", 0), (None, 0)],
+    ids=["counted", "an older kernel", "empty", "no such file"],
+)
+def test_kills_are_counted_where_the_kernel_counts_them(text: str | None, count: int, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "vmstat").write_text(text)
+    assert count_kills(tmp_path / "vmstat") == count
