@@ -30,6 +30,7 @@ def test_settings_that_the_budget_refuses_are_asked_again(tmp_path: Path) -> Non
     assert refused
     assert all(t.reason and "sleep.folds must be in [1, 32]" in t.reason for t in refused)
     assert sum(t.state != "refused" for t in director.trials.values()) == 7
+    assert [trial.number for trial in director.trials.values()] == list(range(len(director.trials)))
     director.close()
 
 
@@ -107,6 +108,14 @@ def test_stops(stop: Stop, told: str, trials: int, tmp_path: Path) -> None:
         director.on_end(trial.id, outcome("completed", 5.0 + len(director.trials)))
     assert director.ended == told
     assert len(director.trials) == trials
+    director.close()
+
+
+def test_a_new_best_starts_the_count_of_no_improvement_again(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", plain(stop=Stop(no_improvement=2)))
+    for value in (5.0, 6.0, 4.0, 5.0, 6.0):
+        director.on_end(start(director).id, outcome("completed", value))
+    assert director.next() == Done()
     director.close()
 
 

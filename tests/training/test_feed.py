@@ -1,6 +1,7 @@
 """From the stream to the device and back."""
 
 import math
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,20 @@ def test_a_batch_is_the_streams_with_masks(corpus: Corpus) -> None:
             assert np.array_equal(prepared.attention_mask.numpy() == 0, padded)
         assert prepared.divisor == len(prepared.labels)
     assert feed.next() is None
+
+
+def test_masks_are_drawn_anew_for_each_batch_at_the_options_rate(corpus: Corpus) -> None:
+    config, special = make_config(Path("unused"), sleep=False), corpus.train.special
+    config.training.masking.probability = 0.4
+    stream = open_stream(config, corpus, Peers())
+    feed = Feed(stream, corpus.train, config.training.masking, seed=0, device=CPU, peers=Peers())
+    masked: list[set[int]] = []
+    for prepared in islice(feed, 6):
+        framing = [special.start, special.separator, special.pad]
+        text = np.count_nonzero(~np.isin(prepared.batch.input_ids, framing))
+        assert len(prepared.positions) / text == pytest.approx(0.4, abs=0.02)
+        masked.append(set(prepared.positions.tolist()))
+    assert all(len(one & other) < 0.6 * len(one) for one, other in pairwise(masked))  # by chance 0.4
 
 
 def test_the_losses_of_wake_become_scores(corpus: Corpus) -> None:

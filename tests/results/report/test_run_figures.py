@@ -1,5 +1,6 @@
 """What runs learnt: a panel for each arm, phases shaded, lines broken between them, means over seeds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +33,15 @@ def test_each_arm_has_a_panel_with_its_seeds_its_phases_and_the_baselines_mean(t
     assert {shape["yref"] for shape in figure["layout"]["shapes"]} == {"y2 domain"}  # epochs has one phase only
 
 
+def test_the_mean_in_every_panel_is_the_baselines_wherever_it_stands(tmp_path: Path) -> None:
+    slept, awake = journal(tmp_path / "t", 10), journal(tmp_path / "e", 0)
+    awake = replace(awake, losses=awake.losses.assign(loss=7.0))
+    figure = losses({"t": [slept], "epochs": [awake]}, {}, "epochs")
+    assert figure is not None
+    mean = next(trace for trace in figure["data"] if trace["name"] == "epochs, mean over seeds")
+    assert set(mean["y"]) == {7.0}
+
+
 def test_a_line_is_broken_where_the_other_phase_is(tmp_path: Path) -> None:
     figure = losses({"t": [journal(tmp_path / "t", 10)]}, {}, "epochs")
     assert figure is not None
@@ -50,7 +60,7 @@ def test_an_arms_mean_is_over_its_seeds_rung_by_rung() -> None:
     assert figure is not None
     thin = [trace for trace in figure["data"] if trace["mode"] == "lines"]
     strong = {trace["name"]: trace for trace in figure["data"] if trace["mode"] == "lines+markers"}
-    assert len(thin) == 3
+    assert [trace["y"] for trace in thin] == [[4.0, 3.0], [5.0, 3.0], [6.0, 3.0]]
     assert strong["t"]["y"] == [5.0, 3.0]
     assert strong["epochs"]["y"] == [4.0, 3.0]
     assert strong["t"]["text"] == ["t, mean of 3 seeds"] * 2

@@ -42,6 +42,14 @@ def test_the_end_and_the_first_rung_have_a_panel_each(points: SearchPoints) -> N
     assert level["y"] == [4.2, 4.2]
 
 
+def test_where_more_is_better_the_best_so_far_rises(points: SearchPoints) -> None:
+    figure = history(points, "eval/nll", "max")
+    assert figure is not None
+    best = next(trace["y"] for trace in figure["data"] if trace["name"] == "best so far")
+    done = points.trials.loc[points.trials["state"] == "completed", "value"]
+    assert best == [*done.cummax(), done.max()]
+
+
 def test_rungs_join_a_trials_values_and_no_two_trials(points: SearchPoints) -> None:
     figure = rungs(points.rungs, "eval/nll")
     assert figure is not None
