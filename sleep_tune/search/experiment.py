@@ -68,7 +68,12 @@ class Experiment:
             self.corpus = CorpusSummary(words=then["corpus"]["words"], samples=then["corpus"]["samples"])
         except FileNotFoundError:
             raise RunFolderError(f"{folder} must be the folder of a search; got no {EXPERIMENT} in it") from None
-        except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        except ConfigError as error:
+            what = str(error).partition(";")[0]  # without the options that there are
+            raise RunFolderError(
+                f"{path} must describe an experiment of this version of sleep-tune, and not of a newer one: {what}"
+            ) from error
+        except (KeyError, TypeError, AttributeError) as error:
             raise RunFolderError(f"{path} cannot be read as an experiment ({error!r})") from error
 
 

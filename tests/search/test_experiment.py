@@ -105,6 +105,17 @@ def test_options_that_an_earlier_version_did_not_know_have_their_defaults(tmp_pa
     assert changes(written["space"], study()) == []
 
 
+def test_an_option_of_a_newer_version_is_named(tmp_path: Path) -> None:
+    """In one sentence, without a list of the options that there are."""
+    open_folder(tmp_path, study(), BASE, TOY_CORPUS)
+    written = yaml.safe_load((tmp_path / FILE).read_text())
+    del written["sha256"]
+    written["base"]["training"]["dreams"] = 1
+    (tmp_path / FILE).write_text(yaml.safe_dump(written))
+    with pytest.raises(RunFolderError, match=r"of a newer one: unknown option 'training\.dreams'$"):
+        Experiment(tmp_path)
+
+
 def test_a_log_without_its_study(tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").touch()
     with pytest.raises(RunFolderError, match=r"holds trials.jsonl but no experiment.yaml"):
