@@ -64,6 +64,32 @@ def test_the_last_two_stay_and_later_ones_are_left_alone(tmp_path: Path) -> None
     assert copied(place) == ["checkpoint-10", "checkpoint-30", "checkpoint-9"]
 
 
+@pytest.mark.parametrize("files", range(6))
+def test_a_copy_that_broke_off_before_its_marker_is_none(
+    files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The marker is copied last: until then the checkpoint before it is the one to go on from, without a warning."""
+    run, mirror = tmp_path / "run", Mirror((tmp_path / "there").as_uri(), "x")
+    mirror.push(write(run, 2))
+    broken, left, copy = write(run, 3), [files], shutil.copyfileobj
+    assert len(list(broken.iterdir())) == 7
+
+    def break_off(source: Any, target: Any) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError("the network is gone")
+        copy(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", break_off)
+        mirror.push(broken)
+    caplog.clear()
+    pulled = mirror.pull(make_attempt(tmp_path / "anew"))
+    assert pulled is not None
+    assert pulled.updates == 2
+    assert not caplog.records
+
+
 def test_a_copy_without_its_marker_is_none(tmp_path: Path) -> None:
     run, place = tmp_path / "run", tmp_path / "there"
     mirror = Mirror(place.as_uri(), "x")
