@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sleep_tune.config.tree import from_dict
-from sleep_tune.errors import TrialFailure, UserError
+from sleep_tune.errors import Superseded, TrialFailure, UserError
 from sleep_tune.files import writing
 from sleep_tune.records import Decision, Progress
 from sleep_tune.search.director import Director
@@ -57,7 +57,7 @@ def _train(director: Director, worker: Worker, trial: Trial, refresh: Callable[[
             outcome = worker(config, report)
     except TrialFailure as failure:
         director.on_failure(trial.id, str(failure), KINDS[type(failure)])
-    except UserError:
+    except (UserError, Superseded):  # a later session trains it
         raise
     except Exception as error:
         told = "".join(traceback.format_exception_only(error)).strip()

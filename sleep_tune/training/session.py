@@ -86,7 +86,7 @@ class Session:
         """
         if not self.peers.lead(lambda: is_writer(self.attempt)):
             raise Superseded(
-                f"{self.attempt} writes nothing more: another attempt at the run has begun, or it was ended"
+                f"{self.attempt} writes nothing more: another attempt at the run has begun, or it was ended or removed"
             )
 
 

@@ -52,13 +52,13 @@ def stop(driver: Driver, part: str, seconds: float) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Stop each part in a search of its own, and account."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the searches are kept; made anew")
+    parser.add_argument("folder", type=Path, help="where the searches are kept; an undisturbed one there is used again")
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all of them unless given")
     parser.add_argument("--seconds", type=float, default=120)
     given = parser.parse_args(arguments)
-    shutil.rmtree(given.folder, ignore_errors=True)
     undisturbed = finish_inline(given.folder.absolute() / "undisturbed")
     for part in given.parts or PARTS:
+        shutil.rmtree(given.folder / part, ignore_errors=True)
         driver = drive(given.folder.absolute() / part)
         driver.until(partial(has_reported, driver))
         number = stop(driver, part, given.seconds)

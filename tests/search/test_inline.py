@@ -8,7 +8,7 @@ import pytest
 
 from sleep_tune.config.run_folder import read_config
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.errors import DiskError, Diverged, OutOfMemory
+from sleep_tune.errors import DiskError, Diverged, OutOfMemory, Superseded
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.director import Director
 from sleep_tune.search.inline import run_inline
@@ -50,12 +50,13 @@ def test_a_bug_stops_the_search_with_its_traceback(tmp_path: Path) -> None:
     director.close()
 
 
-def test_the_user_s_mistake_leaves_the_trial_for_the_next_session(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [DiskError("3 MB left"), Superseded("its folder was removed")])
+def test_what_is_no_bug_leaves_the_trial_for_the_next_session(tmp_path: Path, error: Exception) -> None:
     def full(config: RunConfig, report: Any) -> Outcome:
-        raise DiskError("3 MB left")
+        raise error
 
     director = open_search(tmp_path / "x", SPACE)
-    with pytest.raises(DiskError, match="3 MB left"):
+    with pytest.raises(type(error), match=str(error)):
         run_inline(director, full)
     assert director.trials["t0001"].state == "running"
     director.close()
