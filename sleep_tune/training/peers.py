@@ -59,11 +59,11 @@ class Peers:
                 result = action()
             except Exception as raised:
                 error = raised
-        told = (
-            error if error is None or isinstance(error, UserError) else JobCancelled(f"{type(error).__name__}: {error}")
-        )
+        told: Exception | None = error
+        if error is not None and not isinstance(error, UserError):
+            told = JobCancelled(f"{type(error).__name__}: {error}")
         result, told = self.first((result, told))
-        if error or told:
+        if told is not None:
             raise error or told
         return result
 
