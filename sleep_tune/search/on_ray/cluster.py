@@ -7,9 +7,10 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -72,7 +73,9 @@ def explained(sentence: Callable[[str], str]) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        known = isinstance(error, OSError | RuntimeError | ValueError) or type(error).__module__.startswith("ray.")
+        known = isinstance(error, ImportError | OSError | RuntimeError | ValueError) or type(
+            error
+        ).__module__.startswith("ray.")
         if not known and type(error) is not Exception:
             raise
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -85,7 +88,7 @@ def joined(address: str, warn: Callable[[str], None]) -> Iterator[list[Node]]:
 
     Args:
         address: 'auto' for the cluster that this machine belongs to ($RAY_ADDRESS, if set), or 'host:port'.
-        warn: is called with a sentence if the cluster lets everybody in.
+        warn: is called with a sentence if the cluster lets everybody in, or hides its dashboard from its machines.
 
     Raises:
         ClusterError: there is none, it does not let us in, it has no dashboard, or this machine belongs to several.
@@ -101,9 +104,29 @@ def joined(address: str, warn: Callable[[str], None]) -> Iterator[list[Node]]:
         stack.enter_context(around_joined(found, token_settings(found, warn)))
         stack.enter_context(changed(bypassing_proxies(os.environ, [hosts])))
         with explained(lambda reason: f"no Ray cluster at {found}: {reason}"):
-            stack.enter_context(connected(address=found, environment=everywhere))
+            stack.enter_context(connected(address=found, environment=everywhere, log_to_driver=True))
         require_dashboard("install ray[default] and start the head with `ray start --head --include-dashboard=true`")
+        _warn_of_dashboard(warn)
         yield nodes()
+
+
+def _warn_of_dashboard(warn: Callable[[str], None]) -> None:
+    """Warn if machines of the cluster cannot reach its dashboard, as is the default; Ray must be up."""
+    import ray
+    from ray.dashboard.utils import get_address_for_submission_client
+
+    url: str = get_address_for_submission_client(None)
+    machines = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
+    if _is_hidden(url, machines):
+        warn(
+            f"the cluster's dashboard ({url}) answers only on its own machine, so what a killed slot held on another "
+            "is never freed. Start the head with --dashboard-host=ADDRESS, its own in the network"
+        )
+
+
+def _is_hidden(url: str, machines: Collection[str]) -> bool:
+    """Whether `url` leads each of several machines to itself."""
+    return len(machines) > 1 and urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _resolve(address: str) -> str:
@@ -145,7 +168,7 @@ def connected(*, address: str, environment: Mapping[str, str], **arguments: Any)
 
     settings = {"env_vars": {**SETTINGS, **environment}}
     try:
-        ray.init(address=address, runtime_env=settings, log_to_driver=True, configure_logging=False, **arguments)
+        ray.init(address=address, runtime_env=settings, configure_logging=False, **arguments)
         yield
     finally:
         ray.shutdown()

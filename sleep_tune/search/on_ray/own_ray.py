@@ -1,4 +1,4 @@
-"""The Ray that a search starts for itself on this machine, beside whatever else runs there, for this user alone."""
+"""The Ray that a command starts for itself on this machine, beside whatever else runs there, for this user alone."""
 
 import contextlib
 import functools
@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from sleep_tune.errors import ClusterError, listed
 from sleep_tune.search.on_ray.cluster import FOLDER_PREFIX, connected, explained, nodes, raylets, require_dashboard
@@ -25,10 +27,13 @@ PATIENCE = {"RAY_gcs_server_port_wait_time_s": "120"}
 """How long Ray waits for its first process to start on a busy machine; 30 s is its default."""
 
 FOLDER_BYTES = 50_000_000
-"""Room for the logs of a search's own Ray."""
+"""Room for the logs of our own Ray."""
 
 LEAST_FILES = 200
 """A Ray on two processors started with so many open files a process; with 64 it ended this process without a word."""
+
+LEAST_THREADS = 800
+"""A search with two workers had 770; with too few, Ray aborted this process."""
 
 SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
 """Where Ray's folder can be if the usual place has no room or too long a path."""
@@ -53,17 +58,24 @@ def notes() -> list[str]:
 
 
 @contextlib.contextmanager
-def started(node: Node) -> Iterator[list[Node]]:
-    """Start a Ray of our own on this machine, with the dashboard; end it and remove its folder on leaving.
+def started(
+    node: Node, *, otherwise: str = "search without Ray: --launcher inline", is_search: bool = True
+) -> Iterator[list[Node]]:
+    """Start a Ray of our own on this machine; end it and remove its folder on leaving.
 
     Its processes end with this one, however this one ends. Other Rays on the machine do not matter, nor which of Ray's
     variables the shell sets. Nobody but this user can open its sockets and logs.
 
+    Args:
+        node: what it may use.
+        otherwise: what a user can do without a Ray, for messages.
+        is_search: whether Ray Train runs there, which needs the dashboard, and what workers print is wanted here.
+
     Raises:
         ClusterError: it does not start.
     """
-    _require_open_files()
-    folder = _private_folder()
+    _require_limits(otherwise)
+    folder = _private_folder(otherwise)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         # Ray Train asks for the address of its cluster where RAY_TMPDIR says. A token in the environment spares the
@@ -72,17 +84,19 @@ def started(node: Node) -> Iterator[list[Node]]:
         stack.enter_context(around_own(ours))
         with explained(
             lambda reason: (
-                f"the search's own Ray must start on this machine; it did not: {reason} ({_limits(folder)}). Try again "
-                "when the machine is less busy, or search without Ray: --launcher inline"
+                f"a Ray must start on this machine; it did not: {reason} ({_limits(folder)}). Try again when the "
+                f"machine is less busy, or {otherwise}"
             )
         ):
             stack.enter_context(watched(folder))
-            stack.enter_context(_connected_to_own(folder, node))
+            stack.enter_context(_connected_to_own(folder, node, is_search))
+        if is_search:
+            require_dashboard(f"install ray[default], or {otherwise}")
         yield nodes()
 
 
 @contextlib.contextmanager
-def _connected_to_own(folder: Path, node: Node) -> Iterator[None]:
+def _connected_to_own(folder: Path, node: Node, is_search: bool) -> Iterator[None]:
     """Start Ray in `folder`, which is RAY_TMPDIR; end it on leaving."""
     temporary = os.environ.get("TMPDIR", tempfile.gettempdir())
     with contextlib.ExitStack() as stack:
@@ -97,7 +111,8 @@ def _connected_to_own(folder: Path, node: Node) -> Iterator[None]:
                     address="local",
                     num_cpus=node.cpus,
                     num_gpus=node.gpus,
-                    include_dashboard=True,
+                    include_dashboard=is_search,
+                    log_to_driver=is_search,
                     object_store_memory=OBJECT_STORE_BYTES,
                     _temp_dir=str(folder / "ray"),
                     environment={"TMPDIR": temporary},
@@ -107,21 +122,33 @@ def _connected_to_own(folder: Path, node: Node) -> Iterator[None]:
 
         # As `ray start` leaves it: else Ray Train would look for its cluster among all that run on this machine.
         (folder / "ray" / "ray_current_cluster").write_text(ray.get_runtime_context().gcs_address)
-        require_dashboard("install ray[default], or search without Ray: --launcher inline")
         yield
 
 
-def _require_open_files() -> None:
-    """Refuse a limit that Ray, which raises its own as far as it may, cannot live with.
+def _require_limits(otherwise: str) -> None:
+    """Refuse limits at which Ray ends this process from C++, where nothing can be caught.
 
     Raises:
-        ClusterError: too few open files are allowed.
+        ClusterError: too few open files or threads are allowed.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= most < LEAST_FILES:
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)  # Ray raises its own as far as it may
+    if 0 <= files < LEAST_FILES:
         raise ClusterError(
-            f"Ray needs at least {LEAST_FILES} open files for each process; this shell allows {most} (ulimit -Hn). "
-            "Raise the limit, or search without Ray: --launcher inline"
+            f"Ray needs at least {LEAST_FILES} open files for each process; this shell allows {files} (ulimit -Hn). "
+            f"Raise the limit, or {otherwise}"
+        )
+    threads, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if threads < 0 or os.geteuid() == 0:  # without a limit, or above it
+        return
+    used = sum(
+        process.info["num_threads"] or 0
+        for process in psutil.process_iter(["uids", "num_threads"])
+        if process.info["uids"] is not None and process.info["uids"].real == os.getuid()
+    )
+    if threads - used < LEAST_THREADS:
+        raise ClusterError(
+            f"Ray needs at least {LEAST_THREADS} more threads; this shell allows {threads} (ulimit -u), of which this "
+            f"user's processes have {used}. Raise the limit, or {otherwise}"
         )
 
 
@@ -142,7 +169,7 @@ def _token() -> str:
     return secrets.token_hex(32)
 
 
-def _private_folder() -> Path:
+def _private_folder(otherwise: str) -> Path:
     """Make a folder for Ray that only this user can enter.
 
     Ray opens its own folder, within it, to everybody.
@@ -163,5 +190,5 @@ def _private_folder() -> Path:
             told.append(f"{place}: {error.strerror}")
     raise ClusterError(
         f"Ray needs a folder with {FOLDER_BYTES / 1e6:.0f} MB of room and a path of at most {LONGEST_PLACE} bytes; "
-        f"{', '.join(told)}. Make room there, set TMPDIR to such a folder, or search without Ray: --launcher inline"
+        f"{', '.join(told)}. Make room there, set TMPDIR to such a folder, or {otherwise}"
     )

@@ -17,7 +17,7 @@ def test_rays_folder_is_this_users_alone_and_its_path_short_enough_for_sockets(
     """Ray opens its own folder to everybody; a path of more than 107 bytes is none for a socket."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = os.umask(umask)
-    folder = own_ray._private_folder()
+    folder = own_ray._private_folder("do without")
     os.umask(before)
     try:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -30,8 +30,8 @@ def test_rays_folder_is_this_users_alone_and_its_path_short_enough_for_sockets(
 def test_a_machine_without_room_for_rays_folder_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_ray, "FOLDER_BYTES", 10**18)
     with pytest.raises(ClusterError) as caught:
-        own_ray._private_folder()
-    for named in ("/tmp has", "/dev/shm", "MB free", "TMPDIR", "--launcher inline"):
+        own_ray._private_folder("do without")
+    for named in ("/tmp has", "/dev/shm", "MB free", "TMPDIR", "do without"):
         assert named in str(caught.value)
 
 
@@ -40,7 +40,13 @@ def test_what_ray_may_be_short_of_is_told_in_figures(tmp_path: Path) -> None:
     assert f"MB free in {tmp_path}" in own_ray._limits(tmp_path / "gone")
 
 
-def test_too_few_open_files_are_refused_before_ray_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (64, 64))
-    with pytest.raises(ClusterError, match=r"64 \(ulimit -Hn\).*--launcher inline"), own_ray.started(Node(1, 0)):
+@pytest.mark.parametrize(("limited", "named"), [("NOFILE", "64 (ulimit -Hn)"), ("NPROC", "64 (ulimit -u)")])
+def test_too_low_a_limit_is_refused_before_ray_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, limited: str, named: str
+) -> None:
+    low = getattr(resource, f"RLIMIT_{limited}")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (64, 64) if which == low else (-1, -1))
+    with pytest.raises(ClusterError) as caught, own_ray.started(Node(1, 0), otherwise="do without"):
         pass
+    assert named in str(caught.value) and "do without" in str(caught.value)
