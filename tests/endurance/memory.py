@@ -30,7 +30,8 @@ def squeeze(driver: Driver, *, always: bool) -> int:
     """Put workers that train into the small cgroup until the search ends (or only the first), and count them."""
     squeezed: set[int] = set()
     while driver.process.poll() is None and (always or not squeezed):
-        for worker in driver.named(WORKER) if driver.count("report") or squeezed else ():
+        begun = driver.count("started") > len(squeezed) and (squeezed or driver.count("report"))
+        for worker in driver.named(WORKER) if begun else ():
             if worker.pid not in squeezed:
                 with contextlib.suppress(OSError, psutil.NoSuchProcess):
                     (GROUP / "cgroup.procs").write_text(str(worker.pid))

@@ -93,7 +93,7 @@ def account(driver: Driver, undisturbed: Sequence[dict[str, Any]]) -> Iterator[s
     seconds = [e["data"]["outcome"]["seconds"] for e in events if e["event"] in ENDS and e["data"].get("outcome")]
     sessions = sum(e["event"] in ("opened", "resumed") for e in events)
     wall = events[-1]["time"] - events[0]["time"]
-    took = f"{sum(seconds):.0f} s, the longest {max(seconds):.0f} s"
+    took = f"{sum(seconds):.0f} s, the longest {max(seconds, default=0):.0f} s"
     yield f"{sessions} sessions, {wall:.0f} s; by their own clocks the trials took {took}"
 
 
