@@ -90,7 +90,8 @@ def account(driver: Driver, undisturbed: Sequence[dict[str, Any]]) -> Iterator[s
     yield f"trained again after their end: {again or 'none'}"
     kinds = Counter(e["data"].get("kind") for e in events if e["event"] == "failed")
     yield f"failed: {dict(kinds) or 'none'}"
-    seconds = [e["data"]["outcome"]["seconds"] for e in events if e["event"] in ENDS and e["data"].get("outcome")]
+    ends = [e["data"] for e in events if e["event"] in ENDS]
+    seconds = [(data.get("outcome") or data).get("seconds") or 0.0 for data in ends]
     sessions = sum(e["event"] in ("opened", "resumed") for e in events)
     wall = events[-1]["time"] - events[0]["time"]
     took = f"{sum(seconds):.0f} s, the longest {max(seconds, default=0):.0f} s"
