@@ -29,6 +29,12 @@ NO_PLACE = "WorkerGroupStartupTimeoutError"
 FULL_SECONDS = 10.0
 """After a run found the disk full, the next is started so much later."""
 
+START_REMEDY = (
+    "free memory there, train fewer trials at a time (resources.cpus_per_worker), or search without Ray: "
+    "--launcher inline"
+)
+"""What helps where memory does not suffice for workers to start; their settings are not the cause yet."""
+
 
 @dataclass
 class Desk:
@@ -180,20 +186,23 @@ class Desk:
         Raises:
             ClusterError: again and again no worker can be started, and not for want of a place.
         """
-        taken, reason = ray.get(self.room.bury.remote(self.job(trial).key))
+        taken, reason, killer = ray.get(self.room.bury.remote(self.job(trial).key))
         if taken:
             self.unstarted = 0
-            self._lose(trial, "its slot died")
+            self._lose(trial, "its slot died", killer)
             return
         self.again.append(trial)
         self.unstarted += bool(reason) and NO_PLACE not in reason
         if self.unstarted >= MOST_UNSTARTED:
+            cause = reason.strip().splitlines()[-1]
+            if killer is not None:
+                cause = f"memory ran out on their machine, and {killer} killed them; {START_REMEDY}"
             raise ClusterError(
                 f"workers must be able to start on the cluster; {self.unstarted} groups of them in a row ended before "
-                f"they began: {reason.strip().splitlines()[-1]} (see {self.logs / 'driver.log'})"
+                f"they began: {cause} (see {self.logs / 'driver.log'})"
             )
 
-    def _lose(self, trial: Trial, reason: str) -> None:
-        again = self.director.on_lost(trial.id, reason, self.log(trial))
+    def _lose(self, trial: Trial, reason: str, killer: str | None = None) -> None:
+        again = self.director.on_lost(trial.id, reason, self.log(trial), killer)
         if again is not None:
             self.again.append(again)

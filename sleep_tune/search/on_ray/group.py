@@ -193,14 +193,18 @@ class Group:
             ray.kill(worker, no_restart=True)
 
     def _keep(self) -> None:
-        started = time.monotonic()
+        started, kills, killer = time.monotonic(), count_kills(), None
         try:
             self._trainer().fit()
             reason = "the worker group ended"
         except Exception:
             reason = f"the worker group failed after {time.monotonic() - started:.0f} s:\n{traceback.format_exc()}"
+            if count_kills() > kills:
+                killer = "the kernel"
+            elif OutOfMemoryError.__name__ in reason:
+                killer = "Ray"
         with contextlib.suppress(*DIED):
-            Line(self._room, self._slot).call("end_group", reason)
+            Line(self._room, self._slot).call("end_group", reason, killer)
 
     def _trainer(self) -> Any:
         from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig

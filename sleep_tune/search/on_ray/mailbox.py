@@ -53,6 +53,8 @@ class Mailbox:
         self._kills: dict[int, tuple[str, int]] = {}
         self.reason = ""
         """Why the worker group is gone, once it is."""
+        self.killer: str | None = None
+        """Who killed its workers because memory ran out, if that is why."""
 
     def __repr__(self) -> str:
         """The job, and which ranks hold it or wait."""
@@ -145,9 +147,14 @@ class Mailbox:
         """The handles of the workers of other ranks."""
         return [worker for other, worker in self._workers.items() if other != rank]
 
-    async def end_group(self, reason: str) -> None:
-        """Say that the worker group is gone, so that nobody waits for it."""
-        self.reason = reason
+    async def end_group(self, reason: str, killer: str | None = None) -> None:
+        """Say that the worker group is gone, so that nobody waits for it.
+
+        Args:
+            reason: Why, with the traceback.
+            killer: Who killed its workers because memory ran out on their machine, if that is known.
+        """
+        self.reason, self.killer = reason, killer
         self._messages.append(GroupEnded(reason=reason))
         await self._notify()
 
@@ -283,17 +290,19 @@ class MailRoom:
         for box in self._boxes.values():
             await box.hold(held)
 
-    async def bury(self, key: Key) -> tuple[bool, str]:
+    async def bury(self, key: Key) -> tuple[bool, str, str | None]:
         """Forget the job `key`, whose slot has died, and close its mailbox.
 
         Returns:
-            Whether a worker ever took the job, and why the slot's worker group ended, if it did before the slot.
+            Whether a worker ever took the job; why the slot's worker group ended, if it did before the slot; and who
+            killed the group because memory ran out, if that is why.
         """
         self._ready.pop(key[0], None)
         boxes = [box for box in self._boxes.values() if box.had(key)]
         for box in boxes:
             await box.close()
-        return any(box.took(key) for box in boxes), next((box.reason for box in boxes if box.reason), "")
+        reason, killer = next(((box.reason, box.killer) for box in boxes if box.reason), ("", None))
+        return any(box.took(key) for box in boxes), reason, killer
 
     async def close_all(self) -> None:
         """Close every mailbox: the search is over or interrupted."""

@@ -21,6 +21,7 @@ class Room:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.taken, self.reason = True, ""
+        self.killer: str | None = None
         self.dead = False
 
     def __getattr__(self, name: str) -> Any:
@@ -35,7 +36,7 @@ class Room:
                 room.calls.append((name, *arguments))
                 if room.dead:
                     raise RayActorError
-                return (room.taken, room.reason) if name == "bury" else None
+                return (room.taken, room.reason, room.killer) if name == "bury" else None
 
         return Method
 
@@ -52,9 +53,9 @@ class Director:
         """The next one."""
         return self.trials.pop(0) if self.trials else Done()
 
-    def on_lost(self, name: str, reason: str, log: str) -> Trial | None:
+    def on_lost(self, name: str, reason: str, log: str, killer: str | None) -> Trial | None:
         """One more attempt."""
-        self.told.append(("lost", name, reason))
+        self.told.append(("lost", name, reason, killer))
         return trial(name, 2)
 
     def on_end(self, name: str, outcome: object) -> None:
@@ -127,7 +128,7 @@ def test_a_trial_whose_slot_died_goes_to_another_and_pays_only_if_it_had_begun()
     assert at.next("2") == trial("a")
     at.room.taken = True
     at.end("2", None, slot_died=True)
-    assert director.told == [("lost", "a", "its slot died")]
+    assert director.told == [("lost", "a", "its slot died", None)]
     assert at.next("3") == trial("a", 2)
 
 
@@ -148,6 +149,27 @@ def test_workers_that_never_start_end_the_search_unless_they_only_want_a_place()
     ):
         at.end("1", None, slot_died=True)
     assert director.told == []
+
+
+def test_memory_is_named_where_its_want_killed_workers_that_started() -> None:
+    director = Director(trial("a"))
+    at = desk(director)
+    at.room.taken, at.room.reason, at.room.killer = False, "Traceback\nActorDiedError: unexpectedly", "the kernel"
+    for _ in range(MOST_UNSTARTED - 1):
+        at.next("1")
+        at.end("1", None, slot_died=True)
+    at.next("1")
+    with pytest.raises(ClusterError, match=r"memory ran out on their machine, and the kernel .*--launcher inline"):
+        at.end("1", None, slot_died=True)
+
+
+def test_a_group_that_was_killed_for_memory_under_its_trial_counts_as_that() -> None:
+    director = Director(trial("a"))
+    at = desk(director)
+    at.next("1")
+    at.room.killer = "Ray"
+    at.end("1", None, slot_died=True)
+    assert director.told == [("lost", "a", "its slot died", "Ray")]
 
 
 def test_a_held_search_starts_nothing_and_gives_back_what_waits_for_a_slot() -> None:

@@ -352,16 +352,16 @@ def test_a_dead_slots_job_is_known_to_have_been_taken_or_not() -> None:
         room.stage(job())
         await room.fetch("a", "t0001")
         assert await room.call("a", "take", 0) == job()
-        assert await room.bury(job().key) == (True, "")
+        assert await room.bury(job().key) == (True, "", None)
         assert await room.call("a", "beat", job().key, progress(1)) is None
         assert await room.call("a", "take", 0) is False
         await room.open("b", 1)
         room.stage(job("t0002"))
-        assert await room.bury(job("t0002").key) == (False, "")
+        assert await room.bury(job("t0002").key) == (False, "", None)
         room.stage(job("t0002"))
         await room.fetch("b", "t0002")
-        await room.call("b", "end_group", "no place")
-        assert await room.bury(job("t0002").key) == (False, "no place")
+        await room.call("b", "end_group", "no memory", "the kernel")
+        assert await room.bury(job("t0002").key) == (False, "no memory", "the kernel")
 
     run(scene())
 
