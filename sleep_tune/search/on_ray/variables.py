@@ -6,6 +6,7 @@ own Ray would fail, or ask that cluster about its workers. Imports no Ray, which
 
 import contextlib
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 
 from sleep_tune.errors import ClusterError
@@ -33,8 +34,15 @@ RAYS = ("RAY_", "TUNE_")
 LIBRARIES = ("RAY_AIR_", "RAY_CHDIR_", "RAY_TRAIN_", "RAY_TUNE_", "TUNE_")
 """The same for Tune and Train alone, which a search runs by settings of its own on any cluster."""
 
-KEPT = ("RAY_memory_monitor_refresh_ms", "RAY_memory_usage_threshold", "RAY_worker_register_timeout_seconds")
-"""Numbers that a search's own Ray takes from the shell, since a slow or crowded machine may need others."""
+KEPT = {
+    "RAY_memory_monitor_refresh_ms": (r"[0-9]{1,9}", "a whole number of milliseconds"),
+    "RAY_memory_usage_threshold": (r"0(\.[0-9]*)?|\.[0-9]+|1(\.0*)?", "a share of the memory between 0 and 1, as 0.95"),
+    "RAY_worker_register_timeout_seconds": (r"[1-9][0-9]{0,8}", "a whole number of seconds, at least 1"),
+}
+"""Numbers that a search's own Ray takes from the shell, since a slow or crowded machine may need others.
+
+Each with the form that its value must have: Ray ends this process at any other, even at a space.
+"""
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -43,14 +51,16 @@ def ignored(environment: Mapping[str, str]) -> list[str]:
     """Return the names of the variables that a search's own Ray does not use, sorted.
 
     Raises:
-        ClusterError: one of `KEPT` is not a number; Ray would end this process without a message.
+        ClusterError: one of `KEPT` does not have its form; Ray would end this process without a message.
     """
-    for name in KEPT:
-        try:
-            float(environment.get(name, "0"))
-        except ValueError:
-            raise ClusterError(f"{name} must be a number; got {environment[name]!r}. Correct or unset it") from None
+    _require_numbers(environment)
     return sorted(name for name in environment if name.startswith(RAYS) and name not in KEPT)
+
+
+def _require_numbers(environment: Mapping[str, str]) -> None:
+    for name, (form, meaning) in KEPT.items():
+        if name in environment and re.fullmatch(form, environment[name]) is None:
+            raise ClusterError(f"{name} must be {meaning}; got {environment[name]!r}. Correct or unset it")
 
 
 @contextlib.contextmanager
@@ -62,7 +72,12 @@ def around_own(changes: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def around_joined(address: str, changes: Mapping[str, str]) -> Iterator[None]:
-    """Have Ray find the cluster at `address` and nothing else, and make `changes`, until this is left."""
+    """Have Ray find the cluster at `address` and nothing else, and make `changes`, until this is left.
+
+    Raises:
+        ClusterError: one of `KEPT` does not have its form.
+    """
+    _require_numbers(os.environ)
     removed = [name for name in os.environ if name.startswith(LIBRARIES) or name == "RAY_API_SERVER_ADDRESS"]
     with changed({**DRIVER, **changes, "RAY_ADDRESS": address}, removed):
         yield

@@ -1,4 +1,5 @@
 import os
+import re
 
 import pytest
 
@@ -45,9 +46,29 @@ def test_a_cluster_that_is_joined_keeps_the_shells_token_and_no_other_address() 
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_a_variable_that_is_no_number_is_refused_where_ray_would_crash(name: str) -> None:
-    with pytest.raises(ClusterError, match=rf"{name} .* 'much'"):
-        ignored({name: "much"})
+@pytest.mark.parametrize("value", ["much", "", "nan", "inf", "-1", "2e3", "1_0", "0.5 ", "٣", "1e-1", "0x1", "1.5"])
+def test_a_variable_that_is_no_such_number_is_refused_where_ray_would_crash(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    with pytest.raises(ClusterError, match=rf"{name} .* '{re.escape(value)}'"):
+        ignored({name: value})
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ClusterError, match=name), around_joined("10.0.0.1:6379", {}):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RAY_memory_usage_threshold", "0.95"),
+        ("RAY_memory_usage_threshold", ".5"),
+        ("RAY_memory_usage_threshold", "1.0"),
+        ("RAY_memory_monitor_refresh_ms", "0"),
+        ("RAY_worker_register_timeout_seconds", "600"),
+    ],
+)
+def test_a_number_as_ray_reads_it_is_taken(name: str, value: str) -> None:
+    assert ignored({name: value}) == []
 
 
 def test_requests_to_rays_dashboard_bypass_a_proxy() -> None:
