@@ -113,7 +113,7 @@ class FolderLock:
         """
         for name in names:
             path = self.folder / name
-            if path.is_dir() and not path.is_symlink():
+            if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 with contextlib.suppress(OSError):

@@ -113,7 +113,7 @@ def _zipped(path: Path, suffix: str) -> list[TaskFile]:
             f"{path} must have the password of the official README, {PASSWORD.decode()}; it has another ({error}): "
             f"unpack it yourself into {path.with_suffix('')}, which is read instead"
         ) from error
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, OSError, EOFError, UnicodeDecodeError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path} must be a whole zip file: {error}") from error
 
 

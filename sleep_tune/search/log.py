@@ -58,7 +58,6 @@ class EventLog:
                 self.events, end, self._writer = parse_log(path, content)
                 if end < len(content):
                     self._file.truncate(end)
-                    os.fsync(self._file.fileno())
         except BaseException:
             self._file.close()
             raise

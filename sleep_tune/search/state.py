@@ -296,8 +296,7 @@ class SearchState:
         """Count the seconds that an event says a trial has taken so far; None where it does not say."""
         before = trial.held
         trial.spend(seconds or 0.0)
-        if trial.number is not None:
-            self._study(trial.study).gpu_seconds += trial.held - before
+        self._study(trial.study).gpu_seconds += trial.held - before
 
     def _open_trials(self) -> Iterator[TrialState]:
         return (self.trials[name] for name in self.open)
