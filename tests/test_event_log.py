@@ -57,6 +57,8 @@ def test_a_line_has_its_number_and_a_checksum_of_all_before(path: Path) -> None:
         (lambda lines: [*lines, b"[]\n"], 4, "not an object"),
         (lambda lines: [*lines, b"[" * 100_000 + b"\n"], 4, "recursion"),
         (lambda lines: [*lines, b'{"schema":1}\n'], 4, "without a checksum"),
+        (lambda lines: [b'{"schema":true}\n', *lines], 1, "schema is True"),
+        (lambda lines: [lines[0], lines[1].replace(b"t0001", b"t\x00001"), lines[2]], 2, "control character"),
     ],
 )
 def test_a_line_that_is_not_as_it_was_written_is_refused_with_its_number(

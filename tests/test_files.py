@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.errors import DiskError
-from sleep_tune.files import read_json_lines, write_whole, writing
+from sleep_tune.errors import DiskError, RunFolderError
+from sleep_tune.files import read_json_lines, require_writable, share_tree, write_whole, writing
 
 RECORDS = st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=8), max_size=3), max_size=6)
 
@@ -206,3 +206,47 @@ def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(tmp_path: Path, m
 def test_an_error_that_is_not_the_disks_stays_what_it_is() -> None:
     with pytest.raises(PermissionError), writing(Path("x")):
         raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_mount_without_permissions_takes_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    for content in ("first", "second"):
+        write_whole(tmp_path / "file", content)
+        assert (tmp_path / "file").read_text() == content
+
+
+def test_on_return_the_disk_has_the_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[int, list[str]]] = []
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda descriptor: synced.append((os.fstat(descriptor).st_ino, os.listdir(tmp_path))),  # noqa: PTH208
+    )
+    write_whole(tmp_path / "file", "text")
+    assert synced[-1] == (tmp_path.stat().st_ino, ["file"])
+
+
+def test_what_a_shared_folder_links_to_keeps_its_permissions(tmp_path: Path) -> None:
+    (tmp_path / "private").touch(0o600)
+    shared = tmp_path / "shared"
+    shared.mkdir(0o755)
+    (shared / "file").touch(0o600)
+    (shared / "link").symlink_to(tmp_path / "private")
+    (shared / "dangling").symlink_to("nowhere")
+    share_tree(shared)
+    assert (mode_of(shared / "file"), mode_of(tmp_path / "private")) == (0o644, 0o600)
+
+
+@pytest.mark.parametrize("place", ["file", "nowhere"])
+@pytest.mark.parametrize("below", ["", "new"])
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_computed(
+    tmp_path: Path, place: str, below: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to("none")
+    with pytest.raises(RunFolderError, match=rf"{tmp_path / place} is no folder: do that"):
+        require_writable(tmp_path / place / below, "do that")
+    require_writable(tmp_path / "new" / "folder", "do that")

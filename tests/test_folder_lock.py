@@ -15,8 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
+from sleep_tune import folder_lock
 from sleep_tune.errors import RunFolderError
-from sleep_tune.folder_lock import CLAIM, LOCK, FolderLock, read_holder
+from sleep_tune.folder_lock import CLAIM, LOCK, FolderLock, Holder, read_holder
 
 ROOT = Path(__file__).parents[1]
 
@@ -242,3 +243,29 @@ def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays(tmp_path: P
         (tmp_path / "run" / LOCK).unlink()
     assert (tmp_path / "precious").read_text() == "precious"
     assert not (tmp_path / "not-there").exists()
+
+
+@pytest.mark.parametrize("failure", [errno.ENOLCK], ids=["no locks"], indirect=True)
+def test_a_claim_that_comes_in_the_place_of_a_dead_one_is_kept(
+    tmp_path: Path, failure: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes find the same dead one: the slower must not remove the claim of the faster."""
+    claim = tmp_path / CLAIM
+    dead = Holder(1, "here", "before", is_here=True, is_alive=False)
+    seen: list[Path] = []
+
+    def read_slowly(file: Path) -> Holder | None:
+        seen.append(file)
+        if len(seen) > 1:
+            return read_holder(file)
+        claim.rename(tmp_path / "removed")
+        claim.write_text(theirs)
+        return dead
+
+    theirs = "process 7 on elsewhere (since 2026-01-01 00:00:00)\n"
+    claim.write_text("process 1 on here (since before)\n")
+    monkeypatch.setattr(folder_lock, "read_holder", read_slowly)
+    with pytest.raises(RunFolderError, match=r"process 7 on elsewhere .* is writing it now"):
+        FolderLock(tmp_path)
+    assert claim.read_text() == theirs
+    assert {path.name for path in tmp_path.iterdir()} == {LOCK, CLAIM, "removed"}

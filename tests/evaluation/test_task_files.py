@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.errors import DataError
+from sleep_tune.evaluation import task_files as limits
 from sleep_tune.evaluation.task_files import NUMBER, TEXT, TEXTS, TaskFile, checked_rows, task_files, text_lines
 
 # Made by `zip -X -D -r -P BabyLM2025`, of ewok_fast/material-properties.jsonl and of the file that a Mac adds to it.
@@ -113,6 +114,35 @@ def test_a_zip_that_holds_far_more_than_its_size_is_refused_before_memory_is_ful
         assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "most", "is_read"), [((1, 1), 256, True), ((10, 10), 256, False), ((2, 2), 3, False)]
+)
+def test_all_that_a_zip_holds_counts_and_small_ones_may_hold_more(
+    tmp_path: Path, megabytes: tuple[int, int], most: int, is_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these is far above 100 times its own size; 16 MiB are always read, but never more than the most."""
+    monkeypatch.setattr(limits, "MOST_UNPACKED", most * 2**20)
+    path = pack(tmp_path / "ewok.zip", {f"{at}.jsonl": bytes(size * 2**20) for at, size in enumerate(megabytes)})
+    if is_read:
+        assert [len(file.content) for file in task_files(path, ".jsonl")] == [size * 2**20 for size in megabytes]
+    else:
+        with pytest.raises(DataError, match=rf"ewok\.zip must hold at most {most} MiB"):
+            task_files(path, ".jsonl")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("é".encode(), b"\xff\xfe"), (struct.pack("<II", 3, 3), struct.pack("<II", 2**20, 2**20))],
+    ids=["a name that is no UTF-8", "a size beyond the end"],
+)
+def test_a_directory_of_a_zip_that_cannot_be_is_refused(tmp_path: Path, before: bytes, after: bytes) -> None:
+    path = pack(tmp_path / "ewok.zip", {"é.jsonl": b"{ }"}, zipfile.ZIP_STORED)
+    assert path.read_bytes().count(before) == 2
+    path.write_bytes(path.read_bytes().replace(before, after))
+    with pytest.raises(DataError, match=r"ewok\.zip must be a whole zip file"):
+        task_files(path, ".jsonl")
 
 
 def test_sizes_that_an_archive_states_are_not_believed(tmp_path: Path) -> None:

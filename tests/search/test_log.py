@@ -107,7 +107,14 @@ def test_a_line_written_in_part_is_cut_off(tmp_path: Path) -> None:
         assert (tmp_path / "log").read_bytes() == before
 
 
-@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.rename(path.with_name("moved"))])
+def replace_by_copy(path: Path) -> None:
+    """As an editor does, and a program that synchronises folders."""
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.rename(path.with_name("moved")), replace_by_copy])
 def test_a_log_that_is_taken_away_while_its_search_runs_is_missed(
     change: Callable[[Path], Any], tmp_path: Path
 ) -> None:

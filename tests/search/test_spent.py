@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleep_tune.records import Event
+from sleep_tune.records import Decision, Event
 from sleep_tune.results.table import trials as table_of
 from sleep_tune.search.director import Director, Trial
 from sleep_tune.search.fake import TOY_CORPUS
@@ -181,3 +181,21 @@ def test_a_run_that_meets_a_full_disk_after_it_was_told_to_stop_keeps_what_it_wa
     director.close()
     trial = director.trials[name]
     assert (trial.state, trial.seconds, trial.outcome) == ("stopped", 3600.0, None)
+
+
+def test_what_a_trial_took_after_it_was_told_to_stop_counts_though_its_process_dies(tmp_path: Path) -> None:
+    """Only heartbeats have told of it, which are not logged; its end must, since no session starts it again."""
+    director = open_search(tmp_path / "x", SPACE, gpus=1.0)
+    rung = round(director.rungs[0] * BUDGET)
+    for value in (1.0, 2.0):
+        name = start(director).id
+        at_rung = make_progress(rung, BUDGET, rung=rung, seconds=3600.0, metrics={"eval/nll": value})
+        decision = director.on_progress(name, at_rung)
+    assert decision is Decision.STOP
+    director.on_progress(name, make_progress(rung + 1, BUDGET, seconds=3960.0))
+    assert director.on_lost(name) is None
+    director._held.close()
+    director = open_search(tmp_path / "x", SPACE, gpus=1.0)
+    assert (director.trials[name].state, director.trials[name].seconds) == ("stopped", 3960.0)
+    assert director.state.gpu_hours("search") == 2.1
+    director.close()

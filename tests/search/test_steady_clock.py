@@ -61,3 +61,13 @@ def test_a_clock_that_is_set_neither_ends_a_search_nor_keeps_it_from_ending(
 def _end(director: Director) -> str | None:
     director.next()
     return director.ended
+
+
+def test_the_hours_that_a_machine_was_suspended_have_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    elapsed = [100.0]
+    monkeypatch.setattr(time, "CLOCK_BOOTTIME", 7, raising=False)
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: elapsed[0] if clock == 7 else 0.0)
+    clock = steady_clock()
+    before = clock()
+    elapsed[0] += 3600
+    assert clock() - before == pytest.approx(3600)
