@@ -30,8 +30,9 @@ export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 
 # One task on each node; the first is Ray's head, and the others wait for it. Ray's own folder is open to all users, so it
-# lies in a new one that only this user can enter. A task without the token ends.
-srun --export=ALL bash -c '
+# lies in a new one that only this user can enter. A task without the token ends. Since Slurm 22.05 srun gives a task one
+# processor unless it is asked for more.
+srun --export=ALL --cpus-per-task="$SLURM_CPUS_PER_TASK" bash -c '
     : "${RAY_AUTH_TOKEN:?}"
     folder=$(mktemp -d "/tmp/ray-$SLURM_JOB_ID-XXXXXX")/ray || exit
     if [ "$SLURM_PROCID" = 0 ]; then

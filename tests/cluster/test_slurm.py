@@ -1,15 +1,19 @@
 """The Slurm script with stand-ins for Slurm, Ray and the search: what it starts, and what a signal does."""
 
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +23,7 @@ STAND_INS = {
     # scontrol show hostnames LIST; scontrol requeue JOB
     "scontrol": 'if [ "$1" = show ]; then echo first; echo second; else echo "scontrol $*" >>told; fi',
     # srun [--option=value ...] COMMAND: runs it here, as the task of the first node.
-    "srun": 'while [ "${1#--}" != "$1" ]; do shift; done; SLURM_PROCID=0 exec "$@"',
+    "srun": 'while [ "${1#--}" != "$1" ]; do echo "$1" >>options; shift; done; SLURM_PROCID=0 exec "$@"',
     "hostname": 'if [ "$1" = --ip-address ]; then echo ::1 127.0.1.1; else echo 0.0.0.0 10.0.0.1; fi',
     # ray start --head ... --port=P: listens there until it is ended.
     "ray": """
@@ -59,7 +63,7 @@ def job(tmp_path: Path) -> Iterator[Path]:
 
 
 def submit(job: Path, search: str = "", **environment: str) -> "subprocess.Popen[bytes]":
-    told = environment | {
+    told = {
         "PATH": f"{job / 'bin'}:{os.environ['PATH']}",
         "REAL_PYTHON": subprocess.check_output(["which", "python3"], text=True).strip(),
         "SEARCH": search,
@@ -68,6 +72,7 @@ def submit(job: Path, search: str = "", **environment: str) -> "subprocess.Popen
         "SLURM_JOB_NUM_NODES": "2",
         "SLURM_CPUS_PER_TASK": "16",
         "SLURM_GPUS_ON_NODE": "4",
+        **environment,
     }
     with (job / "output").open("wb") as output:
         return subprocess.Popen(
@@ -103,6 +108,7 @@ def test_it_starts_ray_on_the_first_node_and_the_search_beside_it(job: Path) -> 
     )
     assert folder is not None
     assert stat.S_IMODE(Path(folder[1]).stat().st_mode) == 0o700
+    assert "--cpus-per-task=16" in (job / "options").read_text().splitlines(), "srun itself gives a task one processor"
     assert search == "python tune.py search_spaces/replay.yaml data=text data.path=a folder --address auto"
 
 
@@ -148,6 +154,120 @@ def test_a_search_that_ends_by_itself_is_not_queued_again(job: Path, code: int) 
     running = submit(job, search=str(code))
     assert running.wait(300) == code
     assert not any("requeue" in line for line in told(job))
+
+
+SEARCH = """
+import os, sys, time
+from pathlib import Path
+from sleep_tune.search.on_ray import cluster
+def warn(sentence):
+    raise AssertionError(sentence)
+with cluster.joined("auto", warn) as nodes:
+    import ray
+    answer = ray.get(ray.remote(lambda: sorted(name for name in os.environ if "AUTH" in name)).remote())
+    assert answer == ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN"], answer
+    Path("told").write_text("joined")
+    while not Path("looked").exists():
+        time.sleep(0.05)
+"""
+"""Stands in for the search: joins as it does, has a task done, and stays until it was looked at."""
+
+STRANGER = """
+import encodings.idna, json, os, sys, urllib.error, urllib.request  # before it loses the right to import
+import grpc
+gcs, dashboard, folder = sys.argv[1:]
+channel = grpc.insecure_channel(gcs, options=[("grpc.enable_http_proxy", 0)])
+if os.geteuid() == 0:
+    os.setgid(65534), os.setuid(65534)  # nobody
+answers = {}
+def ask(path, data=None):
+    request = urllib.request.Request(dashboard + path, data, {"content-type": "application/json"})
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+answers["job"] = ask("/api/jobs/", b'{"entrypoint": "id"}')
+answers["state"] = ask("/api/v0/nodes")
+answers["log"] = ask("/api/v0/logs/file?filename=raylet.out")
+for name in ("NodeInfoGcsService/GetAllNodeInfo", "InternalKVGcsService/InternalKVGet"):
+    try:
+        answers[name] = len(channel.unary_unary("/ray.rpc." + name)(b"", timeout=60))
+    except grpc.RpcError as error:
+        answers[name] = error.code().name
+try:
+    answers["folder"] = os.listdir(folder)
+except PermissionError:
+    answers["folder"] = "closed"
+print(json.dumps(answers))
+"""
+"""A user of the same machine without the token (and without rights, where the tests run as root)."""
+
+
+def own_address() -> str:
+    """An address of this machine that other nodes could use; the script refuses loopback addresses."""
+    found = [
+        card.address for cards in psutil.net_if_addrs().values() for card in cards if card.family is socket.AF_INET
+    ]
+    outward = [address for address in found if not address.startswith("127.")]
+    if not outward:
+        pytest.skip("this machine has loopback addresses only")
+    return outward[0]
+
+
+@pytest.mark.ray
+def test_ray_as_the_script_starts_it_lets_nobody_in_without_the_token(job: Path) -> None:
+    """A user without rights once had the head run a job as root, and read a file of mode 0600 with it."""
+    address = own_address()
+    (job / "bin" / "hostname").write_text(f"#!/bin/sh\necho {address}\n")
+    for name in ("python", "ray"):
+        (job / "bin" / name).write_text(f'#!/bin/sh\nexec {Path(sys.executable).parent / name} "$@"\n')
+    (job / "tune.py").write_text(SEARCH)
+    library = str(Path(__file__).parents[2])
+    running = submit(job, SLURM_JOB_NUM_NODES="1", SLURM_CPUS_PER_TASK="1", SLURM_GPUS_ON_NODE="0", PYTHONPATH=library)
+    try:
+        end = time.monotonic() + 300
+        while told(job) != ["joined"]:
+            assert running.poll() is None, (job / "output").read_text()
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        log = next(job.glob("ray-*.log")).read_text()
+        dashboard = re.search(r"RAY_API_SERVER_ADDRESS='(http://[\d.:]+)'", log)
+        assert dashboard is not None, log
+        (head,) = [process for process in psutil.process_iter(["cmdline"]) if is_head(process, running.pid)]
+        folder = next(flag.partition("=")[2] for flag in head.info["cmdline"] if flag.startswith("--temp-dir="))
+        gcs = f"{address}:{20_000 + os.getpid() % 20_000}"
+        told_stranger = subprocess.check_output(
+            [sys.executable, "-c", STRANGER, gcs, dashboard[1], folder],
+            env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+        )
+        refused = {"job": 401, "state": 401, "log": 401, "folder": "closed"}
+        refused |= dict.fromkeys(
+            ("NodeInfoGcsService/GetAllNodeInfo", "InternalKVGcsService/InternalKVGet"), "UNAUTHENTICATED"
+        )
+        answers = json.loads(told_stranger)
+        if os.geteuid() != 0:
+            del answers["folder"], refused["folder"]  # its owner may look into it
+        assert answers == refused
+        token = head.environ()["RAY_AUTH_TOKEN"]
+        assert not any(
+            token in word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or []
+        )
+        written = [path for place in (job, Path(folder)) for path in place.rglob("*") if path.is_file()]
+        assert len(written) > 10
+        assert [path for path in written if token.encode() in path.read_bytes()] == []
+    finally:
+        (job / "looked").touch()
+        try:
+            assert running.wait(300) == 0, (job / "output").read_text()
+        finally:
+            running.kill()
+
+
+def is_head(process: psutil.Process, job: int) -> bool:
+    """Whether a process is the `ray start --head` of the script with this process id."""
+    command = process.info["cmdline"] or []
+    return "start" in command and "--head" in command and job in {parent.pid for parent in process.parents()}
 
 
 def test_the_script_is_bash() -> None:
