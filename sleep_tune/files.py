@@ -159,8 +159,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write `content` so that `path` holds either what it held before or all of it.
 
     A new file gets the permissions that `open` would give it: the umask's, or those of the folder's default ACL. A file
-    that was there keeps its permissions and its group. A link stays, and what it leads to is written. What is no file
-    (a pipe, a terminal) is written to as it is.
+    that was there keeps its permissions and its group. A link is replaced, since in a folder that came from somebody
+    else it may lead to any file of the user's. What is no file (a pipe, a terminal) is written to as it is.
 
     Raises:
         DiskError: the disk is full, broken or read-only.
@@ -174,13 +174,12 @@ def _write_whole(path: Path, data: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return
-    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and not path.is_symlink():
                 _keep_permissions(file.fileno(), path.stat())  # first: what is private is never readable
             file.write(data)
             file.flush()

@@ -37,7 +37,7 @@ def print_report(
 
 
 def write_csv(path: Path, found: Sequence[Found], setup: Setup) -> None:
-    """A line for each search."""
+    """Write a line for each search; a link that the user names stays, and the file behind it is written."""
     text = io.StringIO()
     writer = csv.writer(text)
     marks = [f"regret_{mark:.0%}" for mark in setup.marks]
@@ -49,7 +49,7 @@ def write_csv(path: Path, found: Sequence[Found], setup: Setup) -> None:
         counts = [one.trials, one.completed, one.stopped, f"{one.missed:.6f}", int(one.lost)]
         names = map(spreadsheet_cell, (one.curves, one.arm))
         writer.writerow([*names, one.seed, *regrets, *counts, f"{one.hours:.3f}", f"{one.idle:.4f}"])
-    write_whole(path, text.getvalue())
+    write_whole(path.resolve() if path.is_file() else path, text.getvalue())
 
 
 def _regrets(curves: str, rows: Sequence[Row], setup: Setup) -> Table:

@@ -58,7 +58,10 @@ def test_it_fits_a_narrow_terminal() -> None:
 
 
 def test_the_csv_has_a_line_for_each_search(tmp_path: Path) -> None:
-    write_csv(tmp_path / "x.csv", FOUND, SETUP)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "x.csv")
+    for name in ("x.csv", "link.csv"):
+        write_csv(tmp_path / name, FOUND[: None if name == "link.csv" else 1], SETUP)
+    assert (tmp_path / "link.csv").is_symlink(), "the user named it"
     rows = list(csv.DictReader((tmp_path / "x.csv").read_text().splitlines()))
     assert len(rows) == len(FOUND)
     assert rows[3]["arm"] == "reduction=2"
