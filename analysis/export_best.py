@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.push_to_hub:
         from sleep_tune.results.card import model_card
 
-        print(f"\n{publish(winner.run / 'model', options.push_to_hub, model_card(winner, comparison))}")
+        card = model_card(winner, comparison)
+        print(f"\n{publish(options.folder, winner.run / 'model', options.push_to_hub, card)}")
     return 0
 
 
@@ -75,14 +76,14 @@ def command(name: str, base: Mapping[str, Any], others: Mapping[str, Any]) -> st
     return shlex.join(["python", "train_worker.py", *(f"{key}={_text(value)}" for key, value in settings.items())])
 
 
-def publish(model: Path, repository: str, card: str) -> str:
+def publish(experiment: Path, model: Path, repository: str, card: str) -> str:
     """Upload a model's folder with its card; the repository is made if absent.
 
     Returns:
         The address of the commit.
 
     Raises:
-        DataError: the weights were not kept, or the Hub refuses.
+        DataError: the weights were not kept, a file is a link to one outside the experiment, or the Hub refuses.
     """
     from sleep_tune.data.hub import asking_hub, hub_token
     from sleep_tune.errors import DataError
@@ -93,7 +94,14 @@ def publish(model: Path, repository: str, card: str) -> str:
         )
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    files = [CommitOperationAdd(path.name, path) for path in sorted(model.iterdir()) if path.is_file()]
+    paths = [path for path in sorted(model.iterdir()) if path.is_file()]
+    for path in paths:  # in an experiment from elsewhere a link may lead to any file of the user's
+        if not path.resolve().is_relative_to(experiment.resolve()):
+            raise DataError(
+                f"{path} must lie in {experiment}; it is a link to {path.resolve()}, which is not published: put a "
+                "copy in its place"
+            )
+    files = [CommitOperationAdd(path.name, path) for path in paths]
     files.append(CommitOperationAdd("README.md", card.replace("REPO", repository).encode()))
     api = HfApi(token=hub_token())
     with asking_hub(f"model '{repository}'", "--push-to-hub"):

@@ -173,6 +173,16 @@ def test_a_model_that_was_not_kept_is_not_published(folder: Path, tmp_path: Path
     assert "its weights were not kept: train it with the command above" in done.stderr
 
 
+def test_no_file_from_outside_the_experiment_is_published(folder: Path, tmp_path: Path) -> None:
+    """An experiment from elsewhere may have a link to a key of the user's, or to a folder of theirs."""
+    (tmp_path / "private").write_text("secret")
+    for run in (folder / "trials").iterdir():
+        (run / "model" / "vocab.txt").symlink_to(tmp_path / "private")
+    done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model", HF_ENDPOINT="http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert f"vocab.txt must lie in {folder}; it is a link to {tmp_path / 'private'}" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_hub_that_cannot_be_reached_is_one_message(folder: Path, tmp_path: Path) -> None:
     surroundings = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_mine", "HF_HUB_OFFLINE": "0"}
