@@ -8,11 +8,13 @@ INVISIBLE = (
     {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
     | {0x7F: 0x2421}
     | dict.fromkeys([*range(0x80, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+    | dict.fromkeys([0x200B, *range(0x2060, 0x2065), 0xFEFF], 0xFFFD)
     | dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
 )
 """Characters that move a cursor, colour what follows, turn the direction of writing or break a line -> what is shown.
 
-Halves of characters (surrogates), which no file can hold, are among them.
+So are characters without width, by which two names would look alike (but not the joiners, which emoji and some scripts
+need), and halves of characters (surrogates), which no file can hold.
 """
 
 FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

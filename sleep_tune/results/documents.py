@@ -109,7 +109,7 @@ def _markdown_row(cells: Iterable[str]) -> str:
 
 
 MARKDOWN = str.maketrans(
-    {character: f"\\{character}" for character in "\\`*|~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+    {character: f"\\{character}" for character in "\\`*|~$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 )
 """Characters that Markdown, or the HTML in it, would take for its own -> how they are written."""
 

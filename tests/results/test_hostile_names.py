@@ -30,7 +30,7 @@ from tests.results.report.searches import make_search
 
 MARKED = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
 LINKED = "[l](javascript:alert(1)) ![i](http://a.example/i) <a href='javascript:alert(1)'>a</a>"
-MOVING = "\x1b[31m\x1b]0;t\x07\x9b2J\u202e\n\r"
+MOVING = "\x1b[31m\x1b]0;t\x07\x9b2J\u202e\u200b\ufeff\n\r"
 HOSTILE = f"=HYPERLINK(1)|a {MARKED} {LINKED} [red]x[/red] :boom: {MOVING}| `_*\\ %$&#{{}}~^ </pre>"
 FENCED = "a\n```\n<script>document.title=1</script>"
 
@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def controls(text: str) -> set[str]:
     return {letter for letter in text if unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\t\n"} | (
-        set(text) & set("\u2028\u2029\u202a\u202b\u202d\u202e")
+        set(text) & set("\u2028\u2029\u202a\u202b\u202d\u202e\u200b\ufeff")
     )
 
 
