@@ -5,6 +5,7 @@ stopped or killed, and prints the comparison of one that has ended.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     from sleep_tune.search.launch import Interrupted, Study
 
-    current().farewell = f"nothing is lost. To resume: python tune.py {' '.join(arguments)}"
+    current().farewell = f"nothing is lost. To resume: python tune.py {shlex.join(arguments)}"
     with cli.telling("sleep_tune.data"):
         study = Study.read(options.space, options.overrides, options.dir)
     if options.plan:

@@ -1,9 +1,14 @@
 import csv
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from sleep_tune.errors import UserError
+from sleep_tune.interrupts import catching
+from tune import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,6 +35,13 @@ def space(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SPACE)
     return path
+
+
+def test_the_command_that_resumes_can_be_pasted(tmp_path: Path) -> None:
+    given = [str(tmp_path / "my space.yaml"), "baselines={epochs: {}}", "finalists.rungs=[]"]
+    with catching() as interrupts, pytest.raises(UserError):
+        main(given)
+    assert shlex.split(interrupts.farewell.partition("To resume: ")[2]) == ["python", "tune.py", *given]
 
 
 def test_help_tells_every_flag_and_section() -> None:
