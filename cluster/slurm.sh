@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # A search on the nodes of one Slurm job: a Ray cluster for the length of the job, the search on its first node.
 #   sbatch cluster/slurm.sh search_spaces/replay.yaml data=text data.path=/path/to/strict-small
-# Three minutes before its time is up the search saves, and the job queues itself again and goes on; so does a job that
-# is preempted. One that was cancelled goes on when the same line is submitted again.
+# Submit it from the folder of the code, which all nodes must see and which must hold .venv. What you give to sbatch
+# replaces the lines below: sbatch --account=A --partition=P --nodes=1 --gpus-per-node=2 --time=4:00:00 cluster/slurm.sh ...
+# On nodes without GPUs remove the line with --gpus-per-node. The search writes to results/ and prints to
+# slurm-JOB.out, Ray to ray-JOB.log; to see how far it is: python tune.py replay --status
+# Three minutes before the time limit the search saves, and the job queues itself again and resumes; a job that is
+# preempted does so too. To resume one that was cancelled, submit the same line again.
 #SBATCH --job-name=sleep-tune
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
