@@ -141,3 +141,68 @@ def test_nohup_is_respected() -> None:
             assert interrupts.number is None
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+CLOSES = """
+    interrupts.UNWIND_SECONDS = 1
+    {before}
+    try:
+        {waits}
+    finally:
+        time.sleep(0.7)
+        print("closed", flush=True)
+"""
+
+
+def test_the_time_to_close_things_begins_when_the_exception_is_raised() -> None:
+    """Not when the signal came: a checkpoint may have been written since then, for a minute."""
+    waits = "time.sleep(2.5); caught.end()"
+    before = "caught.waits, caught.patience = True, 60; print('begun', flush=True)"
+    with begun(CLOSES.format(before=before, waits=waits)) as process:
+        process.send_signal(signal.SIGTERM)
+        told, error = process.communicate(timeout=120)
+        assert (told, process.returncode) == ("closed\n", 143)
+        assert error == "stopped by SIGTERM; run it again\n"
+
+
+def test_a_second_sigterm_does_not_disturb_the_closing() -> None:
+    with begun(CLOSES.format(before="", waits="in_python()")) as process:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=120)
+        assert (told, process.returncode) == ("closed\n", 143)
+
+
+def test_the_cursor_is_shown_again_where_a_screen_has_hidden_it() -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", PROGRAM.replace("{body}", BODIES["swallows the exception"])]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, start_new_session=True) as process:
+        os.close(theirs)
+        assert process.stdout is not None and process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=120) == 143
+    assert os.read(ours, 1000).startswith(b"\x1b[?25hstopped by SIGTERM")
+    os.close(ours)
+
+
+def test_a_signal_that_waits_is_raised_where_nothing_is_to_be_saved() -> None:
+    with catching() as interrupts:
+        interrupts.waits, interrupts.patience = True, 60
+        with interrupts.waiting(patience=90):
+            assert interrupts.patience == 90
+        assert (interrupts.waits, interrupts.patience) == (True, 60)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(SystemExit), interrupts.waiting(False):
+            raise AssertionError("the signal had come before")
+
+
+@pytest.mark.parametrize("is_nohup", [False, True])
+def test_a_reader_that_is_gone_ends_a_command_unless_nohup_asks_to_run_on(is_nohup: bool) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_nohup else signal.SIG_DFL)
+    try:
+        with catching() as interrupts:
+            interrupts.hang_up()
+            assert interrupts.number == (None if is_nohup else signal.SIGPIPE)
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -294,3 +294,23 @@ def test_who_may_read_the_cache_may_read_what_is_in_it(
     assert modes == {"key": folder_mode, "inner": folder_mode} | files
     lock = (cache / "key.lock").stat().st_mode & 0o777
     assert lock & 0o444 == cache_mode & 0o444
+
+
+def test_a_lock_of_another_user_is_used_as_it_is() -> None:
+    """It may be read, not written, and its permissions are not ours to change."""
+    with tempfile.TemporaryDirectory() as top:
+        Path(top).chmod(0o755)
+        cache = Path(top) / "cache"
+        cache.mkdir()
+        cache.chmod(0o777)
+        (cache / "key.lock").touch()
+        (cache / "key.lock").chmod(0o640 if os.geteuid() == 0 else 0o444)
+        with read_only(Path(top)):
+            assert (cached_folder(cache, "key", fill) / "tokens.npy").is_file()
+
+
+def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / "key.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"data\.cache_dir must be"):
+        cached_folder(tmp_path, "key", fill)
+    assert not (tmp_path / "elsewhere").exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.data.prepare import Corpus
+from sleep_tune.errors import DataError, JobCancelled
 from sleep_tune.training.checkpoint import find_latest
 from sleep_tune.training.peers import Peers, find_peers
 from sleep_tune.training.run import train
@@ -183,3 +184,26 @@ def test_what_the_leading_process_does_alone_is_done_or_raised() -> None:
     assert find_peers().lead(lambda: 3) == 3
     with pytest.raises(ValueError):
         find_peers().lead(lambda: int("x"))
+
+
+def test_what_the_leading_process_raised_is_sent_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's mistake as it is, which each process then says and ends for; another error in one of ours."""
+    sent: list[tuple[object, Exception]] = []
+
+    def exchange(_: Peers, value: tuple[object, Exception]) -> tuple[object, Exception]:
+        sent.append(value)
+        return value
+
+    monkeypatch.setattr(Peers, "first", exchange)
+    mistake, bug = DataError("no text"), KeyError("x")
+    for error in (mistake, bug):
+
+        def fail(error: Exception = error) -> None:
+            raise error
+
+        with pytest.raises(type(error)) as raised:
+            Peers(0, 2).lead(fail)
+        assert raised.value is error
+    assert sent[0] == (None, mistake)
+    assert isinstance(sent[1][1], JobCancelled)
+    assert str(sent[1][1]) == "KeyError: 'x'"

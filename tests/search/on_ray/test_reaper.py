@@ -1,5 +1,6 @@
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -48,7 +49,7 @@ def search(folder: Path, seconds: float) -> "subprocess.Popen[str]":
     folder.mkdir()
     (folder / "log").touch()
     command = [sys.executable, "-c", SEARCH, str(folder), str(seconds), *FORK]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def test_a_killed_search_takes_its_ray_along_and_spares_who_reads_its_logs(tmp_path: Path) -> None:
@@ -115,3 +116,24 @@ def test_one_that_cannot_be_ended_is_left(tmp_path: Path, monkeypatch: pytest.Mo
         assert process.poll() is None
     assert not folder.exists()
     assert not members(str(folder))  # nor is one that has ended and is not waited for
+
+
+def test_what_ends_by_itself_in_time_is_not_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "ray"
+    folder.mkdir()
+    ends = "print(1, flush=True); import pathlib, sys, time; time.sleep(0.3); pathlib.Path(sys.argv[1]).touch()"
+    with running([sys.executable, "-c", ends, str(tmp_path / "ended")], folder) as process:
+        reap(str(folder))
+        assert process.wait() == 0
+    assert (tmp_path / "ended").exists()
+    assert not folder.exists()
+
+
+def test_a_ctrl_c_reaches_the_search_and_not_its_watcher(tmp_path: Path) -> None:
+    """A terminal sends it to the whole group of processes."""
+    driver = search(tmp_path / "ray", 60)
+    assert driver.stdout is not None
+    driver.stdout.readline()
+    os.killpg(driver.pid, signal.SIGINT)
+    driver.communicate(timeout=300)
+    assert not (tmp_path / "ray").exists()

@@ -107,6 +107,8 @@ def test_the_token_is_found_where_ray_finds_it(shell: pytest.MonkeyPatch, tmp_pa
 
         shell.setenv("RAY_AUTH_TOKEN", "another")
         assert "does not accept the token in RAY_AUTH_TOKEN" in refused(address)
+        shell.setenv("RAY_AUTH_TOKEN", f" {TOKEN}\n")
+        assert token_settings(address, never) == {"RAY_AUTH_MODE": "token"}
         shell.setenv("RAY_AUTH_TOKEN", "")
         assert token_settings(address, never) == {"RAY_AUTH_MODE": "token"}
 
@@ -115,20 +117,25 @@ WRONG = [b"", b"\n", b"two\nlines", "caf\u00e9".encode(), b"\xff\xfe\x00", TOKEN
 
 
 @pytest.mark.parametrize("content", WRONG)
-def test_what_is_not_the_token_is_refused(shell: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
+def test_what_is_not_the_token_is_refused(
+    shell: pytest.MonkeyPatch, tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In our sentence alone: gRPC itself prints lines of its own about what no header can hold."""
     private(tmp_path / "token", content)
     shell.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
     with cluster(TOKEN) as address:
         message = refused(address)
     assert f"RAY_AUTH_TOKEN_PATH={tmp_path / 'token'}" in message
     assert "RAY_AUTH_TOKEN," in message
+    assert capfd.readouterr().err == ""
 
 
-def test_a_file_that_everybody_can_read_gives_a_warning(shell: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_a_file_that_others_can_read_gives_a_warning(shell: pytest.MonkeyPatch, tmp_path: Path, mode: int) -> None:
     """So `ray get-auth-token --generate` leaves it."""
     path, warnings = tmp_path / "token", list[str]()
     path.write_text(TOKEN)
-    path.chmod(0o644)
+    path.chmod(mode)
     shell.setenv("RAY_AUTH_TOKEN_PATH", str(path))
     with cluster(TOKEN) as address:
         assert token_settings(address, warnings.append) == {"RAY_AUTH_MODE": "token"}
