@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import Diverged
+from sleep_tune.records import Decision, Progress
+from sleep_tune.training.checkpoint import find_latest
 from sleep_tune.training.guard import MIN_LINES, WINDOW, Guard, unigram_entropy
+from sleep_tune.training.peers import Peers
 from sleep_tune.training.run import train
+from sleep_tune.training.session import open_session, open_stream
 from tests.training.runs import go_on, make_config, read_lines, weigh
 
 ENTROPY, VOCABULARY = 6.5, 8192
@@ -191,3 +196,20 @@ def test_strict_replay_never_trips(ratio: float, log_ratio: float, corpus: Corpu
     assert train(config, go_on, corpus=corpus, evaluate=weigh).state == "completed"
     phases = {key for line in read_lines(tmp_path, "train") for key in line if key.startswith("loss/")}
     assert phases == {"loss/wake", "loss/sleep"}
+
+
+def test_a_resumed_run_watches_on_where_it_was(corpus: Corpus, tmp_path: Path) -> None:
+    """With nothing seen it would forgive a run that had been up for long, and take what it had reached for nothing."""
+    config = make_config(tmp_path, rungs=(0.5,))
+
+    def pause(progress: Progress) -> Decision:
+        return Decision.CONTINUE if progress.rung is None else Decision.PAUSE
+
+    assert train(config, pause, corpus=corpus, evaluate=weigh).state == "paused"
+    checkpoint = find_latest(tmp_path)
+    assert checkpoint is not None
+    assert len(checkpoint.state["guard"]["window"]) == WINDOW
+    stream = open_stream(config, corpus, Peers())
+    session = open_session(config, tmp_path, stream, corpus, torch.device("cpu"), Peers())
+    with session.journal:
+        assert session.guard.state_dict() == checkpoint.state["guard"]
