@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -79,7 +80,7 @@ def _tables(comparison: Comparison, width: int) -> RenderableType:
         if any(key.startswith(TASKS) for key in comparison.metrics):
             parts += [part for table in _tasks(comparison, width) for part in (table, Text())]
         if _with_costs(comparison.arms):
-            parts += [_costs(comparison), Text()]
+            parts += [_costs(comparison, width), Text()]
     notes = Table.grid(padding=(0, 1))
     for note in comparison.notes:
         notes.add_row(" ·", Text(note), style="dim")
@@ -93,6 +94,16 @@ def _table(*, lines: bool = False) -> Table:
     )
 
 
+def _arms_width(texts: Sequence[str], width: int) -> int:
+    """Return how many columns arms' names take: what the widest needs, but at most a third of the screen."""
+    return min(max(map(cell_len, texts)), width // 3)
+
+
+def _add_arms(table: Table, texts: Sequence[str], width: int) -> None:
+    """Add the column of arms; a longer name takes several lines, so that the numbers have room."""
+    table.add_column("arm", width=_arms_width(texts, width), overflow="fold")
+
+
 def _results(comparison: Comparison, width: int) -> Table:
     """Arms by what they reach and how they differ from the baseline; perplexity (e^nll) only where it fits."""
     endpoints = second_endpoints(comparison) or [comparison.endpoints[0]]
@@ -100,7 +111,7 @@ def _results(comparison: Comparison, width: int) -> Table:
     keys = [key for key in keys if not key.startswith(TASKS) or key in endpoints]
     keys = [key for key in keys if not (width < WIDE and key == PERPLEXITY)]
     table = _table(lines=True)
-    table.add_column("arm", no_wrap=True)
+    _add_arms(table, [text for arm in comparison.arms for text in (arm.name, arm.kind)], width)
     table.add_column("seeds", justify="right", no_wrap=True)
     for key in keys:
         table.add_column(column(key).heading, justify="right")
@@ -116,7 +127,8 @@ def _results(comparison: Comparison, width: int) -> Table:
 def _tasks(comparison: Comparison, width: int) -> Iterator[Table]:
     """Arms by BabyLM's tasks, with their differences to the baseline; in several tables where one were too wide."""
     keys = [key for key in comparison.metrics if key.startswith(TASKS)]
-    names = max(len(arm.name) for arm in comparison.arms)
+    every = [arm.name for arm in comparison.arms]
+    names = _arms_width(every, width)
     headings = {key: column(key).heading for key in keys}
     if names + sum(max(NUMBER, len(heading)) + 2 for heading in headings.values()) > width:
         headings = {key: heading.replace(" ", "\n") for key, heading in headings.items()}
@@ -128,7 +140,7 @@ def _tasks(comparison: Comparison, width: int) -> Iterator[Table]:
         parts[-1].append(key)
     for part in parts:
         table = _table()
-        table.add_column("arm", no_wrap=True)
+        _add_arms(table, every, width)
         for key in part:
             table.add_column(headings[key], justify="right", no_wrap=True)
         for arm in comparison.arms:
@@ -145,14 +157,14 @@ def _task(arm: Arm, key: str, comparison: Comparison) -> Text:
     return Text(mean).append(f"\n{difference}", style=STYLES[claim_of(arm, key, comparison)] or "dim")
 
 
-def _costs(comparison: Comparison) -> Table:
+def _costs(comparison: Comparison, width: int) -> Table:
     """Arms by what they cost and what sets them apart."""
     table = _table()
     costs = [key for key in shown_metrics(comparison) if "/" not in key]
-    table.add_column("arm", no_wrap=True)
+    _add_arms(table, [arm.name for arm in _with_costs(comparison.arms)], width)
     for key in costs:
         table.add_column(column(key).heading, justify="right", no_wrap=True)
-    table.add_column("settings")
+    table.add_column("settings", overflow="fold")
     for arm in _with_costs(comparison.arms):
         values = [estimate_text(arm, key)[0] for key in costs]
         table.add_row(arm.name, *values, Text(settings_text(arm, comparison), style="dim"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from sleep_tune import babylm
@@ -66,6 +67,16 @@ def test_a_narrow_terminal_goes_without_perplexity_and_cuts_nothing(folder: Path
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "…" not in text
     assert "perplexity" not in text
+    assert "[-0." in text
+
+
+@pytest.mark.parametrize("name", ["strict_replay_in_every_epoch_with_a_decay_of_0.9", "睡眠" * 20])
+def test_a_long_name_leaves_the_numbers_their_room(folder: Path, name: str, log: Any) -> None:
+    log.run(name, 1000, 4.25, 0.7, role="finalist", parameters=PARAMETERS)
+    text = printed(folder, 80)
+    assert max(map(cell_len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert "4.250" in text
     assert "[-0." in text
 
 
