@@ -165,12 +165,15 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Raises:
         DiskError: the disk is full, broken or read-only.
         LimitError: a limit on files does not allow it.
+        RunFolderError: there is a folder in its place.
     """
     with writing(path):
         _write_whole(path, content.encode() if isinstance(content, str) else content)
 
 
 def _write_whole(path: Path, data: bytes) -> None:
+    if path.is_dir():
+        raise RunFolderError(f"{path} must be a file; it is a folder: remove or rename it")
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -105,7 +106,7 @@ def test_what_is_no_file_is_written_to_and_never_replaced(tmp_path: Path) -> Non
     os.close(writer)
     with os.fdopen(reader) as file:
         assert file.read() == "text"
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(RunFolderError, match=re.escape(f"{tmp_path} must be a file; it is a folder")):
         write_whole(tmp_path, "text")
 
 
