@@ -225,5 +225,7 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
         except (ValueError, TypeError, RecursionError) as error:
             if number == len(lines) and not torn:
                 return
-            raise ValueError(f"{path}:{number}: expected a JSON object, got {line[:80]!r}") from error
+            # In a folder from elsewhere the file may be a link to a private one, which no report may quote.
+            given = repr(line[:80]) if line.startswith((b"{", b"[")) else "a line that begins with neither { nor ["
+            raise ValueError(f"{path}:{number}: expected a JSON object, got {given}") from error
         yield record

@@ -76,6 +76,16 @@ def test_a_broken_line_inside_a_log_is_named(tmp_path: Path) -> None:
         list(read_json_lines(path))
 
 
+def test_a_line_of_a_file_that_is_no_log_is_named_and_not_quoted(tmp_path: Path) -> None:
+    """A link to a private file in a received experiment once showed that file's first line in the report."""
+    path = tmp_path / "log.jsonl"
+    path.symlink_to(tmp_path / "key")
+    path.write_text("secret\n{}\n")
+    with pytest.raises(ValueError, match=r"log\.jsonl:1: expected a JSON object") as caught:
+        list(read_json_lines(path))
+    assert "secret" not in str(caught.value)
+
+
 def test_a_line_that_is_nested_too_deeply_is_named(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text("[" * 100_000 + "\n{}\n")

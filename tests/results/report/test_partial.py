@@ -103,7 +103,7 @@ def other_fields(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (overwrite, "metrics.jsonl:1: expected a JSON object, got b&#x27;"),
+        (overwrite, "metrics.jsonl:1: expected a JSON object"),
         (other_fields, "metrics.jsonl:1 is no line of a run&#x27;s journal: &#x27;exposures&#x27; cannot be 3"),
     ],
 )
