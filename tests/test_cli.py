@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
     [
         (ConfigError("sleep.folds must be a whole number"), 2, "error: sleep.folds must be a whole number\n"),
         (UserError("x"), 2, "error: x\n"),
+        (UserError("a\x1b[2Jb"), 2, "error: a\u241b[2Jb\n"),
         (Diverged("the loss is NaN"), 1, "failed: the loss is NaN\n"),
         (KeyboardInterrupt(), 130, ""),
         (OSError(errno.ENOSPC, "full", "/data/x"), 2, "error: the disk must have room for /data/x; it is full\n"),

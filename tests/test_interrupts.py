@@ -165,6 +165,31 @@ def test_the_time_to_close_things_begins_when_the_exception_is_raised() -> None:
         assert error == "stopped by SIGTERM; run it again\n"
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        "with caught.waiting(patience=60): print('begun', flush=True); time.sleep(2)",
+        "caught.patience = 60; print('begun', flush=True); time.sleep(2); caught.patience = 1; caught.waits = True",
+    ],
+)
+def test_patience_begins_anew_where_the_next_part_of_the_work_begins(first: str) -> None:
+    """What was more patient may have used up all of the next part's time."""
+    rest = "time.sleep(0.5); print('saved', flush=True); caught.end()"
+    with begun(f"caught.waits, caught.patience = True, 1\n    {first}\n    {rest}") as process:
+        process.send_signal(signal.SIGTERM)
+        told, error = process.communicate(timeout=120)
+        assert (told, process.returncode) == ("saved\n", 143)
+        assert error == "stopped by SIGTERM; run it again\n"
+
+
+def test_a_command_that_ends_before_it_asks_was_not_stopped() -> None:
+    ends = "caught.waits, caught.patience = True, 60; print('begun', flush=True); time.sleep(0.5); return 3"
+    with begun(ends) as process:
+        process.send_signal(signal.SIGTERM)
+        assert said_at_end(process) == ""
+        assert process.returncode == 3
+
+
 def test_a_second_sigterm_does_not_disturb_the_closing() -> None:
     with begun(CLOSES.format(before="", waits="in_python()")) as process:
         process.send_signal(signal.SIGTERM)

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from sleep_tune.config.run_folder import read_outcome
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.records import Decision, Outcome, Progress
+from sleep_tune.training.callbacks import Rungs
 from sleep_tune.training.checkpoint import find_latest
+from sleep_tune.training.peers import Peers
 from sleep_tune.training.run import train
 from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
 
@@ -148,3 +152,21 @@ def test_the_answer_to_the_last_report_changes_nothing(corpus: Corpus, tmp_path:
         evaluate=weigh,
     )
     assert outcome.state == "completed"
+
+
+def test_a_rung_that_was_hit_exactly_is_not_reported_again_after_the_pause() -> None:
+    """Its words are the words that the checkpoint has seen."""
+    reported: list[int] = []
+    course = SimpleNamespace(budget_words=100, words_seen=50, progress=lambda rung, metrics: rung)
+    session: Any = SimpleNamespace(course=course, peers=Peers())
+    examine: Any = lambda model, split, rung: {}  # noqa: E731
+
+    def report(rung: Any) -> Decision:
+        reported.append(rung)
+        return Decision.CONTINUE
+
+    rungs = Rungs(session, examine, report, (0.5, 0.8))
+    for words_seen in (60, 80):
+        course.words_seen = words_seen
+        rungs.on_step_end(TrainingArguments(), TrainerState(), TrainerControl(), model=None)
+    assert reported == [80]

@@ -18,15 +18,16 @@ FORK = [sys.executable, "-c", "import os, time; os.fork(); print(1, flush=True);
 EXEC = ["sh", "-c", "sleep 300 & echo 1; exec sleep 300"]
 
 SEARCH = """
-import subprocess, sys, time
+import os, subprocess, sys, time
 from pathlib import Path
-from sleep_tune.search.on_ray.reaper import watched
+from sleep_tune.search.on_ray.reaper import MEMBERSHIP, watched
 folder = Path(sys.argv[1])
 with watched(folder):
     member = subprocess.Popen(sys.argv[3:], stdout=subprocess.PIPE)
     member.stdout.readline()
     print(member.pid, flush=True)
     time.sleep(float(sys.argv[2]))
+assert MEMBERSHIP not in os.environ  # nor does what is started from now on belong to the Ray
 print("left", flush=True)
 """
 
