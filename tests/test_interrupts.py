@@ -144,7 +144,7 @@ def test_nohup_is_respected() -> None:
 
 
 CLOSES = """
-    interrupts.UNWIND_SECONDS = 1
+    interrupts.UNWIND_SECONDS = 3
     {before}
     try:
         {waits}
@@ -156,7 +156,7 @@ CLOSES = """
 
 def test_the_time_to_close_things_begins_when_the_exception_is_raised() -> None:
     """Not when the signal came: a checkpoint may have been written since then, for a minute."""
-    waits = "time.sleep(2.5); caught.end()"
+    waits = "time.sleep(4); caught.end()"
     before = "caught.waits, caught.patience = True, 60; print('begun', flush=True)"
     with begun(CLOSES.format(before=before, waits=waits)) as process:
         process.send_signal(signal.SIGTERM)
@@ -168,14 +168,14 @@ def test_the_time_to_close_things_begins_when_the_exception_is_raised() -> None:
 @pytest.mark.parametrize(
     "first",
     [
-        "with caught.waiting(patience=60): print('begun', flush=True); time.sleep(2)",
-        "caught.patience = 60; print('begun', flush=True); time.sleep(2); caught.patience = 1; caught.waits = True",
+        "with caught.waiting(patience=60): print('begun', flush=True); time.sleep(4)",
+        "caught.patience = 60; print('begun', flush=True); time.sleep(4); caught.patience = 3; caught.waits = True",
     ],
 )
 def test_patience_begins_anew_where_the_next_part_of_the_work_begins(first: str) -> None:
     """What was more patient may have used up all of the next part's time."""
     rest = "time.sleep(0.5); print('saved', flush=True); caught.end()"
-    with begun(f"caught.waits, caught.patience = True, 1\n    {first}\n    {rest}") as process:
+    with begun(f"caught.waits, caught.patience = True, 3\n    {first}\n    {rest}") as process:
         process.send_signal(signal.SIGTERM)
         told, error = process.communicate(timeout=120)
         assert (told, process.returncode) == ("saved\n", 143)
