@@ -30,7 +30,7 @@ class Log(Protocol):
 class EventLog:
     """An append-only file of events. Whoever opens it holds the folder's lock (`folder_lock`).
 
-    Opening it reads every whole line and cuts off a torn last one, so that what is appended starts a line of its own.
+    Opening it reads every whole line and changes nothing; the first event that is appended replaces a torn last line.
     Once a line could not be written, no other is: what was written of it is cut off, or is a torn last line.
 
     Args:
@@ -55,9 +55,8 @@ class EventLog:
                     sync_folder(path.parent)
                 self._file.seek(0)
                 content = self._file.read()
-                self.events, end, self._writer = parse_log(path, content)
-                if end < len(content):
-                    self._file.truncate(end)
+                self.events, self._end, self._writer = parse_log(path, content)
+                self._size = len(content)
         except BaseException:
             self._file.close()
             raise
@@ -68,37 +67,45 @@ class EventLog:
         Raises:
             DiskError: the disk is full or cannot be written, now or since an earlier call.
             LimitError: a limit on files does not allow it.
-            RunFolderError: the file has been moved or removed, so that nobody could read the event.
+            RunFolderError: the file has been moved, removed or changed, so that nobody could read the event.
         """
         if self._failure is not None:
             raise self._failure
         self._require_place()
-        start = self._file.seek(0, os.SEEK_END)
         line = self._writer.line(event)
+        end = self._end + len(line)
         try:
             with writing(self.path):
+                if self._size > self._end:
+                    self._file.truncate(self._end)
                 while line:
                     line = line[self._file.write(line) :]
                 os.fsync(self._file.fileno())
         except UserError as error:
             self._failure = error
             with contextlib.suppress(OSError):
-                self._file.truncate(start)
+                self._file.truncate(self._end)
             raise
+        self._end = self._size = end
 
     def close(self) -> None:
         """Close the file. Nothing is pending: every event was synced when it was appended."""
         self._file.close()
 
     def _require_place(self) -> None:
+        """Check that the file is still in its place, and that nobody else has written to it since."""
+        file, problem = os.fstat(self._file.fileno()), None
         try:
-            is_there = os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+            if not os.path.samestat(self.path.stat(), file):
+                raise FileNotFoundError
+            if file.st_size != self._size:
+                problem = "be written by nobody else; another process has changed it: end that process"
         except FileNotFoundError:
-            is_there = False
-        if not is_there:
+            problem = "stay where it is; it has been moved or removed: put it back"
+        if problem is not None:
             self._failure = RunFolderError(
-                f"{self.path} must stay where it is while its search runs; it has been moved or removed: put it back, "
-                "or run the search again, which then resumes from what is left there"
+                f"{self.path} must, while its search runs, {problem}, and run the search again; it resumes from what "
+                "the file holds"
             )
             raise self._failure
 

@@ -44,6 +44,7 @@ def test_a_torn_line_is_cut_off_before_anything_is_appended(
     assert path.read_bytes() == content + tail
     with EventLog(path) as log:
         assert list(log.events) == whole
+        assert path.read_bytes() == content + tail
         for event in rest:
             log.append(event)
     assert list(read_events(path)) == EVENTS_OF_A_LOG
@@ -123,7 +124,7 @@ def test_a_log_that_is_taken_away_while_its_search_runs_is_missed(
         log.append(OPENED)
         change(tmp_path / "log")
         for _ in range(2):
-            with pytest.raises(RunFolderError, match="log must stay where it is"):
+            with pytest.raises(RunFolderError, match=r"log must, .* moved or removed"):
                 log.append(ASKED)
 
 
@@ -146,3 +147,16 @@ def test_a_folder_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     with pytest.raises(RunFolderError, match="log must be a file that can be written"):
         EventLog(tmp_path / "log")
+
+
+def test_a_log_that_somebody_else_writes_while_its_search_runs_is_noticed(tmp_path: Path) -> None:
+    """Two searches that both hold the folder, as they believe: two lines of one number make a log unreadable."""
+    with EventLog(tmp_path / "log") as first, EventLog(tmp_path / "log") as second:
+        first.append(OPENED)
+        before = (tmp_path / "log").read_bytes()
+        for _ in range(2):
+            with pytest.raises(RunFolderError, match=r"log must, .* another process has changed it"):
+                second.append(OPENED)
+        assert (tmp_path / "log").read_bytes() == before
+        first.append(ASKED)
+    assert list(read_events(tmp_path / "log")) == [OPENED, ASKED]
