@@ -35,13 +35,14 @@ that where trials/ holds later trials.
   log does not say so yet) |
 """
 
+import codecs
 import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.errors import RunFolderError
+from sleep_tune.errors import RunFolderError, shortened
 from sleep_tune.event_checks import EventChecker
 from sleep_tune.records import SCHEMA, Event
 
@@ -51,6 +52,7 @@ LOG = "trials.jsonl"
 """The event log's name in an experiment folder."""
 
 DIGITS = 16
+BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SEAL = re.compile(rb',"sha256":"([0-9a-f]{%d})"}' % DIGITS)
 
 
@@ -100,9 +102,7 @@ class LineWriter:
         seal = SEAL.fullmatch(line[-len(',"sha256":""}') - DIGITS :])
         body = line if seal is None else line[: -len(seal[0])]
         digest = self._digest(body)
-        values = json.loads(line)
-        if not isinstance(values, dict):
-            raise ValueError("not an object")
+        values = _object(line)
         schema, number = values.pop("schema", None), values.pop("number", None)
         values.pop("sha256", None)
         if type(schema) is int and schema > SCHEMA:
@@ -124,6 +124,43 @@ class LineWriter:
         """Take in a line up to its checksum, and return that."""
         self._sha.update(body)
         return self._sha.copy().hexdigest()[:DIGITS].encode()
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """Return the object that a line holds.
+
+    Raises:
+        ValueError: it holds none; the message says what is wrong.
+        RecursionError: it is nested too deep to be read.
+    """
+    if (mark := _foreign(line)) is not None:
+        raise ValueError(mark)
+    try:
+        values = json.loads(line)
+    except ValueError:
+        raise ValueError("it is not JSON" if line.strip() else "it is empty") from None
+    if not isinstance(values, dict):
+        raise ValueError("it is not an object")
+    return values
+
+
+def _foreign(line: bytes) -> str | None:
+    """Return what a line has that editors and converters write and no search does; None if nothing."""
+    if line.startswith(BYTE_ORDER_MARKS):
+        return "it begins with a byte-order mark, which an editor has added"
+    if b"\r" in line:
+        return "it has a carriage return, as line ends of Windows have, which an editor or a transfer has added"
+    return None
+
+
+def _damaged(path: Path, number: int, line: bytes, reason: str) -> RunFolderError:
+    """Return the error that names a line, what is wrong with it, and what to do."""
+    keep = "keep only the lines before it, and the search resumes from there"
+    return RunFolderError(
+        f"{path}:{number} must be an event of a search as it was written; {reason} (it begins with "
+        f"{shortened(repr(line[:60]))}): put the file back from a copy, or "
+        f"{keep if number > 1 else 'move the folder away and start the search anew'}"
+    )
 
 
 class _Newer(ValueError):
@@ -150,18 +187,15 @@ def parse_log(path: Path, content: bytes) -> tuple[tuple[Event, ...], int, LineW
         line = content[start:end]
         if end + 1 == len(content) and b"\0" in line:
             break
-        where = f"{path}:{len(events) + 1}"
         try:
             events.append(checker.check(writer.take(line)))
         except _Newer as error:
-            raise RunFolderError(f"{where} was written by a newer version of sleep-tune: {error}") from None
-        except (ValueError, RecursionError) as error:
-            remedy = (
-                "cut it off before this line, from where the search continues" if events else "start the search anew"
-            )
             raise RunFolderError(
-                f"{where} must be an event of a search as it was written; {error} (it begins with {line[:60]!r}): "
-                f"put the file back from a copy, or {remedy}"
-            ) from error
+                f"{path}:{len(events) + 1} was written by a newer version of sleep-tune: {error}"
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise _damaged(path, len(events) + 1, line, str(error)) from error
         start = end + 1
+    if (mark := _foreign(content[start:])) is not None:  # not torn: with such line ends, all of the file is one line
+        raise _damaged(path, len(events) + 1, content[start:], mark)
     return tuple(events), start, writer
