@@ -40,10 +40,7 @@ def read_experiment_file(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
         seal = SEAL.match(content)
         if seal is not None and hashlib.sha256(content[seal.end() :]).hexdigest().encode() != seal[1]:
-            raise RunFolderError(
-                f"{path} is not as it was written (its checksum differs): put it back from a copy; options of a study "
-                "are changed in the file of its search space. To accept it as it is, remove its first line"
-            )
+            raise _edited(path, "its checksum differs")
         read = yaml.load(content, yaml.SafeLoader if seal is None else FAST_LOADER)
     except FileNotFoundError:
         raise
@@ -57,4 +54,13 @@ def read_experiment_file(path: Path) -> dict[str, Any]:
     if not isinstance(read, dict):
         what = "it is empty" if read is None else f"it is no mapping but a {type(read).__name__}"
         raise RunFolderError(f"{path} cannot be read as an experiment: {what}; put it back from a copy")
+    if seal is None and "sha256" in read:
+        raise _edited(path, "its checksum is not its first line")
     return read
+
+
+def _edited(path: Path, how: str) -> RunFolderError:
+    return RunFolderError(
+        f"{path} is not as it was written ({how}): put it back from a copy, and change options of a study in the file "
+        "of its search space. To accept it as it is, remove the line that begins with 'sha256:'"
+    )

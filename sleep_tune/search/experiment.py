@@ -62,6 +62,12 @@ class Experiment:
         path = folder / EXPERIMENT
         try:
             then = read_experiment_file(path)
+            for key in ("space", "base", "corpus"):
+                if not isinstance(then.get(key), Mapping):
+                    raise RunFolderError(
+                        f"{path} must hold space, base and corpus, each a mapping; {key} is "
+                        f"{'none' if key in then else 'missing'}: put the file back from a copy"
+                    )
             self.space = _with_defaults(then["space"])
             self.tree = to_dict(from_dict(then["base"]))
             self.base = flatten(self.tree)
@@ -90,7 +96,10 @@ def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSumma
         check_trials(folder, ())
     if not (folder / EXPERIMENT).exists():
         if folder.is_dir() and (folder / LOG).exists():
-            raise RunFolderError(f"{folder} holds {LOG} but no {EXPERIMENT}: move it away or choose another name")
+            raise RunFolderError(
+                f"{folder} holds {LOG} but no {EXPERIMENT}: put that back from a copy, move the folder away, or choose "
+                "another name (name=...)"
+            )
         _write(folder, space, base, corpus)
         return Experiment(folder)
     then = Experiment(folder)

@@ -116,13 +116,37 @@ def test_an_option_of_a_newer_version_is_named(tmp_path: Path) -> None:
         Experiment(tmp_path)
 
 
+@pytest.mark.parametrize("above", ["# mine\n", "\ufeff", "name: mine\n"])
+def test_an_edit_above_the_checksum_is_noticed(above: str, tmp_path: Path) -> None:
+    open_folder(tmp_path, study(), BASE, TOY_CORPUS)
+    written = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).write_text(above + written)
+    with pytest.raises(RunFolderError, match=r"checksum is not its first line.*remove the line .* 'sha256:'"):
+        Experiment(tmp_path)
+    (tmp_path / FILE).write_text(above + written.partition("\n")[2])
+    Experiment(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["space", "base", "corpus"])
+@pytest.mark.parametrize("value", ["missing", None, [1], "text"])
+def test_a_section_that_is_no_mapping_is_named(key: str, value: object, tmp_path: Path) -> None:
+    open_folder(tmp_path, study(), BASE, TOY_CORPUS)
+    written = yaml.safe_load((tmp_path / FILE).read_text()) | {key: value}
+    del written["sha256"]
+    if value == "missing":
+        del written[key]
+    (tmp_path / FILE).write_text(yaml.safe_dump(written))
+    with pytest.raises(RunFolderError, match=rf"each a mapping; {key} is (none|missing)"):
+        Experiment(tmp_path)
+
+
 def test_a_log_without_its_study(tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").touch()
     with pytest.raises(RunFolderError, match=r"holds trials.jsonl but no experiment.yaml"):
         open_folder(tmp_path, study(), BASE, TOY_CORPUS)
 
 
-@pytest.mark.parametrize("content", ["", "[1, 2]", "space: 3", "a: [", "\x00"])
+@pytest.mark.parametrize("content", ["", "[1, 2]", "a: [", "\x00"])
 def test_an_experiment_that_cannot_be_read(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
     with pytest.raises(RunFolderError, match=r"experiment.yaml cannot be read as an experiment"):
