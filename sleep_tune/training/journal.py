@@ -71,7 +71,8 @@ class Journal:
         """Append a line: `kind`, then `values`."""
         if self._file is not None:
             record = {"kind": kind} | values
-            line = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+            line = text.encode("utf-8", "backslashreplace") + b"\n"  # half a surrogate pair stays JSON
             self._file.write(line)
             self.content += line
             self.listener(self._lines, record)

@@ -17,6 +17,13 @@ def test_lines_are_there_at_once(tmp_path: Path) -> None:
         assert journal.content == path.read_bytes()
 
 
+def test_a_source_named_with_half_a_character_is_written(tmp_path: Path) -> None:
+    """As a file's name may have it, in an old encoding."""
+    with Journal(tmp_path / "log") as journal:
+        journal.write("sleep", {"sources": {"caf\udce9": 1}})
+    assert list(read_json_lines(tmp_path / "log")) == [{"kind": "sleep", "sources": {"caf\udce9": 1}}]
+
+
 def test_a_resumed_run_keeps_what_its_checkpoint_knew(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     with Journal(path) as journal:
