@@ -264,7 +264,7 @@ class SearchState:
 
     def _on_closed(self, event: Event) -> None:
         self.finished = bool(event.data["finished"])
-        for name, seconds in event.data.get("seconds", {}).items():
+        for name, seconds in (event.data.get("seconds") or {}).items():
             self._spend(self.trials[name], seconds)
 
     def _wait(self, trial: TrialState) -> None:
