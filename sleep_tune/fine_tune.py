@@ -38,6 +38,7 @@ def fine_tune_all(jobs: Mapping[str, Job], *, workers: int = 1) -> Iterator[tupl
 
     Raises:
         DataError: a file or the model is not as it must be: all are read before anything is trained.
+        ClusterError: a Ray does not start here.
     """
     import torch
 
@@ -85,21 +86,22 @@ def _one_by_one(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, "T
 
 def _side_by_side(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, "Tuned"]]:
     """Largest training data first, so that no long task is left for last."""
-    import ray
     import torch
 
+    from sleep_tune.search.on_ray import own_ray
+    from sleep_tune.search.on_ray.seats import Node
+
     gpus = torch.cuda.device_count()
-    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    current().install()
-    try:
+    with own_ray.started(Node(workers, gpus), otherwise="fine-tune without Ray: --workers 1", is_search=False):
+        import ray  # not before: Ray reads its variables on import
+
+        current().install()
         remote: Callable[..., object] = ray.remote(_do).options(num_cpus=1, num_gpus=gpus / workers).remote
         ordered = sorted(jobs.items(), key=lambda item: -item[1].train.stat().st_size)
         waiting = {remote(job): name for name, job in ordered}
         while waiting:
             (done,), _ = ray.wait(list(waiting), num_returns=1)
             yield waiting.pop(done), ray.get(done)
-    finally:
-        ray.shutdown()
 
 
 def _read(job: Job) -> tuple[object, object]:

@@ -58,9 +58,10 @@ def write_glue(data: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.ray)])
 def test_fine_tuning_by_the_command(
-    workers: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    workers: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In this process, and side by side on Ray; the files are the same."""
+    """In this process, and side by side on a Ray of its own, not another; the files are the same."""
+    monkeypatch.setenv("RAY_ADDRESS", "10.255.255.1:6379")
     write_glue(tmp_path)
     output = tmp_path / "results"
     command = [str(run / "model"), "--data", str(tmp_path), "--glue", "--workers", workers, "--device", "cpu"]

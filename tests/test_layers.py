@@ -51,7 +51,7 @@ LAYERS = {
     "evaluation": Layer(ABOVE_DATA | {"data", "model"}, HYDRA | SEARCHERS),
     "evaluate": Layer(ABOVE_DATA | {"cli", "data", "model", "evaluation", "evaluate_requests"}, HYDRA | SEARCHERS),
     "evaluate_requests": Layer(ABOVE_DATA | {"data", "model", "evaluation", "fine_tune"}, HYDRA | SEARCHERS),
-    "fine_tune": Layer(ABOVE_DATA | {"evaluation"}, HYDRA | SEARCHERS, {"fine_tune.py": frozenset({"ray"})}),
+    "fine_tune": Layer(ABOVE_DATA | {"evaluation"}, HYDRA | SEARCHERS, {"fine_tune.py": frozenset({"ray", "search"})}),
     "training": Layer(ABOVE_DATA | {"data", "model", "evaluation"}, HYDRA | SEARCHERS),
     "search": Layer(
         ABOVE_DATA,
