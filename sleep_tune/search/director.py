@@ -132,6 +132,12 @@ class Director:
         """How many running trials have reported since the search is held, and were told to pause."""
         return sum(self.state.trials[name].state == "running" for name in self._told_to_pause)
 
+    @property
+    def seconds_per_update(self) -> float:
+        """Of the slowest running trial, on average and with its evaluations; 0 before any has reported an update."""
+        courses = (trial.progress for trial in self.trials.values() if trial.state == "running")
+        return max((course.seconds / course.updates for course in courses if course and course.updates), default=0.0)
+
     def best(self) -> TrialState | None:
         """The best completed trial of the search so far."""
         name = self.state.study(MAIN).best

@@ -12,8 +12,9 @@ __all__ = ["GRACE_SECONDS", "SILENT_SECONDS", "Interrupted", "is_over"]
 GRACE_SECONDS = 30.0
 """A search that is to end waits so long for its runs to save what they have."""
 
-SILENT_SECONDS = 8.0
-"""Runs that all have not reported for so long are evaluating, compiling or starting: they will not save soon."""
+SILENT_SECONDS, SILENT_UPDATES = 8.0, 3
+"""Runs that all have not reported for so long, or for the time of so many updates where that is longer, are evaluating,
+compiling or starting: they will not save soon."""
 
 
 class Interrupted(Exception):
@@ -40,4 +41,4 @@ def is_over(director: Director, interrupts: Interrupts, clock: Callable[[], floa
     since = clock() - interrupts.since
     if not director.running or since >= GRACE_SECONDS:
         return True
-    return since >= SILENT_SECONDS and not director.pausing
+    return since >= max(SILENT_SECONDS, SILENT_UPDATES * director.seconds_per_update) and not director.pausing

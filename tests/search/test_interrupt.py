@@ -19,6 +19,7 @@ class Search:
     def __init__(self, running: int) -> None:
         self.running = self.pausing = running
         self.held: str | None = None
+        self.seconds_per_update = 0.1
 
 
 def test_a_signal_holds_the_search_which_ends_when_its_runs_have_saved_or_cannot() -> None:
@@ -38,6 +39,11 @@ def test_a_signal_holds_the_search_which_ends_when_its_runs_have_saved_or_cannot
     search.pausing = 0
     assert not over(SILENT_SECONDS - 1)
     assert over(SILENT_SECONDS)
+    search.seconds_per_update = 5.0
+    assert not over(14)
+    assert over(15)
+    search.seconds_per_update = 3600.0
+    assert over(GRACE_SECONDS)
     search.running = 0
     assert over(0)
     assert Interrupted(15).exit_code == 143
@@ -54,6 +60,7 @@ def test_runs_are_waited_for_that_were_told_to_pause(tmp_path: Path) -> None:
         paused.append(director.pausing)
         decision = director.on_progress(trial.id, progress)
         paused.append(director.pausing)
+        assert director.seconds_per_update == (progress.seconds / progress.updates if progress.updates else 0.0)
         director.held = "interrupted"
         return decision
 
