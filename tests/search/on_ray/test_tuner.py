@@ -1,6 +1,7 @@
 """Whole searches on a real Ray, in processes of their own, with a worker that trains nothing."""
 
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.search.on_ray.cluster import this_machine
+from sleep_tune.search.on_ray.reaper import MEMBERSHIP, members
 from tests.search.on_ray.driving import Cluster, Driver
 
 FOREIGN = {
@@ -42,7 +44,7 @@ def test_killed_workers_and_slots_resume_their_trial(start: Callable[..., Driver
     assert driver.leaves_nothing()
 
     events = driver.events()
-    assert events[-1] | {"time": 0} == {"schema": 1, "event": "closed", "time": 0, "data": {"finished": True}}
+    assert (events[-1]["event"], events[-1]["data"]) == ("closed", {"finished": True})
     ends = Counter(e["trial"] for e in events if e["event"] in ("completed", "stopped", "failed"))
     assert set(ends.values()) == {1}
     assert len(ends) == 7
@@ -63,12 +65,30 @@ def test_killed_workers_and_slots_resume_their_trial(start: Callable[..., Driver
 
 
 def test_a_stopped_and_a_killed_search_go_on_where_they_were(start: Callable[..., Driver]) -> None:
-    """Ctrl-C, then kill -9, then to the end: nothing is lost, repeated, or left running."""
+    """SIGTERM as trials start, Ctrl-C, kill -9, then to the end: nothing is lost, repeated, or left running.
+
+    Nor is anything ended that does not belong to the search, such as a reader of its Ray's logs.
+    """
+    driver = start("--seconds", "4")
+    driver.until(lambda: driver.count("started") >= 1)
+    driver.process.send_signal(signal.SIGTERM)
+    assert driver.wait() == 143, driver.output.read_text()
+    assert driver.output.read_text().splitlines()[-1] == "stopped by SIGTERM"
+    assert driver.leaves_nothing()
+
     driver = start("--seconds", "4")
     driver.until(lambda: driver.count("report") >= 2)
-    driver.process.send_signal(signal.SIGINT)
-    assert driver.wait() == 130, driver.output.read_text()
-    assert driver.leaves_nothing()
+    (raylet,) = driver.named("raylet")
+    folder = raylet.environ()[MEMBERSHIP]
+    all_of_it, ours = [raylet, *raylet.children(recursive=True)], members(folder)
+    assert all(process in ours or not process.is_running() for process in all_of_it)
+    with subprocess.Popen(["tail", "-f", *Path(folder).glob("session_*/logs/raylet.out")]) as reader:
+        driver.process.send_signal(signal.SIGINT)
+        assert driver.wait() == 130, driver.output.read_text()
+        assert driver.leaves_nothing()
+        assert not members(folder) and not Path(folder).exists()
+        assert reader.poll() is None
+        reader.kill()
     events = driver.events()
     assert events[-1]["data"] == {"finished": False}
     running = {e["trial"] for e in events if e["event"] == "started"}
