@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,16 +60,19 @@ def write_glue(data: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.ray)])
-def test_fine_tuning_by_the_command(
-    workers: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In this process, and side by side on a Ray of its own, not another; the files are the same."""
-    monkeypatch.setenv("RAY_ADDRESS", "10.255.255.1:6379")
+def test_fine_tuning_by_the_command(workers: str, run: Path, tmp_path: Path) -> None:
+    """One after another, and side by side on a Ray of its own, not another; the files are the same.
+
+    In a process of its own: one that has imported Ray already has read its variables.
+    """
     write_glue(tmp_path)
     output = tmp_path / "results"
-    command = [str(run / "model"), "--data", str(tmp_path), "--glue", "--workers", workers, "--device", "cpu"]
-    assert evaluate.main([*command, "--output-dir", str(output)]) == 0
-    told = capsys.readouterr().out
+    command = [sys.executable, "-m", "sleep_tune.evaluate", str(run / "model"), "--output-dir", str(output), "--glue"]
+    command += ["--data", str(tmp_path), "--workers", workers, "--device", "cpu"]
+    environment = os.environ | {"RAY_ADDRESS": "10.255.255.1:6379"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    told = ended.stdout
     assert "rte: accuracy 50.00, f1 " in told and "pairs cut at 200 tokens" in told
     assert "average: " in told and "accuracy of all: 50.00" in told
     assert "deviation" not in told
