@@ -54,7 +54,7 @@ def describe(folder: Path) -> Experiment:
 
     Raises:
         RunFolderError: its description is not as it was written, is not YAML, or no mapping.
-        DataError: it names what nothing can be matched on.
+        DataError: it names what nothing can be matched on, or no mode of the objective.
     """
     path = folder / EXPERIMENT
     name = folder.resolve().name
@@ -78,10 +78,13 @@ def _experiment(name: str, space: Mapping[str, Any]) -> Experiment:
     matched = str(comparison.get("matched", "words"))
     if matched not in MATCHED:
         raise ValueError(unknown("comparison.matched", matched, MATCHED))
+    mode = str(objective.get("mode", "min"))
+    if mode not in ("min", "max"):
+        raise ValueError(unknown("objective.mode", mode, ("min", "max")))
     return Experiment(
         name=str(space.get("name", name)),
         objective=str(objective.get("metric", "eval/nll")),
-        mode=str(objective.get("mode", "min")),
+        mode=mode,
         base=_section(space, "base"),
         parameters=tuple(_section(space, "parameters")),
         tuned={baseline: int(_section(baselines, baseline).get("trials") or 0) for baseline in baselines},

@@ -231,3 +231,10 @@ def test_an_edited_description_is_accepted_without_its_first_line(tmp_path: Path
     _, _, rest = (tmp_path / FILE).read_text().partition("\n")
     (tmp_path / FILE).write_text(rest.replace("mode: min", "mode: max", 1))
     assert describe(tmp_path).mode == "max"
+
+
+@pytest.mark.parametrize("mode", [None, 3, "mni"])
+def test_a_comparison_needs_to_know_which_values_are_better(mode: object, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(yaml.safe_dump({"space": {"objective": {"mode": mode}}}))
+    with pytest.raises(UserError, match=rf"unknown objective.mode '{mode}'.*one of: max, min"):
+        describe(tmp_path)
