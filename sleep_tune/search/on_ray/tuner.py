@@ -176,7 +176,8 @@ def _open_room() -> Any:
     except (RayError, GetTimeoutError) as error:
         raise ClusterError(
             f"the Ray cluster must start the search's mailbox on this machine within {ROOM_SECONDS:.0f} s; it has "
-            f"died, or is overloaded ({str(error).strip().splitlines()[0]}). The same command goes on with the search"
+            f"died, or is overloaded ({str(error).strip().splitlines()[0]}). Run the same command again to resume, or "
+            "search without Ray: --launcher inline"
         ) from error
     return room
 
