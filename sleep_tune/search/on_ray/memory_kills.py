@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["count_kills", "killed_by_ray"]
+__all__ = ["count_kills", "killed_by_ray", "killed_for_memory"]
 
 COUNTS = Path("/proc/vmstat")
 
@@ -24,6 +24,16 @@ def count_kills(counts: Path = COUNTS) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def killed_for_memory(error: BaseException) -> bool:
+    """Return whether Ray's memory monitor is the cause of an error, or the cause of its cause."""
+    from ray.exceptions import OutOfMemoryError
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OutOfMemoryError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
 
 
 def killed_by_ray(workers: Sequence[Any]) -> bool:

@@ -25,6 +25,7 @@ from sleep_tune.search.interrupt import GRACE_SECONDS
 from sleep_tune.search.on_ray.desk import Desk
 from sleep_tune.search.on_ray.group import GroupPlan
 from sleep_tune.search.on_ray.mailbox import MailRoom
+from sleep_tune.search.on_ray.memory_kills import killed_for_memory
 from sleep_tune.search.on_ray.seats import Seats
 from sleep_tune.search.on_ray.slot import Slot
 from sleep_tune.search.work import Done, Worker
@@ -149,9 +150,15 @@ def run(
         try:
             with current().waiting(patience=GRACE_SECONDS + PATIENCE_SECONDS):  # `interrupted` looks, again and again
                 _tuner(desk, plan, worker, storage).fit()
-        except Exception:
+        except Exception as error:
             if desk.error is None and not desk.room_died:
-                raise
+                if not killed_for_memory(error):
+                    raise
+                raise ClusterError(
+                    "memory must suffice for the search's own processes; it ran out on their machine, and Ray killed "
+                    "them. Free memory there and run the same command again to resume, or search without Ray: "
+                    "--launcher inline"
+                ) from error
             traceback.print_exc()
         finally:
             shutil.rmtree(storage, ignore_errors=True)
