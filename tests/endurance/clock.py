@@ -26,17 +26,17 @@ HOUR = 3600
 def main(arguments: Sequence[str]) -> int:
     """Set the clock during two searches, and account."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the searches are kept; made anew")
+    parser.add_argument("folder", type=Path, help="where the searches are kept; an undisturbed one there is used again")
     parser.add_argument("--launcher", choices=["ray", "inline"], default="ray")
     given = parser.parse_args(arguments)
     folder = given.folder.absolute()
-    shutil.rmtree(folder, ignore_errors=True)
     undisturbed = finish_inline(folder / "undisturbed")
     library, clock = folder / "clock.so", folder / "clock"
     subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", str(library), str(SOURCE), "-ldl"], check=True)
     for seconds in (HOUR, -HOUR):
         clock.write_text("0")
         os.environ |= {"LD_PRELOAD": str(library), "SET_CLOCK": str(clock)}
+        shutil.rmtree(folder / f"{seconds:+}", ignore_errors=True)
         driver = drive(folder / f"{seconds:+}", "stop.hours=0.5", launcher=given.launcher)
         driver.until(partial(has_reported, driver))
         clock.write_text(str(seconds))

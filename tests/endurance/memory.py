@@ -1,9 +1,13 @@
-"""A search whose worker is killed because memory runs out: by the kernel, in a cgroup.
+"""A search whose workers are killed because memory runs out: by the kernel, in a cgroup, or by Ray's memory monitor.
 
-    python -m tests.endurance.memory FOLDER            # as root, with cgroup v1's memory controller: 5 minutes
+    python -m tests.endurance.memory FOLDER            # as root, with cgroup v1's memory controller: 12 minutes
+    python -m tests.endurance.memory FOLDER ray-once   # needs no root, but half of the machine's memory for seconds
 
 `once`: the first worker is put into a cgroup that is too small for it; its successor is not. `always`: every worker
-is. At the end: what the user read, what each trial was counted as, and whether the search ended.
+is. `starts`: every worker is, before it has begun. `ray-once`: memory is taken
+until Ray has killed the first worker, and freed then. `ray-always`: it stays taken. `ray-starts`: Ray's limit lies
+below what is in use from the start. At the end: what the user read, what each trial was counted as, and whether the
+search ended.
 """
 
 import argparse
@@ -11,11 +15,12 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
 
+from sleep_tune.search.on_ray.variables import changed
 from tests.endurance.searches import account, drive, finish_inline
 from tests.search.on_ray.driving import Driver
 
@@ -23,46 +28,105 @@ GROUP = Path("/sys/fs/cgroup/memory/sleep-tune-endurance")
 LIMIT = 2 * 2**20
 """Bytes that it may take from then on; what it has taken before counts elsewhere."""
 WORKER = "ray::RayTrainWorker"
-CASES = ("once", "always")
+SHARE = 0.5
+"""Share of the machine's memory from which on Ray kills workers, in the cases `ray-once` and `ray-always`."""
 
 
-def squeeze(driver: Driver, *, always: bool) -> int:
-    """Put workers that train into the small cgroup until the search ends (or only the first), and count them."""
+def squeeze(driver: Driver, due: Callable[[int], bool]) -> str:
+    """Put workers into the small cgroup until the search ends, and count them.
+
+    Args:
+        driver: whose workers.
+        due: whether one more may be put there, after so many.
+    """
     squeezed: set[int] = set()
-    while driver.process.poll() is None and (always or not squeezed):
-        begun = driver.count("started") > len(squeezed) and (squeezed or driver.count("report"))
-        for worker in driver.named(WORKER) if begun else ():
+    while driver.process.poll() is None:
+        for worker in driver.named(WORKER) if due(len(squeezed)) else ():
             if worker.pid not in squeezed:
                 with contextlib.suppress(OSError, psutil.NoSuchProcess):
                     (GROUP / "cgroup.procs").write_text(str(worker.pid))
                     squeezed.add(worker.pid)
-        time.sleep(0.2)
-    return len(squeezed)
+        time.sleep(0.05)
+    return f"{len(squeezed)} workers in a cgroup of {LIMIT >> 20} MiB"
+
+
+def squeeze_first(driver: Driver) -> str:
+    """Squeeze the first worker after its first report."""
+    return squeeze(driver, lambda number: number == 0 and driver.count("report") > 0)
+
+
+def squeeze_all(driver: Driver) -> str:
+    """Squeeze every worker: the first after its first report, the others when they have begun."""
+    return squeeze(
+        driver, lambda number: driver.count("started") > number and (number > 0 or driver.count("report") > 0)
+    )
+
+
+def squeeze_starting(driver: Driver) -> str:
+    """Squeeze every worker before it has begun."""
+    return squeeze(driver, lambda number: True)
+
+
+def fill(driver: Driver, until: Callable[[Sequence[psutil.Process]], bool]) -> str:
+    """Take memory from the first report on, until the search ends or `until` holds of the workers of that moment."""
+    driver.until(lambda: driver.count("report") > 0)
+    workers, memory = driver.named(WORKER), psutil.virtual_memory()
+    taken = b"x" * max(0, int((SHARE + 0.05) * memory.total) - memory.total + memory.available)
+    while driver.process.poll() is None and not until(workers):
+        time.sleep(0.05)
+    return f"{len(taken) >> 20} MiB taken, to more than {SHARE:.0%} of the machine's memory"
+
+
+def fill_once(driver: Driver) -> str:
+    """Take memory until a worker has ended."""
+    return fill(driver, lambda workers: driver.named(WORKER) != workers)
+
+
+def fill_for_good(driver: Driver) -> str:
+    """Take memory until the search ends."""
+    return fill(driver, lambda workers: False)
+
+
+CASES: dict[str, tuple[Callable[[Driver], str], str | None]] = {
+    "once": (squeeze_first, None),
+    "always": (squeeze_all, None),
+    "starts": (squeeze_starting, None),
+    "ray-once": (fill_once, str(SHARE)),
+    "ray-always": (fill_for_good, str(SHARE)),
+    "ray-starts": (lambda driver: "every worker is over Ray's limit", "0.0"),
+}
+"""What is done to the search, and the share of memory from which on Ray kills (its own choice for None)."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Squeeze each search, and account."""
+    """Disturb each search, and account."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the searches are kept; an undisturbed one there is used again")
     parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; all of them unless given")
     given = parser.parse_args(arguments)
-    undisturbed = finish_inline(given.folder.absolute() / "undisturbed")
-    GROUP.mkdir(exist_ok=True)
-    (GROUP / "memory.limit_in_bytes").write_text(str(LIMIT))
-    try:
-        for case in given.cases or CASES:
-            shutil.rmtree(given.folder / case, ignore_errors=True)
-            driver = drive(given.folder.absolute() / case, *(["resources.max_retries=1"] if case == "always" else []))
-            number = squeeze(driver, always=case == "always")
+    folder = given.folder.absolute()
+    undisturbed = finish_inline(folder / "undisturbed")
+    for case in given.cases or CASES:
+        disturb, share = CASES[case]
+        shutil.rmtree(folder / case, ignore_errors=True)
+        if share is None:
+            GROUP.mkdir(exist_ok=True)
+            (GROUP / "memory.limit_in_bytes").write_text(str(LIMIT))
+        monitor = {} if share is None else {"RAY_memory_usage_threshold": share, "RAY_memory_monitor_refresh_ms": "100"}
+        try:
+            with changed(monitor):
+                driver = drive(folder / case, *(["resources.max_retries=1"] if "always" in case else []))
+            told = disturb(driver)
             driver.wait()
-            print(f"{case}: {number} workers in a cgroup of {LIMIT >> 20} MiB")
-            for line in driver.output.read_text().splitlines():
-                if "memory ran out" in line:
-                    print(f"  {line}")
-            for line in account(driver, undisturbed):
-                print(f"  {line}", flush=True)
-    finally:
-        GROUP.rmdir()
+        finally:
+            if share is None:
+                GROUP.rmdir()
+        print(f"{case}: {told}")
+        for line in driver.output.read_text().splitlines():
+            if "memory ran out" in line or line.startswith(("error", "failed")):
+                print(f"  {line}")
+        for line in account(driver, undisturbed):
+            print(f"  {line}", flush=True)
     return 0
 
 
