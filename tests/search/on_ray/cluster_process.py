@@ -15,7 +15,7 @@ def main() -> None:
     nodes: dict[str, Any] = {}
 
     def add(cpus: int) -> str:
-        arguments: dict[str, Any] = {"include_dashboard": True} if not nodes else {}
+        arguments: dict[str, Any] = {"include_dashboard": True, "dashboard_port": None} if not nodes else {}
         node = cluster.add_node(num_cpus=cpus, object_store_memory=100_000_000, **arguments)
         nodes[node.unique_id] = node
         return str(node.unique_id)
