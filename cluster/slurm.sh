@@ -25,7 +25,7 @@ read -r ip < <(srun --nodes=1 --ntasks=1 --nodelist="$first" bash -c '
     for ip in $(hostname --ip-address) $(hostname --all-ip-addresses); do
         case "$ip" in 127.* | *:*) ;; *) echo "$ip" && break ;; esac
     done')
-port=$((20000 + SLURM_JOB_ID % 20000)) # two jobs on one node must not meet on one port
+port=$((20000 + 2 * (SLURM_JOB_ID % 10000))) # two jobs on one node must not meet on one port; the next is the dashboard's
 
 # Ray runs code for everybody who reaches its ports and has its token; without a token, for everybody who reaches them.
 # Each start of the job makes a new one. It is passed on in the environment, which other users cannot read, and never in
@@ -41,7 +41,8 @@ srun --export=ALL --cpus-per-task="$SLURM_CPUS_PER_TASK" bash -c '
     folder=$(mktemp -d "/tmp/ray-$SLURM_JOB_ID-XXXXXX")/ray || exit
     if [ "$SLURM_PROCID" = 0 ]; then
         # The other nodes ask the dashboard what has become of their workers.
-        exec ray start --head --block --node-ip-address="$1" --dashboard-host="$1" --port="$2" --temp-dir="$folder" "${@:3}"
+        exec ray start --head --block --node-ip-address="$1" --port="$2" --dashboard-host="$1" \
+            --dashboard-port="$(($2 + 1))" --temp-dir="$folder" "${@:3}"
     fi
     until (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; do sleep 1; done
     exec ray start --block --address="$1:$2" --temp-dir="$folder" "${@:3}"
@@ -58,7 +59,7 @@ end = time.monotonic() + 300
 while sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[2]) and time.monotonic() < end:
     time.sleep(1)' "$ip:$port" "$SLURM_JOB_NUM_NODES"
 
-python tune.py "$@" --address auto &
+python tune.py "$@" --address "$ip:$port" & # others may run a Ray on this node, too
 search=$!
 is_over=false
 # SIGTERM is to the search what Ctrl-C is: it saves and ends. (A shell lets its background jobs ignore Ctrl-C itself.)

@@ -18,6 +18,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "cluster" / "slurm.sh"
+PORT = 20_000 + 2 * (os.getpid() % 10_000)
+"""Of the job's Ray; its number is this process's."""
 
 STAND_INS = {
     # scontrol show hostnames LIST; scontrol requeue JOB
@@ -100,16 +102,16 @@ def test_it_starts_ray_on_the_first_node_and_the_search_beside_it(job: Path) -> 
     running = submit(job, search="0")
     assert running.wait(300) == 0, (job / "output").read_text()
     ray, search, _ = told(job)
-    port = 20_000 + os.getpid() % 20_000
     folder = re.fullmatch(
-        rf"ray start --head --block --node-ip-address=0\.0\.0\.0 --dashboard-host=0\.0\.0\.0 --port={port} "
-        r"--temp-dir=(/tmp/ray-\d+-\w{6})/ray --num-cpus=16 --num-gpus=4",
+        rf"ray start --head --block --node-ip-address=0\.0\.0\.0 --port={PORT} --dashboard-host=0\.0\.0\.0 "
+        rf"--dashboard-port={PORT + 1} --temp-dir=(/tmp/ray-\d+-\w{{6}})/ray --num-cpus=16 --num-gpus=4",
         ray,
     )
     assert folder is not None
     assert stat.S_IMODE(Path(folder[1]).stat().st_mode) == 0o700
     assert "--cpus-per-task=16" in (job / "options").read_text().splitlines(), "srun itself gives a task one processor"
-    assert search == "python tune.py search_spaces/replay.yaml data=text data.path=a folder --address auto"
+    asked = "search_spaces/replay.yaml data=text data.path=a folder"
+    assert search == f"python tune.py {asked} --address 0.0.0.0:{PORT}"
 
 
 def tokens(job: Path) -> list[str]:
@@ -162,7 +164,7 @@ from pathlib import Path
 from sleep_tune.search.on_ray import cluster
 def warn(sentence):
     raise AssertionError(sentence)
-with cluster.joined("auto", warn) as nodes:
+with cluster.joined(sys.argv[-1], warn) as nodes:
     import ray
     answer = ray.get(ray.remote(lambda: sorted(name for name in os.environ if "AUTH" in name)).remote())
     assert answer == ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN"], answer
@@ -236,7 +238,7 @@ def test_ray_as_the_script_starts_it_lets_nobody_in_without_the_token(job: Path)
         assert dashboard is not None, log
         (head,) = [process for process in psutil.process_iter(["cmdline"]) if is_head(process, running.pid)]
         folder = next(flag.partition("=")[2] for flag in head.info["cmdline"] if flag.startswith("--temp-dir="))
-        gcs = f"{address}:{20_000 + os.getpid() % 20_000}"
+        gcs = f"{address}:{PORT}"
         told_stranger = subprocess.check_output(
             [sys.executable, "-c", STRANGER, gcs, dashboard[1], folder],
             env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")},

@@ -155,7 +155,7 @@ def test_a_joined_cluster_is_left_as_it_was_found(start: Callable[..., Driver], 
     """Done, Ctrl-C, kill -9, a bug, refused: no placement group and no actor stays, and no process of the search."""
     with Cluster(tmp_path) as cluster:
         cluster.add(2)
-        joined = ("--address", "auto", "--trials", "1", "--seconds")
+        joined = ("--address", cluster.address, "--trials", "1", "--seconds")
         driver = start(*joined, "0.1", name="done")
         assert driver.wait() == 0, driver.output.read_text()
         assert nothing_is_left(cluster)
