@@ -191,9 +191,7 @@ def test_a_log_of_an_earlier_version_is_read_with_experiment_yaml(open_director:
     assert recorded.trials["t0001"].state == "running"
 
 
-@pytest.mark.parametrize(
-    ("content", "message"), [(None, "experiment.yaml"), ("space: {name: x}", "cannot be read as an? ")]
-)
+@pytest.mark.parametrize(("content", "message"), [(None, "experiment.yaml"), ("space: {name: x}", "base is missing")])
 def test_a_folder_that_does_not_say_what_it_is_is_refused(
     open_director: Callable[..., Director], content: str | None, message: str
 ) -> None:
