@@ -1,6 +1,6 @@
 """A search whose machine's clock is set by an hour, forwards and backwards, in every process at once.
 
-    python -m tests.endurance.clock FOLDER             # needs gcc; 4 minutes
+    python -m tests.endurance.clock FOLDER             # needs gcc; forwards only (clock.txt says why): end it then
     python -m tests.endurance.clock FOLDER --launcher inline
 
 `clock.c` is loaded into the driver, into Ray's processes and into the workers. The search may take half an hour
