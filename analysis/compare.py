@@ -45,20 +45,22 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--output", metavar="DIR", type=Path, help="where tables are written")
     options = parser.parse_args(arguments)
     from sleep_tune.files import require_writable
-    from sleep_tune.results.gather import gather
-    from sleep_tune.results.render import print_comparison
-    from sleep_tune.results.writing import FOLDER, write_comparison
+    from sleep_tune.results.folder_comparison import compare_folders
+    from sleep_tune.results.table_files import FOLDER, write_comparison
+    from sleep_tune.results.terminal import print_comparison
 
-    gathered = gather(options.folders, options.published, baseline=options.baseline, matched=options.matched)
-    folder = options.output or (gathered.folder / FOLDER if gathered.folder else None)
+    comparison, experiment = compare_folders(
+        options.folders, options.published, baseline=options.baseline, matched=options.matched
+    )
+    folder = options.output or (experiment / FOLDER if experiment else None)
     if folder is not None:
         require_writable(folder, "name another with --output DIR")
 
     def write(folder: Path) -> str:
-        written = write_comparison(gathered.comparison, folder, experiment=gathered.folder)
+        written = write_comparison(comparison, folder, experiment=experiment)
         return f"{folder}: {', '.join(path.name for path in written)}"
 
-    print_comparison(gathered.comparison, write=None if folder is None else partial(write, folder))
+    print_comparison(comparison, write=None if folder is None else partial(write, folder))
     return 0
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sleep_tune.errors import UserError
 from sleep_tune.event_log import LOG
 from sleep_tune.results.looks import find_looks
-from sleep_tune.results.table import read_events, trials_and_curves
+from sleep_tune.results.trial_tables import read_events, trials_and_curves
 from sleep_tune.search.inline import run_inline
 from sleep_tune.search.space import Space, Stop
 from sleep_tune.search.watching.recorded import read_recorded

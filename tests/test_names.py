@@ -24,7 +24,7 @@ TABLES = {
     "SAMPLERS": "sleep_tune.search.sampler:SAMPLERS",
     "SCHEDULERS": "sleep_tune.search.asha:SCHEDULERS",
     "LAUNCHERS": "sleep_tune.search.launch:LAUNCHERS",
-    "MATCHED": "sleep_tune.results.matching:MEASURES",
+    "MATCHED": "sleep_tune.results.matched_resource:RESOURCES",
 }
 """Names -> module:table."""
 

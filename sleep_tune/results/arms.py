@@ -11,9 +11,9 @@ import pandas as pd
 
 from sleep_tune.results.columns import column
 from sleep_tune.results.experiment import Experiment
-from sleep_tune.results.facts import RunFacts
 from sleep_tune.results.looks import Look
 from sleep_tune.results.ranges import cut_estimate
+from sleep_tune.results.run_facts import RunFacts
 from sleep_tune.results.statistics import Difference, Estimate, estimate_mean
 
 __all__ = ["BASELINE", "CONTROL", "PAIRS", "Arm", "Comparison", "Contrast", "mode_of", "over_seeds"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from sleep_tune.results.arms import Comparison
-from sleep_tune.results.documents import as_markdown, markdown_text
+from sleep_tune.results.markup import as_markdown, markdown_text
 from sleep_tune.results.winner import Winner
 
 __all__ = ["model_card"]

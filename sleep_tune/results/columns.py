@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sleep_tune.babylm import FAST, MACRO, TITLES, task_of, title
 
-__all__ = ["COLUMNS", "MOST_NAMED", "Column", "column", "names_text", "order", "setting_text", "short_names"]
+__all__ = ["COLUMNS", "MOST_NAMED", "Column", "column", "names_text", "setting_text", "short_names", "sort_metrics"]
 
 MOST_NAMED = 12
 """Arms that a sentence names one by one; more are counted."""
@@ -88,7 +88,7 @@ def column(key: str) -> Column:
     return known if known is not None else Column(key.replace("/", " ", 1), _decimals)
 
 
-def order(keys: Iterable[str]) -> list[str]:
+def sort_metrics(keys: Iterable[str]) -> list[str]:
     """The columns' order, BabyLM's scores between measures and costs; then every other key by name."""
     given = set(keys)
     scores = sorted((key for key in given if key.startswith(BABYLM)), key=_task_order)

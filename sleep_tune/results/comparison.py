@@ -16,15 +16,15 @@ import pandas as pd
 from sleep_tune.errors import DataError
 from sleep_tune.results.answers import read_answers
 from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, mode_of, over_seeds
-from sleep_tune.results.columns import BABYLM, column, order
-from sleep_tune.results.contrasts import contrast
+from sleep_tune.results.columns import BABYLM, column, sort_metrics
+from sleep_tune.results.contrasts import add_contrasts
 from sleep_tune.results.experiment import Experiment, describe
-from sleep_tune.results.facts import read_facts
-from sleep_tune.results.held_out import hold_out
+from sleep_tune.results.held_out import hold_out_items
 from sleep_tune.results.looks import Look, find_looks
-from sleep_tune.results.macro import score_notes, share_macro
+from sleep_tune.results.macro import average_shared_scores, score_notes
 from sleep_tune.results.notes import write_notes
-from sleep_tune.results.table import metric_columns, parameter_columns, read_events, read_experiment
+from sleep_tune.results.run_facts import read_facts
+from sleep_tune.results.trial_tables import metric_columns, parameter_columns, read_events, read_trials
 from sleep_tune.results.verdict import write_verdict
 
 __all__ = ["compare", "compare_arms", "read_arms"]
@@ -51,7 +51,7 @@ def compare(
         RunFolderError: the folder holds no experiment.
         DataError: a line of its log is no event, or its description is not YAML.
     """
-    table, experiment = read_experiment(folder), describe(folder)
+    table, experiment = read_trials(folder), describe(folder)
     search = table[table["study"] == MAIN]
     trials = {str(state): int(count) for state, count in search["state"].value_counts().items()}
     arms, looks = [*_read_arms(table, folder, experiment), *others], find_looks(read_events(folder))
@@ -69,7 +69,7 @@ def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
         RunFolderError: the folder holds no experiment.
         DataError: a line of its log is no event, or its description is not YAML.
     """
-    table, experiment = read_experiment(folder), describe(folder)
+    table, experiment = read_trials(folder), describe(folder)
     called = name or experiment.name
     return [
         replace(
@@ -113,15 +113,15 @@ def compare_arms(
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise DataError(f"every arm must have a name of its own; '{twice[0]}' is the name of {counts[twice[0]]}")
-    judged, chosen_by = hold_out(arms, experiment)
-    shared, averaged = share_macro(judged, experiment.primary)
+    judged, chosen_by = hold_out_items(arms, experiment)
+    shared, averaged = average_shared_scores(judged, experiment.primary)
     endpoints = _endpoints(shared, experiment.primary)
     lower = [key for key in endpoints if mode_of(key, experiment) == "min"]
-    contrasted = contrast(shared, baseline, endpoints, smallest=experiment.smallest, lower=lower)
+    contrasted = add_contrasts(shared, baseline, endpoints, smallest=experiment.smallest, lower=lower)
     comparison = Comparison(
         experiment=experiment,
         arms=contrasted,
-        metrics=tuple(order(key for arm in contrasted for key in arm.estimates)),
+        metrics=tuple(sort_metrics(key for arm in contrasted for key in arm.estimates)),
         endpoints=endpoints,
         trials=trials or {},
         baseline=baseline,
@@ -218,5 +218,5 @@ def _by_seed(runs: pd.DataFrame, key: str) -> dict[int, float]:
 def _endpoints(arms: Sequence[Arm], primary: str) -> tuple[str, ...]:
     """The primary endpoint; then minimal pairs and BabyLM's tasks, where some arm or published row has them."""
     measured = {key for arm in arms for key in arm.estimates}
-    others = order(key for key in measured if key == PAIRS or key.startswith(BABYLM))
+    others = sort_metrics(key for key in measured if key == PAIRS or key.startswith(BABYLM))
     return (primary, *(key for key in others if key != primary))

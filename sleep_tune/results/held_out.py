@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from sleep_tune.babylm import FOLDERS, MACRO
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import BABYLM, column
-from sleep_tune.results.crossed import is_mean_of_groups, mean_of_groups
+from sleep_tune.results.crossed_design import is_mean_of_groups, mean_of_groups
 from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.ranges import cut_estimate
 from sleep_tune.results.statistics import estimate_mean
 
-__all__ = ["hold_out"]
+__all__ = ["hold_out_items"]
 
 TEXT = "text"
 
 
-def hold_out(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
+def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     """The arms as they are to be judged, and sentences on what was left out, or should have been.
 
     Args:

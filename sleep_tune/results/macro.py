@@ -14,7 +14,7 @@ from sleep_tune.results.columns import BABYLM, column
 from sleep_tune.results.ranges import cut_estimate
 from sleep_tune.results.statistics import estimate_mean
 
-__all__ = ["FEWEST", "score_notes", "share_macro"]
+__all__ = ["FEWEST", "average_shared_scores", "score_notes"]
 
 KEY = f"{BABYLM}{MACRO}"
 
@@ -22,7 +22,7 @@ FEWEST = 2
 """Scores that make an average; the average of one is that score again."""
 
 
-def share_macro(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
+def average_shared_scores(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     """The arms with their macro average over the scores that all of them have, and what must be said of it.
 
     An arm or a seed without any score is passed over. Published rows keep the average that they were published with.

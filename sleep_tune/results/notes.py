@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
 from sleep_tune.results.columns import column, names_text, short_names
-from sleep_tune.results.facts import fact_notes
 from sleep_tune.results.looks import look_notes
-from sleep_tune.results.matching import match_notes
+from sleep_tune.results.matched_resource import resource_notes
+from sleep_tune.results.run_facts import fact_notes
 from sleep_tune.results.sheet import SURVIVORS
-from sleep_tune.results.statistics import POWER, detectable
+from sleep_tune.results.statistics import POWER, detectable_difference
 from sleep_tune.results.verdict import LEVEL, is_claim
 
 __all__ = ["ENOUGH_SEEDS", "write_notes"]
@@ -37,7 +37,7 @@ MANY_TIES = 0.05
 def write_notes(comparison: Comparison) -> Iterator[str]:
     """The notes, in the order in which they matter."""
     for notes in (
-        match_notes(comparison),
+        resource_notes(comparison),
         _tuned(comparison),
         _control(comparison),
         _seeds(comparison),
@@ -175,7 +175,7 @@ def _reach(comparison: Comparison) -> Iterator[str]:
     if any(is_claim(arm, primary) for arm in compared):
         return
     found = [
-        detectable(arm.contrasts[primary].difference, LEVEL / len(tested))
+        detectable_difference(arm.contrasts[primary].difference, LEVEL / len(tested))
         for arm in compared
         if not arm.contrasts[primary].diverged
     ]

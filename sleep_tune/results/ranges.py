@@ -5,17 +5,17 @@ from dataclasses import replace
 
 from sleep_tune.results.statistics import Difference, Estimate
 
-__all__ = ["cut_difference", "cut_estimate", "possible"]
+__all__ = ["cut_difference", "cut_estimate", "value_range"]
 
 SIGNED = ("babylm/macro", "babylm/wug_", "babylm/aoa", "babylm/reading_")
 """How the names begin of scores that may be below 0: correlations x 100 and gains in explained variance, and averages
 that count them. A wug score that ends in `_accuracy` is none."""
 
 
-def possible(key: str) -> tuple[float, float]:
+def value_range(key: str) -> tuple[float, float]:
     """The least and the most that a metric or cost can be, as its values are kept (shares are from 0 to 1).
 
-    >>> possible("test/pairs_accuracy"), possible("babylm/blimp_fast"), possible("babylm/wug_past_tense")
+    >>> value_range("test/pairs_accuracy"), value_range("babylm/blimp_fast"), value_range("babylm/wug_past_tense")
     ((0.0, 1.0), (0.0, 100.0), (-100.0, 100.0))
     """
     name = key.partition("/")[2]
@@ -31,7 +31,7 @@ def cut_estimate(key: str, made: Estimate) -> Estimate:
 
     Where the mean itself is out of range, the range is not that of these numbers, and nothing is cut.
     """
-    low, high = possible(key)
+    low, high = value_range(key)
     if made.low is None or made.high is None or not low <= made.mean <= high:
         return made
     return replace(made, low=max(low, made.low), high=min(high, made.high))
@@ -39,7 +39,7 @@ def cut_estimate(key: str, made: Estimate) -> Estimate:
 
 def cut_difference(key: str, made: Difference) -> Difference:
     """The same for a difference of two such values."""
-    low, high = possible(key)
+    low, high = value_range(key)
     width = high - low
     if made.low is None or made.high is None or abs(made.mean) > width:
         return made

@@ -15,8 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import nctdtrinc, stdtr, stdtrit
 from scipy.stats import rankdata
 
-__all__ = ["CONFIDENCE", "POWER", "Difference", "Estimate", "detectable", "equivalence_p", "estimate_mean"]
-__all__ += ["fewest_seeds", "holm", "is_constant", "paired_difference", "sign_flip_p", "untested", "worst_rank_p"]
+__all__ = ["CONFIDENCE", "POWER", "Difference", "Estimate", "detectable_difference", "equivalence_p", "estimate_mean"]
+__all__ += [
+    "fewest_seeds",
+    "holm",
+    "is_constant",
+    "paired_difference",
+    "sign_flip_p",
+    "untested_difference",
+    "worst_rank_p",
+]
 
 CONFIDENCE = 0.95
 """Coverage of every interval unless told otherwise."""
@@ -108,13 +116,13 @@ def paired_difference(treated: ArrayLike, reference: ArrayLike, confidence: floa
     if half is None:
         return Difference(mean, None, None, None, differences.size)
     if is_constant(differences, float(np.abs(first).max() + np.abs(second).max())):
-        return untested(mean, differences.size)
+        return untested_difference(mean, differences.size)
     error = _standard_error(differences)
     p = float(2 * stdtr(differences.size - 1, -abs(mean / error)))
     return Difference(mean, mean - half, mean + half, p, differences.size, error, differences.size - 1.0)
 
 
-def untested(mean: float, count: int) -> Difference:
+def untested_difference(mean: float, count: int) -> Difference:
     """The difference of pairs that all differ by the same amount: no interval, and p = 1.
 
     How far seeds scatter is what every test here measures the mean by, and such pairs do not show it. They come from
@@ -223,7 +231,7 @@ def equivalence_p(difference: Difference, margin: float) -> float | None:
     return float(stdtr(difference.freedom, -nearest / difference.error))
 
 
-def detectable(difference: Difference, level: float, power: float = POWER) -> float | None:
+def detectable_difference(difference: Difference, level: float, power: float = POWER) -> float | None:
     """The smallest true difference that a table of this precision tells with probability `power`.
 
     The noncentrality at which a t test of that level is passed so often, times the standard error (Bloom 1995,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Contrast
 from sleep_tune.results.columns import MOST_NAMED, column, names_text
-from sleep_tune.results.matching import at_the_same
+from sleep_tune.results.matched_resource import same_resource_text
 from sleep_tune.results.statistics import fewest_seeds
 
 __all__ = ["LEVEL", "difference_text", "improves", "is_claim", "write_verdict"]
@@ -46,12 +46,12 @@ def _answer(comparison: Comparison) -> str:
         return (
             f"One seed {'an arm' if alone else 'in common'} supports no claim, for how far seeds alone scatter is not "
             f"known: the largest difference"
-            f"{at_the_same(comparison, compared)} in {what} is {_largest(compared, comparison)}."
+            f"{same_resource_text(comparison, compared)} in {what} is {_largest(compared, comparison)}."
         )
     claimed = [arm for arm in compared if is_claim(arm, primary)]
     if not claimed:
         return (
-            f"The table cannot tell {_subject(comparison)} from {name}{at_the_same(comparison, compared)}: no "
+            f"The table cannot tell {_subject(comparison)} from {name}{same_resource_text(comparison, compared)}: no "
             f"difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
             f"{_equal(compared, comparison)}{_doubt(comparison)}{_look(comparison)}"
         )
@@ -168,7 +168,7 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
         answer = f"Sleep beats {name}" if better else loses
     else:
         answer = f"{name} is {'' if better else 'not shown to be ' if untold else 'not '}beaten"
-    return f"{answer}{at_the_same(comparison, claimed)} in {column(primary).heading}: {'; '.join(parts)}."
+    return f"{answer}{same_resource_text(comparison, claimed)} in {column(primary).heading}: {'; '.join(parts)}."
 
 
 def _subject(comparison: Comparison) -> str:

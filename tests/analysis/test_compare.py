@@ -9,7 +9,7 @@ import pytest
 
 from sleep_tune.records import Event, Outcome
 from tests.made import write_log
-from tests.results.test_official import write_model
+from tests.results.test_official_reports import write_model
 
 ROOT = Path(__file__).parents[2]
 

@@ -21,10 +21,10 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sleep_tune.results.gather import gather
-from sleep_tune.results.render import print_comparison
+from sleep_tune.results.folder_comparison import compare_folders
 from sleep_tune.results.report.building import write_report
-from sleep_tune.results.writing import write_tables
+from sleep_tune.results.table_files import write_tables
+from sleep_tune.results.terminal import print_comparison
 from sleep_tune.search.sampler import Sampler
 from sleep_tune.search.space import Parameter, Uniform
 from sleep_tune.search.watching.status import show
@@ -82,7 +82,7 @@ def see_status(folder: Path) -> str:
 def compare(folder: Path) -> str:
     """Compare, print and write tables, as compare.py does."""
     screen = io.StringIO()
-    print_comparison(gather([str(folder)]).comparison, Console(file=screen, width=100))
+    print_comparison(compare_folders([str(folder)])[0], Console(file=screen, width=100))
     write_tables(folder)
     files = {path.suffix: path.stat().st_size / 1e6 for path in (folder / "tables").glob("comparison.*")}
     sizes = ", ".join(f"{suffix} {size:.2f} MB" for suffix, size in sorted(files.items()))

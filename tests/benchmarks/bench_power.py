@@ -12,8 +12,8 @@ import warnings
 import numpy as np
 from scipy.optimize import brentq
 
-from sleep_tune.results.crossed import crossed_difference
-from sleep_tune.results.statistics import Difference, detectable, holm
+from sleep_tune.results.crossed_design import crossed_difference
+from sleep_tune.results.statistics import Difference, detectable_difference, holm
 from sleep_tune.results.verdict import LEVEL
 from tests.results.worlds import World
 
@@ -64,7 +64,7 @@ def row(made: list[list[Difference]], truths: list[np.ndarray]) -> list[str]:
     family = [holm([*table[:3]]) for table in p_TA]
     mixed = [holm([table[0], table[1], table[better]]) for table in p_TA]
     power = dict(zip(GRID[2:], (p_TA[:, 2:] < LEVEL).mean(axis=0), strict=True))
-    reach = np.mean([detectable(table[better], LEVEL) or np.nan for table in made])
+    reach = np.mean([detectable_difference(table[better], LEVEL) or np.nan for table in made])
     covered = [
         low_high(one)[0] <= truth[at] - truth[0] <= low_high(one)[1]
         for table, truth in zip(made, truths, strict=True)

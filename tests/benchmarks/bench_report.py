@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from sleep_tune.results.report.building import write_report
-from sleep_tune.results.writing import write_tables
+from sleep_tune.results.table_files import write_tables
 from tests.results.report.searches import make_search
 
 TRIALS, SEEDS = 2000, 5

@@ -2,19 +2,19 @@
 
 import pytest
 
-from sleep_tune.results.columns import COLUMNS, column, order, short_names
+from sleep_tune.results.columns import COLUMNS, column, short_names, sort_metrics
 
 
 def test_columns_come_in_the_tables_order_and_others_by_name() -> None:
     given = ["words_seen", "test/pairs/b", "test/nll", "test/pairs/a"]
-    assert order(given) == ["test/nll", "words_seen", "test/pairs/a", "test/pairs/b"]
-    assert order(reversed(COLUMNS)) == list(COLUMNS)
+    assert sort_metrics(given) == ["test/nll", "words_seen", "test/pairs/a", "test/pairs/b"]
+    assert sort_metrics(reversed(COLUMNS)) == list(COLUMNS)
 
 
 def test_babylm_s_scores_stand_between_measures_and_costs_the_average_first() -> None:
     scores = ["babylm/macro", "babylm/blimp_fast", "babylm/reading_eye_tracking", "babylm/zorro", "babylm/someone_s"]
     given = ["words_seen", "ties/zorro", *reversed(scores), "test/nll"]
-    assert order(given) == ["test/nll", *scores, "words_seen", "ties/zorro"]
+    assert sort_metrics(given) == ["test/nll", *scores, "words_seen", "ties/zorro"]
     assert [column(key).heading for key in scores[:4]] == ["macro average", "BLiMP fast", "eye tracking", "Zorro"]
     assert column("babylm/blimp_filtered").heading == "BLiMP"
     assert (column("babylm/blimp_fast").better, column("babylm/comps").unit) == ("max", "points")

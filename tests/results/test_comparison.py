@@ -10,8 +10,8 @@ from statsmodels.stats.multitest import multipletests
 
 from sleep_tune.results.arms import PAIRS, Arm, Comparison, Contrast
 from sleep_tune.results.comparison import compare, compare_arms
-from sleep_tune.results.documents import as_markdown
 from sleep_tune.results.experiment import Experiment
+from sleep_tune.results.markup import as_markdown
 from sleep_tune.results.sheet import claim_of
 from sleep_tune.results.statistics import (
     Difference,

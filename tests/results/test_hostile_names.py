@@ -20,12 +20,12 @@ from markdown_it import MarkdownIt
 from sleep_tune.console import PlainConsole
 from sleep_tune.results.card import model_card
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.documents import as_html, as_latex, as_markdown
-from sleep_tune.results.render import print_comparison
+from sleep_tune.results.markup import as_html, as_latex, as_markdown
 from sleep_tune.results.report.building import write_report
 from sleep_tune.results.sheet import make_sheet
+from sleep_tune.results.table_files import write_comparison
+from sleep_tune.results.terminal import print_comparison
 from sleep_tune.results.winner import Winner
-from sleep_tune.results.writing import write_comparison
 from tests.results.report.searches import make_search
 
 MARKED = '<img src=x onerror="document.title=1"><script>document.title=1</script>'

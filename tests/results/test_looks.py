@@ -7,7 +7,7 @@ import pytest
 
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.looks import Look, find_looks, look_notes
-from sleep_tune.results.table import read_events
+from sleep_tune.results.trial_tables import read_events
 
 
 def grow(log: Any, steps: Sequence[int], *, arms: Sequence[str] = ("epochs", "t0001"), finish: bool = True) -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sleep_tune.results.arms import Arm, over_seeds
 from sleep_tune.results.comparison import compare, compare_arms
 from sleep_tune.results.experiment import Experiment
-from sleep_tune.results.gather import gather
-from sleep_tune.results.macro import share_macro
+from sleep_tune.results.folder_comparison import compare_folders
+from sleep_tune.results.macro import average_shared_scores
 from sleep_tune.results.statistics import Estimate
 from sleep_tune.results.verdict import is_claim
-from tests.results.test_official import write_model, write_report
+from tests.results.test_official_reports import write_model, write_report
 
 MACRO = "babylm/macro"
 SCORES = ("babylm/blimp_fast", "babylm/ewok_fast", "babylm/reading_self_paced", "babylm/wug_adj_nominalization")
@@ -39,7 +39,7 @@ def test_equal_models_scored_on_other_tasks_do_not_differ(tmp_path: Path) -> Non
             folder = write_model(tmp_path, f"{name}{shift}", shift=shift)
             if name == "A":
                 next(folder.rglob("wug_adj_nominalization/best_temperature_report.txt")).unlink()
-    comparison = gather([f"{name}={tmp_path}/{name}{shift}" for name in "AB" for shift in (1, 2, 3)]).comparison
+    comparison = compare_folders([f"{name}={tmp_path}/{name}{shift}" for name in "AB" for shift in (1, 2, 3)])[0]
     a, b = comparison.arms
     assert a.values[MACRO] == b.values[MACRO]
     assert b.contrasts[MACRO].difference.mean == 0.0
@@ -55,7 +55,7 @@ def test_a_seed_that_lacks_a_task_takes_it_from_every_average() -> None:
         arm("epochs", blimp_fast=of_seeds(60), ewok_fast=of_seeds(50), comps=of_seeds(40)),
         arm("sleep", blimp_fast=of_seeds(60), ewok_fast=of_seeds(50), comps=of_seeds(40, (1, 2))),
     ]
-    made, notes = share_macro(arms, "babylm/blimp_fast")
+    made, notes = average_shared_scores(arms, "babylm/blimp_fast")
     assert [one.values[MACRO] for one in made] == [{1: 56.0, 2: 57.0, 3: 58.0}] * 2
     assert len(notes) == 1
     assert "COMPS (not in sleep, seed 3)" in notes[0]
@@ -76,9 +76,9 @@ def test_without_two_shared_tasks_there_is_no_average(primary: str) -> None:
 
 def test_one_task_that_all_have_is_an_average_only_where_that_judges() -> None:
     arms = [arm("epochs", blimp_fast=of_seeds(60)), arm("sleep", blimp_fast=of_seeds(61))]
-    made, notes = share_macro(arms, "babylm/blimp_fast")
+    made, notes = average_shared_scores(arms, "babylm/blimp_fast")
     assert (MACRO in made[0].values, notes) == (False, ())
-    assert share_macro(arms, MACRO)[0][0].values[MACRO] == arms[0].values["babylm/blimp_fast"]
+    assert average_shared_scores(arms, MACRO)[0][0].values[MACRO] == arms[0].values["babylm/blimp_fast"]
 
 
 def test_the_average_that_runs_wrote_is_made_anew_from_their_scores(log: Any) -> None:
@@ -104,7 +104,7 @@ def test_the_average_that_runs_wrote_is_made_anew_from_their_scores(log: Any) ->
 def test_full_data_count_before_the_fast_part_that_others_lack() -> None:
     both = arm("epochs", blimp_fast=of_seeds(0), blimp_filtered=of_seeds(60), ewok_filtered=of_seeds(50))
     full = arm("sleep", blimp_filtered=of_seeds(60), ewok_filtered=of_seeds(50))
-    made, _ = share_macro([both, full], MACRO)
+    made, _ = average_shared_scores([both, full], MACRO)
     assert made[0].values[MACRO] == made[1].values[MACRO] == {1: 56.0, 2: 57.0, 3: 58.0}
 
 
@@ -115,7 +115,7 @@ def test_arms_without_any_task_and_published_rows_change_no_average() -> None:
         over_seeds("other", "elsewhere", {"test/nll": of_seeds(2)}, seeds=(1, 2, 3)),
         published,
     ]
-    made, notes = share_macro(arms, "test/nll")
+    made, notes = average_shared_scores(arms, "test/nll")
     assert [MACRO in one.estimates for one in made] == [True, False, True]
     assert made[2] is published
     assert notes[-1].startswith("Macro average of GPT: as published")
@@ -127,7 +127,7 @@ def test_two_measures_of_one_task_are_two_columns_and_that_is_said(tmp_path: Pat
         write_report(tmp_path / f"old{seed}" / data, {"UID": {"wug_adj_nominalization": 60.0 + seed}}, 60.0 + seed)
         rho = 0.5 + seed / 100
         write_report(tmp_path / f"new{seed}" / data, {"UID": {"avg": rho}}, rho, "SPEARMAN'S RHO")
-    comparison = gather([f"{name}={tmp_path}/{name}{seed}" for name in ("old", "new") for seed in (1, 2)]).comparison
+    comparison = compare_folders([f"{name}={tmp_path}/{name}{seed}" for name in ("old", "new") for seed in (1, 2)])[0]
     assert set(comparison.metrics) == {"babylm/wug_adj_nominalization", "babylm/wug_adj_nominalization_accuracy"}
     assert all(not one.contrasts for one in comparison.arms)
     assert comparison.verdict.startswith("No verdict: no seed has wug adj accuracy for both old and an arm")
@@ -138,7 +138,7 @@ def test_a_model_without_any_number_is_refused(tmp_path: Path) -> None:
     data = "main/zero_shot/mlm/wug_adj/wug_adj_nominalization"
     write_report(tmp_path / "a" / data, {"UID": {"avg": math.nan}}, math.nan, "SPEARMAN'S RHO")
     with pytest.raises(ValueError, match=r"a \(mlm\) must have a score that is a finite number"):
-        gather([str(tmp_path / "a")])
+        compare_folders([str(tmp_path / "a")])
 
 
 @given(
@@ -153,7 +153,7 @@ def test_equal_scores_have_equal_averages_whatever_was_scored(scored: list[set[s
         runs = scored[2 * number : 2 * number + 2]
         by_task = {key: {seed: truth[key] for seed, own in enumerate(runs) if key in own} for key in SCORES}
         arms.append(over_seeds(name, "elsewhere", by_task, seeds=(0, 1)))
-    made, _ = share_macro(arms, SCORES[0])
+    made, _ = average_shared_scores(arms, SCORES[0])
     averages = [value for one in made for value in one.values.get(MACRO, {}).values()]
     common = set.intersection(*scored)
     assert len(averages) == (4 if len(common) > 1 else 0)

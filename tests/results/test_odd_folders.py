@@ -11,10 +11,10 @@ from rich.console import Console
 
 from sleep_tune.errors import UserError
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.documents import DOCUMENTS
-from sleep_tune.results.render import print_comparison
+from sleep_tune.results.markup import DOCUMENTS
+from sleep_tune.results.table_files import write_comparison
+from sleep_tune.results.terminal import print_comparison
 from sleep_tune.results.winner import find_winner
-from sleep_tune.results.writing import write_comparison
 from tests.results.conftest import SyntheticLog
 
 Log = SyntheticLog

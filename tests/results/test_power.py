@@ -12,8 +12,8 @@ import scipy.stats
 from statsmodels.stats.power import TTestPower
 
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.crossed import crossed_difference
-from sleep_tune.results.statistics import Difference, detectable
+from sleep_tune.results.crossed_design import crossed_difference
+from sleep_tune.results.statistics import Difference, detectable_difference
 from sleep_tune.results.verdict import LEVEL
 from tests.results.conftest import SyntheticLog
 from tests.results.worlds import World
@@ -28,21 +28,21 @@ def precise(error: float, freedom: float) -> Difference:
 @pytest.mark.parametrize("count", [2, 3, 5, 10, 20])
 @pytest.mark.parametrize("level", [0.05, 0.0125])
 def test_the_smallest_difference_is_statsmodels(count: int, level: float) -> None:
-    least = detectable(precise(1.0, count - 1), level)
+    least = detectable_difference(precise(1.0, count - 1), level)
     assert least is not None
     assert TTestPower().power(least / math.sqrt(count), nobs=count, alpha=level) == pytest.approx(0.8, abs=1e-4)
 
 
 def test_many_degrees_of_freedom_are_the_normal_laws() -> None:
     normal = scipy.stats.norm.ppf(0.975) + scipy.stats.norm.ppf(0.8)
-    assert detectable(precise(0.5, 1e9), 0.05) == pytest.approx(0.5 * normal, rel=1e-4)
+    assert detectable_difference(precise(0.5, 1e9), 0.05) == pytest.approx(0.5 * normal, rel=1e-4)
 
 
 def test_without_scatter_or_with_one_seed_nothing_is_foretold() -> None:
-    assert detectable(precise(0.0, 4), 0.05) is None
-    assert detectable(Difference(1.0, None, None, None, 1), 0.05) is None
+    assert detectable_difference(precise(0.0, 4), 0.05) is None
+    assert detectable_difference(Difference(1.0, None, None, None, 1), 0.05) is None
     with pytest.raises(ValueError, match=r"got 0.05 and 0.2"):
-        detectable(precise(1.0, 4), 0.05, 0.2)
+        detectable_difference(precise(1.0, 4), 0.05, 0.2)
 
 
 def test_a_true_difference_of_two_points_is_told_as_often_as_foretold(
@@ -103,7 +103,7 @@ def test_the_notes_say_what_was_within_reach_where_nothing_is_claimed(
         for control in controls:
             log.run(control, seed, 2.0 + seed / 50 - 2 * noise, 0.8)
     comparison = compare(log.folder)
-    least = detectable(comparison.arms[-1].contrasts["test/nll"].difference, LEVEL / (1 + len(controls)))
+    least = detectable_difference(comparison.arms[-1].contrasts["test/nll"].difference, LEVEL / (1 + len(controls)))
     told = (
         f"Within reach of 3 seeds: a true difference in test nll of {least:.3f} nats per token would be told in 80% of"
     )

@@ -7,9 +7,9 @@ import pytest
 
 from sleep_tune.results.columns import column
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.ranges import cut_difference, cut_estimate, possible
+from sleep_tune.results.ranges import cut_difference, cut_estimate, value_range
 from sleep_tune.results.statistics import Difference, Estimate
-from sleep_tune.results.writing import tidy
+from sleep_tune.results.table_files import tidy
 
 SIGNED = ["babylm/macro", "babylm/wug_adj_nominalization", "babylm/reading_self_paced", "babylm/aoa"]
 SHARES = ["babylm/blimp_fast", "babylm/wug_adj_nominalization_accuracy", "babylm/glue", "babylm/zorro", "ties/blimp"]
@@ -28,7 +28,7 @@ SHARES = ["babylm/blimp_fast", "babylm/wug_adj_nominalization_accuracy", "babylm
     ],
 )
 def test_intervals_are_cut_to_what_the_measure_can_be(key: str, ends: tuple[float, float]) -> None:
-    low, high = possible(key)
+    low, high = value_range(key)
     assert (low, high) == ends
     mean = min(high, low + 0.5)
     assert cut_estimate(key, Estimate(mean, low - 1, high + 1, 5)) == Estimate(mean, low, high, 5)

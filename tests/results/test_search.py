@@ -6,7 +6,7 @@ import pytest
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.table import read_curves, read_experiment
+from sleep_tune.results.trial_tables import read_curves, read_trials
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
 from sleep_tune.search.inline import run_inline
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_trial_is_a_row_with_what_the_director_knows(folder: Path) -> None:
-    table = read_experiment(folder).set_index("trial")
+    table = read_trials(folder).set_index("trial")
     assert len(table) == 12 + 2 + 4 * 3
     assert set(table["state"]) <= {"completed", "stopped", "failed"}
     completed = table[table["state"] == "completed"]

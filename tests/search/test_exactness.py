@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sleep_tune.event_log import read_events
 from sleep_tune.records import Event
-from sleep_tune.results.table import trials
+from sleep_tune.results.trial_tables import trials
 from sleep_tune.search.director import Director
 from sleep_tune.search.fake import TOY_CORPUS
 from sleep_tune.search.inline import run_inline

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleep_tune.records import Decision, Event
-from sleep_tune.results.table import trials as table_of
+from sleep_tune.results.trial_tables import trials as table_of
 from sleep_tune.search.director import Director, Trial
 from sleep_tune.search.fake import TOY_CORPUS
 from sleep_tune.search.simulation.kept_log import KeptLog

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column
-from sleep_tune.results.documents import html_table, html_text
+from sleep_tune.results.markup import html_table, html_text
 from sleep_tune.results.report.arm_figures import differences
 from sleep_tune.results.report.page import Plot
 from sleep_tune.results.sheet import MISSING, Sheet, estimate_text, make_sheet, settings_text, shown_metrics

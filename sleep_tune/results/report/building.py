@@ -13,7 +13,7 @@ from sleep_tune.results.report.page import Section, make_page
 from sleep_tune.results.report.points import search_points
 from sleep_tune.results.report.replaying import replayed
 from sleep_tune.results.report.searching import searched
-from sleep_tune.results.table import read_events, trials_and_curves
+from sleep_tune.results.trial_tables import read_events, trials_and_curves
 
 __all__ = ["FILE", "write_report"]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 
 from sleep_tune.experiment_file import EXPERIMENT, read_experiment_file
-from sleep_tune.results.documents import html_text
+from sleep_tune.results.markup import html_text
 
 __all__ = ["failures", "reproduce"]
 

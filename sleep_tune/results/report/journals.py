@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.errors import DataError
-from sleep_tune.results.table import read_experiment
+from sleep_tune.results.trial_tables import read_trials
 from sleep_tune.run_journal import read_journal_lines
 
 __all__ = ["Journal", "Journals", "read_journal", "read_journals"]
@@ -88,7 +88,7 @@ def read_journals(folder: Path, table: pd.DataFrame | None = None) -> Journals:
         RunFolderError: the folder holds no experiment.
         DataError: a line of its log is no event.
     """
-    table = read_experiment(folder) if table is None else table
+    table = read_trials(folder) if table is None else table
     repeated = table[table["role"].isin(["baseline", "finalist"]) & (table["study"] == "")]
     runs: dict[str, list[Journal]] = {}
     problems = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.results.documents import html_text
+from sleep_tune.results.markup import html_text
 
 __all__ = ["Plot", "Section", "make_page"]
 

@@ -8,7 +8,7 @@ import pandas as pd
 from sleep_tune.results.columns import setting_text, short_names
 from sleep_tune.results.comparison import MAIN
 from sleep_tune.results.experiment import Experiment
-from sleep_tune.results.table import parameter_columns
+from sleep_tune.results.trial_tables import parameter_columns
 
 __all__ = ["SearchPoints", "search_points"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.results.arms import Comparison
-from sleep_tune.results.documents import html_text
+from sleep_tune.results.markup import html_text
 from sleep_tune.results.report.answering import described
 from sleep_tune.results.report.journals import Journal
 from sleep_tune.results.report.page import Plot

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.columns import short_names
-from sleep_tune.results.documents import html_text
+from sleep_tune.results.markup import html_text
 from sleep_tune.results.report.importance import FEWEST, importance
 from sleep_tune.results.report.page import Plot
 from sleep_tune.results.report.parameter_figures import heat_map, importances, slices

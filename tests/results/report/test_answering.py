@@ -11,7 +11,7 @@ from sleep_tune.results.comparison import compare, compare_arms
 from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.report.answering import answer, arms_table
 from sleep_tune.results.report.arm_figures import differences
-from sleep_tune.results.table import read_experiment
+from sleep_tune.results.trial_tables import read_trials
 from tests.results.conftest import SyntheticLog
 from tests.results.report.searches import make_search
 
@@ -19,7 +19,7 @@ from tests.results.report.searches import make_search
 def test_the_answer_names_settings_values_difference_and_cost(tmp_path: Path) -> None:
     folder = make_search(tmp_path / "replay", 12).folder
     comparison = compare(folder)
-    _, finalists, *_ = answer(comparison, read_experiment(folder), [], ended=True)
+    _, finalists, *_ = answer(comparison, read_trials(folder), [], ended=True)
     assert "<strong>t0003</strong> (folds 5, ratio 0.4): test nll 4." in finalists
     assert " of epochs: -0.0" in finalists
     assert "; a run took 999,700 words seen, 250 updates, 2.00e13 FLOPs, 0.01 CPU-hours." in finalists
@@ -36,7 +36,7 @@ def test_a_warning_is_told_once(tmp_path: Path) -> None:
     folder = make_search(tmp_path / "replay", 12, seeds=2).folder
     comparison = compare(folder)
     few = next(note for note in comparison.notes if "That is few" in note)
-    page = [*answer(comparison, read_experiment(folder), [], ended=True), *map(str, arms_table(comparison))]
+    page = [*answer(comparison, read_trials(folder), [], ended=True), *map(str, arms_table(comparison))]
     assert sum(few in part for part in page) == 1
 
 

@@ -10,7 +10,7 @@ from sleep_tune.results.experiment import describe
 from sleep_tune.results.report.parameter_figures import heat_map, slices
 from sleep_tune.results.report.points import SearchPoints, search_points
 from sleep_tune.results.report.search_figures import CROWD, history, parallel, rungs
-from sleep_tune.results.table import read_events, trials_and_curves
+from sleep_tune.results.trial_tables import read_events, trials_and_curves
 from tests.results.report.searches import make_search
 
 

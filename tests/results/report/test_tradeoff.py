@@ -11,7 +11,7 @@ from sleep_tune.results.experiment import describe
 from sleep_tune.results.report.building import write_report
 from sleep_tune.results.report.points import SearchPoints, search_points
 from sleep_tune.results.report.tradeoff import further_measures, pareto_front, tradeoff
-from sleep_tune.results.table import read_events, trials_and_curves
+from sleep_tune.results.trial_tables import read_events, trials_and_curves
 from tests.results.conftest import SyntheticLog
 from tests.results.report.searches import RUNGS
 from tests.results.report.test_building import text_of

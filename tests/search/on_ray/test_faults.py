@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sleep_tune.results.writing import write_tables
+from sleep_tune.results.table_files import write_tables
 from sleep_tune.search.fake import FakeWorker
 from sleep_tune.search.on_ray.cluster import this_machine
 from tests.search.fake_search import study

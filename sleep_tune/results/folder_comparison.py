@@ -1,7 +1,6 @@
 """From folders as a user names them to one comparison: an experiment, others beside it, models trained elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sleep_tune.errors import DataError, RunFolderError, nearest, unknown
@@ -9,11 +8,10 @@ from sleep_tune.event_log import LOG
 from sleep_tune.results.arms import BASELINE, Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms, read_arms
 from sleep_tune.results.experiment import Experiment, describe
-from sleep_tune.results.official import ModelScores, holds_reports, official_arm, read_model
-from sleep_tune.results.published import read_published
+from sleep_tune.results.official_reports import ModelScores, holds_reports, official_arm, read_model
+from sleep_tune.results.published_figures import read_published
 
-__all__ = ["Gathered", "gather"]
-
+__all__ = ["compare_folders"]
 
 HOURS = {"gpu_hours", "cpu_hours"}
 """Measures that two runs share only if they are one."""
@@ -22,22 +20,13 @@ MANY_GROUPS = 10
 """Two checkpoints do not score the same in so many groups of items by chance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """One comparison, and where it belongs."""
-
-    comparison: Comparison
-    folder: Path | None
-    """The experiment's folder; None where every model was trained elsewhere."""
-
-
-def gather(
+def compare_folders(
     folders: Sequence[str],
     published: Sequence[Path] = (),
     *,
     baseline: str | None = None,
     matched: str | None = None,
-) -> Gathered:
+) -> tuple[Comparison, Path | None]:
     """Compare all that was named.
 
     Args:
@@ -69,7 +58,7 @@ def gather(
     names = [arm.name for arm in comparison.arms]
     if baseline is not None and names and baseline not in names:
         raise DataError(unknown("arm", baseline, names))
-    return Gathered(comparison, experiments[0] if experiments else None)
+    return comparison, experiments[0] if experiments else None
 
 
 def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelScores]]]:

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from sleep_tune import babylm
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.documents import as_markdown
-from sleep_tune.results.render import print_comparison
-from sleep_tune.results.writing import tidy
+from sleep_tune.results.markup import as_markdown
+from sleep_tune.results.table_files import tidy
+from sleep_tune.results.terminal import print_comparison
 
 PARAMETERS = {"sleep.folds": 20, "sleep.replay.ratio": 0.312345, "sleep.length.ratio": 1.0, "sleep.context": "keep"}
 

@@ -11,14 +11,14 @@ from statistics import fmean
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column, names_text
 
-__all__ = ["MEASURES", "Matching", "Measure", "at_the_same", "match_notes", "matching"]
+__all__ = ["RESOURCES", "Resource", "ResourceMatch", "match_resource", "resource_notes", "same_resource_text"]
 
 BATCHES = 2
 """Runs that differ by no more than so many of their updates are matched, however small the budget."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Resource:
     """What can be held equal."""
 
     columns: tuple[str, ...]
@@ -34,10 +34,10 @@ class Measure:
     """Costs that may differ then, and are told beside."""
 
 
-MEASURES: dict[str, Measure] = {
-    "words": Measure(("words_seen",), "words seen", "words", "saw", 0.01, ("updates", "flops")),
-    "flops": Measure(("flops",), "compute (FLOPs)", "compute", "took", 0.02, ("words_seen", "updates")),
-    "device_hours": Measure(
+RESOURCES: dict[str, Resource] = {
+    "words": Resource(("words_seen",), "words seen", "words", "saw", 0.01, ("updates", "flops")),
+    "flops": Resource(("flops",), "compute (FLOPs)", "compute", "took", 0.02, ("words_seen", "updates")),
+    "device_hours": Resource(
         ("gpu_hours", "cpu_hours"), "hours of a device", "hours of a device", "took", 0.1, ("words_seen", "flops")
     ),
 }
@@ -45,10 +45,10 @@ MEASURES: dict[str, Measure] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Matching:
+class ResourceMatch:
     """How nearly the arms of a comparison had the same."""
 
-    measure: Measure
+    measure: Resource
     key: str
     """The column compared."""
     reference: float | None
@@ -62,9 +62,9 @@ class Matching:
     """The least and the most of all runs."""
 
 
-def matching(comparison: Comparison) -> Matching:
+def match_resource(comparison: Comparison) -> ResourceMatch:
     """How nearly the arms had what `comparison.matched` holds equal."""
-    measure = MEASURES[comparison.matched]
+    measure = RESOURCES[comparison.matched]
     arms = [arm for arm in comparison.arms if arm.seeds]
     baseline = [arm for arm in arms if arm.name == comparison.baseline]
     known = (key for arm in (*baseline, *arms) for key in measure.columns if arm.values.get(key))
@@ -80,12 +80,12 @@ def matching(comparison: Comparison) -> Matching:
         off = {name: value for name, value in means.items() if abs(value - mean) > allowed}
     unknown = tuple(name for name, found in values.items() if not found)
     low, high = min(every, default=0.0), max(every, default=0.0)
-    return Matching(measure, key, fmean(own) if own else None, off, unknown, low, high)
+    return ResourceMatch(measure, key, fmean(own) if own else None, off, unknown, low, high)
 
 
-def at_the_same(comparison: Comparison, arms: Sequence[Arm]) -> str:
+def same_resource_text(comparison: Comparison, arms: Sequence[Arm]) -> str:
     """What a sentence about `arms` may say of it: ' at the same words', or that it was not so, or is not known."""
-    found = matching(comparison)
+    found = match_resource(comparison)
     named = [comparison.baseline, *(arm.name for arm in arms)]
     off = [f"{name} {found.measure.took} {_apart(found, name)}" for name in named if name in found.off]
     if off:
@@ -95,13 +95,13 @@ def at_the_same(comparison: Comparison, arms: Sequence[Arm]) -> str:
     return f" at the same {found.measure.same}"
 
 
-def match_notes(comparison: Comparison) -> Iterator[str]:
+def resource_notes(comparison: Comparison) -> Iterator[str]:
     """On what the arms were matched, and how nearly; which are off, and of which it is not known."""
-    found = matching(comparison)
+    found = match_resource(comparison)
     if not found.high:
         return
     asked = comparison.experiment.matched
-    instead = "" if asked == comparison.matched else f" (asked of this table; the study names {MEASURES[asked].noun})"
+    instead = "" if asked == comparison.matched else f" (asked of this table; the study names {RESOURCES[asked].noun})"
     noun, took = f"{found.measure.noun}{instead}", found.measure.took
     if found.off and found.reference is not None:
         apart = [f"{name} {took} {_amount(found, value)}, {_apart(found, name)}" for name, value in found.off.items()]
@@ -124,16 +124,16 @@ def match_notes(comparison: Comparison) -> Iterator[str]:
         yield f"Beware: {names_text(silent, ' and ')} do not say their {found.measure.noun}."
 
 
-def _amount(found: Matching, value: float) -> str:
+def _amount(found: ResourceMatch, value: float) -> str:
     """`999,700 words`, `2.00e13 FLOPs`, `0.01 CPU-hours`."""
     return f"{_number(found, value)} {column(found.key).heading.removesuffix(' seen')}"
 
 
-def _number(found: Matching, value: float) -> str:
+def _number(found: ResourceMatch, value: float) -> str:
     return column(found.key).write(value)
 
 
-def _apart(found: Matching, name: str) -> str:
+def _apart(found: ResourceMatch, name: str) -> str:
     """`30.0% fewer`, or more, of the arm that is off."""
     assert found.reference is not None
     share = found.off[name] / found.reference - 1

@@ -11,7 +11,7 @@ import pytest
 
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.documents import as_html, as_latex, as_markdown
+from sleep_tune.results.markup import as_html, as_latex, as_markdown
 from sleep_tune.results.sheet import make_sheet
 
 

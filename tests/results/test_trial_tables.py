@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from sleep_tune.errors import RunFolderError
-from sleep_tune.results.table import parameter_columns, read_curves, read_experiment
+from sleep_tune.results.trial_tables import parameter_columns, read_curves, read_trials
 from tests.made import make_outcome
 
 
 def states(folder: Path) -> dict[str, str]:
-    table = read_experiment(folder)
+    table = read_trials(folder)
     return dict(zip(table["trial"], table["state"], strict=True))
 
 
@@ -30,7 +30,7 @@ def test_every_end_of_a_trial_is_a_state(log: Any) -> None:
     log.event("asked", "t0007", study="search", number=6, parameters={"sleep.folds": 7}, group="")
     expected = ["completed", "stopped", "failed", "refused", "running", "running", "waiting"]
     assert list(states(log.folder).values()) == expected
-    table = read_experiment(log.folder).set_index("trial")
+    table = read_trials(log.folder).set_index("trial")
     assert table.loc["t0001", "eval/nll"] == 2.5
     assert table.loc["t0001", "words_seen"] == 999_700
     assert table.loc["t0002", "eval/nll"] == 4.0
@@ -57,7 +57,7 @@ def test_a_trial_of_an_earlier_experiment_is_shown_with_its_source(log: Any) -> 
     end = {"value": 3.0, "outcome": make_outcome(seconds=7.0, metrics={"eval/nll": 3.0}).to_json()}
     parts = [{"event": "asked", "data": asked}, {"event": "completed", "data": end}]
     log.event("adopted", "old.t0001", events=parts)
-    row = read_experiment(log.folder).iloc[0]
+    row = read_trials(log.folder).iloc[0]
     assert (row["trial"], row["source"], row["state"], row["eval/nll"]) == ("old.t0001", "results/old", "completed", 3)
     assert (row["sleep.folds"], row["seconds"], row["asked"]) == (5, 7.0, row["ended"])
 
@@ -68,12 +68,12 @@ def test_the_last_attempts_values_win(log: Any) -> None:
     log.event("failed", "t0001", 1, reason="KeyError", kind="bug")
     log.event("resumed")
     log.event("started", "t0001", 2, after="resumed", gpus=0.0)
-    row = read_experiment(log.folder).iloc[0]
+    row = read_trials(log.folder).iloc[0]
     assert row["state"] == "running"
     assert pd.isna(row["reason"])
     log.rung("t0001", 300_000, attempt=2, nll=2.9)
     log.complete("t0001", {"eval/nll": 2.0}, attempt=2)
-    row = read_experiment(log.folder).iloc[0]
+    row = read_trials(log.folder).iloc[0]
     assert (row["attempt"], row["eval/nll"], row["state"]) == (2, 2.0, "completed")
     curves = read_curves(log.folder)
     assert curves[["rung", "attempt", "value"]].values.tolist() == [[300_000, 2, 2.9]]
@@ -88,7 +88,7 @@ def test_a_partial_log_gives_a_partial_table_cut_at_any_byte(log: Any) -> None:
     whole = log.path.read_bytes()
     for length in range(0, len(whole), 29):
         log.path.write_bytes(whole[:length])
-        table = read_experiment(log.folder)
+        table = read_trials(log.folder)
         assert len(table) <= 1
         assert {"trial", "state", "seed", "words_seen"} <= set(table.columns)
         read_curves(log.folder)
@@ -112,12 +112,12 @@ def test_two_thousand_trials_are_read_in_seconds(log: Any) -> None:
     for number in range(2000):
         log.ask(f"t{number:04}", parameters={"sleep.folds": number})
         log.rung(f"t{number:04}", 300_000, nll=3.0)
-    assert len(read_experiment(log.folder)) == 2000
+    assert len(read_trials(log.folder)) == 2000
 
 
 def test_a_folder_without_a_log_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=f"{tmp_path} must be the folder of a search; got no trials.jsonl"):
-        read_experiment(tmp_path)
+        read_trials(tmp_path)
 
 
 def test_a_line_that_is_no_event_is_named(log: Any) -> None:
@@ -126,4 +126,4 @@ def test_a_line_that_is_no_event_is_named(log: Any) -> None:
         file.write('{"schema":1}\n')
     log.event("closed", finished=True)
     with pytest.raises(RunFolderError, match=r"jsonl:2 must be an event of a search"):
-        read_experiment(log.folder)
+        read_trials(log.folder)

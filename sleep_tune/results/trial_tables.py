@@ -18,7 +18,7 @@ from sleep_tune.plain_text import visible
 from sleep_tune.records import Event
 
 __all__ = ["HEAD", "curves", "metric_columns", "parameter_columns", "read_curves", "read_events"]
-__all__ += ["read_experiment", "trials", "trials_and_curves"]
+__all__ += ["read_trials", "trials", "trials_and_curves"]
 
 HEAD = (
     "trial",
@@ -78,7 +78,7 @@ def read_events(folder: Path) -> tuple[Event, ...]:
     return event_log.read_events(folder / LOG)
 
 
-def read_experiment(folder: Path) -> pd.DataFrame:
+def read_trials(folder: Path) -> pd.DataFrame:
     """`trials` of the experiment in `folder`.
 
     Raises:

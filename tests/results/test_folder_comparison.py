@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.errors import DataError, RunFolderError
-from sleep_tune.results.documents import as_markdown
-from sleep_tune.results.gather import gather
+from sleep_tune.results.folder_comparison import compare_folders
+from sleep_tune.results.markup import as_markdown
 from tests.results.conftest import SyntheticLog
-from tests.results.test_official import write_model, write_report
+from tests.results.test_official_reports import write_model, write_report
 
 SECONDS = itertools.count(36.0, 0.125)
 """No two runs take the same time."""
@@ -27,32 +27,32 @@ def experiment(folder: Path, *, name: str | None = None, better: float = 0.0, se
 
 
 def names(*folders: object, **more: object) -> list[str]:
-    return [arm.name for arm in gather([str(folder) for folder in folders], **more).comparison.arms]  # type: ignore[arg-type]
+    return [arm.name for arm in compare_folders([str(folder) for folder in folders], **more)[0].arms]  # type: ignore[arg-type]
 
 
 def test_another_experiments_arms_join_under_its_name(tmp_path: Path) -> None:
     first, second = experiment(tmp_path / "replay"), experiment(tmp_path / "other", better=0.5)
-    gathered = gather([str(first), str(second)])
-    arms = {arm.name: arm for arm in gathered.comparison.arms}
+    comparison, folder = compare_folders([str(first), str(second)])
+    arms = {arm.name: arm for arm in comparison.arms}
     assert list(arms) == ["epochs", "t0001", "other/epochs", "other/t0001"]
     assert arms["other/epochs"].kind == "control"
     assert arms["other/t0001"].contrasts["test/nll"].difference.mean == pytest.approx(-0.5, abs=0.01)
-    assert gathered.folder == first
-    notes = "\n".join(gathered.comparison.notes)
+    assert folder == first
+    notes = "\n".join(comparison.notes)
     assert "Of another experiment: other/epochs, other/t0001; what its search tuned" in notes
     assert "Not tuned: epochs ran with the study's base settings." in notes
-    assert "Beware: the control" not in gathered.comparison.verdict
+    assert "Beware: the control" not in comparison.verdict
 
 
 def test_arms_that_share_few_seeds_or_none_are_named(tmp_path: Path) -> None:
     first, second = experiment(tmp_path / "replay"), experiment(tmp_path / "other", seeds=5)
-    notes = gather([str(first), str(second)]).comparison.notes
+    notes = compare_folders([str(first), str(second)])[0].notes
     told = "Beware: other/t0001 shares 3 of its 5 seeds with epochs; the others count for no difference."
     assert told in notes
     log = SyntheticLog(tmp_path / "third")
     log.open()
     log.run("t0002", 77, 1.5, 0.8, role="finalist")
-    comparison = gather([str(first), str(tmp_path / "third")]).comparison
+    comparison = compare_folders([str(first), str(tmp_path / "third")])[0]
     assert "Not compared: replay/t0002 shares no seed with epochs in test nll." in comparison.notes
 
 
@@ -72,10 +72,10 @@ def test_a_copy_of_an_experiment_is_refused_beside_it(tmp_path: Path, grown: boo
         log.run("epochs", 9, 2.5, 0.8, seconds=next(SECONDS))
         log.run("t0007", 9, 2.4, 0.8, role="finalist", seconds=next(SECONDS))
     with pytest.raises(DataError, match=rf"{second} .*{first}.*epochs, seed 0.* name one of the two"):
-        gather([str(first), str(second)])
+        compare_folders([str(first), str(second)])
     other = experiment(tmp_path / "other")
     with pytest.raises(DataError, match=rf"{second} .*{first}"):
-        gather([str(other), str(first), str(second)])
+        compare_folders([str(other), str(first), str(second)])
 
 
 def test_a_run_that_was_trained_again_is_no_copy(tmp_path: Path) -> None:
@@ -94,9 +94,8 @@ def test_a_folder_named_twice_is_refused(tmp_path: Path) -> None:
 def test_folders_of_one_name_are_seeds_and_the_first_model_is_the_baseline(tmp_path: Path) -> None:
     models = [write_model(tmp_path, f"run{number}", shift=number * number) for number in range(4)]
     named = [f"{'base' if at < 2 else 'sleep'}={model}" for at, model in enumerate(models)]
-    gathered = gather(named)
-    assert gathered.folder is None
-    comparison = gathered.comparison
+    comparison, folder = compare_folders(named)
+    assert folder is None
     assert comparison.baseline == "base"
     assert [(arm.name, arm.seeds) for arm in comparison.arms] == [("base", (1, 2)), ("sleep", (1, 2))]
     assert comparison.endpoints[0] == "babylm/blimp_fast"
@@ -105,7 +104,7 @@ def test_folders_of_one_name_are_seeds_and_the_first_model_is_the_baseline(tmp_p
 
 def test_a_model_without_the_primary_endpoint_is_not_compared_and_that_is_said(tmp_path: Path) -> None:
     folder, model = experiment(tmp_path / "replay", better=0.5), write_model(tmp_path, "run")
-    comparison = gather([str(folder), f"ours={model}"]).comparison
+    comparison = compare_folders([str(folder), f"ours={model}"])[0]
     assert "Not compared: ours was not measured in test nll." in comparison.notes
     assert comparison.verdict.startswith("epochs is beaten at the same words in test nll: t0001 is better")
 
@@ -128,7 +127,7 @@ def test_published_figures_stand_beside_and_are_no_baseline(tmp_path: Path) -> N
     figures = tmp_path / "figures.csv"
     figures.write_text("model,test/nll,BLiMP\nGPT,1.5,71.66\n")
     folder = experiment(tmp_path / "replay")
-    comparison = gather([str(folder)], [figures]).comparison
+    comparison = compare_folders([str(folder)], [figures])[0]
     assert comparison.arms[-1].name == "GPT"
     assert not comparison.arms[-1].contrasts
     assert "| BLiMP |" in as_markdown(comparison)
@@ -137,17 +136,17 @@ def test_published_figures_stand_beside_and_are_no_baseline(tmp_path: Path) -> N
     with pytest.raises(
         DataError, match="the baseline must have been trained, seed by seed; 'GPT' is a published figure"
     ):
-        gather([str(folder)], [figures], baseline="GPT")
+        compare_folders([str(folder)], [figures], baseline="GPT")
 
 
 def test_the_baseline_may_be_any_arm_and_a_wrong_name_is_told_the_nearest(tmp_path: Path) -> None:
     folder = experiment(tmp_path / "replay", better=0.5)
-    comparison = gather([str(folder)], baseline="t0001").comparison
+    comparison = compare_folders([str(folder)], baseline="t0001")[0]
     assert comparison.baseline == "t0001"
     assert comparison.arms[0].contrasts["test/nll"].difference.mean == pytest.approx(0.5, abs=0.01)
     assert comparison.verdict.startswith("t0001 is not beaten at the same words in test nll: epochs is worse (+0.499")
     with pytest.raises(DataError, match=r"unknown arm 'epoch'; did you mean 'epochs'\? Choose one of: epochs, t0001"):
-        gather([str(folder)], baseline="epoch")
+        compare_folders([str(folder)], baseline="epoch")
 
 
 def test_a_folder_that_is_neither_is_told_and_the_nearest_one_that_is_there(tmp_path: Path) -> None:
@@ -178,5 +177,5 @@ def test_a_copy_of_a_checkpoint_is_no_further_seed(tmp_path: Path) -> None:
 
 
 def test_a_single_model_waits_for_no_search(tmp_path: Path) -> None:
-    verdict = gather([str(write_model(tmp_path, "ours"))]).comparison.verdict
+    verdict = compare_folders([str(write_model(tmp_path, "ours"))])[0].verdict
     assert verdict.startswith("No verdict: there is no arm to compare with ours (mlm)")

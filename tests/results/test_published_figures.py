@@ -7,7 +7,7 @@ import pytest
 from sleep_tune import babylm
 from sleep_tune.errors import DataError
 from sleep_tune.results.columns import column
-from sleep_tune.results.published import read_published
+from sleep_tune.results.published_figures import read_published
 
 REFERENCE = Path(__file__).parents[2] / "analysis" / "reference"
 

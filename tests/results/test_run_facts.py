@@ -9,7 +9,7 @@ import yaml
 from sleep_tune.config.load import compose
 from sleep_tune.config.tree import to_dict
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.facts import RunFacts, fact_notes, read_facts
+from sleep_tune.results.run_facts import RunFacts, fact_notes, read_facts
 from tests.results.conftest import SyntheticLog
 
 CONFIG = {"sleep": {"folds": 5}, "training": {"seed": 1, "warmup": 0.05, "masking": {"probability": 0.15}}}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.results.crossed import crossed, crossed_difference, multi_bootstrap
+from sleep_tune.results.crossed_design import crossed_difference, crossed_mean, multi_bootstrap
 from sleep_tune.results.statistics import estimate_mean, holm, paired_difference
 from tests.results.worlds import World
 
@@ -23,7 +23,7 @@ def drawn(shape: tuple[int, list[int], int]) -> tuple[np.ndarray, np.ndarray]:
 @given(SHAPES)
 def test_the_mean_counts_every_group_the_same(shape: tuple[int, list[int], int]) -> None:
     values_SI, group_I = drawn(shape)
-    found = crossed(values_SI, group_I)
+    found = crossed_mean(values_SI, group_I)
     assert found is not None
     by_hand = np.mean([values_SI[:, group_I == group].mean() for group in np.unique(group_I)])
     assert found.mean == pytest.approx(by_hand)
@@ -35,7 +35,7 @@ def test_the_mean_counts_every_group_the_same(shape: tuple[int, list[int], int])
 def test_the_interval_is_never_narrower_than_what_the_seeds_alone_say(shape: tuple[int, list[int], int]) -> None:
     """In its standard error: with items at random the degrees of freedom may be more."""
     values_SI, group_I = drawn(shape)
-    found = crossed(values_SI, group_I)
+    found = crossed_mean(values_SI, group_I)
     means = [np.mean([row[group_I == group].mean() for group in np.unique(group_I)]) for row in values_SI]
     seeds_alone = paired_difference(means, np.zeros(len(means)))
     assert found is not None
@@ -52,7 +52,7 @@ def test_items_that_all_say_the_same_leave_the_seeds_own_interval() -> None:
 
 def test_seeds_that_all_say_the_same_leave_the_items_scatter() -> None:
     row = np.array([0.0, 1.0, 2.0, 5.0, 7.0, 9.0])
-    found = crossed(np.repeat(row[None, :], 3, axis=0), np.array([0, 0, 0, 1, 1, 1]))
+    found = crossed_mean(np.repeat(row[None, :], 3, axis=0), np.array([0, 0, 0, 1, 1, 1]))
     assert found is not None
     assert found.variance == pytest.approx((np.var(row[:3], ddof=1) / 3 + np.var(row[3:], ddof=1) / 3) / 4)
     assert found.seed_share == 0
@@ -61,7 +61,7 @@ def test_seeds_that_all_say_the_same_leave_the_items_scatter() -> None:
 @pytest.mark.parametrize("names", [[5, 5, 9, 9], [0, 0, 1, 1]])
 def test_groups_may_bear_any_numbers(names: list[int]) -> None:
     values = np.arange(12.0).reshape(3, 4)
-    assert crossed(values, np.array(names)) == crossed(values, np.array([0, 0, 1, 1]))
+    assert crossed_mean(values, np.array(names)) == crossed_mean(values, np.array([0, 0, 1, 1]))
 
 
 def test_the_multi_bootstrap_scatters_as_the_formula_and_twice_the_residual() -> None:
@@ -70,7 +70,7 @@ def test_the_multi_bootstrap_scatters_as_the_formula_and_twice_the_residual() ->
     seeds, items = 40, 40
     group_I = np.repeat([0, 1], items // 2)
     table = rng.normal(0, 1, (seeds, 1)) + rng.normal(0, 1, items) + rng.normal(0, 2.0, (seeds, items))
-    found = crossed(table, group_I)
+    found = crossed_mean(table, group_I)
     assert found is not None
     residual = 2.0**2 / (seeds * items)
     spread = multi_bootstrap(table, group_I, rng, 4000).var()
@@ -91,7 +91,7 @@ def test_one_seed_supports_no_interval() -> None:
 
 def test_nonsense_is_refused() -> None:
     with pytest.raises(ValueError, match=r"finite values of shape \(seeds, 3 items\); got shape \(2, 4\)"):
-        crossed(np.zeros((2, 4)), np.zeros(3, dtype=int))
+        crossed_mean(np.zeros((2, 4)), np.zeros(3, dtype=int))
     with pytest.raises(ValueError, match=r"one shape; got \(2, 3\) and \(3, 3\)"):
         crossed_difference(np.zeros((2, 3)), np.zeros((3, 3)), np.zeros(3, dtype=int))
 

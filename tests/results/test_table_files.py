@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.documents import DOCUMENTS
-from sleep_tune.results.writing import tidy, write_tables
+from sleep_tune.results.markup import DOCUMENTS
+from sleep_tune.results.table_files import tidy, write_tables
 
 
 def fill(log: Any, seeds: int = 3) -> Path:

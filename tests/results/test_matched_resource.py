@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms
 from sleep_tune.results.experiment import Experiment
-from sleep_tune.results.matching import MEASURES, matching
+from sleep_tune.results.matched_resource import RESOURCES, match_resource
 from sleep_tune.results.statistics import estimate_mean
 from tests.results.conftest import SyntheticLog
 
@@ -42,46 +42,46 @@ def table(*arms: Arm, matched: str) -> Comparison:
     return compare_arms(arms, Experiment(name="study", matched=matched))
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", RESOURCES)
 def test_arms_that_had_the_same_are_said_to(name: str) -> None:
     comparison = table(arm("epochs", equal()), arm("t0001", equal()), matched=name)
-    assert comparison.notes[0].startswith(f"Matched on {MEASURES[name].noun}: every run {MEASURES[name].took} ")
-    assert f" at the same {MEASURES[name].same}: no difference" in comparison.verdict
+    assert comparison.notes[0].startswith(f"Matched on {RESOURCES[name].noun}: every run {RESOURCES[name].took} ")
+    assert f" at the same {RESOURCES[name].same}: no difference" in comparison.verdict
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", RESOURCES)
 def test_an_arm_that_had_less_is_named_and_no_sentence_says_that_it_had_the_same(name: str) -> None:
     better = (1.90, 1.911, 1.92)
     arms = arm("epochs", equal()), arm("t0001", equal(0.7), nlls=better), arm("t0002", equal(), nlls=better)
     comparison = table(*arms, matched=name)
     less = "fewer" if name == "words" else "less"
-    assert comparison.notes[0].startswith(f"Not matched on {MEASURES[name].noun}: t0001 {MEASURES[name].took} ")
+    assert comparison.notes[0].startswith(f"Not matched on {RESOURCES[name].noun}: t0001 {RESOURCES[name].took} ")
     assert f", 30.0% {less} than epochs (" in comparison.notes[0]
     assert "t0002" not in comparison.notes[0]
-    told = f"Sleep beats epochs (not at the same {MEASURES[name].same}: t0001 {MEASURES[name].took} 30.0% {less}) in"
+    told = f"Sleep beats epochs (not at the same {RESOURCES[name].same}: t0001 {RESOURCES[name].took} 30.0% {less}) in"
     assert comparison.verdict.startswith(told)
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", RESOURCES)
 def test_what_is_not_known_is_not_claimed(name: str) -> None:
     better = (1.90, 1.911, 1.92)
     silent = arm("ours", {"updates": [1e3] * 3}, kind="elsewhere", nlls=better)
     comparison = table(arm("epochs", equal()), silent, matched=name)
-    assert f"(whether at the same {MEASURES[name].same} is not known)" in comparison.verdict
+    assert f"(whether at the same {RESOURCES[name].same} is not known)" in comparison.verdict
     assert "Matched" in comparison.notes[0]
     mute = table(arm("epochs", equal()), replace(silent, kind="control"), matched=name)
-    assert f"Beware: ours do not say their {MEASURES[name].noun}." in mute.notes
+    assert f"Beware: ours do not say their {RESOURCES[name].noun}." in mute.notes
 
 
 @given(
-    st.sampled_from(sorted(MEASURES)),
+    st.sampled_from(sorted(RESOURCES)),
     st.lists(st.floats(0.5, 2.0), min_size=1, max_size=4),
     st.floats(1e3, 1e12),
 )
 def test_an_arm_is_off_by_its_share_alone_and_the_baseline_never(name: str, shares: list[float], scale: float) -> None:
     arms = [arm("epochs", equal(scale)), *(arm(f"t{at}", equal(scale * share)) for at, share in enumerate(shares))]
-    found = matching(table(*arms, matched=name))
-    allowed = max(MEASURES[name].tolerance, 2 / 1000 * max(1.0, *shares))
+    found = match_resource(table(*arms, matched=name))
+    allowed = max(RESOURCES[name].tolerance, 2 / 1000 * max(1.0, *shares))
     clear = {f"t{at}": abs(share - 1) for at, share in enumerate(shares) if abs(abs(share - 1) - allowed) > 1e-6}
     assert {key for key in found.off if key in clear} == {key for key, gap in clear.items() if gap > allowed}
     assert "epochs" not in found.off
@@ -90,7 +90,7 @@ def test_an_arm_is_off_by_its_share_alone_and_the_baseline_never(name: str, shar
 def test_hours_are_those_of_the_baselines_device() -> None:
     gpu = {"gpu_hours": [2.0, 2.2], "words_seen": [1e6] * 2, "flops": [1e6] * 2}
     comparison = table(arm("epochs", gpu), arm("t0001", equal(1.0, 2)), matched="device_hours")
-    found = matching(comparison)
+    found = match_resource(comparison)
     assert (found.key, found.unknown, found.off) == ("gpu_hours", ("t0001",), {})
     assert found.reference == pytest.approx(2.1)
 

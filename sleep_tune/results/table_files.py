@@ -9,9 +9,9 @@ from sleep_tune.files import write_whole
 from sleep_tune.plain_text import spreadsheet_cell, visible
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.documents import DOCUMENTS
+from sleep_tune.results.markup import DOCUMENTS
 from sleep_tune.results.sheet import settings_text
-from sleep_tune.results.table import read_experiment
+from sleep_tune.results.trial_tables import read_trials
 
 __all__ = ["FOLDER", "tidy", "write_comparison", "write_tables"]
 
@@ -39,7 +39,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path |
     """
     tables = {"comparison": tidy(comparison)}
     if experiment is not None:
-        tables["trials"] = read_experiment(experiment)
+        tables["trials"] = read_trials(experiment)
     written = []
     for name, table in tables.items():
         written += _write_table(table, folder / name)

@@ -17,9 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from sleep_tune.results.statistics import CONFIDENCE, Difference, is_constant, untested
+from sleep_tune.results.statistics import CONFIDENCE, Difference, is_constant, untested_difference
 
-__all__ = ["Crossed", "crossed", "crossed_difference", "is_mean_of_groups", "mean_of_groups", "multi_bootstrap"]
+__all__ = [
+    "CrossedMean",
+    "crossed_difference",
+    "crossed_mean",
+    "is_mean_of_groups",
+    "mean_of_groups",
+    "multi_bootstrap",
+]
 
 Reals = NDArray[np.float64]
 
@@ -31,7 +38,7 @@ CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Crossed:
+class CrossedMean:
     """A mean over seeds and items, and the variance of it."""
 
     mean: float
@@ -42,7 +49,7 @@ class Crossed:
     """Share of the variance that more seeds would reduce, in [0, 1]; the rest is the items'."""
 
 
-def crossed(values_SI: Reals, group_I: NDArray[np.integer]) -> Crossed | None:
+def crossed_mean(values_SI: Reals, group_I: NDArray[np.integer]) -> CrossedMean | None:
     """The mean of the groups' means over all seeds, and its variance over new seeds and new items of the same groups.
 
     With D the table, M_s the seeds' means, m_i the items' means and e the residual of both within a group:
@@ -80,7 +87,7 @@ def crossed(values_SI: Reals, group_I: NDArray[np.integer]) -> Crossed | None:
     variance = by_seed + items
     freedom = (seeds - 1) * (variance / by_seed) ** 2 if by_seed > 0 else math.inf
     share = by_seed / variance if variance > 0 else 1.0
-    return Crossed(float(mean_S.mean()), variance, min(freedom, 1e9), share)
+    return CrossedMean(float(mean_S.mean()), variance, min(freedom, 1e9), share)
 
 
 def crossed_difference(
@@ -100,13 +107,13 @@ def crossed_difference(
         raise ValueError(f"paired tables must have one shape; got {np.shape(treated_SI)} and {np.shape(reference_SI)}")
     treated, reference = np.asarray(treated_SI, dtype=np.float64), np.asarray(reference_SI, dtype=np.float64)
     differences = treated - reference
-    found = crossed(differences, group_I)
+    found = crossed_mean(differences, group_I)
     weight_I, _ = _weights(np.unique(group_I, return_inverse=True)[1])
     by_seed = differences @ weight_I
     if found is None:
         return Difference(float(by_seed.mean()), None, None, None, len(differences))
     if is_constant(by_seed, float(np.abs(treated).max() + np.abs(reference).max())):
-        return untested(found.mean, len(differences))
+        return untested_difference(found.mean, len(differences))
     of_seeds = found.variance * found.seed_share
     laws = [(math.sqrt(found.variance), found.freedom), (math.sqrt(of_seeds), len(differences) - 1.0)]
     halves = [float(stdtrit(freedom, 0.5 + confidence / 2)) * error for error, freedom in laws]
