@@ -24,7 +24,7 @@ from sleep_tune.plain_text import visible
 if TYPE_CHECKING:
     from sleep_tune.config.schema import RunConfig
     from sleep_tune.data.prepare import Corpus
-    from sleep_tune.sleep.memory import Memory
+    from sleep_tune.sleep.sample_history import SampleHistory
     from sleep_tune.sleep.samples import Samples
     from sleep_tune.sleep.stream import SleepStream
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     for strategy in STRATEGIES:
         for number in range(1 if strategy == "strict" else options.buffers):
             buffer = draw(config, stream, number, strategy=strategy)
-            show_buffer(f"{strategy}, draw {number + 1}", buffer, stream.memory, corpus.train, decode, options.samples)
+            show_buffer(f"{strategy}, draw {number + 1}", buffer, stream.history, corpus.train, decode, options.samples)
     show_contexts(config, draw(config, stream, 0), corpus.train, decode)
     return 0 if show_order(config, stream) else 1
 
@@ -130,24 +130,24 @@ def draw(config: "RunConfig", stream: "SleepStream", index: int, **changed: str)
     from sleep_tune.sleep.randomness import Purpose, generator
 
     replay = Replay(**dataclasses.asdict(config.sleep.replay) | changed)
-    candidates = SCOPES[replay.scope](stream.memory.last_read, stream.cycle)
+    candidates = SCOPES[replay.scope](stream.history.last_read, stream.cycle)
     rng = generator(config.training.seed, Purpose.BUFFER, index)
-    return choose_buffer(candidates, stream.memory, cycle=stream.cycle, replay=replay, rng=rng)
+    return choose_buffer(candidates, stream.history, cycle=stream.cycle, replay=replay, rng=rng)
 
 
 def show_folds(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> None:
     """The corpus, the plan, and the folds of the first pass with their sizes."""
-    from sleep_tune.sleep.reading import Reading
+    from sleep_tune.sleep.wake_pass import WakePass
 
     say("")
     words = f"{samples.num_words:,} words in {len(samples):,} samples of {samples.max_length} tokens"
     print(f"\n{config.data.kind}: {words}, from {', '.join(samples.source_names)}")
     print(f"{stream.plan.describe()}\n")
-    reading = Reading(samples, stream.plan, seed=config.training.seed, pass_index=0)
+    wake_pass = WakePass(samples, stream.plan, seed=config.training.seed, pass_index=0)
     print(f"{'fold':>6}{'batches':>10}{'samples':>10}{'words':>12}")
     for fold in range(min(stream.folds, SHOWN_FOLDS)):
-        first, last = reading.bounds[fold : fold + 2]
-        size, count = len(reading.rows(first, last)), sum(reading.words[first:last])
+        first, last = wake_pass.bounds[fold : fold + 2]
+        size, count = len(wake_pass.rows(first, last)), sum(wake_pass.words[first:last])
         print(f"{fold + 1:>6}{last - first:>10}{size:>10,}{count:>12,}")
     if stream.folds > SHOWN_FOLDS:
         print(f"{'...':>6}  and {stream.folds - SHOWN_FOLDS} more, none larger by more than a batch")
@@ -155,43 +155,43 @@ def show_folds(config: "RunConfig", stream: "SleepStream", samples: "Samples") -
 
 def show_scores(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> None:
     """Scores of the folds that were read: earlier ones met a younger model, so they look harder."""
-    memory = stream.memory
+    history = stream.history
     print(f"\nread so far: {stream.read_ratio:.0%} of the samples; scores are mean losses in nats, as read awake")
     for cycle in range(max(0, stream.cycle - SHOWN_FOLDS + 1), stream.cycle + 1):
-        scores = memory.scores[memory.last_read == cycle]
+        scores = history.scores[history.last_read == cycle]
         spread = f"{np.quantile(scores, 0.1):.2f} to {np.quantile(scores, 0.9):.2f}"
         age = "just read" if cycle == stream.cycle else f"age {stream.cycle - cycle}"
         print(f"  cycle {cycle + 1}: mean {scores.mean():.2f}, most of them {spread} ({age})")
 
 
 def show_buffer(
-    title: str, buffer: NDArray[np.int32], memory: "Memory", samples: "Samples", decode: Decode, shown: int
+    title: str, buffer: NDArray[np.int32], history: "SampleHistory", samples: "Samples", decode: Decode, shown: int
 ) -> None:
     """Size, mean score and sources of a buffer, and some of its samples, the hardest first."""
-    scores = memory.scores[buffer]
+    scores = history.scores[buffer]
     shares = np.bincount(samples.sources[buffer], minlength=len(samples.source_names)) / len(buffer)
     sources = ", ".join(f"{name} {share:.0%}" for name, share in zip(samples.source_names, shares, strict=True))
     print(visible(f"\n{title}: {len(buffer):,} samples, mean score {scores.mean():.2f}; {sources}"))
     picked = buffer[np.linspace(0, len(buffer) - 1, min(shown, len(buffer))).astype(int)]
-    for sample in picked[np.argsort(-memory.scores[picked])]:
-        print(visible(f"  {memory.scores[sample]:6.2f}  {decode(samples.tokens[sample])}"))
+    for sample in picked[np.argsort(-history.scores[picked])]:
+        print(visible(f"  {history.scores[sample]:6.2f}  {decode(samples.tokens[sample])}"))
 
 
 def show_contexts(config: "RunConfig", buffer: NDArray[np.int32], samples: "Samples", decode: Decode) -> None:
     """The first row that a sleep on the buffer would replay, in every context."""
     from sleep_tune.sleep.context import CONTEXTS
-    from sleep_tune.sleep.sleeping import Sleeping
+    from sleep_tune.sleep.sleep_phase import SleepPhase
 
     print(f"\nthe first row replayed of the {config.sleep.replay.strategy} buffer, by context")
     for name, context in CONTEXTS.items():
-        sleeping = Sleeping(context(samples), buffer, cycle=0, seed=config.training.seed)
-        print(visible(f"  {name:8}{decode(sleeping.draw(1).input_ids[0])}"))
+        phase = SleepPhase(context(samples), buffer, cycle=0, seed=config.training.seed)
+        print(visible(f"  {name:8}{decode(phase.draw(1).input_ids[0])}"))
 
 
 def show_order(config: "RunConfig", stream: "SleepStream") -> bool:
     """Whether, among the samples just read, the mean score of the buffer is the higher the more scores count."""
-    scores = stream.memory.scores
-    fresh = stream.memory.last_read == stream.cycle
+    scores = stream.history.scores
+    fresh = stream.history.last_read == stream.cycle
     print(f"\namong the {np.count_nonzero(fresh):,} samples just read, of mean score {scores[fresh].mean():.3f}:")
     means: list[float] = []
     for strategy in STRATEGIES:

@@ -1,6 +1,10 @@
-"""The mechanism: read a fold awake, replay a buffer asleep, within a budget of words.
+"""The sleep mechanism: read a fold awake, replay a buffer asleep, within a budget of words.
 
-Arrays in, arrays out: numpy alone, no model, no text, no files. Knows nothing of who trains on its batches.
+Arrays in, arrays out, with numpy alone: no model, no text, no files.
+
+Shapes used in the docstrings: N samples in the corpus; T tokens in a row; R rows in a batch; C candidates for replay; n
+samples in a buffer; S sentences; M predicted positions. A cycle is one wake fold and the sleep phase after it; cycles,
+passes, folds and batches are counted from 0.
 """
 
 __all__ = [
@@ -8,15 +12,14 @@ __all__ = [
     "budget",
     "buffer",
     "context",
-    "folds",
-    "memory",
+    "priorities",
     "randomness",
-    "reading",
-    "record",
+    "sample_history",
     "samples",
-    "scoring",
     "selection",
-    "sentences",
-    "sleeping",
+    "sentence_index",
+    "sleep_phase",
+    "sleep_record",
     "stream",
+    "wake_pass",
 ]

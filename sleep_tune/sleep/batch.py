@@ -1,4 +1,4 @@
-"""A batch, as it is handed out. The phase travels with it. Knows nothing of how it came about."""
+"""One batch of the sleep stream: its rows, and the phase that they belong to."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,21 @@ __all__ = ["Batch"]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows to train on, with the phase they belong to."""
+    """R rows of T tokens to train on, with their place in the run."""
 
     phase: str
     """'wake' or 'sleep'."""
     index: int
-    """Batches before it in the run; names the random stream of its masks."""
+    """Batches before it in the run; also selects the random stream of its masks."""
     cycle: int
-    """Cycles before this one in the run."""
+    """Cycles before this one in the run, from 0."""
     pass_index: int
-    """Passes before this one."""
+    """Passes over the corpus before this one, from 0."""
     fold: int
-    """Folds before this one in the pass."""
+    """Folds before this one in the pass, in [0, K)."""
     input_ids: NDArray[np.int32]
-    """(R, T) tokens; R is the batch size, but for the last batch of N rows awake, and of N rows asleep."""
+    """(R, T) token ids; R is the batch size, or less in the last batch of each N rows awake and of each N asleep."""
     sample_ids: NDArray[np.int32]
-    """(R, T) the sample of each text token; -1 on special tokens and padding."""
+    """(R, T) the sample that each text token comes from; -1 on special tokens and padding."""
     words: int
     """Words that begin in the batch."""

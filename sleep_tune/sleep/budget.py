@@ -1,6 +1,6 @@
-"""The budget of words: how many passes it holds, how long a sleep lasts, and what it cannot hold.
+"""The budget of words: how many passes it holds, how long a sleep phase lasts, and which settings do not fit.
 
-Plans in words alone, with exact fractions, so that rounding never adds up. Knows no samples and no scores.
+Counts are compared with exact fractions, so that rounding errors never add up.
 """
 
 import math
@@ -9,73 +9,73 @@ from fractions import Fraction
 
 from sleep_tune.errors import BudgetError
 
-__all__ = ["SleepPlan", "exact", "plan_budget"]
+__all__ = ["SleepPlan", "plan_budget", "to_fraction"]
 
 
-def exact(number: float) -> Fraction:
-    """The decimal of at most 12 digits that was meant: 0.1 is exactly 1/10, and so is 1.1 - 1; no float is."""
+def to_fraction(number: float) -> Fraction:
+    """Return a number rounded to 12 significant digits as a fraction: 0.1 and 1.1 - 1 both become exactly 1/10."""
     return Fraction(f"{number:.12g}")
 
 
 @dataclass(frozen=True, slots=True)
 class SleepPlan:
-    """What a run does with its budget. Made by `plan_budget`, which refuses what cannot be."""
+    """How a run spends its budget of words; made by `plan_budget`, which checks it."""
 
     budget_words: int
-    """B, the words that the run may see, replay included."""
+    """B, the words that the run may train on, replay included."""
     corpus_words: int
-    """W, the words of one pass."""
+    """W, the words in the corpus: those of one pass."""
     num_samples: int
-    """N, the samples of one pass."""
+    """N, the samples in the corpus."""
     batch_size: int
-    """Samples in a batch, over all workers."""
+    """Samples in a batch, over all processes."""
     batches_per_pass: int
     """ceil(N / batch)."""
     folds: int
     """K, folds in a pass."""
     ratio: Fraction | None
-    """r, words asleep per word awake; None when sleep is given by `repeats`."""
+    """r, words asleep per word awake; None where `repeats` is set."""
     repeats: float | None
-    """m, times that each buffer is replayed; None when sleep is given by `ratio`."""
+    """m, times that each buffer is replayed; None where `ratio` is set."""
     passes: float | None
-    """Passes over the corpus that the budget is expected to hold; None when only the replay's settings would tell."""
+    """Expected passes over the corpus; None if that needs the size of buffers, which was not given."""
 
     @property
     def sleeps(self) -> bool:
-        """Whether the run sleeps at all; without it (`epochs`) scores are never needed."""
+        """Whether the run has sleep phases; without them (`epochs`) no scores are needed."""
         return self.repeats is not None or bool(self.ratio)
 
-    def sleep_goes_on(self, *, words_seen: int, words_read_awake: int, rows_replayed: int, rows_chosen: int) -> bool:
-        """The rule that ends a sleep; its counts run over the whole run, so that rounding never adds up.
+    def sleep_continues(self, *, words_seen: int, words_read_awake: int, rows_replayed: int, rows_chosen: int) -> bool:
+        """Return whether a sleep phase takes another batch.
 
-        With `ratio`, a sleep takes batches while words_seen < (1 + r) x words_read_awake: strictly less, so that a
-        run with r = 0 has no sleep, without a special case. With `repeats`, while fewer rows have been replayed than
-        m x the sizes of all buffers so far.
+        With `ratio`, it does while words_seen < (1 + r) x words_read_awake: strictly less, so that a run with r = 0 has
+        no sleep phase. With `repeats`, it does while fewer rows have been replayed than m x the sizes of all buffers so
+        far. Counts are over the whole run, so that rounding never adds up.
 
         Args:
-            words_seen: words so far, awake and asleep.
-            words_read_awake: those of them read awake.
-            rows_replayed: rows handed out asleep so far.
-            rows_chosen: sum of the sizes of every buffer so far, this sleep's included.
+            words_seen: words so far, awake and asleep, >= 0.
+            words_read_awake: words so far, awake, in [0, words_seen].
+            rows_replayed: rows handed out asleep so far, >= 0.
+            rows_chosen: sum of the sizes of all buffers so far, the current one included.
         """
         if self.ratio is not None:
             whole, part = self.ratio.denominator, self.ratio.numerator
             return words_seen * whole < (whole + part) * words_read_awake
-        return rows_replayed < exact(self.repeats or 0) * rows_chosen
+        return rows_replayed < to_fraction(self.repeats or 0) * rows_chosen
 
     def rows_asleep(self, rows_replayed: int) -> int:
-        """Return the rows of the next batch asleep: so many rows replayed make as many batches as rows read awake do.
+        """Return the number of rows in the next batch asleep, in [1, batch_size].
 
-        Every N rows are cut as a pass awake is, into full batches and a last one of what is left, whatever the sizes
-        of buffers. With full batches alone, runs that replay more would make fewer updates of the same words.
+        Every N rows replayed are cut as a wake pass is, into full batches and a last one with the rest, whatever the
+        sizes of buffers. With full batches alone, runs that replay more would make fewer updates from the same words.
 
         Args:
-            rows_replayed: rows handed out asleep so far, over the whole run.
+            rows_replayed: rows handed out asleep so far, over the whole run, >= 0.
         """
         return min(self.batch_size, self.num_samples - rows_replayed % self.num_samples)
 
     def describe(self) -> str:
-        """One sentence for people: the budget, the passes it holds, the sleep, and where the run ends."""
+        """Return one sentence for users: the budget, its passes, how long the run sleeps, and where it ends."""
         size = self.budget_words / self.corpus_words
         budget = f"{self.budget_words:,} words ({size:.4g} x the corpus of {self.corpus_words:,})"
         if not self.sleeps:
@@ -89,7 +89,7 @@ class SleepPlan:
         return f"{budget}: {passes}, {cycle}, {words}; {self._ending(self.ratio)}"
 
     def _ending(self, ratio: Fraction) -> str:
-        """Where the budget is spent, on folds of W / K words: after a sleep, or within a later fold."""
+        """Return where the run ends if every fold has W / K words: after a sleep phase, or within a later fold."""
         fold_words = Fraction(self.corpus_words, self.folds)
         cycles, rest = divmod(Fraction(self.budget_words), (1 + ratio) * fold_words)
         if rest < 1:  # a budget of passes is floored to whole words
@@ -100,7 +100,7 @@ class SleepPlan:
 
 
 def _count(number: float, one: str, many: str | None = None) -> str:
-    """A number with its noun: '1 pass', '6.667 passes'."""
+    """Return a number with its noun: '1 pass', '6.667 passes'."""
     return f"{number:.4g} {one if number == 1 else many or one + 's'}"
 
 
@@ -118,22 +118,27 @@ def plan_budget(
     replay_ratio: float | None = None,
     replay_scope: str = "seen",
 ) -> SleepPlan:
-    """Plan a run, or refuse it: exactly one of the two budgets and one of the three lengths is given.
+    """Return the plan of a run; exactly one of the two budgets and one of the three lengths must be given.
 
-    A run must be able to read the whole corpus once within its budget; only a run without sleep may be shorter.
+    The budget must hold one whole pass over the corpus; only a run without sleep may be shorter.
+
+    Usage:
+        plan_budget(
+            corpus_words=10**7, num_samples=111_600, batch_size=32, folds=10, budget_passes=10, length_ratio=1
+        )
 
     Args:
         corpus_words: W, >= 1.
         num_samples: N, >= 1.
-        batch_size: samples in a batch over all workers, >= 1.
+        batch_size: samples in a batch over all processes, >= 1.
         folds: K, in [1, ceil(N / batch_size)].
         budget_passes: the budget as a multiple of W, > 0.
         budget_words: the budget in words, >= 1.
-        length_passes: P, passes that the budget holds; sleep shares the rest: r = B / (P W) - 1.
+        length_passes: P, passes over the corpus, in [1, B / W]; the rest of the budget is sleep: r = B / (P W) - 1.
         length_ratio: r, words asleep per word awake, in [0, B / W - 1].
         length_repeats: m, times that each buffer is replayed, > 0.
-        replay_ratio: buffer size per candidate; with it, `length_repeats` is checked and its passes are expected.
-        replay_scope: 'seen' or 'fold', what the candidates are.
+        replay_ratio: buffer size per candidate, in (0, 1]; needed to check `length_repeats` and to compute its passes.
+        replay_scope: 'seen' or 'fold', which samples are candidates.
 
     Raises:
         BudgetError: the budget cannot hold the settings; the message names the key and its bound.
@@ -148,7 +153,7 @@ def plan_budget(
         held = f"{num_samples:,} samples are {batches:,} batches of {batch_size}"
         raise BudgetError(f"sleep.folds must be in [1, {batches}], the batches of a pass ({held}); got {folds}")
 
-    size = exact(budget_passes) if budget_passes is not None else Fraction(budget_words or 0, corpus_words)
+    size = to_fraction(budget_passes) if budget_passes is not None else Fraction(budget_words or 0, corpus_words)
     words = int(size * corpus_words)
     if words < 1:
         key, given = ("words", budget_words) if budget_passes is None else ("passes", budget_passes)
@@ -156,9 +161,9 @@ def plan_budget(
     ratio: Fraction | None = None
     passes: Fraction | None = None
     if length_repeats is not None:
-        passes = _passes_by_repeats(size, exact(length_repeats), folds, replay_ratio, replay_scope)
+        passes = _passes_by_repeats(size, to_fraction(length_repeats), folds, replay_ratio, replay_scope)
     else:
-        ratio = _ratio_by_passes(size, length_passes) if length_passes is not None else exact(length_ratio or 0)
+        ratio = _ratio_by_passes(size, length_passes) if length_passes is not None else to_fraction(length_ratio or 0)
         _check_ratio(ratio, size)
         passes = size / (1 + ratio)
     return SleepPlan(
@@ -175,7 +180,7 @@ def plan_budget(
 
 
 def _exactly_one(section: str, **options: float | None) -> None:
-    """Refuse a section of which not exactly one option is set."""
+    """Raise BudgetError unless exactly one option of a section is set."""
     given = [f"{section}.{name}" for name, value in options.items() if value is not None]
     if len(given) != 1:
         names = ", ".join(f"{section}.{name}" for name in options)
@@ -183,8 +188,8 @@ def _exactly_one(section: str, **options: float | None) -> None:
 
 
 def _ratio_by_passes(size: Fraction, length_passes: float) -> Fraction:
-    """The r with which the budget holds exactly that many passes."""
-    passes = exact(length_passes)
+    """Return the r with which the budget holds exactly that many passes."""
+    passes = to_fraction(length_passes)
     if size < 1 and passes != size:
         raise BudgetError(_too_short(size))
     if not (passes == size or 1 <= passes <= size):
@@ -194,7 +199,7 @@ def _ratio_by_passes(size: Fraction, length_passes: float) -> Fraction:
 
 
 def _check_ratio(ratio: Fraction, size: Fraction) -> None:
-    """Refuse a sleep that would leave no room for one whole pass."""
+    """Raise BudgetError if sleep would leave no room for one whole pass."""
     if ratio < 0:
         raise BudgetError(f"sleep.length.ratio must be at least 0, no sleep; got {float(ratio):g}")
     if ratio > 0 and size < 1:
@@ -207,24 +212,24 @@ def _check_ratio(ratio: Fraction, size: Fraction) -> None:
 def _passes_by_repeats(
     size: Fraction, repeats: Fraction, folds: int, replay_ratio: float | None, replay_scope: str
 ) -> Fraction | None:
-    """Passes that fit when each buffer is replayed `repeats` times, or None where the buffers are not known."""
+    """Return the passes that fit if each buffer is replayed `repeats` times; None if buffer sizes are not known."""
     if repeats <= 0:
         raise BudgetError(f"sleep.length.repeats must be above 0; got {float(repeats):g}")
     if size < 1:
         raise BudgetError(_too_short(size))
     if replay_ratio is None:
         return None
-    # Buffers of one pass as shares of the corpus: they grow over the first pass, and stay when all has been seen.
+    # Sizes of the buffers of one pass as shares of the corpus: they grow over the first pass, then stay.
     grown = folds if replay_scope == "seen" else 1
-    first = exact(replay_ratio) * (Fraction(folds + 1, 2) if replay_scope == "seen" else 1)
+    first = to_fraction(replay_ratio) * (Fraction(folds + 1, 2) if replay_scope == "seen" else 1)
     if repeats * first > size - 1:
         bound = f"at most {float((size - 1) / first):.4g}, for the first pass and its sleeps to fit the budget"
         raise BudgetError(f"sleep.length.repeats must be {bound}; got {float(repeats):g}")
-    return 1 + (size - 1 - repeats * first) / (1 + repeats * exact(replay_ratio) * grown)
+    return 1 + (size - 1 - repeats * first) / (1 + repeats * to_fraction(replay_ratio) * grown)
 
 
 def _too_short(size: Fraction) -> str:
-    """The message for a budget of less than one pass that would also hold sleep."""
+    """Return the message for a budget of less than one pass in a run with sleep."""
     return (
         f"a budget of {float(size):.4g} passes cannot hold one pass and its sleep: raise budget.passes or budget.words "
         "to at least one pass, or set sleep.length.ratio=0 (no sleep)"

@@ -1,4 +1,4 @@
-"""The buffer: who the candidates of a sleep are, how many of them are replayed, and which. Knows no order."""
+"""The replay buffer: its candidates, its size, and the choice of its samples."""
 
 import math
 from collections.abc import Callable
@@ -8,34 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.errors import ConfigError, unknown
-from sleep_tune.sleep.budget import exact
-from sleep_tune.sleep.memory import Memory
-from sleep_tune.sleep.scoring import priorities
+from sleep_tune.sleep.budget import to_fraction
+from sleep_tune.sleep.priorities import priorities
+from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.selection import STRATEGIES
 
 __all__ = ["SCOPES", "Replay", "buffer_size", "choose_buffer"]
 
 
 def seen(last_read: NDArray[np.int32], cycle: int) -> NDArray[np.intp]:
-    """Every sample that was read awake so far. Ascending."""
+    """Return all samples that have been read awake so far, (C,) ascending."""
     return np.flatnonzero(last_read >= 0)
 
 
 def fold(last_read: NDArray[np.int32], cycle: int) -> NDArray[np.intp]:
-    """The samples that this cycle read awake. Ascending."""
+    """Return the samples that were read awake in this cycle, (C,) ascending."""
     return np.flatnonzero(last_read == cycle)
 
 
 SCOPES: dict[str, Callable[[NDArray[np.int32], int], NDArray[np.intp]]] = {"fold": fold, "seen": seen}
-"""Name -> function (last_read (N,), cycle) -> candidates; last_read is the cycle of the last reading, -1 if none."""
+"""Name of `sleep.replay.scope` -> function (last_read, cycle) -> (C,) candidates, ascending.
+
+`last_read` is (N,) the cycle of each sample's last wake reading, -1 before the first; `cycle` is the current one.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What a sleep replays: the options of sleep.replay.
+    """The options of sleep.replay: how a buffer is chosen.
 
     Raises:
-        ConfigError: a name that no table has, or a number out of range.
+        ConfigError: an unknown name, or a number out of range.
     """
 
     strategy: str = "weighted"
@@ -45,9 +48,9 @@ class Replay:
     alpha: float = 1.0
     """Exponent of the score in the priority, >= 0."""
     decay: float = 0.0
-    """Share of its priority that a candidate loses with each cycle of age, in [0, 1]."""
+    """Share of its priority that a candidate loses with each cycle since its last reading, in [0, 1]."""
     floor: float = 0.0
-    """The age factor never falls below this, in [0, 1]."""
+    """Lower bound of the age factor (1 - decay)^age, in [0, 1]."""
     scope: str = "seen"
     """A name in `SCOPES`."""
 
@@ -66,37 +69,42 @@ class Replay:
 
 
 def buffer_size(num_candidates: int, ratio: float) -> int:
-    """max(1, floor(ratio x candidates)), in exact decimals: 0.57 of 100 candidates are 57."""
-    return max(1, int(exact(ratio) * num_candidates))
+    """Return max(1, floor(ratio x candidates)), computed in decimals: 0.57 of 100 candidates is 57.
+
+    Args:
+        num_candidates: C, >= 1.
+        ratio: in (0, 1].
+    """
+    return max(1, int(to_fraction(ratio) * num_candidates))
 
 
 def choose_buffer(
     candidates: NDArray[np.intp],
-    memory: Memory,
+    history: SampleHistory,
     *,
     cycle: int,
     replay: Replay,
     rng: np.random.Generator,
 ) -> NDArray[np.int32]:
-    """The samples that a sleep replays, shape (n,), each once; their order means nothing.
+    """Return the samples that a sleep phase replays, (n,) int32, each once, in no meaningful order.
 
     Args:
-        candidates: (C,) samples to choose from, C >= 1.
-        memory: scores and last readings of all samples.
-        cycle: now; ages are counted from it.
+        candidates: (C,) distinct samples to choose from, C >= 1.
+        history: scores and last readings of all N samples.
+        cycle: the current cycle; the age of a candidate is this less the cycle of its last reading.
         replay: strategy, ratio, alpha, decay and floor.
         rng: for strategies that draw.
     """
-    scores = memory.scores[candidates]
+    scores = history.scores[candidates]
     weights = priorities(
-        scores, _ages(memory, candidates, cycle), alpha=replay.alpha, decay=replay.decay, floor=replay.floor
+        scores, _ages(history, candidates, cycle), alpha=replay.alpha, decay=replay.decay, floor=replay.floor
     )
     chosen = STRATEGIES[replay.strategy](weights, scores, buffer_size(len(candidates), replay.ratio), rng)
     return candidates[chosen].astype(np.int32)
 
 
-def _ages(memory: Memory, candidates: NDArray[np.intp], cycle: int) -> NDArray[np.int32]:
-    """Cycles since each candidate was last read; in place, since there may be millions."""
-    ages = memory.last_read[candidates]
+def _ages(history: SampleHistory, candidates: NDArray[np.intp], cycle: int) -> NDArray[np.int32]:
+    """Return the cycles since each candidate was last read, (C,); in place, since there may be millions."""
+    ages = history.last_read[candidates]
     np.subtract(cycle, ages, out=ages)
     return ages

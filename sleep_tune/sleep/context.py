@@ -1,8 +1,8 @@
-"""Contexts: how one pass over a buffer becomes rows. Rows as they were, joined and cut anew, or shuffled sentences.
+"""Replay contexts: whether a sleep phase sees whole rows, rows cut anew, or shuffled sentences.
 
 A context is a function (samples) -> (order, rng) -> `ReplayPass`; `CONTEXTS` is the only list of them. Every row has
-the format of a row read awake (start, content, padding), and one pass over all samples holds the words of the corpus.
-Knows neither scores nor budgets.
+the format of a row that is read awake (start, content, padding), and one pass over all samples holds all words of the
+corpus.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,50 +13,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.sleep.samples import Samples
-from sleep_tune.sleep.sentences import Sentences, content_lengths, split_sentences
+from sleep_tune.sleep.sentence_index import SentenceIndex, content_lengths, index_sentences
 
-__all__ = ["CONTEXTS", "Context", "MakePass", "ReplayPass", "Rows", "gather", "join"]
+__all__ = ["CONTEXTS", "Context", "MakePass", "ReplayPass", "Rows", "gather_rows", "join_rows"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some rows of a pass."""
+    """R rows of a pass over a buffer."""
 
     input_ids: NDArray[np.int32]
-    """(R, T) tokens."""
+    """(R, T) token ids."""
     sample_ids: NDArray[np.int32]
-    """(R, T) the sample of each text token; -1 on special tokens and padding."""
+    """(R, T) the sample that each text token comes from; -1 on special tokens and padding."""
     begun: NDArray[np.int32]
-    """Samples whose first token is in these rows: once per sample in a pass, to count how often each is seen."""
+    """Samples whose first content token is in these rows: each once in a pass, to count its exposures."""
     words: int
     """Words that begin in these rows."""
 
 
 class ReplayPass(Protocol):
-    """One pass over a buffer: rows made when they are taken. A cursor says how far it was read; 0 at the start."""
+    """One pass over a buffer, whose rows are made when they are taken.
+
+    A cursor, 0 at the start, says how much of it has been taken; each context defines its unit.
+    """
 
     @property
     def end(self) -> int:
-        """The cursor when nothing is left."""
+        """Value of the cursor when nothing is left."""
         ...
 
     def take(self, cursor: int, count: int) -> tuple[Rows, int]:
-        """Up to `count` rows from `cursor` < end on, at least one, and the cursor behind them."""
+        """Return between 1 and `count` rows from `cursor` < end on, and the cursor after them."""
         ...
 
 
 MakePass = Callable[[NDArray[np.int32], np.random.Generator], ReplayPass]
+"""(n,) samples of a buffer in their order of replay, random stream -> the pass."""
 Context = Callable[[Samples], MakePass]
+"""Corpus -> what makes passes over its samples."""
 
 
-def gather(samples: Samples, rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Tokens of whole samples (R, T), and the sample of each text token (R, T), -1 on special tokens and padding."""
+def gather_rows(samples: Samples, rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return token ids and samples of whole rows.
+
+    Args:
+        samples: the corpus.
+        rows: (R,) samples in [0, N).
+
+    Returns:
+        (R, T) token ids, and (R, T) the sample that each text token comes from, -1 on special tokens and padding.
+    """
     tokens = samples.tokens[rows]
     return tokens.astype(np.int32), np.where(_is_text(samples, tokens), rows[:, None], np.int32(-1))
 
 
-def join(parts: Sequence[Rows]) -> Rows:
-    """Rows one after another."""
+def join_rows(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of all parts, >= 1 of them, as one."""
     return Rows(
         input_ids=np.concatenate([part.input_ids for part in parts]),
         sample_ids=np.concatenate([part.sample_ids for part in parts]),
@@ -66,15 +79,15 @@ def join(parts: Sequence[Rows]) -> Rows:
 
 
 def keep(samples: Samples) -> MakePass:
-    """Rows as they were, in the order of the pass. The cursor counts rows."""
+    """Replay whole rows, in the order of the pass. The cursor counts rows."""
     return lambda order, rng: _KeptPass(samples, order)
 
 
 def repack(samples: Samples) -> MakePass:
-    """One pass joined into a ring without start and padding, rotated, and cut anew. The cursor counts rows.
+    """Replay the content of all rows joined into a ring, rotated, and cut into rows anew. The cursor counts rows.
 
-    The rotation, drawn from [0, T - 1), is what makes the cuts new: full rows would be cut again exactly where they
-    were. The last row of a pass may be padded.
+    The rotation by [0, T - 1) tokens moves the cuts: without it, full rows would be cut exactly where they were. The
+    last row of a pass may be padded.
     """
     lengths = content_lengths(samples)
     offsets = max(samples.max_length - 1, 1)
@@ -82,12 +95,12 @@ def repack(samples: Samples) -> MakePass:
 
 
 def shuffle(samples: Samples) -> MakePass:
-    """Sentences of the whole pass in random order, packed whole. The cursor counts sentences.
+    """Replay the sentences of all rows in random order, never cutting one. The cursor counts sentences.
 
-    A sentence ends with the separator; a fragment at the edge of a row counts as a sentence. A row ends where the next
-    sentence does not fit. A sample counts as seen when its first sentence is drawn.
+    A part of a sentence that the edge of a row has cut off counts as a sentence. A row ends where the next sentence
+    does not fit. A sample counts as seen when its first sentence is replayed.
     """
-    sentences = split_sentences(samples)
+    sentences = index_sentences(samples)
 
     def make(order: NDArray[np.int32], rng: np.random.Generator) -> ReplayPass:
         drawn = sentences.of_samples(order)
@@ -98,10 +111,11 @@ def shuffle(samples: Samples) -> MakePass:
 
 
 CONTEXTS: dict[str, Context] = {"keep": keep, "repack": repack, "shuffle": shuffle}
+"""Name of `sleep.context` -> context."""
 
 
 class _KeptPass:
-    """Whole samples."""
+    """Whole rows."""
 
     def __init__(self, samples: Samples, order: NDArray[np.int32]) -> None:
         self._samples = samples
@@ -110,13 +124,13 @@ class _KeptPass:
 
     def take(self, cursor: int, count: int) -> tuple[Rows, int]:
         rows = self._order[cursor : cursor + count]
-        input_ids, sample_ids = gather(self._samples, rows)
+        input_ids, sample_ids = gather_rows(self._samples, rows)
         words = int(self._samples.words[rows].sum(dtype=np.int64))
         return Rows(input_ids, sample_ids, rows, words), cursor + len(rows)
 
 
 class _RepackedPass:
-    """A ring of content tokens, read from `offset` on, T - 1 to a row."""
+    """A ring of content tokens, read from `offset` on, T - 1 in a row."""
 
     def __init__(self, samples: Samples, order: NDArray[np.int32], lengths: NDArray[np.int32], offset: int) -> None:
         self._samples = samples
@@ -142,9 +156,9 @@ class _RepackedPass:
 
 
 class _ShuffledPass:
-    """Sentences in a given order, as many to a row as fit."""
+    """Sentences in the order `drawn`, (S,) indices; as many in a row as fit."""
 
-    def __init__(self, samples: Samples, sentences: Sentences, drawn: NDArray[np.int64]) -> None:
+    def __init__(self, samples: Samples, sentences: SentenceIndex, drawn: NDArray[np.int64]) -> None:
         self._samples = samples
         self._begins = sentences.begins[drawn]
         self._lengths = sentences.lengths[drawn]
@@ -178,7 +192,15 @@ def _compose(
     num_rows: int,
     begun: NDArray[np.int32],
 ) -> Rows:
-    """Rows of start, then the corpus's tokens at flat positions `sources` put at flat positions `targets`, padded."""
+    """Return rows of a start token, tokens of the corpus, and padding.
+
+    Args:
+        samples: the corpus.
+        sources: (P,) flat positions of the tokens in the corpus, in [0, N * T).
+        targets: (P,) their flat positions in the new rows, in [0, num_rows * T).
+        num_rows: R, >= 1.
+        begun: passed on as `Rows.begun`.
+    """
     width = samples.max_length
     tokens = samples.tokens.reshape(-1)[sources]
     input_ids = np.full((num_rows, width), samples.special.pad, np.int32)
@@ -191,6 +213,6 @@ def _compose(
 
 
 def _is_text(samples: Samples, tokens: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Where tokens are neither special nor padding."""
+    """Return True where tokens are neither special nor padding, in the shape of `tokens`."""
     special = samples.special
     return np.asarray((tokens != special.start) & (tokens != special.separator) & (tokens != special.pad))

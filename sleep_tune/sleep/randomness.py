@@ -1,4 +1,4 @@
-"""Named random streams: every draw of a run is a function of (seed, purpose, index). Knows no global generator."""
+"""Random streams of a run: every draw is a function of (seed, purpose, indices), never of a global generator."""
 
 import enum
 
@@ -8,9 +8,9 @@ __all__ = ["Purpose", "generator"]
 
 
 class Purpose(enum.IntEnum):
-    """What a stream of random numbers is for. The integers are part of every run's identity: never renumber.
+    """What a stream of random numbers is used for. The integers must never change: every run depends on them.
 
-    From 1, because `np.random.default_rng(seed)` is the stream of [seed, 0, 0].
+    They begin at 1, because `np.random.default_rng(seed)` is the stream of [seed, 0, 0].
     """
 
     ORDER = 1
@@ -32,14 +32,16 @@ class Purpose(enum.IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, *indices: int) -> np.random.Generator:
-    """The stream for one purpose and place, the same whenever and in whatever order it is asked for.
+    """Return the random stream for one purpose and place; the order of calls does not matter.
 
-    Two streams whose indices differ only by zeros at the end are one (numpy's SeedSequence pads with zeros), so each
-    purpose is asked with a fixed number of indices.
+    Two streams whose indices differ only by zeros at the end are equal (numpy's SeedSequence pads with zeros), so each
+    purpose always takes the same number of indices.
+
+    Usage: `generator(seed, Purpose.ORDER, pass_index).shuffle(samples)`
 
     Args:
-        seed: names the run, >= 0.
-        purpose: what the numbers are for.
+        seed: the run's seed, >= 0.
+        purpose: what the numbers are used for.
         *indices: which pass, cycle or batch, each >= 0.
     """
     return np.random.default_rng([seed, int(purpose), *indices])

@@ -1,4 +1,4 @@
-"""The packed corpus as the mechanism sees it: arrays of tokens, with words and sources. Knows no tokenizer."""
+"""The packed corpus as arrays: token ids, where words begin, and sources."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +11,13 @@ __all__ = ["Samples", "SpecialTokens"]
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """Ids that frame text: a row is `start` and content; `separator` ends each sentence; `pad` fills the row.
+    """Ids of the special tokens: a row is `start` and content; `separator` ends each sentence; `pad` fills the row.
 
-    `start` and `separator` may be one token. `pad` and `mask` are tokens of their own, which no content holds: else
-    content would be taken for padding, and hidden.
+    `start` and `separator` may be the same token. `pad` and `mask` are used for nothing else: content that held them
+    would be treated as padding, or as masked.
+
+    Raises:
+        ValueError: `pad` or `mask` has a second role.
     """
 
     start: int
@@ -23,7 +26,6 @@ class SpecialTokens:
     mask: int
 
     def __post_init__(self) -> None:
-        """Refuse shared roles."""
         if self.pad in (self.start, self.separator, self.mask) or self.mask in (self.start, self.separator):
             raise ValueError(f"pad and mask must be tokens of their own; got {self}")
 
@@ -36,30 +38,32 @@ class Samples:
     """
 
     tokens: NDArray[np.integer]
-    """(N, T) token ids, int16 or int32, memory-mapped."""
+    """(N, T) int16 or int32 token ids in [0, vocab_size), memory-mapped."""
     starts_word: NDArray[np.bool_]
     """(N, T) True at the first token of each whitespace-separated word; False on special tokens and padding."""
     sources: NDArray[np.int16]
-    """(N,) index into `source_names` of the row's first content token."""
+    """(N,) source of the row's first content token, as an index into `source_names`."""
     source_names: tuple[str, ...]
+    """Names of the sources, such as files or parts of the corpus."""
     special: SpecialTokens
     vocab_size: int
+    """Number of token ids, special tokens included."""
 
     def __len__(self) -> int:
-        """Number of samples, N."""
+        """Return the number of samples, N."""
         return len(self.tokens)
 
     @property
     def max_length(self) -> int:
-        """Tokens in a row, T."""
+        """Tokens in a row, T, special tokens and padding included."""
         return int(self.tokens.shape[1])
 
     @cached_property
     def words(self) -> NDArray[np.int32]:
-        """(N,) words that start in each row."""
+        """(N,) words that begin in each row."""
         return np.asarray(self.starts_word.sum(axis=1, dtype=np.int32))
 
     @cached_property
     def num_words(self) -> int:
-        """W, the words of the corpus: what one pass reads."""
+        """Words in the corpus, W: what one pass reads."""
         return int(self.words.sum(dtype=np.int64))

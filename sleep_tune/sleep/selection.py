@@ -1,7 +1,7 @@
-"""Strategies: which candidates enter the buffer, given their priorities and scores. Knows no samples.
+"""Replay strategies: which candidates enter the buffer, given their priorities and scores.
 
-A strategy is a function (priorities, scores, n, rng) -> n distinct indices in linear time, whatever the number of
-candidates; `STRATEGIES` is the only list of them.
+A strategy is a function (priorities, scores, n, rng) -> (n,) distinct indices in [0, C), in time linear in the number C
+of candidates. `STRATEGIES` is the only list of them.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,8 @@ def strict(
 ) -> NDArray[np.intp]:
     """Take the n highest priorities; among equal ones, the highest scores; among equal scores, the lowest indices.
 
-    Priorities are equal where the score does not enter them: at alpha = 0, and at 0, where a decay of 1 or a small
-    number to a large power leaves nothing. By index alone, every sleep would replay the corpus's beginning. Ascending.
+    Priorities are equal at alpha = 0, and where they are 0: after a decay of 1, or where a small score to a large power
+    underflows. Ties broken by index alone would make every sleep replay the corpus's beginning. Indices are ascending.
 
     Args:
         priorities: (C,) none of them NaN.
@@ -36,17 +36,17 @@ def strict(
 def weighted(
     priorities: NDArray[np.float64], scores: NDArray[np.floating], n: int, rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Draw n one after another without replacement, each with probability proportional to its priority. Ascending.
+    """Draw n one after another without replacement, each with probability proportional to its priority.
 
     The n highest keys log(priority) + Gumbel noise are exactly such a sample (Efraimidis and Spirakis 2006; Gumbel
     top-k, Vieira 2014; Kool et al. 2019): linear in C, no limit on C, and no sum whose rounding would lose small
-    priorities. A priority of 0 is drawn only when all positive ones are, then uniformly: its limit.
+    priorities. Priorities of 0 are drawn only after all positive ones, then uniformly. Indices are ascending.
 
     Args:
         priorities: (C,) each >= 0 and finite.
         scores: unused.
         n: in [1, C].
-        rng: gives C exponential numbers.
+        rng: draws C exponential numbers.
     """
     positive = np.count_nonzero(priorities)
     if positive < n:
@@ -63,7 +63,7 @@ def weighted(
 def random(
     priorities: NDArray[np.float64], scores: NDArray[np.floating], n: int, rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Draw n uniformly without replacement, whatever the priorities. In no particular order.
+    """Draw n uniformly without replacement; priorities are ignored. Indices are in no particular order.
 
     Args:
         priorities: (C,) only their number matters.
@@ -75,6 +75,7 @@ def random(
 
 
 STRATEGIES: dict[str, Strategy] = {"random": random, "strict": strict, "weighted": weighted}
+"""Name of `sleep.replay.strategy` -> function."""
 
 
 def _threshold(keys: NDArray[np.floating], n: int) -> np.floating:
@@ -84,7 +85,7 @@ def _threshold(keys: NDArray[np.floating], n: int) -> np.floating:
 
 
 def _highest(keys: NDArray[np.floating], n: int) -> NDArray[np.intp]:
-    """Ascending indices of the n highest keys, the lowest indices among equal ones."""
+    """Return the indices of the n highest keys, ascending; among equal keys, the lowest indices."""
     threshold = _threshold(keys, n)
     chosen = keys > threshold
     chosen[np.flatnonzero(keys == threshold)[: n - np.count_nonzero(chosen)]] = True

@@ -75,7 +75,7 @@ class LossLines(TrainerCallback):
         """Write a line for each sleep that has ended."""
         session = self._session
         session.require_current()
-        sleeps = session.feed.stream.finished_sleeps()
+        sleeps = session.feed.stream.take_sleep_records()
         for record in sleeps if session.peers.leads else ():
             texts = [{"text": session.text(example.sample)} | asdict(example) for example in record.examples]
             session.journal.write("sleep", asdict(record) | {"examples": texts})

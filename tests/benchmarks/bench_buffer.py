@@ -24,27 +24,27 @@ import numpy as np
 import psutil
 
 from sleep_tune.sleep.buffer import SCOPES, Replay, buffer_size, choose_buffer
-from sleep_tune.sleep.memory import Memory
+from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.selection import STRATEGIES
 
 CYCLES, RATIO, ALPHA, DECAY = 50, 0.3, 4.0, 0.1
 GOAL_SECONDS, GOAL_BYTES = 1.0, 1e9
 
 
-def remembered(num_candidates: int) -> Memory:
-    """A memory in which every sample has been read, in one of the last cycles."""
+def remembered(num_candidates: int) -> SampleHistory:
+    """A history in which every sample has been read, in one of the last cycles."""
     rng = np.random.default_rng(0)
-    memory = Memory(num_candidates)
-    memory.scores[:] = rng.gamma(9.0, 0.5, num_candidates)
-    memory.last_read[:] = rng.integers(0, CYCLES, num_candidates, dtype=np.int32)
-    return memory
+    history = SampleHistory(num_candidates)
+    history.scores[:] = rng.gamma(9.0, 0.5, num_candidates)
+    history.last_read[:] = rng.integers(0, CYCLES, num_candidates, dtype=np.int32)
+    return history
 
 
-def ours(memory: Memory, strategy: str) -> int:
+def ours(history: SampleHistory, strategy: str) -> int:
     """Candidates, priorities and choice, as a sleep begins."""
-    candidates = SCOPES["seen"](memory.last_read, CYCLES)
+    candidates = SCOPES["seen"](history.last_read, CYCLES)
     replay = Replay(strategy=strategy, ratio=RATIO, alpha=ALPHA, decay=DECAY)
-    return len(choose_buffer(candidates, memory, cycle=CYCLES, replay=replay, rng=np.random.default_rng(1)))
+    return len(choose_buffer(candidates, history, cycle=CYCLES, replay=replay, rng=np.random.default_rng(1)))
 
 
 def peer(pool: dict[int, tuple[float, int]], strategy: str) -> int:
@@ -64,17 +64,17 @@ def peer(pool: dict[int, tuple[float, int]], strategy: str) -> int:
 
 def measure(variant: str, strategy: str, num_candidates: int) -> dict[str, float]:
     """Time one choice in this process, and how much memory it took at its peak."""
-    memory = remembered(num_candidates)
+    history = remembered(num_candidates)
     pool = {}
     if variant == "peer":
         import torch  # noqa: F401  (loaded before the clock starts)
 
-        ages = (CYCLES - memory.last_read).tolist()
-        pool = dict(enumerate(zip(memory.scores.tolist(), ages, strict=True)))
+        ages = (CYCLES - history.last_read).tolist()
+        pool = dict(enumerate(zip(history.scores.tolist(), ages, strict=True)))
     process = psutil.Process()
     held = process.memory_info().rss
     start = time.perf_counter()
-    chosen = ours(memory, strategy) if variant == "ours" else peer(pool, strategy)
+    chosen = ours(history, strategy) if variant == "ours" else peer(pool, strategy)
     seconds = time.perf_counter() - start
     assert chosen == buffer_size(num_candidates, RATIO)
     return {"seconds": seconds, "bytes": max(peak_bytes() - held, 0)}

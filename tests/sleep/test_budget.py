@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sleep_tune.errors import BudgetError
-from sleep_tune.sleep.budget import SleepPlan, exact, plan_budget
+from sleep_tune.sleep.budget import SleepPlan, plan_budget, to_fraction
 
 
 def plan(**given: Any) -> SleepPlan:
@@ -43,7 +43,7 @@ def test_length_becomes_an_exact_ratio(length: dict[str, float], ratio: float | 
 def test_a_budget_of_passes_is_a_decimal_times_the_words(words: int, passes: float) -> None:
     assume(passes * words >= 2)
     made = plan(corpus_words=words, budget_passes=passes, length_ratio=0)
-    assert made.budget_words == math.floor(exact(passes) * words)
+    assert made.budget_words == math.floor(to_fraction(passes) * words)
 
 
 @given(st.integers(1, 10**8), st.integers(0, 300), st.integers(0, 300))
@@ -88,7 +88,7 @@ def test_what_the_budget_cannot_hold_is_refused(given: dict[str, Any], message: 
 
 @pytest.mark.parametrize("number", [0.1, 1.1 - 1, 0.3 / 3])
 def test_a_float_means_its_decimal(number: float) -> None:
-    assert exact(number) == Fraction(1, 10)
+    assert to_fraction(number) == Fraction(1, 10)
 
 
 def test_less_than_a_pass_is_allowed_without_sleep() -> None:
@@ -107,15 +107,15 @@ def test_repeats_expect_passes_when_the_buffers_are_known(scope: str, first: flo
 @given(st.fractions(0, 20), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_a_sleep_goes_on_while_words_are_short_of_its_share(ratio: Fraction, seen: int, read: int) -> None:
     made = SleepPlan(10, 10, 10, 1, 10, 1, ratio=ratio, repeats=None, passes=None)
-    goes_on = made.sleep_goes_on(words_seen=seen, words_read_awake=read, rows_replayed=0, rows_chosen=0)
-    assert goes_on is (seen < (1 + ratio) * read)
+    continues = made.sleep_continues(words_seen=seen, words_read_awake=read, rows_replayed=0, rows_chosen=0)
+    assert continues is (seen < (1 + ratio) * read)
 
 
 @given(st.floats(0.1, 20), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_a_sleep_goes_on_until_its_buffers_were_repeated(repeats: float, replayed: int, chosen: int) -> None:
     made = SleepPlan(10, 10, 10, 1, 10, 1, ratio=None, repeats=repeats, passes=None)
-    goes_on = made.sleep_goes_on(words_seen=0, words_read_awake=0, rows_replayed=replayed, rows_chosen=chosen)
-    assert goes_on is (replayed < exact(repeats) * chosen)
+    continues = made.sleep_continues(words_seen=0, words_read_awake=0, rows_replayed=replayed, rows_chosen=chosen)
+    assert continues is (replayed < to_fraction(repeats) * chosen)
 
 
 @pytest.mark.parametrize(

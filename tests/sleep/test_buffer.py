@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 
 from sleep_tune.errors import ConfigError
 from sleep_tune.sleep.buffer import SCOPES, Replay, buffer_size, choose_buffer
-from sleep_tune.sleep.memory import Memory
+from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.selection import STRATEGIES
 
 
-def memory_of(scores: list[float], last_read: list[int]) -> Memory:
-    """A memory in which those samples were scored in those cycles (-1: never)."""
-    memory = Memory(len(scores))
-    memory.scores[:] = scores
-    memory.last_read[:] = last_read
-    return memory
+def history_of(scores: list[float], last_read: list[int]) -> SampleHistory:
+    """A history in which those samples were scored in those cycles (-1: never)."""
+    history = SampleHistory(len(scores))
+    history.scores[:] = scores
+    history.last_read[:] = last_read
+    return history
 
 
 @given(st.integers(1, 10**7), st.integers(1, 100))
@@ -34,22 +34,22 @@ def test_scopes() -> None:
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_buffer_holds_distinct_candidates(strategy: str, scope: str) -> None:
     rng = np.random.default_rng(0)
-    memory = memory_of((rng.random(200) * 9).tolist(), rng.integers(-1, 4, 200).tolist())
-    candidates = SCOPES[scope](memory.last_read, 3)
+    history = history_of((rng.random(200) * 9).tolist(), rng.integers(-1, 4, 200).tolist())
+    candidates = SCOPES[scope](history.last_read, 3)
     replay = Replay(strategy=strategy, scope=scope, ratio=0.5, decay=0.3)
-    buffer = choose_buffer(candidates, memory, cycle=3, replay=replay, rng=rng)
+    buffer = choose_buffer(candidates, history, cycle=3, replay=replay, rng=rng)
     assert len(buffer) == len(set(buffer.tolist())) == len(candidates) // 2
     assert set(buffer.tolist()) <= set(candidates.tolist())
     assert buffer.dtype == np.int32
 
 
 def test_age_is_counted_in_cycles_since_the_last_reading() -> None:
-    memory = memory_of([4.0, 3.0, 2.0], [0, 1, 2])
+    history = history_of([4.0, 3.0, 2.0], [0, 1, 2])
     candidates = np.arange(3)
 
     def hardest(decay: float) -> list[int]:
         replay = Replay(strategy="strict", ratio=0.34, decay=decay)
-        return list(choose_buffer(candidates, memory, cycle=2, replay=replay, rng=np.random.default_rng(0)))
+        return list(choose_buffer(candidates, history, cycle=2, replay=replay, rng=np.random.default_rng(0)))
 
     assert hardest(decay=0) == [0]
     assert hardest(decay=0.3) == [1]
@@ -59,9 +59,9 @@ def test_age_is_counted_in_cycles_since_the_last_reading() -> None:
 @pytest.mark.parametrize(("decay", "floor"), [(0.5, 0.5), (1.0, 0.0)])
 def test_what_was_read_in_this_cycle_has_age_0_and_its_whole_priority(decay: float, floor: float) -> None:
     """Counted from the cycle after, it would have lost some of it: at these settings all of its lead."""
-    memory = memory_of([4.0, 3.0, 3.9], [0, 2, 1])
+    history = history_of([4.0, 3.0, 3.9], [0, 2, 1])
     replay = Replay(strategy="strict", ratio=0.34, decay=decay, floor=floor)
-    chosen = choose_buffer(np.arange(3), memory, cycle=2, replay=replay, rng=np.random.default_rng(0))
+    chosen = choose_buffer(np.arange(3), history, cycle=2, replay=replay, rng=np.random.default_rng(0))
     assert chosen.tolist() == [1]
 
 
@@ -77,10 +77,10 @@ def test_strict_replays_the_hardest_where_decay_leaves_no_priority(
 ) -> None:
     """Total decay once replayed the corpus's beginning: with every old priority at 0, indices chose."""
     scores, last_read = zip(*samples, strict=True)
-    memory = memory_of([float(score) for score in scores], list(last_read))
+    history = history_of([float(score) for score in scores], list(last_read))
     replay = Replay(strategy="strict", ratio=ratio, alpha=alpha, decay=decay, floor=floor)
     candidates = np.arange(len(samples))
-    buffer = choose_buffer(candidates, memory, cycle=2, replay=replay, rng=np.random.default_rng(0))
+    buffer = choose_buffer(candidates, history, cycle=2, replay=replay, rng=np.random.default_rng(0))
 
     def rank(index: int) -> tuple[float, float, int]:
         age = max((1 - decay) ** (2 - last_read[index]), floor)

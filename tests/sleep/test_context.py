@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.sleep.context import CONTEXTS, Rows, join
+from sleep_tune.sleep.context import CONTEXTS, Rows, join_rows
 from sleep_tune.sleep.samples import Samples
-from sleep_tune.sleep.sentences import split_sentences
+from sleep_tune.sleep.sentence_index import index_sentences
 from tests.sleep.corpora import FIRST_TEXT, SPECIAL, packed, samples_of
 
 contexts = pytest.mark.parametrize("context", CONTEXTS)
@@ -22,7 +22,7 @@ def one_pass(samples: Samples, context: str, order: np.ndarray, *, seed: int = 0
         rows, cursor = replay.take(cursor, step)
         assert 1 <= len(rows.input_ids) <= step
         parts.append(rows)
-    return join(parts)
+    return join_rows(parts)
 
 
 @contexts
@@ -112,7 +112,7 @@ def test_repack_cuts_full_rows_elsewhere_in_every_pass() -> None:
 @given(samples=corpora, seed=st.integers(0, 99))
 def test_shuffle_packs_whole_sentences_until_the_next_does_not_fit(samples: Samples, seed: int) -> None:
     samples = numbered(samples)
-    sentences = split_sentences(samples)
+    sentences = index_sentences(samples)
     flat = samples.tokens.reshape(-1)
     lengths = dict(zip(flat[sentences.begins].tolist(), sentences.lengths.tolist(), strict=True))
     rows = one_pass(samples, "shuffle", np.arange(len(samples)), seed=seed).input_ids.tolist()

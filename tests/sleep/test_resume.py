@@ -9,9 +9,9 @@ import pytest
 from sleep_tune.sleep.budget import plan_budget
 from sleep_tune.sleep.buffer import SCOPES
 from sleep_tune.sleep.context import CONTEXTS
-from sleep_tune.sleep.record import SleepRecord
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.selection import STRATEGIES
+from sleep_tune.sleep.sleep_record import SleepRecord
 from sleep_tune.sleep.stream import Batch, Replay, SleepStream
 from tests.sleep.corpora import packed
 
@@ -61,7 +61,7 @@ def run(
         batch = stream.next_batch()
         places.append((stream.words_seen, stream.phase, stream.cycle, stream.read_ratio, stream.needs_scores))
         if batch is None:
-            return batches, step().finished_sleeps(), places
+            return batches, step().take_sleep_records(), places
         batches.append(batch)
         if batch.phase == "wake":
             rows = batch.sample_ids.max(axis=1)

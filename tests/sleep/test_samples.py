@@ -14,6 +14,6 @@ def test_words_are_flags() -> None:
 
 @pytest.mark.parametrize("ids", [(0, 1, 1, 3), (0, 1, 0, 3), (0, 1, 2, 2), (0, 1, 2, 1), (3, 1, 2, 3)])
 def test_pad_and_mask_are_tokens_of_their_own(ids: tuple[int, int, int, int]) -> None:
-    with pytest.raises(ValueError, match="pad and mask must be tokens of their own"):
+    with pytest.raises(ValueError, match="pad and mask"):
         SpecialTokens(*ids)
     assert SpecialTokens(start=1, separator=1, pad=2, mask=3).start == 1

@@ -75,7 +75,7 @@ def test_the_losses_of_wake_become_scores(corpus: Corpus) -> None:
         np.add.at(counts, prepared.sample_ids, 1)
     read = np.flatnonzero(counts)
     assert 0 < len(read) < len(counts)
-    np.testing.assert_allclose(feed.stream.memory.scores[read], sums[read] / counts[read], rtol=1e-6)
+    np.testing.assert_allclose(feed.stream.history.scores[read], sums[read] / counts[read], rtol=1e-6)
 
 
 def test_scores_are_only_kept_where_there_is_sleep(corpus: Corpus) -> None:

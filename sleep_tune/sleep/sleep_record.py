@@ -1,4 +1,4 @@
-"""What a sleep replayed, for the log. Knows nothing of how it was chosen."""
+"""Record of one sleep phase: what was replayed, for the log and for checkpoints."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -9,63 +9,65 @@ from numpy.typing import NDArray
 __all__ = ["EXAMPLES", "EXPOSURE_BINS", "Example", "SleepRecord", "from_rows", "to_rows"]
 
 EXAMPLES = 4
-"""Samples of a buffer that are named: the hardest, the easiest, and those a third and two thirds of the way."""
+"""Samples of a buffer that are recorded: those of highest and lowest score, and two evenly between them."""
 
 EXPOSURE_BINS = 33
-"""Bins of the exposure histogram: samples never seen, seen once, twice, ... and 32 times or more."""
+"""Bins of the exposure histogram: samples seen 0, 1, 2, ... 31 times, and 32 times or more."""
 
 _NUMBERS = 7
+"""Plain numbers of a record, which come first in its row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One sample of the buffer."""
+    """One sample of a buffer, at the end of the sleep phase."""
 
     sample: int
-    """Its number in the corpus."""
+    """Index of the sample in the corpus, in [0, N)."""
     score: float
-    """Its mean loss when last read awake, in nats."""
+    """Mean loss over its predicted positions when last read awake, in nats."""
     age: int
-    """Cycles since then."""
+    """Cycles since that reading, >= 0."""
     times_seen: int
-    """Readings and replays of it by the end of the sleep."""
+    """Readings and replays so far, >= 1."""
 
 
 _OF_EXAMPLE = len(Example.__dataclass_fields__)
-_NOBODY = (-1, 0, 0, 0)
-"""In the place of an example that a small buffer does not have."""
+_NO_EXAMPLE = (-1, 0, 0, 0)
+"""Fills the row of a record whose buffer has fewer than `EXAMPLES` samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SleepRecord:
-    """One finished sleep."""
+    """One sleep phase that has ended."""
 
     cycle: int
-    """Cycles before this one (from 0)."""
+    """Cycles before this one, from 0."""
     buffer_size: int
-    """Samples chosen for replay."""
+    """Samples in the buffer, n."""
     candidates: int
-    """Samples that they were chosen from."""
+    """Samples that the buffer was chosen from, C."""
     words: int
     """Words replayed."""
     batches: int
+    """Batches replayed."""
     mean_score: float
     """Mean score of the buffer, in nats."""
     mean_age: float
     """Mean cycles since the buffer's samples were last read awake."""
     sources: dict[str, float]
-    """Share of the buffer that comes from each source; sums to 1."""
+    """Source -> share of the buffer's samples that come from it; the shares sum to 1."""
     exposures: list[int]
-    """Samples of the corpus by how often they have been seen at the end of this sleep, awake and asleep.
-
-    The last of `EXPOSURE_BINS` bins counts those seen that often or more.
-    """
+    """`EXPOSURE_BINS` counts that sum to N: samples of the corpus by how often they were read or replayed so far."""
     examples: list[Example]
     """Up to `EXAMPLES` samples of the buffer, from the highest score to the lowest."""
 
 
 def to_rows(records: Sequence[SleepRecord]) -> NDArray[np.float64]:
-    """One row of numbers a record, exactly, for a state that holds arrays only."""
+    """Return D records as (D, 56 + sources) float64, without loss, for a checkpoint that holds arrays only.
+
+    A row is the record's 7 numbers, its 33 exposures, 4 numbers for each of 4 examples, and the share of each source.
+    """
     rows = [
         [
             record.cycle,
@@ -85,7 +87,12 @@ def to_rows(records: Sequence[SleepRecord]) -> NDArray[np.float64]:
 
 
 def from_rows(rows: NDArray[np.float64], source_names: Sequence[str]) -> list[SleepRecord]:
-    """The inverse of `to_rows`."""
+    """Return the records that `to_rows` made rows of.
+
+    Args:
+        rows: (D, 56 + sources) float64.
+        source_names: of the corpus, in its order.
+    """
     return [
         SleepRecord(
             cycle=int(row[0]),
@@ -108,13 +115,13 @@ _SOURCES_AT = _EXAMPLES_AT + EXAMPLES * _OF_EXAMPLE
 
 
 def _numbers(examples: Sequence[Example]) -> list[float]:
-    """Numbers of `EXAMPLES` examples one after another, those that are missing as `_NOBODY`."""
-    rows = [astuple(example) for example in examples] + [_NOBODY] * (EXAMPLES - len(examples))
+    """Return 4 numbers for each of `EXAMPLES` examples; those that are missing are `_NO_EXAMPLE`."""
+    rows = [astuple(example) for example in examples] + [_NO_EXAMPLE] * (EXAMPLES - len(examples))
     return [number for row in rows for number in row]
 
 
 def _examples(rows: NDArray[np.float64]) -> list[Example]:
-    """The inverse of `_numbers`."""
+    """Return the examples of (4, 4) numbers that `_numbers` made."""
     return [
         Example(sample=int(sample), score=float(score), age=int(age), times_seen=int(times_seen))
         for sample, score, age, times_seen in rows

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.sleep import sentences
+from sleep_tune.sleep import sentence_index
 from sleep_tune.sleep.samples import Samples
-from sleep_tune.sleep.sentences import content_lengths, split_sentences
+from sleep_tune.sleep.sentence_index import content_lengths, index_sentences
 from tests.sleep.corpora import SPECIAL, packed, samples_of
 
 
@@ -31,7 +31,7 @@ def by_hand(samples: Samples) -> list[list[tuple[int, int]]]:
 @given(st.integers(1, 12), st.integers(2, 12), st.integers(0, 50), st.booleans())
 def test_sentences_are_what_separators_and_edges_end(rows: int, width: int, seed: int, padded: bool) -> None:
     samples = packed(rows, width, seed=seed, padded=padded)
-    split = split_sentences(samples)
+    split = index_sentences(samples)
     wanted = by_hand(samples)
     assert list(zip(split.begins.tolist(), split.lengths.tolist(), strict=True)) == [x for row in wanted for x in row]
     assert np.diff(split.before).tolist() == [len(row) for row in wanted]
@@ -42,16 +42,16 @@ def test_sentences_are_what_separators_and_edges_end(rows: int, width: int, seed
 
 def test_a_corpus_looked_at_in_chunks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = packed(50, 9, padded=True)
-    whole = split_sentences(samples)
-    monkeypatch.setattr(sentences, "_CHUNK_TOKENS", 64)
-    parts = split_sentences(samples)
+    whole = index_sentences(samples)
+    monkeypatch.setattr(sentence_index, "_CHUNK_TOKENS", 64)
+    parts = index_sentences(samples)
     for name in ("begins", "lengths", "before"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name))
 
 
 def test_lone_separators_and_empty_rows() -> None:
     tokens = np.array([[0, 1, 1, 7], [0, 2, 2, 2], [0, 1, 2, 2]])
-    split = split_sentences(samples_of(tokens, tokens > 4))
+    split = index_sentences(samples_of(tokens, tokens > 4))
     assert split.begins.tolist() == [1, 2, 3, 9]
     assert split.lengths.tolist() == [1, 1, 1, 1]
     assert split.before.tolist() == [0, 3, 3, 4]
@@ -63,7 +63,7 @@ def test_one_token_may_start_rows_and_end_sentences() -> None:
     separator = samples.special.separator
     shared = replace(samples, special=replace(samples.special, start=separator), tokens=samples.tokens.copy())
     shared.tokens[:, 0] = separator
-    found, expected = split_sentences(shared), split_sentences(samples)
+    found, expected = index_sentences(shared), index_sentences(samples)
     assert (found.lengths > 0).all()
     for name in ("begins", "lengths", "before"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.sleep.scoring import priorities
+from sleep_tune.sleep.priorities import priorities
 
 
 @given(

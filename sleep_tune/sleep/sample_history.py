@@ -1,7 +1,4 @@
-"""What the run remembers of each sample: its score, when it was last read, how often it has been seen.
-
-Knows neither batches nor words, and asks nobody for a score: they are brought to it.
-"""
+"""The history of every sample in a run: its score, its last wake reading, and how often it has been trained on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,19 +8,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from sleep_tune.errors import Diverged, ScoresMissing
 
-__all__ = ["Memory"]
+__all__ = ["SampleHistory"]
 
 
-class Memory:
-    """Scores of N samples. A fold's losses are summed while it is read, and become scores when it is settled.
+class SampleHistory:
+    """Scores, last readings and exposures of N samples.
+
+    A fold's losses are summed while it is read, and become scores once all of them are there (`update_scores`).
 
     Attributes:
-        scores: (N,) mean loss over a sample's predicted positions when last read awake, in nats.
-        last_read: (N,) cycle of that reading, -1 before the first.
-        times_seen: (N,) readings and replays so far.
+        scores: (N,) float32, mean loss over a sample's predicted positions when last read awake, in nats; 0 before.
+        last_read: (N,) int32, cycle of that reading, from 0; -1 before the first.
+        times_seen: (N,) int32, readings and replays so far.
     """
 
     def __init__(self, num_samples: int) -> None:
+        """Begin a run.
+
+        Args:
+            num_samples: N, >= 1.
+        """
         self.scores = np.zeros(num_samples, np.float32)
         self.last_read = np.full(num_samples, -1, np.int32)
         self.times_seen = np.zeros(num_samples, np.int32)
@@ -31,68 +35,72 @@ class Memory:
         self._predicted = np.zeros(num_samples, np.int64)
         self._awaiting = np.zeros(num_samples, np.bool_)
 
-    def read(self, samples: NDArray[np.int32], *, has_text: NDArray[np.bool_]) -> None:
-        """Note that distinct samples were handed out awake: their losses are awaited.
+    def mark_read(self, samples: NDArray[np.int32], *, has_text: NDArray[np.bool_]) -> None:
+        """Record that samples were handed out awake; their losses are expected from now on.
 
         Args:
-            samples: (R,) which.
-            has_text: (R,) False where a sample holds nothing to predict: no loss will come, and its score is 0.
+            samples: (R,) distinct samples, in [0, N).
+            has_text: (R,) False where a sample holds nothing to predict: no loss is expected, and its score is 0.
         """
         self._awaiting[samples] = True
         self.times_seen[samples] += 1
         if not has_text.all():
             self._predicted[samples[~has_text]] = 1
 
-    def replay(self, samples: NDArray[np.int32]) -> None:
-        """Note that samples were handed out asleep, each as often as it is named."""
+    def mark_replayed(self, samples: NDArray[np.int32]) -> None:
+        """Record that samples, (R,) in [0, N), were handed out asleep; one that is there twice counts twice."""
         np.add.at(self.times_seen, samples, 1)
 
-    def observe(self, sample_ids: ArrayLike, loss_sums: ArrayLike, num_predicted: ArrayLike) -> None:
-        """Add losses of samples that were read and are not settled yet, in any number of pieces.
+    def add_losses(self, sample_ids: ArrayLike, loss_sums: ArrayLike, num_predicted: ArrayLike) -> None:
+        """Add losses of samples that were read and have no new score yet, in any number of pieces.
 
         Sums are taken one entry after another, so that pieces give the same bits as the whole.
 
         Args:
-            sample_ids: (M,) integers, repeats allowed.
+            sample_ids: (M,) integers in [0, N), repeats allowed.
             loss_sums: (M,) summed losses in nats.
-            num_predicted: (M,) how many positions each sum is over.
+            num_predicted: (M,) number of predicted positions that each sum is over.
 
         Raises:
-            ValueError: the shapes differ, or a sample's losses are not awaited.
+            ValueError: the shapes differ, or a sample is not of the fold being read.
         """
         ids = np.asarray(sample_ids)
         losses = np.asarray(loss_sums, dtype=np.float64)
         counts = np.asarray(num_predicted, dtype=np.int64)
         if not (ids.ndim == 1 and ids.shape == losses.shape == counts.shape):
             raise ValueError(
-                f"observe takes three 1-D arrays of one length; got shapes {ids.shape}, {losses.shape}, {counts.shape}"
+                f"losses must be three 1-D arrays of one length; got shapes {ids.shape}, {losses.shape}, {counts.shape}"
             )
         if not len(ids):
             return
         low, high = int(ids.min()), int(ids.max())
         if low < 0 or high >= len(self.scores):
             raise ValueError(f"sample ids must be in [0, {len(self.scores)}); got {low} to {high}")
-        strangers = ids[~self._awaiting[ids]]
-        if len(strangers):
+        unexpected = ids[~self._awaiting[ids]]
+        if len(unexpected):
             raise ValueError(
-                f"sample {strangers[0]} is not of the fold being read, or its score has been made since: "
-                "its losses are not awaited"
+                f"sample {unexpected[0]} is not in the fold being read, or its score has been computed already: "
+                "no loss is expected for it"
             )
         np.add.at(self._loss_sums, ids, losses)
         np.add.at(self._predicted, ids, counts)
 
-    def num_missing(self, samples: NDArray[np.int32]) -> int:
-        """How many of these samples no loss has arrived for."""
+    def count_missing(self, samples: NDArray[np.int32]) -> int:
+        """Return how many of these samples, (R,) in [0, N), have no loss yet."""
         return len(samples) - int(np.count_nonzero(self._predicted[samples]))
 
-    def settle(self, samples: NDArray[np.int32], cycle: int) -> None:
-        """Turn the losses of a fold that was read into scores; nothing changes if it cannot.
+    def update_scores(self, samples: NDArray[np.int32], cycle: int) -> None:
+        """Turn the losses of a fold that was read into scores; on an error nothing changes.
+
+        Args:
+            samples: (R,) the distinct samples of the fold.
+            cycle: the fold's cycle, from 0.
 
         Raises:
-            ScoresMissing: a sample has no predicted position yet.
+            ScoresMissing: a sample has no loss yet.
             Diverged: a score is NaN or infinite.
         """
-        missing = self.num_missing(samples)
+        missing = self.count_missing(samples)
         if missing:
             raise ScoresMissing(f"cycle {cycle}: {missing} of {len(samples)} samples read awake have no score yet")
         scores = self._loss_sums[samples] / self._predicted[samples]
@@ -105,7 +113,11 @@ class Memory:
         self._awaiting[samples] = False
 
     def state_dict(self, awaited: NDArray[np.int32]) -> dict[str, Any]:
-        """Arrays from which `load_state_dict` restores this memory, given the samples whose losses are awaited."""
+        """Return what `load_state_dict` needs, as arrays.
+
+        Args:
+            awaited: (A,) samples of the fold being read, whose sums of losses are kept too.
+        """
         return {
             "scores": self.scores.copy(),
             "last_read": self.last_read.copy(),
@@ -115,7 +127,7 @@ class Memory:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], awaited: NDArray[np.int32]) -> None:
-        """Restore what `state_dict` returned.
+        """Restore what `state_dict` returned for the same awaited samples.
 
         Raises:
             ValueError: the state is of another number of samples.

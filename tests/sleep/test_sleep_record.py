@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.sleep.record import EXAMPLES, EXPOSURE_BINS, Example, SleepRecord, from_rows, to_rows
+from sleep_tune.sleep.sleep_record import EXAMPLES, EXPOSURE_BINS, Example, SleepRecord, from_rows, to_rows
 
 examples = st.builds(
     Example,

@@ -1,4 +1,4 @@
-"""One sleep: a buffer and how far it has been replayed. Knows no budget and not when to end."""
+"""One sleep phase: an endless stream of rows from a buffer, and how much of it has been replayed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,37 +6,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sleep_tune.sleep.context import MakePass, ReplayPass, Rows, join
-from sleep_tune.sleep.memory import Memory
+from sleep_tune.sleep.context import MakePass, ReplayPass, Rows, join_rows
 from sleep_tune.sleep.randomness import Purpose, generator
-from sleep_tune.sleep.record import EXAMPLES, EXPOSURE_BINS, Example, SleepRecord
+from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.samples import Samples
+from sleep_tune.sleep.sleep_record import EXAMPLES, EXPOSURE_BINS, Example, SleepRecord
 
-__all__ = ["Sleeping"]
+__all__ = ["SleepPhase"]
 
 
-class Sleeping:
-    """An endless stream of rows: pass after pass over the buffer, each in a fresh order, made when it is reached.
+class SleepPhase:
+    """Pass after pass over the buffer, each in a fresh order that is drawn when the pass begins.
+
+    The budget decides when the phase ends (`SleepPlan.sleep_continues`); this class only hands out rows.
 
     Attributes:
-        buffer: (n,) the samples replayed.
+        buffer: (n,) int32, the samples that are replayed, each once.
         words: words handed out so far.
         batches: batches handed out so far.
     """
 
     def __init__(self, make_pass: MakePass, buffer: NDArray[np.int32], *, cycle: int, seed: int) -> None:
+        """Begin the phase.
+
+        Args:
+            make_pass: turns an order of the buffer into rows (an entry of `CONTEXTS`, given the corpus).
+            buffer: (n,) distinct samples, n >= 1.
+            cycle: the cycle that the phase belongs to, from 0.
+            seed: the run's seed, >= 0.
+        """
         self.buffer = buffer
         self.words = 0
         self.batches = 0
         self._make_pass = make_pass
         self._cycle = cycle
         self._seed = seed
-        self._passes = 0  # passes over the buffer before the one being read
+        self._passes = 0  # passes over the buffer before the current one
         self._cursor = 0
         self._pass: ReplayPass | None = None
 
     def draw(self, num_rows: int) -> Rows:
-        """The next rows, exactly so many; they go on into further passes over the buffer."""
+        """Return the next `num_rows` rows, >= 1; where a pass over the buffer ends, they continue with the next."""
         parts: list[Rows] = []
         missing = num_rows
         while missing:
@@ -46,43 +56,49 @@ class Sleeping:
             parts.append(rows)
             if self._cursor >= current.end:
                 self._pass, self._passes, self._cursor = None, self._passes + 1, 0
-        return parts[0] if len(parts) == 1 else join(parts)
+        return parts[0] if len(parts) == 1 else join_rows(parts)
 
-    def record(self, samples: Samples, memory: Memory, *, num_candidates: int) -> SleepRecord:
-        """What this sleep replayed, when it has ended."""
+    def record(self, samples: Samples, history: SampleHistory, *, num_candidates: int) -> SleepRecord:
+        """Return what this phase replayed, once it has ended.
+
+        Args:
+            samples: the corpus, N rows.
+            history: of its N samples, at the end of the phase.
+            num_candidates: samples that the buffer was chosen from, >= n.
+        """
         shares = np.bincount(samples.sources[self.buffer], minlength=len(samples.source_names)) / len(self.buffer)
-        seen = np.bincount(np.minimum(memory.times_seen, EXPOSURE_BINS - 1), minlength=EXPOSURE_BINS)
+        seen = np.bincount(np.minimum(history.times_seen, EXPOSURE_BINS - 1), minlength=EXPOSURE_BINS)
         return SleepRecord(
             cycle=self._cycle,
             buffer_size=len(self.buffer),
             candidates=num_candidates,
             words=self.words,
             batches=self.batches,
-            mean_score=float(memory.scores[self.buffer].mean(dtype=np.float64)),
-            mean_age=float(np.mean(self._cycle - memory.last_read[self.buffer])),
+            mean_score=float(history.scores[self.buffer].mean(dtype=np.float64)),
+            mean_age=float(np.mean(self._cycle - history.last_read[self.buffer])),
             sources=dict(zip(samples.source_names, shares.tolist(), strict=True)),
             exposures=seen.tolist(),
-            examples=self._examples(memory),
+            examples=self._examples(history),
         )
 
-    def _examples(self, memory: Memory) -> list[Example]:
-        """Samples of the buffer at even distances by score; found without sorting it."""
-        scores = memory.scores[self.buffer]
+    def _examples(self, history: SampleHistory) -> list[Example]:
+        """Return samples at even distances in the buffer's order by score, by partition, without sorting it."""
+        scores = history.scores[self.buffer]
         last = len(scores) - 1
         ranks = np.unique(np.linspace(last, 0, min(EXAMPLES, len(scores))).round().astype(np.intp))
         chosen = self.buffer[np.argpartition(scores, ranks)[ranks[::-1]]]
         return [
             Example(
                 sample=int(sample),
-                score=float(memory.scores[sample]),
-                age=int(self._cycle - memory.last_read[sample]),
-                times_seen=int(memory.times_seen[sample]),
+                score=float(history.scores[sample]),
+                age=int(self._cycle - history.last_read[sample]),
+                times_seen=int(history.times_seen[sample]),
             )
             for sample in chosen
         ]
 
     def state_dict(self) -> dict[str, Any]:
-        """Numbers from which `load_state_dict` goes on; the buffer is given anew."""
+        """Return the position in the buffer as plain integers; the buffer itself is not in it."""
         return {
             "sleep_words": self.words,
             "sleep_batches": self.batches,
@@ -91,13 +107,13 @@ class Sleeping:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned, in a phase made of the same arguments."""
         self.words, self.batches = int(state["sleep_words"]), int(state["sleep_batches"])
         self._passes, self._cursor = int(state["buffer_passes"]), int(state["buffer_cursor"])
         self._pass = None
 
     def _begin_pass(self) -> ReplayPass:
-        """The pass over the buffer that is next: a function of (seed, cycle, passes before it)."""
+        """Draw the next pass over the buffer, a function of (seed, cycle, passes before it)."""
         place = (self._cycle, self._passes)
         order = generator(self._seed, Purpose.REPLAY_ORDER, *place).permutation(self.buffer)
         self._pass = self._make_pass(order, generator(self._seed, Purpose.CONTEXT, *place))

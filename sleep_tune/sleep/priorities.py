@@ -1,4 +1,4 @@
-"""Priorities: how much a sample that was read deserves to be replayed. Knows no buffer and no order."""
+"""Replay priorities of samples, from their scores and ages."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +9,18 @@ __all__ = ["priorities"]
 def priorities(
     scores: NDArray[np.floating], ages: NDArray[np.integer], *, alpha: float, decay: float, floor: float
 ) -> NDArray[np.float64]:
-    """score^alpha x max((1 - decay)^age, floor) for each candidate, shape (C,).
+    """Return score^alpha x max((1 - decay)^age, floor) for each candidate, (C,) float64.
 
-    A score below 0 (rounding) counts as 0. At alpha = 0 every score counts the same. The exponent follows prioritised
-    experience replay (Schaul et al. 2016); at alpha = 1 losses of a language model are so alike that drawing by
-    priority is nearly uniform, which is why alpha goes far beyond 1.
+    A score below 0 (rounding) counts as 0. At alpha = 0 all scores give the same priority. The exponent follows
+    prioritised experience replay (Schaul et al. 2016); at alpha = 1 losses of a language model are so alike that
+    drawing by priority is nearly uniform, which is why alpha may be far above 1.
 
     Args:
         scores: (C,) mean loss when last read awake, in nats.
         ages: (C,) cycles since that reading, >= 0.
         alpha: exponent of the score, >= 0.
         decay: share of its priority that a candidate loses with each cycle, in [0, 1].
-        floor: the age factor never falls below this, in [0, 1].
+        floor: lower bound of the age factor, in [0, 1].
     """
     result: NDArray[np.float64] = np.maximum(scores, 0.0, dtype=np.float64)
     if alpha == 0:

@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 
 from sleep_tune.sleep.context import CONTEXTS, ReplayPass
 from sleep_tune.sleep.samples import Samples
-from sleep_tune.sleep.sleeping import Sleeping
+from sleep_tune.sleep.sleep_phase import SleepPhase
 from tests.sleep.corpora import packed
 
 
-def sleep_on(samples: Samples, buffer: list[int], context: str = "keep", *, cycle: int = 0) -> Sleeping:
+def sleep_on(samples: Samples, buffer: list[int], context: str = "keep", *, cycle: int = 0) -> SleepPhase:
     """A sleep that replays some samples."""
-    return Sleeping(CONTEXTS[context](samples), np.array(buffer, np.int32), cycle=cycle, seed=5)
+    return SleepPhase(CONTEXTS[context](samples), np.array(buffer, np.int32), cycle=cycle, seed=5)
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -43,8 +43,8 @@ def test_passes_are_made_when_they_are_reached() -> None:
         made.append(len(order))
         return keep(order, rng)
 
-    sleeping = Sleeping(counted, np.arange(10, dtype=np.int32), cycle=0, seed=0)
-    sleeping.draw(10)
+    phase = SleepPhase(counted, np.arange(10, dtype=np.int32), cycle=0, seed=0)
+    phase.draw(10)
     assert made == [10]
-    sleeping.draw(1)
+    phase.draw(1)
     assert made == [10, 10]
