@@ -87,7 +87,7 @@ OPTIONS  (option=value; with its default, given the default groups)
 
 def train(folder: Path, config: "RunConfig") -> None:
     """Train in `folder`, resume there, or tell what its finished run measured."""
-    from sleep_tune.config import run_folder
+    from sleep_tune.experiment import run_folder
 
     with run_folder.claimed(folder, config) as resumed:
         outcome = run_folder.read_outcome(folder)
@@ -103,7 +103,7 @@ def train(folder: Path, config: "RunConfig") -> None:
 def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
     """Train with a progress bar; what libraries have to say goes to log.txt."""
     from sleep_tune.config.quiet import log_to, redirect_libraries
-    from sleep_tune.config.run_folder import LOG
+    from sleep_tune.experiment.run_folder import LOG
 
     current().farewell = f"run the same command again to resume from the last checkpoint in {folder}"
     with log_to(folder / LOG):
@@ -126,7 +126,7 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
 def settle_quietly(folder: Path, config: "RunConfig", outcome: "Outcome") -> None:
     """Tell trackers the end of a run whose process was killed before it could."""
     from sleep_tune.config.quiet import log_to
-    from sleep_tune.config.run_folder import LOG
+    from sleep_tune.experiment.run_folder import LOG
     from sleep_tune.training.tracking import settle
 
     with log_to(folder / LOG):

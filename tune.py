@@ -15,7 +15,7 @@ from sleep_tune import cli
 from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:
-    from sleep_tune.search.planning.plan import Plan
+    from sleep_tune.search.plan.search_plan import Plan
 
 USAGE = """\
 python tune.py SPACE [override ...] [--plan [--calibrate] | --status] [--address A] [--launcher L] [--dir DIR]"""
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.status:
         show_status(options)
         return 0
-    from sleep_tune.search.launch import Interrupted, Study
+    from sleep_tune.search.run.launch import Interrupted, Study
 
     current().farewell = f"nothing is lost. To resume: python tune.py {shlex.join(arguments)}"
     with cli.telling("sleep_tune.data"):
@@ -71,7 +71,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def help_text() -> str:
     """Usage, and every option of a search space, written from its dataclasses."""
-    from sleep_tune.search.describe import describe_space
+    from sleep_tune.search.space.space_help import describe_space
 
     return f"""\
 usage: {USAGE}
@@ -111,7 +111,7 @@ Exit code: 0 done, 2 a mistake in what was asked, 130 stopped by Ctrl-C, 143 by 
 def show_status(options: argparse.Namespace) -> None:
     """Show a search that another process runs, or that has ended."""
     from sleep_tune.console import PlainConsole
-    from sleep_tune.search.watching.status import show
+    from sleep_tune.search.monitor.status import show
 
     show(options.space, options.overrides, options.dir, PlainConsole())
 
@@ -119,7 +119,7 @@ def show_status(options: argparse.Namespace) -> None:
 def show_plan(plan: "Plan") -> None:
     """Print what would run."""
     from sleep_tune.console import PlainConsole
-    from sleep_tune.search.planning.showing import show_plan
+    from sleep_tune.search.plan.plan_view import show_plan
 
     show_plan(plan, PlainConsole(highlight=False))
 
@@ -130,7 +130,7 @@ def show_comparison(folder: Path) -> None:
     from sleep_tune.results.report.building import write_report
     from sleep_tune.results.table_files import write_tables
     from sleep_tune.results.terminal import print_comparison
-    from sleep_tune.search.printing import terminal
+    from sleep_tune.search.run.output_redirection import terminal
 
     comparison = write_tables(folder)
     with terminal() as file:  # it may have been closed since the search began

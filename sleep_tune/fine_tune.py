@@ -88,8 +88,8 @@ def _side_by_side(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, 
     """Largest training data first, so that no long task is left for last."""
     import torch
 
-    from sleep_tune.search.on_ray import own_ray
-    from sleep_tune.search.on_ray.seats import Node
+    from sleep_tune.search.run.on_ray import own_ray
+    from sleep_tune.search.run.on_ray.slot_plan import Node
 
     gpus = torch.cuda.device_count()
     with own_ray.started(Node(workers, gpus), otherwise="fine-tune without Ray: --workers 1", is_search=False):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.event_log import LineWriter
+from sleep_tune.experiment.event_log import LineWriter
 from sleep_tune.records import Event, Outcome, Progress
 
 Line = dict[str, Any]

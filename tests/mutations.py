@@ -12,16 +12,16 @@ from random import Random
 from typing import Any
 
 from sleep_tune.errors import UserError
-from sleep_tune.event_log import LOG
+from sleep_tune.experiment.event_log import LOG
 from sleep_tune.results.looks import find_looks
 from sleep_tune.results.trial_tables import read_events, trials_and_curves
-from sleep_tune.search.inline import run_inline
-from sleep_tune.search.space import Space, Stop
-from sleep_tune.search.watching.recorded import read_recorded
-from sleep_tune.search.watching.screen import screen
+from sleep_tune.search.monitor.screen import screen
+from sleep_tune.search.monitor.snapshot import read_recorded
+from sleep_tune.search.run.inline import run_inline
+from sleep_tune.search.space.search_space import Space, Stop
 from tests.made import make_old
+from tests.search.monitor.shown import drawn
 from tests.search.studies import WORKER, open_search, outcome, progress, search, start, study
-from tests.search.watching.shown import drawn
 
 SAME, REFUSED, EARLIER = "read as it was", "refused", "read as an earlier log"
 OTHER, TRACEBACK = "read otherwise", "traceback"

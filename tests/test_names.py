@@ -21,9 +21,9 @@ TABLES = {
     "MODELS": "sleep_tune.model:MODELS",
     "SCHEDULES": "sleep_tune.training.schedules:SCHEDULES",
     "PERPLEXITIES": "sleep_tune.evaluation.perplexity:METHODS",
-    "SAMPLERS": "sleep_tune.search.sampler:SAMPLERS",
-    "SCHEDULERS": "sleep_tune.search.asha:SCHEDULERS",
-    "LAUNCHERS": "sleep_tune.search.launch:LAUNCHERS",
+    "SAMPLERS": "sleep_tune.search.decide.sampler:SAMPLERS",
+    "SCHEDULERS": "sleep_tune.search.space.search_space.rungs:SCHEDULERS",
+    "LAUNCHERS": "sleep_tune.search.run.launch:LAUNCHERS",
     "MATCHED": "sleep_tune.results.matched_resource:RESOURCES",
 }
 """Names -> module:table."""

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sleep_tune.config.run_folder import MODEL, WORD_CHECKPOINTS
+from sleep_tune.experiment.run_folder import MODEL, WORD_CHECKPOINTS
 
 __all__ = ["MAIN", "Standing", "standing"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.errors import DataError, unknown
-from sleep_tune.experiment_file import EXPERIMENT, read_experiment_file
+from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.names import MATCHED
 
 __all__ = ["Experiment", "describe"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sleep_tune.errors import DataError, RunFolderError, nearest, unknown
-from sleep_tune.event_log import LOG
+from sleep_tune.experiment.event_log import LOG
 from sleep_tune.results.arms import BASELINE, Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms, read_arms
 from sleep_tune.results.experiment import Experiment, describe

@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from sleep_tune import event_log
-from sleep_tune.event_log import LOG
+from sleep_tune.experiment import event_log
+from sleep_tune.experiment.event_log import LOG
 from sleep_tune.plain_text import visible
 from sleep_tune.records import Event
 

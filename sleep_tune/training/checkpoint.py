@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from sleep_tune.config.run_folder import METRICS, WEIGHTS
 from sleep_tune.errors import RunFolderError, shortened
+from sleep_tune.experiment.run_folder import METRICS, WEIGHTS
 from sleep_tune.files import find_change, fingerprint, share_tree, sync_folder, sync_tree, write_whole
 
 __all__ = [

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sleep_tune.config.run_folder import defining_options, differences
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.experiment.run_folder import defining_options, differences
 
 __all__ = ["Identity", "identify"]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from sleep_tune.config.run_folder import MODEL, read_outcome, require_room, write_outcome
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.errors import ConfigError
 from sleep_tune.evaluation.evaluator import Evaluator
+from sleep_tune.experiment.run_folder import MODEL, read_outcome, require_room, write_outcome
 from sleep_tune.interrupts import Interrupts, catching, current
 from sleep_tune.model import build_model, count_flops, sparse_forward
 from sleep_tune.records import Decision, Outcome, Progress, Report

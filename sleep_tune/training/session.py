@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from sleep_tune.config.run_folder import METRICS
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
+from sleep_tune.experiment.run_folder import METRICS
 from sleep_tune.files import write_whole
 from sleep_tune.records import is_count, is_number
 from sleep_tune.sleep.budget import plan_budget

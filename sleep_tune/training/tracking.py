@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sleep_tune.config.run_folder import METRICS
 from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.errors import Superseded, UserError
-from sleep_tune.run_journal import read_journal_lines
+from sleep_tune.experiment.run_folder import METRICS
+from sleep_tune.experiment.run_journal import read_journal_lines
 from sleep_tune.training.tensorboard import TensorBoard
 from sleep_tune.training.weights_and_biases import WeightsAndBiases
 

@@ -20,17 +20,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sleep_tune.search.reading.load import compose_base, load_space
-from sleep_tune.search.sampler import Sampler
-from sleep_tune.search.simulate import main as simulate
-from sleep_tune.search.simulation.analytic import ANALYTIC, power_laws
-from sleep_tune.search.simulation.arms import read_arms
-from sleep_tune.search.simulation.comparing import interval
-from sleep_tune.search.simulation.curves import names, read_source
-from sleep_tune.search.simulation.points import coordinates, distances, draw
-from sleep_tune.search.simulation.recorded import NEIGHBOURS
-from sleep_tune.search.simulation.searching import Setup, search_once
-from sleep_tune.search.watching.rungs import concordance
+from sleep_tune.search.decide.sampler import Sampler
+from sleep_tune.search.monitor.rung_table import concordance
+from sleep_tune.search.space.space_file import compose_base, load_space
+from sleep_tune.simulation.__main__ import main as simulate
+from sleep_tune.simulation.analytic import ANALYTIC, power_laws
+from sleep_tune.simulation.curves import names, read_source
+from sleep_tune.simulation.method_comparison import interval
+from sleep_tune.simulation.methods import read_arms
+from sleep_tune.simulation.points import coordinates, distances, draw
+from sleep_tune.simulation.recorded_curves import NEIGHBOURS
+from sleep_tune.simulation.simulated_search import Setup, search_once
 
 SPACE = "search_spaces/replay.yaml"
 SCHEDULERS = (
@@ -48,7 +48,7 @@ def compare(*arguments: str) -> Callable[[int, list[str]], None]:
 
     def run(processes: int, curves: list[str]) -> None:
         command = [SPACE, *arguments, "--curves", *curves]
-        print(f"$ python -m sleep_tune.search.simulate {' '.join(command)}\n", flush=True)
+        print(f"$ python -m sleep_tune.simulation {' '.join(command)}\n", flush=True)
         simulate([*command, "--processes", str(processes)])
 
     return run

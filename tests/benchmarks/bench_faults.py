@@ -23,8 +23,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.search.on_ray.driving import Driver
-from tests.search.on_ray.runs import Watch, losses, train_again
+from tests.search.run.on_ray.driving import Driver
+from tests.search.run.on_ray.runs import Watch, losses, train_again
 
 ROOT = Path(__file__).parents[2]
 

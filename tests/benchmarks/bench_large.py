@@ -25,9 +25,9 @@ from sleep_tune.results.folder_comparison import compare_folders
 from sleep_tune.results.report.building import write_report
 from sleep_tune.results.table_files import write_tables
 from sleep_tune.results.terminal import print_comparison
-from sleep_tune.search.sampler import Sampler
-from sleep_tune.search.space import Parameter, Uniform
-from sleep_tune.search.watching.status import show
+from sleep_tune.search.decide.sampler import Sampler
+from sleep_tune.search.monitor.status import show
+from sleep_tune.search.space.search_space import Parameter, Uniform
 from tests.benchmarks.bench_replay import make_search as make_driven
 from tests.benchmarks.bench_replay import measure_steps
 from tests.results.conftest import SyntheticLog

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sleep_tune.search.launch import Study
-from sleep_tune.search.planning.showing import show_plan
+from sleep_tune.search.plan.plan_view import show_plan
+from sleep_tune.search.run.launch import Study
 
 SPACE = """\
 base: {data: toy, data.sentences: 2500, data.max_length: 32, tokenizer.vocab_size: 500, model: tiny, budget.passes: 6,

@@ -18,13 +18,23 @@ from random import Random
 from statistics import median
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.event_log import LineWriter
+from sleep_tune.experiment.event_log import LineWriter
+from sleep_tune.experiment.event_writer import EventLog
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.search.director import Director, Trial
-from sleep_tune.search.log import EventLog
-from sleep_tune.search.memory import replay
-from sleep_tune.search.simulation.kept_log import KeptLog
-from sleep_tune.search.space import Choice, CorpusSummary, Finalists, Parameter, Scheduler, Search, Space, Stop, Uniform
+from sleep_tune.search.decide.director import Director, Trial
+from sleep_tune.search.decide.search_memory import replay
+from sleep_tune.search.space.search_space import (
+    Choice,
+    CorpusSummary,
+    Finalists,
+    Parameter,
+    Scheduler,
+    Search,
+    Space,
+    Stop,
+    Uniform,
+)
+from sleep_tune.simulation.kept_log import KeptLog
 
 BASE = RunConfig()
 CORPUS = CorpusSummary(words=10_000_000, samples=111_600)

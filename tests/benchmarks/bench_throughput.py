@@ -21,12 +21,12 @@ from pathlib import Path
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.records import Outcome, Report
-from sleep_tune.search.director import Director
-from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
-from sleep_tune.search.on_ray import cluster, own_ray
-from sleep_tune.search.on_ray.seats import Seats
-from sleep_tune.search.printing import printing_to, terminal
-from sleep_tune.search.space import Finalists, Parameter, Scheduler, Space, Stop, Uniform
+from sleep_tune.search.decide.director import Director
+from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
+from sleep_tune.search.run.on_ray import cluster, own_ray
+from sleep_tune.search.run.on_ray.slot_plan import Seats
+from sleep_tune.search.run.output_redirection import printing_to, terminal
+from sleep_tune.search.space.search_space import Finalists, Parameter, Scheduler, Space, Stop, Uniform
 
 SLOTS = 2
 SECONDS = 0.5
@@ -50,7 +50,7 @@ class Timed:
 
 def search(folder: Path, trials: int, scheduler: Scheduler) -> list[tuple[int, str, float, float]]:
     """Run a search; (process, trial, begin, end) of each trial in the order of their ends."""
-    from sleep_tune.search.on_ray import tuner
+    from sleep_tune.search.run.on_ray import tuner
 
     space = Space(
         name=folder.name,

@@ -24,15 +24,15 @@ from typing import Any
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.records import Decision, Outcome, Progress, Report
-from sleep_tune.search.director import Director
-from sleep_tune.search.fake import FakeWorker
-from sleep_tune.search.on_ray import own_ray
-from sleep_tune.search.on_ray.cluster import this_machine
-from sleep_tune.search.on_ray.seats import Seats
-from sleep_tune.search.printing import printing_to, terminal
-from sleep_tune.search.space import CorpusSummary, Finalists, Parameter, Search, Space, Stop, Uniform
-from sleep_tune.search.work import Worker
-from sleep_tune.search.worker import summarize, train_worker
+from sleep_tune.search.decide.director import Director
+from sleep_tune.search.decide.work import Worker
+from sleep_tune.search.run.fake_worker import FakeWorker
+from sleep_tune.search.run.on_ray import own_ray
+from sleep_tune.search.run.on_ray.cluster import this_machine
+from sleep_tune.search.run.on_ray.slot_plan import Seats
+from sleep_tune.search.run.output_redirection import printing_to, terminal
+from sleep_tune.search.run.worker import summarize, train_worker
+from sleep_tune.search.space.search_space import CorpusSummary, Finalists, Parameter, Search, Space, Stop, Uniform
 
 REAL = [
     "data=toy",
@@ -82,7 +82,7 @@ def turnovers(times: Path) -> list[float]:
 
 def warm(folder: Path, base: RunConfig, corpus: CorpusSummary, worker: Worker, trials: int) -> list[float]:
     """One of our slots, `trials` trials one after another."""
-    from sleep_tune.search.on_ray import tuner
+    from sleep_tune.search.run.on_ray import tuner
 
     space = Space(
         name=folder.name,

@@ -9,7 +9,7 @@ budget on the toy language with a tiny model, and evaluated at every tenth of it
 again under a second seed, which tells the noise of seeds apart from the settings. A run takes some twelve seconds on
 one thread. Run again, the command goes on after the last whole line.
 
-sleep_tune/search/simulation/recorded/replay.jsonl was made by the first command; it holds the first 52 configurations.
+sleep_tune/simulation/recorded/replay.jsonl was made by the first command; it holds the first 52 configurations.
 
 OUT: a line that says what was recorded, then one line per run: settings, seed, and eval/nll at each share.
 """
@@ -25,11 +25,12 @@ from sleep_tune.config.environment import environment
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import from_dict, to_dict
 from sleep_tune.data.prepare import Corpus, prepare
+from sleep_tune.experiment.trial_state import Value
 from sleep_tune.records import Decision, Progress
-from sleep_tune.search.configs import with_settings
-from sleep_tune.search.reading.load import compose_base, load_space
-from sleep_tune.search.sampler import Sampler
-from sleep_tune.search.space import Space, Value, to_json
+from sleep_tune.search.decide.sampler import Sampler
+from sleep_tune.search.space.search_space import Space, to_json
+from sleep_tune.search.space.space_file import compose_base, load_space
+from sleep_tune.search.space.trial_configs import with_settings
 from sleep_tune.training.run import train
 
 ROOT = Path(__file__).parents[2]

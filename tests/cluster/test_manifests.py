@@ -11,8 +11,8 @@ import yaml
 
 import tune
 from sleep_tune.config.options import options
-from sleep_tune.search.reading.load import load_space
-from sleep_tune.search.space import Resources
+from sleep_tune.search.space.search_space import Resources
+from sleep_tune.search.space.space_file import load_space
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "cluster"

@@ -161,7 +161,7 @@ def test_a_search_that_ends_by_itself_is_not_queued_again(job: Path, code: int) 
 SEARCH = """
 import os, sys, time
 from pathlib import Path
-from sleep_tune.search.on_ray import cluster
+from sleep_tune.search.run.on_ray import cluster
 def warn(sentence):
     raise AssertionError(sentence)
 with cluster.joined(sys.argv[-1], warn) as nodes:

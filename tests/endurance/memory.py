@@ -20,9 +20,9 @@ from pathlib import Path
 
 import psutil
 
-from sleep_tune.search.on_ray.variables import changed
+from sleep_tune.search.run.on_ray.ray_variables import changed
 from tests.endurance.searches import account, drive, finish_inline
-from tests.search.on_ray.driving import Driver
+from tests.search.run.on_ray.driving import Driver
 
 GROUP = Path("/sys/fs/cgroup/memory/sleep-tune-endurance")
 LIMIT = 2 * 2**20

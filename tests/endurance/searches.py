@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.search.on_ray.driving import Driver
+from tests.search.run.on_ray.driving import Driver
 
 __all__ = ["TUNE", "account", "decisions", "drive", "finish_inline", "has_reported", "read_log"]
 

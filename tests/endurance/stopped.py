@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from tests.endurance.searches import account, drive, finish_inline, has_reported
-from tests.search.on_ray.driving import Driver
+from tests.search.run.on_ray.driving import Driver
 
 PARTS = {"driver": "", "worker": "ray::RayTrainWorker", "raylet": "raylet", "everything": ""}
 """What is stopped -> how its process is called."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sleep_tune.event_log import parse_log
+from sleep_tune.experiment.event_log import parse_log
 from sleep_tune.records import Event, Outcome
 from tests.made import make_progress
 

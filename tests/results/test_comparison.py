@@ -13,14 +13,7 @@ from sleep_tune.results.comparison import compare, compare_arms
 from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.markup import as_markdown
 from sleep_tune.results.sheet import claim_of
-from sleep_tune.results.statistics import (
-    Difference,
-    equivalence_p,
-    fewest_seeds,
-    holm,
-    paired_difference,
-    worst_rank_p,
-)
+from sleep_tune.results.statistics import Difference, equivalence_p, fewest_seeds, holm, paired_difference, worst_rank_p
 from sleep_tune.results.verdict import LEVEL, write_verdict
 
 SEEDS = (1000, 1001, 1002, 1003, 1004)

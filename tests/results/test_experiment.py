@@ -7,7 +7,7 @@ import yaml
 
 from sleep_tune.errors import UserError
 from sleep_tune.results.experiment import describe
-from sleep_tune.search.space import Baseline, Claim, Finalists, Objective, Space, to_json
+from sleep_tune.search.space.search_space import Baseline, Claim, Finalists, Objective, Space, to_json
 
 
 def test_a_real_space_is_understood(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import pytest
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.trial_tables import read_curves, read_trials
-from sleep_tune.search.director import Director
-from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
-from sleep_tune.search.inline import run_inline
-from sleep_tune.search.space import Baseline, Choice, Finalists, Parameter, Space, Stop, Uniform
+from sleep_tune.search.decide.director import Director
+from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
+from sleep_tune.search.run.inline import run_inline
+from sleep_tune.search.space.search_space import Baseline, Choice, Finalists, Parameter, Space, Stop, Uniform
 
 
 @pytest.fixture(scope="module")

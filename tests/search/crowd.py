@@ -9,11 +9,10 @@ from random import Random
 import pytest
 
 from sleep_tune.records import Decision, Event
-from sleep_tune.search.director import Director, Trial
-from sleep_tune.search.fake import TOY_CORPUS
-from sleep_tune.search.memory import Knowledge
-from sleep_tune.search.simulation.kept_log import KeptLog
-from sleep_tune.search.space import (
+from sleep_tune.search.decide.director import Director, Trial
+from sleep_tune.search.decide.search_memory import Knowledge
+from sleep_tune.search.run.fake_worker import TOY_CORPUS
+from sleep_tune.search.space.search_space import (
     Baseline,
     Choice,
     Finalists,
@@ -25,6 +24,7 @@ from sleep_tune.search.space import (
     Stop,
     Uniform,
 )
+from sleep_tune.simulation.kept_log import KeptLog
 from tests.search.studies import BASE, outcome, progress, study
 
 FOLDS = Parameter("sleep.folds", Choice((5, 20)))

@@ -14,9 +14,10 @@ from sleep_tune import cli
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import Diverged, OutOfMemory
 from sleep_tune.records import Outcome, Report
-from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
-from sleep_tune.search.launch import Interrupted, Study
-from sleep_tune.search.space import (
+from sleep_tune.search.decide.work import Worker
+from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
+from sleep_tune.search.run.launch import Interrupted, Study
+from sleep_tune.search.space.search_space import (
     Baseline,
     Choice,
     Finalists,
@@ -28,7 +29,6 @@ from sleep_tune.search.space import (
     Stop,
     Uniform,
 )
-from sleep_tune.search.work import Worker
 
 
 @dataclass(frozen=True)

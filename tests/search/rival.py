@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sleep_tune.errors import UserError
-from sleep_tune.search.fake import FakeWorker
+from sleep_tune.search.run.fake_worker import FakeWorker
 from tests.search.fake_search import study
 
 

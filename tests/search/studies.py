@@ -4,13 +4,24 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.records import Decision, Outcome, Progress, Report
-from sleep_tune.search.director import Director
-from sleep_tune.search.fake import TOY_CORPUS, FakeWorker
-from sleep_tune.search.inline import run_inline
-from sleep_tune.search.space import Baseline, Choice, Finalists, Int, Parameter, Scheduler, Search, Space, Stop, Uniform
-from sleep_tune.search.state import TrialState
-from sleep_tune.search.work import Trial, Worker
+from sleep_tune.search.decide.director import Director
+from sleep_tune.search.decide.work import Trial, Worker
+from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
+from sleep_tune.search.run.inline import run_inline
+from sleep_tune.search.space.search_space import (
+    Baseline,
+    Choice,
+    Finalists,
+    Int,
+    Parameter,
+    Scheduler,
+    Search,
+    Space,
+    Stop,
+    Uniform,
+)
 from tests.made import make_outcome, make_progress
 
 BASE = RunConfig()

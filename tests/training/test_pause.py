@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from sleep_tune.config.run_folder import read_outcome
 from sleep_tune.data.prepare import Corpus
+from sleep_tune.experiment.run_folder import read_outcome
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.training.callbacks import Rungs
 from sleep_tune.training.checkpoint import find_latest

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from sleep_tune.experiment_file import EXPERIMENT, read_experiment_file
+from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.results.markup import html_text
 
 __all__ = ["failures", "reproduce"]

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.errors import DataError
+from sleep_tune.experiment.run_journal import read_journal_lines
 from sleep_tune.results.trial_tables import read_trials
-from sleep_tune.run_journal import read_journal_lines
 
 __all__ = ["Journal", "Journals", "read_journal", "read_journals"]
 

@@ -1,0 +1,313 @@
+"""What the search knows, as a fold over its events: the same function builds it live and from the log.
+
+Knows nothing of files, samplers or clocks: `apply` is the only way in which it changes. What it finds out at every
+event is kept at hand (who has not ended, who arrived at a rung, who is best), so that asking it costs the same after
+ten trials as after ten thousand.
+"""
+
+import bisect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sleep_tune.experiment.study_state import MAIN, StudyState
+from sleep_tune.experiment.trial_state import Arrivals, TrialState, Value, configuration_key
+from sleep_tune.records import Decision, Event, Outcome, Progress
+
+__all__ = ["MAIN", "Placing", "SearchState", "StudyState", "TrialState"]
+
+
+class Placing(Protocol):
+    """Where a search trial's settings lie in the present space (`refitting.Present`)."""
+
+    def point(self, study: str, settings: Mapping[str, Value]) -> dict[str, Value] | None: ...  # noqa: D102
+    def group(self, point: Mapping[str, Value]) -> str: ...  # noqa: D102
+
+
+@dataclass(slots=True, kw_only=True)
+class SearchState:
+    """The whole search.
+
+    With `present`, search trials are placed in the space as it is now; without, in the one they were asked for in.
+    """
+
+    mode: str
+    """'min' or 'max'."""
+    present: Placing | None = field(default=None, compare=False, repr=False)
+    trials: dict[str, TrialState] = field(default_factory=dict)
+    open: dict[str, None] = field(default_factory=dict)
+    """Trials that are waiting or running, the longest known first."""
+    studies: dict[str, StudyState] = field(default_factory=dict)
+    arrivals: dict[tuple[str, bool, str, int], Arrivals] = field(default_factory=dict)
+    """(study, whether it fits the present space, group, nominal words) -> what has arrived there."""
+    arms: dict[str, list[str]] = field(default_factory=dict)
+    """Arm -> the settings under which it was repeated over seeds, in the order in which they first were."""
+    space: Mapping[str, Any] | None = None
+    """The space as it was opened with or last changed to, as JSON; None in a log of an earlier version."""
+    seeds_source: str | None = None
+    """What fresh seeds are drawn from (`finalists.seeds_source`); None in a log of an earlier version."""
+    warmed: list[str] = field(default_factory=list)
+    """Folders of earlier experiments whose trials have been taken since then."""
+    changes: list[str] = field(default_factory=list)
+    """What this session does not go on with as the last one left it: options of the space, trials taken over."""
+    sessions: int = 0
+    earlier_seconds: float = 0.0
+    """Wall clock of the sessions before this one."""
+    session_start: float = 0.0
+    last_event: float = 0.0
+    finished: bool = False
+
+    def apply(self, event: Event) -> None:
+        """Take one event in. Events of unknown names are passed over, so that later versions may add some."""
+        handler = getattr(self, f"_on_{event.event}", None)
+        if handler is not None:
+            handler(event)
+        self.last_event = event.time
+
+    def study(self, name: str) -> StudyState:
+        """What is known of one study; to be read only."""
+        return self.studies.get(name) or StudyState(name=name)
+
+    def first_waiting(self) -> TrialState | None:
+        """The trial that has waited longest to be started, or started again."""
+        return next(self.waiting(), None)
+
+    def waiting(self) -> Iterator[TrialState]:
+        """Trials to be started, or started again, the longest known first."""
+        return (trial for trial in self._open_trials() if trial.state == "waiting")
+
+    def num_running(self) -> int:
+        """How many trials are running."""
+        return sum(trial.state == "running" for trial in self._open_trials())
+
+    def all_ended(self, study: str | None = None) -> bool:
+        """Whether nothing is waiting or running (in one study, or at all)."""
+        return not any(study in (None, trial.study) for trial in self._open_trials())
+
+    def is_over(self, study: str) -> bool:
+        """Whether a study asks for no more trials, and all that it asked for have ended."""
+        return self.study(study).ended is not None and self.all_ended(study)
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether `value` improves on `other`."""
+        return value < other if self.mode == "min" else value > other
+
+    def ranking(self, study: str) -> Iterator[TrialState]:
+        """Trained and completed trials of the study that fit the present space, best first; ties by age."""
+        return (self.trials[name] for _, _, name in self.study(study).ranked)
+
+    def gpu_hours(self, study: str) -> float:
+        """GPU-hours that a study's trials have held, as last reported. Never fewer than before."""
+        running = (trial for trial in self._open_trials() if trial.study == study)
+        since = sum(trial.gpu_seconds - trial.held for trial in running)
+        return (self.study(study).gpu_seconds + since) / 3600
+
+    def seconds(self, now: float) -> float:
+        """Wall clock of the search, summed over its sessions."""
+        return self.earlier_seconds + max(0.0, now - self.session_start) if self.sessions else 0.0
+
+    def _on_opened(self, event: Event) -> None:
+        self.space = event.data.get("study")
+        self.seeds_source = event.data.get("seeds_source")
+        self._on_resumed(event)
+
+    def _on_resumed(self, event: Event) -> None:
+        if self.sessions:
+            self.earlier_seconds += max(0.0, self.last_event - self.session_start)
+        self.sessions += 1
+        self.session_start = event.time
+        self.changes = []
+        for trial in self.trials.values():
+            if trial.state == "running" or (trial.state == "failed" and trial.kind == "bug"):
+                self._wait(trial)
+
+    def _on_changed(self, event: Event) -> None:
+        """Whatever had ended is asked again whether it has: the answer is in the new space."""
+        self.space = event.data["space"]
+        self.changes += event.data["differences"]
+        self.finished = False
+        self.warmed.clear()
+        for study in self.studies.values():
+            study.ended = None
+            study.refusals = study.repeats = 0
+
+    def _on_warmed(self, event: Event) -> None:
+        data = event.data
+        self.warmed.append(data["source"])
+        self.changes.append(f"{data['adopted']} trials of {data['source']} are known ({data['elsewhere']} do not fit)")
+
+    def _on_adopted(self, event: Event) -> None:
+        for part in event.parts():
+            self.apply(part)
+
+    def _on_asked(self, event: Event) -> None:
+        data = event.data
+        trial = TrialState(
+            id=_name(event),
+            role=event.role or "",
+            arm=event.arm or "",
+            seed=event.seed or 0,
+            parameters=dict(data["parameters"]),
+            study=data["study"],
+            number=data["number"],
+            group=data["group"],
+            place=len(self.trials),
+            enqueued=data.get("enqueued") is not None,
+            source=data.get("source"),
+            asked_at=event.time,
+        )
+        self.trials[trial.id] = trial
+        self.open[trial.id] = None
+        if trial.study:
+            self._place(trial)
+            self._count(trial, data.get("enqueued"))
+        else:
+            settings = self.arms.setdefault(trial.arm, [])
+            if (key := configuration_key(trial.parameters)) not in settings:
+                settings.append(key)
+
+    def _place(self, trial: TrialState) -> None:
+        trial.point = dict(trial.parameters)
+        if self.present is not None:
+            trial.point = self.present.point(trial.study, trial.parameters)
+            trial.group = trial.group if trial.point is None else self.present.group(trial.point)
+
+    def _count(self, trial: TrialState, enqueued: Mapping[str, Value] | None) -> None:
+        study = self._study(trial.study)
+        if trial.number is not None:
+            study.asks += 1
+            study.trained += 1
+        if trial.point is not None:
+            study.known.setdefault(configuration_key(trial.point), trial.id)
+        if enqueued is not None:
+            key = configuration_key(enqueued)
+            study.enqueued[key] = study.enqueued.get(key, 0) + 1
+
+    def _on_started(self, event: Event) -> None:
+        trial = self._trial(event)
+        self._spend(trial, event.data.get("seconds"))
+        trial.state = "running"
+        trial.attempt = event.attempt or 1
+        trial.retries += event.data["after"] == "lost"
+        trial.gpus = event.data["gpus"]
+        trial.killer = event.data.get("killer")
+        trial.started_at = event.time
+        if trial.number is not None and event.data["after"] is None:  # started again, it tells nothing new
+            study = self._study(trial.study)
+            study.refusals = study.repeats = 0
+
+    def _on_report(self, event: Event) -> None:
+        trial = self._trial(event)
+        rung = event.data["rung"]
+        trial.reports[rung] = trial.progress = Progress.from_json(event.data["progress"])
+        self._spend(trial, trial.progress.seconds)
+        trial.rungs[rung] = event.data["value"]
+        if trial.study:
+            key = (trial.study, trial.point is not None, trial.group, rung)
+            trial.standings[rung] = self.arrivals.setdefault(key, Arrivals(self.mode)).add(trial.rungs[rung])
+
+    def _on_rung(self, event: Event) -> None:
+        trial, data = self._trial(event), event.data
+        trial.decisions[data["rung"]] = Decision(data["decision"])
+        trial.kept[data["rung"]] = (data["kept"], data["reported"])
+
+    def _on_paused(self, event: Event) -> None:
+        trial = self._trial(event)
+        outcome = event.data["outcome"]
+        self._spend(trial, outcome["seconds"] if outcome is not None else None)
+        self._wait(trial)
+
+    def _on_stopped(self, event: Event) -> None:
+        self._end(event, "stopped")
+
+    def _on_completed(self, event: Event) -> None:
+        trial = self._trial(event)
+        trial.value = float(event.data["value"])
+        self._end(event, "completed")
+        if trial.point is None:
+            return
+        study = self._study(trial.study)
+        if trial.repeats is None:
+            signed = trial.value if self.mode == "min" else -trial.value
+            bisect.insort(study.ranked, (signed, trial.place, trial.id))
+        best = self.trials[study.best].value if study.best is not None else None
+        if best is None or self.is_better(trial.value, best):
+            study.best = trial.id
+            study.without_improvement = 0
+        elif trial.number is not None:
+            study.without_improvement += 1
+
+    def _on_failed(self, event: Event) -> None:
+        trial = self._trial(event)
+        self._end(event, "failed")
+        if trial.kind == "infrastructure" and trial.point is not None:
+            known = self._study(trial.study).known
+            key = configuration_key(trial.point)
+            if known.get(key) == trial.id:
+                del known[key]
+
+    def _on_refused(self, event: Event) -> None:
+        trial = self._trial(event)
+        self._end(event, "refused")
+        if trial.number is None:
+            return
+        study = self._study(trial.study)
+        study.trained -= 1
+        if not trial.enqueued:
+            study.refusals += 1
+            study.repeats += trial.kind == "repeat"
+
+    def _on_ended(self, event: Event) -> None:
+        self._study(event.data["study"]).ended = event.data["reason"]
+
+    def _on_closed(self, event: Event) -> None:
+        self.finished = bool(event.data["finished"])
+        for name, seconds in (event.data.get("seconds") or {}).items():
+            self._spend(self.trials[name], seconds)
+
+    def _wait(self, trial: TrialState) -> None:
+        """It is to be started again: its process ended, or met a bug of ours that may be mended by now."""
+        trial.state = "waiting"
+        self.open[trial.id] = None
+        trial.ended_at = trial.kind = trial.reason = trial.log = None
+
+    def _end(self, event: Event, state: str) -> None:
+        trial = self._trial(event)
+        data = event.data
+        trial.state = state
+        trial.ended_at = event.time
+        trial.kind = data.get("kind")
+        trial.reason = data.get("reason")
+        trial.log = data.get("log")
+        trial.repeats = data.get("repeats")
+        if data.get("outcome") is not None:
+            trial.outcome = Outcome.from_json(data["outcome"])
+        if trial.repeats is None:
+            self._spend(trial, data.get("seconds"))
+            self._spend(trial, trial.outcome.seconds if trial.outcome is not None else None)
+        self.open.pop(trial.id)
+        if trial.number is not None and state != "refused":
+            study = self._study(trial.study)
+            study.refusals = study.repeats = 0
+
+    def _spend(self, trial: TrialState, seconds: float | None) -> None:
+        """Count the seconds that an event says a trial has taken so far; None where it does not say."""
+        before = trial.held
+        trial.spend(seconds or 0.0)
+        self._study(trial.study).gpu_seconds += trial.held - before
+
+    def _open_trials(self) -> Iterator[TrialState]:
+        return (self.trials[name] for name in self.open)
+
+    def _study(self, name: str) -> StudyState:
+        if name not in self.studies:
+            self.studies[name] = StudyState(name=name)
+        return self.studies[name]
+
+    def _trial(self, event: Event) -> TrialState:
+        return self.trials[_name(event)]
+
+
+def _name(event: Event) -> str:
+    assert event.trial is not None, event
+    return event.trial

@@ -1,0 +1,206 @@
+"""Proposals of settings by Optuna's samplers, one for each ask. Knows settings and values; nothing of budgets or logs.
+
+Optuna 5's own loop would make a resumed search differ from an uninterrupted one (its generator's state is lost), so
+every ask has a sampler of its own, seeded by the search's seed and the number of the ask. What it has learnt is
+rebuilt by telling it again.
+
+Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NeurIPS 2011), in Optuna's multivariate form.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Container, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
+
+from sleep_tune.experiment.trial_state import Value
+from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform, active
+
+__all__ = ["SAMPLERS", "Sampler"]
+
+
+def _random(seed: int, startup: int) -> BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+def _tpe(seed: int, startup: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=True, constant_liar=True)
+
+
+SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {"random": _random, "tpe": _tpe}
+"""Name -> function(seed, startup trials) that makes the sampler of one ask."""
+
+
+class Sampler:
+    """What has been tried, and what to try next.
+
+    Args:
+        parameters: in an order in which those that `when` names come first.
+        algorithm: a name of `SAMPLERS`.
+        mode: 'min' or 'max'.
+        seed: with the number of an ask it seeds that ask.
+        startup: trials that must have ended before tpe learns from them.
+    """
+
+    def __init__(
+        self, parameters: tuple[Parameter, ...], *, algorithm: str, mode: str, seed: int, startup: int
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._parameters = parameters
+        self._distributions = {parameter.key: _distribution(parameter.domain) for parameter in parameters}
+        self._known: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
+        self._algorithm = algorithm
+        self._seed = seed
+        self._startup = startup
+        self._storage = _Trials()
+        direction = StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
+        self._name = optuna.create_study(storage=self._storage, direction=direction).study_name
+        self._asking = self._storage.create_new_trial(self._storage.get_study_id_from_name(self._name))
+        """The trial that Optuna's samplers take each ask for; they leave it out of what they learn from."""
+
+    def ask(
+        self, number: int, *, explore: bool = False, fixed: Mapping[str, Value] = MappingProxyType({})
+    ) -> dict[str, Value]:
+        """Propose settings. The same history and number propose the same ones, and nothing is remembered.
+
+        Args:
+            number: of the ask, from 0.
+            explore: draw at random, whatever has been learnt.
+            fixed: values that are given; the others are proposed beside them.
+        """
+        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        sampler = SAMPLERS["random" if explore else self._algorithm](seed, self._startup)
+        # A new study each time, as it would keep what it once read.
+        study = optuna.load_study(study_name=self._name, storage=self._storage, sampler=sampler)
+        trial = self._storage.get_trial(self._asking)
+        space = sampler.infer_relative_search_space(study, trial)
+        joint = sampler.sample_relative(study, trial, space)
+        settings: dict[str, Value] = {}
+        for parameter in self._parameters:
+            key = parameter.key
+            if not active(parameter, settings):
+                continue
+            if key in fixed:
+                settings[key] = fixed[key]
+            elif isinstance(parameter.domain, Choice) and len(parameter.domain.values) == 1:
+                settings[key] = parameter.domain.values[0]
+            else:
+                alone = key not in joint
+                drawn = sampler.sample_independent(study, trial, key, self._distributions[key]) if alone else joint[key]
+                settings[key] = _plain(parameter.domain, drawn)
+        return settings
+
+    def add(self, trial: str, settings: Mapping[str, Value]) -> None:
+        """Remember that `trial` is being trained with these settings."""
+        number = len(self._storage.told) + 1  # 0 is the one that asks
+        self._storage.told[trial] = FrozenTrial(
+            number=number,
+            trial_id=number,
+            state=OptunaState.RUNNING,
+            value=None,
+            datetime_start=None,
+            datetime_complete=None,
+            params=dict(settings),
+            distributions=self._of(tuple(settings)),
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
+
+    def tell_completed(self, trial: str, value: float) -> None:
+        """The trial spent its budget; `value` is its objective, finite."""
+        told = self._storage.told[trial]
+        told.state, told.value = OptunaState.COMPLETE, value
+
+    def tell_stopped(self, trial: str, rungs: Mapping[int, float]) -> None:
+        """The trial was stopped at the last of these rungs (nominal words -> objective)."""
+        if any(not math.isfinite(value) for value in rungs.values()):
+            self.tell_impossible(trial)
+            return
+        told = self._storage.told[trial]
+        told.intermediate_values.update(rungs)
+        told.state, told.value = OptunaState.PRUNED, rungs[max(rungs)] if rungs else None
+
+    def tell_impossible(self, trial: str) -> None:
+        """The settings cannot be trained: worse than any that was stopped at a rung.
+
+        Told as pruned with a NaN at step 0. Were it told as failed, tpe would pass over it and sample there again; at
+        a later step it would count as better than a trial stopped before that.
+        """
+        told = self._storage.told[trial]
+        told.intermediate_values[0] = math.nan
+        told.state = OptunaState.PRUNED
+
+    def tell_nothing(self, trial: str) -> None:
+        """The trial says nothing about its settings: its machine failed, or it repeats another."""
+        self._storage.told[trial].state = OptunaState.FAIL
+
+    def copy(self, trial: str) -> FrozenTrial:
+        """What has been told of an ended trial, for another study to take in."""
+        told = self._storage.told[trial]
+        return create_trial(
+            state=told.state,
+            value=told.value,
+            params=told.params,
+            distributions=told.distributions,
+            intermediate_values=told.intermediate_values,
+        )
+
+    def _of(self, keys: tuple[str, ...]) -> dict[str, BaseDistribution]:
+        """The distributions of these parameters: one dictionary for all trials that have them."""
+        if keys not in self._known:
+            self._known[keys] = {key: self._distributions[key] for key in keys}
+        return self._known[keys]
+
+
+class _Trials(InMemoryStorage):
+    """What Optuna's samplers look at: trials that are told here at once, none of which is copied.
+
+    Optuna's own ask and tell take time in proportion to all trials before, and copy every one that they touch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[str, FrozenTrial] = {}
+        """Our trial -> Optuna's; neither its numbers nor its times matter."""
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[OptunaState] | None = None
+    ) -> list[FrozenTrial]:
+        """All that was told, in the order in which it was added."""
+        return [trial for trial in self.told.values() if states is None or trial.state in states]
+
+
+def _plain(domain: Domain, value: Any) -> Value:
+    """What Optuna drew, without numpy's types."""
+    match domain:
+        case Choice():
+            chosen: Value = value
+            return chosen
+        case Uniform() | LogUniform():
+            return float(value)
+        case Int():
+            return int(value)
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    match domain:
+        case Choice(values):
+            return CategoricalDistribution(values)
+        case Uniform(low, high):
+            return FloatDistribution(low, high)
+        case LogUniform(low, high):
+            return FloatDistribution(low, high, log=True)
+        case Int(low, high):
+            return IntDistribution(low, high)

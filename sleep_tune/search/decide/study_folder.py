@@ -1,0 +1,215 @@
+"""experiment.yaml: what an experiment folder is an experiment of, and the refusal to continue it as another one.
+
+The file holds the space as it is now; what it was before, and when it changed, is in the log. The log is written first:
+where a kill leaves the file behind, the next session brings it up to date.
+"""
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from sleep_tune.config.environment import environment
+from sleep_tune.config.schema import ONE_OF, RunConfig
+from sleep_tune.config.tree import flatten, from_dict, to_dict
+from sleep_tune.errors import ConfigError, RunFolderError, listed
+from sleep_tune.experiment.event_log import LOG
+from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file, sealed
+from sleep_tune.experiment.run_folder import CONFIG, IRRELEVANT
+from sleep_tune.files import write_whole
+from sleep_tune.search.space.search_space import CorpusSummary, Space, to_json
+
+__all__ = ["Difference", "Experiment", "changes", "check_trials", "open_folder", "told", "unlike", "update"]
+
+FIXED = ("name", "objective", "comparison", "search.seed", "finalists.first_seed")
+"""Parts of the space that make it another study, by dotted key; so does another base, composed."""
+
+WHOLE = ("base", "parameters", "baselines")
+"""Parts whose keys the user names: one that is missing has no default."""
+
+
+class Difference(NamedTuple):
+    """An option, by dotted key, that is not what it was."""
+
+    key: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        if isinstance(self.before, Mapping) or isinstance(self.after, Mapping):  # a parameter or a baseline, whole
+            return f"{self.key}: {'added' if self.before is None else 'removed'}"
+        return f"{self.key}: {self.before} -> {self.after}"
+
+
+class Experiment:
+    """What is written of an experiment.
+
+    Args:
+        folder: its folder.
+
+    Raises:
+        RunFolderError: the file is missing, or cannot be read as an experiment.
+
+    Attributes:
+        space: as JSON (`space.to_json`), with today's defaults for options that it does not know.
+        tree: the composed base, nested.
+        base: the same, by dotted key.
+        corpus: what its trials read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / EXPERIMENT
+        try:
+            then = read_experiment_file(path)
+            for key in ("space", "base", "corpus"):
+                if not isinstance(then.get(key), Mapping):
+                    raise RunFolderError(
+                        f"{path} must hold space, base and corpus, each a mapping; {key} is "
+                        f"{'none' if key in then else 'missing'}: put the file back from a copy"
+                    )
+            self.space = _with_defaults(then["space"])
+            self.tree = to_dict(from_dict(then["base"]))
+            self.base = flatten(self.tree)
+            self.corpus = CorpusSummary(words=then["corpus"]["words"], samples=then["corpus"]["samples"])
+        except FileNotFoundError:
+            raise RunFolderError(f"{folder} must be the folder of a search; got no {EXPERIMENT} in it") from None
+        except ConfigError as error:
+            what = str(error).partition(";")[0]  # without the options that there are
+            raise RunFolderError(
+                f"{path} must describe an experiment of this version of sleep-tune, and not of a newer one: {what}"
+            ) from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunFolderError(f"{path} cannot be read as an experiment ({error!r})") from error
+
+
+def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> Experiment:
+    """Make the folder and write experiment.yaml, or check that it is the same study that goes on, grown perhaps.
+
+    Returns:
+        What was written there.
+
+    Raises:
+        RunFolderError: another study is there; the message says what differs. Or experiment.yaml cannot be read.
+    """
+    if not (folder / LOG).exists():
+        check_trials(folder, ())
+    if not (folder / EXPERIMENT).exists():
+        if folder.is_dir() and (folder / LOG).exists():
+            raise RunFolderError(
+                f"{folder} holds {LOG} but no {EXPERIMENT}: put that back from a copy, move the folder away, or choose "
+                "another name (name=...)"
+            )
+        _write(folder, space, base, corpus)
+        return Experiment(folder)
+    then = Experiment(folder)
+    differences = [
+        *(difference for difference in _differences(then.space, to_json(space)) if difference.key.startswith(FIXED)),
+        *_base_differences(then, base),
+        *_differences(_corpus(then.corpus), _corpus(corpus), "corpus."),
+    ]
+    if [difference.key for difference in differences] == ["name"]:
+        raise RunFolderError(
+            f"{folder} holds the study {then.space['name']}, copied or moved: an experiment keeps its name. To resume "
+            f"it, name its folder {then.space['name']} again (--dir says where it lies); to begin {space.name} with "
+            f"its trials, set warm_start=[{folder}] and move the folder aside"
+        )
+    if differences:
+        raise RunFolderError(
+            f"{folder} holds another study: {told(differences)}. "
+            "Give this one another name (name=...), or move the folder away"
+        )
+    return then
+
+
+def check_trials(folder: Path, known: Container[str]) -> None:
+    """Check that the log knows every run in trials/: one that was cut off would be continued as an earlier one.
+
+    Args:
+        folder: of the experiment.
+        known: trials of its log.
+
+    Raises:
+        RunFolderError: it does not.
+    """
+    runs = sorted(path.parent.name for path in (folder / "trials").glob(f"*/{CONFIG}"))
+    unknown = [name for name in runs if name not in known]
+    if unknown:
+        raise RunFolderError(
+            f"{folder / 'trials'} holds {listed(unknown)}, which {LOG} does not know: lines of it are missing. Put it "
+            "back from a copy, or move these folders away to train such trials anew"
+        )
+
+
+def changes(then: Mapping[str, Any], space: Space) -> list[Difference]:
+    """What the space asks for now that it did not."""
+    return [
+        difference
+        for difference in _differences(_with_defaults(then), to_json(space))
+        if difference.key.split(".")[0] != "base"
+    ]
+
+
+def update(folder: Path, then: Experiment, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
+    """Write experiment.yaml anew if it no longer holds this space and this base."""
+    if changes(then.space, space) or then.tree != to_dict(base):
+        _write(folder, space, base, corpus)
+
+
+def unlike(there: Experiment, space: Space, base: RunConfig, corpus: CorpusSummary) -> list[Difference]:
+    """How another experiment differs from this one, but for what either searches, and where its files lie."""
+    searched = {parameter.key for parameter in space.parameters} | set(there.space["parameters"])
+    for section, members in ONE_OF.items():
+        keys = {f"{section}.{member}" for member in members}
+        searched |= keys if keys & searched else set()  # one that is searched clears the others
+    differences = [
+        *_base_differences(there, base),
+        *_differences(_corpus(there.corpus), _corpus(corpus), "corpus."),
+        *_differences(there.space["objective"], to_json(space)["objective"], "objective."),
+    ]
+    free = {f"base.{key}" for key in searched}
+    return [difference for difference in differences if difference.key not in free]
+
+
+def told(differences: Sequence[Difference]) -> str:
+    """The first three, for a message."""
+    more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
+    return "; ".join(f"{key} is {before} there and {after} here" for key, before, after in differences[:3]) + more
+
+
+def _write(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
+    now = {"space": to_json(space), "base": to_dict(base), "corpus": _corpus(corpus)}
+    write_whole(folder / EXPERIMENT, sealed(yaml.safe_dump(now | environment(), sort_keys=False, allow_unicode=True)))
+
+
+def _base_differences(there: Experiment, base: RunConfig) -> Iterator[Difference]:
+    """How the base differs in what is computed; options that a run may be resumed with changed are left out."""
+    free = {f"base.{key}" for key in IRRELEVANT}
+    found = _differences(there.base, flatten(to_dict(base)), "base.")
+    return (difference for difference in found if difference.key not in free)
+
+
+def _corpus(corpus: CorpusSummary) -> dict[str, int]:
+    return {"words": corpus.words, "samples": corpus.samples}
+
+
+def _with_defaults(space: Mapping[str, Any]) -> dict[str, Any]:
+    """A space that an earlier version wrote has today's defaults for what that one did not know."""
+    filled = to_json(Space(name=space["name"]))
+    for key, value in space.items():
+        is_section = isinstance(value, Mapping) and isinstance(filled.get(key), Mapping) and key not in WHOLE
+        filled[key] = filled[key] | value if is_section else value
+    return filled
+
+
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
+    for key in dict.fromkeys([*then, *now]):
+        before, after = _plain(then.get(key)), _plain(now.get(key))
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            yield Difference(f"{prefix}{key}", before, after)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

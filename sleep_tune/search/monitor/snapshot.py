@@ -1,0 +1,192 @@
+"""A search as its folder tells of it: the log folded into a state, and where running trials stand by their own records.
+
+Takes no lock, starts nothing and writes nothing; the search may be running, ended or killed. Imports no sampler and no
+Ray, so that a look costs nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.errors import RunFolderError, UserError
+from sleep_tune.experiment.event_log import LOG, read_events
+from sleep_tune.experiment.run_journal import find_mistake
+from sleep_tune.experiment.search_state import MAIN, SearchState, TrialState
+from sleep_tune.records import Progress
+from sleep_tune.search.decide.study_folder import Experiment
+from sleep_tune.search.space.search_space import Baseline, Finalists, Objective, Scheduler, Space, Stop
+
+__all__ = ["Recorded", "read_recorded", "standing"]
+
+TAIL_BYTES = 65_536
+"""Of a run's record, read from its end: dozens of lines."""
+
+PLACED = ("train", "eval")
+"""Kinds of lines that say where the run stood."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A search as it is looked at (`forecast.Watched`)."""
+
+    space: Space
+    state: SearchState
+    is_driven: bool
+    """Whether some process is running it, as far as can be told."""
+    silent: float
+    """Seconds since its last event."""
+    slots: int
+    """Most trials that ran at a time in the last session."""
+    held: str | None
+
+    @property
+    def trials(self) -> Mapping[str, TrialState]:
+        """Every trial asked for so far."""
+        return self.state.trials
+
+    @property
+    def finished(self) -> bool:
+        """Whether all has ended."""
+        return self.state.finished
+
+    @property
+    def changes(self) -> list[str]:
+        """How the last session differs from the one before."""
+        return self.state.changes
+
+    @property
+    def ended(self) -> str | None:
+        """Why the search asks for no more trials, once it does."""
+        return self.state.study(MAIN).ended
+
+    def best(self) -> TrialState | None:
+        """The best completed trial of the search."""
+        name = self.state.study(MAIN).best
+        return None if name is None else self.state.trials[name]
+
+    def seconds(self) -> float:
+        """Wall clock over all sessions; of one that nobody drives, up to its last event."""
+        return self.state.seconds(self.state.last_event + (self.silent if self.is_driven else 0.0))
+
+
+def read_recorded(folder: Path, *, is_driven: bool, silent: float = 0.0) -> Recorded:
+    """Read an experiment's folder.
+
+    Args:
+        folder: results/<name>.
+        is_driven: whether some process is running the search; else what was running waits for the next session.
+        silent: seconds since its last event.
+
+    Raises:
+        RunFolderError: it holds no search, or one that cannot be read.
+    """
+    events = read_events(folder / LOG)
+    told = next((event.data["study"] for event in events if event.data.get("study") and event.event == "opened"), None)
+    space = _space(told or Experiment(folder).space, folder)
+    state = SearchState(mode=space.objective.mode)
+    slots, budget = 1, 0
+    for event in events:
+        state.apply(event)
+        if event.event in ("opened", "resumed"):
+            slots, budget = 1, int(event.data.get("budget_words", budget))
+        slots = max(slots, state.num_running())
+    for trial in state.trials.values():
+        if trial.state != "running":
+            continue
+        at = standing(folder / "trials" / trial.id, budget)
+        if at is not None and (trial.progress is None or at.words_seen >= trial.progress.words_seen):
+            trial.progress = at
+        if not is_driven:
+            trial.state = "waiting"
+    paused = is_driven and bool(events) and events[-1].event == "paused" and not state.num_running()
+    return Recorded(
+        space=space if state.space is None else _space(state.space, folder),
+        state=state,
+        is_driven=is_driven,
+        silent=silent,
+        slots=slots,
+        held=events[-1].data.get("reason") if paused else None,
+    )
+
+
+def standing(run: Path, budget_words: int) -> Progress | None:
+    """Where a run stands by the last line of its record; None before the first, or where it cannot be read.
+
+    Args:
+        run: the run's folder, with metrics.jsonl.
+        budget_words: words that it may see in all.
+    """
+    lines = [line for line in map(_parse, reversed(_tail(run / "metrics.jsonl"))) if line.get("kind") in PLACED]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    places = ("words_seen", "updates", "phase", "cycle", "pass_index", "fold", "read_ratio", "seconds")
+    if not lines or not all(key in lines[0] for key in places):
+        return None
+    return Progress(
+        **{key: lines[0][key] for key in places},
+        budget_words=budget_words,
+        folds=_folds(run),
+        metrics={"loss": losses[0]} if losses else {},
+    )
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    """A line's object; empty for one that is being written, damaged, or of another version."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) and find_mistake(values) is None else {}
+
+
+def _tail(path: Path) -> list[bytes]:
+    """The last lines of a file, the first of them perhaps torn; none where there is no file."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def _folds(run: Path) -> int:
+    """Folds of a pass by the run's configuration; 0 where it does not say."""
+    try:
+        return int(read_yaml(run / "config.yaml")["sleep"]["folds"])
+    except (OSError, UserError, KeyError, TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _space(told: Mapping[str, Any], folder: Path) -> Space:
+    """The parts of the space that are shown, from its JSON.
+
+    Raises:
+        RunFolderError: it cannot be read.
+    """
+    try:
+        return Space(
+            name=str(told["name"]),
+            objective=_section(Objective, told["objective"]),
+            scheduler=_section(Scheduler, told["scheduler"]),
+            stop=_section(Stop, told["stop"]),
+            baselines={
+                name: Baseline(trials=baseline["trials"], parameters=tuple(baseline["parameters"]))
+                for name, baseline in told["baselines"].items()
+            },
+            finalists=_section(Finalists, told["finalists"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunFolderError(f"{folder} cannot be read as a search's ({error!r})") from error
+
+
+def _section(kind: type[T], told: Mapping[str, Any]) -> T:
+    """A section of the space; keys of other versions are passed over."""
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in told.items() if key in known}
+    )

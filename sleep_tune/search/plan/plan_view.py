@@ -1,0 +1,191 @@
+"""A plan on the screen, or as plain text where there is none. Knows no arithmetic."""
+
+import io
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sleep_tune.console import PlainConsole
+from sleep_tune.search.plan.search_plan import Plan
+from sleep_tune.search.plan.sleep_lengths import Length
+
+__all__ = ["show_plan"]
+
+LABELS = 10
+"""Width of the names at the left."""
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """Print a plan.
+
+    Args:
+        plan: what would run.
+        console: where to; in a pipe it is plain text of 100 columns.
+    """
+    if not console.is_terminal:
+        text = io.StringIO()
+        _print(plan, PlainConsole(file=text, width=100, highlight=False))
+        console.file.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
+        return
+    _print(plan, console)
+
+
+def _print(plan: Plan, console: Console) -> None:
+    console.print(_facts(plan))
+    for title, table in TABLES.items():
+        console.print(Padding(Text(title, style="bold"), (1, 0, 0, 0)))
+        console.print(table(plan))
+    for note in _notes(plan):
+        console.print(Padding(Text(note, style="yellow"), (1, 0, 0, 0)))
+    console.print(Padding(Text("nothing was started", style="dim"), (1, 0, 0, 0)))
+
+
+def duration(seconds: float) -> str:
+    """'40 s', '12 min', '3.5 h', '6 days'."""
+    for unit, size, least in (("days", 86400, 172800), ("h", 3600, 5400), ("min", 60, 90)):
+        if seconds >= least:
+            return f"{_digits(seconds / size, 2)} {unit}"
+    return f"{_digits(seconds, 2)} s"
+
+
+def count(number: float) -> str:
+    """'950', '12.3 M'."""
+    for unit, size in (("G", 1e9), ("M", 1e6)):
+        if number >= size:
+            return f"{_digits(number / size, 3)} {unit}"
+    return f"{number:,.0f}"
+
+
+def size(number: float) -> str:
+    """'1.5 GB', '20 MB'."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if number >= size:
+            return f"{_digits(number / size, 2)} {unit}"
+    return "under 1 MB"
+
+
+def _digits(number: float, digits: int) -> str:
+    """With so many digits, but never an exponent: '1.5', '12', '1,234'."""
+    if 0 < number < 10 ** (digits - 1):
+        return f"{number:.{digits}g}"
+    return f"{number:,.0f}"
+
+
+def _facts(plan: Plan) -> Table:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(width=LABELS, style="bold")
+    facts.add_column(overflow="fold")
+    facts.add_row("study", Text(plan.name, style="bold"))
+    facts.add_row("corpus", f"{plan.corpus.words:,} words in {plan.corpus.samples:,} samples")
+    for line in plan.corpus.description:
+        kind, _, rest = line.partition(": ")
+        facts.add_row(kind, Text(rest))
+    passes = plan.budget_words / plan.corpus.words
+    facts.add_row("budget", f"every run sees {plan.budget_words:,} words, {passes:.4g} x the corpus")
+    facts.add_row("search", _search(plan))
+    if plan.given:
+        facts.add_row("given", plan.given)
+    facts.add_row("slots", plan.slots.told)
+    facts.add_row("speed", _speed(plan))
+    facts.add_row("time", _time(plan))
+    facts.add_row("disk", _disk(plan))
+    return facts
+
+
+def _search(plan: Plan) -> str:
+    compared = f"; compared within {plan.within}" if plan.within else ""
+    if plan.trials is None:
+        return f"until {plan.limits}; nothing tells how many trials that is: the counts below are of one{compared}"
+    by_time = "" if plan.limits == f"{plan.trials} trials" else f", which is about {plan.trials:,} trials at most"
+    return f"{plan.limits}{by_time}{compared}"
+
+
+def _speed(plan: Plan) -> str:
+    speed = plan.speed
+    if speed is None:
+        return "unknown: add --calibrate, which trains for half a minute"
+    ends = f", {duration(speed.evaluation_seconds)} an evaluation" if speed.evaluation_seconds else ""
+    return f"{speed.words_per_second:,.0f} words a second{ends} on {speed.device} ({speed.source})"
+
+
+def _time(plan: Plan) -> str:
+    if plan.span is None or plan.seconds is None:
+        return "unknown"
+    gpus = f"; {_digits(plan.gpu_hours or 0.0, 3)} GPU-hours" if plan.slots.gpus else "; no GPU"
+    search = f"{duration(plan.span.search)} until the last search trial ends"
+    return f"about {duration(plan.span.whole)} on warm slots: {search}{gpus}"
+
+
+def _disk(plan: Plan) -> str:
+    needed = (
+        f"about {size(plan.left_bytes)} of models at the end, and up to {size(plan.running_bytes)} while trials run"
+    )
+    cap = plan.resources.disk_gb
+    if cap is None:
+        return needed
+    room = cap * 1e9 - plan.running_bytes
+    held = "holds that" if plan.left_bytes <= room else "keeps fewer models" if room > 0 else "cannot hold a start"
+    return f"{needed}; resources.disk_gb = {cap:g} {held}"
+
+
+def _table() -> Table:
+    return Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+
+
+def _parts(plan: Plan) -> Table:
+    table = _table()
+    table.add_column("")
+    for name in ("runs", "words"):
+        table.add_column(name, justify="right", no_wrap=True)
+    known = plan.speed is not None
+    if known:
+        table.add_column("run-time", justify="right", no_wrap=True)
+    if known and plan.slots.gpus:
+        table.add_column("GPU-hours", justify="right", no_wrap=True)
+
+    def row(name: str, runs: str, words: str, seconds: float | None, style: str = "") -> None:
+        cells = [name, runs, words]
+        if known:
+            cells.append("" if seconds is None else duration(seconds))
+        if known and plan.slots.gpus:
+            cells.append("" if seconds is None else _digits(seconds * plan.slots.gpus / 3600, 3))
+        table.add_row(*cells, style=style)
+
+    for part in plan.parts:
+        row(part.name, f"{part.runs:.0f}", count(part.words), part.seconds)
+        if part.name == "search" and len(plan.rungs) > 1:
+            for rung in plan.rungs:
+                where = "the end" if rung.share == 1 else f"{rung.share:.0%}"
+                row(f"  reach {where}", f"~{rung.trials:.0f}", f"at {count(rung.words)}", None, "dim")
+    row("in all", f"{plan.runs:.0f}", count(plan.words), plan.seconds, "bold")
+    return table
+
+
+def _lengths(plan: Plan) -> Table:
+    table = _table()
+    for name in ("", "passes awake", "asleep : awake", "folds", "unfit"):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=not name)
+    _add(table, "", plan.lengths)
+    _add(table, "baseline ", plan.baselines)
+    return table
+
+
+TABLES = {
+    "What would run": _parts,
+    "What a run does with its budget, over all that the other choices may be": _lengths,
+}
+"""Heading -> what makes the table under it."""
+
+
+def _add(table: Table, prefix: str, lengths: Iterable[Length]) -> None:
+    for length in lengths:
+        unfit = f"{length.unfit:.0%}" if length.unfit else ""
+        table.add_row(prefix + length.name, length.passes, length.sleep, length.folds, unfit)
+
+
+def _notes(plan: Plan) -> Iterable[str]:
+    if any(length.unfit for length in (*plan.lengths, *plan.baselines)):
+        yield "unfit: the share of the other choices' combinations that the budget cannot hold; they are not trained"

@@ -1,0 +1,163 @@
+"""A worker that trains nothing: it replays curves that are functions of the configuration, the seed and the words.
+
+The other side of the worker seam: it obeys `report` exactly as training does, so that whole searches run in
+milliseconds. Knows nothing of searches.
+"""
+
+import functools
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import flatten, to_dict
+from sleep_tune.errors import Diverged
+from sleep_tune.records import Decision, Outcome, Progress, Report
+from sleep_tune.search.space.search_space import CorpusSummary
+
+__all__ = ["Curve", "FakeWorker", "synthetic_loss"]
+
+Curve = Callable[[RunConfig, int, float], float]
+"""(configuration, seed, share of the budget) -> eval/nll there; NaN is a run that has diverged."""
+
+TOY_CORPUS = CorpusSummary(words=100_000, samples=1_000)
+"""What a pass of the made-up corpus reads."""
+
+ENDS = {Decision.STOP: "stopped", Decision.PAUSE: "paused"}
+"""What a run is told -> how it ends there."""
+
+UPDATE_WORDS = 1_000
+"""Words of one made-up update."""
+
+
+def synthetic_loss(config: RunConfig, seed: int, share: float) -> float:
+    """A loss that falls with the share of the budget, and whose floor depends on every option that is searched.
+
+    Better with more folds, half the candidates replayed, weighted choice and fewer passes; so curves cross: a run of
+    fewer passes starts worse. A learning rate above 0.05 diverges halfway.
+    """
+    sleep = config.sleep
+    if config.training.learning_rate > 0.05 and share >= 0.5:
+        return math.nan
+    passes = sleep.length.passes or 3.0
+    floor = 3.0 + 0.3 / sleep.folds + 0.4 * (sleep.replay.ratio - 0.5) ** 2 + 0.03 * passes
+    floor += {"weighted": 0.0, "strict": 0.1, "random": 0.2}[sleep.replay.strategy]
+    floor += 0.02 * abs(math.log10(config.training.learning_rate) + 3)
+    speed = 2.0 + passes / 2
+    return floor + 5.0 * math.exp(-speed * share) + 0.02 * _noise(config, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeWorker:
+    """Replays a curve, reporting heartbeats, rungs and the end.
+
+    Args:
+        corpus: what a pass would read.
+        curve: the loss at each share of the budget.
+        heartbeats: reports without a rung between two evaluations.
+        seconds: real time that a whole run takes; it sleeps for that long in all.
+    """
+
+    corpus: CorpusSummary = TOY_CORPUS
+    curve: Curve = synthetic_loss
+    heartbeats: int = 1
+    seconds: float = 0.0
+
+    def __call__(self, config: RunConfig, report: Report) -> Outcome:
+        """Run to the end of the budget, or to the first report that is answered by STOP or PAUSE.
+
+        Raises:
+            Diverged: the curve is NaN between two rungs.
+        """
+        budget = config.budget.words or int((config.budget.passes or 0) * self.corpus.words)
+        shares = [*config.evaluation.rungs, 1.0]
+        before = 0.0
+        for share in shares:
+            for beat in range(1, self.heartbeats + 1):
+                at = before + (share - before) * beat / (self.heartbeats + 1)
+                self._take_time(share - before)
+                told = report(self._progress(config, budget, at, None))
+                if told in ENDS:
+                    return self._outcome(config, budget, at, ENDS[told])
+                if math.isnan(self.curve(config, config.training.seed, at)):
+                    raise Diverged(f"loss is nan at {at:.0%} of the budget")
+            self._take_time(share - before)
+            rung = round(share * budget)
+            told = report(self._progress(config, budget, share, rung))
+            if told in ENDS:
+                return self._outcome(config, budget, share, ENDS[told])
+            before = share
+        return self._outcome(config, budget, 1.0, "completed")
+
+    def _take_time(self, share: float) -> None:
+        """Sleep for a part of the time between two evaluations that lie `share` of the budget apart."""
+        if self.seconds:
+            time.sleep(self.seconds * share / (self.heartbeats + 1))
+
+    def _progress(self, config: RunConfig, budget: int, share: float, rung: int | None) -> Progress:
+        loss = self.curve(config, config.training.seed, share)
+        folds = config.sleep.folds
+        passes = config.sleep.length.passes or 1.0
+        read = share * passes
+        position = read * folds
+        return Progress(
+            words_seen=round(share * budget),
+            budget_words=budget,
+            updates=round(share * budget) // UPDATE_WORDS,
+            phase="wake" if position % 1 < 0.5 else "sleep",
+            cycle=int(position),
+            pass_index=int(read),
+            fold=int(position) % folds,
+            folds=folds,
+            read_ratio=min(1.0, read),
+            seconds=share * budget / 10_000,
+            rung=rung,
+            metrics=self._metrics(loss) if rung is not None else {"loss": loss},
+        )
+
+    def _outcome(self, config: RunConfig, budget: int, share: float, state: str) -> Outcome:
+        metrics = self._metrics(self.curve(config, config.training.seed, share))
+        if config.evaluation.test and state == "completed":
+            metrics |= {f"test/{name.removeprefix('eval/')}": value + 0.01 for name, value in metrics.items()}
+        words = round(share * budget)
+        return Outcome(
+            state=state,
+            words_seen=words,
+            updates=words // UPDATE_WORDS,
+            seconds=words / 10_000,
+            flops=1e6 * words,
+            device="fake",
+            metrics=metrics,
+        )
+
+    @staticmethod
+    def _metrics(loss: float) -> dict[str, float]:
+        return {
+            "eval/nll": loss,
+            "eval/pseudo_perplexity": math.exp(loss),
+            "eval/pairs_accuracy": 1 / (1 + math.exp(loss - 3.5)),
+        }
+
+
+def _noise(config: RunConfig, seed: int) -> float:
+    """A standard normal that the seed and the settings that are not the defaults determine, on any machine.
+
+    So an option that is new to the schema changes no made-up search.
+    """
+    settings: Mapping[str, Any] = flatten(to_dict(config))
+    usual = _defaults()
+    sections = ("sleep", "model", "training")
+    told = {key: value for key, value in settings.items() if key.split(".")[0] in sections and value != usual[key]}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=list).encode()).digest()
+    return float(np.random.default_rng([seed, int.from_bytes(digest[:8], "big")]).standard_normal())
+
+
+@functools.cache
+def _defaults() -> Mapping[str, Any]:
+    return flatten(to_dict(RunConfig()))

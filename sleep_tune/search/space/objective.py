@@ -1,0 +1,139 @@
+"""What a search improves: which metrics there are, and whether the runs of a study will report the one it names.
+
+Of BabyLM's data it looks no further than which folders there are.
+"""
+
+from pathlib import Path
+
+from sleep_tune.babylm import FOLDERS, MACRO, score_names
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import nearest, unknown
+from sleep_tune.names import TASKS
+from sleep_tune.search.space.entry import Entry
+from sleep_tune.search.space.search_space import METRICS, Claim, Objective
+from sleep_tune.search.space.sections import read_section
+
+__all__ = ["check_claim", "check_data", "check_reported", "read_claim", "read_objective"]
+
+PAIRS, BABYLM = "eval/pairs", "babylm/"
+"""First parts of metrics that need data of their own."""
+
+MOST_OF_INTEREST = 0.1
+"""No smallest difference of interest is as large a share of right answers: it was meant in points."""
+
+SCORES = {BABYLM + score: folder for folder in TASKS for score in score_names(folder)} | {BABYLM + MACRO: ""}
+"""Metric -> the folder that it is measured on; none of its own for the macro average."""
+
+
+def read_objective(entry: Entry) -> Objective:
+    """What is compared.
+
+    Raises:
+        ConfigError: an unknown metric, or the other way to improve it.
+    """
+    objective = read_section(Objective, entry)
+    metric = objective.metric
+    known = {**METRICS, **dict.fromkeys(SCORES, "max")}
+    if metric not in known and not metric.startswith(f"{PAIRS}/"):
+        raise entry.inside("metric").error(unknown("objective.metric", metric, known))
+    mode = known.get(metric, "max")
+    if entry.sound and "mode" in entry.value and objective.mode != mode:
+        raise entry.inside("mode").error(f"objective.mode must be {mode} for {metric}; got {objective.mode}")
+    return Objective(metric=metric, mode=mode)
+
+
+def read_claim(entry: Entry) -> Claim:
+    """What the comparison may claim.
+
+    Raises:
+        ConfigError: an endpoint that no finished run reports.
+    """
+    claim = read_section(Claim, entry)
+    known = {f"test/{name.removeprefix('eval/')}": mode for name, mode in METRICS.items()} | dict.fromkeys(
+        SCORES, "max"
+    )
+    if claim.primary is not None and claim.primary not in known:
+        raise entry.inside("primary").error(unknown("comparison.primary", claim.primary, known))
+    return claim
+
+
+def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
+    """Refuse an objective that the study's runs will not report.
+
+    Raises:
+        ConfigError: it needs minimal pairs or a task that the base does not have scored at the rungs.
+    """
+    evaluation = base.evaluation
+    if metric.startswith(PAIRS):
+        _check_pairs(metric, base, entry)
+    if metric not in SCORES:
+        return
+    counted = [task for task in evaluation.tasks if FOLDERS[task] != "zorro"]
+    needed = SCORES[metric] or "at least one task of BabyLM's"
+    if not counted if metric == BABYLM + MACRO else SCORES[metric] not in evaluation.tasks:
+        given = f"[{', '.join(evaluation.tasks)}]" if evaluation.tasks else "none"
+        raise entry.error(
+            f"{metric} needs {needed} among base's evaluation.tasks, scored at the rungs, and their folder as "
+            f"evaluation.data; got evaluation.tasks: {given}"
+        )
+
+
+def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry) -> None:
+    """Refuse an endpoint that the study's runs will not report, and a smallest difference in another unit than its own.
+
+    Raises:
+        ConfigError: it needs minimal pairs or BabyLM's data, or a share of right answers is given in points.
+    """
+    endpoint = claim.primary or objective
+    is_share = endpoint.partition("/")[2].startswith("pairs")
+    if is_share and claim.smallest is not None and claim.smallest >= MOST_OF_INTEREST:
+        raise entry.inside("smallest").error(
+            f"comparison.smallest must be below {MOST_OF_INTEREST:g} for {endpoint}, a share from 0 to 1 (a point is "
+            f"0.01); got {claim.smallest:g}"
+        )
+    if claim.primary is None:
+        return
+    if is_share:
+        _check_pairs(endpoint, base, entry.inside("primary"))
+    if endpoint in SCORES and base.evaluation.data is None:
+        raise entry.inside("primary").error(
+            f"{endpoint} needs BabyLM's tasks: name their folder in base as evaluation.data; got none"
+        )
+
+
+def check_data(base: RunConfig, entry: Entry) -> None:
+    """Refuse tasks whose folder is not there, before anything is started.
+
+    Raises:
+        ConfigError: `evaluation.data` is no folder, or lacks one of `evaluation.tasks`; names what it holds.
+    """
+    if base.evaluation.data is None:
+        return
+    data = Path(base.evaluation.data)
+    if not data.is_dir():
+        raise _given(entry, "data").error(
+            f"evaluation.data must be a folder of BabyLM's tasks; there is none at {data}"
+        )
+    present = [task for task in TASKS if (data / task).is_dir() or (data / f"{task}.zip").is_file()]
+    for task in base.evaluation.tasks:
+        if task not in present:
+            close = nearest(task, present)
+            hint = f"; did you mean '{close}'? It" if close else "; it"
+            raise _given(entry, "tasks").error(
+                f"evaluation.tasks names {task}, which {data} does not hold{hint} holds: "
+                f"{', '.join(present) or 'no task'}"
+            )
+
+
+def _check_pairs(metric: str, base: RunConfig, entry: Entry) -> None:
+    if not (base.data.kind == "toy" and base.evaluation.pairs):
+        raise entry.error(
+            f"{metric} needs minimal pairs, which data=toy with evaluation.pairs above 0 has; "
+            f"got data.kind={base.data.kind}, evaluation.pairs={base.evaluation.pairs}"
+        )
+
+
+def _given(entry: Entry, name: str) -> Entry:
+    """Where an option of the evaluation was given, or else the base as a whole."""
+    key = f"evaluation.{name}"
+    return entry.inside(key) if isinstance(entry.value, dict) and key in entry.value else entry

@@ -1,0 +1,226 @@
+"""The parameters of a search space, read and checked against the options that they set."""
+
+import math
+from collections.abc import Callable, Mapping
+from itertools import combinations
+
+from sleep_tune.config.options import Option, options
+from sleep_tune.config.schema import ONE_OF
+from sleep_tune.config.tree import unknown_key
+from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.experiment.trial_state import Value
+from sleep_tune.search.space.entry import Entry, shown
+from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
+from sleep_tune.search.space.sections import check
+
+__all__ = ["DOMAINS", "FIXED", "read_parameters"]
+
+FIXED = {
+    "run": "says where a run lives",
+    "data": "is the same for every run of a study",
+    "tokenizer": "is the same for every run of a study",
+    "budget": "is the same for every run of a study",
+    "evaluation": "is the same for every run of a study",
+    "training.seed": "is set by the search: finalists and baselines are repeated over fresh seeds",
+    "training.device": "is no property of a trial",
+    "training.threads": "is no property of a trial",
+}
+"""Options (and sections) that cannot be searched, and why."""
+
+
+def read_parameters(entry: Entry) -> tuple[Parameter, ...]:
+    """Every parameter without a mistake, those that `when` names before those that name them.
+
+    Mistakes in one are kept: a key that is no option or cannot be searched, a domain that the option does not have, a
+    `when` that names no other parameter or goes round in a circle, two that exclude each other.
+
+    Raises:
+        ConfigError: it is no mapping.
+    """
+    entries = entry.mapping("a mapping of options, each with its choice, uniform, log_uniform or int")
+    read: dict[str, Parameter | None] = dict.fromkeys(entries)
+    for key, inner in entries.items():
+        with inner.found:
+            read[key] = _parameter(key, inner)
+    parameters = {key: parameter for key, parameter in read.items() if parameter is not None}
+    strangers = entry.has_strangers(options())
+    for key, parameter in parameters.items():
+        for other in parameter.when:
+            with entry.found:
+                _check_when(parameters, entries, key, other, strangers)
+    sound = {key: parameter for key, parameter in parameters.items() if entries[key].sound}
+    with entry.found:
+        ordered = _sorted(sound, entries)
+        _check_exclusive(ordered, entries)
+        return ordered
+    return tuple(sound.values())
+
+
+def _parameter(key: str, entry: Entry) -> Parameter | None:
+    """One parameter; None where a mistake that is kept leaves none."""
+    if key not in options():
+        raise entry.error(str(unknown_key(key)))
+    for fixed, why in FIXED.items():
+        if key == fixed or key.startswith(f"{fixed}."):
+            raise entry.error(f"{key} cannot be searched: {fixed} {why}")
+    fields = entry.fields((*DOMAINS, "when"))
+    kinds = [name for name in fields if name in DOMAINS]
+    if not kinds and entry.has_strangers((*DOMAINS, "when")):
+        return None  # a misspelt key may be the missing one
+    if len(kinds) != 1:
+        raise entry.error(f"{key} must have exactly one of {', '.join(DOMAINS)}; got {' and '.join(kinds) or 'none'}")
+    when: dict[str, tuple[Value, ...]] = {}
+    if "when" in fields:
+        with entry.found:
+            when = _when(fields["when"])
+    return Parameter(key, DOMAINS[kinds[0]](options()[key], fields[kinds[0]]), when)
+
+
+def _when(entry: Entry) -> dict[str, tuple[Value, ...]]:
+    when = {}
+    for other, values in entry.mapping("a mapping of another parameter to a list of its values").items():
+        when[other] = tuple(item.value for item in values.items("a list of values"))
+        if not when[other]:
+            raise values.wrong("a list of at least one value")
+    return when
+
+
+def _choice(option: Option, entry: Entry) -> Choice:
+    values: list[Value] = []
+    for item in entry.items("a list of values"):
+        with item.found:
+            if isinstance(item.value, list | dict):
+                raise item.wrong("a single value")
+            value: Value = check(option, item)
+            if any(value == other and type(value) is type(other) for other in values):
+                raise item.error(f"{option.key}: the choice {shown(item.value)} is given twice")
+            values.append(value)
+    if not entry.value:
+        raise entry.wrong("a list of at least one value")
+    return Choice(tuple(values))
+
+
+def _uniform(option: Option, entry: Entry) -> Uniform:
+    return Uniform(*_reals(option, entry))
+
+
+def _log_uniform(option: Option, entry: Entry) -> LogUniform:
+    low, high = _reals(option, entry)
+    if low <= 0:
+        raise entry.wrong("[low, high] with low above 0, for its logarithm to exist")
+    return LogUniform(low, high)
+
+
+def _int(option: Option, entry: Entry) -> Int:
+    if option.type not in (int, float):
+        raise entry.error(f"{option.key} must be {option.expected}: search it by choice, not by int")
+    low, high = _ends(option, entry)
+    for item in entry.items():
+        if not isinstance(item.value, int):
+            raise item.wrong("a whole number")
+    return Int(int(low), int(high))
+
+
+def _reals(option: Option, entry: Entry) -> tuple[float, float]:
+    if option.type is not float:
+        better = "int" if option.type is int else "choice"
+        kind = entry.path[-1]
+        raise entry.error(f"{option.key} must be {option.expected}: search it by {better}, not by {kind}")
+    return _ends(option, entry)
+
+
+def _ends(option: Option, entry: Entry) -> tuple[float, float]:
+    ends = list(entry.items("a list [low, high]"))
+    if len(ends) != 2:
+        raise entry.wrong("a list [low, high] of two numbers")
+    low, high = (check(option, item) for item in ends)
+    if low is None or high is None or not math.isfinite(high - low) or low >= high:
+        raise entry.wrong("[low, high] with low below high")
+    return low, high
+
+
+DOMAINS: dict[str, Callable[[Option, Entry], Domain]] = {
+    "choice": _choice,
+    "uniform": _uniform,
+    "log_uniform": _log_uniform,
+    "int": _int,
+}
+"""Name in the file -> function(option, entry) that reads it."""
+
+
+def _check_when(
+    parameters: Mapping[str, Parameter],
+    entries: Mapping[str, Entry],
+    key: str,
+    other: str,
+    strangers: bool,
+) -> None:
+    entry = entries[key].inside("when").inside(other)
+    if other == key:
+        raise entry.error(f"{key} is conditional on itself")
+    if other not in entries and not (other in options() and strangers):
+        raise entry.error(unknown(f"parameter in when of {key}", other, [name for name in entries if name != key]))
+    if other not in parameters or not entries[other].sound:
+        return  # what is wrong with the other is told already
+    domain = parameters[other].domain
+    if not isinstance(domain, Choice):
+        raise entry.error(f"when can name a choice only; {other} is a range")
+    for item in entry.items():
+        if item.value not in domain.values:
+            choices = ", ".join(shown(value) for value in domain.values)
+            raise item.error(f"{shown(item.value)} is no choice of {other}; choose among: {choices}")
+
+
+def _sorted(parameters: Mapping[str, Parameter], entries: Mapping[str, Entry]) -> tuple[Parameter, ...]:
+    """In the order of the file, as far as `when` allows it."""
+    ordered: dict[str, Parameter] = {}
+    while len(ordered) < len(parameters):
+        rest = [parameter for key, parameter in parameters.items() if key not in ordered]
+        waiting = {parameter.key for parameter in rest}
+        ready = next((parameter for parameter in rest if waiting.isdisjoint(parameter.when)), None)
+        if ready is None:
+            circle = _circle(rest)
+            raise entries[circle[0]].error(f"when goes round in a circle: {' -> '.join([*circle, circle[0]])}")
+        ordered[ready.key] = ready
+    return tuple(ordered.values())
+
+
+def _circle(rest: list[Parameter]) -> list[str]:
+    """One circle among parameters of which each waits for another."""
+    waiting = {parameter.key: parameter for parameter in rest}
+    path: list[str] = [rest[0].key]
+    while True:
+        following = next(key for key in waiting[path[-1]].when if key in waiting)
+        if following in path:
+            return path[path.index(following) :]
+        path.append(following)
+
+
+def _check_exclusive(parameters: tuple[Parameter, ...], entries: Mapping[str, Entry]) -> None:
+    """Of options that exclude each other, two may be searched only where one `when` keeps them apart."""
+    for section, members in ONE_OF.items():
+        rivals = [parameter for parameter in parameters if parameter.key in {f"{section}.{name}" for name in members}]
+        for first, second in combinations(rivals, 2):
+            shared = first.when.keys() & second.when.keys()
+            if not any(set(first.when[key]).isdisjoint(second.when[key]) for key in shared):
+                raise entries[second.key].error(
+                    f"{first.key} and {second.key} exclude each other: search one, or keep them apart by a when "
+                    "on the same choice"
+                )
+
+
+def set_always(parameters: tuple[Parameter, ...]) -> set[str]:
+    """Options that the search sets in every trial, with those that these exclude."""
+    always = {parameter.key for parameter in parameters if not parameter.when}
+    for section, members in ONE_OF.items():
+        keys = {f"{section}.{name}" for name in members}
+        if keys & always:
+            always |= keys
+    return always
+
+
+def in_base(key: str, entry: Entry) -> ConfigError:
+    """The error that says that a base setting is never used, since the search sets it."""
+    return entry.error(
+        f"{key} is set in base and searched: remove one (to search one value only: parameters.{key}.choice=[value])"
+    )

@@ -1,0 +1,317 @@
+"""A search space, typed: what a study searches, how, until when, against which baselines. Reads no file.
+
+Each section's options carry their meaning and range as those of a run do (`config.schema.option`); `load.py` checks
+them, and `--help` prints them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from sleep_tune import names
+from sleep_tune.config.schema import option
+from sleep_tune.experiment.trial_state import Value, configuration_key
+
+__all__ = [
+    "METRICS",
+    "Baseline",
+    "Choice",
+    "Claim",
+    "CorpusSummary",
+    "Domain",
+    "Finalists",
+    "Int",
+    "LogUniform",
+    "Objective",
+    "Parameter",
+    "Resources",
+    "Scheduler",
+    "Search",
+    "Space",
+    "Stop",
+    "Uniform",
+    "active",
+    "contains",
+    "num_settings",
+    "settings",
+    "to_json",
+]
+
+METRICS = {"eval/nll": "min", "eval/pseudo_perplexity": "min", "eval/pairs_accuracy": "max"}
+"""What can be an objective, as runs report it on dev -> which way is better (eval/pairs/<paradigm>: max)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few values."""
+
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """A real number, low <= x <= high."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogUniform:
+    """A real number whose logarithm is uniform, 0 < low <= x <= high."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """A whole number, low <= x <= high."""
+
+    low: int
+    high: int
+
+
+Domain = Choice | Uniform | LogUniform | Int
+
+
+def contains(domain: Domain, value: Value) -> bool:
+    """Whether `value` is one that the domain can propose: of a choice one of its values, of a range within its ends."""
+    match domain:
+        case Choice(values):
+            return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values)
+        case Int(low, high):
+            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        case Uniform(low, high) | LogUniform(low, high):
+            return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An option that is searched; with `when`, only where every other parameter named there has one of its values."""
+
+    key: str
+    domain: Domain
+    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+
+def active(parameter: Parameter, values: Mapping[str, Value]) -> bool:
+    """Whether `parameter` is searched, given those set before it. An inactive parent switches its children off."""
+    return all(key in values and values[key] in allowed for key, allowed in parameter.when.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What is compared, on dev."""
+
+    metric: str = option("eval/nll", "what the search improves, as runs report it")
+    mode: str = option("min", "min or max", choices=("max", "min"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How settings are proposed."""
+
+    algorithm: str = option("tpe", "how settings are proposed", choices=names.SAMPLERS)
+    seed: int = option(0, "random seed of the search; with the name and base, also of the seeds of repeats", low=0)
+    startup: int = option(10, "trials drawn at random before tpe has enough to learn from", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheduler:
+    """Early stopping."""
+
+    name: str = option("asha", "stop all but the best at each rung, or none", choices=names.SCHEDULERS)
+    first_rung: float = option(0.3, "no trial is judged before this share of the budget", above=0, high=1)
+    reduction: float = option(3.0, "one trial in this many is promoted at a rung (eta)", low=1.5, high=100)
+    within: str | None = option(None, "a searched choice; trials are compared only with those of the same value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """When the search asks for no more trials: whichever comes first. What runs, baselines and finalists follow."""
+
+    trials: int | None = option(None, "search trials trained", low=1, high=1_000_000)
+    hours: float | None = option(None, "hours of wall clock, summed over sessions", above=0)
+    gpu_hours: float | None = option(None, "GPU-hours of search trials", above=0)
+    no_improvement: int | None = option(None, "completed search trials in a row without a new best", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A baseline; with `trials` and `parameters`, it is tuned by a small search of its own before its seeds are run."""
+
+    trials: int | None = option(None, "trials of its own search", low=1)
+    parameters: tuple[str, ...] = option((), "which of the space's parameters its own search sets")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalists:
+    """What is repeated over fresh seeds, after the search."""
+
+    count: int = option(3, "best completed search trials that are repeated; 0 repeats none", low=0, high=1000)
+    seeds: int = option(5, "fresh seeds for each finalist and each baseline, the same for all", low=1, high=1000)
+    first_seed: int | None = option(
+        None,
+        "first of these seeds, which then follow one by one: studies with the same one share seeds, and their runs are "
+        "paired; null: seeds of this study alone, six digits each",
+        low=0,
+        high=1_000_000_000,
+    )
+    rungs: tuple[float, ...] = option(
+        (0.25, 0.5, 0.75),
+        "shares of the budget, below 1, at which these runs are measured on dev, for learning curves; []: only its end",
+        above=0,
+        below=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What the comparison may claim; named before the first run, and not to be changed after it."""
+
+    primary: str | None = option(
+        None, "the one endpoint that claims are about, such as test/nll or babylm/blimp_filtered; null: the objective"
+    )
+    smallest: float | None = option(
+        None, "the smallest difference of interest there, in its unit: below it, arms are called equal", above=0
+    )
+    matched: str = option("words", "the resource that all arms must share, or the table warns", choices=names.MATCHED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a trial takes."""
+
+    workers: int = option(1, "processes that train one trial together", low=1)
+    gpus_per_worker: float | str = option(
+        "auto", "GPUs of a worker; auto: one where the cluster has any", low=0, choices=("auto",)
+    )
+    cpus_per_worker: int | str = option(
+        "auto", "CPUs of a worker; auto: its share of a node's", low=1, choices=("auto",)
+    )
+    max_retries: int = option(3, "times that a trial whose process died is started again", low=0)
+    disk_gb: float | None = option(None, "gigabytes that the whole experiment folder may take", above=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSummary:
+    """What of a corpus the search must know to plan: the words of a pass, W, and its samples, N."""
+
+    words: int
+    samples: int
+    description: tuple[str, ...] = field(default=(), compare=False)
+    """What to say of its text, a line each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """One study."""
+
+    name: str
+    base: Mapping[str, Any] = field(default_factory=dict)
+    """What every run starts from: choices of groups (data: toy) and options by dotted key (budget.passes: 10)."""
+    objective: Objective = field(default_factory=Objective)
+    parameters: tuple[Parameter, ...] = ()
+    """In an order in which those that `when` names come first."""
+    search: Search = field(default_factory=Search)
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    stop: Stop = field(default_factory=lambda: Stop(trials=64))
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    finalists: Finalists = field(default_factory=Finalists)
+    comparison: Claim = field(default_factory=Claim)
+    resources: Resources = field(default_factory=Resources)
+    enqueue: tuple[Mapping[str, Value], ...] = ()
+    """Points that are trained first, in order: options by dotted key. What one leaves out is proposed for it."""
+    warm_start: tuple[str, ...] = ()
+    """Folders of earlier experiments whose trials this one may take."""
+    where: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Where each key was given ('demo.yaml:12', 'stop.trials on the command line'), for messages."""
+
+    def subset(self, keys: tuple[str, ...]) -> tuple[Parameter, ...]:
+        """The parameters named, in the space's order."""
+        return tuple(parameter for parameter in self.parameters if parameter.key in keys)
+
+
+def settings(parameters: tuple[Parameter, ...], corners: bool = False) -> Iterator[dict[str, Value]]:
+    """Every combination of values; of a range of reals or whole numbers its ends with `corners`, else every whole one.
+
+    Raises:
+        ValueError: a range of reals without `corners` (there is no end to it).
+    """
+    seen = set()
+    for values in product(*(_values(parameter.domain, corners) for parameter in parameters)):
+        chosen: dict[str, Value] = {}
+        for parameter, value in zip(parameters, values, strict=True):
+            if active(parameter, chosen):
+                chosen[parameter.key] = value
+        key = configuration_key(chosen)
+        if key not in seen:
+            seen.add(key)
+            yield chosen
+
+
+def _values(domain: Domain, corners: bool) -> tuple[Value, ...]:
+    match domain:
+        case Choice(values):
+            return values
+        case Int(low, high):
+            return (low, high) if corners else tuple(range(low, high + 1))
+        case Uniform(low, high) | LogUniform(low, high):
+            if not corners:
+                raise ValueError("a range of reals cannot be listed")
+            return (low, high)
+
+
+def num_settings(parameters: tuple[Parameter, ...], most: int = 10_000) -> int | None:
+    """How many different settings there are; None when there are more than about `most`."""
+    combinations = 1
+    for parameter in parameters:
+        match parameter.domain:
+            case Choice(values):
+                combinations *= len(values)
+            case Int(low, high):
+                combinations *= high - low + 1
+            case Uniform() | LogUniform():
+                return None
+        if combinations > most:
+            return None
+    return sum(1 for _ in settings(parameters))
+
+
+def to_json(space: Space) -> dict[str, Any]:
+    """Plain dictionaries, as the YAML would hold them."""
+    return {
+        "name": space.name,
+        "base": dict(space.base),
+        "objective": vars(space.objective),
+        "parameters": {parameter.key: _parameter_to_json(parameter) for parameter in space.parameters},
+        "search": vars(space.search),
+        "scheduler": vars(space.scheduler),
+        "stop": vars(space.stop),
+        "baselines": {
+            name: {"trials": baseline.trials, "parameters": list(baseline.parameters)}
+            for name, baseline in space.baselines.items()
+        },
+        "finalists": vars(space.finalists) | {"rungs": list(space.finalists.rungs)},
+        "comparison": vars(space.comparison),
+        "resources": vars(space.resources),
+        "enqueue": [dict(point) for point in space.enqueue],
+        "warm_start": list(space.warm_start),
+    }
+
+
+def _parameter_to_json(parameter: Parameter) -> dict[str, Any]:
+    match parameter.domain:
+        case Choice(values):
+            plain: dict[str, Any] = {"choice": list(values)}
+        case Uniform(low, high):
+            plain = {"uniform": [low, high]}
+        case LogUniform(low, high):
+            plain = {"log_uniform": [low, high]}
+        case Int(low, high):
+            plain = {"int": [low, high]}
+    if parameter.when:
+        plain["when"] = {key: list(values) for key, values in parameter.when.items()}
+    return plain

@@ -1,0 +1,74 @@
+"""What `tune.py --help` says of a search space: every option with its meaning and default, from the dataclasses."""
+
+import dataclasses
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from sleep_tune.search.space.search_space import (
+    Baseline,
+    Claim,
+    Finalists,
+    Objective,
+    Resources,
+    Scheduler,
+    Search,
+    Stop,
+)
+
+__all__ = ["describe_space"]
+
+SECTIONS: dict[str, type] = {
+    "objective": Objective,
+    "search": Search,
+    "scheduler": Scheduler,
+    "stop": Stop,
+    "baselines.NAME": Baseline,
+    "finalists": Finalists,
+    "comparison": Claim,
+    "resources": Resources,
+}
+
+INTRODUCTION = """\
+A SEARCH SPACE  (section.option, its default and meaning)
+
+  name                       folder of the study in results/; the file's name without .yaml
+  base                       groups and options of every run: {data: text, budget.passes: 10}
+  parameters                 what is searched, option by option:
+                               sleep.folds:           {choice: [5, 10, 20]}
+                               sleep.replay.ratio:    {uniform: [0.05, 0.8]}
+                               training.learning_rate: {log_uniform: [1e-4, 1e-2]}
+                               sleep.replay.decay:    {uniform: [0, 0.7], when: {sleep.replay.strategy: [strict]}}
+                             also {int: [low, high]}; `when` searches an option only where another has such a value
+  baselines                  what sleep is compared with: epochs, and its A/A control: {epochs: {}, as_epochs: {}}
+  enqueue                    settings to train first: [{sleep.folds: 10}, ...]; the sampler fills in those left out
+  warm_start                 folders of earlier experiments whose trials this one takes: [results/earlier]"""
+
+COLUMN = 29
+WIDTH = 120
+
+
+def describe_space() -> str:
+    """The space's options, section by section."""
+    return "\n".join([INTRODUCTION, *_lines()])
+
+
+def _lines() -> Iterator[str]:
+    for name, section in SECTIONS.items():
+        assert section.__doc__ is not None
+        yield ""
+        yield from textwrap.wrap(f"{name}: {section.__doc__.splitlines()[0].rstrip('.')}", WIDTH, initial_indent="  ")
+        for field in dataclasses.fields(section):
+            told = f"{field.metadata['doc']} ({_default(field.default)}{_choices(field.metadata)})"
+            first, *rest = textwrap.wrap(told, WIDTH - COLUMN)
+            yield f"    {field.name}".ljust(COLUMN) + first
+            yield from (" " * COLUMN + line for line in rest)
+
+
+def _default(value: Any) -> str:
+    return "default: none" if value in (None, ()) else f"default: {value}"
+
+
+def _choices(metadata: Any) -> str:
+    choices = metadata["choices"]
+    return f"; {', '.join(choices)}" if choices and choices != ("auto",) else ""

@@ -1,0 +1,132 @@
+"""From what was proposed to a whole configuration: the base, an arm's settings, a trial's parameters, its folder.
+
+Also whether the budget holds it. Knows nothing of who proposed it.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sleep_tune.config.groups import groups
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import assign, flatten, from_dict, to_dict
+from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.errors import BudgetError, ConfigError, unknown
+from sleep_tune.experiment.search_state import TrialState
+from sleep_tune.search.space.search_space import CorpusSummary, Space
+from sleep_tune.sleep.budget import SleepPlan, plan_budget
+
+__all__ = ["Refusal", "Tree", "TrialConfigs", "baseline_settings", "plan_run", "with_settings"]
+
+Tree = dict[str, Any]
+"""A configuration as nested dictionaries (`config.tree`)."""
+
+
+@functools.cache
+def baseline_settings(name: str) -> Mapping[str, Any]:
+    """What a baseline sets, by dotted key: the choice of that name in the group `sleep`.
+
+    Raises:
+        ConfigError: there is no such choice.
+    """
+    choices = groups()["sleep"]
+    if name not in choices:
+        raise ConfigError(unknown("baseline", name, choices))
+    return flatten({"sleep": read_yaml(choices[name])})
+
+
+def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any]) -> Tree:
+    """A copy of `tree` with options set, in their order; what excludes another (`ONE_OF`) clears it."""
+    changed = _copied(tree)
+    for key, value in settings.items():
+        assign(changed, key, value)
+    return changed
+
+
+def _copied(tree: Mapping[str, Any]) -> Tree:
+    """A copy of nested dictionaries and lists of plain values; `copy.deepcopy` takes ten times as long."""
+    return {
+        key: _copied(value) if isinstance(value, Mapping) else list(value) if isinstance(value, list) else value
+        for key, value in tree.items()
+    }
+
+
+def plan_run(config: RunConfig | Mapping[str, Any], corpus: CorpusSummary, workers: int) -> SleepPlan:
+    """What a run would do with its budget.
+
+    Raises:
+        ConfigError: options that do not fit together.
+        BudgetError: the budget cannot hold them.
+    """
+    run = config if isinstance(config, RunConfig) else from_dict(config)
+    return plan_budget(
+        corpus_words=corpus.words,
+        num_samples=corpus.samples,
+        batch_size=run.training.batch_size * workers,
+        folds=run.sleep.folds,
+        budget_passes=run.budget.passes,
+        budget_words=run.budget.words,
+        length_passes=run.sleep.length.passes,
+        length_ratio=run.sleep.length.ratio,
+        length_repeats=run.sleep.length.repeats,
+        replay_ratio=run.sleep.replay.ratio,
+        replay_scope=run.sleep.replay.scope,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a trial is not trained."""
+
+    kind: str
+    """'budget' (it cannot be held) or 'config' (options that do not fit together)."""
+    reason: str
+
+
+class TrialConfigs:
+    """The whole configuration of each trial of a study.
+
+    Args:
+        space: the study.
+        base: what every run starts from.
+        corpus: what every run reads.
+        folder: of the experiment.
+        rungs: shares of the budget at which search trials are compared.
+    """
+
+    def __init__(
+        self, space: Space, base: RunConfig, corpus: CorpusSummary, folder: Path, rungs: tuple[float, ...]
+    ) -> None:
+        self._space = space
+        self._base = to_dict(base)
+        self._corpus = corpus
+        self._folder = folder
+        self._rungs = rungs
+
+    def of(self, trial: TrialState) -> Tree:
+        """The trial's: the base, what a baseline sets, its parameters; then its seed, folder and evaluations."""
+        is_search = trial.role == "search"
+        baseline = baseline_settings(trial.arm) if trial.arm in self._space.baselines else {}
+        run = {
+            "run.name": trial.id,
+            "run.dir": str(self._folder / "trials" / trial.id),
+            "training.seed": trial.seed,
+            "evaluation.rungs": self._rungs if is_search else self._space.finalists.rungs,
+            "evaluation.test": not is_search,
+            "tracking.group": self._space.name,
+            "tracking.role": trial.role,
+            "tracking.arm": trial.arm,
+        }
+        return with_settings(self._base, dict(baseline) | trial.parameters | run)
+
+    def refusal(self, trial: TrialState) -> Refusal | None:
+        """Why the trial cannot be trained, if it cannot."""
+        try:
+            plan_run(self.of(trial), self._corpus, self._space.resources.workers)
+        except BudgetError as error:
+            return Refusal("budget", str(error))
+        except ConfigError as error:
+            return Refusal("config", str(error))
+        return None

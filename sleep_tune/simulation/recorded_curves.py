@@ -1,0 +1,186 @@
+"""Recorded learning curves: of runs trained for this (`tests/benchmarks/record_curves.py`), or of our own experiments.
+
+Between recorded settings a landscape is made by nearest neighbours: the mean of the NEIGHBOURS nearest curves, weighted
+by the inverse of their distance (`points.distances`); at shares between two evaluations, linear. What is averaged still
+holds some of its runs' noise, which thus counts as a part of the truth. Noise of seeds is what was recorded: the
+difference of two runs of one setting, whole curves at a time, so that it hangs together over a run as it did there.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sleep_tune.errors import ConfigError
+from sleep_tune.experiment.event_log import LOG, read_events
+from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
+from sleep_tune.experiment.search_state import MAIN, SearchState
+from sleep_tune.experiment.trial_state import configuration_key
+from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
+from sleep_tune.simulation.landscape import Landscape
+from sleep_tune.simulation.noise import generator
+from sleep_tune.simulation.points import Settings, coordinates, distances
+
+__all__ = ["FOLDER", "Recording", "read_experiment", "read_recording", "recorded_landscape"]
+
+FOLDER = Path(__file__).parent / "recorded"
+"""Recordings that come with the project."""
+
+NEIGHBOURS = 3
+
+FEWEST = 8
+"""Settings below which there is no landscape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Curves of n settings at m shares of the budget; lower is better."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    shares: NDArray[np.float64]
+    """(m,), ascending; the last is 1."""
+    settings: tuple[Settings, ...]
+    values: NDArray[np.float64]
+    """(n, m): the mean over a setting's seeds."""
+    noise: NDArray[np.float64]
+    """(k, m): curves of what a seed adds, with the spread of a single run; k may be 0."""
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a file of recorded curves: what was recorded, then a line per run.
+
+    Raises:
+        ConfigError: the file is not such a one, or holds too few settings.
+    """
+    try:
+        head, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        parameters = parameters_from_json(head["parameters"])
+        shares = [float(share) for share in head["shares"]]
+        sign = 1 if head["mode"] == "min" else -1
+        runs = [(line["settings"], [sign * float(value) for value in line["values"]]) for line in lines]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} must be a file of recorded curves; it cannot be read as one ({error!r})") from error
+    return _recording(path.stem, parameters, shares, runs, [])
+
+
+def read_experiment(folder: Path) -> Recording:
+    """Read the curves of an experiment: its completed search trials at their rungs and the end.
+
+    Stopped trials have no end and are left out, so that bad settings are rarer than they were. Noise is that of its
+    finalists and baselines over their seeds at the end, and counts as the same all along a run.
+
+    Raises:
+        ConfigError: too few completed trials.
+        RunFolderError: it has no log, or one that cannot be read.
+    """
+    events = read_events(folder / LOG)
+    try:
+        space = read_experiment_file(folder / EXPERIMENT)["space"]
+        parameters = parameters_from_json(space["parameters"])
+        mode = space["objective"]["mode"]
+    except (FileNotFoundError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{folder}/{EXPERIMENT} cannot be read as an experiment ({error!r})") from error
+    state = SearchState(mode=mode)
+    for event in events:
+        state.apply(event)
+    sign = 1 if mode == "min" else -1
+    done = [trial for trial in state.trials.values() if trial.state == "completed" and trial.repeats is None]
+    whole = [trial for trial in done if trial.study == MAIN]
+    rungs = max((sorted(trial.rungs) for trial in whole), key=len, default=[])
+    runs = [
+        (trial.parameters, [sign * trial.rungs[rung] for rung in rungs])
+        for trial in whole
+        if trial.rungs.keys() >= set(rungs)
+    ]
+    shares = [rung / max(rungs) for rung in rungs]
+    ends: dict[str, list[float]] = defaultdict(list)
+    for trial in done:
+        if trial.number is None and trial.value is not None:
+            ends[trial.arm].append(sign * trial.value)
+    return _recording(folder.name, parameters, shares, runs, [end for end in ends.values() if len(end) > 1])
+
+
+def recorded_landscape(recording: Recording) -> Landscape:
+    """The landscape between what was recorded."""
+    points = np.array([coordinates(recording.parameters, settings) for settings in recording.settings])
+
+    def mean_curve(settings: Settings) -> NDArray[np.float64]:
+        apart = distances(recording.parameters, points, coordinates(recording.parameters, settings))
+        nearest = np.argsort(apart, kind="stable")[:NEIGHBOURS]
+        return np.asarray(np.average(recording.values[nearest], axis=0, weights=1 / (apart[nearest] + 1e-6)))
+
+    def truth(settings: Settings) -> float:
+        return float(mean_curve(settings)[-1])
+
+    def curve(settings: Settings, seed: int, share: float) -> float:
+        values = mean_curve(settings)
+        if len(recording.noise):
+            rng = generator(settings, seed)
+            values = values + rng.choice((-1.0, 1.0)) * recording.noise[rng.integers(len(recording.noise))]
+        return float(np.interp(share, recording.shares, values))
+
+    notes = () if len(recording.noise) else ("no setting was recorded under two seeds: there is no noise",)
+    return Landscape(recording.name, recording.parameters, truth, curve, float(recording.shares[0]), notes)
+
+
+def parameters_from_json(told: Mapping[str, Mapping[str, Any]]) -> tuple[Parameter, ...]:
+    """The inverse of what `space.to_json` makes of parameters."""
+    kinds: dict[str, Callable[..., Domain]] = {"uniform": Uniform, "log_uniform": LogUniform, "int": Int}
+    parameters = []
+    for key, plain in told.items():
+        when = {other: tuple(values) for other, values in plain.get("when", {}).items()}
+        domain: Domain
+        if "choice" in plain:
+            domain = Choice(tuple(plain["choice"]))
+        else:
+            (kind,) = plain.keys() & kinds.keys()
+            domain = kinds[kind](*plain[kind])
+        parameters.append(Parameter(key, domain, when))
+    return tuple(parameters)
+
+
+def _recording(
+    name: str,
+    parameters: tuple[Parameter, ...],
+    shares: Sequence[float],
+    runs: Sequence[tuple[Settings, Sequence[float]]],
+    ends: Sequence[Sequence[float]],
+) -> Recording:
+    """Runs of one setting become a mean and, scaled to the spread of a single run, what each seed adds to it.
+
+    Args:
+        name: what to call it.
+        parameters: of the space.
+        shares: of the budget, (m,).
+        runs: settings and their curve of m values, one for each run.
+        ends: values at the end of runs of the same setting under different seeds, which tell noise only.
+    """
+    by_settings: dict[str, list[tuple[Settings, NDArray[np.float64]]]] = defaultdict(list)
+    for settings, values in runs:
+        by_settings[configuration_key(settings)].append((settings, np.array(values)))
+    if len(by_settings) < FEWEST:
+        raise ConfigError(
+            f"{name}: at least {FEWEST} settings must have been trained to their end; got {len(by_settings)}"
+        )
+    groups = [np.array([values for _, values in group]) for group in by_settings.values()]
+    noise = [_spread(group) for group in groups if len(group) > 1]
+    noise += [np.repeat(_spread(np.array(end)[:, None]), len(shares), axis=1) for end in ends]
+    return Recording(
+        name=name,
+        parameters=parameters,
+        shares=np.array(shares),
+        settings=tuple(group[0][0] for group in by_settings.values()),
+        values=np.array([group.mean(axis=0) for group in groups]),
+        noise=np.concatenate(noise) if noise else np.zeros((0, len(shares))),
+    )
+
+
+def _spread(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Deviations of (s, m) curves from their mean, scaled so that their variance is that of a single curve."""
+    return np.asarray((curves - curves.mean(axis=0)) * np.sqrt(len(curves) / (len(curves) - 1)))

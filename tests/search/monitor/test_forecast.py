@@ -1,0 +1,134 @@
+"""How much is done and left, from trials in every state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from sleep_tune.experiment.search_state import MAIN, TrialState
+from sleep_tune.search.monitor.forecast import Forecast, gpu_hours
+from sleep_tune.search.monitor.forecast import forecast as look
+from sleep_tune.search.space.search_space import Baseline, Finalists, Space, Stop
+from tests.made import make_progress
+
+
+@dataclass
+class Watched:
+    """The parts of a director that a forecast looks at."""
+
+    space: Space
+    trials: Mapping[str, TrialState] = field(default_factory=dict)
+    ended: str | None = None
+    finished: bool = False
+    held: str | None = None
+    changes: tuple[str, ...] = ()
+
+    def best(self) -> TrialState | None:
+        """Nobody asks."""
+        return None
+
+    def seconds(self) -> float:
+        """Nobody asks."""
+        return 0.0
+
+
+def trial(
+    number: int | None,
+    state: str,
+    share: float | None = None,
+    study: str = MAIN,
+    role: str | None = None,
+    **more: Any,
+) -> TrialState:
+    role = role or ("search" if number is not None else "baseline")
+    progress = None
+    if share is not None:
+        progress = make_progress(int(1000 * share), 1000, seconds=1.0)
+    head: dict[str, Any] = {
+        "id": f"{study}{number}",
+        "role": role,
+        "arm": "x",
+        "seed": 0,
+        "parameters": {},
+        "group": "",
+    }
+    return TrialState(**head, study=study, number=number, asked_at=0.0, state=state, progress=progress, **more)
+
+
+def forecast(search: Watched) -> tuple[int, int | None, float | None]:
+    """Runs done and in all, and work left."""
+    state = look(search, 1)
+    return state.done, state.total, state.work_left
+
+
+def watched(*trials: TrialState, ended: str | None = None, **space: Any) -> Watched:
+    parts: dict[str, Any] = {"stop": Stop(trials=4), "baselines": {"epochs": Baseline()}}
+    parts["finalists"] = Finalists(count=1, seeds=2)
+    return Watched(Space(name="x", **(parts | space)), {str(n): one for n, one in enumerate(trials)}, ended)
+
+
+def test_at_the_start_everything_is_to_come_in_full() -> None:
+    assert forecast(watched()) == (0, 8, 8.0)
+
+
+def test_trials_to_come_are_expected_to_go_as_far_as_those_before() -> None:
+    state = forecast(watched(trial(0, "completed"), trial(1, "stopped", 0.5)))
+    assert state[:2] == (2, 8)
+    assert state[2] == pytest.approx(2 * 0.75 + 4)
+
+
+def test_a_running_trial_counts_with_what_it_still_has_to_see() -> None:
+    stopped = trial(0, "stopped", 0.5)
+    assert forecast(watched(stopped, trial(1, "running", 0.2)))[2] == pytest.approx(0.3 + 2 * 0.5 + 4)
+    assert forecast(watched(stopped, trial(1, "running", 0.8)))[2] == pytest.approx(0.0 + 2 * 0.5 + 4)
+    running = trial(None, "running", 0.25, study="")
+    assert forecast(watched(*[stopped] * 4, running, ended="trials"))[2] == pytest.approx(0.75 + 1)
+
+
+def test_refused_trials_are_neither_done_nor_planned() -> None:
+    assert forecast(watched(trial(0, "refused"))) == (0, 8, 8.0)
+
+
+def test_fewer_completed_trials_make_fewer_finalists() -> None:
+    searched = [trial(number, "stopped", 0.5) for number in range(4)]
+    assert forecast(watched(*searched, ended="trials"))[1] == 4 + 2
+    searched[0] = trial(0, "completed")
+    assert forecast(watched(*searched, ended="trials"))[1] == 4 + 4
+
+
+def test_a_tuned_baselines_own_search_is_planned_too() -> None:
+    tuned = {"epochs": Baseline(trials=3)}
+    assert forecast(watched(baselines=tuned))[1] == 8 + 3
+    assert forecast(watched(trial(0, "running", study="epochs"), baselines=tuned))[1] == 8 + 3
+
+
+def test_without_a_number_of_trials_nothing_is_foretold_before_the_search_ends() -> None:
+    open_ended = Stop(hours=1.0)
+    assert forecast(watched(trial(0, "completed"), stop=open_ended)) == (1, None, None)
+    assert forecast(watched(trial(0, "completed"), stop=open_ended, ended="hours"))[1] == 5
+
+
+def test_seconds_and_gpu_hours_follow_what_runs_have_taken() -> None:
+    trials = [trial(0, "completed"), trial(1, "running", 0.5, gpus=2.0)]
+    for one, seconds in zip(trials, (100.0, 50.0), strict=True):
+        one.spend(seconds)
+    search = watched(*trials)  # 1.5 budgets in 150 seconds, 6.5 budgets to go
+    one_slot, many = look(search, 1), look(search, 100)
+    assert one_slot.work_left == pytest.approx(6.5)
+    assert one_slot.seconds_left == pytest.approx(650)
+    assert many.seconds_left == pytest.approx(100)  # one run takes as long as it takes
+    assert gpu_hours(trials) == pytest.approx(100 / 3600)
+    assert one_slot.gpu_hours_left == pytest.approx(100 / 3600 / 1.5 * 6.5)
+
+
+def test_no_time_is_told_before_the_speed_is_known() -> None:
+    state = look(watched(trial(0, "running", 0.25)), 1)
+    assert state == Forecast(done=0, total=8, work_left=7.75, seconds_left=None, gpu_hours_left=None)
+
+
+def test_trials_of_an_earlier_experiment_are_none_of_this_ones_runs() -> None:
+    earlier = trial(None, "completed", role="search", gpus=1.0)
+    earlier.spend(100.0)
+    assert forecast(watched(earlier)) == (0, 8, 8.0)
+    assert gpu_hours([earlier]) == 0.0

@@ -1,0 +1,40 @@
+"""Slots that are never idle while there is work, and finalists that wait for the search."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sleep_tune.search.plan.makespan import MOST, Batch, Span, makespan
+
+BATCHES = st.lists(st.builds(Batch, st.floats(0, 20), st.floats(0.1, 100)), max_size=3)
+
+
+def total(batches: list[Batch]) -> float:
+    return sum(batch.runs * batch.seconds for batch in batches)
+
+
+def test_by_hand() -> None:
+    assert makespan([Batch(3, 10)], [Batch(1, 4)], [Batch(2, 5)], slots=2) == Span(search=20, whole=25)
+    assert makespan([Batch(1, 10)], [Batch(1, 40)], [Batch(1, 5)], slots=2) == Span(search=10, whole=40)
+    assert makespan([], [], [], slots=3) == Span(0, 0)
+
+
+@given(BATCHES, BATCHES, BATCHES, st.integers(1, 9))
+def test_bounds(search: list[Batch], others: list[Batch], finalists: list[Batch], slots: int) -> None:
+    span = makespan(search, others, finalists, slots)
+    everything = [*search, *others, *finalists]
+    longest = max((batch.seconds for batch in everything), default=0.0)
+    assert total(search) / slots <= span.search + 1e-6
+    assert span.search <= total(search) / slots + longest + 1e-6
+    assert total(everything) / slots <= span.whole + 1e-6
+    assert span.whole <= total(everything) / slots + 3 * longest + 1e-6
+
+
+@given(BATCHES, BATCHES, BATCHES)
+def test_one_slot_takes_the_sum(search: list[Batch], others: list[Batch], finalists: list[Batch]) -> None:
+    assert makespan(search, others, finalists, 1).whole == pytest.approx(total([*search, *others, *finalists]))
+
+
+def test_very_many_runs_are_not_laid_out() -> None:
+    span = makespan([Batch(10 * MOST, 3.0)], [], [Batch(4, 5.0)], slots=2)
+    assert span == Span(search=10 * MOST * 1.5, whole=10 * MOST * 1.5 + 10)

@@ -1,0 +1,217 @@
+"""The plan says what the search then does."""
+
+import io
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from sleep_tune.config.size import model_bytes, needed_bytes
+from sleep_tune.errors import BudgetError
+from sleep_tune.experiment.trial_state import Arrivals
+from sleep_tune.search.decide.asha import goes_on
+from sleep_tune.search.plan.plan_view import show_plan
+from sleep_tune.search.plan.search_plan import Plan, Slots, expected_at_rungs, make_plan
+from sleep_tune.search.plan.speeds import Speed
+from sleep_tune.search.space.search_space import (
+    Baseline,
+    Choice,
+    CorpusSummary,
+    Finalists,
+    Parameter,
+    Resources,
+    Scheduler,
+    Stop,
+)
+from sleep_tune.search.space.space_file import compose_base, load_space
+from tests.search.studies import BASE, search, study
+
+STRICT_SMALL = CorpusSummary(words=10_000_000, samples=111_600)
+CORPUS = CorpusSummary(words=100_000, samples=1_000)
+REPLAY = Path(__file__).parents[3] / "search_spaces" / "replay.yaml"
+ONE = Slots(1, 0.0, "1 slot")
+SPEED = Speed(
+    words_per_second=1e4,
+    evaluation_seconds=20.0,
+    test_seconds=30.0,
+    start_seconds=1.0,
+    device="cpu",
+    time=0.0,
+    source="a guess",
+)
+
+
+def shown(plan: Plan, width: int = 100) -> str:
+    text = io.StringIO()
+    show_plan(plan, Console(file=text, width=width))
+    return text.getvalue()
+
+
+def test_the_study_of_the_mission() -> None:
+    space = load_space(REPLAY)
+    plan = make_plan(space, compose_base(space), STRICT_SMALL, slots=Slots(4, 1.0, "4 slots"))
+    assert plan.budget_words == 100_000_000
+    assert {part.name: part.runs for part in plan.parts} == {
+        "search": pytest.approx(64),
+        "baseline epochs": 5,
+        "baseline as_epochs": 5,
+        "finalists": 15,
+    }
+    assert [rung.words for rung in plan.rungs] == [33_333_333, 100_000_000]
+    text = shown(plan)
+    for told in (
+        "10,000,000 words in 111,600 samples",
+        "64 trials; compared within sleep.length.passes",
+        "unknown: add --calibrate",
+        "4 slots",
+        "nothing was started",
+    ):
+        assert told in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["sleep.length.passes", "=", "1", "1", "9", "5", "to", "100"] in rows
+    assert ["sleep.length.passes", "=", "5", "5", "1", "5", "to", "100"] in rows
+    assert ["baseline", "epochs", "10", "none"] in rows
+
+
+def test_a_plan_says_what_the_text_is() -> None:
+    corpus = replace(CORPUS, description=("text: train 7 words (a [b].txt)", "not read: 1 hidden (.c)", "warning: odd"))
+    text = shown(make_plan(study(), BASE, corpus, slots=ONE))
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    at = rows.index("text train 7 words (a [b].txt)")
+    assert rows[at + 1 : at + 3] == ["not read 1 hidden (.c)", "warning odd"]
+
+
+def test_expected_counts_are_those_of_the_rule() -> None:
+    """Against the rule itself over shuffled values."""
+    rng = random.Random(0)
+    reached = [0, 0, 0]
+    for _ in range(400):
+        values = [rng.random() for _ in range(27)]
+        for rung in range(3):
+            reached[rung] += len(values)
+            arrivals = Arrivals("min")
+            values = [value for value in values if goes_on(arrivals.add(value), 3)]
+            rng.shuffle(values)
+    expected = expected_at_rungs(27, 3, 3)
+    assert [count / 400 for count in reached] == pytest.approx(expected, rel=0.1)
+
+
+def test_groups_keep_more() -> None:
+    assert expected_at_rungs(24, 2, 3, groups=4)[1] > expected_at_rungs(24, 2, 3)[1]
+
+
+def test_a_plan_without_a_scheduler_is_exact(tmp_path: Path) -> None:
+    space = study(scheduler=Scheduler(name="none"), baselines={}, stop=Stop(trials=4))
+    plan = make_plan(space, BASE, CORPUS, slots=ONE)
+    trained = [trial for trial in search(tmp_path / "x", space).values() if trial[7] != "refused"]
+    assert len(trained) == plan.runs
+    assert plan.words == len(trained) * 1_000_000
+
+
+def test_time_without_a_scheduler_is_exact() -> None:
+    """4 trials, then 2 finalists of 2 seeds; each sees 100 s of words, evaluated once, or at three rungs too."""
+    space = study(scheduler=Scheduler(name="none"), baselines={}, stop=Stop(trials=4))
+    plan = make_plan(space, BASE, CORPUS, slots=Slots(2, 1.0, "2 slots"), speed=SPEED)
+    assert plan.span is not None
+    assert (plan.span.search, plan.span.whole) == (2 * 121, 2 * 121 + 2 * (151 + 3 * 20))
+    assert plan.seconds == 4 * 121 + 4 * (151 + 3 * 20)
+    assert plan.gpu_hours == pytest.approx((4 * 121 + 4 * (151 + 3 * 20)) / 3600)
+
+
+def test_a_trial_that_is_stopped_takes_less() -> None:
+    space = study(scheduler=Scheduler(first_rung=0.3, reduction=3), baselines={}, stop=Stop(trials=9))
+    plan = make_plan(space, BASE, CORPUS, slots=ONE, speed=SPEED)
+    on = plan.rungs[1].trials
+    assert plan.parts[0].seconds == pytest.approx(on * (1 + 100 + 40) + (9 - on) * (1 + 100 / 3 + 20))
+
+
+@given(
+    slots=st.integers(1, 20),
+    trials=st.integers(1, 60),
+    gpus=st.sampled_from([0.0, 0.5, 2.0]),
+    tuned=st.integers(1, 5) | st.none(),
+    seeds=st.integers(1, 4),
+    count=st.integers(0, 3),
+)
+def test_the_sums_are_sums(slots: int, trials: int, gpus: float, tuned: int | None, seeds: int, count: int) -> None:
+    baseline = Baseline() if tuned is None else Baseline(trials=tuned, parameters=("training.learning_rate",))
+    space = study(
+        stop=Stop(trials=trials), baselines={"epochs": baseline}, finalists=Finalists(count=count, seeds=seeds)
+    )
+    plan = make_plan(space, BASE, CORPUS, slots=Slots(slots, gpus, ""), speed=SPEED)
+    assert plan.span is not None
+    assert plan.seconds is not None
+    assert plan.runs == pytest.approx(trials + (tuned or 0) + seeds * (1 + min(count, trials)))
+    assert plan.gpu_hours == pytest.approx(plan.seconds * gpus / 3600)
+    assert plan.seconds / slots <= plan.span.whole * (1 + 1e-9)
+    assert plan.span.search <= plan.span.whole <= plan.seconds * (1 + 1e-9)
+    assert [rung.trials for rung in plan.rungs] == sorted((rung.trials for rung in plan.rungs), reverse=True)
+    assert trials * plan.rungs[0].words <= plan.parts[0].words * (1 + 1e-9) <= trials * plan.budget_words * (1 + 1e-9)
+
+
+@given(st.floats(0.5, 50), st.integers(1, 8))
+def test_time_limits_the_trials(hours: float, slots: int) -> None:
+    space = study(stop=Stop(hours=hours), baselines={}, finalists=Finalists(count=0))
+    plan = make_plan(space, BASE, CORPUS, slots=Slots(slots, 0.0, ""), speed=SPEED)
+    assert plan.trials is not None
+    assert plan.seconds is not None
+    assert plan.seconds / slots == pytest.approx(hours * 3600, rel=0.1, abs=141)
+
+
+def test_gpu_hours_limit_the_trials() -> None:
+    space = study(stop=Stop(gpu_hours=2, trials=1000), scheduler=Scheduler(name="none"), baselines={})
+    plan = make_plan(space, BASE, CORPUS, slots=Slots(4, 2.0, ""), speed=SPEED)
+    assert plan.trials == round(3600 / 121)
+    assert f"which is about {plan.trials} trials at most" in shown(plan)
+    assert make_plan(space, BASE, CORPUS, slots=Slots(4, 0.0, ""), speed=SPEED).trials == 1000
+
+
+def test_what_only_time_ends_is_said_to_be_unknown() -> None:
+    space = study(stop=Stop(no_improvement=5))
+    assert "nothing tells how many trials that is" in shown(make_plan(space, BASE, CORPUS, slots=ONE, speed=SPEED))
+
+
+@pytest.mark.parametrize(
+    ("cap", "told"), [(500.0, "holds that"), (1.0, "keeps fewer models"), (0.001, "cannot hold a start")]
+)
+def test_the_limit_of_the_disk_is_told(cap: float, told: str) -> None:
+    space = study(resources=Resources(disk_gb=cap), finalists=Finalists(count=2, seeds=20))
+    text = shown(make_plan(space, BASE, CORPUS, slots=ONE))
+    assert f"resources.disk_gb = {cap:g} {told}" in " ".join(text.split())
+
+
+def test_what_the_search_is_given_is_told() -> None:
+    space = study(enqueue=({"sleep.folds": 5},), warm_start=("results/a", "results/b"))
+    text = " ".join(shown(make_plan(space, BASE, CORPUS, slots=ONE)).split())
+    assert "given 1 point of enqueue first; trials of results/a, results/b that fit are taken over" in text
+    assert "given" not in shown(make_plan(study(), BASE, CORPUS, slots=ONE))
+
+
+def test_models_that_stay_are_those_of_the_best_and_of_fresh_seeds() -> None:
+    """Two finalists and the best of a tuned baseline, then two baselines and two finalists over three seeds."""
+    space = study(finalists=Finalists(count=2, seeds=3))
+    plan = make_plan(space, BASE, CORPUS, slots=ONE)
+    assert plan.left_bytes == (2 + 1 + 3 * (2 + 2)) * model_bytes(BASE)
+    assert plan.running_bytes == needed_bytes(BASE)
+
+
+@pytest.mark.parametrize("width", [80, 110])
+def test_a_plan_fits_the_terminal(width: int) -> None:
+    text = io.StringIO()
+    space = load_space(REPLAY)
+    plan = make_plan(space, compose_base(space), STRICT_SMALL, slots=Slots(4, 1.0, "4 slots"), speed=SPEED)
+    show_plan(plan, Console(file=text, width=width, force_terminal=True, color_system=None))
+    lines = text.getvalue().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert any(line.startswith("in all") for line in lines)
+    assert any("GPU-hours" in line for line in lines)
+
+
+def test_what_never_fits_is_refused_in_the_plan() -> None:
+    space = study(parameters=(Parameter("sleep.folds", Choice((5, 500))),), baselines={})
+    with pytest.raises(BudgetError, match="the choice 500 can never be used"):
+        make_plan(space, BASE, CORPUS, slots=ONE)

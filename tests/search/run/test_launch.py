@@ -1,0 +1,99 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import ConfigError, DiskError
+from sleep_tune.records import Outcome, Report
+from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
+from sleep_tune.search.run.launch import Interrupted, Study
+from tests.search.fake_search import study
+
+SCRIPT = Path(__file__).parents[1] / "fake_search.py"
+
+
+def test_the_inline_launcher_runs_a_whole_study(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), str(tmp_path / "study"), "--launcher", "inline"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    events = [json.loads(line) for line in (tmp_path / "study" / "trials.jsonl").read_text().splitlines()]
+    assert events[-1]["data"] == {"finished": True}
+    assert sum(event["event"] == "completed" for event in events) >= 5
+    assert "1 slot of 1 worker" in shown.stdout
+    assert "prints this" not in shown.stdout
+    assert shown.stderr == ""
+    assert "t0001 prints this" in (tmp_path / "study" / "logs" / "driver.log").read_text()
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_a_signal_ends_the_session_and_the_same_search_goes_on(tmp_path: Path) -> None:
+    def interrupted(config: RunConfig, report: Report) -> Outcome:
+        os.kill(os.getpid(), signal.SIGINT)
+        return FakeWorker()(config, report)
+
+    with pytest.raises(Interrupted, match="SIGINT") as caught:
+        study(tmp_path / "study", worker=interrupted).run(launcher="inline", address=None)
+    assert caught.value.exit_code == 130
+    events = [json.loads(line) for line in (tmp_path / "study" / "trials.jsonl").read_text().splitlines()]
+    assert events[-1]["data"] == {"finished": False}
+    study(tmp_path / "study", worker=FakeWorker()).run(launcher="inline", address=None)
+
+
+def test_a_mistake_before_the_first_trial_leaves_nothing_behind(tmp_path: Path) -> None:
+    search = study(tmp_path / "results" / "study", trials=3, worker=FakeWorker())
+    endless = Study(
+        space=search.space.__class__(**vars(search.space) | {"baselines": {}, "parameters": ()}),
+        base=search.base,
+        corpus=search.corpus.__class__(words=10, samples=1),
+        folder=search.folder,
+        worker=search.worker,
+    )
+    with pytest.raises(ValueError, match="batches of a pass"):
+        endless.run(launcher="inline", address=None)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_mistake_met_by_a_trial_keeps_what_was_trained(tmp_path: Path) -> None:
+    def full(config: RunConfig, report: Report) -> Outcome:
+        raise DiskError("no space left")
+
+    with pytest.raises(DiskError, match="no space left"):
+        study(tmp_path / "study", worker=full).run(launcher="inline", address=None)
+    assert (tmp_path / "study" / "trials.jsonl").exists()
+
+
+def test_a_plan_tells_slots_and_writes_nothing(tmp_path: Path) -> None:
+    search = study(tmp_path / "study", worker=FakeWorker())
+    plan = search.plan(launcher="inline", address=None)
+    assert plan.slots.told.startswith("1 slot of 1 worker")
+    assert plan.trials == 3
+    assert plan.speed is None
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_search_says_what_its_text_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    lines = ("text: train 7 words (a [b].txt)", "warning: of test, all also occurs in train")
+    corpus = replace(TOY_CORPUS, description=lines)
+    replace(study(tmp_path / "study", worker=FakeWorker()), corpus=corpus).run(launcher="inline", address=None)
+    shown = capfd.readouterr().out.splitlines()
+    assert shown[1:3] == list(lines)
+
+
+def test_a_calibrated_plan_leaves_its_speed_to_later_plans(tmp_path: Path) -> None:
+    search = study(tmp_path / "study", worker=FakeWorker())
+    plan = search.plan(launcher="inline", address=None, calibrated=True)
+    assert plan.speed is not None
+    assert plan.span is not None
+    assert not (tmp_path / "study").exists()
+    again = search.plan(launcher="inline", address=None)
+    assert (again.speed, again.span) == (plan.speed, plan.span)
+
+
+def test_a_space_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        Study.read(tmp_path / "none.yaml", (), tmp_path)

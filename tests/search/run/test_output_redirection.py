@@ -1,0 +1,63 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import os, subprocess, sys
+from pathlib import Path
+from sleep_tune.search.run.output_redirection import printing_to, terminal
+with terminal() as ours:
+    print("before")
+    with printing_to(Path(sys.argv[1])):
+        print("a library")
+        print("an error", file=sys.stderr)
+        os.write(1, b"C code\\n")
+        subprocess.run(["echo", "a child"], check=True)
+        print("ours", file=ours)
+    print("after")
+"""
+
+
+def test_everything_but_our_terminal_goes_to_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "driver.log"
+    for _ in range(2):  # what was there is kept
+        told = subprocess.run([sys.executable, "-c", SCRIPT, str(log)], capture_output=True, text=True, check=True)
+        assert told.stdout.split("\n") == ["before", "ours", "after", ""]
+        assert told.stderr == ""
+    assert sorted(log.read_text().splitlines()) == sorted(["a library", "an error", "C code", "a child"] * 2)
+
+
+GONE = """
+import os, sys
+from sleep_tune.search.run.output_redirection import terminal
+told = []
+with terminal(lambda: told.append("closed")) as ours:
+    sys.stdin.read()
+    for number in range(3):
+        print(number, file=ours)
+print(told, file=sys.stderr)
+"""
+
+
+def test_a_pipe_that_its_reader_has_closed_is_told_once(tmp_path: Path) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", GONE], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, errors = process.communicate("")
+    assert errors == "['closed']\n"
+    assert process.returncode == 0
+
+
+def test_a_terminal_that_was_closed_takes_everything(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", GONE], stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE, text=True
+    ) as process:
+        os.close(theirs)
+        os.close(ours)
+        _, errors = process.communicate("")
+    assert errors == "[]\n"
+    assert process.returncode == 0

@@ -1,0 +1,78 @@
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.config.load import compose
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import DataError, Diverged
+from sleep_tune.records import Decision, Outcome, Progress, Report
+from sleep_tune.search.run.launch import Study
+from sleep_tune.search.run.worker import left_out, summarize, train_worker
+from sleep_tune.search.space.search_space import Finalists, Int, Parameter, Space, Stop
+
+
+def scored_on(data: Path, cache: Path) -> RunConfig:
+    base = compose(["data=toy", "data.sentences=200", "data.max_length=12", "tokenizer.vocab_size=300"])
+    return dataclasses.replace(
+        base,
+        data=dataclasses.replace(base.data, cache_dir=str(cache)),
+        evaluation=dataclasses.replace(base.evaluation, data=str(data), pairs=0),
+    )
+
+
+def test_without_tasks_nothing_is_looked_at() -> None:
+    assert left_out(RunConfig()) == ()
+
+
+@pytest.mark.slow
+def test_a_task_is_looked_at_before_anything_is_trained(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One that will not be scored is said at the start of a search, and a broken line is an error there."""
+    pairs = tmp_path / "tasks" / "zorro" / "npi.txt"
+    pairs.parent.mkdir(parents=True)
+    pairs.write_text("cat the\nthe cat\n" + "cat the " * 20 + "\n" + "the cat " * 20 + "\n", encoding="utf-8")
+    base = scored_on(tmp_path / "tasks", tmp_path / "cache")
+    (reason,) = left_out(base)
+    assert re.match(r"zorro is not scored: 1 of its 2 items .* while data.max_length=12", reason)
+    pairs.write_text("cat the\nthe cat\ncat the\n", encoding="utf-8")
+    space = Space(name="study", stop=Stop(trials=1), finalists=Finalists(count=0, seeds=1))
+    folder = tmp_path / "study"
+    study = Study(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)
+    with pytest.raises(DataError, match=r"npi.txt.*3"):
+        study.run(launcher="inline", address=None)
+    assert not folder.exists()
+    assert "asked" not in capfd.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_search_that_ends_leaves_nothing_in_the_mirror(tmp_path: Path) -> None:
+    """Its first trial fails in training, after a checkpoint."""
+    options = ["data=toy", "data.sentences=200", "data.max_length=12", "tokenizer.vocab_size=300", "model=tiny"]
+    options += ["budget.passes=2", "training.checkpoint_ratio=0.1", "evaluation.samples=4", "evaluation.pairs=0"]
+    mirror = tmp_path / "mirror"
+    base = compose([*options, f"data.cache_dir={tmp_path / 'cache'}", f"training.mirror={mirror.as_uri()}"])
+    space = Space(
+        name="study",
+        parameters=(Parameter("sleep.folds", Int(1, 3)),),
+        stop=Stop(trials=2),
+        finalists=Finalists(count=0, seeds=1),
+    )
+    left: list[str] = []
+
+    def moody(config: RunConfig, report: Report) -> Outcome:
+        def until(told: Progress) -> Decision:
+            if config.run.name == "t0001" and told.rung == told.budget_words:
+                left.extend(path.name for path in mirror.iterdir())
+                raise Diverged("loss is nan")
+            return report(told)
+
+        return train_worker(config, until)
+
+    folder = tmp_path / "study"
+    Study(space=space, base=base, corpus=summarize(base), folder=folder, worker=moody).run(
+        launcher="inline", address=None
+    )
+    assert len(left) == 1
+    assert re.fullmatch(r"study-t0001-[0-9a-f]{12}", left[0])
+    assert not list(mirror.iterdir())

@@ -1,0 +1,121 @@
+"""A space that is written down as YAML reads as the same space."""
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sleep_tune.experiment.trial_state import Value
+from sleep_tune.search.space.search_space import (
+    Baseline,
+    Choice,
+    Claim,
+    Finalists,
+    Int,
+    LogUniform,
+    Objective,
+    Parameter,
+    Resources,
+    Scheduler,
+    Search,
+    Space,
+    Stop,
+    Uniform,
+    active,
+    to_json,
+)
+from sleep_tune.search.space.space_file import load_space
+
+REALS = st.floats(0.01, 0.99).map(lambda number: float(f"{number:.6g}"))
+
+
+def ranges(low: float, high: float) -> st.SearchStrategy[tuple[float, float]]:
+    ends = st.lists(st.floats(low, high), min_size=2, max_size=2, unique=True)
+    return ends.map(lambda pair: (min(pair), max(pair)))
+
+
+STRATEGY = Parameter("sleep.replay.strategy", Choice(("strict", "weighted", "random")))
+PARAMETERS = st.tuples(
+    st.just(STRATEGY),
+    ranges(0, 0.9).map(lambda ends: Parameter("sleep.replay.decay", Uniform(*ends), {STRATEGY.key: ("strict",)})),
+    ranges(1e-6, 1).map(lambda ends: Parameter("training.learning_rate", LogUniform(*ends))),
+    st.tuples(st.integers(1, 9), st.integers(10, 500)).map(lambda ends: Parameter("sleep.folds", Int(*ends))),
+    st.lists(st.integers(8, 64), min_size=1, max_size=4, unique=True).map(
+        lambda values: Parameter("training.batch_size", Choice(tuple(values)))
+    ),
+    st.lists(st.sampled_from([1.0, 1.5, 2.0, 5.0]), min_size=1, unique=True).map(
+        lambda values: Parameter("sleep.length.passes", Choice(tuple(values)))
+    ),
+    st.just(Parameter("training.compile", Choice((True, False)))),
+).flatmap(lambda known: st.sets(st.integers(2, len(known) - 1), min_size=1).map(lambda chosen: _some(known, chosen)))
+"""Some of every kind; the conditional one with the one it hangs on."""
+
+
+def _some(known: tuple[Parameter, ...], chosen: set[int]) -> tuple[Parameter, ...]:
+    return (*known[: 2 * (len(chosen) % 2)], *(known[index] for index in sorted(chosen)))
+
+
+def values(parameter: Parameter) -> st.SearchStrategy[Value]:
+    match parameter.domain:
+        case Choice(offered):
+            return st.sampled_from(offered)
+        case Int(low, high):
+            return st.integers(low, high)
+        case Uniform(low, high) | LogUniform(low, high):
+            return st.floats(low, high)
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> Space:
+    parameters = draw(PARAMETERS)
+    points = []
+    for _ in range(draw(st.integers(0, 2))):
+        point: dict[str, Value] = {}
+        for parameter in parameters:
+            if active(parameter, point):
+                point[parameter.key] = draw(values(parameter))
+        points.append(point)
+    gpus: st.SearchStrategy[float | str] = st.sampled_from(["auto", 0.0, 0.5])
+    cpus: st.SearchStrategy[int | str] = st.sampled_from(["auto", 4])
+    tuned = [parameter.key for parameter in parameters if parameter.key.startswith("training")]
+    baselines = {"as_epochs": Baseline()}
+    is_tuned = draw(st.booleans())
+    if tuned and is_tuned:
+        baselines["epochs"] = Baseline(trials=draw(st.integers(1, 9)), parameters=tuple(tuned))
+    choices = [parameter.key for parameter in parameters if isinstance(parameter.domain, Choice)]
+    return Space(
+        name=draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)),
+        base={"data": "toy", "model": "tiny", "budget.passes": draw(st.floats(5, 20)), "data.sentences": 400},
+        objective=draw(st.sampled_from([Objective(), Objective(metric="eval/pairs_accuracy", mode="max")])),
+        parameters=parameters,
+        search=Search(algorithm=draw(st.sampled_from(["tpe", "random"])), seed=draw(st.integers(0, 2**40))),
+        scheduler=Scheduler(
+            name=draw(st.sampled_from(["asha", "none"])),
+            first_rung=draw(st.floats(0.01, 0.2)),
+            within=draw(st.sampled_from([None, *choices])),
+        ),
+        stop=Stop(trials=draw(st.integers(1, 99)), hours=draw(st.none() | st.floats(1e-3, 1e6))),
+        baselines=baselines,
+        finalists=Finalists(count=draw(st.integers(0, 9)), seeds=draw(st.integers(1, 9))),
+        resources=Resources(
+            workers=draw(st.integers(1, 9)),
+            gpus_per_worker=draw(gpus),
+            cpus_per_worker=draw(cpus),
+            disk_gb=draw(st.none() | REALS),
+        ),
+        comparison=draw(st.sampled_from([Claim(), Claim(primary="test/nll", smallest=0.01, matched="flops")])),
+        enqueue=tuple(points),
+        warm_start=tuple(draw(st.lists(st.from_regex(r"[a-z]+/[ -~]+", fullmatch=True), max_size=2, unique=True))),
+    )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(space=spaces(), flow=st.sampled_from([None, True, False]))
+def test_a_space_that_is_written_down_reads_as_itself(
+    space: Space, flow: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("x") / "study.yaml"
+    path.write_text(yaml.safe_dump(to_json(space), sort_keys=False, default_flow_style=flow), encoding="utf-8")
+    assert load_space(path) == space

@@ -1,0 +1,28 @@
+"""From proposals to whole configurations."""
+
+import pytest
+
+from sleep_tune.config.load import compose
+from sleep_tune.config.tree import from_dict, to_dict
+from sleep_tune.errors import ConfigError
+from sleep_tune.names import BASELINES
+from sleep_tune.search.space.trial_configs import baseline_settings, with_settings
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_is_the_group_s_choice(name: str) -> None:
+    base = compose(["model=tiny"])
+    assert from_dict(with_settings(to_dict(base), baseline_settings(name))) == compose(["model=tiny", f"sleep={name}"])
+
+
+def test_settings_leave_the_base_alone() -> None:
+    base = to_dict(compose([]))
+    changed = with_settings(base, {"sleep.length.ratio": 2.0, "sleep.folds": 3})
+    assert changed["sleep"]["length"] == {"passes": None, "ratio": 2.0, "repeats": None}
+    assert base["sleep"]["length"]["ratio"] is None
+    assert base == to_dict(compose([]))
+
+
+def test_an_unknown_baseline() -> None:
+    with pytest.raises(ConfigError, match="unknown baseline 'epoch'; did you mean 'epochs'"):
+        baseline_settings("epoch")

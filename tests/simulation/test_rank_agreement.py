@@ -1,0 +1,30 @@
+import pytest
+
+from sleep_tune.simulation.points import Settings
+from sleep_tune.simulation.rank_agreement import foretell
+from tests.simulation.spaces import flat
+
+
+def rate(settings: Settings) -> float:
+    value = settings["training.learning_rate"]
+    assert isinstance(value, float)
+    return value
+
+
+def test_curves_that_are_flat_foretell_all_and_reversed_ones_the_contrary() -> None:
+    (told,) = foretell(flat(rate), [0.5], 0, "sleep.folds")
+    assert (told.share, told.tau, told.within) == (0.5, 1.0, 1.0)
+    (told,) = foretell(flat(rate, curve=lambda settings, seed, share: -rate(settings)), [0.5], 0, None)
+    assert (told.tau, told.within) == (-1.0, None)
+
+
+def test_within_groups_what_sets_groups_apart_does_not_count() -> None:
+    def shifted(settings: Settings, seed: int, share: float) -> float:
+        folds = settings["sleep.folds"]
+        assert isinstance(folds, int)
+        return rate(settings) + folds * (1 - share)
+
+    early, late = foretell(flat(rate, curve=shifted), [0.5, 1.0], 0, "sleep.folds")
+    assert early.tau < 0.6
+    assert early.within == pytest.approx(1.0)
+    assert late.tau == pytest.approx(1.0)
