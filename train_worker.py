@@ -166,11 +166,11 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
 
 def told_scores(metrics: Mapping[str, float]) -> list[str]:
     """`babylm BLiMP 59.40, Zorro 61.00`: BabyLM's scores on one line, if there are any."""
-    from sleep_tune.babylm import MACRO, title
+    from sleep_tune.babylm.score_names import MACRO, score_title
 
     scores = {key.removeprefix("babylm/"): value for key, value in metrics.items() if key.startswith("babylm/")}
     names = sorted(scores, key=lambda name: (name == MACRO, name))
-    return [f"babylm {', '.join(f'{title(name)} {scores[name]:.2f}' for name in names)}"] if names else []
+    return [f"babylm {', '.join(f'{score_title(name)} {scores[name]:.2f}' for name in names)}"] if names else []
 
 
 if __name__ == "__main__":

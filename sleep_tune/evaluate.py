@@ -121,7 +121,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Score the model on the tasks found, write the files, print the table and the warnings."""
-    from sleep_tune.babylm import FOLDERS
+    from sleep_tune.babylm.challenge import FOLDERS
     from sleep_tune.evaluation import backends, cautions, positions, zero_shot
     from sleep_tune.evaluation.result_folders import standing
     from sleep_tune.evaluation.suite import find_folders
@@ -162,7 +162,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def _written_over(top: Path, model: Path, scored: "Scored") -> "Iterator[str]":
     """Warnings where results are written over: of another model of the same name, of tasks not scored now."""
-    from sleep_tune.babylm import MACRO
+    from sleep_tune.babylm.score_names import MACRO
     from sleep_tune.evaluation.record import SCORES, scored_before
 
     other, names = scored_before(top / SCORES)
@@ -214,7 +214,8 @@ def show(scored: "Scored", warnings: Sequence[str], *, title: str, written: Path
     """One table on standard output, the warnings below it, and where the files are."""
     from rich.table import Table
 
-    from sleep_tune.babylm import CHANCE, FOLDERS, MACRO
+    from sleep_tune.babylm.challenge import CHANCE, FOLDERS
+    from sleep_tune.babylm.score_names import MACRO
     from sleep_tune.console import PlainConsole
     from sleep_tune.evaluation.record import macro
 

@@ -80,7 +80,7 @@ def fulfil(options: argparse.Namespace, device: str, progress: "Progress") -> li
 
 def fine_tuning(options: argparse.Namespace, device: str, progress: "Progress") -> Iterator[str]:
     """Fine-tune on each task, write the official files, and tell the scores and their average."""
-    from sleep_tune.babylm import glue_averages
+    from sleep_tune.babylm.averages import glue_averages
     from sleep_tune.evaluation import glue
     from sleep_tune.evaluation.finetuning import Settings
     from sleep_tune.evaluation.result_folders import standing

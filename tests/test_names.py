@@ -8,7 +8,8 @@ import importlib
 
 import pytest
 
-from sleep_tune import babylm, names
+from sleep_tune import names
+from sleep_tune.babylm.challenge import FOLDERS
 from sleep_tune.config.groups import groups
 
 TABLES = {
@@ -56,4 +57,4 @@ def test_baselines_are_settings_of_sleep() -> None:
 def test_tasks_are_folders_of_babylm() -> None:
     from sleep_tune.evaluation.tasks import TASKS as SENTENCES
 
-    assert set(names.TASKS) == set(babylm.FOLDERS) - {"glue_filtered", "aoa"} == {*SENTENCES, "reading"}
+    assert set(names.TASKS) == set(FOLDERS) - {"glue_filtered", "aoa"} == {*SENTENCES, "reading"}

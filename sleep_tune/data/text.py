@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sleep_tune import babylm
+from sleep_tune.babylm.challenge import DATASETS
 from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest
 from sleep_tune.data.documents import SPLITS, Document, RawCorpus, Splits
@@ -74,7 +74,7 @@ def babylm_corpus(data: DataConfig) -> RawCorpus:
     if dataset is None:
         raise ConfigError(
             "data.dataset must be set for data=babylm: a dataset id on the Hub, such as "
-            f"{' or '.join(babylm.DATASETS.values())}; got nothing"
+            f"{' or '.join(DATASETS.values())}; got nothing"
         )
     cache = cache_folder(data.cache_dir)
     key = "hub-" + content_key({"dataset": dataset, "revision": data.revision})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sleep_tune.babylm import AOA_CHECKPOINTS
+from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import Note, load_model, load_tokenizer
 from sleep_tune.evaluation.items import Item, Option

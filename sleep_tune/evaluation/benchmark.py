@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleep_tune.babylm import MACRO, benchmark_averages
+from sleep_tune.babylm.averages import benchmark_averages
+from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import load_tokenizer
 from sleep_tune.evaluation.pairs import MASKED

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sleep_tune.babylm_sizes import expected_size
+from sleep_tune.babylm.group_sizes import expected_size
 from sleep_tune.evaluation.suite import TaskScores, TooLong
 
 __all__ = ["cautions"]

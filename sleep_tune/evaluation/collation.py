@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from sleep_tune.babylm import AOA_CHECKPOINTS, FOLDERS, READING_SCORES
-from sleep_tune.babylm_sizes import GLUE
+from sleep_tune.babylm.challenge import AOA_CHECKPOINTS, FOLDERS, READING_SCORES
+from sleep_tune.babylm.group_sizes import GROUP_SIZES
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.items import Item
 from sleep_tune.evaluation.reading import FILE, ReadingTimes, Surprisal, read_times
@@ -59,7 +59,7 @@ def collated(results: Path, backend: str, track: str, fast_data: Path) -> dict[s
     content = {_name(folder): _load(top / place / "predictions.json") for folder, place in FULL.items()}
     content["aoa"] = _load(top / AGES)
     content["glue"] = {}
-    for task in GLUE:
+    for task in GROUP_SIZES["glue_filtered"]:
         content["glue"] |= _load(main / "finetune" / task / "predictions.json")
     content["fast_eval_results"] = {
         _name(folder): [

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sleep_tune.babylm import READING_SCORES
+from sleep_tune.babylm.challenge import READING_SCORES
 from sleep_tune.data.encoding import one_thread
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS

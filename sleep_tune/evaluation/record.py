@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sleep_tune.babylm import benchmark_averages
+from sleep_tune.babylm.averages import benchmark_averages
 from sleep_tune.evaluation.figures import ACCURACY
 from sleep_tune.evaluation.items import Item, choose, margin
 from sleep_tune.evaluation.suite import TaskScores

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.babylm import AOA_CHECKPOINTS
-from sleep_tune.babylm_sizes import AOA_CONTEXTS, FOLDER_SIZES, GLUE, expected_size
+from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
+from sleep_tune.babylm.group_sizes import AOA_CONTEXTS, GROUP_SIZES, expected_size
 
 __all__ = ["AGES", "FAST", "FULL", "missing"]
 
@@ -56,7 +56,7 @@ def _final(main: Path, backend: str, track: str) -> Iterator[str]:
     top = main / "zero_shot" / backend
     for folder, place in FULL.items():
         yield from _predictions(top / place / "predictions.json", folder, full=True)
-    for task, size in GLUE.items():
+    for task, size in GROUP_SIZES["glue_filtered"].items():
         path = main / "finetune" / task / "predictions.json"
         read = _read(path)
         number = None if read is None else len(read.get(task, {}).get("predictions", ()))
@@ -89,7 +89,7 @@ def _predictions(path: Path, folder: str, *, full: bool) -> Iterator[str]:
             yield f"{path}: {folder} has no group '{group}'"
         elif number != size:
             yield f"{path}: {group} must have {size} predictions; it has {number}"
-    expected = {group.lower() for group in FOLDER_SIZES[folder]} - {"*"}
+    expected = {group.lower() for group in GROUP_SIZES[folder]} - {"*"}
     for group in sorted(expected - {group.lower() for group in read}):
         yield f"{path}: {folder} must have the group '{group}'"
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sleep_tune.babylm import FOLDERS, wug_score
+from sleep_tune.babylm.challenge import FOLDERS
+from sleep_tune.babylm.score_names import wug_score
 from sleep_tune.errors import DataError, unknown
 from sleep_tune.evaluation.figures import RHO, Figures
 from sleep_tune.evaluation.items import Item, margin

@@ -6,7 +6,8 @@ Knows nothing of arms or statistics.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sleep_tune.babylm import FAST, MACRO, TITLES, task_of, title
+from sleep_tune.babylm.challenge import FAST
+from sleep_tune.babylm.score_names import MACRO, TITLES, score_title, task_of
 
 __all__ = ["COLUMNS", "MOST_NAMED", "Column", "column", "names_text", "setting_text", "short_names", "sort_metrics"]
 
@@ -83,7 +84,7 @@ def column(key: str) -> Column:
     if key.startswith(BABYLM):
         score = key.removeprefix(BABYLM)
         part = " fast" if score.endswith(FAST) else ""  # both may stand in one table
-        return Column(f"{title(score)}{part}", _points, "max", "points")
+        return Column(f"{score_title(score)}{part}", _points, "max", "points")
     known = COLUMNS.get(key)
     return known if known is not None else Column(key.replace("/", " ", 1), _decimals)
 

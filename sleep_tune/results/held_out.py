@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sleep_tune.babylm import FOLDERS, MACRO
+from sleep_tune.babylm.challenge import FOLDERS
+from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import BABYLM, column
 from sleep_tune.results.crossed_design import is_mean_of_groups, mean_of_groups

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sleep_tune.babylm import ACCURACY, MACRO, UNSPECIFIED, counted_scores, macro_average, task_of
+from sleep_tune.babylm.averages import macro_average
+from sleep_tune.babylm.score_names import ACCURACY, MACRO, UNSPECIFIED, counted_scores, task_of
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import BABYLM, column
 from sleep_tune.results.ranges import cut_estimate

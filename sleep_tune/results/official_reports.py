@@ -14,16 +14,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sleep_tune.babylm import (
-    ACCURACY,
-    FOLDERS,
-    READING_SCORES,
-    WUG,
-    entity_tracking_averages,
-    macro_average,
-    title,
-    wug_score,
-)
+from sleep_tune.babylm.averages import entity_tracking_averages, macro_average
+from sleep_tune.babylm.challenge import FOLDERS, READING_SCORES, WUG
+from sleep_tune.babylm.score_names import ACCURACY, score_title, wug_score
 from sleep_tune.errors import DataError, shortened
 from sleep_tune.results.arms import Arm, over_seeds
 
@@ -113,8 +106,8 @@ def read_model(folder: Path) -> ModelScores:
         for name, value in scores.items():
             if name in files:
                 raise DataError(
-                    f"{folder} must hold one report of each task; {title(name)} has two, {files[name]} and {path}: "
-                    "name one of their folders"
+                    f"{folder} must hold one report of each task; {score_title(name)} has two, {files[name]} and "
+                    f"{path}: name one of their folders"
                 )
             files[name] = path
             if math.isfinite(value.number):
@@ -200,7 +193,7 @@ def _task(path: Path) -> tuple[dict[str, _Value], dict[str, float]]:
         metric = "SPEARMAN'S RHO"
     is_rho = metric != "ACCURACY"
     if is_rho and FOLDERS.get(name, name) in FOLDERS.values() and name not in WUG:
-        raise DataError(f"{average.where}: {title(name)} must have an accuracy; the report has Spearman's rho")
+        raise DataError(f"{average.where}: {score_title(name)} must have an accuracy; the report has Spearman's rho")
     low, high = (-1.0, 1.0) if is_rho else (0.0, 100.0)
     for value in (average, *(value for section in groups.values() for value in section.values())):
         if math.isinf(value.number) or not (math.isnan(value.number) or low <= value.number <= high):

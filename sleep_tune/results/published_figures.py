@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sleep_tune.babylm import ACCURACY, CHANCE, GLUE_TITLES, MACRO, WUG, find_score, known_scores, task_of
+from sleep_tune.babylm.challenge import CHANCE, WUG
+from sleep_tune.babylm.score_names import ACCURACY, GLUE_TITLES, MACRO, find_score, known_scores, task_of
 from sleep_tune.errors import DataError, nearest, shortened
 from sleep_tune.results.arms import PAIRS, Arm
 from sleep_tune.results.columns import BABYLM, COLUMNS
@@ -48,7 +49,7 @@ def read_published(path: Path, metrics: Collection[str] = ()) -> list[Arm]:
     """A row for each line of the file; lines that begin with #, and cells that are empty or say n/a, are left out.
 
     A column is named for what the comparison calls it (`babylm/blimp_fast`, `test/nll`), or as BabyLM's tables do
-    (`blimp_fast`, `BLiMP Supplement`, `wug_adj_rho`: see `babylm.ALIASES`). The columns `track`, `scoring`, `backend`
+    (`blimp_fast`, `BLiMP Supplement`, `wug_adj_rho`: see `ALIASES`). The columns `track`, `scoring`, `backend`
     and `revision` become part of a model's name that is there several times. Cells are parted by commas, semicolons or
     tabs; but for the first, a number may have a decimal comma.
 

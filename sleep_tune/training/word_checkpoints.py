@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from sleep_tune.babylm import AOA_CHECKPOINTS
+from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.errors import BudgetError
 from sleep_tune.experiment.run_folder import WORD_CHECKPOINTS
 from sleep_tune.training.products import publish, write_model

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.babylm import AOA_CHECKPOINTS
+from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.evaluation.collation import write_collated
 from sleep_tune.evaluation.submission import missing
 from tests.evaluation.made_submission import write_fast_data, write_results

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune import babylm, names
+from sleep_tune import names
+from sleep_tune.babylm.challenge import DATASETS
 from sleep_tune.config import groups
 from sleep_tune.config.options import options, sections
 from sleep_tune.errors import ConfigError
@@ -36,7 +37,7 @@ def test_names_are_choices(group: str, choices: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(("choice", "track"), [("babylm", "strict-small"), ("babylm_strict", "strict")])
 def test_babylm_is_the_dataset_of_its_track(choice: str, track: str) -> None:
-    assert groups.settings("data", groups.groups()["data"][choice])["data.dataset"] == babylm.DATASETS[track]
+    assert groups.settings("data", groups.groups()["data"][choice])["data.dataset"] == DATASETS[track]
 
 
 def test_strategies_are_choices_of_sleep() -> None:

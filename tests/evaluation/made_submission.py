@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from sleep_tune.babylm import AOA_CHECKPOINTS
-from sleep_tune.babylm_sizes import AOA_CONTEXTS, FOLDER_SIZES, GLUE, expected_size
+from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
+from sleep_tune.babylm.group_sizes import AOA_CONTEXTS, GROUP_SIZES, expected_size
 from sleep_tune.evaluation.items import Item
 from sleep_tune.evaluation.submission import AGES, FAST, FULL
 from sleep_tune.evaluation.tasks import TASKS, read_items
@@ -62,7 +62,7 @@ LINES: dict[str, Callable[[str, int], Row]] = {
 
 def _stories() -> Iterator[Row]:
     """Numbers of operations mixed, as the official file may have them."""
-    sizes = FOLDER_SIZES["entity_tracking_fast"]
+    sizes = GROUP_SIZES["entity_tracking_fast"]
     left = {int(name.split("_")[1]): size for name, size in sizes.items()}
     for number in range(max(left.values())):
         for operations, size in left.items():
@@ -88,10 +88,10 @@ def write_results(results: Path, fast_data: Path, *, backend: str, track: str) -
     main = results / "main"
     top = main / "zero_shot" / backend
     for folder, place in FULL.items():
-        groups = {group.replace("*", folder): size for group, size in FOLDER_SIZES[folder].items()}
+        groups = {group.replace("*", folder): size for group, size in GROUP_SIZES[folder].items()}
         rows = {group: _told(group, rng.integers(2, size=size).tolist()) for group, size in groups.items()}
         _write(top / place / "predictions.json", rows)
-    for task, size in GLUE.items():
+    for task, size in GROUP_SIZES["glue_filtered"].items():
         _write(main / "finetune" / task / "predictions.json", {task: _told(task, rng.integers(2, size=size).tolist())})
     steps = [f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track]]
     ages = [{"step": step, "context": "é", "surprisal": float("nan")} for step in steps for _ in range(AOA_CONTEXTS)]
@@ -117,7 +117,7 @@ def _chosen(items: tuple[Item, ...], rng: np.random.Generator) -> dict[str, Row]
 
 
 def _reading(rng: np.random.Generator) -> dict[str, Row]:
-    size = FOLDER_SIZES["reading"]["*"]
+    size = GROUP_SIZES["reading"]["*"]
     drawn = np.round(rng.gamma(3.0, 2.5, size=(size, 2)), 4)
     drawn[rng.random(size) < 0.05, 1] = np.nan
     rows = [{"id": number, "pred": now, "prev_pred": before} for number, (now, before) in enumerate(drawn.tolist())]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from sleep_tune.babylm_sizes import GLUE
+from sleep_tune.babylm.group_sizes import GROUP_SIZES
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation import finetuning
 from sleep_tune.evaluation.finetuning import FIRST, LAST, Settings, _collate, _rate, fine_tune, open_classifier
@@ -35,7 +35,7 @@ def write(folder: Path, task: str, size: int = 2) -> None:
 
 
 def test_every_task_of_the_challenge_is_read_with_the_pipeline_s_texts(tmp_path: Path) -> None:
-    assert set(TASKS) == set(GLUE) == set(ROWS)
+    assert set(TASKS) == set(GROUP_SIZES["glue_filtered"]) == set(ROWS)
     for task in TASKS:
         write(tmp_path, task)
     files = find_files(tmp_path)

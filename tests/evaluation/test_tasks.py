@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.babylm import FOLDERS
+from sleep_tune.babylm.challenge import FOLDERS
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.items import Item
 from sleep_tune.evaluation.tasks import TASKS, read_items

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune import babylm
+from sleep_tune.babylm.score_names import ALIASES, RHOS, known_scores
 from sleep_tune.errors import DataError
 from sleep_tune.results.columns import column
 from sleep_tune.results.published_figures import read_published
@@ -130,8 +130,8 @@ def test_what_other_arms_measured_may_be_published(tmp_path: Path) -> None:
 
 
 def test_every_alias_is_a_score_with_a_heading_of_its_own() -> None:
-    assert {*babylm.ALIASES.values(), *babylm.RHOS.values()} <= set(babylm.known_scores())
-    headings = [column(f"babylm/{score}").heading for score in babylm.known_scores()]
+    assert {*ALIASES.values(), *RHOS.values()} <= set(known_scores())
+    headings = [column(f"babylm/{score}").heading for score in known_scores()]
     assert len(set(headings)) == len(headings)
 
 

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from sleep_tune import babylm
+from sleep_tune.babylm.score_names import known_scores
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.markup import as_markdown
 from sleep_tune.results.table_files import tidy
@@ -124,7 +124,7 @@ def test_the_tidy_table_has_a_row_per_arm_and_metric(folder: Path) -> None:
 
 def test_tasks_that_do_not_fit_are_in_tables_of_their_own(log: Any) -> None:
     """One wide table had columns of no width, and so no figure at all."""
-    tasks = [name for name in babylm.known_scores() if name.endswith("_fast") or name.startswith(("wug", "reading"))]
+    tasks = [name for name in known_scores() if name.endswith("_fast") or name.startswith(("wug", "reading"))]
     log.open()
     for seed in (1, 2):
         scores = {f"babylm/{name}": 10.0 + at + seed for at, name in enumerate(tasks)}

@@ -5,7 +5,8 @@ Of BabyLM's data it looks no further than which folders there are.
 
 from pathlib import Path
 
-from sleep_tune.babylm import FOLDERS, MACRO, score_names
+from sleep_tune.babylm.challenge import FOLDERS
+from sleep_tune.babylm.score_names import MACRO, score_names
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import nearest, unknown
 from sleep_tune.names import TASKS
