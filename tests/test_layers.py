@@ -50,10 +50,10 @@ LAYERS = {
     "data": Layer(CONFIGURED, HYDRA | SEARCHERS | {"torch"}),
     "model": Layer(CONFIGURED | {"data"}, HYDRA | SEARCHERS),
     "evaluation": Layer(CONFIGURED | {"data", "model"}, HYDRA | SEARCHERS),
-    "evaluate": Layer(CONFIGURED | {"cli", "data", "model", "evaluation", "evaluate_requests"}, HYDRA | SEARCHERS),
-    "evaluate_requests": Layer(CONFIGURED | {"data", "model", "evaluation", "fine_tune"}, HYDRA | SEARCHERS),
-    "fine_tune": Layer(
-        CONFIGURED | {"evaluation"}, HYDRA | SEARCHERS, {"fine_tune.py": frozenset({"ray", "search/run"})}
+    "evaluate": Layer(
+        CONFIGURED | {"cli", "data", "model", "evaluation"},
+        HYDRA | SEARCHERS,
+        {"evaluate/glue_jobs.py": frozenset({"ray", "search/run"})},
     ),
     "training": Layer(CONFIGURED | {"data", "model", "evaluation"}, HYDRA | SEARCHERS),
     "search/space": Layer(CONFIGURED, SEARCH | {"ray", "optuna"}),

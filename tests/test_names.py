@@ -23,7 +23,7 @@ TABLES = {
     "SCHEDULES": "sleep_tune.training.schedules:SCHEDULES",
     "PERPLEXITIES": "sleep_tune.evaluation.perplexity:METHODS",
     "SAMPLERS": "sleep_tune.search.decide.sampler:SAMPLERS",
-    "SCHEDULERS": "sleep_tune.search.space.search_space.rungs:SCHEDULERS",
+    "SCHEDULERS": "sleep_tune.search.space.rungs:SCHEDULERS",
     "LAUNCHERS": "sleep_tune.search.run.launch:LAUNCHERS",
     "MATCHED": "sleep_tune.results.matched_resource:RESOURCES",
 }

@@ -17,10 +17,10 @@ import numpy as np
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import Note, load_model, load_tokenizer
-from sleep_tune.evaluation.items import Item, Option
-from sleep_tune.evaluation.learning_curves import Acquisition, acquisition, read_children
+from sleep_tune.evaluation.item_scorer import ItemScorer
+from sleep_tune.evaluation.items import Item, TextOption
+from sleep_tune.evaluation.learning_curves import AgeComparison, compare_ages, read_children
 from sleep_tune.evaluation.positions import readable_positions
-from sleep_tune.evaluation.questions import Questions
 from sleep_tune.files import write_whole
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ __all__ = [
     "CHILDREN",
     "CONTEXTS",
     "FOLDER",
-    "Contexts",
+    "WordScorer",
     "Words",
+    "compare_with_children",
     "find_checkpoints",
-    "learning",
     "read_words",
     "record",
 ]
@@ -100,7 +100,7 @@ def read_words(path: Path) -> Words:
     return Words(contexts)
 
 
-class Contexts:
+class WordScorer:
     """All words in all contexts made ready once, and put to each checkpoint.
 
     Args:
@@ -121,10 +121,10 @@ class Contexts:
         positions: int | None = None,
     ) -> None:
         items = [
-            Item(word, f"{word}_{number}", (Option(f"{context.strip()} {word.strip()}", word.strip()),))
+            Item(word, f"{word}_{number}", (TextOption(f"{context.strip()} {word.strip()}", word.strip()),))
             for word, number, context in words
         ]
-        every = Questions(items, tokenizer, backend=backend, batch_tokens=batch_tokens)
+        every = ItemScorer(items, tokenizer, backend=backend, batch_tokens=batch_tokens)
         fits = np.array([len(asked.positions) > 0 for asked in every.asked])
         if positions is not None:
             fits &= every.longest() <= positions
@@ -197,7 +197,7 @@ def score_checkpoints(
         Millions of words seen -> nats, in the order of the words; and how many contexts cannot be read.
     """
     surprisals: dict[int, list[float]] = {}
-    prepared: dict[bytes, Contexts] = {}
+    prepared: dict[bytes, WordScorer] = {}
     for millions, folder in sorted(checkpoints.items()):
         model = load_model(folder, backend, trust_remote_code=trust_remote_code, note=note)
         key = (
@@ -206,7 +206,9 @@ def score_checkpoints(
         if key not in prepared:
             tokenizer = load_tokenizer(folder, backend, model, trust_remote_code=trust_remote_code)
             positions = readable_positions(model)
-            prepared[key] = Contexts(words, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=positions)
+            prepared[key] = WordScorer(
+                words, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=positions
+            )
         model.to(device)  # type: ignore[arg-type]
         surprisals[millions] = prepared[key].surprisal(model)
         if advance is not None:
@@ -239,21 +241,21 @@ def record(words: Words, surprisals: Mapping[int, Sequence[float]], *, model: st
     return {"metadata": about, "results": rows}
 
 
-def write_record(folder: Path, recorded: Row) -> Path:
+def write_surprisal(folder: Path, recorded: Row) -> Path:
     """Write surprisal.json into the back end's folder of a model's results, and say where it is."""
     path = folder / FOLDER / FILE
     write_whole(path, json.dumps(recorded, indent=2))
     return path
 
 
-def learning(recorded: Mapping[str, Any], children: Path) -> Acquisition:
+def compare_with_children(recorded: Mapping[str, Any], children: Path) -> AgeComparison:
     """How far a model's ages of acquisition agree with children's, from a recorded file's object."""
     curves: dict[str, tuple[list[float], list[float]]] = {}
     for row in recorded["results"]:
         surprisal, seen = curves.setdefault(row["target_word"], ([], []))
         surprisal.append(float(row["surprisal"]))
         seen.append(_words_seen(str(row["step"])))
-    return acquisition(curves, read_children(children))
+    return compare_ages(curves, read_children(children))
 
 
 def _words_seen(step: str) -> float:

@@ -13,8 +13,8 @@ from sleep_tune.babylm.averages import benchmark_averages
 from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import load_tokenizer
-from sleep_tune.evaluation.pairs import MASKED
-from sleep_tune.evaluation.reading import FILE, Reading, read_times
+from sleep_tune.evaluation.minimal_pairs import MASKED
+from sleep_tune.evaluation.reading_times import FILE, ReadingScorer, read_times
 from sleep_tune.evaluation.suite import Suite, TaskScores, TooLong, find_folders
 from sleep_tune.files import expanded
 from sleep_tune.names import TASKS
@@ -72,7 +72,7 @@ class Benchmark:
         self._reading = None
         too_long: list[TooLong] = []
         if self._times is not None:
-            made = Reading(self._times, tokenizer, backend=backend, batch_tokens=batch_tokens)
+            made = ReadingScorer(self._times, tokenizer, backend=backend, batch_tokens=batch_tokens)
             if made.longest <= positions:
                 self._reading = made
             else:

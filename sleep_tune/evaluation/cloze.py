@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sleep_tune.evaluation.evaluation_mode import evaluation_mode
 from sleep_tune.evaluation.logits import ignores_padding, logits_at
-from sleep_tune.evaluation.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -145,7 +145,7 @@ class Cloze:
                 limit = min(limit, max(1, CPU_LOGITS // int(model.config.vocab_size)))
         # In one piece: a small tensor kept from each batch would pin the heap, which then grows by gigabytes.
         answers_P = torch.empty(len(self._order_P), device=device)
-        with undisturbed(model):
+        with evaluation_mode(model):
             for start, stop in self._cut(limit, SHORTEST if self._may_pad(model, device) else 1.0):
                 input_ids, attention_mask, positions = self._rows(start, stop)
                 logits = logits_at(

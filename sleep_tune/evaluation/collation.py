@@ -15,15 +15,15 @@ import numpy as np
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS, FOLDERS, READING_SCORES
 from sleep_tune.babylm.group_sizes import GROUP_SIZES
 from sleep_tune.errors import DataError
+from sleep_tune.evaluation.human_agreement import wug_rho
 from sleep_tune.evaluation.items import Item
-from sleep_tune.evaluation.reading import FILE, ReadingTimes, Surprisal, read_times
-from sleep_tune.evaluation.statistics import wug_rho
+from sleep_tune.evaluation.reading_times import FILE, ReadingTimes, Surprisal, read_times
 from sleep_tune.evaluation.submission import AGES, FAST, FULL
 from sleep_tune.evaluation.suite import find_folders
 from sleep_tune.evaluation.tasks import TASKS, read_items
 from sleep_tune.files import write_whole
 
-__all__ = ["collated", "write_collated"]
+__all__ = ["collate", "write_collation"]
 
 READING = "reading"
 
@@ -34,7 +34,7 @@ Judge = Callable[[Groups, str], dict[str, float]]
 """Predictions, where they are from -> score by group; shares and correlations, not percent."""
 
 
-def write_collated(results: Path, backend: str, track: str, fast_data: Path) -> Path:
+def write_collation(results: Path, backend: str, track: str, fast_data: Path) -> Path:
     """Write the file where the official collation puts it, whole, and say where that is.
 
     Args:
@@ -47,11 +47,11 @@ def write_collated(results: Path, backend: str, track: str, fast_data: Path) -> 
         DataError: `fast_data` lacks a task, or predictions are not those of its items; all tasks are named.
     """
     path = results / f"all_full_preds_and_fast_scores_{backend}.json"
-    write_whole(path, json.dumps(collated(results, backend, track, fast_data)))
+    write_whole(path, json.dumps(collate(results, backend, track, fast_data)))
     return path
 
 
-def collated(results: Path, backend: str, track: str, fast_data: Path) -> dict[str, Any]:
+def collate(results: Path, backend: str, track: str, fast_data: Path) -> dict[str, Any]:
     """The file's object; see `write_collated`."""
     judges = dict(_judges(fast_data))
     main = results / "main"

@@ -17,9 +17,9 @@ import pandas as pd
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.benchmark import Benchmark, prepared, with_macro
 from sleep_tune.evaluation.cloze import Cloze
-from sleep_tune.evaluation.pairs import PairsTask, accuracies, draw_pairs
+from sleep_tune.evaluation.minimal_pairs import PairScorer, draw_pairs, pair_metrics
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
-from sleep_tune.evaluation.record import item_rows, items_table, write_items
+from sleep_tune.evaluation.score_files import item_rows, items_table, write_items
 from sleep_tune.files import write_whole
 from sleep_tune.sleep.randomness import Purpose, generator
 
@@ -49,7 +49,7 @@ class _Questions:
     """What is asked of every model on one split."""
 
     rows: Cloze
-    pairs: PairsTask | None
+    pairs: PairScorer | None
 
 
 class Evaluator:
@@ -103,7 +103,7 @@ class Evaluator:
             metrics = {"nll": nll, "pseudo_perplexity": float(np.exp(nll))}
         if questions.pairs is not None:
             pairs = questions.pairs.score(model)
-            metrics |= accuracies(questions.pairs.pairs, pairs)
+            metrics |= pair_metrics(questions.pairs.pairs, pairs)
             if split == "test":
                 self._pairs_answered = item_rows(PAIRS, questions.pairs.items, list(pairs))
         metrics = {f"{PREFIXES[split]}/{name}": value for name, value in metrics.items()}
@@ -115,7 +115,7 @@ class Evaluator:
         """Write what the model measured last answered to each item, as Parquet, for statistics over items.
 
         Those of BabyLM's tasks, and the corpus's own pairs of test as the task `pairs`. Columns are those of
-        `record.items_table`; items without a right answer are left out. No file where nothing was asked. Beside it
+        `score_files.items_table`; items without a right answer are left out. No file where nothing was asked. Beside it
         `LEFT_OUT`, where there are such tasks.
         """
         if self.left_out:
@@ -158,7 +158,7 @@ class Evaluator:
             drawn = draw_pairs(
                 available, self._evaluation.pairs, generator(self._seed, Purpose.EVALUATION, index, _PAIRS)
             )
-            pairs = PairsTask(
+            pairs = PairScorer(
                 drawn, self._corpus.tokenizer_dir, max_length=samples.max_length, batch_tokens=batch_tokens
             )
         return _Questions(rows=cloze, pairs=pairs)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.errors import DataError, unknown
-from sleep_tune.evaluation.task_files import Column, TaskFile, checked_rows, is_text
+from sleep_tune.evaluation.task_files import ColumnRule, TaskFile, checked_rows, is_nonblank
 
-__all__ = ["METRICS", "TASKS", "Examples", "GlueTask", "find_files", "read_examples"]
+__all__ = ["GLUE_METRICS", "GLUE_TASKS", "Examples", "GlueTask", "find_glue_files", "read_examples"]
 
 Labels = NDArray[np.integer]
 
@@ -37,7 +37,7 @@ class GlueTask:
     metrics: tuple[str, ...] = ("accuracy", "f1", "mcc")
 
 
-TASKS: dict[str, GlueTask] = {
+GLUE_TASKS: dict[str, GlueTask] = {
     "boolq": GlueTask(("question",), ("passage",), batch_size=16),
     "mnli": GlueTask(("premise",), ("hypothesis",), labels=3, metrics=("accuracy",)),
     "mrpc": GlueTask(("sentence1",), ("sentence2",), chosen_by="f1"),
@@ -61,7 +61,7 @@ class Examples:
         return len(self.labels)
 
 
-def find_files(data: Path, only: Sequence[str] = ()) -> dict[str, tuple[Path, Path]]:
+def find_glue_files(data: Path, only: Sequence[str] = ()) -> dict[str, tuple[Path, Path]]:
     """The tasks that a folder holds: name -> training and validation file.
 
     Args:
@@ -72,10 +72,10 @@ def find_files(data: Path, only: Sequence[str] = ()) -> dict[str, tuple[Path, Pa
         DataError: it holds none, or lacks one that was asked for, or one of a task's two files.
     """
     for name in only:
-        if name not in TASKS:
-            raise DataError(unknown("fine-tuning task", name, TASKS))
+        if name not in GLUE_TASKS:
+            raise DataError(unknown("fine-tuning task", name, GLUE_TASKS))
     found = {}
-    for name in TASKS:
+    for name in GLUE_TASKS:
         train, valid = (data / f"{name}.{split}.jsonl" for split in ("train", "valid"))
         if train.is_file() and valid.is_file():
             found[name] = (train, valid)
@@ -84,13 +84,14 @@ def find_files(data: Path, only: Sequence[str] = ()) -> dict[str, tuple[Path, Pa
     chosen = {name: files for name, files in found.items() if not only or name in only}
     if not chosen:
         raise DataError(
-            f"{data} must hold <task>.train.jsonl and <task>.valid.jsonl of {', '.join(TASKS)}; it holds none"
+            f"{data} must hold <task>.train.jsonl and <task>.valid.jsonl of {', '.join(GLUE_TASKS)}; it holds none"
         )
     return chosen
 
 
-TEXT_OR_EMPTY = Column(
-    "a text of whole characters", lambda value: isinstance(value, str) and (not value.strip() or is_text(value))
+TEXT_OR_EMPTY = ColumnRule(
+    "a text of whole characters",
+    lambda value: isinstance(value, str) and (not value.strip() or is_nonblank(value)),
 )
 
 
@@ -131,5 +132,5 @@ def mcc(labels: Labels, predictions: Labels) -> float:
     return float(np.mean((first - first.mean()) * (second - second.mean()))) / spread if spread else 0.0
 
 
-METRICS: Mapping[str, Callable[[Labels, Labels], float]] = {"accuracy": accuracy, "f1": f1, "mcc": mcc}
+GLUE_METRICS: Mapping[str, Callable[[Labels, Labels], float]] = {"accuracy": accuracy, "f1": f1, "mcc": mcc}
 """Name -> function of labels and predictions."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Item", "Option", "choose", "margin"]
+__all__ = ["Item", "TextOption", "choose", "margin"]
 
 Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class TextOption:
     """A text of which a model is asked how probable it is, or how probable its ending is given the rest."""
 
     text: str
@@ -33,7 +33,7 @@ class Item:
     """The group over which accuracy is averaged first."""
     id: str
     """`<uid>_<n>`, counted from 0 in the order of the files."""
-    options: tuple[Option, ...]
+    options: tuple[TextOption, ...]
     label: int = 0
     """The right option."""
     groups: Mapping[str, str] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from scipy.stats import pearsonr
 
 from sleep_tune.errors import DataError
 
-__all__ = ["AGES", "Acquisition", "acquisition", "child_age", "model_age", "read_children"]
+__all__ = ["AGES", "AgeComparison", "child_age", "compare_ages", "model_age", "read_children"]
 
 AGES = tuple(range(16, 31))
 """Months at which parents were asked, where the file has them."""
@@ -37,7 +37,7 @@ Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Acquisition:
+class AgeComparison:
     """Ages of acquisition of the words for which both could be told."""
 
     correlation: float
@@ -113,9 +113,9 @@ def model_age(surprisal: Sequence[float], words_seen: Sequence[float]) -> float 
     return age if age is not None and seen[0] <= 10**age - 1 <= seen[-1] else None
 
 
-def acquisition(
+def compare_ages(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], children: Mapping[str, Column]
-) -> Acquisition:
+) -> AgeComparison:
     """How far a model's ages of acquisition agree with children's.
 
     Args:
@@ -130,9 +130,9 @@ def acquisition(
             ages[word] = (model, child)
     model_ages, child_ages = (tuple(pair[side] for pair in ages.values()) for side in (0, 1))
     if len(ages) < FEWEST:
-        return Acquisition(0.0, float("nan"), tuple(ages), model_ages, child_ages)
+        return AgeComparison(0.0, float("nan"), tuple(ages), model_ages, child_ages)
     agreement = pearsonr(model_ages, child_ages)
-    return Acquisition(float(agreement.statistic), float(agreement.pvalue), tuple(ages), model_ages, child_ages)
+    return AgeComparison(float(agreement.statistic), float(agreement.pvalue), tuple(ages), model_ages, child_ages)
 
 
 def sigmoid(x: Column, a: float, b: float, c: float, d: float) -> Column:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sleep_tune.evaluation.questions import Questions
+from sleep_tune.evaluation.item_scorer import ItemScorer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,12 +29,12 @@ SAFETY = 4.0
 """An item is scored again if its lead is below this many times the largest error of a lead seen so far."""
 
 
-def in_fp32(questions: Questions, model: "PreTrainedModel", advance: Advance = None) -> Scores:
+def in_fp32(questions: ItemScorer, model: "PreTrainedModel", advance: Advance = None) -> Scores:
     """The definition: scores in the precision of the model, which is opened in float32."""
     return questions.score(model, advance)
 
 
-def in_bf16(questions: Questions, model: "PreTrainedModel", advance: Advance = None) -> Scores:
+def in_bf16(questions: ItemScorer, model: "PreTrainedModel", advance: Advance = None) -> Scores:
     """Score under bf16 autocast, and again in float32 whatever might be chosen otherwise.
 
     Items that are compared with people by their values (`Item.human`) are scored in float32 at once.
@@ -64,14 +64,14 @@ def in_bf16(questions: Questions, model: "PreTrainedModel", advance: Advance = N
     return tuple(scores)
 
 
-PRECISIONS: dict[str, Callable[[Questions, "PreTrainedModel", Advance], Scores]] = {"bf16": in_bf16, "fp32": in_fp32}
+PRECISIONS: dict[str, Callable[[ItemScorer, "PreTrainedModel", Advance], Scores]] = {"bf16": in_bf16, "fp32": in_fp32}
 """Name -> function(questions, model, advance) -> option scores of each item."""
 
 
 def _put(
     scores: list[NDArray[np.float64]],
     chosen: NDArray[np.int64],
-    questions: Questions,
+    questions: ItemScorer,
     model: "PreTrainedModel",
     advance: Advance,
 ) -> None:

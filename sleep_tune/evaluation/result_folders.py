@@ -10,14 +10,14 @@ from pathlib import Path
 
 from sleep_tune.experiment.run_folder import MODEL, WORD_CHECKPOINTS
 
-__all__ = ["MAIN", "Standing", "standing"]
+__all__ = ["MAIN", "ResultNames", "result_names"]
 
 MAIN = "main"
 """The revision of a model that is no checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ResultNames:
     """The names under which a model's results stand."""
 
     model: str
@@ -36,7 +36,7 @@ class Standing:
         return self.folder(output) / "finetune"
 
 
-def standing(model: Path, revision: str | None = None) -> Standing:
+def result_names(model: Path, revision: str | None = None) -> ResultNames:
     """The names of a model's folder.
 
     Args:
@@ -46,11 +46,11 @@ def standing(model: Path, revision: str | None = None) -> Standing:
     """
     path = model.resolve()
     if path.parent.name == WORD_CHECKPOINTS and re.fullmatch(r"chck_\d+M", path.name):
-        return Standing(_run_name(path.parents[1]), revision or path.name)
+        return ResultNames(_run_name(path.parents[1]), revision or path.name)
     is_of_run = path.name == MODEL and (
         (path.parent / "config.yaml").is_file() or (path.parent / WORD_CHECKPOINTS).is_dir()
     )
-    return Standing(_run_name(path.parent) if is_of_run else path.stem, revision or MAIN)
+    return ResultNames(_run_name(path.parent) if is_of_run else path.stem, revision or MAIN)
 
 
 def _run_name(run: Path) -> str:

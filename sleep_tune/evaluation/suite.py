@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from sleep_tune.babylm.challenge import FOLDERS
 from sleep_tune.babylm.score_names import wug_score
 from sleep_tune.errors import DataError, unknown
-from sleep_tune.evaluation.figures import RHO, Figures
+from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, margin
 from sleep_tune.evaluation.precision import PRECISIONS
-from sleep_tune.evaluation.questions import Questions
+from sleep_tune.evaluation.task_report import RHO, TaskReport
 from sleep_tune.evaluation.tasks import TASKS, Task, read_items
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class TaskScores:
     items: tuple[Item, ...]
     scores: tuple[NDArray[np.float64], ...]
     """Of each item's options, in nats."""
-    figures: Figures
+    figures: TaskReport
     """As the official report has them."""
     alike: NDArray[np.bool_]
     """Of each item: whether two of its options are the same tokens."""
@@ -135,7 +135,7 @@ class Suite:
             DataError: a file or line is not as its task needs it.
         """
         read = {name: read_items(TASKS[name], path) for name, path in folders.items()}
-        every = Questions(
+        every = ItemScorer(
             [item for items in read.values() for item in items], tokenizer, backend=backend, batch_tokens=batch_tokens
         )
         longest, alike = every.longest(), every.alike()

@@ -16,7 +16,17 @@ from typing import Any
 
 from sleep_tune.errors import DataError, nearest, shortened
 
-__all__ = ["NUMBER", "TEXT", "TEXTS", "Column", "TaskFile", "checked_rows", "is_text", "task_files", "text_lines"]
+__all__ = [
+    "NUMBER",
+    "TEXT",
+    "TEXTS",
+    "ColumnRule",
+    "TaskFile",
+    "checked_rows",
+    "is_nonblank",
+    "task_files",
+    "text_lines",
+]
 
 PASSWORD = b"BabyLM2025"
 """Of ewok_fast.zip, as the official pipeline's README gives it away: against crawlers, not against readers."""
@@ -42,7 +52,7 @@ class TaskFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnRule:
     """What a line must have under a name."""
 
     expected: str
@@ -56,7 +66,7 @@ def _is_number(value: Any) -> bool:
         return False
 
 
-def is_text(value: Any) -> bool:
+def is_nonblank(value: Any) -> bool:
     """Whether a value is a text that a tokenizer can read and of which a model can be asked something.
 
     An empty one would have the log-probability 0, above that of every other text. JSON can write half a character.
@@ -64,11 +74,11 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= one <= "\udfff" for one in value)
 
 
-TEXT = Column("a text of whole characters that is not empty", is_text)
-NUMBER = Column("a finite number", _is_number)
-TEXTS = Column(
+TEXT = ColumnRule("a text of whole characters that is not empty", is_nonblank)
+NUMBER = ColumnRule("a finite number", _is_number)
+TEXTS = ColumnRule(
     "a list of at least two texts, none of them empty",
-    lambda value: isinstance(value, list) and len(value) > 1 and all(is_text(one) for one in value),
+    lambda value: isinstance(value, list) and len(value) > 1 and all(is_nonblank(one) for one in value),
 )
 
 
@@ -185,7 +195,7 @@ def text_lines(file: TaskFile) -> Iterator[tuple[int, str]]:
 
 
 def checked_rows(
-    file: TaskFile, columns: Callable[[Mapping[str, Any]], Mapping[str, Column]]
+    file: TaskFile, columns: Callable[[Mapping[str, Any]], Mapping[str, ColumnRule]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each line's object, with its number from 1, once it has all columns.
 

@@ -15,24 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.figures import SPLITS, Figures, accuracy, by_split, rank_correlation
-from sleep_tune.evaluation.items import Item, Option
+from sleep_tune.evaluation.items import Item, TextOption
 from sleep_tune.evaluation.task_files import (
     NUMBER,
     TEXT,
     TEXTS,
-    Column,
+    ColumnRule,
     TaskFile,
     checked_rows,
-    is_text,
+    is_nonblank,
     task_files,
     text_lines,
 )
+from sleep_tune.evaluation.task_report import SPLITS, TaskReport, accuracy_report, correlation_report, split_report
 
 __all__ = ["TASKS", "Task", "read_items"]
 
 Row = Mapping[str, Any]
-Columns = Mapping[str, Column]
+Columns = Mapping[str, ColumnRule]
 Read = Callable[[TaskFile], Iterator[Item]]
 
 
@@ -44,7 +44,7 @@ class Task:
     """The pipeline's name of it (`--task`), a folder of its output."""
     read: Read
     """File -> its items, whose ids are not counted yet."""
-    figures: Callable[[Sequence[Item], Sequence[NDArray[np.float64]]], Figures] = accuracy
+    figures: Callable[[Sequence[Item], Sequence[NDArray[np.float64]]], TaskReport] = accuracy_report
     suffix: str = ".jsonl"
     predicts_text: bool = False
     """A prediction is told by the whole text of the option, where its endings are all the same."""
@@ -71,7 +71,7 @@ def blimp_columns(row: Row) -> Columns:
 
 def blimp(row: Row, stem: str) -> Item:
     """BLiMP (Warstadt et al. 2020) and BabyLM's supplement to it: the good sentence before the bad."""
-    options = (Option(row["sentence_good"]), Option(row["sentence_bad"]))
+    options = (TextOption(row["sentence_good"]), TextOption(row["sentence_bad"]))
     if "field" not in row:
         return uncounted(stem, options, {"field": "supplement", "UID": stem, "linguistics_term": "supplement"})
     field = "syntax/semantics" if row["field"] == "syntax_semantics" else row["field"]
@@ -82,7 +82,7 @@ def blimp(row: Row, stem: str) -> Item:
 def ewok(row: Row, stem: str) -> Item:
     """EWoK (Ivanova et al. 2024): after the first context, the first target before the second."""
     context = row["Context1"]
-    options = tuple(Option(f"{context} {row[name]}", f" {row[name]}") for name in ("Target1", "Target2"))
+    options = tuple(TextOption(f"{context} {row[name]}", f" {row[name]}") for name in ("Target1", "Target2"))
     groups = {
         "UID": str(row["Domain"]),
         "context_type": str(row["ContextType"]),
@@ -96,14 +96,14 @@ def entity_tracking(row: Row, stem: str) -> Item:
     """Entity tracking (Kim and Schuster 2023): the first of several ends of a story is what the box holds."""
     prefix = row["input_prefix"]
     uid = f"{stem}_{row['numops']}_ops"
-    return uncounted(uid, tuple(Option(prefix + option, option) for option in row["options"]), {"UID": uid})
+    return uncounted(uid, tuple(TextOption(prefix + option, option) for option in row["options"]), {"UID": uid})
 
 
 def wug(name: str) -> Callable[[Row, str], Item]:
     """Inflections of made-up words (Hofmann et al. 2024; Weissweiler et al. 2023), and how people chose."""
 
     def item(row: Row, stem: str) -> Item:
-        options = tuple(Option(sentence) for sentence in row["sentences"].split("\t"))
+        options = tuple(TextOption(sentence) for sentence in row["sentences"].split("\t"))
         return dataclasses.replace(uncounted(name, options, {"UID": name}), human=float(row["ratio"]))
 
     return item
@@ -116,7 +116,9 @@ def comps(row: Row, stem: str) -> Item:
     """COMPS (Misra et al. 2023): a property is likelier of what has it than of what has it not."""
     uid = COMPS_SUBSETS.get(stem, "wugs_dist_in_between")
     phrase = row["property_phrase"]
-    options = tuple(Option(f"{row[name]} {phrase}", phrase) for name in ("prefix_acceptable", "prefix_unacceptable"))
+    options = tuple(
+        TextOption(f"{row[name]} {phrase}", phrase) for name in ("prefix_acceptable", "prefix_unacceptable")
+    )
     return uncounted(uid, options, {"UID": uid})
 
 
@@ -126,17 +128,17 @@ def zorro(file: TaskFile) -> Iterator[Item]:
     if len(lines) % 2:
         raise DataError(f"{file.where}:{len(lines)}: a bad sentence must be followed by a good one; the file ends")
     for bad, good in zip(lines[::2], lines[1::2], strict=True):
-        yield uncounted(file.stem, (Option(good), Option(bad)), {"UID": file.stem})
+        yield uncounted(file.stem, (TextOption(good), TextOption(bad)), {"UID": file.stem})
 
 
-def uncounted(uid: str, options: tuple[Option, ...], groups: Mapping[str, str]) -> Item:
+def uncounted(uid: str, options: tuple[TextOption, ...], groups: Mapping[str, str]) -> Item:
     """An item whose number within its UID is not known yet."""
     return Item(uid=uid, id="", options=options, groups=groups)
 
 
-PAIR_OF_SENTENCES = Column(
+PAIR_OF_SENTENCES = ColumnRule(
     "two sentences with a tab between",
-    lambda value: isinstance(value, str) and value.count("\t") == 1 and all(map(is_text, value.split("\t"))),
+    lambda value: isinstance(value, str) and value.count("\t") == 1 and all(map(is_nonblank, value.split("\t"))),
 )
 
 BLIMP = Task("blimp", json_lines(blimp_columns, blimp))
@@ -144,18 +146,18 @@ EWOK = Task(
     "ewok",
     json_lines(
         dict.fromkeys(("Context1", "Context2", "Target1", "Target2", "Domain"), TEXT)
-        | dict.fromkeys(("ContextType", "ContextDiff", "TargetDiff"), Column("given", lambda _value: True)),
+        | dict.fromkeys(("ContextType", "ContextDiff", "TargetDiff"), ColumnRule("given", lambda _value: True)),
         ewok,
     ),
 )
 ENTITY_TRACKING = Task(
     "entity_tracking",
     json_lines({"input_prefix": TEXT, "options": TEXTS, "numops": NUMBER}, entity_tracking),
-    figures=by_split,
+    figures=split_report,
 )
 WUG_COLUMNS = {"sentences": PAIR_OF_SENTENCES, "ratio": NUMBER}
 WUG_ADJ, WUG_PAST = (
-    Task(name, json_lines(WUG_COLUMNS, wug(name)), figures=rank_correlation, predicts_probability=True)
+    Task(name, json_lines(WUG_COLUMNS, wug(name)), figures=correlation_report, predicts_probability=True)
     for name in ("wug_adj", "wug_past")
 )
 COMPS = Task(

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation import official, record
+from sleep_tune.evaluation import official_files, score_files
 from sleep_tune.evaluation.positions import readable_positions
-from sleep_tune.evaluation.reading import FILE, Reading, Surprisal, read_times, report
+from sleep_tune.evaluation.reading_times import FILE, ReadingScorer, Surprisal, read_times, report
 from sleep_tune.evaluation.suite import Suite, TaskScores, TooLong
 from sleep_tune.evaluation.tasks import TASKS
 from sleep_tune.files import write_whole
@@ -73,7 +73,7 @@ def score(
     reading = None
     if READING in folders:
         times = read_times(folders[READING] / FILE)
-        reading = Reading(times, tokenizer, backend=backend, batch_tokens=batch_tokens)
+        reading = ReadingScorer(times, tokenizer, backend=backend, batch_tokens=batch_tokens)
         if limit is not None and reading.longest > limit:
             too_long += (TooLong(READING, reading.num_longer(limit), len(times.words), reading.longest),)
             reading = None
@@ -97,16 +97,16 @@ def write(top: Path, scored: Scored, warnings: Sequence[str], what: Mapping[str,
     """
     for result in scored.tasks:
         folder = top / result.task.official / result.path.stem
-        official.write_official(folder, result.task, result.items, result.scores, result.figures)
+        official_files.write_official(folder, result.task, result.items, result.scores, result.figures)
     if scored.reading is not None:
-        write_whole(top / READING / official.PREDICTIONS, scored.reading.predictions())
+        write_whole(top / READING / official_files.PREDICTIONS, scored.reading.predictions())
         write_whole(top / READING / "report.txt", report(scored.reading_scores))
     if scored.tasks:
-        record.write_items(top / record.ITEMS, record.items_table(scored.tasks))
+        score_files.write_items(top / score_files.ITEMS, score_files.items_table(scored.tasks))
     content = {
         **what,
-        "scores": scored.scores | {"macro": record.macro(scored.scores)},
-        "tasks": record.details(scored.tasks),
+        "scores": scored.scores | {"macro": score_files.macro(scored.scores)},
+        "tasks": score_files.details(scored.tasks),
         "warnings": list(warnings),
     }
-    record.write_scores(top / record.SCORES, content)
+    score_files.write_scores(top / score_files.SCORES, content)

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 
 from sleep_tune.errors import Diverged
 from sleep_tune.evaluation.evaluator import Evaluator
-from sleep_tune.evaluation.record import ITEMS
+from sleep_tune.evaluation.score_files import ITEMS
 from sleep_tune.interrupts import PATIENCE_SECONDS, Interrupts, current
 from sleep_tune.records import Decision, Report
 from sleep_tune.training.checkpoint import complete, is_writer, remove_older

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
-from sleep_tune.evaluation.collation import write_collated
+from sleep_tune.evaluation.collation import write_collation
 from sleep_tune.evaluation.submission import missing
 from tests.evaluation.made_submission import write_fast_data, write_results
 
@@ -33,7 +33,7 @@ def main(checkout: Path, keep: Path | None) -> int:
             write_results(results, data, backend=BACKEND, track=track)
             lacking = missing(results, BACKEND, track)
             theirs = official(checkout, results, data, track)
-            ours = write_collated(results, BACKEND, track, data).read_bytes()
+            ours = write_collation(results, BACKEND, track, data).read_bytes()
         same &= compare(track, ours, theirs) and not lacking
         if keep is not None and track == "strict-small":
             read = json.loads(theirs)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sleep_tune.evaluation import official
+from sleep_tune.evaluation import official_files
 from sleep_tune.evaluation.backends import load_model, load_tokenizer
 from sleep_tune.evaluation.items import choose
 from sleep_tune.evaluation.positions import readable_positions
@@ -60,16 +60,16 @@ def main(arguments: list[str]) -> int:
 def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: Path | None) -> bool:
     """Hold ours against what the official code has written."""
     folder = output / model.resolve().stem / "main" / "zero_shot" / backend / result.task.official / result.path.stem
-    files = {name: (folder / name).read_bytes() for name in (official.PREDICTIONS, official.REPORT)}
+    files = {name: (folder / name).read_bytes() for name in (official_files.PREDICTIONS, official_files.REPORT)}
     theirs = np.array(json.loads((output / f"{result.name}.json").read_text()))
     ours = np.array([scores.tolist() for scores in result.scores])
     off = float(np.abs(ours - theirs).max())
     different = [n for n, (a, b) in enumerate(zip(ours, theirs, strict=True)) if choose(a) != choose(b)]
     leads = np.diff(np.sort(theirs, axis=1)[:, -2:], axis=1)[:, 0]
     rounding = [n for n in different if leads[n] < ROUNDING]
-    written = json.dumps(official.predictions(result.task, result.items, result.scores)).encode()
-    report = official.report(result.figures).encode() == files[official.REPORT]
-    predictions = equal_predictions(written, files[official.PREDICTIONS], result.task.predicts_probability)
+    written = json.dumps(official_files.predictions(result.task, result.items, result.scores)).encode()
+    report = official_files.report(result.figures).encode() == files[official_files.REPORT]
+    predictions = equal_predictions(written, files[official_files.PREDICTIONS], result.task.predicts_probability)
     print(
         f"{model.name:14} {backend:6} {result.name:24} {len(ours):6,} items  choices differ {len(different)}"
         + (f" (by rounding of the pipeline {len(rounding)})" if rounding else "")

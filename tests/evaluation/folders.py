@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sleep_tune.evaluation.reading import NUMBERS
+from sleep_tune.evaluation.reading_times import NUMBERS
 
 __all__ = ["SENTENCES", "write_blimp", "write_data", "write_reading", "write_rows", "write_wug"]
 

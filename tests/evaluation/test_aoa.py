@@ -12,13 +12,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.aoa import (
-    Contexts,
+    WordScorer,
+    compare_with_children,
     find_checkpoints,
-    learning,
     read_words,
     record,
     score_checkpoints,
-    write_record,
+    write_surprisal,
 )
 from sleep_tune.evaluation.backends import BACKENDS
 from tests.evaluation.tiny import LONGEST, tiny_model, tiny_tokenizer
@@ -65,7 +65,7 @@ def test_surprisal_agrees_with_the_definition(
 ) -> None:
     words, model = read_words(words_file), tiny_model(backend, tokenizer)
     assert [word for word, _, _ in words] == ["dog", "dog", "dog", "café"] and len(words) == 4
-    contexts = Contexts(words, tokenizer, backend=backend, batch_tokens=512, positions=LONGEST)
+    contexts = WordScorer(words, tokenizer, backend=backend, batch_tokens=512, positions=LONGEST)
     found = contexts.surprisal(model)
     assert contexts.num_unread == 1 and math.isnan(found[2])  # longer than the model reads
     for (word, number, context), value in zip(words, found, strict=True):
@@ -87,7 +87,7 @@ def test_checkpoints_are_scored_in_order_and_what_is_missing_is_named(
     assert list(found) == [2, 10] and missing[:2] == ["chck_1M", "chck_3M"] and len(missing) == 17
     surprisals, unread = score_checkpoints(words, found, backend="mlm", batch_tokens=512)
     assert list(surprisals) == [2, 10] and surprisals[2] != surprisals[10] and unread == 1
-    path = write_record(tmp_path / "mlm", record(words, surprisals, model="m", expected=19))
+    path = write_surprisal(tmp_path / "mlm", record(words, surprisals, model="m", expected=19))
     assert path == tmp_path / "mlm" / "AoA_word" / "surprisal.json"
     written = json.loads(path.read_text(encoding="utf-8"))
     assert written["metadata"] == {
@@ -149,7 +149,7 @@ def test_the_fits_are_the_official_pipeline_s(tmp_path: Path) -> None:
     4e-7 from the best correlation (measured with tolerances of 1e-15). Where it ends within that, the last bits of exp
     and of the BLAS decide: kernels of other processors differ by 1e-9.
     """
-    found = learning(*synthetic(tmp_path))
+    found = compare_with_children(*synthetic(tmp_path))
     assert found.words == tuple(f"word{n}" for n in range(30))
     assert found.correlation == pytest.approx(0.09195260273443247, abs=1e-6)
     assert found.p_value == pytest.approx(0.6289036728997822, abs=5e-6)
@@ -158,4 +158,6 @@ def test_the_fits_are_the_official_pipeline_s(tmp_path: Path) -> None:
     official = (24.460765010418555, 27.096291486951554, 28.406651006896965, 18.342956487296572)
     assert found.children[:4] == pytest.approx(official, abs=1e-5)
     with pytest.raises(DataError, match="a checkpoint must be named chck_<n>M; got 'last'"):
-        learning({"results": [{"step": "last", "target_word": "dog", "surprisal": 1.0}]}, tmp_path / "cdi_human.csv")
+        compare_with_children(
+            {"results": [{"step": "last", "target_word": "dog", "surprisal": 1.0}]}, tmp_path / "cdi_human.csv"
+        )

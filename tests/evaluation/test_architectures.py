@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS, load_model, open_model
 from sleep_tune.evaluation.cloze import Cloze, Probes
-from sleep_tune.evaluation.finetuning import PADDING, open_classifier
+from sleep_tune.evaluation.fine_tuning import PADDING, open_classifier
 from sleep_tune.evaluation.logits import first_token_sees_others
 from sleep_tune.evaluation.weights import TRUNK
 from tests.evaluation.tiny import tiny_tokenizer

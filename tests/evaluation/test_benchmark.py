@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.benchmark import Benchmark, prepared, with_macro
-from sleep_tune.evaluation.reading import Reading, read_times
+from sleep_tune.evaluation.reading_times import ReadingScorer, read_times
 from sleep_tune.evaluation.suite import Suite
 from tests.evaluation.folders import SENTENCES, write_data, write_rows
 from tests.evaluation.tiny import LONGEST, tiny_model, tiny_tokenizer
@@ -45,7 +45,7 @@ def test_scores_are_those_of_the_tasks_in_percent(
     ).score(lm)
     assert metrics["babylm/wug_adj_nominalization"] == pytest.approx(100 * wug.figures.average)
     times = read_times(data / "reading" / "reading_data.csv")
-    reading = Reading(times, tokenizer, backend="mlm", batch_tokens=512).score(lm).scores(times)
+    reading = ReadingScorer(times, tokenizer, backend="mlm", batch_tokens=512).score(lm).scores(times)
     assert {key: metrics[f"babylm/{key}"] for key in reading} == pytest.approx(reading)
 
 

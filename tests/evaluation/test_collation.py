@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.collation import collated, write_collated
+from sleep_tune.evaluation.collation import collate, write_collation
 from sleep_tune.evaluation.submission import AGES, missing
 from tests.evaluation.made_submission import write_fast_data, write_results
 
@@ -36,7 +36,7 @@ def results(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_file_is_the_official_one(data: Path, results: Path) -> None:
     """All but the fits of reading times to the last byte; those to 1e-9, for they are fitted another way."""
     assert missing(results, "mlm", TRACK) == []
-    path = write_collated(results, "mlm", TRACK, data)
+    path = write_collation(results, "mlm", TRACK, data)
     assert path == results / "all_full_preds_and_fast_scores_mlm.json"
     ours, kept = json.loads(path.read_text(encoding="utf-8")), json.loads(KEPT.read_text(encoding="utf-8"))
     fast, theirs = ours.pop("fast_eval_results"), kept["fast_eval_results"]
@@ -54,7 +54,7 @@ def test_the_fast_data_must_be_whole(data: Path, results: Path, tmp_path: Path) 
     shutil.rmtree(part / "reading")
     shutil.rmtree(part / "ewok_fast")
     with pytest.raises(DataError, match=r"must hold all fast tasks.*it lacks ewok_fast, reading"):
-        collated(results, "mlm", TRACK, part)
+        collate(results, "mlm", TRACK, part)
 
 
 def test_predictions_must_be_those_of_the_data(data: Path, results: Path, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_predictions_must_be_those_of_the_data(data: Path, results: Path, tmp_pa
     }.items():
         (copy / WUG).write_text(content, encoding="utf-8")
         with pytest.raises(DataError, match=message):
-            collated(copy, "mlm", TRACK, data)
+            collate(copy, "mlm", TRACK, data)
 
 
 def test_each_gap_is_named(results: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sleep_tune.data.pairs import MinimalPair
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.evaluator import LEFT_OUT, Evaluator
-from sleep_tune.evaluation.pairs import draw_pairs
+from sleep_tune.evaluation.minimal_pairs import draw_pairs
 from sleep_tune.evaluation.perplexity import cloze_of_rows
 from sleep_tune.model import build_model, masked_logits
 from sleep_tune.sleep.samples import Samples

@@ -11,10 +11,10 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from sleep_tune.babylm.group_sizes import GROUP_SIZES
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation import finetuning
-from sleep_tune.evaluation.finetuning import FIRST, LAST, Settings, _collate, _rate, fine_tune, open_classifier
-from sleep_tune.evaluation.glue import METRICS, TASKS, Examples, GlueTask, find_files, read_examples
-from sleep_tune.fine_tune import Job, fine_tune_all, write_results
+from sleep_tune.evaluate.glue_jobs import GlueJob, fine_tune_all, write_results
+from sleep_tune.evaluation import fine_tuning
+from sleep_tune.evaluation.fine_tuning import FIRST, LAST, FineTuneSettings, _collate, _rate, fine_tune, open_classifier
+from sleep_tune.evaluation.glue import GLUE_METRICS, GLUE_TASKS, Examples, GlueTask, find_glue_files, read_examples
 from tests.evaluation.folders import write_rows
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 
@@ -35,29 +35,29 @@ def write(folder: Path, task: str, size: int = 2) -> None:
 
 
 def test_every_task_of_the_challenge_is_read_with_the_pipeline_s_texts(tmp_path: Path) -> None:
-    assert set(TASKS) == set(GROUP_SIZES["glue_filtered"]) == set(ROWS)
-    for task in TASKS:
+    assert set(GLUE_TASKS) == set(GROUP_SIZES["glue_filtered"]) == set(ROWS)
+    for task in GLUE_TASKS:
         write(tmp_path, task)
-    files = find_files(tmp_path)
-    assert list(files) == list(TASKS)
-    read = {name: read_examples(TASKS[name], train).texts[0] for name, (train, _) in files.items()}
+    files = find_glue_files(tmp_path)
+    assert list(files) == list(GLUE_TASKS)
+    read = {name: read_examples(GLUE_TASKS[name], train).texts[0] for name, (train, _) in files.items()}
     assert read["multirc"] == ("Question: who ? Answer: me", "p .")
     assert read["wsc"] == ('Does "she" refer to "Ann" in this passage?', "Ann said she ...")
     assert read["boolq"] == ("is it", "it is .")
-    assert [TASKS[name].epochs for name in TASKS] == [10] * 6 + [30]
-    assert {name for name, task in TASKS.items() if task.batch_size == 16} == {"boolq", "multirc"}
-    assert {name for name, task in TASKS.items() if task.chosen_by == "f1"} == {"mrpc", "qqp"}
+    assert [GLUE_TASKS[name].epochs for name in GLUE_TASKS] == [10] * 6 + [30]
+    assert {name for name, task in GLUE_TASKS.items() if task.batch_size == 16} == {"boolq", "multirc"}
+    assert {name for name, task in GLUE_TASKS.items() if task.chosen_by == "f1"} == {"mrpc", "qqp"}
 
 
 def test_broken_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"must hold <task>.train.jsonl and .* it holds none"):
-        find_files(tmp_path)
+        find_glue_files(tmp_path)
     with pytest.raises(DataError, match="unknown fine-tuning task 'rta'; did you mean 'rte'"):
-        find_files(tmp_path, ["rta"])
+        find_glue_files(tmp_path, ["rta"])
     write(tmp_path, "rte")
     (tmp_path / "rte.valid.jsonl").unlink()
     with pytest.raises(DataError, match=r"rte must have rte.train.jsonl and rte.valid.jsonl"):
-        find_files(tmp_path)
+        find_glue_files(tmp_path)
     path = tmp_path / "rte.train.jsonl"
     for row, message in (
         ({"sentence1": "a", "label": 0}, r"rte.train.jsonl:1: must have a column 'sentence2'"),
@@ -67,7 +67,7 @@ def test_broken_files_are_told(tmp_path: Path) -> None:
     ):
         write_rows(path, [row])
         with pytest.raises(DataError, match=message):
-            read_examples(TASKS["rte"], path)
+            read_examples(GLUE_TASKS["rte"], path)
     for content, message in (
         (b'{"sentence1": "a', r":1:\d+: expected a JSON object \(the line is cut off\)"),
         (b'{"sentence1": "a", "sentence2": "\\ud800", "label": 0}', ":1: column 'sentence2' must be a text of whole"),
@@ -77,7 +77,7 @@ def test_broken_files_are_told(tmp_path: Path) -> None:
     ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=message):
-            read_examples(TASKS["rte"], path)
+            read_examples(GLUE_TASKS["rte"], path)
 
 
 def test_a_line_ends_where_json_lines_end_and_may_have_an_empty_text(tmp_path: Path) -> None:
@@ -85,13 +85,13 @@ def test_a_line_ends_where_json_lines_end_and_may_have_an_empty_text(tmp_path: P
     row = {"sentence1": "a\u2028b\u0085c", "sentence2": "", "label": 0}
     path = tmp_path / "rte.train.jsonl"
     path.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
-    assert read_examples(TASKS["rte"], path).texts == (("a\u2028b\u0085c", ""),)
+    assert read_examples(GLUE_TASKS["rte"], path).texts == (("a\u2028b\u0085c", ""),)
 
 
 def test_a_model_that_cannot_be_tuned_is_told_before_anything_is_trained(tmp_path: Path) -> None:
     """Without a tokenizer, transformers makes up an empty one, and every pair would be the same."""
     write(tmp_path, "rte")
-    jobs = {"rte": Job(tmp_path / "model", "rte", *find_files(tmp_path)["rte"], Settings())}
+    jobs = {"rte": GlueJob(tmp_path / "model", "rte", *find_glue_files(tmp_path)["rte"], FineTuneSettings())}
     with pytest.raises(DataError, match="there is no such folder"):
         next(fine_tune_all(jobs))
     tokenizer = tiny_tokenizer(["the dog saw the cat"])
@@ -110,11 +110,11 @@ def test_a_model_that_cannot_be_tuned_is_told_before_anything_is_trained(tmp_pat
 def test_metrics_are_scikit_learn_s() -> None:
     """Numbers of accuracy_score, f1_score and matthews_corrcoef."""
     labels, predictions = np.array([1, 1, 0, 0, 1, 0, 1, 1]), np.array([1, 0, 0, 1, 1, 0, 1, 0])
-    assert METRICS["accuracy"](labels, predictions) == 0.625
-    assert METRICS["f1"](labels, predictions) == pytest.approx(2 / 3)
-    assert METRICS["mcc"](labels, predictions) == pytest.approx(0.2581988897471611)
+    assert GLUE_METRICS["accuracy"](labels, predictions) == 0.625
+    assert GLUE_METRICS["f1"](labels, predictions) == pytest.approx(2 / 3)
+    assert GLUE_METRICS["mcc"](labels, predictions) == pytest.approx(0.2581988897471611)
     nothing = np.zeros(8, dtype=int)
-    assert METRICS["f1"](nothing, nothing) == 0.0 and METRICS["mcc"](labels, nothing) == 0.0
+    assert GLUE_METRICS["f1"](nothing, nothing) == 0.0 and GLUE_METRICS["mcc"](labels, nothing) == 0.0
 
 
 def test_the_learning_rate_rises_and_falls_to_a_tenth() -> None:
@@ -135,11 +135,11 @@ def test_a_model_learns_the_same_each_time_and_the_random_numbers_outside_are_un
     task = GlueTask(("a",), ("b",), batch_size=8, epochs=3)
     updates: list[int] = []
     state = torch.get_rng_state()
-    tuned = fine_tune(tmp_path, task, examples, examples, Settings(learning_rate=3e-3), updates.append)
+    tuned = fine_tune(tmp_path, task, examples, examples, FineTuneSettings(learning_rate=3e-3), updates.append)
     assert torch.equal(torch.get_rng_state(), state)
     assert tuned.metrics["accuracy"] == 1.0 and tuned.predictions == labels
     assert sum(updates) == 15 and 1 <= tuned.best_epoch <= 3 and tuned.length == 200
-    again = fine_tune(tmp_path, task, examples, examples, Settings(learning_rate=3e-3))
+    again = fine_tune(tmp_path, task, examples, examples, FineTuneSettings(learning_rate=3e-3))
     assert again == tuned
 
 
@@ -172,7 +172,7 @@ def test_a_causal_model_is_classified_from_its_last_token(tmp_path: Path, monkey
     """From the first, which sees no other token, it predicted one label throughout (evaluation-pipeline-2025#38)."""
     write_model(tmp_path, "causal", WORDS)
     examples = by_the_first_word(48)
-    task, settings = GlueTask(("a",), ("b",), batch_size=8, epochs=8), Settings(learning_rate=1e-2)
+    task, settings = GlueTask(("a",), ("b",), batch_size=8, epochs=8), FineTuneSettings(learning_rate=1e-2)
     tuned = fine_tune(tmp_path, task, examples, examples, settings)
     assert tuned.metrics["accuracy"] == 1.0 and tuned.token == "last"
     (note,) = tuned.notes
@@ -181,7 +181,7 @@ def test_a_causal_model_is_classified_from_its_last_token(tmp_path: Path, monkey
     written = json.loads((tmp_path / "rte" / "scores.json").read_text())
     assert written["scores"]["accuracy"] == 100.0 and written["token"] == "last" and written["warnings"] == [note]
 
-    monkeypatch.setattr(finetuning, "first_token_sees_others", lambda *_: True)
+    monkeypatch.setattr(fine_tuning, "first_token_sees_others", lambda *_: True)
     before = fine_tune(tmp_path, task, examples, examples, settings)
     assert len(set(before.predictions)) == 1 and before.metrics["mcc"] == 0.0
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sleep_tune.evaluation.items import Option, choose, margin
+from sleep_tune.evaluation.items import TextOption, choose, margin
 
 VALUES = st.sampled_from([-2.0, -1.0, 0.0, float("-inf"), float("nan")])
 
@@ -27,5 +27,5 @@ def test_a_margin_is_over_the_best_of_the_others() -> None:
 
 
 def test_an_option_without_a_completion_is_scored_whole() -> None:
-    assert Option("the cat").ending == "the cat"
-    assert Option("the cat", " cat").ending == " cat"
+    assert TextOption("the cat").ending == "the cat"
+    assert TextOption("the cat", " cat").ending == " cat"

@@ -10,8 +10,8 @@ from sleep_tune.errors import DataError
 from sleep_tune.evaluation.learning_curves import (
     AGES,
     CHANCE_WORDS,
-    acquisition,
     child_age,
+    compare_ages,
     model_age,
     read_children,
     sigmoid,
@@ -60,11 +60,11 @@ def test_agreement_is_a_correlation_over_the_words_that_both_have() -> None:
     children = {word: shares(age) for word, (age, _) in ages.items()} | {"never": 0.3 * shares(20)}
     curves = {word: (surprisals(when), SEEN) for word, (_, when) in ages.items()}
     curves |= {"never": curves["dog"], "unknown": curves["dog"], "flat": ([9.0] * len(SEEN), SEEN)}
-    found = acquisition(curves, children | {"flat": shares(20.0)})
+    found = compare_ages(curves, children | {"flat": shares(20.0)})
     assert found.words == tuple(ages)
     assert found.correlation == pytest.approx(np.corrcoef(found.model, found.children)[0, 1])
     assert found.correlation > 0.99
-    few = acquisition({"dog": curves["dog"], "why": curves["why"]}, children)
+    few = compare_ages({"dog": curves["dog"], "why": curves["why"]}, children)
     assert few.correlation == 0.0 and math.isnan(few.p_value) and few.words == ("dog", "why")
 
 

@@ -5,8 +5,8 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from sleep_tune.evaluation import precision
-from sleep_tune.evaluation.items import Item, Option, choose
-from sleep_tune.evaluation.questions import Questions
+from sleep_tune.evaluation.item_scorer import ItemScorer
+from sleep_tune.evaluation.items import Item, TextOption, choose
 from tests.evaluation import official_data, official_rows
 
 
@@ -22,15 +22,15 @@ def model(tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     return official_data.masked_model(len(tokenizer))
 
 
-def questions_of(tokenizer: PreTrainedTokenizerBase, number: int, human: float | None = None) -> Questions:
+def questions_of(tokenizer: PreTrainedTokenizerBase, number: int, human: float | None = None) -> ItemScorer:
     """Pairs whose options are as like as can be, so that many are near-ties in bf16."""
     rng = np.random.default_rng(1)
     items = []
     for n in range(number):
         words = rng.choice(official_rows.NOUNS, size=4)
         texts = (" ".join(["the", *words]), " ".join(["the", *rng.permutation(words)]))
-        items.append(Item("a", f"a_{n}", tuple(Option(text) for text in texts), human=human))
-    return Questions(items, tokenizer, backend="mlm", batch_tokens=2048)
+        items.append(Item("a", f"a_{n}", tuple(TextOption(text) for text in texts), human=human))
+    return ItemScorer(items, tokenizer, backend="mlm", batch_tokens=2048)
 
 
 def test_bf16_makes_the_choices_of_float32(
@@ -40,13 +40,13 @@ def test_bf16_makes_the_choices_of_float32(
     questions = questions_of(tokenizer, 80)
     exact = precision.in_fp32(questions, model)
     asked: list[int] = []
-    whole = Questions.subset
+    whole = ItemScorer.subset
 
-    def counting(self: Questions, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Questions:
+    def counting(self: ItemScorer, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ItemScorer:
         asked.append(len(chosen))
         return whole(self, chosen)
 
-    monkeypatch.setattr(Questions, "subset", counting)
+    monkeypatch.setattr(ItemScorer, "subset", counting)
     mixed = precision.in_bf16(questions, model)
     assert [choose(scores) for scores in mixed] == [choose(scores) for scores in exact]
     kept = [n for n, (a, b) in enumerate(zip(mixed, exact, strict=True)) if not np.allclose(a, b, atol=1e-5)]

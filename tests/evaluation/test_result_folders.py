@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.evaluation.result_folders import Standing, standing
+from sleep_tune.evaluation.result_folders import ResultNames, result_names
 
 
 def test_any_folder_has_its_own_name_cut_at_a_dot_as_the_pipeline_does() -> None:
-    found = standing(Path("/models/gpt.small"))
-    assert found == Standing("gpt", "main")
+    found = result_names(Path("/models/gpt.small"))
+    assert found == ResultNames("gpt", "main")
     assert found.zero_shot(Path("results"), "causal") == Path("results/gpt/main/zero_shot/causal")
     assert found.fine_tuned(Path("results")) == Path("results/gpt/main/finetune")
-    assert standing(Path("/models/model"), "chck_10M") == Standing("model", "chck_10M")
-    assert standing(Path("/models/checkpoints/last")) == Standing("last", "main")
+    assert result_names(Path("/models/model"), "chck_10M") == ResultNames("model", "chck_10M")
+    assert result_names(Path("/models/checkpoints/last")) == ResultNames("last", "main")
 
 
 @pytest.mark.parametrize("kept", ["config.yaml", "checkpoints/x"])
@@ -22,6 +22,6 @@ def test_a_run_s_model_and_checkpoints_stand_under_its_name(tmp_path: Path, kept
     (run / kept).parent.mkdir(parents=True, exist_ok=True)
     (run / kept).touch()
     (run / "model").mkdir()
-    assert standing(run / "model") == Standing("rate-005", "main")
-    assert standing(run / "checkpoints" / "chck_20M") == Standing("rate-005", "chck_20M")
-    assert standing(run / "checkpoints" / "chck_20M", "other") == Standing("rate-005", "other")
+    assert result_names(run / "model") == ResultNames("rate-005", "main")
+    assert result_names(run / "checkpoints" / "chck_20M") == ResultNames("rate-005", "chck_20M")
+    assert result_names(run / "checkpoints" / "chck_20M", "other") == ResultNames("rate-005", "other")

@@ -136,12 +136,13 @@ def test_where_other_items_chose_nothing_is_left_out(log: SyntheticLog, objectiv
 
 def test_a_real_record_of_items_has_their_fingerprints(tmp_path: Path) -> None:
     """The layer that evaluates and this one agree on the column: an item is known again under another number."""
-    from sleep_tune.evaluation.items import Item, Option
-    from sleep_tune.evaluation.record import item_rows, write_items
+    from sleep_tune.evaluation.items import Item, TextOption
+    from sleep_tune.evaluation.score_files import item_rows, write_items
     from sleep_tune.results.answers import read_answers
 
     cat, dog = (
-        Item("g", f"g_{at}", (Option(f"a {name} sits"), Option(f"a {name} sit"))) for at, name in enumerate("cd")
+        Item("g", f"g_{at}", (TextOption(f"a {name} sits"), TextOption(f"a {name} sit")))
+        for at, name in enumerate("cd")
     )
     again = Item("g", "g_0", dog.options)
     scores = [np.array([0.0, -1.0])] * 2

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file, save_file
 
-from sleep_tune import cli, evaluate
+from sleep_tune import cli
+from sleep_tune.evaluate import __main__ as evaluate
 from tests.evaluation import official_data
 
 
@@ -167,7 +168,9 @@ def test_no_gpu_is_told(data: Path, model: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_help_is_told_without_loading_a_library() -> None:
-    code = "import sys; from sleep_tune import evaluate; print({'torch', 'transformers', 'pandas'} & set(sys.modules))"
+    code = (
+        "import sys; import sleep_tune.evaluate.__main__\nprint({'torch', 'transformers', 'pandas'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
     told = subprocess.run(

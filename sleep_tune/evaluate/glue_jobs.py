@@ -13,23 +13,23 @@ from sleep_tune.files import write_whole
 from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:
-    from sleep_tune.evaluation.finetuning import Settings, Tuned
+    from sleep_tune.evaluation.fine_tuning import FineTuneResult, FineTuneSettings
 
-__all__ = ["Job", "fine_tune_all", "write_results"]
+__all__ = ["GlueJob", "fine_tune_all", "write_results"]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class GlueJob:
     """One task of one model."""
 
     model: Path
     task: str
     train: Path
     valid: Path
-    settings: "Settings"
+    settings: "FineTuneSettings"
 
 
-def fine_tune_all(jobs: Mapping[str, Job], *, workers: int = 1) -> Iterator[tuple[str, "Tuned"]]:
+def fine_tune_all(jobs: Mapping[str, GlueJob], *, workers: int = 1) -> Iterator[tuple[str, "FineTuneResult"]]:
     """Fine-tune on every task; each is given when it is done.
 
     Args:
@@ -42,20 +42,20 @@ def fine_tune_all(jobs: Mapping[str, Job], *, workers: int = 1) -> Iterator[tupl
     """
     import torch
 
-    from sleep_tune.evaluation.finetuning import open_classifier
-    from sleep_tune.evaluation.glue import TASKS
+    from sleep_tune.evaluation.fine_tuning import open_classifier
+    from sleep_tune.evaluation.glue import GLUE_TASKS
 
     for job in jobs.values():
         _read(job)
     for model, trust in {job.model: job.settings.trust_remote_code for job in jobs.values()}.items():
         with torch.random.fork_rng(devices=[]):
-            labels = max(task.labels for task in TASKS.values())
+            labels = max(task.labels for task in GLUE_TASKS.values())
             open_classifier(model, labels, trust_remote_code=trust, note=lambda _: None)  # each task's result has it
     run = _one_by_one if workers == 1 else _side_by_side
     yield from run(jobs, workers)
 
 
-def write_results(folder: Path, task: str, tuned: "Tuned", about: Mapping[str, object]) -> None:
+def write_results(folder: Path, task: str, tuned: "FineTuneResult", about: Mapping[str, object]) -> None:
     """Write a task's files into OUTPUT_DIR/<model>/<revision>/finetune/<task>/.
 
     Args:
@@ -79,12 +79,12 @@ def write_results(folder: Path, task: str, tuned: "Tuned", about: Mapping[str, o
     write_whole(folder / "scores.json", json.dumps(content, indent=2) + "\n")
 
 
-def _one_by_one(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, "Tuned"]]:
+def _one_by_one(jobs: Mapping[str, GlueJob], workers: int) -> Iterator[tuple[str, "FineTuneResult"]]:
     for name, job in jobs.items():
         yield name, _do(job)
 
 
-def _side_by_side(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, "Tuned"]]:
+def _side_by_side(jobs: Mapping[str, GlueJob], workers: int) -> Iterator[tuple[str, "FineTuneResult"]]:
     """Largest training data first, so that no long task is left for last."""
     import torch
 
@@ -104,17 +104,17 @@ def _side_by_side(jobs: Mapping[str, Job], workers: int) -> Iterator[tuple[str, 
             yield waiting.pop(done), ray.get(done)
 
 
-def _read(job: Job) -> tuple[object, object]:
-    from sleep_tune.evaluation.glue import TASKS, read_examples
+def _read(job: GlueJob) -> tuple[object, object]:
+    from sleep_tune.evaluation.glue import GLUE_TASKS, read_examples
 
-    return read_examples(TASKS[job.task], job.train), read_examples(TASKS[job.task], job.valid)
+    return read_examples(GLUE_TASKS[job.task], job.train), read_examples(GLUE_TASKS[job.task], job.valid)
 
 
-def _do(job: Job) -> "Tuned":
+def _do(job: GlueJob) -> "FineTuneResult":
     """Fine-tune on one task, in whichever process."""
-    from sleep_tune.evaluation.finetuning import fine_tune
-    from sleep_tune.evaluation.glue import TASKS, read_examples
+    from sleep_tune.evaluation.fine_tuning import fine_tune
+    from sleep_tune.evaluation.glue import GLUE_TASKS, read_examples
 
-    task = TASKS[job.task]
+    task = GLUE_TASKS[job.task]
     train, valid = (read_examples(task, path) for path in (job.train, job.valid))
     return fine_tune(job.model, task, train, valid, job.settings)

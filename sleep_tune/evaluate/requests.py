@@ -81,15 +81,15 @@ def fulfil(options: argparse.Namespace, device: str, progress: "Progress") -> li
 def fine_tuning(options: argparse.Namespace, device: str, progress: "Progress") -> Iterator[str]:
     """Fine-tune on each task, write the official files, and tell the scores and their average."""
     from sleep_tune.babylm.averages import glue_averages
+    from sleep_tune.evaluate.glue_jobs import GlueJob, fine_tune_all, write_results
     from sleep_tune.evaluation import glue
-    from sleep_tune.evaluation.finetuning import Settings
-    from sleep_tune.evaluation.result_folders import standing
-    from sleep_tune.fine_tune import Job, fine_tune_all, write_results
+    from sleep_tune.evaluation.fine_tuning import FineTuneSettings
+    from sleep_tune.evaluation.result_folders import result_names
 
-    settings = Settings(seed=options.seed, device=device, trust_remote_code=options.trust_remote_code)
-    files = glue.find_files(options.data / "glue_filtered", options.tasks)
-    jobs = {name: Job(options.model.resolve(), name, *paths, settings) for name, paths in files.items()}
-    names = standing(options.model, options.revision_name)
+    settings = FineTuneSettings(seed=options.seed, device=device, trust_remote_code=options.trust_remote_code)
+    files = glue.find_glue_files(options.data / "glue_filtered", options.tasks)
+    jobs = {name: GlueJob(options.model.resolve(), name, *paths, settings) for name, paths in files.items()}
+    names = result_names(options.model, options.revision_name)
     top = names.fine_tuned(options.output_dir)
     about = {"model": str(options.model), "revision": names.revision, "seed": settings.seed}
     bar = progress.add_task(f"fine-tuning on {', '.join(jobs)}", total=len(jobs))
@@ -102,7 +102,7 @@ def fine_tuning(options: argparse.Namespace, device: str, progress: "Progress") 
         accuracy[name], f1[name] = 100 * tuned.metrics["accuracy"], 100 * tuned.metrics.get("f1", 0.0)
         told = ", ".join(f"{metric} {100 * value:.2f}" for metric, value in tuned.metrics.items())
         cut = "" if tuned.length == settings.sequence_length else f", pairs cut at {tuned.length} tokens"
-        yield f"{name}: {told} (epoch {tuned.best_epoch} of {glue.TASKS[name].epochs}{cut})"
+        yield f"{name}: {told} (epoch {tuned.best_epoch} of {glue.GLUE_TASKS[name].epochs}{cut})"
     yield from (f"warning: {note}" for note in notes)
     averages = glue_averages(accuracy, f1)
     (other,) = averages.other.items()
@@ -112,7 +112,7 @@ def fine_tuning(options: argparse.Namespace, device: str, progress: "Progress") 
 def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Progress") -> Iterator[str]:
     """Score the words at every checkpoint, write the official file, and tell how far they agree with children's."""
     from sleep_tune.evaluation import aoa, backends
-    from sleep_tune.evaluation.result_folders import standing
+    from sleep_tune.evaluation.result_folders import result_names
 
     data = options.data / "aoa"
     words = aoa.read_words(data / aoa.CONTEXTS)
@@ -133,8 +133,8 @@ def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Prog
         note=notes.append,
     )
     recorded = aoa.record(words, surprisals, model=str(options.model), expected=len(found) + len(missing))
-    top = standing(options.model, options.revision_name).zero_shot(options.output_dir, backend)
-    path = aoa.write_record(top, recorded)
+    top = result_names(options.model, options.revision_name).zero_shot(options.output_dir, backend)
+    path = aoa.write_surprisal(top, recorded)
     yield f"{len(words.contexts)} words in {len(words):,} contexts at {len(found)} checkpoints ({backend}): {path}"
     yield from (f"warning: {note}" for note in notes)
     if unread:
@@ -145,7 +145,7 @@ def age_of_acquisition(options: argparse.Namespace, device: str, progress: "Prog
     if not children.is_file():
         yield f"no agreement with children: {children} is not there"
         return
-    ages = aoa.learning(recorded, children)
+    ages = aoa.compare_with_children(recorded, children)
     yield (
         f"agreement with children: r = {ages.correlation:.3f} (p = {ages.p_value:.2g}) over {len(ages.words)} words "
         "that both learn within sight"
@@ -160,13 +160,13 @@ def submit(options: argparse.Namespace) -> list[str]:
     """
     from sleep_tune.errors import DataError
     from sleep_tune.evaluation import backends, collation, submission
-    from sleep_tune.evaluation.result_folders import standing
+    from sleep_tune.evaluation.result_folders import result_names
 
     backend = backends.backend_of(options.model, options.backend)
-    top = standing(options.model).folder(options.output_dir).parent
+    top = result_names(options.model).folder(options.output_dir).parent
     wrong = submission.missing(top, backend, options.track)
     if wrong:
         shown = "\n".join(f"  {line}" for line in wrong)
         raise DataError(f"{top} is no whole submission for {options.track}; it lacks {len(wrong)} things:\n{shown}")
-    path = collation.write_collated(top, backend, options.track, options.data)
+    path = collation.write_collation(top, backend, options.track, options.data)
     return [f"whole for {options.track}: {path} ({path.stat().st_size / 2**20:,.1f} MiB) is what the leaderboard takes"]

@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import Note, open_model, open_tokenizer, require_fit
-from sleep_tune.evaluation.glue import METRICS, Examples, GlueTask
+from sleep_tune.evaluation.glue import GLUE_METRICS, Examples, GlueTask
 from sleep_tune.evaluation.logits import first_token_sees_others, padding_changes_states
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.evaluation.weights import TRUNK
@@ -36,7 +36,7 @@ from sleep_tune.evaluation.weights import TRUNK
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["Settings", "Tuned", "fine_tune", "open_classifier"]
+__all__ = ["FineTuneResult", "FineTuneSettings", "fine_tune", "open_classifier"]
 
 VALID_BATCH = 64
 DROPOUT, NORM_EPS = 0.1, 1e-5
@@ -62,7 +62,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class FineTuneSettings:
     """What all tasks share, with the pipeline's values."""
 
     learning_rate: float = 3e-5
@@ -80,7 +80,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
+class FineTuneResult:
     """What came out."""
 
     predictions: tuple[int, ...]
@@ -135,9 +135,9 @@ def fine_tune(
     task: GlueTask,
     train: Examples,
     valid: Examples,
-    settings: Settings | None = None,
+    settings: FineTuneSettings | None = None,
     advance: Callable[[int], None] | None = None,
-) -> Tuned:
+) -> FineTuneResult:
     """Fine-tune a model on one task and predict its validation data.
 
     Args:
@@ -148,7 +148,7 @@ def fine_tune(
         settings: the pipeline's, unless given.
         advance: told after each update.
     """
-    chosen = settings or Settings()
+    chosen = settings or FineTuneSettings()
     cuda = [torch.cuda.current_device()] if chosen.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(chosen.seed)
@@ -172,9 +172,9 @@ def fine_tune(
             collate_fn=collate,
         )
         epoch, predictions = _train(classifier, task, batches, validation, np.array(valid.labels), chosen, advance)
-    return Tuned(
+    return FineTuneResult(
         tuple(int(label) for label in predictions),
-        {name: METRICS[name](np.array(valid.labels), predictions) for name in task.metrics},
+        {name: GLUE_METRICS[name](np.array(valid.labels), predictions) for name in task.metrics},
         epoch,
         length,
         classifier.token,
@@ -224,7 +224,7 @@ def _train(
     batches: "DataLoader[Any]",
     validation: "DataLoader[Any]",
     labels: NDArray[np.int64],
-    settings: Settings,
+    settings: FineTuneSettings,
     advance: Callable[[int], None] | None,
 ) -> tuple[int, NDArray[np.int64]]:
     """The best epoch, counted from 1, and its model's predictions of the validation data."""
@@ -247,7 +247,7 @@ def _train(
             if advance is not None:
                 advance(1)
         predictions = _predict(classifier, validation, settings.device)
-        score = METRICS[task.chosen_by](labels, predictions)
+        score = GLUE_METRICS[task.chosen_by](labels, predictions)
         if best is None or score > best[0]:
             best = (score, epoch, predictions)
     assert best is not None

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from sleep_tune.evaluation.undisturbed import undisturbed
+from sleep_tune.evaluation.evaluation_mode import evaluation_mode
 
 
 @contextmanager
@@ -23,14 +23,14 @@ def unchanged(model: nn.Module) -> Iterator[None]:
 
 
 def test_everything_is_as_it_was(model: PreTrainedModel) -> None:
-    with unchanged(model), undisturbed(model):
+    with unchanged(model), evaluation_mode(model):
         assert not model.training
         assert not torch.is_grad_enabled()
         torch.rand(3)
 
 
 def test_everything_is_as_it_was_after_an_error(model: PreTrainedModel) -> None:
-    with unchanged(model), pytest.raises(KeyError), undisturbed(model):
+    with unchanged(model), pytest.raises(KeyError), evaluation_mode(model):
         torch.rand(3)
         raise KeyError
 
@@ -39,7 +39,7 @@ def test_each_module_gets_its_own_mode_back(model: PreTrainedModel) -> None:
     """A frozen embedding must not begin to drop out because somebody evaluated."""
     embeddings = model.get_submodule("roberta_prelayernorm.embeddings")
     embeddings.eval()
-    with unchanged(model), undisturbed(model):
+    with unchanged(model), evaluation_mode(model):
         pass
     assert model.training
     assert not embeddings.training
@@ -50,6 +50,6 @@ def test_each_module_gets_its_own_mode_back(model: PreTrainedModel) -> None:
 def test_the_generator_of_the_models_device_is_as_it_was(model: PreTrainedModel) -> None:
     nn.Module.to(model, "cuda")
     state = torch.cuda.get_rng_state()
-    with undisturbed(model):
+    with evaluation_mode(model):
         torch.rand(3, device="cuda")
     assert torch.equal(torch.cuda.get_rng_state(), state)

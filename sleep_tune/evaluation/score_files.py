@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sleep_tune.babylm.averages import benchmark_averages
-from sleep_tune.evaluation.figures import ACCURACY
 from sleep_tune.evaluation.items import Item, choose, margin
 from sleep_tune.evaluation.suite import TaskScores
+from sleep_tune.evaluation.task_report import ACCURACY
 from sleep_tune.files import write_whole
 
 __all__ = [

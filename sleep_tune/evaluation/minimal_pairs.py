@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import load_tokenizer
-from sleep_tune.evaluation.items import Item, Option
-from sleep_tune.evaluation.questions import Questions
+from sleep_tune.evaluation.item_scorer import ItemScorer
+from sleep_tune.evaluation.items import Item, TextOption
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from sleep_tune.data.pairs import MinimalPair
 
-__all__ = ["PairsTask", "accuracies", "draw_pairs"]
+__all__ = ["PairScorer", "draw_pairs", "pair_metrics"]
 
 MASKED = "mlm"
 """The back end of the models that are trained here."""
@@ -52,7 +52,7 @@ def draw_pairs(pairs: Sequence["MinimalPair"], number: int, rng: np.random.Gener
     return drawn
 
 
-class PairsTask:
+class PairScorer:
     """Pairs made ready once and put to any number of models, as the zero-shot tasks are."""
 
     def __init__(
@@ -71,10 +71,10 @@ class PairsTask:
         """
         self.pairs = tuple(pairs)
         self.items = items = [
-            Item(uid=pair.paradigm, id=f"{pair.paradigm}_{n}", options=(Option(pair.good), Option(pair.bad)))
+            Item(uid=pair.paradigm, id=f"{pair.paradigm}_{n}", options=(TextOption(pair.good), TextOption(pair.bad)))
             for n, pair in enumerate(self.pairs)
         ]
-        self._questions = Questions(
+        self._questions = ItemScorer(
             items, load_tokenizer(tokenizer_dir, MASKED), backend=MASKED, batch_tokens=batch_tokens
         )
         sentences = (option.text for item in items for option in item.options)
@@ -92,7 +92,7 @@ class PairsTask:
         return np.stack(self._questions.score(model))
 
 
-def accuracies(pairs: Sequence["MinimalPair"], scores: NDArray[np.float64]) -> dict[str, float]:
+def pair_metrics(pairs: Sequence["MinimalPair"], scores: NDArray[np.float64]) -> dict[str, float]:
     """Turn scores into shares, each in [0, 1].
 
     Args:

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS
-from sleep_tune.evaluation.reading import Place, Reading, read_times, report
+from sleep_tune.evaluation.reading_times import ReadingScorer, WordInContext, read_times, report
 from tests.evaluation.folders import SENTENCES, write_reading
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 
@@ -26,7 +26,7 @@ def lm(tokenizer: PreTrainedTokenizerFast) -> dict[str, PreTrainedModel]:
     return {backend: tiny_model(backend, tokenizer) for backend in BACKENDS}
 
 
-def surprisal(place: Place, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, backend: str) -> float:
+def surprisal(place: WordInContext, tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, backend: str) -> float:
     """The definition: a call of the model for each token, no batch, the whole of the logits."""
     total, before = 0.0, place.before
     for index, token in enumerate(tokenizer(place.word, add_special_tokens=False)["input_ids"]):
@@ -46,14 +46,14 @@ def test_every_word_and_the_one_before_it_agree_with_the_definition(
     backend: str, tokenizer: PreTrainedTokenizerFast, lm: dict[str, PreTrainedModel], tmp_path: Path
 ) -> None:
     times = read_times(write_reading(tmp_path / "reading_data.csv"))
-    found = Reading(times, tokenizer, backend=backend, batch_tokens=512).score(lm[backend])
+    found = ReadingScorer(times, tokenizer, backend=backend, batch_tokens=512).score(lm[backend])
     expected = [surprisal(place, tokenizer, lm[backend], backend) for place in times.words]
     assert found.words == pytest.approx(expected, abs=1e-4)
     for place, value in zip(times.previous, found.previous, strict=True):
         assert (
             math.isnan(value) if place is None else value == pytest.approx(expected[times.words.index(place)], abs=1e-4)
         )
-    assert times.words[0] == Place("None", "the")  # the pipeline's text where nothing stands before
+    assert times.words[0] == WordInContext("None", "the")  # the pipeline's text where nothing stands before
     assert [place is None for place in times.previous].count(True) == 2 * len(SENTENCES)
     # Nothing stands before the first word, and what stands before the second's is a gap in the file.
 
@@ -62,7 +62,7 @@ def test_predictions_and_report_are_in_the_official_layout(
     tokenizer: PreTrainedTokenizerFast, lm: dict[str, PreTrainedModel], tmp_path: Path
 ) -> None:
     times = read_times(write_reading(tmp_path / "reading_data.csv"))
-    found = Reading(times, tokenizer, backend="mlm", batch_tokens=512).score(lm["mlm"])
+    found = ReadingScorer(times, tokenizer, backend="mlm", batch_tokens=512).score(lm["mlm"])
     rows = json.loads(found.predictions())["reading"]["predictions"]
     assert [row["id"] for row in rows] == list(range(len(times.words)))
     assert rows[3]["pred"] == found.words[3] and math.isnan(rows[0]["prev_pred"])
@@ -97,4 +97,4 @@ def test_a_word_of_no_token_is_refused(tokenizer: PreTrainedTokenizerFast, tmp_p
     bare = PreTrainedTokenizerFast(tokenizer_object=nothing, mask_token="<mask>")  # type: ignore[no-untyped-call]
     times = read_times(write_reading(tmp_path / "reading_data.csv"))
     with pytest.raises(DataError, match="a word must have at least one token to be scored; got none for 'the'"):
-        Reading(times, bare, backend="mlm", batch_tokens=512)
+        ReadingScorer(times, bare, backend="mlm", batch_tokens=512)

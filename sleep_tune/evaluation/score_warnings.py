@@ -8,7 +8,7 @@ import numpy as np
 from sleep_tune.babylm.group_sizes import expected_size
 from sleep_tune.evaluation.suite import TaskScores, TooLong
 
-__all__ = ["cautions"]
+__all__ = ["score_warnings"]
 
 NOTICED = 0.01
 """Share of ties from which on they are told: a few sentences tokenise alike in any vocabulary."""
@@ -17,7 +17,7 @@ CONSTANT = 0.5
 """Share of ties from which on a model is taken to score a constant."""
 
 
-def cautions(
+def score_warnings(
     results: Sequence[TaskScores], *, too_long: Sequence[TooLong] = (), positions: int | None = None
 ) -> tuple[str, ...]:
     """Everything to be warned of.

@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from sleep_tune.data.encoding import CHUNK, one_thread
 from sleep_tune.evaluation.backends import BACKENDS
 from sleep_tune.evaluation.cloze import Cloze, Probes
-from sleep_tune.evaluation.items import Item, Option
+from sleep_tune.evaluation.items import Item, TextOption
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["Questions"]
+__all__ = ["ItemScorer"]
 
 Ints = NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TokenizedOption:
     """An option as tokens."""
 
     text: Ints
@@ -38,7 +38,7 @@ class Asked:
     """Those tokens."""
 
 
-class Questions:
+class ItemScorer:
     """The options of items made ready once, of all tasks together, and put to any number of models."""
 
     def __init__(
@@ -56,9 +56,12 @@ class Questions:
         self._shift, self._batch_tokens = rule.shift, batch_tokens
         self._pad = padding(tokenizer, backend)
         self._mask = tokenizer.mask_token_id if rule.masks else None
-        self._plan(tuple(items), tuple(ask([option for item in items for option in item.options], tokenizer, backend)))
+        self._plan(
+            tuple(items),
+            tuple(tokenize_options([option for item in items for option in item.options], tokenizer, backend)),
+        )
 
-    def _plan(self, items: tuple[Item, ...], asked: tuple[Asked, ...]) -> None:
+    def _plan(self, items: tuple[Item, ...], asked: tuple[TokenizedOption, ...]) -> None:
         """Hand to the engine the options that have a token to score."""
         self.items, self.asked = items, asked
         self._sizes = np.array([len(item.options) for item in items], dtype=np.int64)
@@ -82,7 +85,7 @@ class Questions:
                 shift=self._shift,
             )
 
-    def subset(self, chosen: NDArray[np.integer]) -> "Questions":
+    def subset(self, chosen: NDArray[np.integer]) -> "ItemScorer":
         """Some of the items, by their indices, with nothing tokenised again."""
         starts = np.cumsum(self._sizes) - self._sizes
         part = copy.copy(self)
@@ -130,7 +133,9 @@ class Questions:
         return np.maximum.reduceat(lengths, np.cumsum(self._sizes) - self._sizes) if len(self._sizes) else lengths
 
 
-def ask(options: Sequence[Option], tokenizer: "PreTrainedTokenizerBase", backend: str) -> Iterator[Asked]:
+def tokenize_options(
+    options: Sequence[TextOption], tokenizer: "PreTrainedTokenizerBase", backend: str
+) -> Iterator[TokenizedOption]:
     """Tokenise options, each different text once."""
     rule = BACKENDS[backend]
     encoded: dict[str, tuple[NDArray[np.int32], NDArray[np.int64], int]] = {}
@@ -150,9 +155,9 @@ def ask(options: Sequence[Option], tokenizer: "PreTrainedTokenizerBase", backend
         # Nothing stands before the first token that could foretell it.
         positions = np.flatnonzero((ends > start) & (np.arange(len(ends)) >= rule.shift))
         if not rule.masks:
-            yield Asked(ids[: positions[-1] if len(positions) else 0], positions, ids[positions])
+            yield TokenizedOption(ids[: positions[-1] if len(positions) else 0], positions, ids[positions])
         else:
-            yield Asked(ids, positions, ids[positions])
+            yield TokenizedOption(ids, positions, ids[positions])
 
 
 def padding(tokenizer: "PreTrainedTokenizerBase", backend: str) -> int:

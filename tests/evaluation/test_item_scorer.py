@@ -15,15 +15,15 @@ from transformers import (
 )
 
 from sleep_tune.evaluation import logits
-from sleep_tune.evaluation.items import Item, Option
-from sleep_tune.evaluation.questions import Questions
+from sleep_tune.evaluation.item_scorer import ItemScorer
+from sleep_tune.evaluation.items import Item, TextOption
 from tests.evaluation import official_data
 
 ITEMS = (
-    Item("a", "a_0", (Option("The naïve child sees the dog."), Option(" 東京 “likes” the señor ."))),
-    Item("b", "b_0", tuple(Option(f"Box 0 contains{end}", end) for end in (" the big cat.", " the 🦉", " the ß."))),
-    Item("c", "c_0", (Option("the dog", ""), Option("", None), Option("x"))),
-    Item("d", "d_0", (Option("The cat eats things", "things"), Option("The cat eats things", " things"))),
+    Item("a", "a_0", (TextOption("The naïve child sees the dog."), TextOption(" 東京 “likes” the señor ."))),
+    Item("b", "b_0", tuple(TextOption(f"Box 0 contains{end}", end) for end in (" the big cat.", " the 🦉", " the ß."))),
+    Item("c", "c_0", (TextOption("the dog", ""), TextOption("", None), TextOption("x"))),
+    Item("d", "d_0", (TextOption("The cat eats things", "things"), TextOption("The cat eats things", " things"))),
 )
 
 Build = Callable[[int], PreTrainedModel]
@@ -59,7 +59,7 @@ def tokenizer_of(folder: Path, framed: bool) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def definition(option: Option, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, backend: str) -> float:
+def definition(option: TextOption, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, backend: str) -> float:
     """The sum of log p over the tokens that end after the completion's start, each asked in a pass of its own."""
     encoded = tokenizer(option.text, return_offsets_mapping=True)
     ids = torch.tensor([encoded["input_ids"]], dtype=torch.long)
@@ -84,7 +84,7 @@ def test_scores_are_the_definition(tmp_path: Path, case: str, monkeypatch: pytes
     expected = [[definition(option, model, tokenizer, backend) for option in item.options] for item in ITEMS]
     for batch_tokens, dense in ((1, 2**26), (60, 1), (4096, 2**26)):
         monkeypatch.setattr(logits, "DENSE_LOGITS", dense)
-        questions = Questions(ITEMS, tokenizer, backend=backend, batch_tokens=batch_tokens)
+        questions = ItemScorer(ITEMS, tokenizer, backend=backend, batch_tokens=batch_tokens)
         for scores, row in zip(questions.score(model), expected, strict=True):
             np.testing.assert_allclose(scores, row, atol=1e-4)
 
@@ -92,10 +92,12 @@ def test_scores_are_the_definition(tmp_path: Path, case: str, monkeypatch: pytes
 def test_an_ending_without_a_token_scores_nothing(tmp_path: Path) -> None:
     tokenizer = tokenizer_of(tmp_path, True)
     model = official_data.masked_model(len(tokenizer))
-    scores = Questions(ITEMS[2:3], tokenizer, backend="mlm", batch_tokens=64).score(model)[0]
+    scores = ItemScorer(ITEMS[2:3], tokenizer, backend="mlm", batch_tokens=64).score(model)[0]
     assert scores[:2].tolist() == [0, 0]
     assert scores[2] < 0
-    nothing = Questions((Item("a", "a_0", (Option(""), Option(""))),), tokenizer, backend="mlm", batch_tokens=64)
+    nothing = ItemScorer(
+        (Item("a", "a_0", (TextOption(""), TextOption(""))),), tokenizer, backend="mlm", batch_tokens=64
+    )
     assert nothing.score(model)[0].tolist() == [0, 0]
     assert nothing.num_tokens == 0
 
@@ -103,7 +105,7 @@ def test_an_ending_without_a_token_scores_nothing(tmp_path: Path) -> None:
 def test_a_subset_scores_as_the_whole_and_progress_adds_up(tmp_path: Path) -> None:
     tokenizer = tokenizer_of(tmp_path, True)
     model = official_data.masked_model(len(tokenizer))
-    questions = Questions(ITEMS, tokenizer, backend="mlm", batch_tokens=64)
+    questions = ItemScorer(ITEMS, tokenizer, backend="mlm", batch_tokens=64)
     told: list[int] = []
     whole = questions.score(model, told.append)
     assert sum(told) == questions.num_tokens
@@ -117,17 +119,17 @@ def test_a_subset_scores_as_the_whole_and_progress_adds_up(tmp_path: Path) -> No
 def test_options_that_are_the_same_tokens_are_found(tmp_path: Path, backend: str) -> None:
     tokenizer = tokenizer_of(tmp_path, True)
     items = (
-        Item("a", "a_0", (Option("the cat", " cat"), Option("the cat", "cat"))),
-        Item("a", "a_1", (Option("the cat", " cat"), Option("the cat"))),
-        Item("a", "a_2", (Option("the cat"), Option("the cats"))),
+        Item("a", "a_0", (TextOption("the cat", " cat"), TextOption("the cat", "cat"))),
+        Item("a", "a_1", (TextOption("the cat", " cat"), TextOption("the cat"))),
+        Item("a", "a_2", (TextOption("the cat"), TextOption("the cats"))),
     )
-    assert Questions(items, tokenizer, backend=backend, batch_tokens=64).alike().tolist() == [True, False, False]
+    assert ItemScorer(items, tokenizer, backend=backend, batch_tokens=64).alike().tolist() == [True, False, False]
 
 
 def test_how_long_items_are(tmp_path: Path) -> None:
     """A causal model reads up to the last token that is asked for, and not that token."""
     tokenizer = tokenizer_of(tmp_path, True)
     length = len(tokenizer("the cat")["input_ids"])
-    items = (Item("a", "a_0", (Option("x"), Option("the cat"))),)
-    assert Questions(items, tokenizer, backend="mlm", batch_tokens=64).longest().tolist() == [length]
-    assert Questions(items, tokenizer, backend="causal", batch_tokens=64).longest().tolist() == [length - 2]
+    items = (Item("a", "a_0", (TextOption("x"), TextOption("the cat"))),)
+    assert ItemScorer(items, tokenizer, backend="mlm", batch_tokens=64).longest().tolist() == [length]
+    assert ItemScorer(items, tokenizer, backend="causal", batch_tokens=64).longest().tolist() == [length - 2]

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-__all__ = ["undisturbed"]
+__all__ = ["evaluation_mode"]
 
 
 @contextmanager
-def undisturbed(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluate inside: no dropout, no gradients. Afterwards, errors included, the model is as it was.
 
     Each module gets back its own mode (a frozen part may be in evaluation mode while the rest trains), and torch's

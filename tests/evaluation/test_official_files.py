@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sleep_tune.evaluation import official
+from sleep_tune.evaluation import official_files
 from sleep_tune.evaluation.backends import load_model, load_tokenizer
 from sleep_tune.evaluation.items import choose
 from sleep_tune.evaluation.suite import Suite, TaskScores, find_folders
@@ -46,11 +46,13 @@ def test_scores_choices_and_files_are_the_pipelines(run: str, data: Path, tmp_pa
         ours = np.stack(result.scores)
         np.testing.assert_allclose(ours, theirs, atol=1e-4, err_msg=result.name)
         assert [choose(scores) for scores in ours] == [choose(scores) for scores in theirs], result.name
-        official.write_official(tmp_path / result.name, result.task, result.items, result.scores, result.figures)
-        assert (tmp_path / result.name / official.REPORT).read_bytes() == (kept / official.REPORT).read_bytes()
-        if (kept / official.PREDICTIONS).exists():  # kept of some, for they follow from choices
-            written = json.loads((tmp_path / result.name / official.PREDICTIONS).read_text())
-            assert flat(written) == flat(json.loads((kept / official.PREDICTIONS).read_text())), result.name
+        official_files.write_official(tmp_path / result.name, result.task, result.items, result.scores, result.figures)
+        assert (tmp_path / result.name / official_files.REPORT).read_bytes() == (
+            kept / official_files.REPORT
+        ).read_bytes()
+        if (kept / official_files.PREDICTIONS).exists():  # kept of some, for they follow from choices
+            written = json.loads((tmp_path / result.name / official_files.PREDICTIONS).read_text())
+            assert flat(written) == flat(json.loads((kept / official_files.PREDICTIONS).read_text())), result.name
 
 
 def flat(predictions: dict[str, dict[str, list[dict[str, object]]]]) -> list[dict[str, object]]:

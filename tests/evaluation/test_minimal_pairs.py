@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from sleep_tune.data.pairs import MinimalPair
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.pairs import PairsTask, accuracies, draw_pairs
+from sleep_tune.evaluation.minimal_pairs import PairScorer, draw_pairs, pair_metrics
 
 Oracle = Callable[[list[int], list[int]], dict[int, float]]
 
@@ -24,8 +24,8 @@ PAIRS = [
 IDS = {"the": 4, "a": 5, "cat": 6, "cats": 7, "dog": 8, "dogs": 9, "sleeps": 10, "sleep": 11, "sees": 12, "see": 13}
 
 
-def task_of(pairs: list[MinimalPair], tokenizer_dir: Path, batch_tokens: int = 64) -> PairsTask:
-    return PairsTask(pairs, tokenizer_dir, max_length=12, batch_tokens=batch_tokens)
+def task_of(pairs: list[MinimalPair], tokenizer_dir: Path, batch_tokens: int = 64) -> PairScorer:
+    return PairScorer(pairs, tokenizer_dir, max_length=12, batch_tokens=batch_tokens)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 30, 16_384])
@@ -44,7 +44,7 @@ def test_a_score_is_the_sum_over_tokens_masked_one_at_a_time(
 
 def test_sentences_that_tokenise_alike_are_a_tie_and_right(model: PreTrainedModel, tokenizer_dir: Path) -> None:
     scores = task_of(PAIRS, tokenizer_dir).score(model)
-    metrics = accuracies(PAIRS, scores)
+    metrics = pair_metrics(PAIRS, scores)
     assert scores[-1, 0] == scores[-1, 1]
     assert metrics["pairs/alike"] == 1
     assert metrics["pairs_ties"] == 1 / 5
@@ -56,7 +56,7 @@ def test_a_constant_model_is_given_away_by_its_ties(model: PreTrainedModel, toke
         for parameter in model.parameters():
             parameter.zero_()
     pairs = [pair for pair in PAIRS if pair.paradigm != "length"]
-    metrics = accuracies(pairs, task_of(pairs, tokenizer_dir).score(model))
+    metrics = pair_metrics(pairs, task_of(pairs, tokenizer_dir).score(model))
     assert metrics["pairs_accuracy"] == 1
     assert metrics["pairs_ties"] == 1
 
@@ -64,7 +64,7 @@ def test_a_constant_model_is_given_away_by_its_ties(model: PreTrainedModel, toke
 def test_accuracy_is_the_mean_over_paradigms_and_nan_is_wrong() -> None:
     pairs = [MinimalPair(paradigm, "", "") for paradigm in "aaab"]
     scores = np.array([[-1.0, -2.0], [-3.0, -2.0], [np.nan, -1.0], [-1.0, -1.0]])
-    assert accuracies(pairs, scores) == {
+    assert pair_metrics(pairs, scores) == {
         "pairs_accuracy": pytest.approx((1 / 3 + 1) / 2),
         "pairs_ties": 0.25,
         "pairs/a": pytest.approx(1 / 3),
@@ -74,7 +74,7 @@ def test_accuracy_is_the_mean_over_paradigms_and_nan_is_wrong() -> None:
 
 def test_a_sentence_too_long_for_the_model_is_refused(tokenizer_dir: Path) -> None:
     with pytest.raises(DataError, match=r"at most data\.max_length = 6 tokens; got 7 in 'a dog sees the cats'"):
-        PairsTask(PAIRS, tokenizer_dir, max_length=6, batch_tokens=64)
+        PairScorer(PAIRS, tokenizer_dir, max_length=6, batch_tokens=64)
 
 
 def test_a_sentence_without_tokens_is_refused(tokenizer_dir: Path) -> None:

@@ -21,13 +21,13 @@ from sleep_tune.data.encoding import one_thread
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS
 from sleep_tune.evaluation.cloze import Cloze, Probes
-from sleep_tune.evaluation.questions import padding
-from sleep_tune.evaluation.statistics import EYE_TRACKING, SELF_PACED, WORD, eye_tracking_score, self_paced_score
+from sleep_tune.evaluation.human_agreement import EYE_TRACKING, SELF_PACED, WORD, eye_tracking_score, self_paced_score
+from sleep_tune.evaluation.item_scorer import padding
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["FILE", "NUM_MASKS", "Reading", "ReadingTimes", "Surprisal", "read_times", "report"]
+__all__ = ["FILE", "NUM_MASKS", "ReadingScorer", "ReadingTimes", "Surprisal", "read_times", "report"]
 
 FILE = "reading_data.csv"
 """The task's one file, in the folder `reading`."""
@@ -40,7 +40,7 @@ NUMBERS = (*WORD, "prev_length", *EYE_TRACKING, SELF_PACED)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WordInContext:
     """A word and what stands before it."""
 
     before: str
@@ -51,8 +51,8 @@ class Place:
 class ReadingTimes:
     """The data: N words, where each was read, and how long people took."""
 
-    words: tuple[Place, ...]
-    previous: tuple[Place | None, ...]
+    words: tuple[WordInContext, ...]
+    previous: tuple[WordInContext | None, ...]
     """The word before each, in its own place; None where there is none."""
     columns: Mapping[str, NDArray[np.float64]]
     """Name -> (N,), NaN where a value is missing."""
@@ -118,12 +118,12 @@ def read_times(path: Path) -> ReadingTimes:
             if not isinstance(value, str) and (name == "word" or has_previous):
                 raise DataError(f"{path}:{line}: {name} must be text; got {value!r}")
         # Where nothing stands before a word, pandas reads a gap, and the pipeline puts the text None in its place.
-        words.append(Place(item if isinstance(item, str) else "None", str(word)))
-        previous.append(Place(str(prev_item), str(prev_word)) if has_previous else None)
+        words.append(WordInContext(item if isinstance(item, str) else "None", str(word)))
+        previous.append(WordInContext(str(prev_item), str(prev_word)) if has_previous else None)
     return ReadingTimes(tuple(words), tuple(previous), columns)
 
 
-class Reading:
+class ReadingScorer:
     """The words made ready once, and put to any number of models.
 
     Args:
@@ -195,7 +195,7 @@ class _Grower:
         self._texts: dict[int, str] = {}
         self._firsts: dict[str, int] = {}
 
-    def steps(self, place: Place) -> Iterator[tuple[str, int]]:
+    def steps(self, place: WordInContext) -> Iterator[tuple[str, int]]:
         """(text before, token) of each token of a word."""
         tokens = self._ids(place.word)
         if not tokens:
@@ -211,7 +211,7 @@ class _Grower:
             self._texts[token] = str(self._tokenizer.decode(token))
         return self._texts[token]
 
-    def _first(self, text: str, place: Place) -> int:
+    def _first(self, text: str, place: WordInContext) -> int:
         if text not in self._firsts:
             ids = self._ids(text)
             if not ids:

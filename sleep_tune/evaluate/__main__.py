@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleep_tune import cli, evaluate_requests
+from sleep_tune import cli
+from sleep_tune.evaluate import requests
 from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def main(arguments: Sequence[str]) -> int:
     # Read by the libraries when they are imported: their bars and advice would run into ours.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    if evaluate_requests.requested(options):
+    if requests.requested(options):
         with _progress() as progress:
-            _tell(evaluate_requests.fulfil(options, _device(options.device), progress))
+            _tell(requests.fulfil(options, _device(options.device), progress))
     else:
         evaluate(options)
     return 0
@@ -77,7 +78,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments; a mistake among them exits with 2."""
     parser = argparse.ArgumentParser(
         prog="python -m sleep_tune.evaluate",
-        description=f"{HELP}\n{evaluate_requests.HELP}",
+        description=f"{HELP}\n{requests.HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -94,7 +95,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--output-dir", type=Path, default=Path("results"), help="default: results")
     parser.add_argument(
-        "--batch-tokens", type=evaluate_requests.positive, default=16_384, metavar="N", help="tokens in a forward pass"
+        "--batch-tokens", type=requests.positive, default=16_384, metavar="N", help="tokens in a forward pass"
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU where there is one")
     parser.add_argument(
@@ -107,7 +108,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--revision-name", metavar="NAME", help="as chck_10M (default: that of RUN/checkpoints/chck_10M, or else main)"
     )
     parser.add_argument("--trust-remote-code", action="store_true", help="run the Python files of the model's folder")
-    evaluate_requests.add_arguments(parser)
+    requests.add_arguments(parser)
     return parser.parse_args(arguments)
 
 
@@ -122,8 +123,8 @@ def _names(text: str) -> tuple[str, ...]:
 def evaluate(options: argparse.Namespace) -> None:
     """Score the model on the tasks found, write the files, print the table and the warnings."""
     from sleep_tune.babylm.challenge import FOLDERS
-    from sleep_tune.evaluation import backends, cautions, positions, zero_shot
-    from sleep_tune.evaluation.result_folders import standing
+    from sleep_tune.evaluation import backends, positions, score_warnings, zero_shot
+    from sleep_tune.evaluation.result_folders import result_names
     from sleep_tune.evaluation.suite import find_folders
     from sleep_tune.names import TASKS
 
@@ -148,11 +149,13 @@ def evaluate(options: argparse.Namespace) -> None:
             ready=lambda tokens: progress.update(bar, description=f"scoring {', '.join(folders)}", total=tokens),
             advance=lambda tokens: progress.advance(bar, tokens),
         )
-    names = standing(options.model, options.revision_name)
+    names = result_names(options.model, options.revision_name)
     top = names.zero_shot(options.output_dir, backend)
     warnings = (
         *notes,
-        *cautions.cautions(scored.tasks, too_long=scored.too_long, positions=positions.trained_positions(model)),
+        *score_warnings.score_warnings(
+            scored.tasks, too_long=scored.too_long, positions=positions.trained_positions(model)
+        ),
         *_written_over(top, options.model, scored),
     )
     what = {"model": str(options.model), "revision": names.revision, "backend": backend, "precision": precision}
@@ -163,7 +166,7 @@ def evaluate(options: argparse.Namespace) -> None:
 def _written_over(top: Path, model: Path, scored: "Scored") -> "Iterator[str]":
     """Warnings where results are written over: of another model of the same name, of tasks not scored now."""
     from sleep_tune.babylm.score_names import MACRO
-    from sleep_tune.evaluation.record import SCORES, scored_before
+    from sleep_tune.evaluation.score_files import SCORES, scored_before
 
     other, names = scored_before(top / SCORES)
     if other is not None and Path(other).resolve() != model.resolve():
@@ -217,7 +220,7 @@ def show(scored: "Scored", warnings: Sequence[str], *, title: str, written: Path
     from sleep_tune.babylm.challenge import CHANCE, FOLDERS
     from sleep_tune.babylm.score_names import MACRO
     from sleep_tune.console import PlainConsole
-    from sleep_tune.evaluation.record import macro
+    from sleep_tune.evaluation.score_files import macro
 
     table = Table(title=title, title_justify="left")
     table.add_column("task", no_wrap=True)

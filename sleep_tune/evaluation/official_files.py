@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sleep_tune.evaluation.figures import Figures
+from sleep_tune.evaluation.human_agreement import wug_ratios
 from sleep_tune.evaluation.items import Item, choose
-from sleep_tune.evaluation.statistics import wug_ratios
+from sleep_tune.evaluation.task_report import TaskReport
 from sleep_tune.evaluation.tasks import Task
 from sleep_tune.files import write_whole
 
@@ -19,7 +19,7 @@ __all__ = ["PREDICTIONS", "REPORT", "predictions", "report", "write_official"]
 PREDICTIONS, REPORT = "predictions.json", "best_temperature_report.txt"
 
 
-def report(figures: Figures) -> str:
+def report(figures: TaskReport) -> str:
     """The text of best_temperature_report.txt. The temperature is 1: chosen on the test itself, it would be fitted."""
     lines = ["TEMPERATURE: 1.00", ""]
     for section, groups in figures.sections.items():
@@ -52,7 +52,7 @@ def predictions(
 
 
 def write_official(
-    folder: Path, task: Task, items: Sequence[Item], scores: Sequence[NDArray[np.float64]], figures: Figures
+    folder: Path, task: Task, items: Sequence[Item], scores: Sequence[NDArray[np.float64]], figures: TaskReport
 ) -> None:
     """Write predictions.json and best_temperature_report.txt."""
     write_whole(folder / PREDICTIONS, json.dumps(predictions(task, items, scores)))

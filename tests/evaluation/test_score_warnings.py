@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sleep_tune.evaluation.cautions import cautions
-from sleep_tune.evaluation.figures import accuracy
-from sleep_tune.evaluation.items import Item, Option
+from sleep_tune.evaluation.items import Item, TextOption
+from sleep_tune.evaluation.score_warnings import score_warnings
 from sleep_tune.evaluation.suite import TaskScores, TooLong
+from sleep_tune.evaluation.task_report import accuracy_report
 from sleep_tune.evaluation.tasks import TASKS
 
 
@@ -15,7 +15,9 @@ def result_of(
 ) -> TaskScores:
     """Pairs scored as given, filled up with clear ones to the official size."""
     scores = [*pairs, *([(-1.0, -2.0)] * (size - len(pairs)))]
-    items = tuple(Item("x", f"x_{n}", (Option("a"), Option("b")), groups={"UID": "x"}) for n in range(len(scores)))
+    items = tuple(
+        Item("x", f"x_{n}", (TextOption("a"), TextOption("b")), groups={"UID": "x"}) for n in range(len(scores))
+    )
     arrays = tuple(np.array(pair) for pair in scores)
     return TaskScores(
         "blimp_fast",
@@ -23,14 +25,14 @@ def result_of(
         Path("blimp_fast"),
         items,
         arrays,
-        accuracy(items, arrays),
+        accuracy_report(items, arrays),
         np.isin(np.arange(len(items)), alike),
         np.full(len(items), longest),
     )
 
 
 def test_nothing_to_say_of_a_good_model_on_the_official_data() -> None:
-    assert cautions([result_of((-1.0, -1.0))], positions=5) == ()
+    assert score_warnings([result_of((-1.0, -1.0))], positions=5) == ()
 
 
 @pytest.mark.parametrize(
@@ -45,12 +47,12 @@ def test_nothing_to_say_of_a_good_model_on_the_official_data() -> None:
     ],
 )
 def test_what_is_warned_of(result: TaskScores, message: str) -> None:
-    (warning,) = cautions([result], positions=5)
+    (warning,) = score_warnings([result], positions=5)
     assert message in warning
 
 
 def test_what_is_left_out_is_told_first() -> None:
-    told = cautions([result_of(size=3)], too_long=[TooLong("comps", 7, 90, 300)], positions=128)
+    told = score_warnings([result_of(size=3)], too_long=[TooLong("comps", 7, 90, 300)], positions=128)
     assert told[0] == (
         "comps is left out: 7 of its 90 items are longer than the model's 128 positions (the longest has 300 tokens); "
         "the official pipeline fails on it, too"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sleep_tune.evaluation.human_agreement import wug_ratios, wug_rho
 from sleep_tune.evaluation.items import Item, choose
-from sleep_tune.evaluation.statistics import wug_ratios, wug_rho
 
-__all__ = ["ACCURACY", "RHO", "Figures", "accuracy", "by_split", "rank_correlation"]
+__all__ = ["ACCURACY", "RHO", "TaskReport", "accuracy_report", "correlation_report", "split_report"]
 
 ACCURACY, RHO = "ACCURACY", "SPEARMAN'S RHO"
 
@@ -24,7 +24,7 @@ SPLITS = ("regular", "ambiref", "move_contents")
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class TaskReport:
     """What a report tells."""
 
     metric: str
@@ -34,7 +34,7 @@ class Figures:
     average: float
 
 
-def accuracy(items: Sequence[Item], scores: Scores) -> Figures:
+def accuracy_report(items: Sequence[Item], scores: Scores) -> TaskReport:
     """The share of items whose right option scores highest, by group; the average is that over UIDs.
 
     Args:
@@ -42,10 +42,10 @@ def accuracy(items: Sequence[Item], scores: Scores) -> Figures:
         scores: of each item's options.
     """
     sections = _shares(items, scores)
-    return Figures(ACCURACY, sections, _mean(sections["UID"]))
+    return TaskReport(ACCURACY, sections, _mean(sections["UID"]))
 
 
-def by_split(items: Sequence[Item], scores: Scores) -> Figures:
+def split_report(items: Sequence[Item], scores: Scores) -> TaskReport:
     """Accuracy for entity tracking: each split is averaged over its numbers of operations, and then the splits are.
 
     Args:
@@ -59,10 +59,10 @@ def by_split(items: Sequence[Item], scores: Scores) -> Figures:
         for split in SPLITS
         if any(group.startswith(split) for group in groups)
     }
-    return Figures(ACCURACY, {"UID": {**groups, **means}}, _mean(means))
+    return TaskReport(ACCURACY, {"UID": {**groups, **means}}, _mean(means))
 
 
-def rank_correlation(items: Sequence[Item], scores: Scores) -> Figures:
+def correlation_report(items: Sequence[Item], scores: Scores) -> TaskReport:
     """Spearman's rho of how likely the model finds the first form, and of how many people choose it.
 
     Args:
@@ -71,7 +71,7 @@ def rank_correlation(items: Sequence[Item], scores: Scores) -> Figures:
     """
     human = [item.human if item.human is not None else float("nan") for item in items]
     rho = wug_rho(wug_ratios(np.stack(scores)), human)
-    return Figures(RHO, {"UID": {"avg": rho}}, rho)
+    return TaskReport(RHO, {"UID": {"avg": rho}}, rho)
 
 
 def _shares(items: Sequence[Item], scores: Scores) -> dict[str, dict[str, float]]:

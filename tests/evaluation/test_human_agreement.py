@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from sleep_tune.evaluation.statistics import (
+from sleep_tune.evaluation.human_agreement import (
     EYE_TRACKING,
     SELF_PACED,
     SPILL_OVER,
