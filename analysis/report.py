@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.output is not None and len(options.folders) > 1:
         parser.error("--output DIR takes one FOLDER, since every report has the same name")
     from sleep_tune.files import require_writable
-    from sleep_tune.results.report.building import write_report
+    from sleep_tune.results.report.page import write_report
 
     for folder in options.folders:
         place = options.output or folder

@@ -22,7 +22,7 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from sleep_tune.results.folder_comparison import compare_folders
-from sleep_tune.results.report.building import write_report
+from sleep_tune.results.report.page import write_report
 from sleep_tune.results.table_files import write_tables
 from sleep_tune.results.terminal import print_comparison
 from sleep_tune.search.decide.sampler import Sampler

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sleep_tune.results.report.building import write_report
+from sleep_tune.results.report.page import write_report
 from sleep_tune.results.table_files import write_tables
 from tests.results.report.searches import make_search
 

@@ -21,7 +21,7 @@ from sleep_tune.console import PlainConsole
 from sleep_tune.results.card import model_card
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.markup import as_html, as_latex, as_markdown
-from sleep_tune.results.report.building import write_report
+from sleep_tune.results.report.page import write_report
 from sleep_tune.results.sheet import make_sheet
 from sleep_tune.results.table_files import write_comparison
 from sleep_tune.results.terminal import print_comparison

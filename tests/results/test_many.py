@@ -9,7 +9,7 @@ from rich.console import Console
 from sleep_tune.results.columns import MOST_NAMED, names_text
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.notes import MOST_NOTES
-from sleep_tune.results.report.building import write_report
+from sleep_tune.results.report.page import write_report
 from sleep_tune.results.terminal import MOST_ARMS, print_comparison
 from sleep_tune.results.verdict import MOST_CLAIMS
 from tests.results.conftest import SyntheticLog

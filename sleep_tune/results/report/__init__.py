@@ -1,3 +1,3 @@
-"""report.html: one file that opens anywhere, offline, and answers from the experiment's own numbers."""
+"""report.html: an experiment's answer, figures and tables in one file that opens anywhere, offline."""
 
 __all__: list[str] = []

@@ -1,25 +1,56 @@
-"""Figure of the arms' differences to the baseline, endpoint by endpoint, with intervals. Computes none of them."""
+"""Figures of the compared arms: differences to the baseline, training losses, the objective during training.
 
-from typing import Any
+Each function returns a figure, or None where there is nothing to show.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
 
 from sleep_tune.results.arms import PAIRS, Arm, Comparison, mode_of
 from sleep_tune.results.columns import column
-from sleep_tune.results.report.style import AXIS, COLOURS, figure, note
+from sleep_tune.results.report.figure_style import (
+    AXIS,
+    COLOURS,
+    DASHES,
+    SLEEP,
+    WAKE,
+    Figure,
+    arm_colour,
+    make_figure,
+    metric_title,
+    plain_values,
+    stack_panels,
+    text_note,
+)
+from sleep_tune.results.report.training_logs import TrainingLog
 from sleep_tune.results.sheet import claim_of, settings_text
 from sleep_tune.results.verdict import difference_text
 
-__all__ = ["differences"]
-
-Figure = dict[str, Any]
+__all__ = ["MOST_PANELS", "plot_differences", "plot_learning_curves", "plot_losses"]
 
 BETTER = {"min": "left is better", "max": "right is better"}
 
 ROW, HEAD = 30, 92
-"""Pixels of an arm's row, and of what stands around an endpoint's panel."""
+"""Pixels of an arm's row, and of an endpoint's panel without its rows."""
+
+MOST_PANELS = 8
+"""Arms whose losses are drawn."""
+
+MOST_SHADES = 120
+"""Phases shaded behind a curve; more of them would be too thin to see."""
+
+BINS = 100
+"""Parts of the budget over which the baseline's mean loss is taken."""
+
+PHASES = {"loss/wake": ("awake", COLOURS[1], "solid"), "loss/sleep": ("asleep", COLOURS[0], "dot")}
+"""Column of a loss -> name, colour and dash of its line."""
+
+LOSS_TICKS = [digit * 10.0**power for power in range(-3, 3) for digit in (1, 1.5, 2, 3, 5, 7)]
 
 
-def differences(comparison: Comparison) -> Figure | None:
-    """A panel for each endpoint, an arm's difference with its 95% interval in each row; filled: a claim after Holm."""
+def plot_differences(comparison: Comparison) -> Figure | None:
+    """Return a panel per endpoint with a row per arm: its difference with a 95% interval; filled where significant."""
     arms = [arm for arm in comparison.arms if arm.contrasts]
     endpoints = [key for key in comparison.endpoints if any(key in arm.contrasts for arm in arms)]
     if not endpoints:
@@ -34,46 +65,49 @@ def differences(comparison: Comparison) -> Figure | None:
         layout[f"xaxis{suffix}"] = AXIS | {"anchor": f"y{suffix}", "title": {"text": ""}}
         rows = {"type": "category", "categoryarray": [arm.name for arm in reversed(arms)], "categoryorder": "array"}
         layout[f"yaxis{suffix}"] = AXIS | rows | {"domain": [bottom, top], "range": [-0.5, len(arms) - 0.5]}
-        notes.append(note(_title(key, comparison), 0, top, xanchor="left", yanchor="bottom", align="left"))
+        notes.append(
+            text_note(_endpoint_title(key, comparison), 0, top, xanchor="left", yanchor="bottom", align="left")
+        )
         where = {"xref": f"x{suffix}", "yref": f"y{suffix} domain", "y0": 0, "y1": 1}
         shapes.append(where | {"type": "line", "x0": 0, "x1": 0, "line": {"color": "#222", "width": 1}})
         smallest = comparison.experiment.smallest if key == comparison.experiment.primary else None
         if smallest is not None:
-            edge = smallest * _scale(key)
+            edge = smallest * _display_scale(key)
             band = {"type": "rect", "x0": -edge, "x1": edge, "layer": "below", "line": {"width": 0}}
             shapes.append(where | band | {"fillcolor": "rgba(0,0,0,0.07)"})
         for arm in arms:
             if key in arm.contrasts:
-                traces.append(_row(arm, key, comparison) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
-    return figure(traces, height=height, annotations=notes, shapes=shapes, **layout)
+                traces.append(_difference(arm, key, comparison) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
+    return make_figure(traces, height=height, annotations=notes, shapes=shapes, **layout)
 
 
-def _title(key: str, comparison: Comparison) -> str:
+def _endpoint_title(key: str, comparison: Comparison) -> str:
     unit = f"{column(key).unit}; " if column(key).unit else ""
     primary = "primary: " if key == comparison.experiment.primary else ""
-    way = BETTER[mode_of(key, comparison.experiment)]
-    return f"<b>{primary}{column(key).heading}</b> minus {comparison.baseline}<br>{unit}{way}"
+    direction = BETTER[mode_of(key, comparison.experiment)]
+    return f"<b>{primary}{column(key).heading}</b> minus {comparison.baseline}<br>{unit}{direction}"
 
 
-def _scale(key: str) -> float:
-    """Return what a difference is multiplied by to be shown: minimal pairs are scored in shares, shown in points."""
+def _display_scale(key: str) -> float:
+    """Return the factor from a difference to its unit on the axis: minimal pairs are shares, shown in points."""
     return 100.0 if key == PAIRS else 1.0
 
 
-def _row(arm: Arm, key: str, comparison: Comparison) -> Figure:
-    contrast, scale = arm.contrasts[key], _scale(key)
+def _difference(arm: Arm, key: str, comparison: Comparison) -> Figure:
+    """Return one arm's difference to the baseline at one endpoint; without an interval where seeds diverged."""
+    contrast, scale = arm.contrasts[key], _display_scale(key)
     difference = contrast.difference
     claim = claim_of(arm, key, comparison)
     shade = COLOURS[0] if arm.kind == "finalist" else COLOURS[7]
-    told = f"{arm.name} {settings_text(arm, comparison)}<br>{difference_text(arm, key)} {column(key).unit}"
-    told += f"<br>{claim} than {comparison.baseline}" if claim else "<br>not told apart"
+    text = f"{arm.name} {settings_text(arm, comparison)}<br>{difference_text(arm, key)} {column(key).unit}"
+    text += f"<br>{claim} than {comparison.baseline}" if claim else "<br>not significant"
     row: Figure = {
         "type": "scatter",
         "mode": "markers",
         "x": [difference.mean * scale],
         "y": [arm.name],
         "marker": {"color": shade, "size": 10, "symbol": "circle" if claim else "circle-open"},
-        "text": [told],
+        "text": [text],
         "hovertemplate": "%{text}<extra></extra>",
     }
     if contrast.diverged or difference.low is None or difference.high is None:
@@ -82,3 +116,117 @@ def _row(arm: Arm, key: str, comparison: Comparison) -> Figure:
     return row | {
         "error_x": {"type": "data", "symmetric": False, "array": [above], "arrayminus": [below], "color": shade}
     }
+
+
+def plot_learning_curves(curves: Mapping[str, Sequence[pd.DataFrame]], metric: str) -> Figure | None:
+    """Return a metric by words seen: a thick line for each arm's mean over seeds, a thin one for each seed.
+
+    Args:
+        curves: arm -> a table for each of its seeds, with columns rung, words_seen and value.
+        metric: name of `value`.
+    """
+    traces: list[Figure] = []
+    for number, (arm, runs) in enumerate(curves.items()):
+        known = [run for run in runs if not run.empty]
+        if not known:
+            continue
+        shared = {"type": "scatter", "name": arm, "legendgroup": arm}
+        line = {"color": arm_colour(number), "dash": DASHES[number % len(DASHES)]}
+        for run in known if len(known) > 1 else []:
+            thin = {"mode": "lines", "showlegend": False, "opacity": 0.35, "hoverinfo": "skip"}
+            traces.append(shared | thin | {"x": plain_values(run["words_seen"]), "y": plain_values(run["value"])})
+            traces[-1]["line"] = line | {"width": 1}
+        rungs = pd.concat(known).groupby("rung")[["words_seen", "value"]]
+        mean, counts = rungs.mean(), rungs.size()
+        thick = {"mode": "lines+markers", "line": line | {"width": 2.2}, "marker": {"size": 6, "symbol": number % 12}}
+        traces.append(shared | thick | {"x": plain_values(mean["words_seen"]), "y": plain_values(mean["value"])})
+        traces[-1]["text"] = [f"{arm}, mean of {count} seed{'' if count == 1 else 's'}" for count in counts]
+        traces[-1]["hovertemplate"] = "%{text}: %{y:.4f}<extra></extra>"
+    return make_figure(traces, x="words seen", y=metric_title(metric)) if traces else None
+
+
+def plot_losses(logs: Mapping[str, Sequence[TrainingLog]], titles: Mapping[str, str], baseline: str) -> Figure | None:
+    """Return training losses by words seen, a panel per arm: its runs, the baseline's mean, phases as background.
+
+    Args:
+        logs: arm -> the training logs of its runs.
+        titles: arm -> the title of its panel.
+        baseline: the arm whose mean is drawn in every panel.
+    """
+    trained = {arm: [run for run in runs if not run.losses.empty] for arm, runs in logs.items()}
+    shown = [arm for arm, runs in trained.items() if runs][:MOST_PANELS]
+    if not shown:
+        return None
+    named = [titles.get(arm, arm) for arm in shown]
+    lines = max(title.count("<br>") for title in named)
+    height = 90 + (180 + 18 * lines) * len(shown)
+    axes, notes = stack_panels(named, gap=(26 + 18 * lines) / (height - 114))
+    ticks = {"type": "log", "tickvals": LOSS_TICKS, "title": {"text": "loss (nats)"}}
+    axes = {name: axis | ticks for name, axis in axes.items()}
+    reference = _mean_loss(trained.get(baseline, []))
+    traces: list[Figure] = []
+    shapes: list[Figure] = []
+    for at, arm in enumerate(shown):
+        suffix = "" if at == 0 else str(at + 1)
+        shapes += _phase_bands(trained[arm][0].losses, f"y{suffix} domain")
+        own = [trace for number, run in enumerate(trained[arm], 1) for trace in _loss_lines(run, arm, number)]
+        if reference is not None and arm != baseline:
+            own.append(_reference_line(reference, baseline))
+        traces += [trace | {"yaxis": f"y{suffix}"} for trace in own]
+    in_legend: set[str] = set()
+    for trace in traces:
+        trace["showlegend"] = trace["name"] not in in_legend
+        in_legend.add(trace["name"])
+    words = {"anchor": f"y{len(shown)}" if len(shown) > 1 else "y"}  # below the lowest panel
+    margin = {"l": 60, "r": 20, "t": 64, "b": 50}
+    legend = {"y": 1 + (22 + 18 * titles.get(shown[0], "").count("<br>")) / (height - 114)}
+    return make_figure(
+        traces, x="words seen", height=height, xaxis=words, shapes=shapes, annotations=notes, margin=margin,
+        legend=legend, **axes,
+    )  # fmt: skip
+
+
+def _loss_lines(run: TrainingLog, arm: str, number: int) -> list[Figure]:
+    """Return one run's losses awake and asleep; each line has a gap where the run was in the other phase."""
+    traces = []
+    for key, (phase, shade, dash) in PHASES.items():
+        if run.losses[key].notna().any():
+            traces.append(
+                {"type": "scatter", "mode": "lines+markers", "name": phase, "legendgroup": phase, "opacity": 0.6}
+                | {"x": plain_values(run.losses["words_seen"]), "y": plain_values(run.losses[key])}
+                | {"line": {"color": shade, "dash": dash, "width": 1.2}, "marker": {"size": 2.5}}
+                | {"hovertemplate": f"{arm}, run {number}, {phase}: %{{y:.3f}}<extra></extra>"}
+            )
+    return traces
+
+
+def _mean_loss(runs: Sequence[TrainingLog]) -> "pd.Series[float] | None":
+    """Return the mean loss over runs by words seen, in `BINS` parts."""
+    if not runs:
+        return None
+    table = pd.concat([run.losses for run in runs])
+    width = max(1, int(table["words_seen"].max()) // BINS)
+    part = (table["words_seen"] - 1) // width
+    mean = table.groupby(part)[["words_seen", "loss"]].mean()
+    return mean.set_index("words_seen")["loss"]
+
+
+def _reference_line(mean: "pd.Series[float]", baseline: str) -> Figure:
+    name = f"{baseline}, mean over seeds"
+    trace: Figure = {"type": "scatter", "mode": "lines", "name": name, "legendgroup": name, "hoverinfo": "skip"}
+    return trace | {"x": plain_values(mean.index), "y": plain_values(mean), "line": {"color": "#000", "width": 1}}
+
+
+def _phase_bands(table: pd.DataFrame, panel: str) -> list[Figure]:
+    """Return a band for each phase, from its first line in the log to the first line of the next phase."""
+    change = (table["phase"] != table["phase"].shift()) | (table["cycle"] != table["cycle"].shift())
+    starts = table[change]
+    if len(starts) > MOST_SHADES or starts["phase"].nunique() < 2:
+        return []
+    begins = [0, *plain_values(starts["words_seen"])[1:]]
+    ends = [*begins[1:], int(table["words_seen"].iloc[-1])]
+    return [
+        {"type": "rect", "xref": "x", "yref": panel, "x0": begin, "x1": end, "y0": 0, "y1": 1, "layer": "below"}
+        | {"line": {"width": 0}, "fillcolor": SLEEP if phase == "sleep" else WAKE}
+        for begin, end, phase in zip(begins, ends, starts["phase"], strict=True)
+    ]

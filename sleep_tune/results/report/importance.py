@@ -1,7 +1,7 @@
-"""How much of the objective each parameter decides, with intervals. Knows no figures and no folders.
+"""Importance of the searched parameters for the objective, with intervals.
 
-PED-ANOVA (Watanabe, Bansal and Hutter 2023, in Optuna's implementation): how much the settings of the better trials
-differ, parameter by parameter, from those of all. Its intervals are of a bootstrap over trials.
+PED-ANOVA (Watanabe, Bansal and Hutter 2023, in Optuna's implementation): how much the distribution of a parameter among
+the better trials differs from its distribution among all trials. Intervals are from a bootstrap over trials.
 """
 
 import warnings
@@ -15,23 +15,25 @@ import pandas as pd
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-__all__ = ["FEWEST", "Importance", "importance"]
+__all__ = ["FEWEST_TRIALS", "Importance", "estimate_importance"]
 
-FEWEST = 12
-"""Fewer trials say nothing of importance."""
+FEWEST_TRIALS = 12
+"""With fewer trials no importance is estimated."""
 
 REPLICATES = 40
+"""Bootstrap samples."""
 
-MOST = 400
-"""Of more trials, so many are resampled at a time: intervals then hold for so many, and are wider than they need be."""
+MOST_RESAMPLED = 400
+"""Trials in a bootstrap sample, at most. With more trials the intervals are wider than they need to be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """One parameter's share of what all decide."""
+    """One parameter's importance."""
 
     key: str
     share: float
+    """Of the total importance of all parameters, in [0, 1]."""
     low: float
     high: float
     """95% percentile interval over resampled trials."""
@@ -39,26 +41,26 @@ class Importance:
     """Trials in which it was searched."""
 
 
-def importance(
+def estimate_importance(
     trials: pd.DataFrame, parameters: Sequence[str], values: "pd.Series[float]", mode: str, seed: int = 0
 ) -> list[Importance]:
-    """The parameters, most important first; none from fewer than `FEWEST` trials.
+    """Return the parameters, the most important first; an empty list with fewer than `FEWEST_TRIALS` trials.
 
     Args:
-        trials: a row per trial, a column per parameter; missing where it was not searched.
+        trials: a row per trial, a column per parameter; missing where the parameter was not searched.
         parameters: the columns.
-        values: the objective of each trial, by the same index; trials without a finite one are left out.
+        values: the objective of each trial, with the same index; trials without a finite value are left out.
         mode: 'min' or 'max'.
         seed: of the bootstrap.
     """
     known = values[np.isfinite(values.astype("float64"))]
     table = trials.loc[known.index, list(parameters)]
-    searched = [key for key in parameters if table[key].notna().sum() >= FEWEST and table[key].nunique() > 1]
+    searched = [key for key in parameters if table[key].notna().sum() >= FEWEST_TRIALS and table[key].nunique() > 1]
     if not searched:
         return []
     point = _shares(table, searched, known, mode)
     rng = np.random.default_rng(seed)
-    size = min(len(table), MOST)
+    size = min(len(table), MOST_RESAMPLED)
     drawn = []
     for _ in range(REPLICATES):
         rows = rng.integers(len(table), size=size)
@@ -71,7 +73,7 @@ def importance(
 
 
 def _shares(table: pd.DataFrame, keys: list[str], values: "pd.Series[float]", mode: str) -> dict[str, float]:
-    """Each parameter's importance over the trials that have it, made to add up to 1."""
+    """Return each parameter's importance over the trials that have it, scaled to a sum of 1."""
     together: dict[bytes, list[str]] = {}
     for key in keys:
         together.setdefault(table[key].notna().to_numpy().tobytes(), []).append(key)
@@ -84,7 +86,7 @@ def _shares(table: pd.DataFrame, keys: list[str], values: "pd.Series[float]", mo
 
 
 def _raw(table: pd.DataFrame, values: "pd.Series[float]", mode: str) -> dict[str, float]:
-    """PED-ANOVA of parameters that the same trials have, but for those of one value."""
+    """Return PED-ANOVA's importance of parameters that the same trials have; those with a single value are left out."""
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator
 
@@ -106,7 +108,7 @@ def _raw(table: pd.DataFrame, values: "pd.Series[float]", mode: str) -> dict[str
 
 
 def _distribution(settings: list[Any]) -> "BaseDistribution":
-    """Few values, or any that are no numbers: a choice; else a range."""
+    """Return a choice for few values, or values that are not all numbers; else a range."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     values = list(dict.fromkeys(settings))

@@ -1,4 +1,4 @@
-"""Figures of how the objective depends on what was searched: importance, slices, heat maps.
+"""Figures of how the objective depends on the searched parameters: importance, slices, heat maps.
 
 Each function returns a figure, or None where there is nothing to show.
 """
@@ -12,20 +12,27 @@ import numpy as np
 import pandas as pd
 
 from sleep_tune.results.columns import setting_text, short_names
+from sleep_tune.results.report.figure_style import (
+    AXIS,
+    COLOURS,
+    Figure,
+    is_numeric,
+    make_figure,
+    metric_title,
+    plain_values,
+    sort_labels,
+)
 from sleep_tune.results.report.importance import Importance
-from sleep_tune.results.report.search_figures import points_of
-from sleep_tune.results.report.style import AXIS, COLOURS, figure, is_number, metric_title, ordered, plain
+from sleep_tune.results.report.search_figures import trial_markers
 
-__all__ = ["heat_map", "importances", "slices"]
-
-Figure = dict[str, Any]
+__all__ = ["plot_heat_map", "plot_importance", "plot_slices"]
 
 MOST_BINS = 8
-"""A range is cut into so many parts for a heat map, or as many as the root of the number of trials."""
+"""Parts into which a heat map divides a range, at most; fewer where the root of the number of trials is smaller."""
 
 
-def importances(found: Sequence[Importance]) -> Figure | None:
-    """Shares with their intervals, the most important on top."""
+def plot_importance(found: Sequence[Importance]) -> Figure | None:
+    """Return a bar per parameter with its interval, the most important on top."""
     if not found:
         return None
     names = short_names(one.key for one in found)
@@ -49,16 +56,16 @@ def importances(found: Sequence[Importance]) -> Figure | None:
     }
     height = 120 + 40 * len(found)
     axis = {"tickformat": ".0%", "rangemode": "tozero"}
-    return figure([bar], x="share of what the parameters decide", height=height, xaxis=axis)
+    return make_figure([bar], x="share of the total importance", height=height, xaxis=axis)
 
 
-def slices(trials: pd.DataFrame, parameters: Sequence[str], metric: str) -> Figure | None:
-    """The objective against each parameter, side by side; open where a trial was stopped later.
+def plot_slices(trials: pd.DataFrame, parameters: Sequence[str], metric: str) -> Figure | None:
+    """Return the objective against each parameter, side by side; open markers for trials that were stopped.
 
     Args:
-        trials: columns told, state, value and the parameters.
+        trials: columns label, state, value and the parameters.
         parameters: the columns.
-        metric: what `value` is.
+        metric: name of `value`.
     """
     known = trials[trials["value"].notna()]
     shown = [key for key in parameters if known[key].nunique() > 1]
@@ -71,27 +78,27 @@ def slices(trials: pd.DataFrame, parameters: Sequence[str], metric: str) -> Figu
     for number, key in enumerate(shown, 1):
         own, suffix = known[known[key].notna()], "" if number == 1 else str(number)
         for state, part in own.groupby("state", sort=False):
-            trace = points_of(part, part[key], str(state)) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+            trace = trial_markers(part, part[key], str(state)) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
             traces.append(trace | {"showlegend": trace["name"] not in [other["name"] for other in traces]})
         axis: dict[str, Any] = AXIS | {"title": {"text": names[key], "standoff": 6}}
-        if not is_number(own[key]):
-            axis |= {"type": "category", "categoryorder": "array", "categoryarray": ordered(own[key].unique())}
+        if not is_numeric(own[key]):
+            axis |= {"type": "category", "categoryorder": "array", "categoryarray": sort_labels(own[key].unique())}
         elif own[key].nunique() <= MOST_BINS:
-            axis |= {"tickvals": sorted({*plain(own[key])})}
+            axis |= {"tickvals": sorted({*plain_values(own[key])})}
         layout[f"xaxis{suffix}"] = axis
         title = metric_title(metric) if number % columns == 1 or columns == 1 else ""
         layout[f"yaxis{suffix}"] = AXIS | {"title": {"text": title}}
-    return figure(traces, height=60 + 250 * rows, **layout)
+    return make_figure(traces, height=60 + 250 * rows, **layout)
 
 
-def heat_map(trials: pd.DataFrame, across: str, down: str, metric: str, mode: str) -> Figure | None:
-    """The mean objective over two parameters, ranges cut into equal parts; cells say how many trials they are of.
+def plot_heat_map(trials: pd.DataFrame, across: str, down: str, metric: str, mode: str) -> Figure | None:
+    """Return the mean objective by two parameters, with the number of trials in each cell; ranges in equal parts.
 
     Args:
         trials: columns value, and the two parameters.
-        across: the parameter along the horizontal axis.
-        down: the one along the vertical axis.
-        metric: what `value` is.
+        across: the parameter on the horizontal axis.
+        down: the parameter on the vertical axis.
+        metric: name of `value`.
         mode: 'min' or 'max'.
     """
     known = trials[trials["value"].notna() & trials[across].notna() & trials[down].notna()]
@@ -102,7 +109,7 @@ def heat_map(trials: pd.DataFrame, across: str, down: str, metric: str, mode: st
     mean = cells.mean().unstack().reindex(index=y, columns=x)
     count = cells.size().unstack(fill_value=0).reindex(index=y, columns=x).fillna(0)
     values = [[None if pd.isna(value) else float(value) for value in row] for row in mean.to_numpy()]
-    told = [
+    texts = [
         [f"{value:.3f}<br>n={number:.0f}" if number else "" for value, number in zip(a, b, strict=True)]
         for a, b in zip(mean.to_numpy(), count.to_numpy(), strict=True)
     ]
@@ -114,7 +121,7 @@ def heat_map(trials: pd.DataFrame, across: str, down: str, metric: str, mode: st
         "y": y,
         "xgap": 1,
         "ygap": 1,
-        "text": told,
+        "text": texts,
         "texttemplate": "%{text}",
         "hovertemplate": "%{y}, %{x}: %{text}<extra></extra>",
         "colorscale": "Viridis",
@@ -123,13 +130,13 @@ def heat_map(trials: pd.DataFrame, across: str, down: str, metric: str, mode: st
         "hoverongaps": False,
     }
     axes: Figure = {"xaxis": {"type": "category", "showgrid": False}, "yaxis": {"type": "category", "showgrid": False}}
-    return figure([trace], x=names[across], y=names[down], **axes)
+    return make_figure([trace], x=names[across], y=names[down], **axes)
 
 
 def _binned(column: "pd.Series[Any]") -> "tuple[pd.Series[Any], list[str]]":
-    """Each value's label, and all labels in order: few values as they are; a range in equal parts, empty ones too."""
-    if not is_number(column) or column.nunique() <= MOST_BINS // 2:
-        return column.map(setting_text), [setting_text(value) for value in ordered(column.unique())]
+    """Return each value's label, and all labels in order: few values as they are, many as parts of their range."""
+    if not is_numeric(column) or column.nunique() <= MOST_BINS // 2:
+        return column.map(setting_text), [setting_text(value) for value in sort_labels(column.unique())]
     numbers = column.astype("float64")
     bins = max(2, min(MOST_BINS, math.isqrt(len(numbers))))
     edges = np.linspace(float(numbers.min()), float(numbers.max()), bins + 1)

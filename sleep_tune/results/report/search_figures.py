@@ -1,4 +1,4 @@
-"""Figures of the search's course: its history, its rungs, and every trial over all that was searched.
+"""Figures of the search's trials: in their order, at every rung, by their settings, and by two metrics at once.
 
 Each function returns a figure, or None where there is nothing to show.
 """
@@ -6,70 +6,88 @@ Each function returns a figure, or None where there is nothing to show.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-from sleep_tune.results.columns import setting_text, short_names
-from sleep_tune.results.report.points import SearchPoints
-from sleep_tune.results.report.style import COLOURS, figure, is_number, metric_title, ordered, plain, stack
+from sleep_tune.results.columns import column, setting_text, short_names
+from sleep_tune.results.report.figure_style import (
+    COLOURS,
+    Figure,
+    is_numeric,
+    make_figure,
+    metric_title,
+    plain_values,
+    sort_labels,
+    stack_panels,
+)
+from sleep_tune.results.report.search_tables import SearchTables
 
-__all__ = ["CROWD", "STATES", "history", "parallel", "points_of", "rungs"]
-
-Figure = dict[str, Any]
+__all__ = ["CROWD", "STATES", "further_metrics", "pareto_front", "plot_history", "plot_parallel", "plot_rungs"]
+__all__ += ["plot_tradeoff", "trial_markers"]
 
 STATES = {"completed": (COLOURS[0], "circle"), "stopped": (COLOURS[7], "circle-open")}
-OTHER = (COLOURS[1], "x")
-"""State of a trial -> colour and symbol; the second is of those that failed or are still running."""
+OTHER_STATES = (COLOURS[1], "x")
+"""Colour and symbol of a trial by its state; the second for trials that failed or are still running."""
 
 CROWD = 200
-"""More trials are drawn smaller and fainter, so that one sees where they are many."""
+"""More trials are drawn smaller and fainter, so that dense regions show."""
+
+TRADED = ("eval/pairs_accuracy", "babylm/macro")
+"""Metrics drawn against the objective; other metrics are parts of these, or the objective in another unit."""
+
+FEWEST_FOR_FRONT = 3
+"""Trials below which no Pareto front is drawn."""
 
 
-def history(points: SearchPoints, metric: str, mode: str, levels: Mapping[str, float] | None = None) -> Figure | None:
-    """The objective of each trial in the order of the search: at the end of the budget, and at the first rung.
+def plot_history(
+    search: SearchTables, metric: str, mode: str, levels: Mapping[str, float] | None = None
+) -> Figure | None:
+    """Return the objective of each trial in the order of the search: at the end of the budget, and at the first rung.
 
-    Values at different shares of the budget cannot be compared, so that each share has its own panel.
+    Each has its own panel, since values at different shares of the budget cannot be compared.
 
     Args:
-        points: of the search.
+        search: its tables.
         metric: the objective.
         mode: 'min' or 'max'.
-        levels: name -> the objective of something else at the end of the budget, drawn as a line across.
+        levels: name -> a value at the end of the budget, such as the baseline's, drawn as a horizontal line.
     """
-    done = points.trials[(points.trials["state"] == "completed") & points.trials["value"].notna()]
-    early = points.early[points.early["value"].notna()]
+    done = search.trials[(search.trials["state"] == "completed") & search.trials["value"].notna()]
+    early = search.first_rung[search.first_rung["value"].notna()]
     panels = [("completed trials, at the end of the budget", done)] if len(done) else []
-    if len(early) and points.first < 1:
-        panels.append((f"all trials, at {points.first:.0%} of the budget", early))
+    if len(early) and search.first_share < 1:
+        panels.append((f"all trials, at {search.first_share:.0%} of the budget", early))
     if not panels:
         return None
-    axes, notes = stack([title for title, _ in panels], gap=0.12)
+    axes, notes = stack_panels([title for title, _ in panels], gap=0.12)
     axes = {name: axis | {"title": {"text": metric_title(metric)}} for name, axis in axes.items()}
     traces: list[Figure] = []
     for suffix, (_, rows) in zip(("", "2"), panels, strict=False):
         for state, own in rows.groupby("state", sort=False):
-            traces.append(points_of(own, own["number"], str(state)) | {"yaxis": f"y{suffix}"})
+            traces.append(trial_markers(own, own["number"], str(state)) | {"yaxis": f"y{suffix}"})
     for at, trace in enumerate(traces):
         trace["showlegend"] = trace["name"] not in [other["name"] for other in traces[:at]]
     if len(done):
-        traces.append(_best(done, mode, len(points.trials)))
-        traces += [_level(value, name, len(points.trials)) for name, value in (levels or {}).items()]
-    words = {"anchor": "y2" if len(panels) > 1 else "y", "tickformat": "d", "range": [0.5, len(points.trials) + 0.5]}
+        traces.append(_best(done, mode, len(search.trials)))
+        traces += [_level(value, name, len(search.trials)) for name, value in (levels or {}).items()]
+    words = {"anchor": "y2" if len(panels) > 1 else "y", "tickformat": "d", "range": [0.5, len(search.trials) + 0.5]}
     margin = {"l": 60, "r": 20, "t": 70, "b": 50}
     height = 140 + 210 * len(panels)
     legend = {"y": 1 + 24 / height}
-    return figure(
-        traces, x="trial, in the order asked for", height=height, xaxis=words, annotations=notes, margin=margin,
+    return make_figure(
+        traces, x="trial, in the order of the search", height=height, xaxis=words, annotations=notes, margin=margin,
         legend=legend, **axes,
     )  # fmt: skip
 
 
-def rungs(curves: pd.DataFrame, metric: str, told: "pd.Series[Any] | None" = None) -> Figure | None:
-    """Every search trial's objective at every rung, joined by a line; those stopped end there.
+def plot_rungs(curves: pd.DataFrame, metric: str, labels: "pd.Series[Any] | None" = None) -> Figure | None:
+    """Return a line per trial through its objective at every rung; a stopped trial's line ends at its last rung.
 
     Args:
         curves: columns trial, share, value.
         metric: the objective.
-        told: trial -> its name and settings in words.
+        labels: trial -> its name and settings.
     """
     if curves["share"].nunique() < 2:
         return None
@@ -79,7 +97,7 @@ def rungs(curves: pd.DataFrame, metric: str, told: "pd.Series[Any] | None" = Non
         rows = curves[whole == kept].sort_values(["trial", "share"])
         if rows.empty:
             continue
-        words = rows["trial"] if told is None else rows["trial"].map(told)
+        words = rows["trial"] if labels is None else rows["trial"].map(labels)
         columns: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
         before = None
         for trial, *row in zip(rows["trial"], rows["share"], rows["value"], words, strict=True):
@@ -94,41 +112,102 @@ def rungs(curves: pd.DataFrame, metric: str, told: "pd.Series[Any] | None" = Non
         line = {"color": shade, "width": 1, "dash": "solid" if kept else "dot"}
         traces.append(
             {"type": "scatter", "mode": "lines+markers", "x": x, "y": y, "text": text, "line": line}
-            | {"name": "went to the end" if kept else "stopped, failed or still running"}
+            | {"name": "trained to the end" if kept else "stopped, failed or still running"}
             | {"marker": {"color": shade, "size": 6 if few else 3, "symbol": symbol}, "opacity": 1 if few else 0.2}
             | {"hovertemplate": "%{text}<br>%{y:.4f} at %{x:.0%}<extra></extra>"}
         )
     axis = {"tickformat": ".0%", "tickvals": sorted(curves["share"].unique().tolist())}
-    return figure(traces, x="share of the budget", y=metric_title(metric), xaxis=axis)
+    return make_figure(traces, x="share of the budget", y=metric_title(metric), xaxis=axis)
 
 
-def parallel(points: SearchPoints, metric: str, mode: str) -> Figure | None:
-    """Parallel coordinates: one line a trial, coloured by the objective at the first rung, where all were measured."""
-    known = points.early[points.early["value"].notna()]
-    shown = [key for key in points.parameters if known[key].nunique() > 1]
+def plot_parallel(search: SearchTables, metric: str, mode: str) -> Figure | None:
+    """Return parallel coordinates: a line per trial over its settings, coloured by the objective at the first rung."""
+    known = search.first_rung[search.first_rung["value"].notna()]
+    shown = [key for key in search.parameters if known[key].nunique() > 1]
     if len(known) < 2 or not shown:
         return None
-    names = short_names(points.parameters)
+    names = short_names(search.parameters)
     dimensions = [_dimension(names[key], known[key]) for key in shown]
-    dimensions.append({"label": f"{metric} at {points.first:.0%}", "values": plain(known["value"])})
+    dimensions.append({"label": f"{metric} at {search.first_share:.0%}", "values": plain_values(known["value"])})
     if known["share"].nunique() > 1:
-        dimensions.append({"label": "budget reached", "values": plain(known["share"]), "tickformat": ".0%"})
-    line = {"color": plain(known["value"]), "colorscale": "Viridis", "reversescale": mode == "max", "showscale": True}
+        dimensions.append({"label": "budget reached", "values": plain_values(known["share"]), "tickformat": ".0%"})
+    line = {
+        "color": plain_values(known["value"]),
+        "colorscale": "Viridis",
+        "reversescale": mode == "max",
+        "showscale": True,
+    }
     trace = {"type": "parcoords", "dimensions": dimensions, "line": line}
-    return figure([trace], height=420, margin={"l": 90, "r": 40, "t": 60, "b": 30})
+    return make_figure([trace], height=420, margin={"l": 90, "r": 40, "t": 60, "b": 30})
 
 
-def points_of(rows: pd.DataFrame, x: Any, state: str) -> Figure:
-    """Trials of one state over anything, told in words when pointed at."""
-    shade, symbol = STATES.get(state, OTHER)
-    text = [f"{told}<br>{value:.4f}, {state}" for told, value in zip(rows["told"], rows["value"], strict=True)]
+def pareto_front(values: ArrayLike) -> NDArray[np.int64]:
+    """Return the points that no other point beats (is as low in both columns and lower in one); of equals the first.
+
+    Args:
+        values: shape (n, 2), finite; lower is better.
+
+    Returns:
+        Indices of the points, in rising order of the first column; the second column falls along them.
+    """
+    points = np.asarray(values, dtype=np.float64).reshape(-1, 2)
+    order = np.lexsort((points[:, 1], points[:, 0]))
+    front, lowest = [], np.inf
+    for at in order:
+        if points[at, 1] < lowest:
+            front.append(at)
+            lowest = points[at, 1]
+    return np.array(front, dtype=np.int64)
+
+
+def further_metrics(search: SearchTables, metric: str) -> list[str]:
+    """Return the metrics that were measured at the rungs beside the objective, and may be traded for it."""
+    measured = set(search.measures["metric"])
+    own = metric.partition("/")[2]
+    return [key for key in TRADED if key in measured and key.partition("/")[2] != own]
+
+
+def plot_tradeoff(search: SearchTables, metric: str, mode: str, other: str, share: float) -> Figure | None:
+    """Return the trials by the objective and another metric at one rung, with the Pareto front as a line.
+
+    Args:
+        search: its tables.
+        metric: the objective.
+        mode: 'min' or 'max'.
+        other: one of `further_metrics`.
+        share: the rung, as a share of the budget.
+    """
+    rung = search.measures[search.measures["share"] == share]
+    rung = rung[rung["metric"].isin([metric, other])]
+    both = rung.pivot_table(index="trial", columns="metric", values="value", sort=False).dropna()
+    if len(both) < FEWEST_FOR_FRONT or {metric, other} - set(both.columns):
+        return None
+    rows = search.trials.set_index("trial", drop=False).loc[both.index].assign(value=both[other], x=both[metric])
+    traces = [trial_markers(own, own["x"], str(state)) for state, own in rows.groupby("state", sort=False)]
+    for trace, (_, own) in zip(traces, rows.groupby("state", sort=False), strict=True):
+        trace["text"] = [
+            f"{label}<br>{metric} {x:.4f}, {other} {y:.4f}"
+            for label, x, y in zip(own["label"], own["x"], own["value"], strict=True)
+        ]
+    signs = np.array([1.0 if mode == "min" else -1.0, 1.0 if column(other).better == "min" else -1.0])
+    front = rows.iloc[pareto_front(both[[metric, other]].to_numpy() * signs)]
+    line = {"color": COLOURS[1], "width": 2, "dash": "dash"}
+    shown: Figure = {"type": "scatter", "mode": "lines", "name": "Pareto front", "line": line, "hoverinfo": "skip"}
+    traces.insert(0, shown | {"x": plain_values(front["x"]), "y": plain_values(front["value"])})
+    return make_figure(traces, x=metric_title(metric, f" at {share:.0%}"), y=metric_title(other))
+
+
+def trial_markers(rows: pd.DataFrame, x: Any, state: str) -> Figure:
+    """Return a marker per trial of one state, `value` over `x`; its label shows on hover."""
+    shade, symbol = STATES.get(state, OTHER_STATES)
+    text = [f"{label}<br>{value:.4f}, {state}" for label, value in zip(rows["label"], rows["value"], strict=True)]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": state,
         "legendgroup": state,
-        "x": plain(x),
-        "y": plain(rows["value"]),
+        "x": plain_values(x),
+        "y": plain_values(rows["value"]),
         "text": text,
         "marker": {"color": shade, "size": 8 if len(rows) <= CROWD else 4, "symbol": symbol},
         "hovertemplate": "%{text}<extra></extra>",
@@ -136,12 +215,12 @@ def points_of(rows: pd.DataFrame, x: Any, state: str) -> Figure:
 
 
 def _best(done: pd.DataFrame, mode: str, trials: int) -> Figure:
-    """The best value so far, up to the last trial."""
+    """Return the best value so far, as a line up to the last trial."""
     rows = done.sort_values("number")
-    best = plain(rows["value"].cummin() if mode == "min" else rows["value"].cummax())
+    best = plain_values(rows["value"].cummin() if mode == "min" else rows["value"].cummax())
     line = {"color": COLOURS[0], "shape": "hv", "width": 1.5}
     trace: Figure = {"type": "scatter", "mode": "lines", "name": "best so far", "line": line, "hoverinfo": "skip"}
-    return trace | {"x": [*plain(rows["number"]), trials], "y": [*best, best[-1]]}
+    return trace | {"x": [*plain_values(rows["number"]), trials], "y": [*best, best[-1]]}
 
 
 def _level(value: float, name: str, trials: int) -> Figure:
@@ -152,12 +231,12 @@ def _level(value: float, name: str, trials: int) -> Figure:
 
 
 def _dimension(name: str, column: "pd.Series[Any]") -> Figure:
-    """An axis of parallel coordinates; choices are numbered, and a trial that does not have it lies below the axis."""
-    if is_number(column) and column.notna().all():
-        dimension: Figure = {"label": name, "values": plain(column)}
-        few = sorted({*plain(column)})
+    """Return an axis of parallel coordinates; choices are numbered, and a trial without the parameter is below them."""
+    if is_numeric(column) and column.notna().all():
+        dimension: Figure = {"label": name, "values": plain_values(column)}
+        few = sorted({*plain_values(column)})
         return dimension | ({"tickvals": few} if len(few) <= 8 else {})
-    choices = ordered(column.dropna().unique())
+    choices = sort_labels(column.dropna().unique())
     places = {choice: number for number, choice in enumerate(choices)}
     values = [places.get(value, -1) for value in column]
     ticks = {"tickvals": list(range(len(choices))), "ticktext": [setting_text(choice) for choice in choices]}

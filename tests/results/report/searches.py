@@ -1,4 +1,4 @@
-"""Made-up experiment folders of any size: a log, journals of the runs that are compared, an experiment.yaml."""
+"""Made-up experiment folders of any size: an event log, training logs of the compared runs, an experiment.yaml."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ RUNGS = (BUDGET // 3, BUDGET)
 
 
 def make_search(folder: Path, trials: int, *, seeds: int = 3, sleeps: int = 10, seed: int = 0) -> SyntheticLog:
-    """A search of so many trials (one in seven failed, one refused, the last one still running), and its repeats."""
+    """Write a search of `trials` trials (one in seven failed, the last still running) and its runs over fresh seeds."""
     log, rng = SyntheticLog(folder), np.random.default_rng(seed)
     log.open(name=folder.name, parameters={"sleep.folds": {}, "sleep.replay.ratio": {}, "sleep.replay.strategy": {}})
     for number in range(1, trials + 1):
@@ -32,9 +32,9 @@ def make_search(folder: Path, trials: int, *, seeds: int = 3, sleeps: int = 10, 
         if number % 7 == 0:
             log.event("failed", name, 1, kind="diverged", reason="the loss became <nan> & stayed so", log=None)
             continue
-        goes_on = number % 3 == 0
-        log.rung(name, RUNGS[0], decision="continue" if goes_on else "stop", nll=value + 1)
-        if goes_on:
+        kept = number % 3 == 0
+        log.rung(name, RUNGS[0], decision="continue" if kept else "stop", nll=value + 1)
+        if kept:
             log.rung(name, RUNGS[1], nll=value)
             log.complete(name, {"eval/nll": value})
         else:
@@ -48,12 +48,12 @@ def make_search(folder: Path, trials: int, *, seeds: int = 3, sleeps: int = 10, 
         ):
             parameters = {"sleep.folds": 5, "sleep.replay.ratio": 0.4} if role == "finalist" else {}
             log.run(arm, at, base + effect + float(rng.normal(0, 0.01)), 0.8, role=role, parameters=parameters)
-            write_journal(log.folder / "trials" / f"{arm}-s{at}", sleeps if arm != "epochs" else 0)
+            write_training_log(log.folder / "trials" / f"{arm}-s{at}", sleeps if arm != "epochs" else 0)
     return log
 
 
-def write_journal(run: Path, sleeps: int, *, torn: bool = False) -> None:
-    """A run's metrics.jsonl: an evaluation at each rung, twenty lines of losses, and its sleeps."""
+def write_training_log(run: Path, sleeps: int, *, torn: bool = False) -> None:
+    """Write a run's metrics.jsonl: an evaluation at each rung, twenty lines of losses, and its sleeps."""
     run.mkdir(parents=True)
     lines: list[dict[str, Any]] = []
     for step in range(1, 21):

@@ -1,88 +1,101 @@
-"""The search's figures: one share of the budget in a panel, settings at every point, bins that keep their places."""
+"""The search's figures: one share of the budget per panel, settings at every point, the Pareto front, heat maps."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sleep_tune.results.experiment import describe
-from sleep_tune.results.report.parameter_figures import heat_map, slices
-from sleep_tune.results.report.points import SearchPoints, search_points
-from sleep_tune.results.report.search_figures import CROWD, history, parallel, rungs
+from sleep_tune.results.report.parameter_figures import plot_heat_map, plot_slices
+from sleep_tune.results.report.search_figures import (
+    CROWD,
+    further_metrics,
+    pareto_front,
+    plot_history,
+    plot_parallel,
+    plot_rungs,
+    plot_tradeoff,
+)
+from sleep_tune.results.report.search_tables import SearchTables, make_search_tables
 from sleep_tune.results.trial_tables import read_events, trials_and_curves
-from tests.results.report.searches import make_search
+from tests.results.conftest import SyntheticLog
+from tests.results.report.searches import RUNGS, make_search
+
+NUMBERS = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
 
 
 @pytest.fixture
-def points(tmp_path: Path) -> SearchPoints:
+def search(tmp_path: Path) -> SearchTables:
     folder = make_search(tmp_path / "replay", 30).folder
-    return search_points(*trials_and_curves(read_events(folder)), describe(folder))
+    return make_search_tables(*trials_and_curves(read_events(folder)), describe(folder))
 
 
-def test_every_point_tells_its_trials_settings(points: SearchPoints) -> None:
-    row = points.trials.iloc[2]
-    told = f"t0003: folds {row['sleep.folds']:.4g}, ratio {row['sleep.replay.ratio']:.4g}, "
-    assert row["told"] == told + f"strategy {row['sleep.replay.strategy']}"
-    figure = slices(points.early, points.parameters, "eval/nll")
+def test_every_point_tells_its_trials_settings(search: SearchTables) -> None:
+    row = search.trials.iloc[2]
+    label = f"t0003: folds {row['sleep.folds']:.4g}, ratio {row['sleep.replay.ratio']:.4g}, "
+    assert row["label"] == label + f"strategy {row['sleep.replay.strategy']}"
+    figure = plot_slices(search.first_rung, search.parameters, "eval/nll")
     assert figure is not None
     assert all(text.startswith("t00") for trace in figure["data"] for text in trace["text"])
 
 
-def test_the_end_and_the_first_rung_have_a_panel_each(points: SearchPoints) -> None:
-    figure = history(points, "eval/nll", "min", {"epochs, mean over seeds": 4.2})
+def test_the_end_and_the_first_rung_have_a_panel_each(search: SearchTables) -> None:
+    figure = plot_history(search, "eval/nll", "min", {"epochs, mean over seeds": 4.2})
     assert figure is not None
     ends = {(trace["name"], trace["yaxis"]) for trace in figure["data"] if trace["mode"] == "markers"}
     assert ends == {("completed", "y"), ("completed", "y2"), ("stopped", "y2")}
     best = next(trace["y"] for trace in figure["data"] if trace["name"] == "best so far")
     assert best == sorted(best, reverse=True)
-    done = points.trials[points.trials["state"] == "completed"]
+    done = search.trials[search.trials["state"] == "completed"]
     assert best[-1] == done["value"].min()
     level = next(trace for trace in figure["data"] if trace["name"] == "epochs, mean over seeds")
     assert level["y"] == [4.2, 4.2]
 
 
-def test_where_more_is_better_the_best_so_far_rises(points: SearchPoints) -> None:
-    figure = history(points, "eval/nll", "max")
+def test_where_more_is_better_the_best_so_far_rises(search: SearchTables) -> None:
+    figure = plot_history(search, "eval/nll", "max")
     assert figure is not None
     best = next(trace["y"] for trace in figure["data"] if trace["name"] == "best so far")
-    done = points.trials.loc[points.trials["state"] == "completed", "value"]
+    done = search.trials.loc[search.trials["state"] == "completed", "value"]
     assert best == [*done.cummax(), done.max()]
 
 
-def test_rungs_join_a_trials_values_and_no_two_trials(points: SearchPoints) -> None:
-    figure = rungs(points.rungs, "eval/nll")
+def test_rungs_join_a_trials_values_and_no_two_trials(search: SearchTables) -> None:
+    figure = plot_rungs(search.rungs, "eval/nll")
     assert figure is not None
     stopped, whole = figure["data"]
     assert stopped["line"]["dash"] == "dot"
     assert whole["x"][2::3] == [None] * (len(whole["x"]) // 3)
     assert set(stopped["x"][1::2]) == {None}
-    assert rungs(points.rungs[points.rungs["share"] == 1], "eval/nll") is None
+    assert plot_rungs(search.rungs[search.rungs["share"] == 1], "eval/nll") is None
 
 
 def test_a_crowd_of_trials_is_drawn_fainter() -> None:
     trials = [f"t{number}" for number in range(CROWD + 1) for _ in range(2)]
     table = pd.DataFrame({"trial": trials, "share": [0.5, 1.0] * (CROWD + 1), "value": 1.0})
-    crowd, few = rungs(table, "eval/nll"), rungs(table[: 2 * CROWD], "eval/nll")
+    crowd, few = plot_rungs(table, "eval/nll"), plot_rungs(table[: 2 * CROWD], "eval/nll")
     assert crowd is not None
     assert few is not None
     assert crowd["data"][0]["opacity"] < few["data"][0]["opacity"] == 1
 
 
-def test_parallel_axes_compare_trials_at_the_first_rung(points: SearchPoints) -> None:
-    figure = parallel(points, "eval/nll", "min")
+def test_parallel_axes_compare_trials_at_the_first_rung(search: SearchTables) -> None:
+    figure = plot_parallel(search, "eval/nll", "min")
     assert figure is not None
     labels = [one["label"] for one in figure["data"][0]["dimensions"]]
     assert labels == ["folds", "ratio", "strategy", "eval/nll at 33%", "budget reached"]
     folds, *_, value, _ = figure["data"][0]["dimensions"]
     assert folds["tickvals"] == [5, 10, 20]
-    assert value["values"] == points.early["value"].dropna().tolist()
+    assert value["values"] == search.first_rung["value"].dropna().tolist()
 
 
 def test_a_heat_map_keeps_empty_parts_of_a_range_and_counts_every_trial() -> None:
     ratio = np.concatenate([np.linspace(0, 0.2, 10), np.linspace(0.8, 1, 10)])
     table = pd.DataFrame({"a.ratio": ratio, "a.folds": [5, 10] * 10, "value": ratio})
-    figure = heat_map(table, "a.ratio", "a.folds", "eval/nll", "min")
+    figure = plot_heat_map(table, "a.ratio", "a.folds", "eval/nll", "min")
     assert figure is not None
     trace = figure["data"][0]
     assert trace["x"] == ["0 to 0.25", "0.25 to 0.5", "0.5 to 0.75", "0.75 to 1"]
@@ -90,3 +103,64 @@ def test_a_heat_map_keeps_empty_parts_of_a_range_and_counts_every_trial() -> Non
     assert [row[1] for row in trace["z"]] == [None, None]
     counts = [int(cell.partition("n=")[2]) for row in trace["text"] for cell in row if cell]
     assert sum(counts) == 20
+
+
+def beats(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool((a <= b).all() and (a < b).any())
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=30))
+def test_nobody_on_the_front_is_beaten_and_everybody_else_is_or_is_an_equal(
+    given_points: list[tuple[float, float]],
+) -> None:
+    points = np.array(given_points).reshape(-1, 2)
+    front = pareto_front(points)
+    assert len({*front.tolist()}) == len(front)
+    for at, point in enumerate(points):
+        if at in front:
+            assert not any(beats(other, point) for other in points)
+        else:
+            assert any(beats(points[other], point) or (points[other] == point).all() for other in front)
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=30))
+def test_along_the_front_one_value_rises_and_the_other_falls(given_points: list[tuple[float, float]]) -> None:
+    points = np.array(given_points)
+    first, second = points[pareto_front(points)].T
+    assert (np.diff(first) > 0).all()
+    assert (np.diff(second) < 0).all()
+
+
+def a_search(log: SyntheticLog, **more: list[float]) -> SearchTables:
+    log.open(parameters={"sleep.folds": {}})
+    for number, nll in enumerate((4.0, 3.0, 2.0, 2.5), 1):
+        name = f"t{number:04d}"
+        log.ask(name, parameters={"sleep.folds": number})
+        measured = {"nll": nll} | {key: values[number - 1] for key, values in more.items()}
+        log.rung(name, RUNGS[0], decision="stop", **measured)  # type: ignore[arg-type]
+        log.event("stopped", name, 1, reason="not among the best", outcome=None)
+    return make_search_tables(*trials_and_curves(read_events(log.folder)), describe(log.folder))
+
+
+def test_the_front_takes_low_losses_and_high_accuracies(log: SyntheticLog) -> None:
+    search = a_search(log, pairs_accuracy=[0.9, 0.8, 0.6, 0.5])
+    assert further_metrics(search, "eval/nll") == ["eval/pairs_accuracy"]
+    figure = plot_tradeoff(search, "eval/nll", "min", "eval/pairs_accuracy", search.first_share)
+    assert figure is not None
+    front, stopped = figure["data"]
+    assert front["x"] == [2.0, 3.0, 4.0]
+    assert front["y"] == [0.6, 0.8, 0.9]
+    assert stopped["marker"]["symbol"] == "circle-open"
+    assert stopped["text"][0] == "t0001: folds 1<br>eval/nll 4.0000, eval/pairs_accuracy 0.9000"
+    assert figure["layout"]["yaxis"]["title"]["text"] == "eval/pairs_accuracy (share right)"
+
+
+@pytest.mark.parametrize("more", [{}, {"pairs_ties": [0.0, 0.1, 0.2, 0.3]}])
+def test_without_another_measure_there_is_no_figure(log: SyntheticLog, more: dict[str, list[float]]) -> None:
+    search = a_search(log, **more)
+    assert further_metrics(search, "eval/nll") == []
+
+
+def test_trials_that_lack_one_of_the_two_are_left_out(tmp_path: Path) -> None:
+    search = a_search(SyntheticLog(tmp_path / "replay"), pairs_accuracy=[0.9, float("nan"), float("nan"), 0.5])
+    assert plot_tradeoff(search, "eval/nll", "min", "eval/pairs_accuracy", search.first_share) is None

@@ -1,6 +1,6 @@
-"""What a run wrote of its own course, metrics.jsonl, as tables: losses by words seen, and what each sleep replayed.
+"""The training logs of an experiment's runs (metrics.jsonl) as tables: losses, evaluations, and what sleeps replayed.
 
-A run that is still going, or was killed, gives what it has written. Knows no figures.
+The log of a run that is still training, or was killed, is read as far as it goes.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sleep_tune.errors import DataError
 from sleep_tune.experiment.run_journal import read_journal_lines
 from sleep_tune.results.trial_tables import read_trials
 
-__all__ = ["Journal", "Journals", "read_journal", "read_journals"]
+__all__ = ["TrainingLog", "TrainingLogs", "read_training_log", "read_training_logs"]
 
 LOSSES = ("words_seen", "phase", "cycle", "loss", "loss/wake", "loss/sleep", "learning_rate")
 EXAMPLES = ("cycle", "age", "score", "times_seen", "text")
@@ -21,50 +21,47 @@ NESTED = ("sources", "exposures", "examples", "kind")
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
-    """One run's course."""
+class TrainingLog:
+    """One run's training log."""
 
     losses: pd.DataFrame
-    """A row for each line of losses; columns as `LOSSES`."""
+    """A row per line of losses; columns as `LOSSES`."""
     evaluations: pd.DataFrame
-    """A row for each evaluation: words_seen, split, and the metrics by their names."""
+    """A row per evaluation: words_seen, split, rung, and the metrics by their names."""
     sleeps: pd.DataFrame
-    """A row for each sleep: cycle, words_seen (at its end), buffer_size, candidates, words, mean_score, mean_age."""
+    """A row per sleep: cycle, words_seen (at its end), buffer_size, candidates, words, mean_score, mean_age."""
     sources: pd.DataFrame
-    """A row for each sleep, a column for each source: its share of the buffer."""
+    """A row per sleep, a column per source: its share of the buffer, in [0, 1]."""
     exposures: tuple[int, ...]
-    """Samples by how often they had been seen after the last sleep; the last count is of all that were seen more."""
+    """Entry i: number of samples seen i times by the end of the last sleep; the last entry: seen so often or more."""
     examples: pd.DataFrame
-    """A row for each sample of a buffer that was kept as text; columns as `EXAMPLES`. Older runs kept none."""
+    """A row per sample of a buffer that was logged with its text; columns as `EXAMPLES`. Older runs logged none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Journals:
-    """The journals of an experiment."""
+class TrainingLogs:
+    """The training logs of an experiment's runs over fresh seeds."""
 
-    runs: dict[str, list[Journal]]
-    """Arm -> one for each seed that has any, in their order."""
+    runs: dict[str, list[TrainingLog]]
+    """Arm -> the logs of its seeds, in their order."""
     problems: tuple[str, ...] = ()
-    """What could not be read, file by file."""
+    """A sentence for each file that could not be read."""
 
 
-def read_journal(run: Path) -> Journal | None:
-    """The journal in a run's folder, without a last line torn by a kill; None where there is none yet.
+def read_training_log(run: Path) -> TrainingLog | None:
+    """Return the training log in a run's folder, without a last line torn by a kill; None if there is none yet.
 
     Raises:
-        DataError: a line is none of a journal; the message names it.
+        DataError: a line is not as a run writes it; the message names it.
     """
     path = run / "metrics.jsonl"
     if not path.is_file():
         return None
-    return _journal(list(read_journal_lines(path)))
-
-
-def _journal(lines: list[dict[str, Any]]) -> Journal:
+    lines = list(read_journal_lines(path))
     losses = [line for line in lines if line.get("kind") == "train"]
     evaluations = [line | dict(line.get("metrics", {})) for line in lines if line.get("kind") == "eval"]
-    sleeps = list(_sleeps(lines))
-    return Journal(
+    sleeps = _sleeps(lines)
+    return TrainingLog(
         losses=pd.DataFrame(losses, columns=list(LOSSES)),
         evaluations=pd.DataFrame(evaluations).drop(columns=["metrics", "kind"], errors="ignore"),
         sleeps=pd.DataFrame(sleeps).drop(columns=list(NESTED), errors="ignore"),
@@ -77,34 +74,33 @@ def _journal(lines: list[dict[str, Any]]) -> Journal:
     )
 
 
-def read_journals(folder: Path, table: pd.DataFrame | None = None) -> Journals:
-    """The journals of an experiment's runs over fresh seeds; one that cannot be read is told among the problems.
+def read_training_logs(folder: Path, trials: pd.DataFrame | None = None) -> TrainingLogs:
+    """Return the logs of an experiment's runs over fresh seeds; one that cannot be read is named as a problem.
 
     Args:
         folder: of the experiment.
-        table: its trials, if they have been read already.
+        trials: its table of trials, if it has been read already.
 
     Raises:
-        RunFolderError: the folder holds no experiment.
-        DataError: a line of its log is no event.
+        RunFolderError: the folder holds no experiment, or a line of its event log is not as it was written.
     """
-    table = read_trials(folder) if table is None else table
-    repeated = table[table["role"].isin(["baseline", "finalist"]) & (table["study"] == "")]
-    runs: dict[str, list[Journal]] = {}
+    trials = read_trials(folder) if trials is None else trials
+    repeated = trials[trials["role"].isin(["baseline", "finalist"]) & (trials["study"] == "")]
+    runs: dict[str, list[TrainingLog]] = {}
     problems = []
     for arm, trial in zip(repeated["arm"], repeated["trial"], strict=True):
         try:
-            journal = read_journal(folder / "trials" / str(trial))
+            log = read_training_log(folder / "trials" / str(trial))
         except DataError as error:
             problems.append(f"Left out: {error}.")
             continue
-        if journal is not None:
-            runs.setdefault(str(arm), []).append(journal)
-    return Journals(runs, tuple(problems))
+        if log is not None:
+            runs.setdefault(str(arm), []).append(log)
+    return TrainingLogs(runs, tuple(problems))
 
 
 def _sleeps(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The sleeps with the words seen by the line of losses that follows each."""
+    """Return the lines of sleeps, each with the words seen of the first line of losses after it."""
     found: list[dict[str, Any]] = []
     waiting: list[dict[str, Any]] = []
     for line in lines:

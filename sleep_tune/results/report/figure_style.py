@@ -1,0 +1,130 @@
+"""Shared look of the report's figures: colours, layout, panels, and column values as plain JSON."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from sleep_tune.results.columns import column
+
+__all__ = ["AXIS", "COLOURS", "DASHES", "SLEEP", "WAKE", "Figure", "arm_colour", "bar_fill", "is_numeric"]
+__all__ += ["make_figure", "metric_title", "panel_title", "plain_values", "sort_labels", "stack_panels", "text_note"]
+
+Figure = dict[str, Any]
+"""Part of a figure as plotly.js reads it: a trace, an axis, a shape, or the whole with `data` and `layout`."""
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#767676")
+"""Okabe and Ito (2008), "Color universal design", safe for the colour-blind; without the yellow, which is lost on
+white."""
+
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+PATTERNS = ("", "/", "x", ".", "\\", "-", "+", "|")
+"""Second channel beside colour: dashes of lines, patterns of bars."""
+
+WAKE, SLEEP = "rgba(230,159,0,0.12)", "rgba(0,114,178,0.14)"
+"""Background of a wake phase and of a sleep phase."""
+
+AXIS: Figure = {"gridcolor": "#e6e6e6", "zeroline": False, "automargin": True}
+
+UNITS = {"nll": "nats per token", "pairs_accuracy": "share right", "pairs_ties": "share"}
+"""Metric without its split -> unit on an axis, where the table has no column for it or shows another unit."""
+
+TITLE_WIDTH = 40
+"""Characters on a line of a panel's title: what fits a phone."""
+
+
+def arm_colour(number: int) -> str:
+    """Return the colour of the n-th arm."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def bar_fill(number: int) -> Figure:
+    """Return the fill of the n-th group of bars: a colour with a pattern."""
+    pattern = {"shape": PATTERNS[number % len(PATTERNS)], "fillmode": "overlay", "fgcolor": "white", "solidity": 0.25}
+    return {"color": arm_colour(number), "pattern": pattern}
+
+
+def metric_title(metric: str, where: str = "") -> str:
+    """Return a metric with its unit, as the title of an axis.
+
+    >>> metric_title("eval/nll")
+    'eval/nll (nats per token)'
+    """
+    unit = UNITS.get(metric.partition("/")[2], column(metric).unit)
+    return f"{metric}{where} ({unit})" if unit else f"{metric}{where}"
+
+
+def panel_title(title: str, words: str) -> str:
+    """Return a bold title followed by `words`, broken into lines of `TITLE_WIDTH` characters."""
+    lines = textwrap.wrap(words, TITLE_WIDTH, initial_indent=" " * len(title))
+    return f"<b>{title}</b> {'<br>'.join(lines).lstrip()}" if words else f"<b>{title}</b>"
+
+
+def make_figure(data: list[Figure], *, x: str = "", y: str = "", height: int = 380, **layout: Any) -> Figure:
+    """Return a figure for plotly.js, with its legend above, where it covers no curve.
+
+    Args:
+        data: traces.
+        x: title of the horizontal axis.
+        y: title of the vertical axis.
+        height: in pixels.
+        layout: entries that differ from the common layout; mappings are merged into it.
+    """
+    common: Figure = {
+        "height": height,
+        "margin": {"l": 60, "r": 20, "t": 46, "b": 50},
+        "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "xaxis": AXIS | {"title": {"text": x}},
+        "yaxis": AXIS | {"title": {"text": y}},
+    }
+    for key, value in layout.items():
+        common[key] = common[key] | value if isinstance(value, dict) and isinstance(common.get(key), dict) else value
+    return {"data": data, "layout": common}
+
+
+def stack_panels(titles: Sequence[str], gap: float) -> tuple[Figure, list[Figure]]:
+    """Return the vertical axes of panels that share one horizontal axis, and a title above each panel.
+
+    Args:
+        titles: of the panels, from the top.
+        gap: between panels, as a share of the figure's height.
+
+    Returns:
+        Axes by their names in a layout (`yaxis`, `yaxis2`, ...), without titles; annotations.
+    """
+    size = (1 - gap * (len(titles) - 1)) / len(titles)
+    axes: Figure = {}
+    notes = []
+    for at, title in enumerate(titles):
+        top = 1 - at * (size + gap)
+        axes[f"yaxis{'' if at == 0 else at + 1}"] = AXIS | {"domain": [max(0.0, top - size), top]}
+        notes.append(text_note(title, 0, top, yanchor="bottom", xanchor="left", align="left"))
+    return axes, notes
+
+
+def text_note(text: str, x: float, y: float, **more: Any) -> Figure:
+    """Return an annotation; `x` and `y` are shares of the figure's width and height."""
+    return {"text": text, "x": x, "y": y, "xref": "paper", "yref": "paper", "showarrow": False} | more
+
+
+def plain_values(column: Any) -> list[Any]:
+    """Return a column as values that JSON can hold; a missing one is None, where a line has a gap."""
+    return [None if pd.isna(value) else value.item() if hasattr(value, "item") else value for value in column]
+
+
+def sort_labels(labels: Any) -> list[Any]:
+    """Return labels in order: by number if all are numbers, else by name."""
+    try:
+        return sorted(labels, key=float)
+    except (TypeError, ValueError):
+        return sorted(labels, key=str)
+
+
+def is_numeric(column: "pd.Series[Any]") -> bool:
+    """Return whether every value of a column that is not missing is a number."""
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in column.dropna())

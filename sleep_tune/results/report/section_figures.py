@@ -1,0 +1,243 @@
+"""The figures of each section of the report, with their titles and captions."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from sleep_tune.results.arms import Comparison
+from sleep_tune.results.columns import short_names
+from sleep_tune.results.report.arm_figures import MOST_PANELS, plot_differences, plot_learning_curves, plot_losses
+from sleep_tune.results.report.figure_style import Figure, panel_title
+from sleep_tune.results.report.importance import estimate_importance
+from sleep_tune.results.report.parameter_figures import plot_heat_map, plot_importance, plot_slices
+from sleep_tune.results.report.replay_figures import plot_ages, plot_exposures, plot_sources
+from sleep_tune.results.report.search_figures import (
+    further_metrics,
+    plot_history,
+    plot_parallel,
+    plot_rungs,
+    plot_tradeoff,
+)
+from sleep_tune.results.report.search_tables import SearchTables
+from sleep_tune.results.report.training_logs import TrainingLog, TrainingLogs
+from sleep_tune.results.sheet import settings_text
+
+__all__ = ["FIGURES", "Plot", "ReportData"]
+
+HEAT_MAPS = (("sleep.replay.ratio", "sleep.folds"), ("sleep.replay.ratio", "sleep.length.passes"))
+"""Pairs of parameters that have a heat map where both were searched, beside the two most important ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A figure with its title and caption."""
+
+    title: str
+    figure: Figure = field(repr=False)
+    caption: str
+    wide: bool = False
+    """Whether it needs more than a phone's width; there it is scrolled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything that the sections are made from."""
+
+    folder: Path
+    comparison: Comparison
+    trials: pd.DataFrame
+    search: SearchTables
+    logs: TrainingLogs
+    ended: bool
+    """Whether the search was closed."""
+
+    @property
+    def first_logs(self) -> dict[str, TrainingLog]:
+        """Arm -> the training log of its first seed."""
+        return {arm: runs[0] for arm, runs in self.logs.runs.items()}
+
+    @property
+    def replayed(self) -> tuple[str, TrainingLog] | None:
+        """The arm whose replay is shown: the first finalist with a sleep, else the first arm with one; and its log."""
+        slept = {name: log for name, log in self.first_logs.items() if not log.sleeps.empty}
+        finalists = [arm.name for arm in self.comparison.arms if arm.kind == "finalist"]
+        return next(((name, slept[name]) for name in [*finalists, *slept] if name in slept), None)
+
+    def describe(self, name: str) -> str:
+        """Return an arm's name with its settings: `t0007 (folds 5, replay.ratio 0.78)`."""
+        settings = [settings_text(arm, self.comparison) for arm in self.comparison.arms if arm.name == name]
+        return f"{name} ({settings[0]})" if any(settings) else name
+
+    def panel_titles(self) -> dict[str, str]:
+        """Return arm -> its name and settings as the title of a panel."""
+        arms = self.comparison.arms
+        return {arm.name: panel_title(arm.name, settings_text(arm, self.comparison)) for arm in arms}
+
+
+def _differences(data: ReportData) -> Iterator[Plot]:
+    comparison = data.comparison
+    figure = plot_differences(comparison)
+    if figure is None:
+        return
+    band = "; grey band: smaller than the smallest difference of interest" if comparison.experiment.smallest else ""
+    diverged = any(made.diverged for arm in comparison.arms for made in arm.contrasts.values())
+    bare = " A point has no interval where seeds diverged; it is the mean over the other seeds." if diverged else ""
+    yield Plot(
+        f"Differences to {comparison.baseline}",
+        figure,
+        f"Mean over shared seeds with its 95% interval, before correction. Filled: significant after Holm correction"
+        f"{band}.{bare}",
+    )
+
+
+def _losses(data: ReportData) -> Iterator[Plot]:
+    logs = _logs_in_order(data)
+    figure = plot_losses(logs, data.panel_titles(), data.comparison.baseline)
+    if figure is None:
+        return
+    more = f" Shown are the first {MOST_PANELS} of {len(logs)} arms." if len(logs) > MOST_PANELS else ""
+    yield Plot(
+        "Training loss",
+        figure,
+        "Every run over fresh seeds, on a logarithmic axis: loss on new text (awake) and on replayed text (asleep). "
+        f"The background shows when the arm's first run was awake (yellow) and asleep (blue).{more}",
+    )
+
+
+def _learning_curves(data: ReportData) -> Iterator[Plot]:
+    metric = data.comparison.experiment.objective
+    curves = {arm: [_values(log, metric) for log in own] for arm, own in _logs_in_order(data).items()}
+    if any(len(run) > 1 for own in curves.values() for run in own):
+        figure = plot_learning_curves(curves, metric)
+        if figure:
+            yield Plot(
+                f"{metric} during training", figure, "Measured on dev. Thick: means over seeds; thin: single seeds."
+            )
+
+
+def _logs_in_order(data: ReportData) -> Mapping[str, Sequence[TrainingLog]]:
+    """Return arm -> its training logs, in the order of the comparison."""
+    return {arm.name: data.logs.runs[arm.name] for arm in data.comparison.arms if arm.name in data.logs.runs}
+
+
+def _values(log: TrainingLog, metric: str) -> pd.DataFrame:
+    """Return one metric of one run by words seen."""
+    if metric not in log.evaluations:
+        return pd.DataFrame({"rung": [], "words_seen": [], "value": []})
+    known = log.evaluations[log.evaluations[metric].notna()]
+    return known[["rung", "words_seen", metric]].rename(columns={metric: "value"})
+
+
+def _trials(data: ReportData) -> Iterator[Plot]:
+    """The objective by trial, by rung, and by settings."""
+    search, comparison = data.search, data.comparison
+    metric, mode = comparison.experiment.objective, comparison.experiment.mode
+    estimate = comparison.reference.estimates.get(metric) if comparison.reference else None
+    levels = {f"{comparison.baseline}, mean over seeds": estimate.mean} if estimate else {}
+    figure = plot_history(search, metric, mode, levels)
+    if figure:
+        yield Plot(
+            "Trials in the order of the search",
+            figure,
+            "Filled: trained to the end; open: stopped early. A trial is one run with one seed, and the best of many "
+            "looks better than it is: the table of arms, not this figure, compares it with the baseline.",
+        )
+    figure = plot_rungs(search.rungs, metric, search.trials.set_index("trial")["label"])
+    if figure:
+        yield Plot("Trials at each rung", figure, "The line of a stopped trial ends at its last rung.")
+    figure = plot_parallel(search, metric, mode)
+    if figure:
+        yield Plot(
+            "Trials by their settings",
+            figure,
+            "One line per trial; dark is better. Drag along an axis to select trials. A trial without a parameter is "
+            "at the bottom of that axis.",
+            wide=True,
+        )
+
+
+def _tradeoffs(data: ReportData) -> Iterator[Plot]:
+    """The objective against other metrics at the first rung, where every trial was measured, and at the end."""
+    search, experiment = data.search, data.comparison.experiment
+    metric, mode = experiment.objective, experiment.mode
+    for other in further_metrics(search, metric):
+        for share in sorted({search.first_share, 1.0}):
+            figure = plot_tradeoff(search, metric, mode, other, share)
+            if figure:
+                yield Plot(
+                    f"{metric} and {other} at {share:.0%} of the budget",
+                    figure,
+                    "The dashed line is the Pareto front: the trials that no other trial beats at both. If it is a "
+                    "single trial, nothing has to be traded.",
+                )
+
+
+def _parameters(data: ReportData) -> Iterator[Plot]:
+    """Importance, slices and heat maps, at the first rung."""
+    trials, parameters = data.search.first_rung, data.search.parameters
+    metric, mode = data.comparison.experiment.objective, data.comparison.experiment.mode
+    share = data.search.first_share
+    where = f"at {share:.0%} of the budget, where every trial was measured" if share < 1 else "at the end of the budget"
+    importances = estimate_importance(trials, parameters, trials["value"], mode)
+    figure = plot_importance(importances)
+    if figure:
+        yield Plot(
+            f"Importance of the parameters for {metric}",
+            figure,
+            f"PED-ANOVA over {int(trials['value'].notna().sum())} trials, {where}, with 95% bootstrap intervals. Wide "
+            "intervals mean that the search has too few trials to tell.",
+        )
+    figure = plot_slices(trials, parameters, metric)
+    if figure:
+        yield Plot(
+            f"{metric} by parameter",
+            figure,
+            f"Measured {where}. The other parameters differ between trials, too.",
+            wide=len(parameters) > 1,
+        )
+    names = short_names(parameters)
+    most_important = tuple(one.key for one in importances[:2])
+    for across, down in dict.fromkeys(pair for pair in (*HEAT_MAPS, most_important) if len(pair) == 2):
+        figure = plot_heat_map(trials, across, down, metric, mode) if {across, down} <= set(parameters) else None
+        if figure:
+            yield Plot(
+                f"{metric} by {names[across]} and {names[down]}",
+                figure,
+                f"Mean over n trials in each cell, {where}; white cells have none.",
+            )
+
+
+def _replay(data: ReportData) -> Iterator[Plot]:
+    if data.replayed is None:
+        return
+    figure = plot_exposures(data.first_logs, data.panel_titles())
+    if figure:
+        yield Plot(
+            "How often samples were seen",
+            figure,
+            "Awake and asleep, by the end of the last sleep, in each arm's first seed. An arm that never sleeps sees "
+            "every sample once a pass, and is not shown.",
+        )
+    name, log = data.replayed
+    arm = f"{data.describe(name)}, first seed"
+    figure = plot_sources(log)
+    if figure:
+        yield Plot("Sources of the replay buffer", figure, f"{arm}: the share of each source in the buffer, by sleep.")
+    figure = plot_ages(log)
+    if figure:
+        yield Plot(
+            "Age and score of the replayed samples",
+            figure,
+            f"{arm}. Score: mean loss when a sample was last read awake; age: cycles since then.",
+        )
+
+
+FIGURES: dict[str, tuple[Callable[[ReportData], Iterator[Plot]], ...]] = {
+    "arms": (_differences,),
+    "learning": (_losses, _learning_curves),
+    "search": (_trials, _tradeoffs, _parameters),
+    "replay": (_replay,),
+}
+"""Section -> the functions that make its figures, in the order of the page."""

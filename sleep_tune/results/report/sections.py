@@ -1,0 +1,202 @@
+"""The sections of the report: title and values of each; templates/NAME.html holds its sentences and layout."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
+from sleep_tune.results.arms import Arm, Comparison
+from sleep_tune.results.columns import column, short_names
+from sleep_tune.results.report.importance import FEWEST_TRIALS
+from sleep_tune.results.report.section_figures import ReportData
+from sleep_tune.results.report.training_logs import TrainingLog
+from sleep_tune.results.sheet import MISSING, Cell, Sheet, estimate_text, make_sheet, settings_text, shown_metrics
+from sleep_tune.results.verdict import difference_text
+
+__all__ = ["SECTIONS", "Section", "example_texts"]
+
+UNFINISHED = ("running", "waiting", "interrupted")
+"""States of a trial that has not ended."""
+
+REACH = "Within reach"
+"""First words of the note on the difference that so many seeds can detect: the answer shows it, not the notes."""
+
+MOST_FINALISTS = 5
+"""Finalists described in the answer; the table below has all."""
+
+MOST_FAILURES = 50
+"""Rows in the table of failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of the report."""
+
+    title: str
+    values: Callable[[ReportData], dict[str, Any]]
+    """Returns the values that the section's template shows."""
+
+
+def _answer(data: ReportData) -> dict[str, Any]:
+    comparison = data.comparison
+    finalists = [arm for arm in comparison.arms if arm.kind == "finalist" and arm.seeds]
+    states = data.trials["state"].value_counts()
+    unfinished = {state: int(states[state]) for state in UNFINISHED if state in states}
+    return {
+        "verdict": comparison.verdict,
+        "finalists": [_finalist(arm, comparison) for arm in finalists[:MOST_FINALISTS]],
+        "reach": [note for note in comparison.notes if note.startswith(REACH)],
+        "ended": data.ended,
+        "unfinished": unfinished,
+        "count": len(data.trials),
+        "warnings": [*data.logs.problems, *filter(_is_warning, comparison.notes)],
+    }
+
+
+def _is_warning(note: str) -> bool:
+    return note.startswith(("Beware", "Not matched", "Missing", "Diverged")) or "That is few" in note
+
+
+def _finalist(arm: Arm, comparison: Comparison) -> dict[str, str]:
+    """Return a finalist's settings, result and costs, with the baseline's result."""
+    primary, reference = comparison.experiment.primary, comparison.reference
+    costs = [key for key in shown_metrics(comparison) if "/" not in key and key in arm.estimates]
+    difference = f"{difference_text(arm, primary)} {column(primary).unit}" if primary in arm.contrasts else ""
+    known = reference is not None and primary in reference.estimates
+    return {
+        "name": arm.name,
+        "settings": settings_text(arm, comparison) or MISSING,
+        "metric": column(primary).heading,
+        "result": " ".join(estimate_text(arm, primary)).strip(),
+        "baseline": comparison.baseline,
+        "baseline_result": " ".join(estimate_text(reference, primary)).strip() if reference and known else "",
+        "difference": difference.rstrip(),
+        "costs": ", ".join(f"{estimate_text(arm, key)[0]} {column(key).heading}" for key in costs),
+    }
+
+
+def _arms(data: ReportData) -> dict[str, Any]:
+    comparison = data.comparison
+    results, costs = _split_sheet(make_sheet(comparison), comparison)
+    return {
+        "results": results if comparison.arms else None,
+        "costs": costs if costs.headings[1:] else None,
+        "notes": [note for note in comparison.notes if not _is_warning(note) and not note.startswith(REACH)],
+    }
+
+
+def _split_sheet(sheet: Sheet, comparison: Comparison) -> tuple[Sheet, Sheet]:
+    """Return the sheet as two: metrics, each followed by its difference and p; and costs."""
+    shown, fixed = shown_metrics(comparison), sheet.words + 1
+    places = {key: [fixed + at] for at, key in enumerate(shown)}
+    endpoints = [key for key in comparison.endpoints if any(key in arm.contrasts for arm in comparison.arms)]
+    for at, key in enumerate(endpoints):
+        first = fixed + len(shown) + 2 * at
+        places.setdefault(key, []).extend([first, first + 1])
+    metrics = [at for key, own in places.items() if "/" in key for at in own]
+    costs = [at for key, own in places.items() if "/" not in key for at in own]
+    return _select_columns(sheet, [*range(fixed), *metrics], sheet.words), _select_columns(sheet, [0, *costs], 1)
+
+
+def _select_columns(sheet: Sheet, places: Sequence[int], words: int) -> Sheet:
+    rows = tuple(tuple(row[at] for at in places) for row in sheet.rows)
+    return Sheet(tuple(sheet.headings[at] for at in places), rows, words)
+
+
+def _learning(data: ReportData) -> dict[str, Any]:
+    return {}
+
+
+def _search(data: ReportData) -> dict[str, Any]:
+    measured = int(data.search.first_rung["value"].notna().sum())
+    return {
+        "count": len(data.search.trials),
+        "parameters": ", ".join(short_names(data.search.parameters).values()),
+        "metric": data.comparison.experiment.objective,
+        "better": "lower" if data.comparison.experiment.mode == "min" else "higher",
+        "measured": measured,
+        "fewest": FEWEST_TRIALS,
+    }
+
+
+def _replay(data: ReportData) -> dict[str, Any]:
+    if data.replayed is None:
+        return {"arm": None, "examples": None}
+    name, log = data.replayed
+    return {"arm": data.describe(name), "examples": None if log.examples.empty else example_texts(log)}
+
+
+def example_texts(log: TrainingLog) -> Sheet:
+    """Return the texts that were logged of the first, a middle and the last sleep, each from the highest score down."""
+    examples = log.examples
+    cycles = sorted(examples["cycle"].unique())
+    chosen = dict.fromkeys((cycles[0], cycles[len(cycles) // 2], cycles[-1])) if cycles else {}
+    rows = (row for cycle in chosen for row in examples[examples["cycle"] == cycle].itertuples())
+    return Sheet(
+        ("sleep", "text", "score", "age", "times seen"),
+        tuple(
+            (
+                Cell(str(row.cycle + 1)),
+                Cell(str(row.text)),
+                *(
+                    Cell(_number(value, digits))
+                    for value, digits in ((row.score, 2), (row.age, 0), (row.times_seen, 0))
+                ),
+            )
+            for row in rows
+        ),
+        words=2,
+    )
+
+
+def _number(value: Any, digits: int) -> str:
+    return MISSING if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def _failures(data: ReportData) -> dict[str, Any]:
+    """Failed and refused trials with their reasons, as the event log has them."""
+    headings = ("trial", "state", "kind", "reason")
+    failed = data.trials[data.trials["state"].isin(["failed", "refused"])]
+    rows = failed[list(headings)].head(MOST_FAILURES).itertuples(index=False)
+    cells = tuple(tuple(Cell("" if pd.isna(value) else str(value)) for value in row) for row in rows)
+    return {"table": Sheet(headings, cells, words=len(headings)), "count": len(failed)}
+
+
+def _reproduce(data: ReportData) -> dict[str, Any]:
+    """The versions that the experiment ran under, and its search space.
+
+    Raises:
+        RunFolderError: experiment.yaml is not as it was written.
+    """
+    path = data.folder / EXPERIMENT
+    read = read_experiment_file(path) if path.is_file() else None
+    if read is None:
+        return {"file": EXPERIMENT, "space": None}
+    commit = f"{read.get('commit') or 'unknown'}{' with uncommitted changes' if read.get('uncommitted') else ''}"
+    packages = ", ".join(f"{name} {version}" for name, version in (read.get("packages") or {}).items())
+    versions = {
+        "sleep-tune": read.get("sleep_tune"),
+        "commit": commit,
+        "Python": read.get("python"),
+        "platform": read.get("platform"),
+        "packages": packages,
+    }
+    return {
+        "versions": {name: str(value) for name, value in versions.items() if value},
+        "space": yaml.safe_dump(read.get("space"), sort_keys=False, allow_unicode=True),
+    }
+
+
+SECTIONS: dict[str, Section] = {
+    "answer": Section("The answer", _answer),
+    "arms": Section("Arms against the baseline", _arms),
+    "learning": Section("Learning curves", _learning),
+    "search": Section("The search", _search),
+    "replay": Section("What was replayed", _replay),
+    "failures": Section("Failures", _failures),
+    "reproduce": Section("How to reproduce this", _reproduce),
+}
+"""Name of a section, and of its template -> the section, in the order of the page."""

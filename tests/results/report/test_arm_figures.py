@@ -1,0 +1,113 @@
+"""Figures of arms: differences in their unit, a panel of losses per arm with phases, means over seeds by rung."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from sleep_tune.results.comparison import compare, compare_arms
+from sleep_tune.results.experiment import Experiment
+from sleep_tune.results.report.arm_figures import plot_differences, plot_learning_curves, plot_losses
+from sleep_tune.results.report.training_logs import TrainingLog, read_training_log
+from tests.results.conftest import SyntheticLog
+from tests.results.report.searches import make_search, write_training_log
+
+
+def test_a_panel_for_each_endpoint_with_a_row_for_each_arm(tmp_path: Path) -> None:
+    comparison = compare(make_search(tmp_path / "replay", 12).folder)
+    figure = plot_differences(comparison)
+    assert figure is not None
+    assert len(figure["data"]) == 2 * len(comparison.endpoints) == 4
+    titles = [one["text"] for one in figure["layout"]["annotations"]]
+    assert titles[0].startswith("<b>primary: test nll</b> minus epochs")
+    assert titles[0].endswith("nats per token; left is better")
+    assert titles[1].endswith("points; right is better")
+    marks = {trace["y"][0]: trace for trace in figure["data"][:2]}
+    assert marks["t0003"]["marker"]["symbol"] == "circle"  # a claim
+    assert marks["as_epochs"]["marker"]["symbol"] == "circle-open"
+    row, contrast = marks["t0003"], comparison.arms[-1].contrasts["test/nll"].difference
+    assert contrast.low is not None
+    assert row["x"][0] - row["error_x"]["arrayminus"][0] == contrast.low
+
+
+@pytest.mark.parametrize(
+    ("comparison", "edge"),
+    [({"smallest": 0.05}, 0.05), ({"primary": "test/pairs_accuracy", "smallest": 0.02}, 2.0)],
+)
+def test_the_smallest_difference_of_interest_is_a_band_in_the_axis_own_unit(
+    log: SyntheticLog, comparison: dict[str, Any], edge: float
+) -> None:
+    """Minimal pairs are scored in shares, and their axis is in points: the band was a hundredth of its width there."""
+    log.open(comparison=comparison)
+    for seed in (0, 1):
+        log.run("epochs", seed, 4.0 + seed / 100, 0.8)
+        log.run("t0001", seed, 3.9, 0.81 + seed / 100, role="finalist")
+    figure = plot_differences(compare(log.folder))
+    assert figure is not None
+    bands = [shape for shape in figure["layout"]["shapes"] if shape["type"] == "rect"]
+    assert [(band["x0"], band["x1"], band["xref"]) for band in bands] == [(-edge, edge, "x")]
+
+
+def test_without_arms_there_is_no_figure() -> None:
+    assert plot_differences(compare_arms([], Experiment(name="replay"))) is None
+
+
+def training_log(folder: Path, sleeps: int) -> TrainingLog:
+    write_training_log(folder, sleeps)
+    read = read_training_log(folder)
+    assert read is not None
+    return read
+
+
+def test_each_arm_has_a_panel_with_its_seeds_its_phases_and_the_baselines_mean(tmp_path: Path) -> None:
+    slept = [training_log(tmp_path / f"t-{seed}", 10) for seed in range(3)]
+    figure = plot_losses({"epochs": [training_log(tmp_path / "e", 0)], "t": slept}, {"t": "<b>t</b> folds 5"}, "epochs")
+    assert figure is not None
+    assert [one["text"] for one in figure["layout"]["annotations"]] == ["epochs", "<b>t</b> folds 5"]
+    lines = [(trace["name"], trace["yaxis"]) for trace in figure["data"]]
+    assert lines.count(("awake", "y2")) == lines.count(("asleep", "y2")) == 3
+    assert lines.count(("awake", "y")) == lines.count(("epochs, mean over seeds", "y2")) == 1
+    assert [trace["name"] for trace in figure["data"] if trace["showlegend"]] == [
+        "awake",
+        "asleep",
+        "epochs, mean over seeds",
+    ]
+    assert {shape["yref"] for shape in figure["layout"]["shapes"]} == {"y2 domain"}  # epochs has one phase only
+
+
+def test_the_mean_in_every_panel_is_the_baselines_wherever_it_stands(tmp_path: Path) -> None:
+    slept, awake = training_log(tmp_path / "t", 10), training_log(tmp_path / "e", 0)
+    awake = replace(awake, losses=awake.losses.assign(loss=7.0))
+    figure = plot_losses({"t": [slept], "epochs": [awake]}, {}, "epochs")
+    assert figure is not None
+    mean = next(trace for trace in figure["data"] if trace["name"] == "epochs, mean over seeds")
+    assert set(mean["y"]) == {7.0}
+
+
+def test_a_line_is_broken_where_the_other_phase_is(tmp_path: Path) -> None:
+    figure = plot_losses({"t": [training_log(tmp_path / "t", 10)]}, {}, "epochs")
+    assert figure is not None
+    awake = next(trace for trace in figure["data"] if trace["name"] == "awake")
+    assert [value is None for value in awake["y"][:4]] == [False, True, False, True]
+
+
+def test_nothing_trained_is_no_figure() -> None:
+    assert plot_losses({}, {}, "epochs") is None
+    assert plot_learning_curves({"t": []}, "eval/nll") is None
+
+
+def test_an_arms_mean_is_over_its_seeds_rung_by_rung() -> None:
+    runs = [pd.DataFrame({"rung": [10, 20], "words_seen": [9, 19], "value": [4.0 + at, 3.0]}) for at in range(3)]
+    figure = plot_learning_curves({"epochs": runs[:1], "t": runs}, "eval/nll")
+    assert figure is not None
+    thin = [trace for trace in figure["data"] if trace["mode"] == "lines"]
+    strong = {trace["name"]: trace for trace in figure["data"] if trace["mode"] == "lines+markers"}
+    assert [trace["y"] for trace in thin] == [[4.0, 3.0], [5.0, 3.0], [6.0, 3.0]]
+    assert strong["t"]["y"] == [5.0, 3.0]
+    assert strong["epochs"]["y"] == [4.0, 3.0]
+    assert strong["t"]["text"] == ["t, mean of 3 seeds"] * 2
+    assert strong["epochs"]["text"] == ["epochs, mean of 1 seed"] * 2
+    assert strong["t"]["line"]["dash"] != strong["epochs"]["line"]["dash"]
+    assert figure["layout"]["yaxis"]["title"]["text"] == "eval/nll (nats per token)"
