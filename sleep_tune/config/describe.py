@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.config.groups import default_choices, groups, settings
+from sleep_tune.config.groups import default_choices, group_settings, groups
 from sleep_tune.config.options import Option, options, sections
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import to_dict
@@ -32,7 +32,9 @@ def describe_groups(width: int | None = None) -> str:
         lines += ["", group]
         for choice, file in choices.items():
             mark = "*" if default.get(group) == choice else " "
-            sets = ", ".join(f"{key.removeprefix(f'{group}.')}={_value(v)}" for key, v in settings(group, file).items())
+            sets = ", ".join(
+                f"{key.removeprefix(f'{group}.')}={_value(v)}" for key, v in group_settings(group, file).items()
+            )
             text = f"{_first_comment(file)} [{sets}]" if sets else _first_comment(file)
             lines += _column(f"  {mark} {choice}", GROUP_COLUMN, text, width)
     return "\n".join(lines[1:])
@@ -43,7 +45,7 @@ def describe_options(width: int | None = None) -> str:
     width = width or _terminal_width()
     defaults = {key: option.default for key, option in options().items()}
     for group, choice in default_choices().items():
-        defaults |= settings(group, groups()[group][choice])
+        defaults |= group_settings(group, groups()[group][choice])
     key_width = max(map(len, options())) + 4
     lines: list[str] = []
     for section, about in sections().items():

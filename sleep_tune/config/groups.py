@@ -1,4 +1,4 @@
-"""The groups of conf/: which choices there are, and what each file sets. Reads YAML; knows nothing of hydra.
+"""The groups of conf/: their choices, and what the file of each choice sets.
 
 Groups lie beside the package (a clone, or an editable installation); a conf/ in the working directory adds choices of
 its own.
@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.config.options import sections
-from sleep_tune.config.tree import flatten
-from sleep_tune.config.yaml_file import read_yaml
-from sleep_tune.errors import ConfigError
+from sleep_tune.config.checker import check_value, read_section
+from sleep_tune.config.entry import Entry
+from sleep_tune.config.options import options, sections
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import flatten, unknown_key
+from sleep_tune.config.yaml_file import read_file, read_yaml
+from sleep_tune.errors import ConfigError, nearest, unknown
 
-__all__ = ["Choices", "default_choices", "folders", "groups", "settings"]
+__all__ = ["Choices", "default_choices", "folders", "group_settings", "groups", "is_interpolated", "read_setting"]
 
 GLOBAL = "# @package _global_"
 """Hydra's header of a file that sets options of any section."""
@@ -23,10 +26,10 @@ Choices = Mapping[str, Path]
 
 
 def folders() -> list[Path]:
-    """The conf/ folders that exist: the repository's, then the working directory's if that is another.
+    """Return the conf/ folders that exist: the repository's, then the working directory's if that is another.
 
     Raises:
-        ConfigError: the repository's is not there, as in an installation that is not editable.
+        ConfigError: the repository's is missing, as in an installation that is not editable.
     """
     own = Path(__file__).resolve().parents[2] / "conf"
     here = Path.cwd() / "conf"
@@ -36,10 +39,10 @@ def folders() -> list[Path]:
 
 
 def groups() -> dict[str, Choices]:
-    """Every group, in the schema's order, with its choices in alphabetical order.
+    """Return every group, in the schema's order, with its choices in alphabetical order.
 
     Raises:
-        ConfigError: a choice that both folders have, so that it is not clear which is meant.
+        ConfigError: a choice that both folders have.
     """
     found: dict[str, dict[str, Path]] = {}
     for folder in folders():
@@ -52,23 +55,61 @@ def groups() -> dict[str, Choices]:
 
 
 def default_choices() -> dict[str, str]:
-    """The choice that conf/config.yaml makes for each group."""
+    """Return the choice that conf/config.yaml makes for each group."""
     entries = read_yaml(folders()[0] / "config.yaml")["defaults"]
     return {group: choice for entry in entries if isinstance(entry, dict) for group, choice in entry.items()}
 
 
-def settings(group: str, file: Path) -> dict[str, Any]:
-    """What a choice's own file sets, by dotted key; what it builds on (`defaults`) is not followed.
+def group_settings(group: str, file: Path) -> dict[str, Any]:
+    """Return what a choice's own file sets, by dotted key; files that it builds on (`defaults`) are not followed.
 
     A file whose first line is `# @package _global_` sets options of any section, every other one those of its group.
 
     Raises:
-        ConfigError: the file is no YAML, or has a key that is no option; the message names the file.
+        ConfigError: the file is not YAML, or has a key that is no option or a value that is not valid; every mistake
+            with its line.
     """
-    content = read_yaml(file)
-    content.pop("defaults", None)
-    whole = file.read_text(encoding="utf-8").startswith(GLOBAL)
-    try:
-        return flatten(content if whole else {group: content})
-    except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from None
+    document = read_file(file)
+    content = {} if document.value is None else document.mapping("a mapping of options")
+    tree = {key: entry.value for key, entry in content.items() if key != "defaults"}
+    places = document.places
+    if not file.read_text(encoding="utf-8").startswith(GLOBAL):
+        tree = {group: tree}
+        places = {(group, *path): place for path, place in places.items()}
+    read_section(RunConfig, Entry(_without_interpolations(tree), (), places, document.mistakes), unknown_key)
+    document.mistakes.check()
+    return flatten(tree)
+
+
+def read_setting(key: str, entry: Entry, choices: Mapping[str, Choices]) -> Any:
+    """Return the choice of a group, or the value of an option.
+
+    Args:
+        key: a group or a dotted key.
+        entry: what was given for it.
+        choices: what `groups` returns.
+
+    Raises:
+        ConfigError: no such group or option, or a choice or value that it does not have.
+    """
+    if key in choices:
+        if not isinstance(entry.value, str) or entry.value not in choices[key]:
+            raise entry.error(unknown(key, entry.value, choices[key]))
+        return entry.value
+    if key not in options():
+        is_group = "." not in key and nearest(key, choices) is not None
+        raise entry.error(unknown("group", key, choices) if is_group else unknown_key(key))
+    return check_value(options()[key], entry)
+
+
+def is_interpolated(value: object) -> bool:
+    """Return whether a value refers to another (`${...}`), so that it can be checked only when it is resolved."""
+    return isinstance(value, str) and "${" in value
+
+
+def _without_interpolations(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_interpolations(value) if isinstance(value, dict) else value
+        for key, value in tree.items()
+        if not is_interpolated(value)
+    }

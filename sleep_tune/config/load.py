@@ -1,12 +1,11 @@
-"""Composition: groups of conf/ and `key=value` overrides become a RunConfig. The only file that knows hydra.
+"""Composition of a run's configuration from the groups of conf/ and `key=value` overrides, by hydra's compose API.
 
-hydra's compose API chooses and merges the group files; values are checked by the schema, not by hydra, so that every
-mistake is one ConfigError with a dotted key.
+hydra chooses and merges the group files; values are checked against the schema (checker.py), not by hydra. No other
+file imports hydra or omegaconf.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,17 +17,27 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sleep_tune.config.groups import Choices, default_choices, folders, groups, settings
+from sleep_tune.config.checker import check_one_of
+from sleep_tune.config.entry import Entry, Mistake, MistakeList
+from sleep_tune.config.groups import (
+    Choices,
+    default_choices,
+    folders,
+    group_settings,
+    groups,
+    is_interpolated,
+    read_setting,
+)
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF, RunConfig
-from sleep_tune.config.tree import from_dict, unknown_key
-from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.config.tree import from_dict
+from sleep_tune.errors import ConfigError
 
-__all__ = ["compose", "parse"]
+__all__ = ["compose", "override_settings", "parse_override"]
 
 
 def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) -> RunConfig:
-    """Build a run's configuration from conf/, then `base`, then `overrides`; what comes later wins.
+    """Return a run's configuration from conf/, then `base`, then `overrides`; what comes later wins.
 
     A group that `overrides` chooses replaces all that `base` says of its section: with `base` the settings of a
     study, `compose(["sleep=epochs"], base=base)` is its baseline.
@@ -38,19 +47,33 @@ def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) 
         base: the same as a mapping with values instead of their text, as a search space writes them.
 
     Raises:
-        ConfigError: an unknown group choice, key or value, two options of which only one can be set, or a broken
-            file of conf/; the message names the key (and file), what must hold, what was given and the nearest name.
+        ConfigError: unknown group choices, keys or values, two options of which only one can be set, or a broken
+            file of conf/. Every mistake is reported with its key (and file), what must hold, what was given and the
+            nearest valid name.
         BudgetError: a sleep that no corpus could fit into the budget.
     """
+    mistakes = MistakeList("the configuration")
+    given: dict[str, Any] = {}
+    for text in overrides:
+        try:
+            key, value = parse_override(text)
+            given[key] = value
+        except ConfigError as error:
+            mistakes.add(Mistake(None, str(error)))
     available = groups()
-    base_choices, base_values = _split(base or {}, available)
-    choices, values = _split(parse(overrides), available)
-    composed = _compose_groups(default_choices() | base_choices | choices, available)
-    for key, value in base_values.items():
-        if key.split(".")[0] not in choices:  # a group chosen anew starts its section afresh
+    root = Entry(override_settings(base or {}, given), (), {}, mistakes)
+    settings: dict[str, Any] = {}
+    for key, entry in root.mapping().items():
+        with mistakes:
+            is_open = key in options() and is_interpolated(entry.value)
+            settings[key] = entry.value if is_open else read_setting(key, entry, available)
+    check_one_of(root, settings)
+    mistakes.check()
+    choices = {key: value for key, value in settings.items() if key in available}
+    composed = _compose_groups(default_choices() | choices, available)
+    for key, value in settings.items():
+        if key not in available:
             _set(composed, key, value)
-    for key, value in values.items():
-        _set(composed, key, value)
     try:
         tree = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
@@ -59,19 +82,32 @@ def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) 
     return from_dict({str(key): value for key, value in tree.items()})
 
 
-def parse(overrides: Sequence[str]) -> dict[str, Any]:
-    """Read `key=value` texts: keys as given (unchecked), values typed; a key that comes twice has its last value.
+def override_settings(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `overrides` applied; both hold choices of groups and options by dotted key.
+
+    An override also removes from the base what it excludes (`ONE_OF`), and the choice of a group every option of the
+    group's section.
+    """
+    kept = dict(base)
+    for key, value in overrides.items():
+        section, _, name = key.rpartition(".")
+        if value is not None and name in ONE_OF.get(section, ()):
+            for other in ONE_OF[section]:
+                kept.pop(f"{section}.{other}", None)
+        if not section:
+            kept = {other: kept[other] for other in kept if not other.startswith(f"{key}.")}
+    return kept | dict(overrides)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Return the key (unchecked) and the typed value of a `key=value` text.
 
     A value follows hydra's grammar (1e-5, true, null, [0.3, 0.6]), except where an option is text: there it is taken
-    as it stands, so that a path may hold '=', spaces and commas. Quotes around the whole of it are taken off.
+    as it is, so that a path may hold '=', spaces and commas. Quotes around the whole of it are removed.
 
     Raises:
         ConfigError: no `key=value`, or a value that the grammar cannot read.
     """
-    return dict(_parse_one(text) for text in overrides)
-
-
-def _parse_one(text: str) -> tuple[str, Any]:
     key, separator, raw = (part.strip() for part in text.partition("="))
     if key.startswith(("+", "~")):
         bare = key.lstrip("+~")
@@ -104,35 +140,10 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].lower() if str(error) else type(error).__name__
 
 
-def _split(given: Mapping[str, Any], available: Mapping[str, Choices]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Tell choices of groups from values of options, checking both."""
-    choices: dict[str, str] = {}
-    values: dict[str, Any] = {}
-    for key, value in given.items():
-        if key in available:
-            if not isinstance(value, str) or value not in available[key]:
-                raise ConfigError(unknown(key, value, available[key]))
-            choices[key] = value
-        elif key in options():
-            values[key] = _check(key, value)
-        else:
-            raise unknown_key(key)
-    for section, members in ONE_OF.items():
-        rivals = [f"{section}.{name}" for name in members if values.get(f"{section}.{name}") is not None]
-        if len(rivals) > 1:
-            raise ConfigError(f"set exactly one of {', '.join(rivals)}; got {len(rivals)}")
-    return choices, values
-
-
-def _check(key: str, value: Any) -> Any:
-    """The checked value; one with an interpolation is checked when everything is composed and it can be resolved."""
-    return value if isinstance(value, str) and "${" in value else options()[key].check(value)
-
-
 def _compose_groups(choices: Mapping[str, str], available: Mapping[str, Choices]) -> DictConfig:
-    """Merge the chosen files over conf/config.yaml by hydra."""
+    """Merge the chosen files over conf/config.yaml by hydra, which would take wrong values as they are."""
     for group, choice in choices.items():
-        _check_file(group, available[group][choice])
+        group_settings(group, available[group][choice])
     own, *others = folders()
     known = default_choices()
     chosen = [f"{group}={choice}" if group in known else f"+{group}={choice}" for group, choice in choices.items()]
@@ -150,15 +161,6 @@ def _quoted(text: str) -> str:
     """`text` as one string of hydra's grammar, in which a backslash means something only before a quote."""
     escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
     return f"'{escaped}'"
-
-
-def _check_file(group: str, file: Path) -> None:
-    """Refuse wrong values in a group's file with its name; hydra would merge them as they are."""
-    for key, value in settings(group, file).items():
-        try:
-            _check(key, value)
-        except ConfigError as error:
-            raise ConfigError(f"{file}: {error}") from None
 
 
 def _set(composed: DictConfig, key: str, value: Any) -> None:

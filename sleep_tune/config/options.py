@@ -1,6 +1,6 @@
-"""Every option of the schema by its dotted key, and the check of one value against it.
+"""Options of a section, read from its dataclass: meaning, type, default and range, and the check of one value.
 
-Knows nothing of files, YAML, command lines, or of rules between two options (check.py).
+Rules between two options are in rules.py.
 """
 
 import dataclasses
@@ -9,19 +9,20 @@ import math
 import types
 import typing
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sleep_tune.config.entry import shown
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, unknown
 
-__all__ = ["Option", "options", "sections"]
+__all__ = ["AUTO", "Option", "options", "section_fields", "sections"]
 
 EXPECTED = {str: "text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of numbers"}
 
-LISTED = "a list of"
-"""How an option is described of which each item is one of a few names."""
+AUTO = "auto"
+"""The word that stands for a number where the option's declaration says `auto=True`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,81 +42,83 @@ class Option:
     above: float | None = None
     below: float | None = None
     choices: tuple[str, ...] | None = None
+    auto: bool = False
+    """Whether the word auto is a value, beside numbers."""
 
     @property
     def expected(self) -> str:
         """What a value must be, in words: 'a number in (0, 1]', 'one of: random, strict, weighted'."""
         if self.choices is not None:
-            return f"{LISTED if self.type is tuple else 'one of'}: {', '.join(self.choices)}"
+            return f"{'a list of' if self.type is tuple else 'one of'}: {', '.join(self.choices)}"
         words = EXPECTED[self.type]
         if self.range:
             words += f" {self.range}" if self.range[0] not in "[(" else f" in {self.range}"
-        return words + (" or null" if self.optional else "")
+        return words + (" or null" if self.optional else "") + (f" or {AUTO}" if self.auto else "")
 
     @property
     def range(self) -> str:
-        """The range alone: '(0, 1]', '>= 1', or '' where any value of the type will do."""
+        """The range alone: '(0, 1]', '>= 1', or '' where any value of the type is valid."""
         if self.low is None and self.above is None:
             return ""
-        floor = f"[{_plain(self.low)}" if self.low is not None else f"({_plain(self.above)}"
+        floor = f"[{_bound(self.low)}" if self.low is not None else f"({_bound(self.above)}"
         if self.high is not None:
-            return f"{floor}, {_plain(self.high)}]"
+            return f"{floor}, {_bound(self.high)}]"
         if self.below is not None:
-            return f"{floor}, {_plain(self.below)})"
-        return f">= {_plain(self.low)}" if self.low is not None else f"> {_plain(self.above)}"
+            return f"{floor}, {_bound(self.below)})"
+        return f">= {_bound(self.low)}" if self.low is not None else f"> {_bound(self.above)}"
 
     def check(self, value: object) -> Any:
-        """Return `value` as the schema holds it: an int given for a float becomes one, a list a tuple.
+        """Return `value` as the dataclass holds it: an int given for a float becomes a float, a list a tuple.
 
         Raises:
             ConfigError: wrong type, out of range, or not among the choices; the message names the key, what must
                 hold and what was given. A bool is not a number, and text is never read as one.
         """
-        if value is None and self.optional:
-            return None
+        if (value is None and self.optional) or (self.auto and value == AUTO):
+            return value
         if self.type is tuple:
             if not isinstance(value, list | tuple):
                 raise self._refuse(value)
-            return (
-                self._names(value) if self.choices is not None else tuple(self._number(item, value) for item in value)
-            )
-        if self.type is float:
+            return self._names(value) if self.choices else tuple(self._number(item, value) for item in value)
+        if self.type in (int, float):
             return self._number(value, value)
-        if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
+        if not isinstance(value, self.type):
             raise self._refuse(value)
         if self.choices is not None and value not in self.choices:
             raise ConfigError(unknown(self.key, value, self.choices))
-        if self.type is int and not self._in_range(typing.cast(int, value)):
-            raise self._refuse(value)
-        if self.type is str and not typing.cast(str, value).strip():
+        return self._text(value) if isinstance(value, str) else value
+
+    def _text(self, value: str) -> str:
+        if not value.strip():
             raise ConfigError(f"{self.key} must be {self.expected}; got empty text")
-        if self.type is str and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in typing.cast(str, value)):
-            raise ConfigError(f"{self.key} must be text without control characters, in UTF-8; got {_shown(value)}")
+        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value):
+            raise ConfigError(f"{self.key} must be text without control characters, in UTF-8; got {shown(value)}")
         return value
 
-    def _names(self, values: Sequence[object]) -> tuple[str, ...]:
-        """`values` as different choices."""
+    def _names(self, values: Collection[object]) -> tuple[str, ...]:
+        """Return `values` if they are different choices."""
         for value in values:
             if value not in (self.choices or ()):
                 raise ConfigError(unknown(self.key, value, self.choices or ()))
         if len(set(values)) < len(values):
-            raise ConfigError(f"{self.key} must name each at most once; got {_shown(list(values))}")
+            raise ConfigError(f"{self.key} must name each at most once; got {shown(list(values))}")
         return tuple(str(value) for value in values)
 
     def _number(self, value: object, given: object) -> float:
-        """`value` as a finite float in range; `given` is what the message quotes."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        """Return `value` as a finite number in range; `given` is what the message quotes."""
+        if isinstance(value, bool) or not isinstance(value, int if self.type is int else (int, float)):
             raise self._refuse(given)
-        if not (self._in_range(value) and abs(value) < math.inf):  # a NaN is in no range; an int may be past any float
+        if not self._in_range(value):
             raise self._refuse(given)
         try:
-            return float(value)
-        except OverflowError:
+            return value if self.type is int else float(value)
+        except OverflowError:  # an int may be larger than any float
             raise self._refuse(given) from None
 
     def _in_range(self, value: float) -> bool:
+        """Return whether a number is finite and in the range; a NaN is in none."""
         return (
-            value == value
+            abs(value) < math.inf
             and (self.low is None or value >= self.low)
             and (self.high is None or value <= self.high)
             and (self.above is None or value > self.above)
@@ -123,67 +126,63 @@ class Option:
         )
 
     def _refuse(self, given: object) -> ConfigError:
-        return ConfigError(f"{self.key} must be {self.expected}; got {_shown(given)}")
+        return ConfigError(f"{self.key} must be {self.expected}; got {shown(given)}")
+
+
+@functools.cache
+def section_fields(section: type, key: str = "") -> Mapping[str, Option | type]:
+    """Return what a section holds, by name: options, and the dataclasses of the sections inside it.
+
+    Args:
+        section: a dataclass whose options are declared by `schema.option`.
+        key: of the section, dotted; '' for a root.
+    """
+    hints = typing.get_type_hints(section)
+    prefix = f"{key}." if key else ""
+    return types.MappingProxyType(
+        {
+            field.name: hints[field.name]
+            if dataclasses.is_dataclass(hints[field.name])
+            else _option(prefix + field.name, hints[field.name], field)
+            for field in dataclasses.fields(section)
+        }
+    )
 
 
 @functools.cache
 def options() -> Mapping[str, Option]:
-    """Every option by dotted key, in the schema's order."""
-    return types.MappingProxyType({option.key: option for option in _walk(RunConfig, "")})
+    """Return every option of a run by dotted key, in the schema's order."""
+    return types.MappingProxyType({key: part for key, part in _walk(RunConfig, "") if isinstance(part, Option)})
 
 
 @functools.cache
 def sections() -> Mapping[str, str]:
-    """Every section by dotted key ('sleep', 'sleep.replay', ...), with what it is about, in the schema's order."""
-
-    def walk(section: type, prefix: str) -> Iterator[tuple[str, str]]:
-        hints = typing.get_type_hints(section)
-        for field in dataclasses.fields(section):
-            inner = hints[field.name]
-            if dataclasses.is_dataclass(inner) and isinstance(inner, type):
-                yield prefix + field.name, (inner.__doc__ or "").strip()
-                yield from walk(inner, f"{prefix}{field.name}.")
-
-    return types.MappingProxyType(dict(walk(RunConfig, "")))
+    """Return every section of a run by dotted key ('sleep', 'sleep.replay', ...) with its meaning, in schema order."""
+    parts = {key: part for key, part in _walk(RunConfig, "") if isinstance(part, type)}
+    return types.MappingProxyType({key: (section.__doc__ or "").strip() for key, section in parts.items()})
 
 
-def _walk(section: type, prefix: str) -> Iterator[Option]:
-    hints = typing.get_type_hints(section)
-    for field in dataclasses.fields(section):
-        hint = hints[field.name]
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            yield from _walk(hint, f"{prefix}{field.name}.")
-        else:
-            yield _option(prefix + field.name, hint, field)
+def _walk(section: type, key: str) -> Iterator[tuple[str, Option | type]]:
+    for name, part in section_fields(section, key).items():
+        inner = f"{key}.{name}" if key else name
+        yield inner, part
+        if isinstance(part, type):
+            yield from _walk(part, inner)
 
 
 def _option(key: str, hint: Any, field: dataclasses.Field[Any]) -> Option:
-    arguments = typing.get_args(hint)
-    optional = types.NoneType in arguments
-    if optional:
-        hint = next(kind for kind in arguments if kind is not types.NoneType)
-    metadata = dict(field.metadata)
-    choices: Sequence[str] | None = metadata.pop("choices")
+    """Return the option that a field declares; of a number that may be auto, the type is the number's."""
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    kind = next(kind for kind in kinds if kind is not types.NoneType)
     return Option(
         key=key,
-        type=typing.get_origin(hint) or hint,
-        optional=optional,
+        type=typing.get_origin(kind) or kind,
+        optional=types.NoneType in kinds,
         default=field.default,
-        choices=None if choices is None else tuple(choices),
-        **metadata,
+        **field.metadata,
     )
 
 
-def _plain(number: float | None) -> str:
-    """A bound as a reader would write it: 65536, 0.3."""
+def _bound(number: float | None) -> str:
+    """Return a bound as a reader would write it: 65536, 0.3."""
     return f"{number:g}" if number is not None and abs(number) < 1e6 else str(number)
-
-
-def _shown(given: object) -> str:
-    """What was given, in YAML's words and not too long; text is quoted, so that '3' is told from 3."""
-    if given is None or isinstance(given, bool):
-        return str(given).lower().replace("none", "null")
-    if isinstance(given, int) and given.bit_length() > 256:
-        return "a number of more than 77 digits"
-    text = repr(given)
-    return text if len(text) <= 80 else f"{text[:77]}..."

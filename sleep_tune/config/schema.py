@@ -4,7 +4,6 @@ Everything that reads options (checks, `--help`, the search space) reads them fr
 or files. Two options of which exactly one is set (`ONE_OF`) replace any sentinel value: None means absent.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,10 +44,22 @@ def option(
     high: float | None = None,
     above: float | None = None,
     below: float | None = None,
-    choices: Sequence[str] | None = None,
+    choices: tuple[str, ...] | None = None,
+    auto: bool = False,
 ) -> Any:
-    """A field with its documentation and range: low <= value <= high, above < value < below, or one of `choices`."""
-    metadata = {"doc": doc, "low": low, "high": high, "above": above, "below": below, "choices": choices}
+    """Return a dataclass field that declares an option.
+
+    Args:
+        default: of the option.
+        doc: its meaning, as `--help` prints it.
+        low: the least value; `above` instead if that bound itself is not allowed.
+        high: the largest value; `below` instead if that bound itself is not allowed.
+        above: see `low`.
+        below: see `high`.
+        choices: the valid names, of a text or of each item of a tuple.
+        auto: whether the word auto may stand for the number.
+    """
+    metadata = {"doc": doc, "low": low, "high": high, "above": above, "below": below, "choices": choices, "auto": auto}
     return field(default=default, metadata=metadata)
 
 

@@ -1,16 +1,14 @@
-"""A configuration as a nested dictionary, and back: the form that files, searches and processes exchange.
-
-Knows nothing of YAML or of command lines; every value that comes in is checked against its option.
-"""
+"""A run's configuration as a nested dictionary, and back: the form that files, searches and processes exchange."""
 
 import dataclasses
-import functools
 import typing
 from collections.abc import Mapping
 from typing import Any
 
-from sleep_tune.config.check import check
+from sleep_tune.config.checker import read_section
+from sleep_tune.config.entry import Entry
 from sleep_tune.config.options import options, sections
+from sleep_tune.config.rules import check_rules
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.errors import ConfigError, nearest, shortened
 
@@ -20,7 +18,7 @@ Tree = dict[str, Any]
 
 
 def to_dict(config: RunConfig) -> Tree:
-    """Every option of `config` as nested dictionaries of plain values (a tuple becomes a list), in schema order."""
+    """Return the options of `config` as nested dictionaries of plain values, in schema order; tuples become lists."""
 
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value):
@@ -31,22 +29,19 @@ def to_dict(config: RunConfig) -> Tree:
 
 
 def from_dict(tree: Mapping[str, Any]) -> RunConfig:
-    """Build the configuration that `tree` describes; what it leaves out has the schema's default.
+    """Return the configuration that `tree` describes; options that it leaves out have the schema's default.
 
     Where exactly one of several options is set (`ONE_OF`), one that the tree sets replaces a default of its siblings.
 
     Raises:
-        ConfigError: an unknown key (the nearest one is named), a wrong type, a value out of range or not among the
-            choices, or options that do not fit together.
-        BudgetError: a sleep that no corpus could fit into this budget.
+        ConfigError: unknown keys (the nearest one is named), wrong types, values out of range or not among the
+            choices; if there are none of these, options that do not fit together. All of them are reported.
+        BudgetError: a sleep that no corpus could fit into this budget, and nothing else is wrong.
     """
-    values = {key: options()[key].check(value) for key, value in flatten(tree).items()}
-    for section, members in ONE_OF.items():
-        keys = [f"{section}.{member}" for member in members]
-        if any(values.get(key) is not None for key in keys):
-            values = dict.fromkeys(keys) | values
-    config = typing.cast(RunConfig, _build(RunConfig, "", values))
-    check(config)
+    root = Entry(tree)
+    config = read_section(RunConfig, root, unknown_key)
+    root.mistakes.check()
+    check_rules(config)
     return config
 
 
@@ -54,10 +49,10 @@ def assign(tree: Tree, key: str, value: Any) -> None:
     """Set the option `key` (dotted) of `tree` in place; setting one of a `ONE_OF` section clears its siblings.
 
     Raises:
-        ConfigError: `key` is no option (the nearest is named), or `value` is none that it can have.
+        ConfigError: `key` is no option (the nearest is named), or `value` is not valid for it.
     """
     if key not in options():
-        raise unknown_key(key)
+        raise ConfigError(unknown_key(key))
     checked = options()[key].check(value)
     *parents, name = key.split(".")
     section = tree
@@ -70,7 +65,7 @@ def assign(tree: Tree, key: str, value: Any) -> None:
 
 
 def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a nested dictionary by dotted key; their values are not checked.
+    """Return the options of a nested dictionary by dotted key; their values are not checked.
 
     Raises:
         ConfigError: a key that is neither a section nor an option, or a section that is not a mapping.
@@ -83,7 +78,7 @@ def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
             if key in options():
                 found[key] = value
             elif key not in sections():
-                raise unknown_key(key)
+                raise ConfigError(unknown_key(key))
             elif isinstance(value, Mapping):
                 walk(value, f"{key}.")
             else:
@@ -93,20 +88,20 @@ def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def unknown_key(key: str) -> ConfigError:
-    """The error that says that `key` is no option: what it might have meant, and what stands beside it."""
+def unknown_key(key: str) -> str:
+    """Return a message that `key` is no option of a run: the nearest one, and what its section holds."""
     if key in sections():
-        return ConfigError(f"{key} is a section, not an option; set one of: {', '.join(_inside(key))}")
+        return f"{key} is a section, not an option; set one of: {', '.join(_inside(key))}"
     section = key.rpartition(".")[0]
     while section not in sections() and section:
         section = section.rpartition(".")[0]
-    close = _meant(key)
+    close = _nearest_key(key)
     hint = f" did you mean '{close}'? There" if close else " there"
-    return ConfigError(f"unknown option '{shortened(key)}';{hint} are: {', '.join(_inside(section))}")
+    return f"unknown option '{shortened(key)}';{hint} are: {', '.join(_inside(section))}"
 
 
-def _meant(key: str) -> str | None:
-    """An option of the same name elsewhere; or the name beside it, the whole key, or the name anywhere spelt alike."""
+def _nearest_key(key: str) -> str | None:
+    """Return an option of the same name elsewhere; else the most similar name in its section, or anywhere."""
     section, _, last = key.rpartition(".")
     names: dict[str, list[str]] = {}
     for option in options():
@@ -126,24 +121,7 @@ def _meant(key: str) -> str | None:
 
 
 def _inside(section: str) -> list[str]:
-    """What stands directly in a section ('' is the root): options, and sections as 'sleep.replay.*'."""
+    """Return what a section ('' is the root) holds directly: options, and sections as 'sleep.replay.*'."""
     prefix = f"{section}." if section else ""
     inside = [name for name in [*options(), *sections()] if name.startswith(prefix) and "." not in name[len(prefix) :]]
     return [f"{name}.*" if name in sections() else name for name in inside]
-
-
-def _build(section: type, prefix: str, values: Mapping[str, Any]) -> Any:
-    hints = _type_hints(section)
-    given: dict[str, Any] = {}
-    for field in dataclasses.fields(section):
-        key = f"{prefix}{field.name}"
-        inner = hints[field.name]
-        if key in sections():
-            given[field.name] = _build(inner, f"{key}.", values)
-        elif key in values:
-            given[field.name] = values[key]
-    return section(**given)
-
-
-_type_hints = functools.cache(typing.get_type_hints)
-"""Of a section. They are evaluated anew at each call, which was a third of the time of a trial that trains nothing."""

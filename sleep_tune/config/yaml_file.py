@@ -1,4 +1,9 @@
-"""YAML as its readers expect it: 1e-5 is a number, yes and off are text, a key comes once. Knows no options."""
+"""YAML read with the line of every value, so that a mistake can name its place.
+
+Scalars are those of YAML 1.2: 1e-5 is a number, yes and off are text, 010 is ten, dates are text. A key may come once.
+Aliases, tags and keys that are not text are refused: each would hide where a value was written. Text that is not YAML
+ends the reading, as nothing after it has a meaning; a value that is refused is kept as a mistake, and the rest is read.
+"""
 
 import re
 from pathlib import Path
@@ -6,63 +11,18 @@ from typing import Any
 
 import yaml
 
+from sleep_tune.config.entry import Entry, KeyPath, Mistake, MistakeList
 from sleep_tune.errors import ConfigError
 
-__all__ = ["Loader", "read_yaml"]
+__all__ = ["Loader", "read_document", "read_file", "read_value", "read_yaml"]
 
+DEEPEST = 50
+"""Levels that a document may nest."""
+MOST_DIGITS = 100
+"""Characters of a number, at most; Python takes long to read one of many thousands."""
 
-class Loader(yaml.SafeLoader):
-    """The safe loader with YAML 1.2's scalars (no dates, no base-60 numbers), that refuses a key given twice."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - a table of its own, so that yaml's loaders stay as they are
-        first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in ("null", "merge")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """A decimal number, zeros in front or not; yaml would read 010 as 8."""
-        return int(self.construct_scalar(node))
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of a node.
-
-        Raises:
-            yaml.constructor.ConstructorError: a key comes twice, where yaml would silently keep the last.
-        """
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' twice", key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-    def get_single_node(self) -> yaml.Node | None:
-        """The document's root.
-
-        Raises:
-            yaml.constructor.ConstructorError: its aliases, written out, are more than any configuration holds.
-        """
-        root: yaml.Node | None = super().get_single_node()
-        if root is not None and _values(root, {}) > MOST_VALUES:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"aliases that stand for more than {MOST_VALUES:,} values", root.start_mark
-            )
-        return root
-
-
-MOST_VALUES = 100_000
-"""Values in a file: a few lines of aliases of aliases would stand for billions, and fill the memory when printed."""
-
-
-def _values(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values a node holds once its aliases are written out; `known` holds those of nodes seen before."""
-    if id(node) not in known:
-        known[id(node)] = MOST_VALUES + 1  # of one that holds itself, which has no end
-        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
-        known[id(node)] = 1 + (0 if isinstance(node, yaml.ScalarNode) else sum(_values(one, known) for one in parts))
-    return known[id(node)]
-
+KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+COLLECTION_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 SCALARS = {
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -73,32 +33,183 @@ SCALARS = {
         "-+0123456789.",
     ),
 }
-"""Type -> what its plain scalars look like, and their first letters."""
+"""Type -> the pattern of its plain scalars, and their first letters."""
+
+
+class Loader(yaml.SafeLoader):
+    """Composes nodes with YAML 1.2's scalars, without aliases, and not nested too deeply."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - a table of its own, so that yaml's loaders stay as they are
+        first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in ("null", "merge")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
+        """Return the next node.
+
+        Raises:
+            yaml.MarkedYAMLError: an alias, or a node that is nested too deeply.
+        """
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        problem = "nested too deeply" if self._depth > DEEPEST else ""
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"expected a value, got the alias *{event.anchor}"
+        if problem:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
 
 for _name, (_pattern, _first) in SCALARS.items():
     Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), list(_first))
-Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping that a file holds; an empty file is an empty mapping.
+    """Return the mapping that a file holds; an empty file is an empty mapping.
 
     Raises:
         ConfigError: the file is not UTF-8, not YAML or not a mapping; the message names file and line.
     """
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=Loader)
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{file}{line} must be YAML; got {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} must be YAML in UTF-8; got {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise ConfigError(f"{file} must be nested less deeply") from None
-    except ValueError as error:  # a number of thousands of digits
-        raise ConfigError(f"{file} must hold numbers of a reasonable size; got one that is not ({error})") from None
-    if content is None:
-        return {}
+    entry = read_file(file)
+    content = {} if entry.value is None else entry.value
     if not isinstance(content, dict):
-        raise ConfigError(f"{file} must hold a mapping of options; got {type(content).__name__}")
+        raise entry.wrong("a mapping of options")
+    entry.mistakes.check()
     return content
+
+
+def read_file(file: Path) -> Entry:
+    """Return what a YAML file holds, with the line of every value; refused values are None, and kept as mistakes.
+
+    Raises:
+        ConfigError: the file is not UTF-8, or see `read_document`; the message names file and line.
+        OSError: the file cannot be read.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        byte = error.object[error.start]
+        raise ConfigError(f"{file}:{line}: the file must be UTF-8 text; got the byte {byte:#x}") from None
+    return read_document(text, str(file))
+
+
+def read_document(text: str, name: str) -> Entry:
+    """Return what a YAML text holds, with the line of every value; refused values are None, and kept as mistakes.
+
+    Args:
+        text: the YAML.
+        name: what messages call it: its file as the user named it.
+
+    Raises:
+        ConfigError: not YAML, an alias, or nested too deeply; the message begins with name:line.
+    """
+    try:
+        node = yaml.compose(text, Loader=Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.context_mark if _is_unclosed(error) else error.problem_mark
+        raise ConfigError(f"{name}:{mark.line + 1 if mark else 1}: not YAML: {_sentence(error)}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{name}:{line}: not YAML: the character {chr(error.character)!r} is not allowed") from None
+    document = _Document(name)
+    value = None if node is None else document.read(node, ())
+    return Entry(value, (), {(): f"{name}:1"} | document.places, document.mistakes)
+
+
+def read_value(text: str, name: str) -> Any:
+    """Return the YAML value of one command-line override.
+
+    Raises:
+        ConfigError: not YAML, or refused; the message begins with `name`.
+    """
+    try:
+        entry = read_document(text, name)
+        entry.mistakes.check()
+    except ConfigError as error:
+        raise ConfigError(str(error).replace(f"{name}:1:", f"{name}:", 1)) from None
+    return entry.value
+
+
+def _sentence(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "cannot be read"
+    if "'\\t'" in problem:
+        return "a tab where spaces are expected"
+    return f"{problem} {error.context}" if _is_unclosed(error) else problem
+
+
+def _is_unclosed(error: yaml.MarkedYAMLError) -> bool:
+    """Return whether the mistake begins long before the parser notices it: at a bracket or quote that is not closed."""
+    return bool(error.context) and str(error.context).startswith(("while parsing a flow", "while scanning a quoted"))
+
+
+class _Document:
+    """Plain values from the nodes of a text, where each was written, and the mistakes in them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.places: dict[KeyPath, str] = {}
+        self.mistakes = MistakeList(name)
+
+    def read(self, node: yaml.Node, path: KeyPath) -> Any:
+        """Return the value of a node; None if it is refused."""
+        self.places.setdefault(path, self._place(node))
+        if isinstance(node, yaml.CollectionNode) and node.tag not in COLLECTION_TAGS:
+            self._refuse(node, path, f"a tag such as {node.tag} is not allowed")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+        try:
+            return _scalar(node)
+        except ValueError as error:
+            self._refuse(node, path, str(error))
+            return None
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else "a list or mapping"
+            inner = (*path, str(name))
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in KEY_TAGS:
+                self._refuse(key, inner, f"a key must be text; got {name}")
+            elif name in found:
+                first = self.places[inner].rpartition(":")[2]
+                self._refuse(key, inner, f"the key '{name}' is given twice, first on line {first}")
+            else:
+                self.places[inner] = self._place(key)
+                found[name] = self.read(value, inner)
+        return found
+
+    def _place(self, node: yaml.Node) -> str:
+        return f"{self.name}:{node.start_mark.line + 1}"
+
+    def _refuse(self, node: yaml.Node, path: KeyPath, text: str) -> None:
+        self.mistakes.add(Mistake(self._place(node), text, path))
+
+
+def _scalar(node: yaml.Node) -> str | int | float | bool | None:
+    """Return the value of a scalar.
+
+    Raises:
+        ValueError: a number that is none or has too many digits, or a tag of another type.
+    """
+    text = str(node.value)
+    match node.tag.removeprefix("tag:yaml.org,2002:"):
+        case "str" | "merge":
+            return text
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int" | "float" if len(text) > MOST_DIGITS:
+            raise ValueError(f"a number must have at most {MOST_DIGITS} digits; got one of more")
+        case "int" | "float" as tag:
+            try:
+                return int(text) if tag == "int" else float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            except ValueError:
+                raise ValueError(f"what is tagged !!{tag} must be a number; got '{text}'") from None
+    raise ValueError(f"a tag such as {node.tag} is not allowed; got it on '{text[:60]}'")

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from sleep_tune.config.describe import to_yaml
 from sleep_tune.config.groups import groups
-from sleep_tune.config.load import compose, parse
+from sleep_tune.config.load import compose, parse_override
 from sleep_tune.config.options import options
 from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.errors import ConfigError, UserError
+from tests.config.messages import missing
 
 
 def test_the_defaults_are_the_default_groups() -> None:
@@ -77,68 +78,73 @@ def test_a_group_chosen_anew_starts_its_section_afresh() -> None:
     ],
 )
 def test_values_are_read_by_the_option_they_are_for(text: str, value: object) -> None:
-    assert parse([text]) == {text.split("=")[0]: value}
+    assert parse_override(text) == (text.split("=")[0], value)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "message"),
+    ("overrides", "facts"),
     [
-        (["sleep=epoch"], "unknown sleep 'epoch'; did you mean 'epochs'? Choose one of: as_epochs, default, epochs"),
-        (["sleep="], "unknown sleep ''; choose one of"),
-        (["sleep=null"], "unknown sleep 'None'; choose one of"),
-        (["sleep={folds:3}"], "unknown sleep '{folds:3}'"),
-        (["slep=epochs"], "unknown option 'slep'; did you mean 'sleep'?"),
-        (["trainin.seed=3"], "unknown option 'trainin.seed'; did you mean 'training.seed'?"),
-        (["sleep.fold=3"], "unknown option 'sleep.fold'; did you mean 'sleep.folds'?"),
-        (["budget=3"], "budget is a section, not an option; set one of: budget.passes, budget.words"),
-        (["sleep@x=epochs"], "unknown option 'sleep@x'"),
-        (["+new.key=1"], "options can be set, not added or removed; got '+new.key=1' (write new.key=value)"),
-        (["++sleep.folds=1"], "(write sleep.folds=value)"),
-        (["~sleep"], "options can be set, not added or removed; got '~sleep'"),
-        (["training.seed"], "an override must be key=value; got 'training.seed' (write training.seed=value)"),
-        (["sleep"], "an override must be key=value; got 'sleep'"),
-        ([""], "an override must be key=value; got ''"),
-        (["=3"], "an override must be key=value; got '=3'"),
-        (["training.seed=1,2"], "must be a whole number in [0, 4294967295]; got '1,2' (a search over values"),
-        (["training.seed=range(1,3)"], "(a search over values is tune.py's work)"),
-        (["training.seed=[1"], "training.seed must be a whole number in [0, 4294967295]; got '[1'"),
-        (["training.seed="], "training.seed must be a whole number in [0, 4294967295]; got ''"),
-        (["training.seed='1'"], "got '1'"),
-        (["training.compile=yes"], "training.compile must be true or false; got 'yes'"),
-        (["evaluation.rungs=0.3,0.6"], "evaluation.rungs must be a list of numbers in (0, 1); got '0.3,0.6'"),
-        (["sleep.replay.strategy=utility"], "unknown sleep.replay.strategy 'utility'; choose one of: random, strict"),
-        (
-            ["sleep.length.ratio=1", "sleep.length.passes=1"],
-            "set exactly one of sleep.length.passes, sleep.length.ratio",
-        ),
-        (["sleep.length.passes=null"], "set exactly one of sleep.length.passes, sleep.length.ratio"),
-        (["data.path='a"], "data.path is read by data=text only"),
-        (["data=text", "data.path='a' 'b'"], "data.path must be text or null; got ''a' 'b''"),
-        (["data=text"], "data=text needs data.path=..."),
-        (["data=text", "data.path=${oc.env:NO_SUCH_VARIABLE}"], "an interpolation cannot be resolved"),
-        (["data=text", "data.path=${"], "data.path must be text or null; got '${'"),
-        (["training.seed=${data.path}"], "an interpolation cannot be resolved"),
+        (["sleep=epoch"], "sleep|'epoch'|'epochs'|as_epochs, default, epochs"),
+        (["sleep="], "sleep|''|as_epochs, default"),
+        (["sleep=null"], "sleep|'None'|as_epochs, default"),
+        (["sleep={folds:3}"], "sleep|'{folds:3}'"),
+        (["slep=epochs"], "'slep'|'sleep'"),
+        (["trainin.seed=3"], "'trainin.seed'|'training.seed'"),
+        (["sleep.fold=3"], "'sleep.fold'|'sleep.folds'"),
+        (["budget=3"], "budget|budget.passes, budget.words"),
+        (["sleep@x=epochs"], "'sleep@x'"),
+        (["+new.key=1"], "'+new.key=1'|new.key=value"),
+        (["++sleep.folds=1"], "'++sleep.folds=1'|sleep.folds=value"),
+        (["~sleep"], "'~sleep'"),
+        (["training.seed"], "key=value|'training.seed'|training.seed=value"),
+        (["sleep"], "key=value|'sleep'"),
+        ([""], "key=value|''"),
+        (["=3"], "key=value|'=3'"),
+        (["training.seed=1,2"], "training.seed|[0, 4294967295]|'1,2'|tune.py"),
+        (["training.seed=range(1,3)"], "training.seed|tune.py"),
+        (["training.seed=[1"], "training.seed|[0, 4294967295]|'[1'"),
+        (["training.seed="], "training.seed|[0, 4294967295]|''"),
+        (["training.seed='1'"], "training.seed|'1'"),
+        (["training.compile=yes"], "training.compile|true or false|'yes'"),
+        (["evaluation.rungs=0.3,0.6"], "evaluation.rungs|list|(0, 1)|'0.3,0.6'"),
+        (["sleep.replay.strategy=utility"], "sleep.replay.strategy|'utility'|random, strict"),
+        (["sleep.length.ratio=1", "sleep.length.passes=1"], "sleep.length.passes, sleep.length.ratio|passes=1"),
+        (["sleep.length.passes=null"], "sleep.length.passes, sleep.length.ratio|none"),
+        (["data.path='a"], "data.path|data=text|data.kind=toy"),
+        (["data=text", "data.path='a' 'b'"], "data.path|text or null|'a' 'b'"),
+        (["data=text"], "data=text|data.path="),
+        (["data=text", "data.path=${oc.env:NO_SUCH_VARIABLE}"], "interpolation|NO_SUCH_VARIABLE"),
+        (["data=text", "data.path=${"], "data.path|text or null|'${'"),
+        (["training.seed=${data.path}"], "interpolation"),
     ],
 )
-def test_a_mistake_is_one_message(overrides: list[str], message: str) -> None:
+def test_a_mistake_is_one_message(overrides: list[str], facts: str) -> None:
     with pytest.raises(ConfigError) as caught:
         compose(overrides)
-    assert message in str(caught.value)
+    assert not missing(caught.value, facts)
     assert "\n" not in str(caught.value)
 
 
+def test_all_mistakes_are_reported_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose(["training.seed=x", "~sleep", "sleep.fold=3", "sleep=epoch"], base={"budget.passes": 0})
+    facts = "5 mistakes|training.seed|'x'|'~sleep'|'sleep.folds'|'epochs'|budget.passes"
+    assert not missing(caught.value, facts)
+
+
 @pytest.mark.parametrize(
-    ("base", "message"),
+    ("base", "facts"),
     [
-        ({"sleep": 3}, "unknown sleep '3'"),
-        ({"sleep": {}}, "unknown sleep"),
-        ({"sleep.folds": "3"}, "sleep.folds must be a whole number"),
-        ({"sleep.length.ratio": 1, "sleep.length.passes": 1}, "set exactly one"),
+        ({"sleep": 3}, "sleep|'3'"),
+        ({"sleep": {}}, "sleep|'{}'"),
+        ({"sleep.folds": "3"}, "sleep.folds|whole number|'3'"),
+        ({"sleep.length.ratio": 1, "sleep.length.passes": 1}, "sleep.length.passes, sleep.length.ratio"),
     ],
 )
-def test_a_base_is_checked_as_strictly(base: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_a_base_is_checked_as_strictly(base: dict[str, Any], facts: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         compose([], base=base)
+    assert not missing(caught.value, facts)
 
 
 def test_an_environment_variable_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,25 +177,27 @@ def test_a_conf_of_another_project_does_no_harm(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "facts"),
     [
-        ("fold: 3\n", r"mine\.yaml: unknown option 'sleep\.fold'; did you mean 'sleep\.folds'"),
-        ("folds: 3.5\n", r"mine\.yaml: sleep\.folds must be a whole number"),
-        ("folds: [3\n", r"mine\.yaml:\d must be YAML"),
-        ("- folds\n", r"mine\.yaml must hold a mapping"),
-        ("folds: ${x.y}\n", "an interpolation cannot be resolved"),
-        ("folds: ???\n", "sleep.folds must be a whole number"),
-        ("defaults: [nowhere]\n", "conf/ cannot be composed"),
-        ("# @package _global_\nsleep: {fold: 3}\n", r"unknown option 'sleep\.fold'"),
-        ("length: {ratio: 0, passes: 1}\n", "set exactly one of"),
+        ("fold: 3\n", "mine.yaml:1: |'sleep.fold'|'sleep.folds'"),
+        ("# What for.\nfolds: 3.5\n", "mine.yaml:2: |sleep.folds|whole number|3.5"),
+        ("folds: [3\n", "mine.yaml:1: |flow sequence"),
+        ("- folds\n", "mine.yaml:1: |mapping|['folds']"),
+        ("folds: ${x.y}\n", "interpolation|x"),
+        ("folds: ???\n", "sleep.folds|whole number"),
+        ("defaults: [nowhere]\n", "conf/|nowhere"),
+        ("# @package _global_\nsleep: {fold: 3}\n", "mine.yaml:2: |'sleep.fold'"),
+        ("length: {ratio: 0, passes: 1}\n", "mine.yaml:1: |sleep.length.passes, sleep.length.ratio"),
+        ("folds: 0\ncontext: kep\n", "2 mistakes|mine.yaml:1: |sleep.folds|mine.yaml:2: |'kep'|'keep'"),
     ],
 )
-def test_a_broken_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str) -> None:
+def test_a_broken_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, facts: str) -> None:
     (tmp_path / "conf" / "sleep").mkdir(parents=True)
     (tmp_path / "conf" / "sleep" / "mine.yaml").write_text(content)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as caught:
         compose(["sleep=mine"])
+    assert not missing(caught.value, facts)
 
 
 def test_a_file_may_build_on_another_or_set_options_of_other_sections(

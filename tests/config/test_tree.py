@@ -1,4 +1,4 @@
-"""A configuration survives the way to a dictionary and back; what does not belong there is refused by name."""
+"""A configuration becomes a dictionary and back, unchanged; what does not belong there is refused by name."""
 
 import copy
 from typing import Any
@@ -11,6 +11,7 @@ from sleep_tune.config.options import options, sections
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import assign, flatten, from_dict, to_dict
 from sleep_tune.errors import ConfigError
+from tests.config.messages import missing
 
 
 def test_there_and_back() -> None:
@@ -32,31 +33,26 @@ def test_one_of_several_replaces_the_default_of_its_siblings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tree", "message"),
+    ("tree", "facts"),
     [
-        ({"slep": {}}, "unknown option 'slep'; did you mean 'sleep'?"),
-        (
-            {"sleep": {"fold": 3}},
-            r"unknown option 'sleep\.fold'; did you mean 'sleep\.folds'\? There are: sleep\.folds",
-        ),
-        ({"sleep": {"ratio": 3}}, r"did you mean 'sleep\.replay\.ratio'"),
-        ({"folds": 3}, r"unknown option 'folds'; did you mean 'sleep\.folds'"),
-        ({"training": {"lr": 3}}, r"unknown option 'training\.lr'; there are: training\.seed"),
-        ({"traning": {"seed": 3}}, "unknown option 'traning'; did you mean 'training'"),
-        ({"sleep": 3}, r"sleep must be a mapping of sleep\.folds, sleep\.context, sleep\.replay\.\*"),
-        ({"sleep": {"folds": {"a": 1}}}, r"sleep\.folds must be a whole number"),
-        ({1: 2}, "unknown option '1'"),
-        ({"data.kind": "toy"}, ""),
-        ({"sleep": {"length": {"ratio": 1, "passes": 1}}}, r"set exactly one of sleep\.length\.passes"),
-        ({"budget": {"passes": None}}, r"set exactly one of budget\.passes, budget\.words; got none"),
+        ({"slep": {}}, "'slep'|'sleep'"),
+        ({"sleep": {"fold": 3}}, "'sleep.fold'|'sleep.folds'|sleep.context"),
+        ({"sleep": {"ratio": 3}}, "'sleep.ratio'|'sleep.replay.ratio'"),
+        ({"folds": 3}, "'folds'|'sleep.folds'"),
+        ({"training": {"lr": 3}}, "'training.lr'|training.seed, training.batch_size, training.accumulation"),
+        ({"traning": {"seed": 3}}, "'traning'|'training'"),
+        ({"sleep": 3}, "sleep|mapping|folds, context, replay|got 3"),
+        ({"sleep": {"folds": {"a": 1}}}, "sleep.folds|whole number|{'a': 1}"),
+        ({1: 2}, "'1'|sleep.*"),
+        ({"sleep": {"length": {"ratio": 1, "passes": 1}}}, "sleep.length.passes, |sleep.length.ratio=1"),
+        ({"budget": {"passes": None}}, "budget.passes, budget.words|none"),
+        ({"sleep": {"fold": 3}, "data": 4, "training": {"seed": -1}}, "3 mistakes|'sleep.fold'|data|training.seed"),
     ],
 )
-def test_refuses_what_does_not_belong(tree: dict[Any, Any], message: str) -> None:
-    if message:
-        with pytest.raises(ConfigError, match=message):
-            from_dict(tree)
-    else:
-        assert from_dict(tree) == RunConfig()
+def test_refuses_what_does_not_belong(tree: dict[Any, Any], facts: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        from_dict(tree)
+    assert not missing(raised.value, facts)
 
 
 def test_assign_sets_one_option_and_clears_its_siblings() -> None:
@@ -82,20 +78,21 @@ def test_assign_builds_the_sections_on_its_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "message"),
+    ("key", "value", "facts"),
     [
-        ("sleep.replay.ration", 0.5, r"did you mean 'sleep\.replay\.ratio'"),
-        ("sleep.replay", 0.5, r"sleep\.replay is a section, not an option; set one of: sleep\.replay\.strategy"),
-        ("sleep.replay.ratio", 2, r"must be a number in \(0, 1\]; got 2"),
-        ("", 2, "unknown option ''"),
-        (".", 2, "unknown option '.'"),
+        ("sleep.replay.ration", 0.5, "'sleep.replay.ratio'"),
+        ("sleep.replay", 0.5, "sleep.replay |section|sleep.replay.strategy"),
+        ("sleep.replay.ratio", 2, "sleep.replay.ratio|(0, 1]|got 2"),
+        ("", 2, "''"),
+        (".", 2, "'.'"),
     ],
 )
-def test_assign_refuses_and_leaves_the_tree_alone(key: str, value: object, message: str) -> None:
+def test_assign_refuses_and_leaves_the_tree_alone(key: str, value: object, facts: str) -> None:
     tree = to_dict(RunConfig())
     before = copy.deepcopy(tree)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as raised:
         assign(tree, key, value)
+    assert not missing(raised.value, facts)
     assert tree == before
 
 

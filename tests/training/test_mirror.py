@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sleep_tune.config.check import check
+from sleep_tune.config.rules import check_rules
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import ConfigError, RunFolderError
 from sleep_tune.records import Decision, Progress
@@ -168,7 +168,7 @@ def test_a_place_is_named_by_what_the_run_is_and_not_by_where_it_lies() -> None:
 def test_models_on_the_way_are_not_mirrored() -> None:
     config = make_config(Path("run"), mirror="file:///there", word_checkpoints=True)
     with pytest.raises(ConfigError, match=r"training\.word_checkpoints must be false with training\.mirror"):
-        check(config)
+        check_rules(config)
 
 
 def pause_at(number: int) -> Callable[[Progress], Decision]:

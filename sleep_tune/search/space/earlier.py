@@ -5,12 +5,12 @@ Opens no experiment: whether an earlier one matches is found out when the search
 
 from collections.abc import Mapping
 
+from sleep_tune.config.checker import check_value
+from sleep_tune.config.entry import Entry, shown
 from sleep_tune.config.options import options
 from sleep_tune.errors import unknown
 from sleep_tune.experiment.trial_state import Value
-from sleep_tune.search.space.entry import Entry, shown
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform, contains
-from sleep_tune.search.space.sections import check
 
 __all__ = ["read_enqueue", "read_warm_start"]
 
@@ -23,7 +23,7 @@ def read_warm_start(entry: Entry) -> tuple[str, ...]:
     """
     folders: list[str] = []
     for item in entry.items("a list of folders of earlier experiments"):
-        with item.found:
+        with item.mistakes:
             if not isinstance(item.value, str) or not item.value.strip():
                 raise item.wrong("the folder of an earlier experiment, such as results/earlier")
             if item.value in folders:
@@ -44,7 +44,7 @@ def read_enqueue(entry: Entry, known: Mapping[str, Parameter | None]) -> tuple[M
     """
     points = []
     for item in entry.items("a list of points"):
-        with item.found:
+        with item.mistakes:
             points.append(_point(item, known))
     return tuple(points)
 
@@ -55,12 +55,12 @@ def _point(entry: Entry, known: Mapping[str, Parameter | None]) -> dict[str, Val
         raise entry.error("a point of enqueue must set at least one parameter; got none")
     for key, inner in given.items():
         if key not in known:
-            with inner.found:
+            with inner.mistakes:
                 raise inner.error(unknown("parameter of a point in enqueue", key, known))
     point: dict[str, Value] = {}
     for key, parameter in known.items():
         if key in given and parameter is not None:
-            with entry.found:
+            with entry.mistakes:
                 point[key] = _value(parameter, given[key])
                 _check_active(parameter, given, given[key])
     return point
@@ -76,7 +76,7 @@ def _check_active(parameter: Parameter, given: Mapping[str, Entry], entry: Entry
 
 
 def _value(parameter: Parameter, entry: Entry) -> Value:
-    value: Value = check(options()[parameter.key], entry)
+    value: Value = check_value(options()[parameter.key], entry)
     if isinstance(parameter.domain, Int) and isinstance(value, float) and value.is_integer():
         value = int(value)
     if not contains(parameter.domain, value):

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+from sleep_tune.config.checker import read_section
+from sleep_tune.config.entry import Entry
 from sleep_tune.errors import unknown
 from sleep_tune.names import BASELINES
-from sleep_tune.search.space.entry import Entry
 from sleep_tune.search.space.rungs import rungs_of
 from sleep_tune.search.space.search_space import Baseline, Choice, Parameter, Scheduler, Space, Stop
-from sleep_tune.search.space.sections import read_section
 
 __all__ = ["read_baselines", "read_scheduler", "read_stop"]
 
@@ -23,10 +23,10 @@ def read_scheduler(entry: Entry, known: Known) -> Scheduler:
     """
     scheduler = read_section(Scheduler, entry)
     if scheduler.within is not None:
-        with entry.found:
+        with entry.mistakes:
             _check_within(scheduler.within, entry.inside("within"), known)
     keys = [key for key in ("first_rung", "reduction", "name") if key in entry.value]
-    if all(entry.inside(key).sound for key in keys) and scheduler.name == "asha" and not rungs_of(scheduler):
+    if all(entry.inside(key).is_sound for key in keys) and scheduler.name == "asha" and not rungs_of(scheduler):
         raise entry.inside(keys[0]).error(
             f"scheduler.first_rung must be at most 1 / scheduler.reduction = {1 / scheduler.reduction:.3g}, or no "
             f"trial is ever compared (for that: scheduler.name=none); got {scheduler.first_rung:g}"
@@ -51,7 +51,7 @@ def read_stop(entry: Entry | None) -> Stop:
     if entry is None:
         return Space(name="").stop
     stop = read_section(Stop, entry)
-    if entry.sound and stop == Stop():
+    if entry.is_sound and stop == Stop():
         raise entry.error("the search would never end: set stop.trials, hours, gpu_hours or no_improvement; got none")
     return stop
 
@@ -64,7 +64,7 @@ def read_baselines(entry: Entry, known: Known) -> dict[str, Baseline]:
     """
     baselines = {}
     for name, inner in entry.mapping(f"a mapping of {', '.join(BASELINES)}").items():
-        with inner.found:
+        with inner.mistakes:
             if name not in BASELINES:
                 raise inner.error(unknown("baseline", name, BASELINES))
             baselines[name] = _baseline(inner, known)
@@ -76,22 +76,22 @@ def _baseline(entry: Entry, known: Known) -> Baseline:
     if not fields:
         return Baseline()
     if len(fields) < 2:
-        if entry.has_strangers(("trials", "parameters")):
+        if entry.has_unknown_keys(("trials", "parameters")):
             return Baseline()
         raise entry.error(f"{entry.key} is tuned by trials and parameters together, or {{}} is not tuned; got one")
-    trials_only = Entry({"trials": fields["trials"].value}, entry.path, entry.places, entry.found)
+    trials_only = Entry({"trials": fields["trials"].value}, entry.path, entry.places, entry.mistakes)
     trials = read_section(Baseline, trials_only).trials
     names: list[str] = []
     for item in fields["parameters"].items("a list of the space's parameters"):
-        with item.found:
+        with item.mistakes:
             names.append(_tuned(item, known))
-    if entry.sound and (bool(names) != (trials is not None)):
+    if entry.is_sound and (bool(names) != (trials is not None)):
         raise entry.error(f"{entry.key} must have at least one trial and one parameter; got {entry.value}")
     for item in fields["parameters"].items():
         parameter = known.get(item.value) if isinstance(item.value, str) else None
         for other in parameter.when if parameter is not None else ():
             if other not in names:
-                with item.found:
+                with item.mistakes:
                     told = f"{item.value} is conditional on {other}, which {entry.key}.parameters leaves out"
                     raise item.error(told)
     return Baseline(trials=trials, parameters=tuple(names))

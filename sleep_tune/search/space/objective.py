@@ -7,12 +7,12 @@ from pathlib import Path
 
 from sleep_tune.babylm.challenge import FOLDERS
 from sleep_tune.babylm.score_names import MACRO, score_names
+from sleep_tune.config.checker import read_section
+from sleep_tune.config.entry import Entry
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import nearest, unknown
 from sleep_tune.names import TASKS
-from sleep_tune.search.space.entry import Entry
 from sleep_tune.search.space.search_space import METRICS, Claim, Objective
-from sleep_tune.search.space.sections import read_section
 
 __all__ = ["check_claim", "check_data", "check_reported", "read_claim", "read_objective"]
 
@@ -38,7 +38,7 @@ def read_objective(entry: Entry) -> Objective:
     if metric not in known and not metric.startswith(f"{PAIRS}/"):
         raise entry.inside("metric").error(unknown("objective.metric", metric, known))
     mode = known.get(metric, "max")
-    if entry.sound and "mode" in entry.value and objective.mode != mode:
+    if entry.is_sound and "mode" in entry.value and objective.mode != mode:
         raise entry.inside("mode").error(f"objective.mode must be {mode} for {metric}; got {objective.mode}")
     return Objective(metric=metric, mode=mode)
 

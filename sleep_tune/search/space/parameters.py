@@ -4,16 +4,16 @@ import math
 from collections.abc import Callable, Mapping
 from itertools import combinations
 
+from sleep_tune.config.checker import check_value
+from sleep_tune.config.entry import Entry, shown
 from sleep_tune.config.options import Option, options
 from sleep_tune.config.schema import ONE_OF
 from sleep_tune.config.tree import unknown_key
-from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.errors import unknown
 from sleep_tune.experiment.trial_state import Value
-from sleep_tune.search.space.entry import Entry, shown
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
-from sleep_tune.search.space.sections import check
 
-__all__ = ["DOMAINS", "FIXED", "read_parameters"]
+__all__ = ["DOMAINS", "FIXED", "always_searched", "read_parameters"]
 
 FIXED = {
     "run": "says where a run lives",
@@ -40,16 +40,16 @@ def read_parameters(entry: Entry) -> tuple[Parameter, ...]:
     entries = entry.mapping("a mapping of options, each with its choice, uniform, log_uniform or int")
     read: dict[str, Parameter | None] = dict.fromkeys(entries)
     for key, inner in entries.items():
-        with inner.found:
+        with inner.mistakes:
             read[key] = _parameter(key, inner)
     parameters = {key: parameter for key, parameter in read.items() if parameter is not None}
-    strangers = entry.has_strangers(options())
+    strangers = entry.has_unknown_keys(options())
     for key, parameter in parameters.items():
         for other in parameter.when:
-            with entry.found:
+            with entry.mistakes:
                 _check_when(parameters, entries, key, other, strangers)
-    sound = {key: parameter for key, parameter in parameters.items() if entries[key].sound}
-    with entry.found:
+    sound = {key: parameter for key, parameter in parameters.items() if entries[key].is_sound}
+    with entry.mistakes:
         ordered = _sorted(sound, entries)
         _check_exclusive(ordered, entries)
         return ordered
@@ -59,19 +59,19 @@ def read_parameters(entry: Entry) -> tuple[Parameter, ...]:
 def _parameter(key: str, entry: Entry) -> Parameter | None:
     """One parameter; None where a mistake that is kept leaves none."""
     if key not in options():
-        raise entry.error(str(unknown_key(key)))
+        raise entry.error(unknown_key(key))
     for fixed, why in FIXED.items():
         if key == fixed or key.startswith(f"{fixed}."):
             raise entry.error(f"{key} cannot be searched: {fixed} {why}")
     fields = entry.fields((*DOMAINS, "when"))
     kinds = [name for name in fields if name in DOMAINS]
-    if not kinds and entry.has_strangers((*DOMAINS, "when")):
+    if not kinds and entry.has_unknown_keys((*DOMAINS, "when")):
         return None  # a misspelt key may be the missing one
     if len(kinds) != 1:
         raise entry.error(f"{key} must have exactly one of {', '.join(DOMAINS)}; got {' and '.join(kinds) or 'none'}")
     when: dict[str, tuple[Value, ...]] = {}
     if "when" in fields:
-        with entry.found:
+        with entry.mistakes:
             when = _when(fields["when"])
     return Parameter(key, DOMAINS[kinds[0]](options()[key], fields[kinds[0]]), when)
 
@@ -88,10 +88,10 @@ def _when(entry: Entry) -> dict[str, tuple[Value, ...]]:
 def _choice(option: Option, entry: Entry) -> Choice:
     values: list[Value] = []
     for item in entry.items("a list of values"):
-        with item.found:
+        with item.mistakes:
             if isinstance(item.value, list | dict):
                 raise item.wrong("a single value")
-            value: Value = check(option, item)
+            value: Value = check_value(option, item)
             if any(value == other and type(value) is type(other) for other in values):
                 raise item.error(f"{option.key}: the choice {shown(item.value)} is given twice")
             values.append(value)
@@ -133,7 +133,7 @@ def _ends(option: Option, entry: Entry) -> tuple[float, float]:
     ends = list(entry.items("a list [low, high]"))
     if len(ends) != 2:
         raise entry.wrong("a list [low, high] of two numbers")
-    low, high = (check(option, item) for item in ends)
+    low, high = (check_value(option, item) for item in ends)
     if low is None or high is None or not math.isfinite(high - low) or low >= high:
         raise entry.wrong("[low, high] with low below high")
     return low, high
@@ -160,7 +160,7 @@ def _check_when(
         raise entry.error(f"{key} is conditional on itself")
     if other not in entries and not (other in options() and strangers):
         raise entry.error(unknown(f"parameter in when of {key}", other, [name for name in entries if name != key]))
-    if other not in parameters or not entries[other].sound:
+    if other not in parameters or not entries[other].is_sound:
         return  # what is wrong with the other is told already
     domain = parameters[other].domain
     if not isinstance(domain, Choice):
@@ -209,18 +209,11 @@ def _check_exclusive(parameters: tuple[Parameter, ...], entries: Mapping[str, En
                 )
 
 
-def set_always(parameters: tuple[Parameter, ...]) -> set[str]:
-    """Options that the search sets in every trial, with those that these exclude."""
+def always_searched(parameters: tuple[Parameter, ...]) -> set[str]:
+    """Return the options that the search sets in every trial, with those that they exclude (`ONE_OF`)."""
     always = {parameter.key for parameter in parameters if not parameter.when}
     for section, members in ONE_OF.items():
         keys = {f"{section}.{name}" for name in members}
         if keys & always:
             always |= keys
     return always
-
-
-def in_base(key: str, entry: Entry) -> ConfigError:
-    """The error that says that a base setting is never used, since the search sets it."""
-    return entry.error(
-        f"{key} is set in base and searched: remove one (to search one value only: parameters.{key}.choice=[value])"
-    )

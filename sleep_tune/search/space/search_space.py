@@ -186,11 +186,9 @@ class Resources:
 
     workers: int = option(1, "processes that train one trial together", low=1)
     gpus_per_worker: float | str = option(
-        "auto", "GPUs of a worker; auto: one where the cluster has any", low=0, choices=("auto",)
+        "auto", "GPUs of a worker; auto: one where the cluster has any", low=0, auto=True
     )
-    cpus_per_worker: int | str = option(
-        "auto", "CPUs of a worker; auto: its share of a node's", low=1, choices=("auto",)
-    )
+    cpus_per_worker: int | str = option("auto", "CPUs of a worker; auto: its share of a node's", low=1, auto=True)
     max_retries: int = option(3, "times that a trial whose process died is started again", low=0)
     disk_gb: float | None = option(None, "gigabytes that the whole experiment folder may take", above=0)
 

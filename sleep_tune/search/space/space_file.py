@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from sleep_tune.config.checker import read_section
+from sleep_tune.config.entry import Entry
 from sleep_tune.config.options import options
-from sleep_tune.errors import ConfigError, Mistakes, UserError, nearest
-from sleep_tune.search.space.base import compose_base, read_base
+from sleep_tune.config.yaml_file import read_file
+from sleep_tune.errors import ConfigError, nearest
+from sleep_tune.search.space.base import check_base, compose_base, read_base
 from sleep_tune.search.space.earlier import read_enqueue, read_warm_start
-from sleep_tune.search.space.entry import Entry, Found, Mistake
 from sleep_tune.search.space.limits import read_baselines, read_scheduler, read_stop
 from sleep_tune.search.space.objective import check_claim, check_data, check_reported, read_claim, read_objective
 from sleep_tune.search.space.parameters import read_parameters
@@ -27,10 +29,7 @@ from sleep_tune.search.space.search_space import (
     Space,
     Stop,
 )
-from sleep_tune.search.space.sections import read_section
-from sleep_tune.search.space.space_overrides import SECTIONS, override
-from sleep_tune.search.space.yaml_lines import Path as KeyPath
-from sleep_tune.search.space.yaml_lines import read_document
+from sleep_tune.search.space.space_overrides import SECTIONS, override_space
 
 __all__ = ["compose_base", "load_space"]
 
@@ -50,21 +49,20 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
             override), what was expected, what was given and the nearest valid name. Of a text that is not YAML, the
             first. A mistake that another may have caused is not told before that one is mended.
     """
-    document = read_document(_read(path), str(path))
-    if not isinstance(document.value, dict):
-        raise ConfigError(f"{path}:1: a search space must be a mapping of {', '.join(SECTIONS)}; got none")
-    found = Found(str(path))
-    places: dict[KeyPath, str] = {keys: f"{path}:{line}" for keys, line in document.lines.items()}
-    for problem in document.problems:
-        found.add(Mistake(f"{path}:{problem.line}", problem.text, problem.path))
-    raw = document.value
-    for text in overrides:
-        try:
-            override(raw, places, text)
-        except ConfigError as error:
-            found.add(Mistake(None, str(error)))
-    space = _space(Entry(raw, (), places, found), path.stem)
-    found.check()
+    try:
+        root = read_file(path)
+    except FileNotFoundError:
+        beside = [file.name for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        close = nearest(path.name, beside)
+        hint = f"; did you mean '{path.parent / close}'?" if close else ""
+        raise ConfigError(f"{path}: there is no such file{hint}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(root.value, dict):
+        raise root.wrong(f"a mapping of {', '.join(SECTIONS)}")
+    override_space(root, overrides)
+    space = _space(root, path.stem)
+    root.mistakes.check()
     return space
 
 
@@ -73,17 +71,17 @@ def _space(root: Entry, stem: str) -> Space:
     fields = root.fields(SECTIONS)
 
     def section(name: str) -> Entry:
-        return fields.get(name, Entry({}, (name,), root.places, root.found))
+        return fields.get(name, Entry({}, (name,), root.places, root.mistakes))
 
     def read(reader: Callable[[Entry], T], name: str, otherwise: T) -> T:
-        with root.found:
+        with root.mistakes:
             return reader(section(name))
         return otherwise
 
     parameters: tuple[Parameter, ...] = read(read_parameters, "parameters", ())
     known = _known(root, section("parameters"), parameters)
     if not known:
-        with root.found:
+        with root.mistakes:
             raise section("parameters").error("a search space must have at least one parameter; got none")
     space = Space(
         name=read(_name, "name", stem) if "name" in fields else stem,
@@ -101,53 +99,32 @@ def _space(root: Entry, stem: str) -> Space:
         warm_start=read(read_warm_start, "warm_start", ()) if "warm_start" in fields else (),
         where={".".join(map(str, keys)): place for keys, place in root.places.items()},
     )
-    if section("base").sound:
+    if section("base").is_sound:
         _check_whole(space, section("base"), section("objective"), section("comparison"))
     return space
 
 
 def _known(root: Entry, entry: Entry, parameters: tuple[Parameter, ...]) -> dict[str, Parameter | None]:
     """The parameters that the file has; None for one with a mistake, and for any that a misspelt key may stand for."""
-    unread = not isinstance(entry.value, dict) or entry.has_strangers(options())
-    if unread or (not entry.value and root.has_strangers(SECTIONS)):
+    unread = not isinstance(entry.value, dict) or entry.has_unknown_keys(options())
+    if unread or (not entry.value and root.has_unknown_keys(SECTIONS)):
         return dict.fromkeys(options()) | {parameter.key: parameter for parameter in parameters}
     return dict.fromkeys(entry.value) | {parameter.key: parameter for parameter in parameters}
 
 
 def _check_whole(space: Space, base: Entry, objective: Entry, claim: Entry) -> None:
-    """Keep what is wrong of the base as a whole, and of the objective and the comparison with it."""
-    try:
-        composed = compose_base(space)
-    except UserError as error:
-        for each in error.errors if isinstance(error, Mistakes) else (error,):
-            where, _, told = str(each).partition(": ")
-            base.found.add(Mistake(where, told))
+    """Keep mistakes of the base as a whole, and of the objective and the comparison with it."""
+    composed = check_base(space, base)
+    if composed is None:
         return
-    with base.found:
+    with base.mistakes:
         check_data(composed, base)
-    if objective.sound:
-        with objective.found:
+    if objective.is_sound:
+        with objective.mistakes:
             check_reported(space.objective.metric, composed, objective)
-    if claim.sound and objective.sound:
-        with claim.found:
+    if claim.is_sound and objective.is_sound:
+        with claim.mistakes:
             check_claim(space.comparison, space.objective.metric, composed, claim)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError(
-            f"{path}:{line}: a search space must be UTF-8 text; got the byte {error.object[error.start]:#x}"
-        ) from error
-    except FileNotFoundError:
-        beside = [file.name for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        close = nearest(path.name, beside)
-        hint = f"; did you mean '{path.parent / close}'?" if close else ""
-        raise ConfigError(f"{path}: there is no such file{hint}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _name(entry: Entry) -> str:

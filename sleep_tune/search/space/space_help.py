@@ -1,10 +1,9 @@
 """What `tune.py --help` says of a search space: every option with its meaning and default, from the dataclasses."""
 
-import dataclasses
 import textwrap
 from collections.abc import Iterator
-from typing import Any
 
+from sleep_tune.config.options import Option, section_fields
 from sleep_tune.search.space.search_space import (
     Baseline,
     Claim,
@@ -58,17 +57,10 @@ def _lines() -> Iterator[str]:
         assert section.__doc__ is not None
         yield ""
         yield from textwrap.wrap(f"{name}: {section.__doc__.splitlines()[0].rstrip('.')}", WIDTH, initial_indent="  ")
-        for field in dataclasses.fields(section):
-            told = f"{field.metadata['doc']} ({_default(field.default)}{_choices(field.metadata)})"
-            first, *rest = textwrap.wrap(told, WIDTH - COLUMN)
-            yield f"    {field.name}".ljust(COLUMN) + first
+        for field, option in section_fields(section, name).items():
+            assert isinstance(option, Option)
+            default = "none" if option.default in (None, ()) else option.default
+            choices = f"; {', '.join(option.choices)}" if option.choices else ""
+            first, *rest = textwrap.wrap(f"{option.doc} (default: {default}{choices})", WIDTH - COLUMN)
+            yield f"    {field}".ljust(COLUMN) + first
             yield from (" " * COLUMN + line for line in rest)
-
-
-def _default(value: Any) -> str:
-    return "default: none" if value in (None, ()) else f"default: {value}"
-
-
-def _choices(metadata: Any) -> str:
-    choices = metadata["choices"]
-    return f"; {', '.join(choices)}" if choices and choices != ("auto",) else ""

@@ -1,14 +1,14 @@
-"""Overrides of a search space on the command line: `key=value` after the file. Checks no values."""
+"""Overrides of a search space: the `key=value` texts that follow the file on the command line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sleep_tune.config.load import parse
-from sleep_tune.config.schema import ONE_OF
+from sleep_tune.config.entry import Entry, KeyPath, Mistake
+from sleep_tune.config.load import override_settings, parse_override
+from sleep_tune.config.yaml_file import read_value
 from sleep_tune.errors import ConfigError
-from sleep_tune.search.space.yaml_lines import Path, read_value
 
-__all__ = ["SECTIONS", "override"]
+__all__ = ["SECTIONS", "override_space"]
 
 SECTIONS = (
     "name",
@@ -25,50 +25,71 @@ SECTIONS = (
     "enqueue",
     "warm_start",
 )
-"""The keys of a search space; an override that begins with any other is one of `base`."""
+"""The keys of a search space; an override that begins with any other key sets `base`."""
 
 DOMAIN_KEYS = ("choice", "uniform", "log_uniform", "int")
 
 
-def override(raw: dict[str, Any], places: dict[Path, str], text: str) -> None:
-    """Change a space in place, and remember that the command line did.
+def override_space(root: Entry, overrides: Sequence[str]) -> None:
+    """Change a space in place, and note as the place of each changed value that it was on the command line.
+
+    Values are not checked here. A text that is no `key=value`, whose value cannot be read, or that sets something in
+    a value that is no mapping is kept as a mistake.
 
     Args:
-        raw: the space as the file has it.
-        places: where each of its values was written.
-        text: `key=value`. In the space, the value is YAML; in `base` it follows hydra's grammar.
-
-    Raises:
-        ConfigError: it is no `key=value`, its value cannot be read, or it goes into what is no mapping.
+        root: the space as its file has it; its `value` and `places` are changed.
+        overrides: `key=value` texts. A key that begins with a section of the space sets the space, and the value is
+            YAML; any other key sets `base`, and the value follows hydra's grammar.
     """
-    key, separator, value = text.partition("=")
-    key = key.strip()
-    section, _, rest = key.partition(".")
-    if not separator or not key:
-        raise ConfigError(f"an override must be key=value; got '{text}'")
-    place = f"{key} on the command line"
-    if section not in SECTIONS or (section == "base" and rest):
-        _override_base(raw, places, text.removeprefix("base."), place)
-        return
-    path = (section, *_split(section, rest))
-    node = raw
+    in_base: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for text in overrides:
+        key, separator, value = text.partition("=")
+        key = key.strip()
+        section, _, rest = key.partition(".")
+        place = f"{key} on the command line"
+        try:
+            if not separator or not key:
+                raise ConfigError(f"an override must be key=value; got '{text}'")
+            if section not in SECTIONS or (section == "base" and rest):
+                in_base |= [_parse(text.removeprefix("base."), place)]
+                places[key.removeprefix("base.")] = place
+            else:
+                path = (section, *_split(section, rest))
+                _set(root.value, path, value, place)
+                _set_place(root, path, place)
+        except ConfigError as error:
+            root.mistakes.add(Mistake(None, str(error)))
+    base = root.value.get("base") or {}
+    if in_base and isinstance(base, dict):  # anything else is refused when the base is read
+        root.value["base"] = override_settings(base, in_base)
+        for key, place in places.items():
+            _set_place(root, ("base", key), place)
+
+
+def _parse(text: str, place: str) -> tuple[str, Any]:
+    try:
+        return parse_override(text)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error
+
+
+def _set(space: dict[str, Any], path: tuple[str, ...], text: str, place: str) -> None:
+    node = space
     for depth, part in enumerate(path[:-1], 1):
         inner = node.setdefault(part, {})
-        if inner is None or isinstance(inner, dict):
-            node[part] = inner or {}
-            node = node[part]
-        else:
+        if inner is not None and not isinstance(inner, dict):
             raise ConfigError(f"{place}: {'.'.join(path[:depth])} is not a mapping; got {inner!r}")
-    if section == "parameters" and path[-1] in DOMAIN_KEYS:
+        node[part] = inner or {}
+        node = node[part]
+    if path[0] == "parameters" and path[-1] in DOMAIN_KEYS:
         for other in DOMAIN_KEYS:
             node.pop(other, None)
-    node[path[-1]] = read_value(value, place)
-    _forget(places, path)
-    places[path] = place
+    node[path[-1]] = read_value(text, place)
 
 
 def _split(section: str, rest: str) -> Iterator[str]:
-    """The parts of a key after its section; an option's own key is one part, though it has dots."""
+    """Yield the parts of a key after its section; the key of an option is one part, though it has dots."""
     if not rest:
         return
     if section != "parameters":
@@ -84,30 +105,10 @@ def _split(section: str, rest: str) -> Iterator[str]:
         yield rest
 
 
-def _override_base(raw: dict[str, Any], places: dict[Path, str], text: str, place: str) -> None:
-    try:
-        ((key, value),) = parse([text]).items()
-    except ConfigError as error:
-        raise ConfigError(f"{place}: {error}") from error
-    base = raw.get("base")
-    if base is None:
-        base = raw["base"] = {}
-    if not isinstance(base, dict):
-        return  # what the file has is refused when it is read
-    section, _, name = key.rpartition(".")
-    if name in ONE_OF.get(section, ()):
-        for other in ONE_OF[section]:
-            base.pop(f"{section}.{other}", None)
-    if "." not in key:  # a group chosen anew starts its section afresh
-        for other in [other for other in base if other.startswith(f"{key}.") and ("base", other) in places]:
-            if not places["base", other].endswith("on the command line"):
-                del base[other]
-    base[key] = value
-    _forget(places, ("base", key))
-    places["base", key] = place
-
-
-def _forget(places: dict[Path, str], path: Path) -> None:
-    """Drop the lines of what an override has replaced."""
+def _set_place(root: Entry, path: KeyPath, place: str) -> None:
+    """Note a new place, and forget the lines of what was there before."""
+    places = root.places
+    assert isinstance(places, dict)
     for other in [other for other in places if other[: len(path)] == path]:
         del places[other]
+    places[path] = place

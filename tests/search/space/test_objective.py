@@ -8,6 +8,7 @@ from sleep_tune.errors import UserError
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import Objective
 from sleep_tune.search.space.space_file import load_space
+from tests.config.messages import missing
 from tests.search.space.broken_spaces import WHOLE
 
 
@@ -44,44 +45,39 @@ def test_a_task_s_score_or_their_average_is_an_objective(tmp_path: Path, data: P
 
 
 @pytest.mark.parametrize(
-    ("metric", "tasks", "message"),
+    ("metric", "tasks", "facts"),
     [
-        (
-            "babylm/blimp_fats",
-            "[]",
-            r":\d+: unknown objective.metric 'babylm/blimp_fats'; did you mean 'babylm/blimp_fast'",
-        ),
-        ("babylm/comps, mode: min", "[]", r"objective.mode must be max for babylm/comps; got min"),
-        ("babylm/comps", "[]", r"babylm/comps needs comps among base's evaluation.tasks.*; got evaluation.tasks: none"),
-        ("babylm/comps", "[zorro]", r"needs comps among .*got evaluation.tasks: \[zorro\]"),
-        ("babylm/reading_eye_tracking", "[zorro]", "needs reading among"),
-        ("babylm/macro", "[zorro]", "babylm/macro needs at least one task of BabyLM's among"),
-        (
-            "eval/nll",
-            "[blimp_filtered]",
-            r":5: evaluation.tasks names blimp_filtered.*; did you mean 'blimp_fast'\? It holds",
-        ),
-        ("eval/nll", "[comps]", "names comps, which .* does not hold; it holds: blimp_fast, ewok_fast, reading, zorro"),
+        ("babylm/blimp_fats", "[]", "objective.metric|'babylm/blimp_fats'|'babylm/blimp_fast'"),
+        ("babylm/comps, mode: min", "[]", "objective.mode|max|babylm/comps|got min"),
+        ("babylm/comps", "[]", "babylm/comps needs comps|evaluation.tasks: none"),
+        ("babylm/comps", "[zorro]", "needs comps|evaluation.tasks: [zorro]"),
+        ("babylm/reading_eye_tracking", "[zorro]", "needs reading"),
+        ("babylm/macro", "[zorro]", "babylm/macro|at least one task"),
+        ("eval/nll", "[blimp_filtered]", ":5: |evaluation.tasks|blimp_filtered|'blimp_fast'"),
+        ("eval/nll", "[comps]", "comps|blimp_fast, ewok_fast, reading, zorro"),
     ],
 )
 def test_an_objective_that_no_run_reports_is_refused(
-    tmp_path: Path, data: Path, metric: str, tasks: str, message: str
+    tmp_path: Path, data: Path, metric: str, tasks: str, facts: str
 ) -> None:
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError) as raised:
         load(tmp_path, f"{{metric: {metric}}}", f"  evaluation.data: {data}\n  evaluation.tasks: {tasks}\n")
+    assert not missing(raised.value, facts)
 
 
 def test_minimal_pairs_are_the_toy_language_s(tmp_path: Path) -> None:
     assert load(tmp_path, "{metric: eval/pairs_accuracy}").mode == "max"
-    with pytest.raises(UserError, match=r"needs minimal pairs, .*got data.kind=toy, evaluation.pairs=0"):
+    with pytest.raises(UserError) as raised:
         load(tmp_path, "{metric: eval/pairs_accuracy}", "  evaluation.pairs: 0\n")
+    assert not missing(raised.value, "eval/pairs_accuracy|data.kind=toy|evaluation.pairs=0")
 
 
 def test_the_data_s_folder_is_looked_for_and_made_absolute(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match=r":4: evaluation.data must be a folder of BabyLM's tasks; there is none at /"):
+    with pytest.raises(UserError) as raised:
         load(tmp_path, "{metric: eval/nll}", "  evaluation.data: no/such\n")
+    assert not missing(raised.value, f":4: |evaluation.data|{Path('no/such').absolute()}")
     monkeypatch.chdir(tmp_path)
     load(tmp_path, "{metric: eval/nll}", "  evaluation.data: fast_eval\n")
     assert compose_base(load_space(tmp_path / "study.yaml")).evaluation.data == str(data)
@@ -94,29 +90,32 @@ def test_the_endpoint_of_claims_is_named_with_the_study(tmp_path: Path) -> None:
     )
     claim = load_space(tmp_path / "study.yaml").comparison
     assert (claim.primary, claim.smallest, claim.matched) == ("test/nll", 0.01, "flops")
-    with pytest.raises(UserError, match=r"unknown comparison.primary 'test/nl'; did you mean 'test/nll'"):
-        load_space(tmp_path / "study.yaml", ["comparison.primary=test/nl"])
-    with pytest.raises(UserError, match=r"comparison\.smallest must be"):
-        load_space(tmp_path / "study.yaml", ["comparison.smallest=0"])
-    with pytest.raises(UserError, match=r"comparison.matched 'flop'; did you mean 'flops'"):
-        load_space(tmp_path / "study.yaml", ["comparison.matched=flop"])
+    for override, facts in (
+        ("comparison.primary=test/nl", "comparison.primary|'test/nl'|'test/nll'"),
+        ("comparison.smallest=0", "comparison.smallest|> 0|got 0"),
+        ("comparison.matched=flop", "comparison.matched|'flop'|'flops'"),
+    ):
+        with pytest.raises(UserError) as raised:
+            load_space(tmp_path / "study.yaml", [override])
+        assert not missing(raised.value, facts)
 
 
 @pytest.mark.parametrize(
-    ("claim", "told"),
+    ("claim", "facts"),
     [
-        ("primary: test/pairs_accuracy, smallest: 1", r":3: comparison.smallest must be below 0.1 for .*; got 1"),
-        ("smallest: 0.5", r":3: comparison.smallest must be below 0.1 for eval/pairs_accuracy.*; got 0.5"),
-        ("primary: babylm/blimp_filtered", r":3: babylm/blimp_filtered needs BabyLM's tasks.*evaluation.data"),
+        ("primary: test/pairs_accuracy, smallest: 1", ":3: |comparison.smallest|below 0.1|test/pairs_accuracy|got 1"),
+        ("smallest: 0.5", ":3: |comparison.smallest|below 0.1|eval/pairs_accuracy|got 0.5"),
+        ("primary: babylm/blimp_filtered", ":3: |babylm/blimp_filtered|evaluation.data"),
     ],
 )
-def test_what_claims_are_about_must_be_measured_and_in_its_unit(tmp_path: Path, claim: str, told: str) -> None:
+def test_what_claims_are_about_must_be_measured_and_in_its_unit(tmp_path: Path, claim: str, facts: str) -> None:
     (tmp_path / "study.yaml").write_text(
         "base: {data: toy}\nparameters: {sleep.folds: {choice: [2, 5]}}\n"
         f"comparison: {{{claim}}}\nobjective: {{metric: eval/pairs_accuracy}}\n"
     )
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError) as raised:
         load_space(tmp_path / "study.yaml")
+    assert not missing(raised.value, facts)
     load_space(tmp_path / "study.yaml", ["comparison.primary=test/pairs_accuracy", "comparison.smallest=0.01"])
 
 
@@ -127,5 +126,6 @@ def test_minimal_pairs_judge_only_where_there_are_some(tmp_path: Path) -> None:
         f"base: {{data: text, data.path: {tmp_path}/corpus}}\nparameters: {{sleep.folds: {{choice: [2, 5]}}}}\n"
         "comparison: {primary: test/pairs_accuracy}\n"
     )
-    with pytest.raises(UserError, match=r":3: test/pairs_accuracy needs minimal pairs.*got data.kind=text"):
+    with pytest.raises(UserError) as raised:
         load_space(tmp_path / "study.yaml")
+    assert not missing(raised.value, ":3: |test/pairs_accuracy|data.kind=text")

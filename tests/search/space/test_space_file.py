@@ -1,6 +1,5 @@
 """Every mistake in a search space is one clear error that says where, what was expected and what was given."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from sleep_tune.search.space.search_space import (
     Uniform,
 )
 from sleep_tune.search.space.space_file import compose_base, load_space
+from tests.config.messages import missing
 from tests.search.space.broken_spaces import BROKEN, LINE, OVERRIDES, WHOLE, change
 
 SPACES = Path(__file__).parents[3] / "search_spaces"
@@ -72,9 +72,10 @@ def test_parents_come_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mistake", BROKEN)
 def test_a_broken_space_is_one_clear_error(mistake: str, tmp_path: Path) -> None:
-    text, message = BROKEN[mistake]
-    with pytest.raises(UserError, match=message) as raised:
+    text, facts = BROKEN[mistake]
+    with pytest.raises(UserError) as raised:
         load_space(write(tmp_path, text))
+    assert not missing(raised.value, facts)
     assert "\n" not in str(raised.value)
 
 
@@ -106,61 +107,55 @@ enqueue:
   - 7
 warm_start: [results/a, 3, results/a]
 """
-"""Many mistakes, several of which would call for others if the reading did not know better."""
+"""Many mistakes; some would cause others, which must not be reported."""
 
-TOLD = {
-    1: ["unknown key of a search space 'nmae'; did you mean 'name'"],
-    3: ["unknown data 'tyo'; did you mean 'toy'"],
-    4: ["model.heads must be a whole number.*got 0"],
-    5: ["unknown option 'training.warmpu'; did you mean 'training.warmup'"],
-    7: ["unknown objective.metric 'eval/nnl'"],
-    9: ["parameters.sleep.folds.int must be .*low below high"],
-    10: ["unknown sleep.replay.strategy 'strickt'", "unknown sleep.replay.strategy 'randum'"],
-    12: ["unknown key of parameters.sleep.length.passes 'choices'; did you mean 'choice'"],
-    13: ["unknown parameter in when of training.batch_size 'sleep.nothing'"],
-    14: ["the key 'training.batch_size' is given twice, first on line 13"],
-    15: ["what is tagged !!float must be a number; got 'x'", "unknown search.algorithm 'tpee'", "'sed'.*'seed'"],
-    16: ["scheduler.first_rung must be .*got 2"],
-    17: ["unknown key of stop 'trails'; did you mean 'trials'"],
-    19: ["trials must be .*got 0", "unknown parameter of .*'training.learning_rate'", "cannot search sleep.folds"],
-    20: ["unknown baseline 'as_epoch'"],
-    21: ["finalists.count must be .*got -1", "finalists.seeds must be .*got 'none'"],
-    22: ["resources must be a mapping"],
-    24: ["unknown parameter of a point in enqueue 'sleep.fold'"],
-    25: ["enqueue.1 must be a mapping"],
-    26: ["warm_start.1 must be the folder", "'results/a' is given twice"],
+FACTS = {
+    1: ["'nmae'|'name'"],
+    3: ["data|'tyo'|'toy'"],
+    4: ["model.heads|whole number|got 0"],
+    5: ["'training.warmpu'|'training.warmup'"],
+    7: ["objective.metric|'eval/nnl'"],
+    9: ["parameters.sleep.folds.int|low|high"],
+    10: ["sleep.replay.strategy|'strickt'", "sleep.replay.strategy|'randum'"],
+    12: ["parameters.sleep.length.passes|'choices'|'choice'"],
+    13: ["training.batch_size|'sleep.nothing'"],
+    14: ["'training.batch_size'|line 13"],
+    15: ["!!float|'x'", "search.algorithm|'tpee'", "'sed'|'seed'"],
+    16: ["scheduler.first_rung|got 2"],
+    17: ["stop|'trails'|'trials'"],
+    19: ["trials|got 0", "'training.learning_rate'", "sleep.folds"],
+    20: ["'as_epoch'"],
+    21: ["finalists.count|got -1", "finalists.seeds|got 'none'"],
+    22: ["resources|mapping"],
+    24: ["'sleep.fold'"],
+    25: ["enqueue.1|mapping"],
+    26: ["warm_start.1|got 3", "'results/a'|twice"],
 }
-"""Line -> what is told of it."""
+"""Line -> what each message about it holds."""
 
 
-def test_every_mistake_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_together_in_the_order_of_the_lines(tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         load_space(write(tmp_path, ALL), ["stop.hours=soon", "=3"])
     heading, *lines = str(raised.value).splitlines()
-    expected = [(line, each) for line, several in TOLD.items() for each in several]
+    expected = [(line, facts) for line, several in FACTS.items() for facts in several]
     assert heading == f"{tmp_path}/study.yaml has {len(expected) + 2} mistakes:"
-    assert lines[-2:] == [
-        "  an override must be key=value; got '=3'",
-        "  stop.hours on the command line: stop.hours must be a number > 0 or null; got 'soon'",
-    ]
+    assert not missing(lines[-2], "'=3'")
+    assert not missing(lines[-1], "stop.hours on the command line|> 0 or null|'soon'")
     places = [int(line.partition("study.yaml:")[2].partition(":")[0]) for line in lines[:-2]]
     assert places == [line for line, _ in expected]
-    for line, several in TOLD.items():
-        told = "\n".join(text for text in lines if f"study.yaml:{line}: " in text)
-        for each in several:
-            assert re.search(each, told), (line, each)
+    for line, facts in expected:
+        assert any(f"study.yaml:{line}: " in text and not missing(text, facts) for text in lines), (line, facts)
 
 
-def test_what_does_not_fit_together_in_the_base_is_told_with_the_lines_of_its_options(tmp_path: Path) -> None:
+def test_options_of_the_base_that_do_not_fit_together_are_reported_with_their_lines(tmp_path: Path) -> None:
     text = change("  model: tiny", "  model.heads: 7\n  evaluation.stride: 300\n  evaluation.method: strided")
     with pytest.raises(UserError) as raised:
         load_space(write(tmp_path, text.replace("trials: 8", "trials: 0")))
     _, *lines = str(raised.value).splitlines()
-    assert [re.sub(".*study.yaml:", "", line).partition(";")[0] for line in lines] == [
-        "4: model.heads must divide model.hidden=64 (1, 2, 4, 8, 16, 32, 64)",
-        "5: evaluation.stride must be at most data.max_length=32",
-        "17: stop.trials must be a whole number in [1, 1000000] or null",
-    ]
+    facts = ["study.yaml:4: |model.heads|64", "study.yaml:5: |evaluation.stride|32", "study.yaml:17: |stop.trials|0"]
+    assert len(lines) == len(facts)
+    assert not [missing(*pair) for pair in zip(lines, facts, strict=True) if missing(*pair)]
 
 
 @settings(max_examples=60)
@@ -178,9 +173,10 @@ def test_any_damage_is_an_error_or_a_space(
 
 @pytest.mark.parametrize("mistake", OVERRIDES)
 def test_a_broken_override_is_one_clear_error(mistake: str, tmp_path: Path) -> None:
-    text, message = OVERRIDES[mistake]
-    with pytest.raises(UserError, match=message.replace("+", r"\+")):
+    text, facts = OVERRIDES[mistake]
+    with pytest.raises(UserError) as raised:
         load_space(write(tmp_path, WHOLE), [text])
+    assert not missing(raised.value, facts)
 
 
 def test_overrides_of_the_space(tmp_path: Path) -> None:
@@ -235,10 +231,12 @@ def test_a_path_that_leads_nowhere_is_left_to_what_reads_it(tmp_path: Path, monk
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     write(tmp_path, WHOLE)
-    with pytest.raises(UserError, match=r"stdy.yaml: there is no such file; did you mean '.*/study.yaml'"):
+    with pytest.raises(UserError) as raised:
         load_space(tmp_path / "stdy.yaml")
-    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+    assert not missing(raised.value, f"stdy.yaml|'{tmp_path}/study.yaml'")
+    with pytest.raises(UserError) as raised:
         load_space(tmp_path)
+    assert not missing(raised.value, f"{tmp_path}|Is a directory")
 
 
 def test_the_name_is_the_file_s_by_default(tmp_path: Path) -> None:
@@ -248,11 +246,12 @@ def test_the_name_is_the_file_s_by_default(tmp_path: Path) -> None:
 def test_only_true_and_false_are_booleans(tmp_path: Path) -> None:
     text = change(LINE, "  training.compile: {choice: [true, false]}")
     assert load_space(write(tmp_path, text)).parameters[0].domain == Choice((True, False))
-    with pytest.raises(UserError, match=r"study.yaml:8: training.compile must be true or false; got 'yes'"):
+    with pytest.raises(UserError) as raised:
         load_space(write(tmp_path, text.replace("[true, false]", "[yes, no]")))
+    assert not missing(raised.value, "study.yaml:8: |training.compile|true or false|'yes'|'no'")
 
 
-def test_what_a_search_knows_before_it_asks(tmp_path: Path) -> None:
+def test_enqueue_and_warm_start(tmp_path: Path) -> None:
     """Points keep the order of the list; their parameters are in the space's, typed as their options are."""
     text = WHOLE.replace("workers: 1,", "workers: 1, disk_gb: 2,") + (
         "enqueue:\n"

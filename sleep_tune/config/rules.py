@@ -4,16 +4,17 @@ import re
 from collections.abc import Callable
 from operator import attrgetter
 
+from sleep_tune.config.checker import one_of_text
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 
-__all__ = ["RULES", "check"]
+__all__ = ["RULES", "check_rules"]
 
 MAX_NAME = 200
 """Bytes in the name of a folder that every file system takes, with room to spare."""
 
 
-def check(config: RunConfig) -> None:
+def check_rules(config: RunConfig) -> None:
     """Refuse options that do not fit together.
 
     Raises:
@@ -34,14 +35,9 @@ def exactly_one(config: RunConfig) -> None:
     """Of the options in each `ONE_OF` section exactly one is set."""
     for section, members in ONE_OF.items():
         values = attrgetter(section)(config)
-        given = [
-            f"{section}.{member}={getattr(values, member):g}"
-            for member in members
-            if getattr(values, member) is not None
-        ]
+        given = {name: value for name in members if (value := getattr(values, name)) is not None}
         if len(given) != 1:
-            keys = ", ".join(f"{section}.{member}" for member in members)
-            raise ConfigError(f"set exactly one of {keys}; got {' and '.join(given) or 'none'}")
+            raise ConfigError(one_of_text(section, given))
 
 
 def run_name_is_a_folder(config: RunConfig) -> None:
