@@ -156,15 +156,16 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def listed(names: Sequence[object], most: int = 3, *, width: int = 80) -> str:
+def listed(names: Sequence[object], most: int = 3, *, width: int = 80, between: str = ", ") -> str:
     """Return the first few of `names`, and how many more there are: 'a.txt, b.txt and 7 more'.
 
     Args:
         names: at least one.
         most: names that are shown, at most.
         width: characters of each name, at most.
+        between: separates the names.
     """
-    shown = ", ".join(shortened(str(name), width) for name in names[:most])
+    shown = between.join(shortened(str(name), width) for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 

@@ -3,13 +3,13 @@
 Knows nothing of arms or statistics.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sleep_tune.babylm.challenge import FAST
 from sleep_tune.babylm.score_names import MACRO, TITLES, score_title, task_of
 
-__all__ = ["COLUMNS", "MOST_NAMED", "Column", "column", "names_text", "setting_text", "short_names", "sort_metrics"]
+__all__ = ["COLUMNS", "MOST_NAMED", "Column", "column", "setting_text", "short_names", "sort_metrics"]
 
 MOST_NAMED = 12
 """Arms that a sentence names one by one; more are counted."""
@@ -121,16 +121,6 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
             length += 1
         names[key] = ".".join(segments[-length:])
     return names
-
-
-def names_text(names: Sequence[str], between: str = ", ") -> str:
-    """The names for a sentence, of very many the first few and how many more there are.
-
-    >>> names_text([f"t{number}" for number in range(99)])
-    't0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11 and 87 more'
-    """
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    return between.join(names[:MOST_NAMED]) + more
 
 
 def setting_text(value: object) -> str:

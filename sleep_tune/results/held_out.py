@@ -1,7 +1,7 @@
-"""Items that chose the finalists do not judge them: they are left out of the primary endpoint, or a note says why not.
+"""Exclusion of the test items that selected the finalists: the primary endpoint is computed on held-out items.
 
-A search may look at a fast task (`babylm/blimp_fast`) whose items are a part of the full one (`babylm/blimp_filtered`)
-that claims are about. Items are known again by the fingerprint of their text. Knows nothing of differences.
+A search may optimise a fast task (`babylm/blimp_fast`) whose items are part of the full task that claims are about
+(`babylm/blimp_filtered`). Items are matched by the fingerprint of their text.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,12 +26,12 @@ TEXT = "text"
 
 
 def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
-    """The arms as they are to be judged, and sentences on what was left out, or should have been.
+    """Return the arms with their values on held-out items, and notes on the items excluded or not.
 
     Args:
-        arms: without contrasts yet. All of them are judged on the same items: without those that chose the finalists,
-            or, where one did not keep its answers, with them.
-        experiment: names what chose, and what judges.
+        arms: without contrasts yet. All of them are scored on the same items: without those that selected the
+            finalists or, where one arm did not keep its answers, with them.
+        experiment: names the objective, which selected the finalists, and the primary endpoint.
     """
     chose, judges = experiment.objective, experiment.primary
     found = any(arm.kind == "finalist" for arm in arms)
@@ -39,35 +39,35 @@ def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[A
         return tuple(arms), ()
     name = column(judges).heading
     if chose == judges:
-        told = f"the items of {name} chose the finalists and judge them too; name another endpoint (comparison.primary)"
-        return tuple(arms), (f"Beware: {told} for a claim.",)
+        note = f"Warning: the items of {name} selected the finalists and evaluate them too. For a claim, name another "
+        return tuple(arms), (f"{note}primary endpoint (comparison.primary).",)
     tasks = _chosen_from(arms, chose, judges)
     if not tasks:
         return tuple(arms), ()
     folders = ", ".join(task.removeprefix(BABYLM) for task in tasks)
-    whole = f"Beware: the items of {folders} chose the finalists and are among those of {name}, which judges them; "
+    whole = f"Warning: the items of {folders} selected the finalists and are part of {name}, which evaluates them; "
     if judges == BABYLM + MACRO:
-        return tuple(arms), (f"{whole}name another endpoint (comparison.primary) for a claim.",)
+        return tuple(arms), (f"{whole}for a claim, name another primary endpoint (comparison.primary).",)
     judged = [arm for arm in arms if arm.values.get(judges)]
     texts = _texts(arms, tasks)
     silent = [arm.name for arm in judged if not _keeps_texts(arm, judges)]
     if not texts or silent:
-        who = ", ".join(silent) or "the runs"
-        why = f"{who} did not keep their answers item by item (eval/items.parquet)"
-        return tuple(arms), (f"{whole}they cannot be left out, for {why}.",)
+        names = ", ".join(silent) or "the runs"
+        why = f"{names} did not keep their answers item by item (eval/items.parquet)"
+        return tuple(arms), (f"{whole}they cannot be excluded, because {why}.",)
     cut = {arm.name: _without(arm, judges, texts) for arm in judged}
     if any(made is None for made in cut.values()):
-        return tuple(arms), (f"{whole}they cannot be left out of its score, which is no mean over groups of items.",)
+        return tuple(arms), (f"{whole}they cannot be excluded, because its score is not a mean over groups of items.",)
     before, after = (_items(one, judges) for one in (judged[0], cut[judged[0].name] or judged[0]))
-    told = (
-        f"Left out of {name}: {before - after:,} of {before:,} items, those of {folders}, which chose the finalists; "
-        f"its scores and differences here are over the other {after:,}."
+    note = (
+        f"Excluded from {name}: {before - after:,} of {before:,} items, those of {folders}, because they selected the "
+        f"finalists. Scores and differences of {name} are over the other {after:,}."
     )
-    return tuple(cut.get(arm.name) or arm for arm in arms), (told,)
+    return tuple(cut.get(arm.name) or arm for arm in arms), (note,)
 
 
 def _chosen_from(arms: Sequence[Arm], chose: str, judges: str) -> list[str]:
-    """The tasks that the objective is made of whose items are among those of the endpoint, too."""
+    """Return the tasks of the objective whose items are part of the endpoint."""
     macro = BABYLM + MACRO
     if judges == macro:
         return [chose]
@@ -78,13 +78,13 @@ def _chosen_from(arms: Sequence[Arm], chose: str, judges: str) -> list[str]:
 
 
 def _family(key: str) -> str:
-    """The task that a folder holds, whole or in part."""
+    """Return the task that a folder holds, whole or in part."""
     folder = key.removeprefix(BABYLM)
     return FOLDERS.get(folder, folder)
 
 
 def _texts(arms: Iterable[Arm], tasks: Sequence[str]) -> set[str]:
-    """Fingerprints of the items of `tasks`, whoever answered them; none if one task's are not known."""
+    """Return the fingerprints of the items of `tasks` in any arm; none if those of one task are unknown."""
     by_task = [
         {text for arm in arms for row in arm.answers.get(task, {}).values() for text in _texts_of(row)}
         for task in tasks
@@ -97,7 +97,7 @@ def _texts_of(row: "pd.Series[float]") -> set[str]:
 
 
 def _keeps_texts(arm: Arm, key: str) -> bool:
-    """Whether every value of the arm there comes with its items."""
+    """Whether the arm kept its answers with fingerprints for every value of a score."""
     kept: Mapping[int, pd.Series[float]] = arm.answers.get(key, {})
     return all(seed in kept and bool(_texts_of(kept[seed])) for seed in arm.values[key])
 
@@ -107,7 +107,7 @@ def _items(arm: Arm, key: str) -> int:
 
 
 def _without(arm: Arm, key: str, texts: set[str]) -> Arm | None:
-    """The arm with its answers, values and estimate at `key` over the other items; None where they make no score."""
+    """Return the arm with `key` computed over the other items; None where the score is not a mean over groups."""
     rows, values = {}, {}
     for seed, value in arm.values[key].items():
         row = arm.answers[key][seed]
@@ -124,6 +124,6 @@ def _without(arm: Arm, key: str, texts: set[str]) -> Arm | None:
 
 
 def _grouped(row: "pd.Series[float]") -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """(I,) what was scored on each item, and the item's group."""
+    """Return (I,) the score of each item, and (I,) its group, numbered from 0."""
     groups, _ = pd.factorize(row.index.get_level_values(0))
     return np.asarray(row, dtype=np.float64), groups

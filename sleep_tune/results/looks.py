@@ -1,4 +1,4 @@
-"""Looks at a study that grew: what had been trained each time that it had ended, by its event log. Corrects no p."""
+"""Looks at a study that grew: what had been trained each time the study ended, from its event log."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ __all__ = ["Look", "find_looks", "look_notes"]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What had been asked for when a table was made."""
+    """What the study had asked for when it ended."""
 
     seeds: int
     """Fresh seeds of the arms."""
@@ -21,9 +21,9 @@ class Look:
 
 
 def find_looks(events: Iterable[Event]) -> tuple[Look, ...]:
-    """What there was each time that the study ended, and what there is now where it has grown since.
+    """Return the distinct states of the study: one for each time it ended, and the present one.
 
-    A table that was made while the study was still running leaves no trace in the log, and is not among them.
+    A table that was made while the study was running leaves no trace in the log and is not counted.
     """
     seeds: set[int] = set()
     arms: set[str] = set()
@@ -42,7 +42,7 @@ def find_looks(events: Iterable[Event]) -> tuple[Look, ...]:
 
 
 def look_notes(looks: Sequence[Look]) -> Iterator[str]:
-    """That the study grew after a first table, how, and at how many looks; nothing where there was one."""
+    """Warn that the study grew after its first table, and say how; yield nothing after a single look."""
     if len(looks) < 2:
         return
     grown = {
@@ -50,12 +50,12 @@ def look_notes(looks: Sequence[Look]) -> Iterator[str]:
         "arms": [look.arms for look in looks],
         "trials of all searches": [look.trials for look in looks],
     }
-    told = [
-        f"{what} {' to '.join(str(count) for count in dict.fromkeys(counts))}"
+    growth = [
+        f"{what} {' -> '.join(str(count) for count in dict.fromkeys(counts))}"
         for what, counts in grown.items()
         if len(set(counts)) > 1
     ]
     yield (
-        f"Beware: the study grew after a first table ({', '.join(told)}): this is look {len(looks)} at it, and no p "
-        "here accounts for that."
+        f"Warning: the study grew after its first table ({', '.join(growth)}). This is look {len(looks)} at its data, "
+        "and p-values are not corrected for repeated looks."
     )

@@ -1,7 +1,7 @@
-"""The macro average over the scores that all arms and seeds have, and notes on scores that some lack.
+"""The macro average over the scores that all arms and seeds share, and notes on scores that some lack.
 
-An average over other tasks is another measure: two equal models differ in it as soon as one was scored on one task
-more. So it is made here, from the scores of the table, and never taken from a run or a report.
+Averages over different tasks are different measures: two equal models differ as soon as one was scored on one more
+task. The average is therefore computed here, from the scores of the table, and never taken from a run or a report.
 """
 
 from collections import Counter
@@ -20,20 +20,20 @@ __all__ = ["FEWEST", "average_shared_scores", "score_notes"]
 KEY = f"{BABYLM}{MACRO}"
 
 FEWEST = 2
-"""Scores that make an average; the average of one is that score again."""
+"""Fewest scores that are averaged; the average of one is that score again."""
 
 
 def average_shared_scores(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
-    """The arms with their macro average over the scores that all of them have, and what must be said of it.
+    """Return the arms with their macro average over the scores that all of them share, and notes on it.
 
-    An arm or a seed without any score is passed over. Published rows keep the average that they were published with.
+    Arms and seeds without any score are ignored. Published rows keep their published average.
 
     Args:
         arms: of one table, without contrasts yet.
-        primary: the primary endpoint. Where it is the average of the one task that was measured, that one is enough.
+        primary: the primary endpoint. Where it is the macro average and only one task was measured, that one is enough.
 
     Returns:
-        The arms, and sentences. Where they share fewer than `FEWEST` scores, no arm has an average.
+        The arms, and notes. Where they share fewer than `FEWEST` scores, no arm has an average.
     """
     scored = {arm.name: _by_seed(arm) for arm in arms if arm.kind != "published"}
     every = [frozenset(scores) for by_seed in scored.values() for scores in by_seed.values()]
@@ -48,7 +48,7 @@ def average_shared_scores(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm,
 
 
 def _by_seed(arm: Arm) -> dict[int, dict[str, float]]:
-    """Seed -> its scores that an average may count."""
+    """Return seed -> its scores that an average may include."""
     found: dict[int, dict[str, float]] = {}
     for key, values in arm.values.items():
         if key.startswith(BABYLM) and counted_scores([key.removeprefix(BABYLM)]):
@@ -58,7 +58,7 @@ def _by_seed(arm: Arm) -> dict[int, dict[str, float]]:
 
 
 def _averaged(arm: Arm, by_seed: Mapping[int, Mapping[str, float]], keys: Sequence[str]) -> Arm:
-    """The arm with the average over `keys`, or without any."""
+    """Return the arm with the average over `keys`, or without an average where there are no keys."""
     values = {key: value for key, value in arm.values.items() if key != KEY}
     estimates = {key: value for key, value in arm.estimates.items() if key != KEY}
     if keys and by_seed:
@@ -74,29 +74,29 @@ def _macro_notes(
     different: Sequence[str],
     common: Collection[str],
 ) -> Iterator[str]:
-    """Over which scores the average is, and who lacks the others."""
+    """Say which scores the average includes, and which arms lack the others."""
     over = ", ".join(column(key).heading for key in keys)
     lacking = ", ".join(f"{column(key).heading} (not in {_lacking(key, scored)})" for key in different)
     if different and keys:
         yield (
-            f"Beware: not every arm and seed was scored on the same tasks. The macro average is over the {len(keys)} "
-            f"scores that all have ({over}), without {lacking}."
+            f"Warning: not every arm and seed was scored on the same tasks. The macro average includes the {len(keys)} "
+            f"scores that all of them have ({over}), and excludes {lacking}."
         )
     elif different:
         share = ", ".join(column(key).heading for key in sorted(common)) or "none"
         yield (
-            "Beware: not every arm and seed was scored on the same tasks, and no macro average is shown or compared. "
-            f"Scores that all have: {share}; others: {lacking}. Score the missing tasks, or leave an arm out."
+            "Warning: not every arm and seed was scored on the same tasks, so no macro average is shown or compared. "
+            f"Shared scores: {share}; others: {lacking}. Score the missing tasks, or leave an arm out."
         )
     elif len(keys) >= FEWEST:
         yield f"Macro average: over the {len(keys)} scores that every arm and seed has ({over})."
     published = [arm.name for arm in arms if arm.kind == "published" and KEY in arm.estimates]
     if published:
-        yield f"Macro average of {', '.join(published)}: as published; over which tasks is not known here."
+        yield f"Macro average of {', '.join(published)}: as published; its tasks are unknown."
 
 
 def _lacking(key: str, scored: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:
-    """`A; B, seed 3`: the arms and seeds without a score."""
+    """Return the arms and seeds without a score, such as `A; B, seed 3`."""
     parts = []
     for name, by_seed in scored.items():
         without = [seed for seed, scores in by_seed.items() if key not in scores]
@@ -106,11 +106,11 @@ def _lacking(key: str, scored: Mapping[str, Mapping[int, Mapping[str, float]]]) 
 
 
 def score_notes(arms: Sequence[Arm], primary: str) -> Iterator[str]:
-    """Scores that are no numbers, and tasks of which two measures are in the table.
+    """Name scores that are not finite, and tasks that are in the table by two measures.
 
     Args:
         arms: of one table.
-        primary: the primary endpoint, whose missing values in runs of an experiment are said elsewhere.
+        primary: the primary endpoint; another note names its missing values in runs of an experiment.
     """
     measured = {key for arm in arms for key in arm.values}
     for arm in arms:
@@ -125,7 +125,7 @@ def score_notes(arms: Sequence[Arm], primary: str) -> Iterator[str]:
 
 
 def _measures(arms: Sequence[Arm]) -> Iterator[str]:
-    """Tasks that some have as a rank correlation and others as an accuracy."""
+    """Warn of tasks that some arms have as a rank correlation and others as an accuracy."""
     keys = dict.fromkeys(key for arm in arms for key in arm.estimates if key.startswith(BABYLM))
     tasks = Counter(task_of(key.removeprefix(BABYLM)) for key in keys if not key.endswith(UNSPECIFIED))
     for key in keys:
@@ -137,11 +137,11 @@ def _measures(arms: Sequence[Arm]) -> Iterator[str]:
             yield f"{column(key).heading}: published as {rho}, without saying which of the two measures it is ({who})."
         elif tasks[task_of(key.removeprefix(BABYLM))] > 1:
             yield (
-                f"Beware: {column(key).heading} ({who}) is the share of right answers, which the pipeline reported "
-                f"until July 2025; {rho} is Spearman's rho x 100. They are two measures and are not compared."
+                f"Warning: {column(key).heading} ({who}) is the share of correct answers, which the pipeline reported "
+                f"until July 2025; {rho} is Spearman's rho x 100. These are different measures and are not compared."
             )
 
 
 def _names(arms: Iterable[Arm]) -> list[str]:
-    """The arms' names, but published rows, which may be many, as such."""
+    """Return the names of the arms; 'published rows' stands for all of these, which may be many."""
     return list(dict.fromkeys("published rows" if arm.kind == "published" else arm.name for arm in arms))

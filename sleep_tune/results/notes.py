@@ -1,12 +1,10 @@
-"""What a reader must know before believing the table: what was matched, tuned, repeated, and what is missing.
-
-Sentences from the numbers of a comparison; computes no statistic and draws nothing.
-"""
+"""Notes below a comparison: what was matched, tuned and repeated, warnings, and what is missing."""
 
 from collections.abc import Iterator, Sequence
 
+from sleep_tune.errors import listed
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
-from sleep_tune.results.columns import column, names_text, short_names
+from sleep_tune.results.columns import MOST_NAMED, column, short_names
 from sleep_tune.results.looks import look_notes
 from sleep_tune.results.matched_resource import resource_notes
 from sleep_tune.results.run_facts import fact_notes
@@ -14,28 +12,43 @@ from sleep_tune.results.sheet import SURVIVORS
 from sleep_tune.results.statistics import POWER, detectable_difference
 from sleep_tune.results.verdict import LEVEL, is_claim
 
-__all__ = ["ENOUGH_SEEDS", "write_notes"]
+__all__ = ["ENOUGH_SEEDS", "is_power_note", "is_warning", "write_notes"]
 
 ENOUGH_SEEDS = 5
-"""Below this a t interval is so wide (2.8 standard errors at 5, 4.3 at 3, 12.7 at 2) that only large effects show."""
+"""With fewer seeds a t interval is so wide (2.8 standard errors at 5, 4.3 at 3, 12.7 at 2) that only large effects are
+significant."""
 
 ELSEWHERE = {
-    "elsewhere": "trained elsewhere; whether budget, warm-up, masks and seeds match is not known here.",
-    "published": "published figures, for orientation only: no seeds are shared, and no difference is tested.",
+    "elsewhere": "trained elsewhere; it is unknown whether budget, warm-up, masking and seeds match.",
+    "published": "published figures, for orientation only: they share no seeds, and no difference is tested.",
 }
-"""Kind of an arm -> what must be said of it."""
+"""Kind of an arm -> the note on arms of that kind."""
 
 MOST_NOTES = 20
-"""Notes of one kind, such as one for each arm; more are counted."""
+"""Notes of one kind that are written, such as one for each arm; the others are only counted."""
 
 TIES = "test/pairs_ties"
 
 MANY_TIES = 0.05
-"""A larger share of items with equal scores is said."""
+"""A share of items with equally scored options above this is worth a warning."""
+
+POWER_NOTE = "Statistical power"
+WARNINGS = ("Warning", "Not matched", "Missing", "Diverged")
+"""How such notes begin."""
+
+
+def is_warning(note: str) -> bool:
+    """Whether a note warns of something that may explain a difference or is missing from the table."""
+    return note.startswith(WARNINGS)
+
+
+def is_power_note(note: str) -> bool:
+    """Whether a note says which difference could have been detected."""
+    return note.startswith(POWER_NOTE)
 
 
 def write_notes(comparison: Comparison) -> Iterator[str]:
-    """The notes, in the order in which they matter."""
+    """Yield the notes, the most important first."""
     for notes in (
         resource_notes(comparison),
         _tuned(comparison),
@@ -56,12 +69,12 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
         several = tuple(notes)
         yield from several[:MOST_NOTES]
         if len(several) > MOST_NOTES:
-            yield f"{len(several) - MOST_NOTES:,} more notes like the last are left out."
+            yield f"{len(several) - MOST_NOTES:,} more notes of this kind are not shown."
     yield from _statistics(comparison)
 
 
 def _tuned(comparison: Comparison) -> Iterator[str]:
-    """What was tuned for whom; what the search came to."""
+    """Say which arms were tuned, by which search."""
     experiment, trials = comparison.experiment, comparison.trials
     count = sum(trials.values())
     ended = ", ".join(f"{number} {state}" for state, number in sorted(trials.items()))
@@ -73,61 +86,66 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
         chosen = f"; its best {best}" if finalists else ""
         direction = "lowest" if experiment.mode == "min" else "highest"
         yield (
-            f"Tuned for the finalists: a search of {count} trial{'' if count == 1 else 's'} ({ended}) over {names} "
-            f"for the {direction} {experiment.objective} on dev{chosen}. Its own runs are not in the table."
+            f"Tuned: the finalists, by a search of {count} trial{'' if count == 1 else 's'} ({ended}) over {names} for "
+            f"the {direction} {experiment.objective} on dev{chosen}. The runs of the search are not in this table."
         )
     baselines = [arm.name for arm in own if arm.kind in ("baseline", "control")]
     plain = [name for name in baselines if not experiment.tuned.get(name)]
     if plain:
-        yield f"Not tuned: {' and '.join(plain)} ran with the study's base settings."
+        yield f"Not tuned: {' and '.join(plain)}, with the base settings of the study."
     least = experiment.tuned.get(comparison.baseline)
     if finalists and least is not None and least < count:
         yield (
-            f"Beware: {comparison.baseline} had {least} trials of tuning and the finalists {count}; part of a "
-            f"difference may be that (baselines: {{{comparison.baseline}: {{trials: n, parameters: [...]}}}} tunes it)."
+            f"Warning: {comparison.baseline} was tuned with {least} trials and the finalists with {count}, which may "
+            f"explain part of a difference. To tune {comparison.baseline}, set baselines: {{{comparison.baseline}: "
+            "{trials: n, parameters: [...]}}."
         )
     yield from comparison.chosen_by
     for name in baselines:
         if experiment.tuned.get(name):
-            yield f"Tuned for {name}: a search of its own, {experiment.tuned[name]} trials."
+            yield f"Tuned: {name}, by a search of its own with {experiment.tuned[name]} trials."
 
 
 def _control(comparison: Comparison) -> Iterator[str]:
-    """What the A/A control is for."""
+    """Explain the A/A control."""
     name = comparison.baseline
     if name == BASELINE and comparison.reference is not None and any(arm.name == CONTROL for arm in comparison.arms):
-        yield f"{CONTROL} obeys the law of {name} in other orders: its distance from {name} shows the noise."
+        yield f"{CONTROL} is an A/A control: it differs from {name} only in data order, so any difference is noise."
 
 
 def _seeds(comparison: Comparison) -> Iterator[str]:
-    """How many seeds speak, and whether they are enough."""
+    """Say how many seeds each arm has, and whether they are enough."""
     counts = [len(arm.seeds) for arm in comparison.arms if arm.seeds]
     if not counts:
         return
     least, most = min(counts), max(counts)
     number = f"{least}" if least == most else f"{least} to {most}"
     noun = "seed" if most == 1 else "seeds"
-    advice = "" if least >= ENOUGH_SEEDS else f" That is few: plan at least {ENOUGH_SEEDS}, 20 for a claim in print."
-    shared = ", the same ones for every arm" if _share(comparison.arms) and most > 1 else ""
-    chosen = "; nothing was chosen on test" if comparison.experiment.primary.startswith("test/") else ""
-    yield f"{number} {noun} an arm{shared}{chosen}.{advice}"
+    shared = ", the same for every arm" if _share(comparison.arms) and most > 1 else ""
+    chosen = "; nothing was selected on test" if comparison.experiment.primary.startswith("test/") else ""
+    yield f"{number} {noun} per arm{shared}{chosen}."
+    if least < ENOUGH_SEEDS:
+        yield (
+            f"Warning: {least} {'seed is' if least == 1 else 'seeds are'} few; plan at least {ENOUGH_SEEDS}, and 20 "
+            "for a published claim."
+        )
 
 
 def _diverged(arms: Sequence[Arm]) -> Iterator[str]:
-    """Runs that diverged, which count against their arms."""
+    """Name the runs that diverged, and explain how they count."""
     for arm in arms:
         for seeds, reason in _by_reason(arm, sorted(arm.diverged)):
             yield f"Diverged: {arm.name}, {seeds}: {reason}."
     if any(made.diverged for arm in arms for made in arm.contrasts.values()):
         yield (
-            f"{SURVIVORS} Over the seeds that both arms survived, without an interval, since others diverged. p is the "
-            "larger of two: over these seeds, and of a signed-rank test in which diverged runs rank last. Where an arm "
-            "that diverged is worse at these seeds, too, p is the first."
+            f"{SURVIVORS} Mean over the seeds at which neither arm diverged, without an interval. p is the larger of "
+            "two p-values: that of the test over these seeds alone, and that of a signed-rank test in which diverged "
+            "runs rank worst. If an arm that diverged is also worse at these seeds, p is the first of the two."
         )
 
 
 def _constant(comparison: Comparison) -> Iterator[str]:
-    """Differences that are the same at every seed, of which nothing was tested."""
+    """Warn of differences that are the same at every seed and are therefore not tested."""
     where = [
         f"{arm.name} in {column(endpoint).heading}"
         for endpoint in comparison.endpoints
@@ -136,18 +154,19 @@ def _constant(comparison: Comparison) -> Iterator[str]:
     ]
     if where:
         yield (
-            f"Beware: {names_text(where)}: the difference to {comparison.baseline} is the same at every seed, as of "
-            "one run that was scored again. How far seeds scatter is not known, and nothing was tested: p is 1."
+            f"Warning: {listed(where, MOST_NAMED)}: the difference to {comparison.baseline} is the same at every seed, "
+            "as if one run had been scored several times. The variation between seeds is unknown, so the difference is "
+            "not tested: p is 1."
         )
 
 
 def _unpaired(comparison: Comparison) -> Iterator[str]:
-    """Whose values at the primary endpoint are missing, or at other seeds than the baseline's."""
+    """Name arms without a value at the primary endpoint, or with other seeds than the baseline."""
     primary, reference = comparison.endpoints[0], comparison.reference
     what = column(primary).heading
     theirs = reference.values.get(primary, {}) if reference is not None else {}
     if primary == "babylm/macro" and not any(primary in arm.values for arm in comparison.arms):
-        return  # `averaged` says why there is none
+        return  # a note of `averaged` says why
     for arm in comparison.arms:
         ours = arm.values.get(primary, {})
         lacking = [str(seed) for seed in arm.seeds if seed not in ours]
@@ -160,15 +179,15 @@ def _unpaired(comparison: Comparison) -> Iterator[str]:
             continue
         if shared:
             yield (
-                f"Beware: {arm.name} shares {shared} of its {len(ours)} seeds with {comparison.baseline}; the others "
-                "count for no difference."
+                f"Warning: {arm.name} shares only {shared} of its {len(ours)} seeds with {comparison.baseline}; the "
+                "others are not used for differences."
             )
         else:
             yield f"Not compared: {arm.name} shares no seed with {comparison.baseline} in {what}."
 
 
 def _reach(comparison: Comparison) -> Iterator[str]:
-    """What the seeds could have told at the primary endpoint, where they told nothing."""
+    """Say which true difference could have been detected at the primary endpoint, where none is significant."""
     primary = comparison.endpoints[0]
     tested = [arm for arm in comparison.arms if primary in arm.contrasts and arm.contrasts[primary].p_holm is not None]
     compared = [arm for arm in tested if arm in comparison.compared]
@@ -187,8 +206,8 @@ def _reach(comparison: Comparison) -> Iterator[str]:
     seeds = f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
     amount = f"{' to '.join(written)} {column(primary).unit}".strip()
     yield (
-        f"Within reach of {seeds}: a true difference in {column(primary).heading} of {amount} would be told in "
-        f"{POWER:.0%} of such tables; a smaller one is missed more often."
+        f"{POWER_NOTE}: with {seeds} there is {POWER:.0%} power to detect a true difference in "
+        f"{column(primary).heading} of {amount}, and less power to detect a smaller one."
     )
 
 
@@ -198,8 +217,8 @@ def _share(arms: Sequence[Arm]) -> bool:
 
 
 def _ties(comparison: Comparison) -> Iterator[str]:
-    """Scores that may be a constant's: a tie counts as right, as in BabyLM's pipeline."""
-    told = []
+    """Warn of models that score many options equally: a tie counts as correct, as in BabyLM's pipeline."""
+    ties = []
     for arm in comparison.arms:
         shares = {
             key.removeprefix("ties/"): value.mean / 100
@@ -207,31 +226,34 @@ def _ties(comparison: Comparison) -> Iterator[str]:
             if key.startswith("ties/")
         }
         shares |= {"pairs": arm.estimates[TIES].mean} if TIES in arm.estimates else {}
-        told += [f"{arm.name} in {share:.0%} of {task}" for task, share in shares.items() if share > MANY_TIES]
-    if told:
-        yield f"Beware: equal scores count as right, and a constant is right everywhere; ties: {names_text(told)}."
+        ties += [f"{arm.name} in {share:.0%} of {task}" for task, share in shares.items() if share > MANY_TIES]
+    if ties:
+        yield (
+            "Warning: options with equal scores count as correct, so a model that gives all options the same score is "
+            f"always correct. Equal scores: {listed(ties, MOST_NAMED)}."
+        )
 
 
 def _elsewhere(comparison: Comparison) -> Iterator[str]:
-    """Rows that this study did not train."""
-    for kind, told in ELSEWHERE.items():
+    """Name arms that this study did not train."""
+    for kind, text in ELSEWHERE.items():
         names = [arm.name for arm in comparison.arms if arm.kind == kind]
         if names:
-            yield f"{names_text(names)}: {told}"
+            yield f"{listed(names, MOST_NAMED)}: {text}"
 
 
 def _joined(comparison: Comparison) -> Iterator[str]:
-    """Arms of other experiments."""
+    """Name arms of other experiments."""
     names = [arm.name for arm in comparison.arms if arm.joined]
     if names:
         yield (
-            f"Of another experiment: {names_text(names)}; what its search tuned, and on which corpus, is in its own "
-            "table. Seeds of one number are paired."
+            f"From another experiment: {listed(names, MOST_NAMED)}; its own table says what was tuned, and on which "
+            "corpus. Runs with the same seed number are paired."
         )
 
 
 def _missing(arms: Sequence[Arm]) -> Iterator[str]:
-    """Runs that the table lacks."""
+    """Name runs that failed or have not finished."""
     for arm in arms:
         lost = [seed for seed in arm.failures if seed not in arm.diverged]
         for seeds, reason in _by_reason(arm, lost):
@@ -242,16 +264,16 @@ def _missing(arms: Sequence[Arm]) -> Iterator[str]:
 
 
 def _by_reason(arm: Arm, seeds: Sequence[int]) -> Iterator[tuple[str, str]]:
-    """(`seed 3, 7`, the first line of why they failed), for each reason."""
-    told: dict[str, list[str]] = {}
+    """Yield (`seed 3, 7`, first line of the reason) for each reason of a failure."""
+    by_reason: dict[str, list[str]] = {}
     for seed in seeds:
         lines = arm.failures.get(seed, "").strip().splitlines() or ["no reason given"]
-        told.setdefault(lines[0].rstrip("."), []).append(str(seed))
-    yield from ((f"seed {', '.join(numbers)}", reason) for reason, numbers in told.items())
+        by_reason.setdefault(lines[0].rstrip("."), []).append(str(seed))
+    yield from ((f"seed {', '.join(numbers)}", reason) for reason, numbers in by_reason.items())
 
 
 def _statistics(comparison: Comparison) -> Iterator[str]:
-    """How intervals and p were made, where there are any."""
+    """Explain intervals and p-values, where there are any."""
     tested = {
         key: [
             arm.contrasts[key]
@@ -267,15 +289,16 @@ def _statistics(comparison: Comparison) -> Iterator[str]:
     number = sum(len(tested[key]) for key in others)
     families += [f"{number} at all other endpoints"] if number else []
     yield (
-        f"[low, high]: 95% Student t over seeds, cut to what a measure can be; differences to {comparison.baseline}: "
-        f"paired over shared seeds, p after Holm over a family of tests ({' and '.join(families)})."
+        "[low, high]: 95% confidence interval (Student's t over seeds), limited to the range of the measure. "
+        f"Differences to {comparison.baseline} are paired over shared seeds; p is Holm-corrected over a family of "
+        f"tests ({' and '.join(families)})."
     )
     crossed = {key: made[0] for key, made in tested.items() if made and made[0].items is not None}
     if crossed:
-        told = "; ".join(
-            f"{column(key).heading}: {made.items:,} items in {made.groups}" for key, made in crossed.items()
+        counts = "; ".join(
+            f"{column(key).heading}: {made.items:,} items in {made.groups} groups" for key, made in crossed.items()
         )
         yield (
-            "Differences count seeds and items both as drawn from more (two-way, items within their groups; "
-            f"{told}): they hold for new seeds and new items of these groups."
+            f"Differences treat both seeds and test items as random samples ({counts}), so that they hold for new "
+            "seeds and for new items of these groups. The p-value is never smaller than that of a test on seeds alone."
         )

@@ -1,6 +1,6 @@
-"""What a run's folder says of how it was made: code version, configuration, how often it saw a sample at most.
+"""How a run was made, read from its folder: code version, configuration, and how often it saw a sample.
 
-A comparison is fair only where these agree, or differ in what is compared. A file that is missing or torn says nothing.
+A comparison is fair only where these agree, apart from what is compared. A missing or damaged file counts as unknown.
 """
 
 import json
@@ -16,31 +16,31 @@ from sleep_tune.results.columns import setting_text, short_names
 __all__ = ["MOST_EXPOSURES", "RunFacts", "fact_notes", "read_facts"]
 
 MOST_EXPOSURES = 10
-"""BabyLM lets a model see its corpus ten times; read to the letter, no sample more often."""
+"""BabyLM allows ten passes over the corpus; read strictly, no sample may be seen more often."""
 
 COMPARED = (
     *("sleep.", "evaluation.rungs", "evaluation.test", "training.seed"),
     *("run.", "tracking.", "data.cache_dir", "training.mirror", "training.checkpoint_"),
 )
-"""Options, or how their keys begin, in which arms may differ: what is compared, and what changes nothing of a run."""
+"""Beginnings of the keys in which arms may differ: what is compared, and what does not change the result of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """One run."""
+    """How one run was made."""
 
     commit: str | None = None
     """Of the code, with a + where it had uncommitted changes."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Every option by its dotted key."""
     seen_often: float | None = None
-    """Share of the samples that it saw more than `MOST_EXPOSURES` times; None where it does not say."""
+    """Share of the samples seen more than `MOST_EXPOSURES` times, in [0, 1]; None where it is unknown."""
     left_out: tuple[str, ...] = ()
-    """Tasks that it was to be scored on and was not, each with the reason."""
+    """Tasks that it should have been scored on but was not, each with the reason."""
 
 
 def read_facts(run: Path) -> RunFacts:
-    """What the folder of a run says."""
+    """Return how the run in a folder was made."""
     environment = _json(run / "environment.json")
     commit = environment.get("commit")
     dirty = "+" if environment.get("uncommitted") else ""
@@ -59,7 +59,7 @@ def read_facts(run: Path) -> RunFacts:
 
 
 def fact_notes(facts: Mapping[str, Sequence[RunFacts]], baseline: str) -> Iterator[str]:
-    """What a reader must beware of.
+    """Yield warnings about runs that were not made alike.
 
     Args:
         facts: arm -> its runs.
@@ -67,28 +67,30 @@ def fact_notes(facts: Mapping[str, Sequence[RunFacts]], baseline: str) -> Iterat
     """
     commits = {run.commit for runs in facts.values() for run in runs if run.commit}
     if len(commits) > 1:
-        yield f"Beware: the runs were made by {len(commits)} versions of the code ({', '.join(sorted(commits))})."
+        yield f"Warning: the runs used {len(commits)} versions of the code ({', '.join(sorted(commits))})."
     reference = next((run.config for run in facts.get(baseline, ()) if run.config), {})
     for arm, runs in facts.items():
         differing = _differing(runs, reference)
         if differing:
             names = short_names(differing)
-            told = ", ".join(f"{names[key]} {_against(value, reference[key])}" for key, value in differing.items())
-            who = f"the runs of {arm} differ" if arm == baseline else f"{arm} differs from {baseline}"
-            yield f"Beware: {who} in more than {'their seeds' if arm == baseline else 'its sleep'}: {told}."
+            values = ", ".join(f"{names[key]} {_instead_of(value, reference[key])}" for key, value in differing.items())
+            if arm == baseline:
+                yield f"Warning: the runs of {arm} differ in options other than the seed: {values}."
+            else:
+                yield f"Warning: {arm} differs from {baseline} in options other than those of sleep: {values}."
     for reason in dict.fromkeys(reason for runs in facts.values() for run in runs for reason in run.left_out):
-        yield f"Beware: {reason}."
+        yield f"Warning: {reason}."
     often = {arm: max((run.seen_often or 0.0 for run in runs), default=0.0) for arm, runs in facts.items()}
-    told = ", ".join(f"{arm} {share:.1%}" for arm, share in often.items() if share > 0)
-    if told:
+    shares = ", ".join(f"{arm} {share:.1%}" for arm, share in often.items() if share > 0)
+    if shares:
         yield (
-            f"Beware: some samples were seen more than {MOST_EXPOSURES} times (share of the samples: {told}), which "
-            "BabyLM's rule, read to the letter, does not allow."
+            f"Warning: some samples were seen more than {MOST_EXPOSURES} times (share of the samples: {shares}); "
+            "BabyLM's rule, read strictly, does not allow that."
         )
 
 
 def _differing(runs: Sequence[RunFacts], reference: Mapping[str, Any]) -> dict[str, Any]:
-    """Options in which any of the runs is not as the reference, though it should be, with the first such value."""
+    """Return the options, with the first deviating value, in which a run differs from the reference but should not."""
     found: dict[str, Any] = {}
     for run in runs:
         for key, value in run.config.items():
@@ -97,17 +99,17 @@ def _differing(runs: Sequence[RunFacts], reference: Mapping[str, Any]) -> dict[s
     return found
 
 
-def _against(value: object, other: object) -> str:
-    """`0.0003123 against 0.001`; with all their digits where fewer would not tell them apart."""
+def _instead_of(value: object, other: object) -> str:
+    """Return such as `0.0003123 instead of 0.001`, with all digits where the shortened numbers are equal."""
     short, other_short = setting_text(value), setting_text(other)
-    return f"{value} against {other}" if short == other_short else f"{short} against {other_short}"
+    return f"{value} instead of {other}" if short == other_short else f"{short} instead of {other_short}"
 
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _seen_often(path: Path, passes: float | None) -> float | None:
-    """From the histogram of the last sleep on record; without any, all was read awake, pass after pass."""
+    """Return the share from the histogram of the last recorded sleep; without sleeps, a pass sees each sample once."""
     if not path.is_file():
         return None
     for line in reversed(path.read_bytes().splitlines()):

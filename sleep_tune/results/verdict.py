@@ -1,29 +1,30 @@
-"""One honest sentence: which arms the primary endpoint tells apart from epochs, or that it cannot.
+"""The verdict of a comparison: which arms differ significantly from the baseline at the primary endpoint.
 
-Written from the numbers alone; a difference is claimed only where its corrected p allows. Seeds that diverged are said
-beside it, with how many seeds a claim would need.
+A difference is claimed only where it is significant after Holm correction. Further sentences name seeds that diverged
+and say how many seeds a significant improvement would then need.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Contrast
-from sleep_tune.results.columns import MOST_NAMED, column, names_text
+from sleep_tune.errors import listed
+from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Contrast, mode_of
+from sleep_tune.results.columns import MOST_NAMED, column
 from sleep_tune.results.matched_resource import same_resource_text
 from sleep_tune.results.statistics import fewest_seeds
 
 __all__ = ["LEVEL", "difference_text", "improves", "is_claim", "write_verdict"]
 
 LEVEL = 0.05
-"""A corrected p below this is a claim."""
+"""Significance level: a Holm-corrected p below it is a claim."""
 
 SLEEP = "sleep"
 
 MOST_CLAIMS = 5
-"""Of more arms than a sentence names, so many have their numbers in it: those with the smallest p."""
+"""Arms listed with their numbers, smallest p first, where there are more than `MOST_NAMED`."""
 
 
 def write_verdict(comparison: Comparison) -> str:
-    """The sentence; further ones where seeds diverged."""
+    """Return the verdict in one to a few sentences."""
     return _answer(comparison) + "".join(_diverged(comparison))
 
 
@@ -35,37 +36,37 @@ def _answer(comparison: Comparison) -> str:
     if baseline is None or not baseline.seeds:
         return f"No verdict{_yet(baseline)}: no run of the baseline {name} has been completed."
     if baseline.kind == "elsewhere" and not comparison.compared:
-        return f"No verdict: there is no arm to compare with {name}; name a further model or experiment."
+        return f"No verdict: there is no arm to compare with {name}; add another model or experiment."
     if not any(arm.seeds for arm in comparison.compared):
         return f"No verdict{_yet(*comparison.compared)}: no run of a finalist has been completed."
     compared = [arm for arm in comparison.compared if primary in arm.contrasts]
     if not compared:
-        return f"No verdict: no seed has {what} for both {name} and an arm to compare with it."
+        return f"No verdict: no seed has a {what} for both {name} and another arm."
     if all(arm.contrasts[primary].p_holm is None for arm in compared):
         alone = all(len(arm.seeds) == 1 for arm in compared)
         return (
-            f"One seed {'an arm' if alone else 'in common'} supports no claim, for how far seeds alone scatter is not "
-            f"known: the largest difference"
-            f"{same_resource_text(comparison, compared)} in {what} is {_largest(compared, comparison)}."
+            f"One seed {'per arm' if alone else 'in common'} supports no claim, because the variation between seeds is "
+            f"unknown. The largest difference in {what}{same_resource_text(comparison, compared)} is "
+            f"{_largest(compared, comparison)}."
         )
     claimed = [arm for arm in compared if is_claim(arm, primary)]
     if not claimed:
         return (
-            f"The table cannot tell {_subject(comparison)} from {name}{same_resource_text(comparison, compared)}: no "
-            f"difference in {what} is beyond what seeds alone do; the largest is {_largest(compared, comparison)}."
+            f"No significant difference between {_subject(comparison)} and {name} in {what}"
+            f"{same_resource_text(comparison, compared)}; the largest is {_largest(compared, comparison)}."
             f"{_equal(compared, comparison)}{_doubt(comparison)}{_look(comparison)}"
         )
     return _claims(claimed, comparison) + _doubt(comparison) + _look(comparison)
 
 
 def _yet(*arms: Arm | None) -> str:
-    """' yet', unless all that these arms were asked for has failed."""
+    """Return ' yet', unless these arms have failed runs and none that is still to end."""
     every = [arm for arm in arms if arm is not None]
     return "" if every and all(arm.failures and not arm.unfinished for arm in every) else " yet"
 
 
 def is_claim(arm: Arm, endpoint: str) -> bool:
-    """Whether the arm's difference to the baseline holds after correction."""
+    """Whether the arm's difference to the baseline is significant after Holm correction."""
     contrast = arm.contrasts.get(endpoint)
     return contrast is not None and contrast.p_holm is not None and contrast.p_holm < LEVEL
 
@@ -77,10 +78,10 @@ def improves(arm: Arm, endpoint: str, mode: str) -> bool:
 
 
 def difference_text(arm: Arm, endpoint: str) -> str:
-    """`-0.051 [-0.082, -0.020]`: the difference as it is shown, with its interval; of one seed, the items' error.
+    """Return the difference and its interval as text, such as `-0.051 [-0.082, -0.020]`.
 
-    Where a seed diverged there is no interval: one over the others, which p does not speak of alone, may leave out 0
-    beside a p of 1.
+    From one seed it has the standard error over groups of items instead. Where a seed diverged it has no interval: an
+    interval over the other seeds could exclude 0 while p, which counts all seeds, is 1.
     """
     contrast, write = arm.contrasts[endpoint], column(endpoint).write
     difference = contrast.difference
@@ -93,20 +94,20 @@ def difference_text(arm: Arm, endpoint: str) -> str:
 
 
 def _signed(write: Callable[[float], str], number: float) -> str:
-    """The number with its sign, a zero without."""
+    """Return the number with its sign; zero has none."""
     text = write(abs(number))
     return text if float(text.replace(",", "")) == 0 else f"{'-' if number < 0 else '+'}{text}"
 
 
 def _largest(arms: Sequence[Arm], comparison: Comparison) -> str:
-    """The arm whose difference is largest, with its numbers."""
+    """Return the arm with the largest difference, and its numbers."""
     primary = comparison.experiment.primary
     arm = max(arms, key=lambda arm: abs(arm.contrasts[primary].difference.mean))
-    return f"{arm.name}'s, {_numbers(arm, primary)}"
+    return f"{arm.name} ({_numbers(arm, primary)})"
 
 
 def _numbers(arm: Arm, endpoint: str) -> str:
-    """Difference, unit, p and seeds of one arm."""
+    """Return the difference, unit, p and number of seeds of one arm."""
     contrast = arm.contrasts[endpoint]
     p = "" if contrast.p_holm is None else f", Holm p = {contrast.p_holm:.2g}"
     count = contrast.difference.count
@@ -116,42 +117,43 @@ def _numbers(arm: Arm, endpoint: str) -> str:
 
 
 def _diverged(comparison: Comparison) -> Iterator[str]:
-    """Which arms diverged at how many seeds, and what that leaves to claim."""
+    """Say which arms diverged at how many seeds, and what can still be claimed."""
     primary, reference = comparison.experiment.primary, comparison.reference
     tests = sum(primary in arm.contrasts and arm.contrasts[primary].p_holm is not None for arm in comparison.arms)
     if reference is not None and reference.diverged:
-        counted = ": p counts these seeds against it, and means and intervals are over the others"
+        counted = ": p counts these seeds against it; means and intervals are over the others"
         yield f" {reference.name} diverged at {_how_often(reference)}{counted if reference.seeds else ''}."
     alike: dict[tuple[str, str], list[str]] = {}
     for arm in comparison.compared:
         if arm.diverged:
             alike.setdefault((_how_often(arm), _left_to_claim(arm.contrasts.get(primary), tests)), []).append(arm.name)
     for (often, left), names in alike.items():
-        yield f" {names_text(names)}{' each' if len(names) > 1 else ''} diverged at {often}{left}."
+        yield f" {listed(names, MOST_NAMED)}{' each' if len(names) > 1 else ''} diverged at {often}{left}."
 
 
 def _how_often(arm: Arm) -> str:
-    """`2 of 5 seeds`."""
+    """Return the share of diverged seeds, such as `2 of 5 seeds`."""
     return f"{len(arm.diverged)} of {len(arm.seeds) + len(arm.diverged)} seeds"
 
 
 def _left_to_claim(contrast: Contrast | None, tests: int) -> str:
-    """What an arm that diverged, of as many tests, may still claim."""
+    """Say what can still be claimed of an arm that diverged, as one of `tests` tests."""
     if contrast is None or not contrast.lost:
         return ""
     alone, corrected = (fewest_seeds(contrast.lost, LEVEL / count) for count in (1, max(1, tests)))
     if contrast.seeds >= corrected:
-        return ": p counts a diverged seed as the worst, and the mean is over the others"
-    after = f" ({corrected} after Holm over {tests} tests)" if tests > 1 else ""
+        return ": p ranks diverged seeds worst; the mean is over the others"
+    after = f" ({corrected} after Holm correction over {tests} tests)" if tests > 1 else ""
     return (
-        f": a diverged seed has the worst rank, so that no gain can be claimed below {alone} seeds{after}, whatever "
-        "the mean over the others"
+        f": each diverged seed is ranked worst, so no improvement can be significant with fewer than {alone} "
+        f"seeds{after}, whatever the mean over the others"
     )
 
 
 def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
-    """What the corrected p values allow to say."""
-    primary, mode = comparison.experiment.primary, comparison.experiment.mode
+    """Say which arms are significantly better or worse, and which are not."""
+    primary = comparison.experiment.primary
+    mode = mode_of(primary, comparison.experiment)
     better = [arm for arm in claimed if improves(arm, primary, mode)]
     worse = [arm for arm in claimed if not improves(arm, primary, mode)]
     parts = []
@@ -160,26 +162,26 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
         first = arms if len(arms) <= MOST_NAMED else arms[:MOST_CLAIMS]
         parts += [f"{arm.name} is {word} ({_numbers(arm, primary)})" for arm in first]
         parts += [f"{len(arms) - len(first)} more arms are {word}"] if len(first) < len(arms) else []
-    untold = [arm.name for arm in comparison.compared if primary in arm.contrasts and arm not in claimed]
-    parts += [f"no significant difference: {names_text(untold)}"] if untold else []
+    undecided = [arm.name for arm in comparison.compared if primary in arm.contrasts and arm not in claimed]
+    parts += [f"no significant difference: {listed(undecided, MOST_NAMED)}"] if undecided else []
     name = comparison.baseline
     if _subject(comparison) == SLEEP:
-        loses = f"Sleep is not shown to beat {name}" if untold else f"Sleep loses to {name}"
+        loses = f"Sleep is not shown to beat {name}" if undecided else f"Sleep is worse than {name}"
         answer = f"Sleep beats {name}" if better else loses
     else:
-        answer = f"{name} is {'' if better else 'not shown to be ' if untold else 'not '}beaten"
+        answer = f"{name} is {'' if better else 'not shown to be ' if undecided else 'not '}beaten"
     return f"{answer}{same_resource_text(comparison, claimed)} in {column(primary).heading}: {'; '.join(parts)}."
 
 
 def _subject(comparison: Comparison) -> str:
-    """Who is told from the baseline: sleep, where finalists of a search are compared with a run without it."""
+    """Return 'sleep' where finalists of a search are compared with a baseline, else 'the other arms'."""
     reference = comparison.reference
     of_search = all(arm.kind == "finalist" for arm in comparison.compared)
-    return SLEEP if of_search and reference is not None and reference.kind == "baseline" else "the others"
+    return SLEEP if of_search and reference is not None and reference.kind == "baseline" else "the other arms"
 
 
 def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
-    """That no difference is a finding, where the smallest one of interest was named before the run."""
+    """Say which arms are equivalent to the baseline, where the study names a smallest difference of interest."""
     primary, smallest = comparison.experiment.primary, comparison.experiment.smallest
     if smallest is None:
         return ""
@@ -187,21 +189,23 @@ def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
     p_by_arm = {arm.name: arm.contrasts[primary].p_equal for arm in arms}
     equal = [name for name, p in p_by_arm.items() if p is not None and p < LEVEL]
     if not equal:
-        return f" Nor can it say that they are equal to within {bound}."
-    return f" Equal to within {bound}, the smallest difference of interest: {names_text(equal)}."
+        return f" Equivalence within {bound}, the smallest difference of interest, is not shown either."
+    return f" Equivalent within {bound}, the smallest difference of interest: {listed(equal, MOST_NAMED)}."
 
 
 def _doubt(comparison: Comparison) -> str:
-    """A control that is told apart, though it should not be."""
+    """Warn where the A/A control differs significantly from the baseline."""
     primary = comparison.experiment.primary
     control = next((arm for arm in comparison.arms if arm.name == CONTROL), None)
     if control is None or comparison.baseline != BASELINE or not is_claim(control, primary):
         return ""
-    numbers = f"{control.name}: {_numbers(control, primary)}"
-    return f" Beware: the control differs from {comparison.baseline} too, and should not ({numbers})."
+    return (
+        f" Warning: the A/A control {control.name} differs significantly from {comparison.baseline} too, which is a "
+        f"false positive or an error of the setup ({_numbers(control, primary)})."
+    )
 
 
 def _look(comparison: Comparison) -> str:
-    """That the study grew after a table had been made of it."""
+    """Warn where the study grew after it had ended once."""
     looks = len(comparison.looks)
-    return f" This is look {looks} at a study that grew, for which no p accounts." if looks > 1 else ""
+    return f" The study grew: this is look {looks} at its data, and p is not corrected for that." if looks > 1 else ""

@@ -18,7 +18,7 @@ SCRIPTS = ("compare.py", "report.py")
 
 
 def call(script: str, *arguments: object) -> int:
-    """The exit code of one of the scripts, in this process."""
+    """Return the exit code of one of the scripts, in this process."""
     main: Callable[[Sequence[str]], int] = runpy.run_path(str(ROOT / "analysis" / script))["main"]
     return cli.run(main, [str(argument) for argument in arguments])
 

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from analysis import export_best
 from sleep_tune.config.load import compose
 from sleep_tune.config.tree import to_dict
+from tests.analysis.commands import call
 from tests.results.conftest import SyntheticLog
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def export(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The script, with these variables in a process of its own: the Hub's client reads them when it is imported."""
+    if not environment:
+        return call(export_best.main, *arguments)
     command = [sys.executable, "analysis/export_best.py", *map(str, arguments)]
     kept = {key: value for key, value in os.environ.items() if key != "HF_TOKEN" and not key.startswith("HF_HUB")}
     given = kept | {"PYTHONPATH": str(ROOT)} | environment
@@ -65,7 +70,8 @@ def test_other_settings_of_the_name_are_not_overwritten_unless_told(folder: Path
     path.write_text("folds: 1\n")
     done = export(folder, "--conf", tmp_path / "conf")
     assert done.returncode == 2
-    assert "holds other settings; give these another name (--name), or replace it (--force)" in done.stderr
+    for part in (str(path), "--name", "--force"):
+        assert part in done.stderr
     assert path.read_text() == "folds: 1\n"
     assert export(folder, "--conf", tmp_path / "conf", "--force").returncode == 0
     assert "folds: 7" in path.read_text()
@@ -78,7 +84,8 @@ def test_an_experiment_from_elsewhere_chooses_no_place_and_no_settings(folder: P
     (folder / "experiment.yaml").write_text(yaml.safe_dump(described))
     done = export(folder, "--conf", tmp_path / "conf")
     assert done.returncode == 2
-    assert "--name must be the name of a file without a folder; got '../../out'" in done.stderr
+    assert "--name" in done.stderr
+    assert "'../../out'" in done.stderr
     assert not list(tmp_path.glob("**/out.yaml"))
 
 
@@ -170,7 +177,8 @@ def test_a_model_that_was_not_kept_is_not_published(folder: Path, tmp_path: Path
         (run / "model" / "config.json").unlink()
     done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model")
     assert done.returncode == 2
-    assert "its weights were not kept: train it with the command above" in done.stderr
+    assert "model" in done.stderr
+    assert "weights were not kept" in done.stderr
 
 
 def test_no_file_from_outside_the_experiment_is_published(folder: Path, tmp_path: Path) -> None:
@@ -178,9 +186,10 @@ def test_no_file_from_outside_the_experiment_is_published(folder: Path, tmp_path
     (tmp_path / "private").write_text("secret")
     for run in (folder / "trials").iterdir():
         (run / "model" / "vocab.txt").symlink_to(tmp_path / "private")
-    done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model", HF_ENDPOINT="http://127.0.0.1:9")
+    done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model")
     assert done.returncode == 2
-    assert f"vocab.txt must lie in {folder}; it is a link to {tmp_path / 'private'}" in done.stderr
+    for part in ("vocab.txt", folder, tmp_path / "private"):
+        assert str(part) in done.stderr
 
 
 @pytest.mark.slow
@@ -188,5 +197,6 @@ def test_a_hub_that_cannot_be_reached_is_one_message(folder: Path, tmp_path: Pat
     surroundings = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_mine", "HF_HUB_OFFLINE": "0"}
     done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model", **surroundings)
     assert done.returncode == 2
-    assert "--push-to-hub: cannot get model 'owner/model' from the Hub" in done.stderr
+    assert "--push-to-hub" in done.stderr
+    assert "'owner/model'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -10,6 +10,7 @@ import yaml
 
 from sleep_tune.experiment.event_log import parse_log
 from sleep_tune.records import Event, Outcome
+from sleep_tune.results.arms import Comparison
 from tests.made import make_progress
 
 BUDGET = 1_000_000
@@ -86,3 +87,24 @@ class SyntheticLog:
 def log(tmp_path: Path) -> SyntheticLog:
     """An empty experiment's log."""
     return SyntheticLog(tmp_path / "replay")
+
+
+OUTCOMES = {
+    "none yet": "No verdict",
+    "one seed": "One seed ",
+    "undecided": "No significant difference",
+    "better": "Sleep beats ",
+    "worse": "Sleep is worse than ",
+    "mixed": "Sleep is not shown to beat ",
+}
+"""Outcome -> how the verdict on it begins."""
+
+
+def outcome(comparison: Comparison) -> str:
+    """Return what the verdict is."""
+    return next(name for name, start in OUTCOMES.items() if comparison.verdict.startswith(start))
+
+
+def has_note(comparison: Comparison, *parts: str) -> bool:
+    """Whether exactly one note has all parts in it: names, numbers, and the words that make it what it is."""
+    return sum(all(part in note for part in parts) for note in comparison.notes) == 1

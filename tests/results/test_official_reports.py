@@ -274,4 +274,4 @@ def test_the_ancestors_published_figures_come_out_as_published(tmp_path: Path) -
     assert made["weighted-replay"].difference.mean == pytest.approx(-5.95, abs=0.01)
     assert made["sleep-baseline-like"].difference.error == pytest.approx(1.36, abs=0.01)
     assert all(contrast.p_holm is None for contrast in made.values())
-    assert comparison.verdict.startswith("One seed an arm supports no claim")
+    assert comparison.verdict.startswith("One seed per arm")

@@ -13,9 +13,10 @@ from statsmodels.stats.power import TTestPower
 
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.crossed_design import crossed_difference
+from sleep_tune.results.notes import is_power_note
 from sleep_tune.results.statistics import Difference, detectable_difference
 from sleep_tune.results.verdict import LEVEL
-from tests.results.conftest import SyntheticLog
+from tests.results.conftest import SyntheticLog, has_note
 from tests.results.worlds import World
 
 PRINTED = Path(__file__).parents[1] / "benchmarks" / "bench_power.txt"
@@ -104,10 +105,8 @@ def test_the_notes_say_what_was_within_reach_where_nothing_is_claimed(
             log.run(control, seed, 2.0 + seed / 50 - 2 * noise, 0.8)
     comparison = compare(log.folder)
     least = detectable_difference(comparison.arms[-1].contrasts["test/nll"].difference, LEVEL / (1 + len(controls)))
-    told = (
-        f"Within reach of 3 seeds: a true difference in test nll of {least:.3f} nats per token would be told in 80% of"
-    )
-    assert any(note.startswith(told) for note in comparison.notes)
+    assert has_note(comparison, "power", "3 seeds", "80%", f"test nll of {least:.3f} nats per token")
+    assert sum(map(is_power_note, comparison.notes)) == 1
 
 
 def test_where_a_difference_is_claimed_the_notes_are_silent_on_what_could_have_been(log: SyntheticLog) -> None:
@@ -115,4 +114,4 @@ def test_where_a_difference_is_claimed_the_notes_are_silent_on_what_could_have_b
     for seed, noise in enumerate((0.001, -0.002, 0.0005)):
         log.run("epochs", seed, 2.0 + seed / 50, 0.8)
         log.run("t0001", seed, 1.9 + seed / 50 + noise, 0.8, role="finalist")
-    assert not any(note.startswith("Within reach") for note in compare(log.folder).notes)
+    assert not any(map(is_power_note, compare(log.folder).notes))

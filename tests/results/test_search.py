@@ -11,6 +11,7 @@ from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Baseline, Choice, Finalists, Parameter, Space, Stop, Uniform
+from tests.results.conftest import has_note
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +63,7 @@ def test_the_comparison_has_every_arm_with_an_interval(folder: Path) -> None:
         assert estimate.low is not None
         assert estimate.high is not None
         assert estimate.low < estimate.mean < estimate.high
-    notes = "\n".join(comparison.notes)
-    assert "a search of 12 trials" in notes
-    assert "Tuned for epochs: a search of its own, 2 trials." in notes
-    assert "Not tuned: as_epochs ran with the study's base settings." in notes
+    assert has_note(comparison, "Tuned: the finalists", "12 trials")
+    assert has_note(comparison, "Tuned: epochs", "2 trials")
+    assert has_note(comparison, "Not tuned: as_epochs, ")
     assert comparison.arms[0].parameters.keys() == {"training.learning_rate"}

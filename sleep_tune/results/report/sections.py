@@ -10,6 +10,7 @@ import yaml
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column, short_names
+from sleep_tune.results.notes import is_power_note, is_warning
 from sleep_tune.results.report.importance import FEWEST_TRIALS
 from sleep_tune.results.report.section_figures import ReportData
 from sleep_tune.results.report.training_logs import TrainingLog
@@ -20,9 +21,6 @@ __all__ = ["SECTIONS", "Section", "example_texts"]
 
 UNFINISHED = ("running", "waiting", "interrupted")
 """States of a trial that has not ended."""
-
-REACH = "Within reach"
-"""First words of the note on the difference that so many seeds can detect: the answer shows it, not the notes."""
 
 MOST_FINALISTS = 5
 """Finalists described in the answer; the table below has all."""
@@ -48,16 +46,12 @@ def _answer(data: ReportData) -> dict[str, Any]:
     return {
         "verdict": comparison.verdict,
         "finalists": [_finalist(arm, comparison) for arm in finalists[:MOST_FINALISTS]],
-        "reach": [note for note in comparison.notes if note.startswith(REACH)],
+        "power": [note for note in comparison.notes if is_power_note(note)],
         "ended": data.ended,
         "unfinished": unfinished,
         "count": len(data.trials),
-        "warnings": [*data.logs.problems, *filter(_is_warning, comparison.notes)],
+        "warnings": [*data.logs.problems, *filter(is_warning, comparison.notes)],
     }
-
-
-def _is_warning(note: str) -> bool:
-    return note.startswith(("Beware", "Not matched", "Missing", "Diverged")) or "That is few" in note
 
 
 def _finalist(arm: Arm, comparison: Comparison) -> dict[str, str]:
@@ -84,7 +78,7 @@ def _arms(data: ReportData) -> dict[str, Any]:
     return {
         "results": results if comparison.arms else None,
         "costs": costs if costs.headings[1:] else None,
-        "notes": [note for note in comparison.notes if not _is_warning(note) and not note.startswith(REACH)],
+        "notes": [note for note in comparison.notes if not is_warning(note) and not is_power_note(note)],
     }
 
 

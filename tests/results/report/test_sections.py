@@ -51,7 +51,7 @@ def test_a_warning_is_in_the_answer_and_not_among_the_notes(tmp_path: Path) -> N
     warnings, notes = values("answer", data)["warnings"], values("arms", data)["notes"]
     assert warnings
     assert not {*warnings} & {*notes}
-    assert {*warnings, *values("answer", data)["reach"], *notes} == {*data.comparison.notes}
+    assert {*warnings, *values("answer", data)["power"], *notes} == {*data.comparison.notes}
 
 
 def test_a_metric_stands_beside_its_difference_and_costs_have_a_table_of_their_own(whole: ReportData) -> None:
