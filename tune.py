@@ -111,9 +111,9 @@ Exit code: 0 done, 2 a mistake in what was asked, 130 stopped by Ctrl-C, 143 by 
 def show_status(options: argparse.Namespace) -> None:
     """Show a search that another process runs, or that has ended."""
     from sleep_tune.console import PlainConsole
-    from sleep_tune.search.monitor.status import show
+    from sleep_tune.search.monitor.status import show_status
 
-    show(options.space, options.overrides, options.dir, PlainConsole())
+    show_status(options.space, options.overrides, options.dir, PlainConsole())
 
 
 def show_plan(plan: "Plan") -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sleep_tune.search.monitor.rung_table import concordance
+from sleep_tune.search.monitor.rank_correlation import concordance
 from sleep_tune.simulation.landscape import Landscape
 from sleep_tune.simulation.points import draw
 

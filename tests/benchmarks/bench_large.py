@@ -26,7 +26,7 @@ from sleep_tune.results.report.page import write_report
 from sleep_tune.results.table_files import write_tables
 from sleep_tune.results.terminal import print_comparison
 from sleep_tune.search.decide.sampler import Sampler
-from sleep_tune.search.monitor.status import show
+from sleep_tune.search.monitor.status import show_status
 from sleep_tune.search.space.search_space import Parameter, Uniform
 from tests.benchmarks.bench_replay import make_search as make_driven
 from tests.benchmarks.bench_replay import measure_steps
@@ -75,7 +75,7 @@ def open_and_step(folder: Path) -> str:
 def see_status(folder: Path) -> str:
     """Show where the search stands."""
     screen = io.StringIO()
-    show(folder, (), folder.parent, Console(file=screen, width=100))
+    show_status(folder, (), folder.parent, Console(file=screen, width=100))
     return f"{len(screen.getvalue().splitlines())} lines"
 
 

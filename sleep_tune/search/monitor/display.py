@@ -1,8 +1,4 @@
-"""What a search says while it runs: a live screen in a terminal, one plain line per event anywhere else.
-
-Looks at a director and changes nothing; `refresh` may be called as often as one likes. Knows when to draw; what is
-drawn is `screen`'s, what is said is `lines`'.
-"""
+"""The output of a running search: a live screen in a terminal, one plain line per event anywhere else."""
 
 import math
 import sys
@@ -15,28 +11,28 @@ from rich.live import Live
 
 from sleep_tune.console import PlainConsole
 from sleep_tune.search.monitor import wording
-from sleep_tune.search.monitor.event_lines import News, heartbeat
+from sleep_tune.search.monitor.event_lines import EventLines, heartbeat_line
 from sleep_tune.search.monitor.forecast import Watched
 from sleep_tune.search.monitor.screen import screen
 
 __all__ = ["Display"]
 
 REDRAW_SECONDS = 0.5
-"""A live screen is drawn anew no more often."""
+"""Least time between two drawings of a live screen."""
 
 HEARTBEAT_SECONDS = 30.0
-"""Without any event a plain display says this often that the search is alive."""
+"""Without any event, plain output has a line this often."""
 
 
 class Display:
-    """Shows a director's trials; a context manager.
+    """Shows a search while it runs; a context manager.
 
     Args:
-        director: what is looked at.
+        director: the search; it is read only.
         slots: trials that can run at a time.
-        console: where to write (default: standard output).
-        interactive: a live screen, or plain lines; by default a screen where the console is a terminal.
-        clock: seconds, for pacing; never goes back.
+        console: where to print (default: standard output).
+        interactive: a live screen, or plain lines; by default a screen if the console is a terminal.
+        clock: seconds; never goes back.
     """
 
     def __init__(
@@ -53,11 +49,11 @@ class Display:
         self._clock = clock
         self._live: Live | None = None
         if self._console.is_terminal if interactive is None else interactive:
-            # What libraries print is sent to a file; by default rich would bring it back onto this console.
+            # Libraries' output goes to a file; by default rich would redirect it to this console.
             self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._drawn = -math.inf
-        self._spoke = clock()
-        self._news = News(director)
+        self._printed = clock()
+        self._lines = EventLines(director)
 
     def __enter__(self) -> "Display":
         if self._live is not None:
@@ -74,22 +70,22 @@ class Display:
             self._live.stop()
 
     def refresh(self) -> None:
-        """Show what has changed; returns at once where nothing is due."""
+        """Show what has changed. May be called at any rate: it draws at most every REDRAW_SECONDS."""
         now = self._clock()
         if self._live is None:
-            self._speak(now)
+            self._print_lines(now)
         elif now - self._drawn >= REDRAW_SECONDS:
             self._drawn = now
             width, height = self._console.size
-            # One line less than there are: on the last one the cursor waits, and the terminal would scroll.
+            # The cursor stands on the last line; drawing there would make the terminal scroll.
             drawn = screen(self._director, self.slots, width=width, height=height - 1)
             self._live.update(drawn, refresh=True)
 
-    def _speak(self, now: float) -> None:
-        """Say in plain lines what has happened since the last time, or that the search is alive."""
-        lines = list(self._news.lines())
-        if not lines and now - self._spoke >= HEARTBEAT_SECONDS:
-            lines = [heartbeat(self._director, self.slots)]
+    def _print_lines(self, now: float) -> None:
+        """Print a line for each new event, or a heartbeat if there has been none for a while."""
+        lines = list(self._lines.lines())
+        if not lines and now - self._printed >= HEARTBEAT_SECONDS:
+            lines = [heartbeat_line(self._director, self.slots)]
         for line in lines:
-            self._spoke = now
-            self._console.out(f"[{wording.duration(self._director.seconds())}] {line}", highlight=False)
+            self._printed = now
+            self._console.out(f"[{wording.clock_time(self._director.seconds())}] {line}", highlight=False)

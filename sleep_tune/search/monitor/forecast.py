@@ -1,7 +1,7 @@
-"""How much of a search is done and how long the rest may take, from what its trials have seen so far.
+"""How much of a search is done, and how long the rest will take.
 
-Counts work in budgets: a run that has seen half of its words is half a budget. Needs no clock: how fast trials are is
-what they report, so that a search that went on after a week is forecast as well as one that was never interrupted.
+Work is counted in budgets: a run that has seen half of its words is half a budget. The speed is that of the trials' own
+reports, so an interruption of the search does not change the estimate.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ from sleep_tune.search.space.search_space import Space
 __all__ = ["Forecast", "Watched", "forecast", "gpu_hours"]
 
 ENOUGH_SECONDS = 10.0
-"""Seconds of training, over all trials, before any time left is told."""
+"""Seconds of training, over all trials, before the time left is estimated."""
 
 
 class Watched(Protocol):
-    """What of a director is looked at from outside."""
+    """What the screen reads of a search (a director, or a snapshot of its folder)."""
 
     @property
     def space(self) -> Space: ...  # noqa: D102
@@ -38,27 +38,26 @@ class Watched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Where a search stands."""
+    """The progress of a search, and what is left."""
 
     done: int
     """Runs that have ended, refused ones not counted."""
     total: int | None
-    """Runs in all, as planned; None where only time or progress ends the search."""
+    """Planned number of runs; None where only time or progress ends the search."""
     work_left: float | None
     """Budgets of words still to be seen; None where the total is not known."""
     seconds_left: float | None
-    """Of wall clock; None before anything is known of the speed."""
+    """Of wall clock; None before the speed is known."""
     gpu_hours_left: float | None
 
 
 def forecast(director: Watched, slots: int) -> Forecast:
-    """Where the search stands.
+    """Return the progress of the search, and an estimate of what is left.
 
-    A search trial to come is expected to go as far as those before it did on average, every run to be as fast as those
-    before it, and every slot to be busy while there is more than one run for each.
+    A trial to come is expected to train for as many words as the trials before it did on average, and as fast.
 
     Args:
-        director: what is looked at.
+        director: the search.
         slots: trials that can run at a time.
     """
     runs = [trial for trial in director.trials.values() if trial.state != "refused" and not _is_earlier(trial)]
@@ -86,23 +85,23 @@ def forecast(director: Watched, slots: int) -> Forecast:
 
 
 def gpu_hours(trials: Iterable[TrialState]) -> float:
-    """GPU-hours that this search's trials have held for training and evaluation."""
+    """Return the GPU-hours that this search's trials have used for training and evaluation."""
     return sum(trial.gpu_seconds for trial in trials if not _is_earlier(trial)) / 3600
 
 
 def _is_earlier(trial: TrialState) -> bool:
-    """Whether it was trained by another experiment that this one started from: no ask of this one's has its number."""
+    """Return whether the trial was taken over from an earlier experiment."""
     return trial.role == "search" and trial.number is None
 
 
 def _expected(trial: TrialState, typical: float) -> float:
-    """Budgets that a run which has not ended is still expected to see."""
+    """Return the budgets that a run which has not ended is still expected to see."""
     share = _share(trial)
     return max(typical, share) - share if trial.role == "search" else 1.0 - share
 
 
 def _share(trial: TrialState) -> float:
-    """Share of the budget that a trial has seen, in [0, 1]."""
+    """Return the share of the budget that a trial has seen, in [0, 1]."""
     if trial.repeats is not None:
         return 0.0
     if trial.state == "completed":
@@ -111,7 +110,7 @@ def _share(trial: TrialState) -> float:
 
 
 def _searches_to_come(director: Watched, runs: list[TrialState]) -> int | None:
-    """Trials still to be asked for by the search and the baselines' own searches; None where no number ends it."""
+    """Return how many trials the search and the baselines' searches will still propose; None if there is no limit."""
     wanted = {name: baseline.trials for name, baseline in director.space.baselines.items() if baseline.trials}
     if director.ended is None:
         if director.space.stop.trials is None:
@@ -121,7 +120,7 @@ def _searches_to_come(director: Watched, runs: list[TrialState]) -> int | None:
 
 
 def _repeats_to_come(director: Watched, runs: list[TrialState]) -> int:
-    """Runs of baselines and finalists over fresh seeds that are still to be asked for."""
+    """Return how many runs of baselines and finalists over fresh seeds are still to come."""
     space, search = director.space, [run for run in runs if run.study == MAIN]
     finalists = space.finalists.count
     if director.ended is not None and all(run.ended for run in search):

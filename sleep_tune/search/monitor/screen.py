@@ -1,7 +1,7 @@
-"""The screen: where a search stands, drawn for a terminal of a given size. A pure function of what it looks at.
+"""The screen of a search, drawn for a terminal of a given size.
 
-What matters most comes first and is always there: the search, its best, its rungs. Lists of trials are cut to what is
-left of the height, and say so. Knows nothing of when it is drawn, or onto what.
+The state of the search, its best trial and its rungs are always shown. Lists of trials are cut to the lines that are
+left, and the cut is shown.
 """
 
 from collections import Counter
@@ -16,22 +16,22 @@ from sleep_tune.console import PlainConsole
 from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.search.monitor import wording
 from sleep_tune.search.monitor.forecast import Forecast, Watched, forecast, gpu_hours
-from sleep_tune.search.monitor.rung_view import rung_view
+from sleep_tune.search.monitor.rung_table import draw_rungs
 
 __all__ = ["screen"]
 
 BAR = 12
 WITH_BAR = 96
-"""Columns from which on a running trial has a bar."""
+"""Fewest columns with which running trials have a progress bar."""
 
 LISTED = 8
-"""Trials in each list where the height is not limited."""
+"""Trials in each list if the height is not limited."""
 
 FEWEST = 3
-"""Running trials that are shown however low the terminal is."""
+"""Running trials that are always shown."""
 
 WIDEST = {"phase": len("sleep 10/20"), "words seen": len("435k/435k"), "at rung": len("4.2500 (33%)")}
-"""Columns that are kept as wide, so that the table does not move from one drawing to the next."""
+"""Least widths of columns, so that the table does not move between drawings."""
 
 STATES = ("running", "waiting", "completed", "stopped", "failed", "refused")
 
@@ -39,28 +39,28 @@ STATES = ("running", "waiting", "completed", "stopped", "failed", "refused")
 def screen(
     watched: Watched, slots: int, *, width: int, height: int | None = None, notes: Sequence[str] = ()
 ) -> RenderableType:
-    """Draw the search as it stands.
+    """Return the drawing of a search.
 
     Args:
         watched: the search.
         slots: trials that can run at a time.
         width: columns.
         height: lines; None for as many as it takes.
-        notes: said below the first line, such as whether anyone is running the search.
+        notes: lines below the first one.
     """
     trials = list(watched.trials.values())
     metric, mode = watched.space.objective.metric, watched.space.objective.mode
     parts: list[RenderableType] = [Group(*_head(watched, slots, notes), _best(watched, metric))]
-    parts += rung_view(trials, mode, within=watched.space.scheduler.within)
+    parts += draw_rungs(trials, mode, within=watched.space.scheduler.within)
     room = None if height is None else height - sum(_height(part, width) + 1 for part in parts)
     active = [trial for state in ("running", "waiting") for trial in trials if trial.state == state]
     failed = [trial for trial in _by_end(trials) if trial.state == "failed"]
     ended = [trial for trial in _by_end(trials) if trial.state in ("completed", "stopped")]
-    told = [min(len(failed), 2) * 2 + 2 * bool(failed), min(len(ended), 3) + 2 * bool(ended)]
-    running, room = _running(active, width, room, reserve=sum(told))
+    reserve = [min(len(failed), 2) * 2 + 2 * bool(failed), min(len(ended), 3) + 2 * bool(ended)]
+    running, room = _running(active, width, room, reserve=sum(reserve))
     parts.insert(1, running)
     if failed:
-        lines, room = _failures(failed, room, reserve=told[1])
+        lines, room = _failures(failed, room, reserve=reserve[1])
         parts.append(lines)
     parts += _ended(ended, metric, room)
     spaced = [part for each in parts for part in (Text(), each)]
@@ -68,7 +68,7 @@ def screen(
 
 
 def _head(watched: Watched, slots: int, notes: Sequence[str]) -> Iterator[Text]:
-    """Experiment, slots, runs, time; trials by state and GPU-hours; what holds the search up."""
+    """Yield the headline, the counts, the notes, and why the search is paused."""
     state = forecast(watched, slots)
     yield Text(" · ".join(_headline(watched, slots, state)), style="bold")
     yield Text(" · ".join(_counts(watched, state)), style="dim")
@@ -84,18 +84,18 @@ def _headline(watched: Watched, slots: int, state: Forecast) -> Iterator[str]:
     busy = sum(trial.state == "running" for trial in watched.trials.values())
     yield "finished" if watched.finished else f"{busy}/{slots} slots busy"
     yield f"{state.done} runs done" if state.total is None else f"{state.done}/{state.total} runs done"
-    yield f"{wording.duration(watched.seconds())} gone"
+    yield f"{wording.clock_time(watched.seconds())} elapsed"
     hours = watched.space.stop.hours
     if watched.finished or watched.held is not None:
         return
     if state.seconds_left:
-        yield f"about {wording.duration(state.seconds_left)} left"
+        yield f"about {wording.clock_time(state.seconds_left)} left"
     elif state.total is None and hours is not None:
-        yield f"{wording.duration(hours * 3600 - watched.seconds())} of stop.hours left"
+        yield f"{wording.clock_time(hours * 3600 - watched.seconds())} of stop.hours left"
 
 
 def _counts(watched: Watched, state: Forecast) -> Iterator[str]:
-    """Trials by state, why the search asks for no more, GPU-hours."""
+    """Yield trials by state, why no more trials are proposed, GPU-hours."""
     trials = watched.trials.values()
     counts = Counter(trial.state for trial in trials)
     yield ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name]) or "starting"
@@ -111,22 +111,25 @@ def _counts(watched: Watched, state: Forecast) -> Iterator[str]:
 
 
 def _best(watched: Watched, metric: str) -> Text:
-    """The best trial of the search so far and its settings."""
+    """Return the best trial of the search and its settings."""
     best = watched.best()
     if best is None or best.value is None:
         return Text("best: none has completed yet")
-    return Text(f"best {best.id}: {metric} {wording.number(best.value)} · {wording.settings(best)}", style="green")
+    return Text(
+        f"best {best.id}: {metric} {wording.objective_value(best.value)} · {wording.trial_settings(best)}",
+        style="green",
+    )
 
 
 def _by_end(trials: Sequence[TrialState]) -> list[TrialState]:
-    """Those that have ended, the last first."""
+    """Return the trials that have ended, the last first."""
     return sorted((trial for trial in trials if trial.ended), key=lambda trial: -(trial.ended_at or 0.0))
 
 
 def _running(
     trials: Sequence[TrialState], width: int, room: int | None, reserve: int
 ) -> tuple[RenderableType, int | None]:
-    """Running and waiting trials: who, where in the corpus, how far, how good; and the lines left below."""
+    """Return the table of running and waiting trials, and the lines left below it."""
     if not trials:
         return Text("nothing is running"), None if room is None else room - 2
     most = len(trials) if room is None else max(FEWEST, room - reserve - 2)
@@ -147,40 +150,40 @@ def _running(
 
 
 def _row(trial: TrialState) -> Iterator[RenderableType]:
-    """The cells of one trial, its bar last."""
+    """Yield the cells of one trial, the progress bar last."""
     progress = trial.progress
-    yield wording.name(trial)
+    yield wording.trial_name(trial)
     yield trial.role
-    yield wording.phase(progress) if trial.state == "running" else trial.state
+    yield wording.fold_of_phase(progress) if trial.state == "running" else trial.state
     if progress is None:
         yield from ("", "", "", "", "")
         return
     yield str(progress.pass_index + 1)
-    yield f"{wording.words(progress.words_seen)}/{wording.words(progress.budget_words)}"
-    yield wording.loss(progress)
+    yield f"{wording.short_words(progress.words_seen)}/{wording.short_words(progress.budget_words)}"
+    yield wording.latest_loss(progress)
     rung = max(trial.rungs, default=None)
-    yield "" if rung is None else f"{wording.number(trial.rungs[rung])} ({rung / progress.budget_words:.0%})"
+    yield "" if rung is None else f"{wording.objective_value(trial.rungs[rung])} ({rung / progress.budget_words:.0%})"
     yield ProgressBar(total=progress.budget_words, completed=progress.words_seen, width=BAR)
 
 
 def _failures(failed: Sequence[TrialState], room: int | None, reserve: int) -> tuple[RenderableType, int | None]:
-    """How many failed of what, and the last of them with reason and log; and the lines left below."""
+    """Return the failures by kind, the last of them with reason and log, and the lines left below."""
     kinds = Counter(trial.kind for trial in failed)
     lines = [Text("failed: " + ", ".join(f"{number} {kind}" for kind, number in kinds.items()), style="bold red")]
     used = 2
     for trial in failed[:LISTED]:
-        told = [_line(f"  {trial.id:<14} {trial.kind}: {wording.reason(trial)}")]
+        entry = [_line(f"  {trial.id:<14} {trial.kind}: {wording.failure_reason(trial)}")]
         if trial.log:
-            told.append(Text(f"  {'':<14} {wording.path(trial.log)}", style="dim", overflow="fold"))
-        if room is not None and used + len(told) > room - reserve:
+            entry.append(Text(f"  {'':<14} {wording.short_path(trial.log)}", style="dim", overflow="fold"))
+        if room is not None and used + len(entry) > room - reserve:
             break
-        lines += told
-        used += len(told)
+        lines += entry
+        used += len(entry)
     return Group(*lines), None if room is None else room - used
 
 
 def _ended(ended: Sequence[TrialState], metric: str, room: int | None) -> Iterator[RenderableType]:
-    """The last to end, as many as there is room for."""
+    """Yield the last trials to end, as many as fit."""
     most = LISTED if room is None else min(LISTED, room - 2)
     if ended and most > 0:
         lines = [_line(f"  {trial.id:<14} {wording.ending(trial, metric)}") for trial in ended[:most]]
@@ -188,11 +191,11 @@ def _ended(ended: Sequence[TrialState], metric: str, room: int | None) -> Iterat
 
 
 def _line(text: str) -> Text:
-    """One line, cut where the terminal ends."""
+    """Return a text of one line, cut at the terminal's width."""
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _height(part: RenderableType, width: int) -> int:
-    """Lines that a part takes."""
+    """Return the number of lines of a part."""
     console = PlainConsole(width=width, color_system=None, legacy_windows=False)
     return len(console.render_lines(part, pad=False))

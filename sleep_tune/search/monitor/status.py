@@ -1,7 +1,4 @@
-"""`--status`: the screen of a search that another process is running, or that has ended, from its folder alone.
-
-Finds the folder, says whether anyone drives it, and draws it once.
-"""
+"""`--status`: the screen of a search that another process runs, or that has ended, read from its folder."""
 
 import time
 from collections.abc import Sequence
@@ -17,31 +14,31 @@ from sleep_tune.search.monitor import wording
 from sleep_tune.search.monitor.screen import screen
 from sleep_tune.search.monitor.snapshot import read_recorded
 
-__all__ = ["find", "show"]
+__all__ = ["find_experiment", "show_status"]
 
 
-def show(space: Path, overrides: Sequence[str], results: Path, console: Console) -> None:
+def show_status(space: Path, overrides: Sequence[str], results: Path, console: Console) -> None:
     """Print the screen of a search.
 
     Args:
         space: the search space's file, the experiment's folder, or its name.
         overrides: of the space; a name among them counts.
-        results: the folder that holds the experiment's.
+        results: the folder of all experiments.
         console: where to print.
 
     Raises:
         UserError: there is no such experiment, or it cannot be read.
     """
-    folder = find(space, overrides, results)
+    folder = find_experiment(space, overrides, results)
     held_by = read_holder(folder / LOCK)
     silent = max(0.0, time.time() - (folder / LOG).stat().st_mtime)  # the clock can have been set back since
     recorded = read_recorded(folder, is_driven=held_by is not None and held_by.is_alive, silent=silent)
-    notes = [f"{_who(held_by, recorded.finished)}; last event {wording.duration(silent)} ago"]
+    notes = [f"{_driver(held_by, recorded.finished)}; last event {wording.clock_time(silent)} ago"]
     console.print(screen(recorded, recorded.slots, width=console.width, notes=notes), soft_wrap=False)
 
 
-def find(space: Path, overrides: Sequence[str], results: Path) -> Path:
-    """The experiment's folder.
+def find_experiment(space: Path, overrides: Sequence[str], results: Path) -> Path:
+    """Return the experiment's folder.
 
     Raises:
         ConfigError: the space's file is not there or cannot be read.
@@ -55,9 +52,9 @@ def find(space: Path, overrides: Sequence[str], results: Path) -> Path:
         raise RunFolderError(f"{space} must be a search space's file or an experiment in {results}; {_have(names)}")
     if not space.is_file():
         raise ConfigError(f"{space}: there is no such file")
-    told = read_yaml(space).get("name", space.stem)
+    named = read_yaml(space).get("name", space.stem)
     given = [text.partition("=")[2] for text in overrides if text.startswith("name=")]
-    name = str(given[-1] if given else told)
+    name = str(given[-1] if given else named)
     if not (results / name / LOG).is_file():
         near = nearest(name, names)
         meant = f"; did you mean {near}?" if near else ""
@@ -69,14 +66,15 @@ def _have(names: Sequence[str]) -> str:
     return f"it has {', '.join(sorted(names)[:10])}{', ...' * (len(names) > 10)}" if names else "it has none"
 
 
-def _who(held_by: Holder | None, finished: bool) -> str:
-    """Whether anyone is running the search."""
+def _driver(held_by: Holder | None, finished: bool) -> str:
+    """Return whether a process runs the search, and what to do if none does."""
     if held_by is not None and held_by.is_here and held_by.is_alive:
-        return f"process {held_by.process} runs it since {held_by.since}"
+        return f"process {held_by.process} has run it since {held_by.since}"
     if held_by is not None and not held_by.is_here:
-        return f"process {held_by.process} on {held_by.host} holds it since {held_by.since}, alive or not"
+        locked = f"locked since {held_by.since} by process {held_by.process} on {held_by.host}"
+        return f"{locked}; from here one cannot see whether that process still runs"
     if finished:
-        return "nothing is left to do"
+        return "finished"
     if held_by is not None:
-        return f"process {held_by.process}, which ran it, is dead (its command goes on)"
-    return "nobody runs it (its command goes on)"
+        return f"not running: process {held_by.process} has ended; run the same command to resume"
+    return "not running; run the same command to resume"

@@ -1,7 +1,7 @@
-"""`--calibrate`: train for half a minute, as a trial would, to learn how fast this machine is.
+"""`--calibrate`: measure the speed of this machine by two short runs in a temporary folder.
 
-Through the worker seam, in a temporary folder: two short runs of the study's base. The first trains as any trial and is
-stopped after some seconds; the second has a budget of a few updates, so that what its end costs is measured too.
+The first run trains as a trial does and is stopped after some seconds. The second has a budget of a few updates, and
+measures evaluations, start and end.
 """
 
 import tempfile
@@ -23,30 +23,30 @@ from sleep_tune.search.space.trial_configs import baseline_settings, with_settin
 __all__ = ["SECONDS", "calibrate"]
 
 SECONDS = 30.0
-"""How long the first run trains, from its first sign of life."""
+"""Duration of the first run, from its first report."""
 
 WARM_UP = 1 / 3
-"""Share of that time that is not counted: caches fill, and a graph may be compiled."""
+"""Share of that time that is not counted, since caches fill and a graph may be compiled."""
 
 FEW = 4
-"""Updates of the second run, about."""
+"""Approximate number of updates of the second run."""
 
 
 def calibrate(
     base: RunConfig, corpus: CorpusSummary, worker: Worker, *, threads: int, seconds: float = SECONDS
 ) -> Speed:
-    """Measure words per second, and the seconds of an evaluation, of a test and of a start.
+    """Return the measured speed of one trial.
 
     Args:
-        base: what every trial starts from.
-        corpus: what it reads.
-        worker: trains.
-        threads: CPUs that a worker of a trial would have.
-        seconds: of training, at least; less where the budget is spent sooner.
+        base: the configuration that all trials share.
+        corpus: the corpus that it reads.
+        worker: trains a run.
+        threads: CPUs of a worker of a trial.
+        seconds: least duration of training; less if the budget is spent before.
 
     Raises:
         TrialFailure: the base cannot be trained.
-        UserError: as `worker`.
+        UserError: raised by `worker`.
     """
     with tempfile.TemporaryDirectory(prefix="sleep-tune-calibrate-") as folder:
         quiet = {"training.save_model": False, "training.checkpoint_ratio": 0.0, "training.word_checkpoints": False}
@@ -55,7 +55,7 @@ def calibrate(
             settings["training.threads"] = threads
         tree = with_settings(to_dict(base), settings)
         long = {"run.dir": str(Path(folder) / "long"), "evaluation.rungs": ()}
-        watch = _Watch(seconds)
+        watch = _Stopwatch(seconds)
         outcome = worker(from_dict(with_settings(tree, long)), watch)
         rate = watch.rate() or outcome.words_seen / max(outcome.seconds, 1e-9)
 
@@ -67,8 +67,8 @@ def calibrate(
 
 
 @dataclass
-class _Watch:
-    """Notes where a run stands, and stops it when it has been watched for long enough."""
+class _Stopwatch:
+    """Records the heartbeats of a run, and stops it after `seconds`."""
 
     seconds: float
     beats: list[Progress] = field(default_factory=list)
@@ -81,7 +81,7 @@ class _Watch:
         return Decision.CONTINUE
 
     def rate(self) -> float | None:
-        """Words per second after the warm-up; None where the run was too short to tell."""
+        """Return the words per second after the warm-up; None if the run was too short."""
         if len(self.beats) < 2:
             return None
         first, last = self.beats[0], self.beats[-1]
@@ -92,7 +92,7 @@ class _Watch:
 
 
 def _timed(worker: Callable[..., Outcome], config: RunConfig) -> tuple[list[Progress], Outcome, float]:
-    """The rungs of a run, its outcome, and its seconds on the wall."""
+    """Return the rungs of a run, its outcome, and its wall-clock time in seconds."""
     rungs: list[Progress] = []
 
     def note(progress: Progress) -> Decision:
@@ -106,7 +106,7 @@ def _timed(worker: Callable[..., Outcome], config: RunConfig) -> tuple[list[Prog
 
 
 def _with_ends(rate: float, rungs: list[Progress], outcome: Outcome, wall: float) -> Speed:
-    """What is left of the short run when its training is taken off."""
+    """Return the speed, with the times of evaluations, start and end from the short run."""
     before, end = rungs[0], rungs[-1]
     training = (end.words_seen - before.words_seen) / rate
     now = time.time()

@@ -1,4 +1,4 @@
-"""How long a search takes on its slots: every run is started on the first that is free, as the search does it.
+"""Wall-clock time of a search: each run starts in the first free slot, as in the search itself.
 
 Arithmetic on durations alone.
 """
@@ -7,39 +7,41 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Batch", "Span", "makespan"]
+__all__ = ["EqualRuns", "Span", "makespan"]
 
 MOST = 20_000
-"""Runs that are laid out one by one; of more than that the mean is good enough."""
+"""Runs that are placed one by one; for more than that the mean is good enough."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class EqualRuns:
     """Runs that take equally long."""
 
     runs: float
-    """How many, >= 0; an expected number need not be whole."""
+    """Expected number of runs, >= 0."""
     seconds: float
-    """Of each."""
+    """Duration of each run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Seconds from the start."""
+    """Durations in seconds from the start."""
 
     search: float
     """Until the last search trial has ended."""
     whole: float
-    """Until everything has."""
+    """Until the last run has ended."""
 
 
-def makespan(search: Sequence[Batch], others: Sequence[Batch], finalists: Sequence[Batch], slots: int) -> Span:
-    """Lay out a search: its trials, what fills the slots beside its last ones, and what waits for all of them.
+def makespan(
+    search: Sequence[EqualRuns], others: Sequence[EqualRuns], finalists: Sequence[EqualRuns], slots: int
+) -> Span:
+    """Return the durations of a search: its trials, then baselines in slots that become free, then the finalists.
 
     Args:
-        search: search trials, by how far they go.
+        search: search trials, by the rung at which they end.
         others: the baselines' own searches, and baselines over fresh seeds.
-        finalists: start when no search trial is running any more.
+        finalists: they start when the last search trial has ended.
         slots: trials at the same time, >= 1.
     """
     if sum(batch.runs for batch in (*search, *others, *finalists)) > MOST:
@@ -55,7 +57,7 @@ def makespan(search: Sequence[Batch], others: Sequence[Batch], finalists: Sequen
 
 
 def _start(free: list[float], durations: Iterator[float]) -> list[float]:
-    """When runs end that are started in their order, each on the slot that is free first; `free` is a heap."""
+    """Start runs in order, each in the first free slot, and return when they end; `free` is a heap."""
     ends = []
     for seconds in durations:
         ends.append(heapq.heappop(free) + seconds)
@@ -63,15 +65,15 @@ def _start(free: list[float], durations: Iterator[float]) -> list[float]:
     return ends
 
 
-def _each(batches: Sequence[Batch]) -> Iterator[float]:
+def _each(batches: Sequence[EqualRuns]) -> Iterator[float]:
     for batch in batches:
         yield from [batch.seconds] * int(batch.runs)
         if batch.runs % 1:
             yield batch.seconds * (batch.runs % 1)
 
 
-def _mixed(batches: Sequence[Batch]) -> Iterator[float]:
-    """Runs of every batch from the first to the last moment, as trials that go far come at any time."""
+def _mixed(batches: Sequence[EqualRuns]) -> Iterator[float]:
+    """Yield durations with each kind of run spread evenly over the search."""
     timed = []
     for number, batch in enumerate(batches):
         durations = list(_each([batch]))

@@ -1,4 +1,4 @@
-"""A plan on the screen, or as plain text where there is none. Knows no arithmetic."""
+"""The plan of a search as it is printed, in a terminal or as plain text."""
 
 import io
 from collections.abc import Iterable
@@ -10,12 +10,12 @@ from rich.text import Text
 
 from sleep_tune.console import PlainConsole
 from sleep_tune.search.plan.search_plan import Plan
-from sleep_tune.search.plan.sleep_lengths import Length
+from sleep_tune.search.plan.sleep_lengths import SleepLength
 
 __all__ = ["show_plan"]
 
 LABELS = 10
-"""Width of the names at the left."""
+"""Width of the column of names."""
 
 
 def show_plan(plan: Plan, console: Console) -> None:
@@ -23,7 +23,7 @@ def show_plan(plan: Plan, console: Console) -> None:
 
     Args:
         plan: what would run.
-        console: where to; in a pipe it is plain text of 100 columns.
+        console: where to print; if it is no terminal, plain text of 100 columns.
     """
     if not console.is_terminal:
         text = io.StringIO()
@@ -43,24 +43,24 @@ def _print(plan: Plan, console: Console) -> None:
     console.print(Padding(Text("nothing was started", style="dim"), (1, 0, 0, 0)))
 
 
-def duration(seconds: float) -> str:
-    """'40 s', '12 min', '3.5 h', '6 days'."""
+def rounded_time(seconds: float) -> str:
+    """Return '40 s', '12 min', '3.5 h', '6 days'."""
     for unit, size, least in (("days", 86400, 172800), ("h", 3600, 5400), ("min", 60, 90)):
         if seconds >= least:
             return f"{_digits(seconds / size, 2)} {unit}"
     return f"{_digits(seconds, 2)} s"
 
 
-def count(number: float) -> str:
-    """'950', '12.3 M'."""
+def rounded_count(number: float) -> str:
+    """Return '950', '12.3 M'."""
     for unit, size in (("G", 1e9), ("M", 1e6)):
         if number >= size:
             return f"{_digits(number / size, 3)} {unit}"
     return f"{number:,.0f}"
 
 
-def size(number: float) -> str:
-    """'1.5 GB', '20 MB'."""
+def rounded_size(number: float) -> str:
+    """Return '1.5 GB', '20 MB'."""
     for unit, size in (("GB", 1e9), ("MB", 1e6)):
         if number >= size:
             return f"{_digits(number / size, 2)} {unit}"
@@ -68,7 +68,7 @@ def size(number: float) -> str:
 
 
 def _digits(number: float, digits: int) -> str:
-    """With so many digits, but never an exponent: '1.5', '12', '1,234'."""
+    """Return a number with so many digits and no exponent: '1.5', '12', '1,234'."""
     if 0 < number < 10 ** (digits - 1):
         return f"{number:.{digits}g}"
     return f"{number:,.0f}"
@@ -88,7 +88,7 @@ def _facts(plan: Plan) -> Table:
     facts.add_row("search", _search(plan))
     if plan.given:
         facts.add_row("given", plan.given)
-    facts.add_row("slots", plan.slots.told)
+    facts.add_row("slots", plan.slots.description)
     facts.add_row("speed", _speed(plan))
     facts.add_row("time", _time(plan))
     facts.add_row("disk", _disk(plan))
@@ -96,9 +96,9 @@ def _facts(plan: Plan) -> Table:
 
 
 def _search(plan: Plan) -> str:
-    compared = f"; compared within {plan.within}" if plan.within else ""
+    compared = f"; rungs compare trials of the same {plan.within}" if plan.within else ""
     if plan.trials is None:
-        return f"until {plan.limits}; nothing tells how many trials that is: the counts below are of one{compared}"
+        return f"until {plan.limits}; the number of trials is not known, so the counts below are for one{compared}"
     by_time = "" if plan.limits == f"{plan.trials} trials" else f", which is about {plan.trials:,} trials at most"
     return f"{plan.limits}{by_time}{compared}"
 
@@ -107,28 +107,27 @@ def _speed(plan: Plan) -> str:
     speed = plan.speed
     if speed is None:
         return "unknown: add --calibrate, which trains for half a minute"
-    ends = f", {duration(speed.evaluation_seconds)} an evaluation" if speed.evaluation_seconds else ""
-    return f"{speed.words_per_second:,.0f} words a second{ends} on {speed.device} ({speed.source})"
+    ends = f", {rounded_time(speed.evaluation_seconds)} per evaluation" if speed.evaluation_seconds else ""
+    return f"{speed.words_per_second:,.0f} words per second{ends} on {speed.device} ({speed.source})"
 
 
 def _time(plan: Plan) -> str:
     if plan.span is None or plan.seconds is None:
         return "unknown"
     gpus = f"; {_digits(plan.gpu_hours or 0.0, 3)} GPU-hours" if plan.slots.gpus else "; no GPU"
-    search = f"{duration(plan.span.search)} until the last search trial ends"
-    return f"about {duration(plan.span.whole)} on warm slots: {search}{gpus}"
+    search = f"{rounded_time(plan.span.search)} until the last search trial ends"
+    return f"about {rounded_time(plan.span.whole)}: {search}{gpus}"
 
 
 def _disk(plan: Plan) -> str:
-    needed = (
-        f"about {size(plan.left_bytes)} of models at the end, and up to {size(plan.running_bytes)} while trials run"
-    )
+    at_end, while_running = rounded_size(plan.left_bytes), rounded_size(plan.running_bytes)
+    needed = f"about {at_end} of models at the end, and up to {while_running} more while trials run"
     cap = plan.resources.disk_gb
     if cap is None:
         return needed
     room = cap * 1e9 - plan.running_bytes
-    held = "holds that" if plan.left_bytes <= room else "keeps fewer models" if room > 0 else "cannot hold a start"
-    return f"{needed}; resources.disk_gb = {cap:g} {held}"
+    effect = "is enough" if plan.left_bytes <= room else "keeps fewer models" if room > 0 else "is not enough to start"
+    return f"{needed}; resources.disk_gb = {cap:g} {effect}"
 
 
 def _table() -> Table:
@@ -142,31 +141,31 @@ def _parts(plan: Plan) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     known = plan.speed is not None
     if known:
-        table.add_column("run-time", justify="right", no_wrap=True)
+        table.add_column("run time", justify="right", no_wrap=True)
     if known and plan.slots.gpus:
         table.add_column("GPU-hours", justify="right", no_wrap=True)
 
     def row(name: str, runs: str, words: str, seconds: float | None, style: str = "") -> None:
         cells = [name, runs, words]
         if known:
-            cells.append("" if seconds is None else duration(seconds))
+            cells.append("" if seconds is None else rounded_time(seconds))
         if known and plan.slots.gpus:
             cells.append("" if seconds is None else _digits(seconds * plan.slots.gpus / 3600, 3))
         table.add_row(*cells, style=style)
 
     for part in plan.parts:
-        row(part.name, f"{part.runs:.0f}", count(part.words), part.seconds)
+        row(part.name, f"{part.runs:.0f}", rounded_count(part.words), part.seconds)
         if part.name == "search" and len(plan.rungs) > 1:
             for rung in plan.rungs:
                 where = "the end" if rung.share == 1 else f"{rung.share:.0%}"
-                row(f"  reach {where}", f"~{rung.trials:.0f}", f"at {count(rung.words)}", None, "dim")
-    row("in all", f"{plan.runs:.0f}", count(plan.words), plan.seconds, "bold")
+                row(f"  reach {where}", f"~{rung.trials:.0f}", f"at {rounded_count(rung.words)}", None, "dim")
+    row("total", f"{plan.runs:.0f}", rounded_count(plan.words), plan.seconds, "bold")
     return table
 
 
 def _lengths(plan: Plan) -> Table:
     table = _table()
-    for name in ("", "passes awake", "asleep : awake", "folds", "unfit"):
+    for name in ("", "passes awake", "asleep : awake", "folds", "not possible"):
         table.add_column(name, justify="left" if not name else "right", no_wrap=not name)
     _add(table, "", plan.lengths)
     _add(table, "baseline ", plan.baselines)
@@ -175,17 +174,17 @@ def _lengths(plan: Plan) -> Table:
 
 TABLES = {
     "What would run": _parts,
-    "What a run does with its budget, over all that the other choices may be": _lengths,
+    "How a run spends its budget (range over the other settings)": _lengths,
 }
-"""Heading -> what makes the table under it."""
+"""Heading -> function that makes the table under it."""
 
 
-def _add(table: Table, prefix: str, lengths: Iterable[Length]) -> None:
+def _add(table: Table, prefix: str, lengths: Iterable[SleepLength]) -> None:
     for length in lengths:
-        unfit = f"{length.unfit:.0%}" if length.unfit else ""
-        table.add_row(prefix + length.name, length.passes, length.sleep, length.folds, unfit)
+        not_possible = f"{length.not_possible:.0%}" if length.not_possible else ""
+        table.add_row(prefix + length.name, length.passes, length.sleep, length.folds, not_possible)
 
 
 def _notes(plan: Plan) -> Iterable[str]:
-    if any(length.unfit for length in (*plan.lengths, *plan.baselines)):
-        yield "unfit: the share of the other choices' combinations that the budget cannot hold; they are not trained"
+    if any(length.not_possible for length in (*plan.lengths, *plan.baselines)):
+        yield "not possible: the share of combinations of settings that need more than the budget; they are not trained"

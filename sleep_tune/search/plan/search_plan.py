@@ -1,7 +1,4 @@
-"""`--plan`: what a search would run and what that takes, before anything is started. Arithmetic alone.
-
-Knows the space, the corpus, the slots and a speed; reads no file and asks no cluster.
-"""
+"""The plan of a search: its runs, words, hours and disk space, computed before anything is started."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +7,8 @@ from dataclasses import dataclass
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.size import MOST_WORD_CHECKPOINTS, model_bytes, needed_bytes
 from sleep_tune.search.decide.asha import num_kept
-from sleep_tune.search.plan.makespan import Batch, Span, makespan
-from sleep_tune.search.plan.sleep_lengths import Length, baselines_of, lengths_of
+from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
+from sleep_tune.search.plan.sleep_lengths import SleepLength, baselines_of, lengths_of
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.budget_check import budget_words, check_fits
 from sleep_tune.search.space.rungs import rungs_of
@@ -22,14 +19,13 @@ __all__ = ["Part", "Plan", "RungPlan", "Slots", "expected_at_rungs", "make_plan"
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Where trials would run."""
+    """The slots in which trials would run."""
 
     number: int
-    """At the same time."""
+    """Trials at the same time."""
     gpus: float
-    """That each holds."""
-    told: str
-    """In words."""
+    """GPUs of each slot."""
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +44,14 @@ class Part:
     name: str
     runs: float
     words: float
-    """Of all of them."""
+    """Words seen by all of them together."""
     seconds: float | None
-    """Summed over them; None where no speed is known."""
+    """Run time of all of them together; None if no speed is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What would run."""
+    """The plan of a search."""
 
     name: str
     budget_words: int
@@ -63,57 +59,57 @@ class Plan:
     slots: Slots
     speed: Speed | None
     trials: int | None
-    """Search trials, at most; None when nothing tells how many there will be."""
+    """Largest number of search trials; None if it cannot be known."""
     limits: str
-    """What ends the search, in words."""
+    """What ends the search, as a text."""
     given: str
-    """What it knows before it asks, in words; '' if nothing."""
+    """Enqueued points and earlier experiments, as a text; '' if there are none."""
     rungs: tuple[RungPlan, ...]
-    """Ascending; the last is the whole budget. Counted for the most trials, or for one where nothing tells."""
+    """Ascending; the last is the whole budget. Counted for `trials` trials, or for one if that is None."""
     within: str | None
-    lengths: tuple[Length, ...]
-    baselines: tuple[Length, ...]
+    lengths: tuple[SleepLength, ...]
+    baselines: tuple[SleepLength, ...]
     parts: tuple[Part, ...]
     span: Span | None
-    """On the wall; None where no speed is known."""
+    """Wall-clock time; None if no speed is known."""
     left_bytes: int
-    """Models that are left at the end: those of the best search trials, and of every run over fresh seeds."""
+    """Size of the models kept at the end: of the best search trials and of every run over fresh seeds."""
     running_bytes: int
-    """What running trials write besides, at most."""
+    """Largest size of what running trials write besides."""
     resources: Resources
 
     @property
     def runs(self) -> float:
-        """Of every kind."""
+        """Number of runs of every kind."""
         return sum(part.runs for part in self.parts)
 
     @property
     def words(self) -> float:
-        """Seen by all runs together."""
+        """Words seen by all runs together."""
         return sum(part.words for part in self.parts)
 
     @property
     def seconds(self) -> float | None:
-        """Summed over all runs."""
+        """Run time of all runs together; None if no speed is known."""
         return None if self.speed is None else sum(part.seconds or 0.0 for part in self.parts)
 
     @property
     def gpu_hours(self) -> float | None:
-        """That all runs hold GPUs for."""
+        """GPU-hours of all runs; None if no speed is known."""
         return None if self.seconds is None else self.seconds * self.slots.gpus / 3600
 
 
 def make_plan(
     space: Space, base: RunConfig, corpus: CorpusSummary, *, slots: Slots, speed: Speed | None = None
 ) -> Plan:
-    """Plan a search.
+    """Return the plan of a search.
 
     Args:
         space: the study.
         base: what `space.base` composes to.
         corpus: what every trial reads.
         slots: where trials would run.
-        speed: of one of them, if it is known.
+        speed: of one trial, if it is known.
 
     Raises:
         BudgetError: a baseline or a choice that the budget can never hold.
@@ -151,15 +147,15 @@ def make_plan(
 
 
 def expected_at_rungs(trials: int, num_rungs: int, reduction: float, groups: int = 1) -> list[float]:
-    """How many of `trials` reach each of the rungs, when their values come in random order.
+    """Return how many of `trials` are expected to reach each rung, if their values come in random order.
 
-    The i-th arrival at a rung goes on with probability num_kept(i) / i.
+    The i-th arrival at a rung is promoted with probability num_kept(i) / i.
 
     Args:
-        trials: asked for in all.
-        num_rungs: the end of the budget included.
+        trials: number of trials.
+        num_rungs: number of rungs, the end of the budget included.
         reduction: eta.
-        groups: sets of trials that are compared among themselves, of the same size.
+        groups: number of equally large groups within which trials are compared.
     """
     reached = [trials / groups]
     while len(reached) < num_rungs:
@@ -169,12 +165,12 @@ def expected_at_rungs(trials: int, num_rungs: int, reduction: float, groups: int
     return [number * groups for number in reached]
 
 
-Work = tuple[Batch, float]
-"""Runs that take equally long, and the words that each sees."""
+Work = tuple[EqualRuns, float]
+"""Runs that take equally long, and the words that each of them sees."""
 
 
 def _search_batches(budget: int, shares: Sequence[float], expected: Sequence[float], speed: Speed | None) -> list[Work]:
-    """Search trials by the rung at which they end; they are evaluated at each that they reach."""
+    """Return the search trials by the rung at which they end; they are evaluated at each rung that they reach."""
     beyond = [*expected[1:], 0.0]
     return [
         _work(reached - on, share * budget, number, speed)
@@ -183,7 +179,7 @@ def _search_batches(budget: int, shares: Sequence[float], expected: Sequence[flo
 
 
 def _others(space: Space, budget: int, speed: Speed | None) -> list[tuple[str, Work]]:
-    """The baselines' own searches, then the baselines over fresh seeds."""
+    """Return the searches that tune baselines, then the baselines over fresh seeds."""
     tuned = [
         (f"tuning of {name}", _work(baseline.trials, budget, 1, speed))
         for name, baseline in space.baselines.items()
@@ -205,11 +201,11 @@ def _over_seeds(space: Space, arms: int, budget: int, speed: Speed | None) -> Wo
 
 def _work(runs: float, words: float, evaluations: int, speed: Speed | None, *, tested: bool = False) -> Work:
     seconds = 0.0 if speed is None else speed.seconds(words, evaluations=evaluations, tested=tested)
-    return Batch(runs, seconds), words
+    return EqualRuns(runs, seconds), words
 
 
 def _totals(works: Sequence[Work]) -> tuple[float, float, float]:
-    """Runs, words and seconds of all of them."""
+    """Return the sums of runs, words and seconds."""
     return (
         sum(batch.runs for batch, _ in works),
         sum(batch.runs * words for batch, words in works),
@@ -232,7 +228,7 @@ def _span(
 
 
 def _num_models(space: Space, completed: float, others: Sequence[tuple[str, Work]]) -> int:
-    """Runs whose models stay: the best of each search, and all over fresh seeds."""
+    """Return the number of models kept: the best of each search, and all runs over fresh seeds."""
     best = min(max(1, space.finalists.count), math.ceil(completed))
     tuned = [baseline for baseline in space.baselines.values() if baseline.trials]
     tuning = sum(baseline.trials or 0 for baseline in tuned)
@@ -240,13 +236,13 @@ def _num_models(space: Space, completed: float, others: Sequence[tuple[str, Work
 
 
 def _models_bytes(base: RunConfig) -> int:
-    """Of one completed run."""
+    """Return the size of the models of one completed run."""
     checkpoints = MOST_WORD_CHECKPOINTS if base.training.word_checkpoints else 0
     return (int(base.training.save_model) + checkpoints) * model_bytes(base)
 
 
 def _num_trials(space: Space, budget: int, shares: Sequence[float], slots: Slots, speed: Speed | None) -> int | None:
-    """Search trials that the limits allow: the number given, or fewer where the speed says that time ends it before."""
+    """Return the largest number of search trials under all limits of `stop`; None if it cannot be known."""
     stop = space.stop
     limits = [] if stop.trials is None else [stop.trials]
     if speed is not None:
@@ -259,9 +255,9 @@ def _num_trials(space: Space, budget: int, shares: Sequence[float], slots: Slots
 
 
 def _trials_in(seconds: float, space: Space, budget: int, shares: Sequence[float], speed: Speed) -> int:
-    """Trials whose runs add up to about so many seconds, at least one."""
+    """Return the number of trials that take about so many seconds together, at least one."""
     trials = 1
-    for _ in range(20):  # a longer search stops more of its trials early, so that the mean run becomes shorter
+    for _ in range(20):  # a longer search stops a larger share of its trials, so its mean run is shorter
         expected = expected_at_rungs(trials, len(shares), space.scheduler.reduction, _num_groups(space))
         runs, _, total = _totals(_search_batches(budget, shares, expected, speed))
         trials, before = max(1, round(seconds / (total / runs))), trials

@@ -1,4 +1,4 @@
-"""What each length of sleep would do to a run, over all that the other choices may be. Arithmetic on the space."""
+"""How a run spends its budget under each length of sleep of a space: passes awake, words asleep, folds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from sleep_tune.search.space.search_space import CorpusSummary, Space, settings
 from sleep_tune.search.space.trial_configs import baseline_settings, plan_run, with_settings
 from sleep_tune.sleep.budget import SleepPlan
 
-__all__ = ["Length", "baselines_of", "lengths_of"]
+__all__ = ["SleepLength", "baselines_of", "lengths_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Length:
-    """A way to sleep, and the passes it leaves."""
+class SleepLength:
+    """One length of sleep, and ranges over the other settings."""
 
     name: str
-    """'sleep.length.passes = 1'; or that of a baseline."""
+    """'sleep.length.passes = 1', or the name of a baseline."""
     passes: str
-    """How often the corpus is read awake: '1', or '3.2 to 6.7' as the other choices have it."""
+    """Passes awake: '1', or '3.2 to 6.7'."""
     sleep: str
     """Words asleep per word awake, or '2 replays' of each buffer; 'none' without sleep."""
     folds: str
-    """Folds in a pass."""
-    unfit: float
-    """Share of the combinations of the other choices that the budget cannot hold, in [0, 1]."""
+    """Folds in a pass: '10', or '5 to 100'."""
+    not_possible: float
+    """Share of the combinations of other settings that need more than the budget, in [0, 1]."""
 
 
-def lengths_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[Length, ...]:
-    """What each value of an option of sleep's length would do; one line for all where none is searched."""
+def lengths_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[SleepLength, ...]:
+    """Return a line for each searched value of sleep.length.*; one line if none is searched."""
     plans: dict[tuple[str, Value], list[SleepPlan | None]] = {}
     for chosen in islice(settings(planned(space.parameters), corners=True), MOST):
         try:
@@ -46,20 +46,20 @@ def lengths_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[Le
     return tuple(_length(_name(*item), plans[item]) for item in sorted(plans, key=_order))
 
 
-def baselines_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[Length, ...]:
-    """What the runs of each baseline would do."""
-    told = []
+def baselines_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[SleepLength, ...]:
+    """Return a line for each baseline."""
+    lines = []
     for name in space.baselines:
         tree = with_settings(to_dict(base), baseline_settings(name))
-        told.append(_length(name, [plan_run(tree, corpus, space.resources.workers)]))
-    return tuple(told)
+        lines.append(_length(name, [plan_run(tree, corpus, space.resources.workers)]))
+    return tuple(lines)
 
 
-def _length(name: str, plans: list[SleepPlan | None]) -> Length:
+def _length(name: str, plans: list[SleepPlan | None]) -> SleepLength:
     fitting = [plan for plan in plans if plan is not None]
-    unfit = 1 - len(fitting) / len(plans)
+    not_possible = 1 - len(fitting) / len(plans)
     if not fitting:
-        return Length(name, "does not fit", "", "", unfit)
+        return SleepLength(name, "not possible", "", "", not_possible)
     passes = _range(
         plan.passes if plan.passes is not None or plan.sleeps else plan.budget_words / plan.corpus_words
         for plan in fitting
@@ -70,11 +70,11 @@ def _length(name: str, plans: list[SleepPlan | None]) -> Length:
     sleep = " or ".join(text for text in (ratios, replayed) if text)
     folds = _range(plan.folds for plan in fitting)
     asleep = any(plan.sleeps for plan in fitting)
-    return Length(name, passes, sleep if asleep else "none", folds if asleep else "", unfit)
+    return SleepLength(name, passes, sleep if asleep else "none", folds if asleep else "", not_possible)
 
 
 def _range(values: Iterable[float | None]) -> str:
-    """'3', '3.2 to 6.7'; '?' where only the replay itself would tell."""
+    """Return '3', '3.2 to 6.7'; '?' if it depends on what is replayed."""
     found = list(values)
     known = [value for value in found if value is not None]
     if not known:

@@ -1,7 +1,7 @@
-"""How fast a run trains, as it was measured for a plan or in earlier experiments. Reads and writes files alone.
+"""The speed of training, from `--calibrate` or from earlier experiments.
 
-A speed holds for runs of the same model, length of rows, batch and kind of device. Those that were measured for a plan
-are kept in `.speeds.jsonl` in the results folder, one JSON object a line; an experiment's are in its trials.jsonl.
+A speed holds for runs of the same model, row length, batch size and kind of device. Measured speeds are kept in
+`.speeds.jsonl` in the results folder, one JSON object a line; those of experiments are read from their logs.
 """
 
 import json
@@ -18,12 +18,12 @@ from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.records import is_number
 
-__all__ = ["FILE", "Speed", "find_speed", "of_workers", "remember"]
+__all__ = ["FILE", "Speed", "find_speed", "save_speed", "scale_speed"]
 
 FILE = ".speeds.jsonl"
 
 NO_GPU = ("cpu", "fake")
-"""Devices that are none; the second is the fake worker's."""
+"""Device names without a GPU; 'fake' is the fake worker's."""
 
 LIKE = (
     "model",
@@ -34,50 +34,50 @@ LIKE = (
     "training.precision",
     "training.compile",
 )
-"""Options and sections in which two runs must be alike for one to tell the speed of the other."""
+"""Options and sections that must be equal for two runs to have the same speed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """How fast one trial trains."""
+    """The speed of one trial."""
 
     words_per_second: float
-    """While it trains; of an experiment, its evaluations included."""
+    """During training; if read from an experiment, evaluations are included."""
     evaluation_seconds: float = 0.0
-    """Of one evaluation on dev; 0 where the words per second include it."""
+    """One evaluation on dev; 0 if words_per_second includes it."""
     test_seconds: float = 0.0
-    """Of what is evaluated beyond that at the end of baselines and finalists."""
+    """The evaluation on test at the end of baselines and finalists."""
     start_seconds: float = 0.0
-    """From being given a slot to the first update, and from the last to the slot's being free."""
+    """Time in the slot before the first update and after the last one."""
     device: str
-    """As torch names it."""
+    """Name of the device in torch."""
     time: float
-    """When it was measured, in seconds since 1970."""
+    """Time of the measurement, in seconds since 1970."""
     source: str
-    """Where it is from, in words."""
+    """Where the speed comes from, as a text."""
 
     def seconds(self, words: float, *, evaluations: int, tested: bool = False) -> float:
-        """What a run takes that sees so many words and is evaluated so many times."""
+        """Return the duration of a run in seconds."""
         training = words / self.words_per_second + evaluations * self.evaluation_seconds
         return self.start_seconds + training + (self.test_seconds if tested else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _TimedRun:
     time: float
     device: str
     words: int
     seconds: float
 
 
-def remember(results: Path, base: RunConfig, workers: int, speed: Speed) -> None:
-    """Add a speed to those that later plans find.
+def save_speed(results: Path, base: RunConfig, workers: int, speed: Speed) -> None:
+    """Keep a speed for later plans.
 
     Args:
-        results: the folder of all experiments; made if need be.
-        base: what was trained.
-        workers: of a trial.
-        speed: what was measured.
+        results: the folder of all experiments; made if absent.
+        base: the configuration that was trained.
+        workers: processes of a trial.
+        speed: the measured speed.
     """
     results.mkdir(parents=True, exist_ok=True)
     line = {"like": _like(flatten(to_dict(base)), workers), "speed": asdict(speed)}
@@ -85,22 +85,22 @@ def remember(results: Path, base: RunConfig, workers: int, speed: Speed) -> None
         file.write(json.dumps(line) + "\n")
 
 
-def of_workers(speed: Speed, workers: int) -> Speed:
-    """The speed of a trial of several workers, from that of one: at best so many times as fast, which is assumed."""
+def scale_speed(speed: Speed, workers: int) -> Speed:
+    """Return the speed of a trial of several workers, assuming that it grows in proportion to their number."""
     if workers == 1:
         return speed
-    source = f"{speed.source}, taken {workers} times for {workers} workers"
+    source = f"{speed.source}, multiplied by {workers} workers"
     return replace(speed, words_per_second=speed.words_per_second * workers, source=source)
 
 
 def find_speed(results: Path, base: RunConfig, workers: int, *, on_gpu: bool) -> Speed | None:
-    """The latest speed of runs like `base`: one measured for a plan, or that of an experiment's completed runs.
+    """Return the latest speed of runs like `base`, from `--calibrate` or an experiment's completed runs.
 
     Args:
         results: the folder of all experiments.
-        base: what would be trained.
-        workers: of a trial.
-        on_gpu: whether trials would hold GPUs.
+        base: the configuration that would be trained.
+        workers: processes of a trial.
+        on_gpu: whether trials would use GPUs.
     """
     wanted = _like(flatten(to_dict(base)), workers)
     speeds = [*_remembered(results / FILE, wanted), *_of_experiments(results, wanted)]
@@ -118,8 +118,8 @@ def _remembered(file: Path, wanted: Mapping[str, Any]) -> Iterator[Speed]:
         return
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            told = json.loads(line)
-            speed = Speed(**told["speed"]) if told["like"] == wanted else None
+            kept = json.loads(line)
+            speed = Speed(**kept["speed"]) if kept["like"] == wanted else None
         except (ValueError, TypeError, KeyError, RecursionError):
             continue  # a torn line, or one of another version
         if speed is not None and _is_sound(speed):
@@ -127,19 +127,19 @@ def _remembered(file: Path, wanted: Mapping[str, Any]) -> Iterator[Speed]:
 
 
 def _is_sound(speed: Speed) -> bool:
-    """Whether a speed that was read is one: of the right types, and above 0."""
+    """Return whether a speed that was read has the right types and ranges."""
     amounts = (speed.evaluation_seconds, speed.test_seconds, speed.start_seconds, speed.time, speed.words_per_second)
     texts = isinstance(speed.device, str) and isinstance(speed.source, str)
     return texts and all(is_number(amount) and 0 <= amount < math.inf for amount in amounts) and amounts[-1] > 0
 
 
 def _of_experiments(results: Path, wanted: Mapping[str, Any]) -> Iterator[Speed]:
-    """The mean speed of each experiment's completed runs that are like what is wanted, one for each device."""
+    """Yield the mean speed of each experiment's completed runs that match `wanted`, one for each device."""
     for file in sorted(results.glob(f"*/{EXPERIMENT}")):
         try:
-            told = read_experiment_file(file)
-            options = flatten(told["base"])
-            workers = int(told["space"]["resources"]["workers"])
+            content = read_experiment_file(file)
+            options = flatten(content["base"])
+            workers = int(content["space"]["resources"]["workers"])
             runs = _completed(file.parent / LOG, options, workers, wanted)
         except (UserError, OSError, KeyError, TypeError, AttributeError, ValueError):
             continue  # no experiment, or one that cannot be read
@@ -153,8 +153,8 @@ def _of_experiments(results: Path, wanted: Mapping[str, Any]) -> Iterator[Speed]
             )
 
 
-def _completed(log: Path, options: Mapping[str, Any], workers: int, wanted: Mapping[str, Any]) -> list[_Run]:
-    """The completed runs of a log that are like what is wanted; what was taken over from another run is none."""
+def _completed(log: Path, options: Mapping[str, Any], workers: int, wanted: Mapping[str, Any]) -> list[_TimedRun]:
+    """Return the completed runs of a log that match `wanted`, without those that took the result of another trial."""
     parameters: dict[str | None, Mapping[str, Any]] = {}
     runs = []
     for event in read_events(log):
@@ -164,5 +164,5 @@ def _completed(log: Path, options: Mapping[str, Any], workers: int, wanted: Mapp
         if event.event != "completed" or event.data.get("repeats") or not outcome or not outcome["seconds"]:
             continue
         if _like({**options, **parameters.get(event.trial, {})}, workers) == wanted:
-            runs.append(_Run(event.time, outcome["device"], outcome["words_seen"], outcome["seconds"]))
+            runs.append(_TimedRun(event.time, outcome["device"], outcome["words_seen"], outcome["seconds"]))
     return runs

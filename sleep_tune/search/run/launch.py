@@ -25,7 +25,7 @@ from sleep_tune.search.decide.work import Worker
 from sleep_tune.search.monitor.display import Display
 from sleep_tune.search.plan.calibration import calibrate
 from sleep_tune.search.plan.search_plan import Plan, Slots, make_plan
-from sleep_tune.search.plan.speeds import Speed, find_speed, of_workers, remember
+from sleep_tune.search.plan.speeds import Speed, find_speed, save_speed, scale_speed
 from sleep_tune.search.run.disk import MAY_GO_ON, Disk
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.run.on_ray import cluster, own_ray
@@ -165,8 +165,8 @@ class Study:
         results, workers = self.folder.parent, seats.workers
         if calibrated:
             one = calibrate(self.base, self.corpus, self.worker, threads=seats.cpus_per_worker)
-            speed = of_workers(one, workers)
-            remember(results, self.base, workers, speed)
+            speed = scale_speed(one, workers)
+            save_speed(results, self.base, workers, speed)
             return speed
         return find_speed(results, self.base, workers, on_gpu=seats.gpus > 0)
 

@@ -1,89 +1,22 @@
-"""Rung tables of real directors' trials, and Kendall's tau against scipy's."""
+"""Rung tables of real directors' trials, as numbers and as they are drawn."""
 
 import math
+import random
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
+from sleep_tune.config.schema import RunConfig
 from sleep_tune.experiment.search_state import MAIN
-from sleep_tune.search.monitor.rung_table import ENOUGH, LOW, agreement, concordance, rung_table
+from sleep_tune.search.monitor.rung_table import draw_rungs, rung_table, rung_warning
+from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Choice, Finalists, Parameter, Scheduler, Search, Stop, Uniform
+from tests.search.monitor.shown import drawn
 from tests.search.studies import BUDGET, WORKER, open_search, study
 
-FEW = st.integers(0, 4).map(float)
-
-
-@given(st.lists(st.tuples(FEW, FEW), min_size=2, max_size=30))
-def test_concordance_is_scipys_tau_b_with_and_without_ties(values: list[tuple[float, float]]) -> None:
-    surplus, possible = concordance(values)
-    expected = stats.kendalltau(*zip(*values, strict=True)).statistic
-    if math.isnan(expected):
-        assert possible == 0
-    else:
-        assert surplus / possible == pytest.approx(expected)
-
-
-def test_agreement_counts_those_that_reached_both_with_finite_values() -> None:
-    first = {"a": 1.0, "b": 2.0, "c": math.nan, "d": 4.0, "e": 5.0}
-    second = {"a": 10.0, "b": 30.0, "c": 1.0, "e": 20.0}
-    agreed = agreement(first, second)
-    assert agreed is not None
-    assert agreed.trials == 3
-    assert agreed.tau == pytest.approx(1 / 3)
-    assert agreement({"a": 1.0}, {"a": 2.0}) is None
-    assert agreement({"a": 1.0, "b": 1.0}, {"a": 2.0, "b": 3.0}) is None
-
-
-def test_groups_are_pooled_without_comparing_across_them() -> None:
-    """Within each group the order is reversed; across groups it agrees, which says nothing of the rung."""
-    first = {"a1": 1.0, "a2": 2.0, "b1": 11.0, "b2": 12.0, "alone": 50.0}
-    second = {"a1": 2.0, "a2": 1.0, "b1": 12.0, "b2": 11.0, "alone": 50.0}
-    groups = {"a1": "a", "a2": "a", "b1": "b", "b2": "b", "alone": "c"}
-    pooled = agreement(first, second, groups)
-    assert pooled is not None
-    assert (pooled.tau, pooled.trials) == (-1.0, 4)
-    mixed = agreement(first, second)
-    assert mixed is not None
-    assert mixed.tau > 0
-
-
-def test_a_warning_needs_trials_and_a_bound_that_is_low() -> None:
-    rng = np.random.default_rng(0)
-    orders = {n: (rng.permutation(n).astype(float), rng.permutation(n).astype(float)) for n in (ENOUGH - 1, 200)}
-    for size, (one, other) in orders.items():
-        agreed = agreement(_named(one), _named(other))
-        assert agreed is not None
-        assert agreed.is_enough == (size >= ENOUGH)
-        assert agreed.is_low == (size == 200)
-    same = agreement(_named(orders[200][0]), _named(orders[200][0]))
-    assert same is not None
-    assert not same.is_low
-    assert same.upper == 1.0
-
-
-def test_the_bound_on_tau_allows_for_the_selected_sample() -> None:
-    """Orders that agree at tau 0.5 agree at about LOW among the best third; that must not be called no agreement."""
-    rng = np.random.default_rng(1)
-    correlation = math.sin(math.pi / 2 * 0.5)  # of normals whose tau is 0.5
-    rung = rng.standard_normal(3000)
-    end = correlation * rung + math.sqrt(1 - correlation**2) * rng.standard_normal(3000)
-    everyone = agreement(_named(rung), _named(end))
-    kept = np.argsort(rung)[:1000]
-    selected = agreement(_named(rung[kept]), _named(end[kept]))
-    assert everyone is not None
-    assert selected is not None
-    assert everyone.tau == pytest.approx(0.5, abs=0.03)
-    assert selected.tau == pytest.approx(LOW, abs=0.03)
-    assert not selected.is_low
-
-
-def _named(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> dict[str, float]:
-    return {str(name): float(value) for name, value in enumerate(values)}
+HALVING = Scheduler(first_rung=0.2, reduction=2)
 
 
 def test_a_whole_search_is_counted_at_each_rung(tmp_path: Path) -> None:
@@ -99,8 +32,8 @@ def test_a_whole_search_is_counted_at_each_rung(tmp_path: Path) -> None:
     assert [rung.words for rung in table] == [BUDGET // 9, BUDGET // 3, BUDGET]
     assert [rung.share for rung in table] == pytest.approx([1 / 9, 1 / 3, 1.0], abs=1e-5)
     first, second, end = table
-    assert first.arrived == first.went_on + first.stopped > second.arrived
-    assert second.arrived == second.went_on + second.stopped
+    assert first.arrived == first.promoted + first.stopped > second.arrived
+    assert second.arrived == second.promoted + second.stopped
     assert end.arrived == sum(trial.state == "completed" and trial.repeats is None for trial in searched)
     best = with_director.best()
     assert best is not None
@@ -139,3 +72,60 @@ def test_there_is_no_table_before_a_rung(tmp_path: Path) -> None:
     run_inline(director, WORKER)
     director.close()
     assert rung_table(director.trials.values(), "min") == []
+
+
+def noise(config: RunConfig, seed: int, share: float) -> float:
+    """A curve whose values at the rungs say nothing of the end."""
+    return random.Random(f"{config.sleep.replay.ratio} {share if share < 1 else 1}").random()
+
+
+def searched(
+    folder: Path, worker: FakeWorker, within: str | None = None, trials: int = 12, scheduler: Scheduler = HALVING
+) -> str:
+    """The view of a whole search."""
+    space = study(
+        parameters=(
+            Parameter("sleep.replay.ratio", Uniform(0.01, 0.99)),
+            Parameter("sleep.length.passes", Choice((1, 2))),
+        ),
+        baselines={},
+        finalists=Finalists(count=0, seeds=1),
+        search=Search(algorithm="random"),
+        stop=Stop(trials=trials),
+        scheduler=replace(scheduler, within=within),
+    )
+    director = open_search(folder / "small", space)
+    run_inline(director, worker)
+    director.close()
+    trained = list(director.trials.values())
+    message = rung_warning(rung_table(trained, "min"))
+    text = "\n".join(drawn(part, 80) for part in draw_rungs(trained, "min", within))
+    assert (message or "") in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+    return text
+
+
+def test_a_row_has_arrivals_promotions_and_stops(tmp_path: Path) -> None:
+    text = searched(tmp_path, FakeWorker())
+    lines = text.splitlines()
+    assert lines[0].split("  ")[0] == "rung"
+    assert lines[1].split()[:3] == ["25%", "250k", "12"]
+    assert lines[2].split()[:2] == ["50%", "500k"]
+    assert lines[3].split()[:2] == ["end", "1.0M"]
+    assert len(lines) == 5
+
+
+def test_a_low_rank_correlation_is_a_warning(tmp_path: Path) -> None:
+    lenient = Scheduler(first_rung=0.4, reduction=1.5)
+    text = " ".join(searched(tmp_path, FakeWorker(curve=noise), trials=80, scheduler=lenient).split())
+    assert "44% to 67% (tau below 0." in text
+    assert "67% to end (tau below " in text
+    assert text.count("scheduler.first_rung") == 1
+
+
+def test_groups_are_named(tmp_path: Path) -> None:
+    assert "sleep.length.passes" in " ".join(searched(tmp_path, FakeWorker(), within="sleep.length.passes").split())
+
+
+def test_there_is_none_before_a_rung() -> None:
+    assert draw_rungs([], "min") == []

@@ -23,7 +23,7 @@ def shown(director: Director, slots: int = 1, width: int = 100, height: int | No
 @pytest.mark.parametrize("width", [80, 100, 110])
 def test_a_running_trial_is_shown_whole(open_director: Callable[..., Director], width: int) -> None:
     director = open_director()
-    assert "0/10 runs done · 0:00:00 gone\nstarting\n" in shown(director, 2, width)
+    assert "0/10 runs done · 0:00:00 elapsed\nstarting\n" in shown(director, 2, width)
     trial = started(director)
     assert "t0001  search  starting" in shown(director, 2, width)
     director.on_progress(trial.id, at(333_400, 333_333, **{"eval/nll": 4.25}))
@@ -78,7 +78,7 @@ def test_no_total_is_made_up_where_only_time_ends_the_search(open_director: Call
     assert "about" not in shown(director)
 
 
-def test_why_the_search_is_over_is_told_while_its_repeats_run(open_director: Callable[..., Director]) -> None:
+def test_why_the_search_is_over_is_shown_while_its_repeats_run(open_director: Callable[..., Director]) -> None:
     director = open_director()
     while True:
         trial = started(director)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sleep_tune.errors import RunFolderError
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.monitor.event_lines import News
+from sleep_tune.search.monitor.event_lines import EventLines
 from sleep_tune.search.monitor.screen import screen
 from sleep_tune.search.monitor.snapshot import read_recorded, standing
 from sleep_tune.search.run.fake_worker import FakeWorker
@@ -47,7 +47,7 @@ def test_a_finished_search_draws_the_same_screen(open_director: Callable[..., Di
     assert recorded.space.finalists == director.space.finalists
     assert recorded.space.scheduler == director.space.scheduler
     assert dict(recorded.trials) == dict(director.trials)
-    ours, theirs = (drawn(screen(one, 1, width=100)).partition(" gone")[2] for one in (recorded, director))
+    ours, theirs = (drawn(screen(one, 1, width=100)).partition(" elapsed")[2] for one in (recorded, director))
     assert ours == theirs
 
 
@@ -174,7 +174,7 @@ def test_another_space_in_the_next_session_is_the_one_that_is_shown(open_directo
         text = drawn(screen(one, 1, width=100))
         assert "changed: stop.trials: 4 -> 6" in text
         assert "10/12 runs done" in text
-    assert list(News(director).lines()) == ["changed: stop.trials: 4 -> 6"]
+    assert list(EventLines(director).lines()) == ["changed: stop.trials: 4 -> 6"]
 
 
 def _of_an_earlier_version(folder: Path) -> None:

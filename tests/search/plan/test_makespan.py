@@ -4,23 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.search.plan.makespan import MOST, Batch, Span, makespan
+from sleep_tune.search.plan.makespan import MOST, EqualRuns, Span, makespan
 
-BATCHES = st.lists(st.builds(Batch, st.floats(0, 20), st.floats(0.1, 100)), max_size=3)
+BATCHES = st.lists(st.builds(EqualRuns, st.floats(0, 20), st.floats(0.1, 100)), max_size=3)
 
 
-def total(batches: list[Batch]) -> float:
+def total(batches: list[EqualRuns]) -> float:
     return sum(batch.runs * batch.seconds for batch in batches)
 
 
 def test_by_hand() -> None:
-    assert makespan([Batch(3, 10)], [Batch(1, 4)], [Batch(2, 5)], slots=2) == Span(search=20, whole=25)
-    assert makespan([Batch(1, 10)], [Batch(1, 40)], [Batch(1, 5)], slots=2) == Span(search=10, whole=40)
+    assert makespan([EqualRuns(3, 10)], [EqualRuns(1, 4)], [EqualRuns(2, 5)], slots=2) == Span(search=20, whole=25)
+    assert makespan([EqualRuns(1, 10)], [EqualRuns(1, 40)], [EqualRuns(1, 5)], slots=2) == Span(search=10, whole=40)
     assert makespan([], [], [], slots=3) == Span(0, 0)
 
 
 @given(BATCHES, BATCHES, BATCHES, st.integers(1, 9))
-def test_bounds(search: list[Batch], others: list[Batch], finalists: list[Batch], slots: int) -> None:
+def test_bounds(search: list[EqualRuns], others: list[EqualRuns], finalists: list[EqualRuns], slots: int) -> None:
     span = makespan(search, others, finalists, slots)
     everything = [*search, *others, *finalists]
     longest = max((batch.seconds for batch in everything), default=0.0)
@@ -31,10 +31,10 @@ def test_bounds(search: list[Batch], others: list[Batch], finalists: list[Batch]
 
 
 @given(BATCHES, BATCHES, BATCHES)
-def test_one_slot_takes_the_sum(search: list[Batch], others: list[Batch], finalists: list[Batch]) -> None:
+def test_one_slot_takes_the_sum(search: list[EqualRuns], others: list[EqualRuns], finalists: list[EqualRuns]) -> None:
     assert makespan(search, others, finalists, 1).whole == pytest.approx(total([*search, *others, *finalists]))
 
 
 def test_very_many_runs_are_not_laid_out() -> None:
-    span = makespan([Batch(10 * MOST, 3.0)], [], [Batch(4, 5.0)], slots=2)
+    span = makespan([EqualRuns(10 * MOST, 3.0)], [], [EqualRuns(4, 5.0)], slots=2)
     assert span == Span(search=10 * MOST * 1.5, whole=10 * MOST * 1.5 + 10)

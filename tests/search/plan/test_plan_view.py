@@ -1,12 +1,12 @@
-"""Figures as people read them."""
+"""Rounded figures."""
 
 import pytest
 
-from sleep_tune.search.plan.plan_view import count, duration, size
+from sleep_tune.search.plan.plan_view import rounded_count, rounded_size, rounded_time
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [
         (0.04, "0.04 s"),
         (12.4, "12 s"),
@@ -18,20 +18,20 @@ from sleep_tune.search.plan.plan_view import count, duration, size
         (1e6, "12 days"),
     ],
 )
-def test_durations(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+def test_durations(seconds: float, text: str) -> None:
+    assert rounded_time(seconds) == text
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "text"),
     [(950.4, "950"), (64_509, "64,509"), (12_345_678, "12.3 M"), (6.13e9, "6.13 G"), (999.9e6, "1,000 M")],
 )
-def test_counts(number: float, told: str) -> None:
-    assert count(number) == told
+def test_counts(number: float, text: str) -> None:
+    assert rounded_count(number) == text
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "text"),
     [
         (0, "under 1 MB"),
         (1e6, "1 MB"),
@@ -42,5 +42,5 @@ def test_counts(number: float, told: str) -> None:
         (1.5e9, "1.5 GB"),
     ],
 )
-def test_sizes(number: float, told: str) -> None:
-    assert size(number) == told
+def test_sizes(number: float, text: str) -> None:
+    assert rounded_size(number) == text

@@ -1,7 +1,7 @@
 """What a length of sleep does, over all that the other choices may be."""
 
 from sleep_tune.config.schema import BudgetConfig, LengthConfig, RunConfig, SleepConfig
-from sleep_tune.search.plan.sleep_lengths import Length, baselines_of, lengths_of
+from sleep_tune.search.plan.sleep_lengths import SleepLength, baselines_of, lengths_of
 from sleep_tune.search.space.search_space import Baseline, Choice, CorpusSummary, Parameter, Uniform
 from tests.search.studies import BASE, study
 
@@ -12,8 +12,8 @@ REPEATS = RunConfig(sleep=SleepConfig(length=LengthConfig(passes=None, repeats=1
 def test_passes_that_are_given_are_given_whatever_the_folds() -> None:
     parameters = (Parameter("sleep.folds", Choice((5, 20))), Parameter("sleep.length.passes", Choice((1.0, 4.0))))
     assert lengths_of(study(parameters=parameters), BASE, CORPUS) == (
-        Length("sleep.length.passes = 1", "1", "9", "5 to 20", 0.0),
-        Length("sleep.length.passes = 4", "4", "1.5", "5 to 20", 0.0),
+        SleepLength("sleep.length.passes = 1", "1", "9", "5 to 20", 0.0),
+        SleepLength("sleep.length.passes = 4", "4", "1.5", "5 to 20", 0.0),
     )
 
 
@@ -29,7 +29,7 @@ def test_passes_that_hang_on_the_other_choices_are_a_range() -> None:
 def test_without_a_length_that_is_searched_there_is_one_line() -> None:
     parameters = (Parameter("sleep.folds", Choice((5, 20))),)
     (length,) = lengths_of(study(parameters=parameters), BASE, CORPUS)
-    assert length == Length("as in base", "1", "9", "5 to 20", 0.0)
+    assert length == SleepLength("as in base", "1", "9", "5 to 20", 0.0)
 
 
 def test_what_the_budget_cannot_hold_is_a_share() -> None:
@@ -40,13 +40,13 @@ def test_what_the_budget_cannot_hold_is_a_share() -> None:
         Parameter("sleep.length.ratio", Uniform(1, 90)),
     )
     fits, never = lengths_of(study(parameters=parameters), base, CORPUS)
-    assert fits == Length("sleep.length.ratio = 1", "5", "1", "2 to 20", 0.25)
-    assert never == Length("sleep.length.ratio = 90", "does not fit", "", "", 1.0)
+    assert fits == SleepLength("sleep.length.ratio = 1", "5", "1", "2 to 20", 0.25)
+    assert never == SleepLength("sleep.length.ratio = 90", "not possible", "", "", 1.0)
 
 
 def test_baselines_do_not_sleep_or_by_an_epoch_s_law() -> None:
     base = RunConfig(budget=BudgetConfig(passes=3))
     space = study(baselines={"epochs": Baseline(), "as_epochs": Baseline()})
     epochs, as_epochs = baselines_of(space, base, CORPUS)
-    assert epochs == Length("epochs", "3", "none", "", 0.0)
+    assert epochs == SleepLength("epochs", "3", "none", "", 0.0)
     assert (as_epochs.passes, as_epochs.folds) == ("1", "1")

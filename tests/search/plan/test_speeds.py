@@ -8,7 +8,7 @@ import pytest
 
 from sleep_tune.config.load import compose
 from sleep_tune.config.tree import from_dict, to_dict
-from sleep_tune.search.plan.speeds import FILE, Speed, find_speed, of_workers, remember
+from sleep_tune.search.plan.speeds import FILE, Speed, find_speed, save_speed, scale_speed
 from sleep_tune.search.space.trial_configs import with_settings
 from tests.search.studies import BASE, search, study
 
@@ -24,7 +24,7 @@ def test_seconds_of_a_run() -> None:
 
 
 def test_what_was_measured_is_found_by_runs_like_it(tmp_path: Path) -> None:
-    remember(tmp_path / "results", BASE, 1, SPEED)
+    save_speed(tmp_path / "results", BASE, 1, SPEED)
     assert find_speed(tmp_path / "results", BASE, 1, on_gpu=False) == SPEED
     alike = from_dict(with_settings(to_dict(BASE), {"sleep.folds": 3, "training.learning_rate": 0.5}))
     assert find_speed(tmp_path / "results", alike, 1, on_gpu=False) == SPEED
@@ -34,12 +34,12 @@ def test_what_was_measured_is_found_by_runs_like_it(tmp_path: Path) -> None:
     "change", ["model.layers=3", "data.max_length=64", "training.batch_size=7", "tokenizer.vocab_size=99"]
 )
 def test_what_was_measured_of_others_is_not(change: str, tmp_path: Path) -> None:
-    remember(tmp_path, BASE, 1, SPEED)
+    save_speed(tmp_path, BASE, 1, SPEED)
     assert find_speed(tmp_path, compose([change]), 1, on_gpu=False) is None
 
 
-def test_another_device_or_number_of_workers_is_another_speed(tmp_path: Path) -> None:
-    remember(tmp_path, BASE, 1, SPEED)
+def test_another_device_or_number_scale_speed_is_another_speed(tmp_path: Path) -> None:
+    save_speed(tmp_path, BASE, 1, SPEED)
     assert find_speed(tmp_path, BASE, 2, on_gpu=False) is None
     assert find_speed(tmp_path, BASE, 1, on_gpu=True) is None
     assert find_speed(tmp_path / "nowhere", BASE, 1, on_gpu=False) is None
@@ -47,8 +47,8 @@ def test_another_device_or_number_of_workers_is_another_speed(tmp_path: Path) ->
 
 def test_a_torn_line_is_passed_over_and_the_latest_counts(tmp_path: Path) -> None:
     later = Speed(words_per_second=1.0, device="cpu", time=11.0, source="later")
-    remember(tmp_path, BASE, 1, later)
-    remember(tmp_path, BASE, 1, SPEED)
+    save_speed(tmp_path, BASE, 1, later)
+    save_speed(tmp_path, BASE, 1, SPEED)
     with (tmp_path / FILE).open("a") as file:
         file.write('{"like": {"mo')
     assert find_speed(tmp_path, BASE, 1, on_gpu=False) == later
@@ -71,9 +71,9 @@ def test_an_earlier_experiment_tells_its_speed(tmp_path: Path) -> None:
 
 
 def test_workers_are_assumed_to_share_the_work() -> None:
-    assert of_workers(SPEED, 1) == SPEED
-    assert of_workers(SPEED, 4).words_per_second == 4000
-    assert of_workers(SPEED, 4).source == "measured, taken 4 times for 4 workers"
+    assert scale_speed(SPEED, 1) == SPEED
+    assert scale_speed(SPEED, 4).words_per_second == 4000
+    assert scale_speed(SPEED, 4).source != SPEED.source
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_workers_are_assumed_to_share_the_work() -> None:
     ],
 )
 def test_a_damaged_line_is_passed_over(change: dict[str, object], tmp_path: Path) -> None:
-    remember(tmp_path, BASE, 1, SPEED)
+    save_speed(tmp_path, BASE, 1, SPEED)
     line = json.loads((tmp_path / FILE).read_text())
     line["speed"] |= {"time": 99.0} | change
     with (tmp_path / FILE).open("a") as file:

@@ -70,7 +70,7 @@ def test_a_mistake_met_by_a_trial_keeps_what_was_trained(tmp_path: Path) -> None
 def test_a_plan_tells_slots_and_writes_nothing(tmp_path: Path) -> None:
     search = study(tmp_path / "study", worker=FakeWorker())
     plan = search.plan(launcher="inline", address=None)
-    assert plan.slots.told.startswith("1 slot of 1 worker")
+    assert plan.slots.description.startswith("1 slot of 1 worker")
     assert plan.trials == 3
     assert plan.speed is None
     assert not (tmp_path / "study").exists()
