@@ -1,5 +1,4 @@
-"""The search under a virtual clock: the same director, sampler and scheduler, over learning curves instead of training.
+"""Simulated searches: the real director, sampler and scheduler under a virtual clock, on known learning curves.
 
-A week of search takes seconds, so that settings of the search itself can be compared over many seeds
-(`python -m sleep_tune.simulation`).
+A week of search takes seconds, so search methods can be compared over many seeds (`python -m sleep_tune.simulation`).
 """

@@ -1,7 +1,4 @@
-"""Compare ways to search without training: `python -m sleep_tune.simulation search_spaces/replay.yaml`.
-
-The command line of `sleep_tune.simulation`.
-"""
+"""Compare search methods without training: `python -m sleep_tune.simulation search_spaces/replay.yaml`."""
 
 import argparse
 import sys
@@ -18,35 +15,35 @@ VARIANTS = (
     "within=null",
     "algorithm=random",
 )
-"""What a study is compared with unless told otherwise."""
+"""Default variants."""
 
 DESCRIPTION = """\
-Which way of searching finds the better settings at the same cost? The study's own sampler and scheduler search, under
-a virtual clock, learning curves instead of training: made up (anew for every seed), or recorded. Days take seconds.
+Which search method finds better settings at the same cost? The study's own sampler and scheduler run under a virtual
+clock, on analytic or recorded learning curves instead of training, so days take seconds.
 
   python -m sleep_tune.simulation search_spaces/replay.yaml
   python -m sleep_tune.simulation search_spaces/replay.yaml reduction=2 reduction=4,first_rung=0.2 --seeds 50
   python -m sleep_tune.simulation search_spaces/replay.yaml within=null --curves one_pass --slots 8
-  python -m sleep_tune.simulation search_spaces/replay.yaml --curves results/replay        # of an own experiment
+  python -m sleep_tune.simulation search_spaces/replay.yaml --curves results/replay        # of your own experiment
 """
 
 EPILOG = """\
 curves:
-  parallel     power laws in the share of the budget that never cross, over the study's parameters
-  crossing     that cross, since settings differ in how fast they learn
-  tangled      that cross so much that early ranks say little
-  one_pass     that cross; and those of few passes start worse, having read less of the corpus, and end better
-  recorded/*   of runs of a tiny model on the toy language, trained for this: {recorded}
+  parallel     power laws that never cross, over the study's parameters
+  crossing     power laws that cross, since some settings learn faster than others
+  tangled      power laws that cross so much that early ranks have little to do with final ones
+  one_pass     as crossing; runs of few passes start worse, having read less of the corpus, and end better
+  recorded/*   runs of a tiny model on the toy language: {recorded}
   a path       a file made by tests/benchmarks/record_curves.py, or the folder of an experiment of your own
 
-The first row of each table is the study as it is; every difference is to it, over common seeds. Recorded curves bring
-their own parameters. What this cannot tell: whether your curves are like these. Compare the table of Kendall's tau
-with the one that `python tune.py SPACE --status` shows of your own search.
+The first row of each table is the study's own method; differences are to it, paired over seeds. Recorded curves have
+their own parameters. Your own curves may be different: compare the table of Kendall's tau with the one that
+`python tune.py SPACE --status` shows for your search.
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parse, compare, print."""
+    """Parse the arguments, run the comparison, print it."""
     options = _parser().parse_intermixed_args(arguments)
     from rich.progress import Progress
 
@@ -54,22 +51,22 @@ def main(arguments: Sequence[str]) -> int:
     from sleep_tune.search.space.space_file import compose_base
     from sleep_tune.simulation.comparison_table import print_report, write_csv
     from sleep_tune.simulation.curves import read_source
-    from sleep_tune.simulation.method_comparison import Comparison, run_comparison, summarise
-    from sleep_tune.simulation.methods import read_arms
+    from sleep_tune.simulation.method_comparison import MethodComparison, run_comparison, summarise
+    from sleep_tune.simulation.methods import read_methods
     from sleep_tune.simulation.simulated_search import Setup
 
-    arms = read_arms(options.space, options.variants or VARIANTS, slots=options.slots, every=options.every)
-    study = arms[0].space
+    methods = read_methods(options.space, options.variants or VARIANTS, slots=options.slots, every=options.every)
+    study = methods[0].space
     setup = Setup(compose_base(study), runs=options.runs, start_share=options.start)
     sources = [read_source(name, study.parameters) for name in options.curves]
-    comparison = Comparison(tuple(arms), tuple(sources), tuple(range(options.seeds)), setup)
+    comparison = MethodComparison(tuple(methods), tuple(sources), tuple(range(options.seeds)), setup)
     with Progress(console=PlainConsole(stderr=True), transient=True) as progress:
-        task = progress.add_task("searching", total=len(arms) * len(sources) * options.seeds)
-        found, foretold = run_comparison(
+        task = progress.add_task("searching", total=len(methods) * len(sources) * options.seeds)
+        found, agreements = run_comparison(
             comparison, processes=options.processes, advance=lambda searches: progress.advance(task, searches)
         )
     console = PlainConsole()
-    print_report(summarise(found, len(setup.marks)), foretold, setup, console)
+    print_report(summarise(found, len(setup.marks)), agreements, setup, console)
     for source in sources:
         for note in source.landscape(0).notes:
             console.print(f"{source.name}: {note}")
@@ -79,9 +76,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from sleep_tune.simulation.curves import names
+    from sleep_tune.simulation.curves import source_names
 
-    recorded = ", ".join(name for name in names() if "/" in name)
+    recorded = ", ".join(name for name in source_names() if "/" in name)
     parser = argparse.ArgumentParser(
         prog="python -m sleep_tune.simulation",
         description=DESCRIPTION,
@@ -89,23 +86,23 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("space", type=Path, metavar="SPACE", help="a study, as tune.py takes it")
+    parser.add_argument("space", type=Path, metavar="SPACE", help="a search space, as for tune.py")
     parser.add_argument(
         "variants",
         nargs="*",
         metavar="VARIANT",
-        help="key=value of reduction, first_rung, within, scheduler.name, algorithm, startup or slots; several joined "
-        "by commas make one variant "
+        help="key=value of reduction, first_rung, within, scheduler.name, algorithm, startup or slots; several, joined "
+        "by commas, are one variant "
         f"(default: {' '.join(VARIANTS)})",
     )
     add = parser.add_argument
     add("--curves", nargs="+", metavar="NAME", default=["crossing"], help="see below (default: crossing)")
-    add("--every", metavar="VARIANT", help="set this in all searches, the first one too")
-    add("--seeds", type=_whole, metavar="N", default=20, help="searches of each variant (default: 20)")
+    add("--every", metavar="VARIANT", help="a variant applied to all methods, the first row included")
+    add("--seeds", type=_whole, metavar="N", default=20, help="searches per variant (default: 20)")
     add("--runs", type=_positive, metavar="R", default=24.0, help="cost of a search, in whole runs (default: 24)")
     add("--slots", type=_whole, metavar="N", default=1, help="trials at the same time (default: 1)")
     add("--start", type=_share, metavar="S", default=0.01, help="time to start a trial, in whole runs (default: 0.01)")
-    add("--processes", type=_whole, metavar="N", default=1, help="processes that share the work (default: 1)")
+    add("--processes", type=_whole, metavar="N", default=1, help="processes (default: 1)")
     add("--csv", type=Path, metavar="FILE", help="write a line for each search")
     return parser
 

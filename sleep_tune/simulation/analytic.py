@@ -1,6 +1,6 @@
-"""Made-up learning curves over any search space: power laws that may cross, and noise that is larger early.
+"""Analytic learning curves over any search space: power laws that may cross, with noise that is larger early.
 
-Each seed is a landscape of its own, so that what holds over many seeds is not a property of one.
+Each seed gives another landscape.
 
 A run's loss at the share s of its budget is  end + GAP (s^-rate - 1) + noise: a power law in the length of training, as
 measured for language models (Kaplan et al., "Scaling Laws for Neural Language Models", 2020) and used to extrapolate
@@ -15,8 +15,7 @@ import numpy as np
 
 from sleep_tune.errors import ConfigError
 from sleep_tune.search.space.search_space import Choice, Parameter
-from sleep_tune.simulation.landscape import Landscape
-from sleep_tune.simulation.noise import normal
+from sleep_tune.simulation.landscape import Landscape, run_noise
 from sleep_tune.simulation.points import Settings, coordinates, draw, is_ordered
 
 __all__ = ["ANALYTIC", "power_laws"]
@@ -31,13 +30,13 @@ GAP, RATE = 1.0, 0.35
 """The scale of the power law in nats, and its exponent for an average setting."""
 
 NOISE = 0.02
-"""Standard deviation over seeds at the end, in nats: a share of the run's own, and the same all along it."""
+"""Standard deviation over seeds, in nats, constant over a run."""
 
 EARLY_NOISE = 0.04
-"""Standard deviation of what comes on top at the start of the budget; it falls in proportion to what is left."""
+"""Standard deviation of further noise at the start of the budget, in nats; it falls linearly to 0 at the end."""
 
 UNREAD = 0.2
-"""What a whole corpus not yet read costs, in nats (`one_pass`)."""
+"""Increase of the loss if nothing of the corpus has been read, in nats (`one_pass`)."""
 
 PASSES = "sleep.length.passes"
 
@@ -46,19 +45,19 @@ Field = Callable[[Settings], float]
 
 
 def power_laws(name: str, parameters: tuple[Parameter, ...], seed: int, *, crossing: float, unread: float) -> Landscape:
-    """A landscape of power laws.
+    """Return a landscape of power laws.
 
     Args:
-        name: what to call it.
+        name: name of the landscape.
         parameters: of the search space.
-        seed: which of all such landscapes.
+        seed: of the landscape.
         crossing: relative spread of the exponent over settings; at 0 no two curves cross.
-        unread: what a whole unread corpus costs in nats. Above 0, runs of fewer passes start worse, since at the
-            share s of its budget a run of P passes has read only P x s of the corpus awake; and they end better,
-            by one SPREAD from the most passes to the fewest.
+        unread: increase of the loss if nothing has been read, in nats. Above 0, runs of fewer passes start worse,
+            since at the share s of its budget a run of P passes has read P x s of the corpus awake; and they end
+            better, by one SPREAD from the most passes to the fewest.
 
     Raises:
-        ConfigError: unread text, and a space that does not search the number of passes.
+        ConfigError: `unread` is above 0 and the space does not search the number of passes.
     """
     if unread and all(parameter.key != PASSES for parameter in parameters):
         raise ConfigError(f"curves {name}: the space must search {PASSES}; got none")
@@ -79,7 +78,7 @@ def power_laws(name: str, parameters: tuple[Parameter, ...], seed: int, *, cross
             passes = settings[PASSES]
             assert isinstance(passes, int | float)
             loss += unread * max(0.0, 1 - passes * share)
-        loss += NOISE * normal(settings, run_seed) + EARLY_NOISE * (1 - share) * normal(settings, run_seed, share)
+        loss += NOISE * run_noise(settings, run_seed) + EARLY_NOISE * (1 - share) * run_noise(settings, run_seed, share)
         return float(loss)
 
     return Landscape(name, parameters, truth, curve)
@@ -96,7 +95,7 @@ little; that cross, and those of few passes start worse and end better."""
 
 
 def _field(parameters: Sequence[Parameter], rng: np.random.Generator) -> Field:
-    """A random field: a bowl along each ordered parameter, a level for each name, and products of pairs."""
+    """Return a random field: a parabola along each ordered parameter, a level for each name, products of pairs."""
     num = len(parameters)
     levels = [rng.normal(size=_num_names(parameter)) for parameter in parameters]
     ordered = np.array([is_ordered(parameter.domain) for parameter in parameters])

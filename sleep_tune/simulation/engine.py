@@ -1,56 +1,94 @@
-"""Discrete-event simulation of a cluster's slots: trials take virtual time, report, and obey what they are told.
+"""Discrete-event simulation of a cluster: slots, a virtual clock, and a log in memory, under the real director.
 
-Asks and answers the real director; knows no sampler, no scheduler, and no formula of a curve.
-
-Source of the idea: the simulator back end of Salinas et al., "Syne Tune" (AutoML-Conf 2022).
+The idea is that of the simulator back end of Salinas et al., "Syne Tune" (AutoML-Conf 2022).
 """
 
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sleep_tune.records import Decision, Outcome, Progress
+from sleep_tune.records import Decision, Event, Outcome, Progress
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.decide.work import Trial
-from sleep_tune.simulation.virtual_clock import VirtualClock
 
-__all__ = ["Cluster", "Curve", "Pace"]
+__all__ = ["Cluster", "Curve", "MemoryLog", "Pace", "VirtualClock"]
 
 Curve = Callable[[Trial, float], float]
 """(trial, share of the budget) -> the objective there."""
 
 
+class VirtualClock:
+    """A clock that moves only when it is advanced: seconds since the search began."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        """Return the present time in seconds."""
+        return self._now
+
+    def advance(self, to: float) -> None:
+        """Move the clock forward.
+
+        Raises:
+            ValueError: `to` is in the past.
+        """
+        if to < self._now:
+            raise ValueError(f"the clock stands at {self._now} s and cannot go back to {to} s")
+        self._now = to
+
+
+class MemoryLog:
+    """A search's log that keeps its events in a list and writes nothing.
+
+    Args:
+        events: events of earlier sessions.
+    """
+
+    def __init__(self, events: tuple[Event, ...] = ()) -> None:
+        self.events = events
+        self.kept = list(events)
+        """All events so far."""
+
+    def append(self, event: Event) -> None:
+        """Add one event."""
+        self.kept.append(event)
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a trial takes: what starting it costs, then time in proportion to words."""
+    """Duration of trials: a constant for the start, then in proportion to words."""
 
     words_per_second: float = 50_000.0
     start_seconds: float = 20.0
-    """Until a slot's next trial trains; the slot is busy meanwhile."""
+    """Time in the slot before a trial trains."""
 
 
 @dataclass(slots=True)
-class _Run:
+class _RunningTrial:
     """A trial in a slot."""
 
     trial: Trial
     shares: tuple[float, ...]
-    """Of the budget, at which it reports, ascending; the last is 1."""
+    """Shares of the budget at which it reports, ascending; the last is 1."""
     reported: int = 0
-    """How many of these it has passed."""
+    """Number of reports so far."""
     is_training: bool = False
 
 
 @dataclass(slots=True)
 class Cluster:
-    """The slots, and what is going on in them. `run` may be called again to go on.
+    """The slots of a simulated cluster. `run` may be called again to continue.
 
     Args:
-        director: says what to train, and decides; its clock must be `clock`.
-        clock: set forward from event to event.
-        curve: what trials report as the objective.
+        director: proposes trials and decides; its clock must be `clock`.
+        clock: advanced from event to event.
+        curve: gives the objective that trials report.
         num_slots: trials that run at the same time.
-        pace: how long they take.
+        pace: duration of trials.
     """
 
     director: Director
@@ -59,41 +97,40 @@ class Cluster:
     num_slots: int = 1
     pace: Pace = field(default_factory=Pace)
     words: float = 0.0
-    """Trained so far, by ended and running trials together."""
+    """Words trained so far by all trials."""
     busy_seconds: float = 0.0
-    """Summed over slots."""
-    _events: list[tuple[float, int, _Run]] = field(default_factory=list)
-    """A heap by time; what happens at the same time happens in the order in which the trials were started."""
-    _left: dict[str, tuple[float, int, _Run]] = field(default_factory=dict)
-    """Trials that ran under the director before, until the present one has started them again."""
+    """Sum over slots."""
+    _events: list[tuple[float, int, _RunningTrial]] = field(default_factory=list)
+    """A heap by time; simultaneous events are in the order in which the trials started."""
+    _left: dict[str, tuple[float, int, _RunningTrial]] = field(default_factory=dict)
+    """Trials that ran under the previous director, until the present one restarts them."""
     _num_started: int = 0
     _training: int = 0
 
     @property
     def running(self) -> int:
-        """Slots that are busy."""
+        """Number of busy slots."""
         return len(self._events)
 
     def run(self, marks: Sequence[float] = (), at_mark: Callable[[float], None] = lambda words: None) -> None:
-        """Go on until the search is over or the last mark is reached.
+        """Run until the search is over or the last mark is reached.
 
         Args:
-            marks: words trained in all, ascending, at which to look in. A search that is over before its last mark is
-                looked at as it ended.
-            at_mark: called with each mark, at the moment when so many words have been trained.
+            marks: total words trained, ascending. If the search is over before a mark, the mark is reached at its end.
+            at_mark: called with each mark when so many words have been trained.
         """
         left = list(marks)
         self._fill()
         while self._events:
             time, order, run = self._events[0]
             upto = self.words + (time - self.clock()) * self._words_per_second
-            while left and left[0] < upto * (1 - 1e-9):  # what happens at a mark has happened when it is passed
+            while left and left[0] < upto * (1 - 1e-9):  # an event at the mark itself comes first
                 self._pass_until(min(time, self._time_at(left[0])))
                 at_mark(left.pop(0))
             if marks and not left:
                 return
             self._pass_until(time)
-            if self._happen(run):
+            if self._handle(run):
                 heapq.heappop(self._events)
             else:
                 heapq.heapreplace(self._events, (self._next_time(run), order, run))
@@ -102,12 +139,10 @@ class Cluster:
             at_mark(mark)
 
     def take_over(self, director: Director) -> None:
-        """Go on under another director, that has read the log of the one before: what ran goes on from where it was.
-
-        For searches that are killed: by an exception out of the director, at any moment.
+        """Continue under another director that has read the log of the killed one; running trials keep their progress.
 
         Args:
-            director: has the same clock.
+            director: with the same clock.
         """
         self.director = director
         self._left = {event[2].trial.id: event for event in self._events}
@@ -116,11 +151,11 @@ class Cluster:
 
     @property
     def _words_per_second(self) -> float:
-        """At present, over all slots."""
+        """Present speed of all slots together."""
         return self._training * self.pace.words_per_second
 
     def _time_at(self, words: float) -> float:
-        """When so many words will have been trained, if nothing happens before."""
+        """Return the time at which so many words will have been trained, if there is no event before."""
         return self.clock() + (max(0.0, words - self.words) / self._words_per_second if self._training else 0.0)
 
     def _pass_until(self, time: float) -> None:
@@ -130,25 +165,25 @@ class Cluster:
         self.clock.advance(time)
 
     def _fill(self) -> None:
-        """Start trials until every slot is busy or nothing can be started now."""
+        """Start trials until every slot is busy or none can start now."""
         while self.running < self.num_slots and isinstance(trial := self.director.next(), Trial):
             event = self._left.pop(trial.id, None)
             if event is None:
                 rungs = self.director.rungs if trial.role == "search" else self.director.space.finalists.rungs
-                run = _Run(trial, (*rungs, 1.0))
+                run = _RunningTrial(trial, (*rungs, 1.0))
                 event = (self.clock() + self.pace.start_seconds, self._num_started, run)
                 self._num_started += 1
             self._training += event[2].is_training
             heapq.heappush(self._events, event)
 
-    def _next_time(self, run: _Run) -> float:
-        """When the run, which stands at its last report, makes the next one."""
+    def _next_time(self, run: _RunningTrial) -> float:
+        """Return the time of the next report of a run that is at its last one."""
         before = run.shares[run.reported - 1] if run.reported else 0.0
         words = (run.shares[run.reported] - before) * self.director.budget_words
         return self.clock() + words / self.pace.words_per_second
 
-    def _happen(self, run: _Run) -> bool:
-        """The run begins to train, or reports; whether it has ended with that."""
+    def _handle(self, run: _RunningTrial) -> bool:
+        """Let the run begin to train, or report; return whether it has ended."""
         if not run.is_training:
             run.is_training = True
             self._training += 1

@@ -1,4 +1,4 @@
-"""Many searches of each arm over common seeds: means, intervals and paired differences. Draws no tables."""
+"""Search methods compared over common seeds: means, intervals and paired differences."""
 
 import itertools
 import math
@@ -14,37 +14,37 @@ from sleep_tune.errors import ConfigError
 from sleep_tune.search.space.rungs import rungs_of
 from sleep_tune.simulation.curves import Source
 from sleep_tune.simulation.landscape import best_settings
-from sleep_tune.simulation.methods import REFERENCE, Arm
-from sleep_tune.simulation.rank_agreement import Foretold, foretell
-from sleep_tune.simulation.simulated_search import Found, Setup, search_once
+from sleep_tune.simulation.methods import REFERENCE, SearchMethod
+from sleep_tune.simulation.rank_agreement import RankAgreement, rank_agreement
+from sleep_tune.simulation.simulated_search import SearchResult, Setup, simulate_search
 
-__all__ = ["Comparison", "Interval", "Row", "interval", "run_comparison", "summarise"]
+__all__ = ["Interval", "MethodComparison", "MethodRow", "mean_interval", "run_comparison", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """What is to be compared."""
+class MethodComparison:
+    """The methods, sources of curves and seeds of a comparison."""
 
-    arms: tuple[Arm, ...]
+    methods: tuple[SearchMethod, ...]
     sources: tuple[Source, ...]
     seeds: tuple[int, ...]
     setup: Setup
 
     def shares(self, source: Source) -> tuple[float, ...]:
-        """Shares of the budget at which any arm compares trials.
+        """Return the shares of the budget at which any method has a rung, and 1.
 
         Raises:
             ConfigError: one of them lies before the source's first evaluation.
         """
         first = source.landscape(0).first_share
-        for arm in self.arms:
-            rungs = rungs_of(arm.space.scheduler)
+        for method in self.methods:
+            rungs = rungs_of(method.space.scheduler)
             if rungs and rungs[0] < first - 1e-9:
                 raise ConfigError(
-                    f"{arm.name}: the first rung must be at {first:.0%} of the budget or later, where the curves "
+                    f"{method.name}: the first rung must be at {first:.0%} of the budget or later, where the curves "
                     f"{source.name} begin; got {rungs[0]:.0%}"
                 )
-        return tuple(sorted({share for arm in self.arms for share in rungs_of(arm.space.scheduler)} | {1.0}))
+        return tuple(sorted({share for method in self.methods for share in rungs_of(method.space.scheduler)} | {1.0}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,67 +56,67 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One arm over one source of curves."""
+class MethodRow:
+    """One method over one source of curves."""
 
     curves: str
-    arm: str
+    method: str
     seeds: int
     regrets: tuple[Interval, ...]
-    """At each mark."""
+    """At each mark of the cost."""
     differences: tuple[Interval, ...] | None
-    """Regret less that of the reference, paired over seeds; None for the reference itself."""
+    """Regret minus that of the reference, paired over seeds; None for the reference itself."""
     trials: float
-    """Mean number started."""
+    """Mean number of trials started."""
     lost: float
-    """Share of searches that stopped a trial better than what they chose."""
+    """Share of searches that stopped a trial which is better at the end than their choice."""
     idle: float
 
 
 def run_comparison(
-    comparison: Comparison, *, processes: int = 1, advance: Callable[[int], None] = lambda searches: None
-) -> tuple[list[Found], dict[str, list[Foretold]]]:
-    """Every arm over every source and seed.
+    comparison: MethodComparison, *, processes: int = 1, advance: Callable[[int], None] = lambda searches: None
+) -> tuple[list[SearchResult], dict[str, list[RankAgreement]]]:
+    """Run every method over every source and seed.
 
     Args:
-        comparison: what.
-        processes: that share the work; 1 does it here. The result is the same.
-        advance: told how many searches have ended since it was told last.
+        comparison: methods, sources, seeds.
+        processes: number of processes; the result does not depend on it.
+        advance: called with the number of searches that have ended since the last call.
 
     Returns:
-        What each search found; and for each source how well each share foretells the end, on average over seeds.
+        The result of each search; and for each source the mean rank correlation of each share with the end.
     """
     for source in comparison.sources:
         comparison.shares(source)
     tasks = [(comparison, source, seed) for source in comparison.sources for seed in comparison.seeds]
-    found: list[Found] = []
-    foretold: dict[str, list[list[Foretold]]] = {source.name: [] for source in comparison.sources}
-    for (_, source, _), (searches, told) in zip(tasks, _map(tasks, processes), strict=True):
+    found: list[SearchResult] = []
+    agreements: dict[str, list[list[RankAgreement]]] = {source.name: [] for source in comparison.sources}
+    for (_, source, _), (searches, agreed) in zip(tasks, _map(tasks, processes), strict=True):
         found += searches
-        foretold[source.name].append(told)
+        agreements[source.name].append(agreed)
         advance(len(searches))
-    return found, {name: [_mean(at) for at in zip(*told, strict=True)] for name, told in foretold.items()}
+    return found, {name: [_mean(at) for at in zip(*seeds, strict=True)] for name, seeds in agreements.items()}
 
 
-def summarise(found: Sequence[Found], marks: int) -> list[Row]:
-    """A row for each arm and source of curves, in the order in which they were searched."""
+def summarise(found: Sequence[SearchResult], marks: int) -> list[MethodRow]:
+    """Return a row for each method and source of curves, in the order of `found`."""
     rows = []
-    for curves, all_arms in itertools.groupby(found, key=lambda one: one.curves):
-        by_arm: dict[str, list[Found]] = {}
-        for one in all_arms:
-            by_arm.setdefault(one.arm, []).append(one)
-        reference = {one.seed: one.regrets for one in by_arm[REFERENCE]}
-        for arm, searches in by_arm.items():
+    for curves, results in itertools.groupby(found, key=lambda one: one.curves):
+        by_method: dict[str, list[SearchResult]] = {}
+        for one in results:
+            by_method.setdefault(one.method, []).append(one)
+        reference = {one.seed: one.regrets for one in by_method[REFERENCE]}
+        for method, searches in by_method.items():
             rows.append(
-                Row(
+                MethodRow(
                     curves=curves,
-                    arm=arm,
+                    method=method,
                     seeds=len(searches),
-                    regrets=tuple(interval([one.regrets[mark] for one in searches]) for mark in range(marks)),
+                    regrets=tuple(mean_interval([one.regrets[mark] for one in searches]) for mark in range(marks)),
                     differences=None
-                    if arm == REFERENCE
+                    if method == REFERENCE
                     else tuple(
-                        interval([one.regrets[mark] - reference[one.seed][mark] for one in searches])
+                        mean_interval([one.regrets[mark] - reference[one.seed][mark] for one in searches])
                         for mark in range(marks)
                     ),
                     trials=float(np.mean([one.trials for one in searches])),
@@ -127,8 +127,8 @@ def summarise(found: Sequence[Found], marks: int) -> list[Row]:
     return rows
 
 
-def interval(values: Sequence[float]) -> Interval:
-    """The mean of independent values and half its 95% interval."""
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Return the mean of independent values and half its 95% interval."""
     num = len(values)
     if num < 2:
         return Interval(float(np.mean(values)), math.inf)
@@ -137,8 +137,8 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def _map(
-    tasks: Sequence[tuple[Comparison, Source, int]], processes: int
-) -> Iterator[tuple[list[Found], list[Foretold]]]:
+    tasks: Sequence[tuple[MethodComparison, Source, int]], processes: int
+) -> Iterator[tuple[list[SearchResult], list[RankAgreement]]]:
     if processes == 1:
         yield from map(_work, tasks)
         return
@@ -146,17 +146,19 @@ def _map(
         yield from pool.map(_work, tasks)
 
 
-def _work(task: tuple[Comparison, Source, int]) -> tuple[list[Found], list[Foretold]]:
-    """All arms over one landscape, of which the best is looked for once."""
+def _work(task: tuple[MethodComparison, Source, int]) -> tuple[list[SearchResult], list[RankAgreement]]:
+    """Run all methods over one landscape."""
     comparison, source, seed = task
     landscape = source.landscape(seed)
     best = landscape.truth(best_settings(landscape))
-    found = [search_once(arm, landscape, best, seed, comparison.setup) for arm in comparison.arms]
-    within = next((arm.space.scheduler.within for arm in comparison.arms if arm.space.scheduler.within), None)
-    return found, foretell(landscape, comparison.shares(source), seed, within)
+    found = [simulate_search(method, landscape, best, seed, comparison.setup) for method in comparison.methods]
+    within = next(
+        (method.space.scheduler.within for method in comparison.methods if method.space.scheduler.within), None
+    )
+    return found, rank_agreement(landscape, comparison.shares(source), seed, within)
 
 
-def _mean(told: Sequence[Foretold]) -> Foretold:
-    within = [one.within for one in told if one.within is not None]
-    tau = float(np.mean([one.tau for one in told]))
-    return Foretold(told[0].share, tau, float(np.mean(within)) if within else None)
+def _mean(seeds: Sequence[RankAgreement]) -> RankAgreement:
+    within = [one.within for one in seeds if one.within is not None]
+    tau = float(np.mean([one.tau for one in seeds]))
+    return RankAgreement(seeds[0].share, tau, float(np.mean(within)) if within else None)

@@ -1,4 +1,4 @@
-"""What is compared: searches of one study that differ in how they search. Knows no curves."""
+"""The search methods that are compared: variants of one study's sampler, scheduler and slots."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.search.space.search_space import Finalists, Objective, Parameter, Scheduler, Search, Space, Stop
 from sleep_tune.search.space.space_file import load_space
 
-__all__ = ["REFERENCE", "Arm", "adapted", "read_arms"]
+__all__ = ["REFERENCE", "SearchMethod", "read_methods", "single_search"]
 
 REFERENCE = "as it is"
-"""Name of the arm that searches as the study says."""
+"""Name of the method that the study itself uses."""
 
 KEYS = {
     field.name: f"{section}.{field.name}"
@@ -20,40 +20,40 @@ KEYS = {
     for field in dataclasses.fields(options)
     if field.name != "seed"
 }
-"""What an arm may set of a study, besides slots; the section may be left out."""
+"""Short name -> option of the space that a variant may set; it may set slots, too."""
 
 ENDLESS = Stop(trials=1_000_000)
-"""A simulated search is stopped by its cost."""
+"""No limit: a simulated search is stopped by its cost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """One way to search."""
+class SearchMethod:
+    """A space with the sampler and scheduler of one variant, and its slots."""
 
     name: str
     space: Space
     slots: int
 
 
-def read_arms(path: Path, variants: Sequence[str], *, slots: int, every: str | None = None) -> list[Arm]:
-    """The study as it is, then each variant of it.
+def read_methods(path: Path, variants: Sequence[str], *, slots: int, every: str | None = None) -> list[SearchMethod]:
+    """Return the study's own method, then each variant of it.
 
     Args:
         path: of the study's space.
         variants: each of `key=value`, or several joined by commas; the keys are `KEYS` and slots.
-        slots: trials at the same time, where a variant does not say.
-        every: what is set in all of them, the study as it is too; written as a variant.
+        slots: trials at the same time, unless a variant sets it.
+        every: a variant that is applied to all methods, the study's own included.
 
     Raises:
         ConfigError: a mistake in the space or a variant.
     """
     common = [] if every is None else [every]
-    reference = _arm(REFERENCE, path, common, slots)
-    return [reference, *(_arm(text, path, [*common, text], slots) for text in variants)]
+    reference = _method(REFERENCE, path, common, slots)
+    return [reference, *(_method(text, path, [*common, text], slots) for text in variants)]
 
 
-def adapted(space: Space, parameters: tuple[Parameter, ...], seed: int) -> Space:
-    """The search alone, without baselines and repeats, over other parameters, as the search of one seed."""
+def single_search(space: Space, parameters: tuple[Parameter, ...], seed: int) -> Space:
+    """Return the space of a search alone, without baselines and finalists, over other parameters and under one seed."""
     keys = {parameter.key for parameter in parameters}
     if space.scheduler.within is not None and space.scheduler.within not in keys:
         raise ConfigError(
@@ -72,7 +72,7 @@ def adapted(space: Space, parameters: tuple[Parameter, ...], seed: int) -> Space
     )
 
 
-def _arm(name: str, path: Path, texts: Sequence[str], slots: int) -> Arm:
+def _method(name: str, path: Path, texts: Sequence[str], slots: int) -> SearchMethod:
     overrides = []
     for part in ",".join(texts).split(",") if texts else ():
         key, _, value = part.strip().partition("=")
@@ -84,4 +84,4 @@ def _arm(name: str, path: Path, texts: Sequence[str], slots: int) -> Arm:
             overrides.append(f"{KEYS.get(key, key)}={value}")
         else:
             raise ConfigError(f"{name}: {unknown('key', key, [*KEYS, *KEYS.values(), 'slots'])}")
-    return Arm(name, load_space(path, overrides), slots)
+    return SearchMethod(name, load_space(path, overrides), slots)

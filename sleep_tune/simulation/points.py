@@ -1,4 +1,4 @@
-"""Points of a search space as numbers: drawn at random, placed in a unit cube, and how far apart. Knows no curves.
+"""Points of a search space: random draws, coordinates in a unit cube, and distances.
 
 Source of the distance: Gower, "A General Coefficient of Similarity and Some of Its Properties" (Biometrics 1971).
 """
@@ -18,12 +18,12 @@ Settings = Mapping[str, Value]
 
 
 def draw(parameters: Sequence[Parameter], rng: np.random.Generator, given: Settings | None = None) -> dict[str, Value]:
-    """Random settings: uniform over each domain, over the logarithm where it says so.
+    """Return random settings: uniform over each domain, or over its logarithm for log_uniform.
 
     Args:
         parameters: in an order in which those that `when` names come first.
-        rng: drawn from once for every parameter that is active and not given.
-        given: values to keep where their parameters are active.
+        rng: one draw for each parameter that is active and not given.
+        given: values to keep if their parameters are active.
     """
     settings: dict[str, Value] = {}
     for parameter in parameters:
@@ -34,15 +34,15 @@ def draw(parameters: Sequence[Parameter], rng: np.random.Generator, given: Setti
 
 
 def is_ordered(domain: Domain) -> bool:
-    """Whether values of the domain have an order and neighbours: all but a choice among names."""
+    """Return whether the domain's values are ordered: all but a choice among names."""
     return not isinstance(domain, Choice) or all(type(value) in (int, float) for value in domain.values)
 
 
 def coordinates(parameters: Sequence[Parameter], settings: Settings) -> NDArray[np.float64]:
-    """Where settings lie: one number for each parameter, NaN where it is not active.
+    """Return one number for each parameter, (parameters,); NaN if it is not active.
 
-    Ordered domains are mapped to [0, 1] (a choice among numbers by rank, a logarithmic range by its logarithm); of a
-    choice among names it is the index.
+    Ordered domains are mapped to [0, 1]: a choice among numbers by rank, a logarithmic range by its logarithm. For a
+    choice among names the number is the index.
     """
     return np.array(
         [
@@ -55,10 +55,10 @@ def coordinates(parameters: Sequence[Parameter], settings: Settings) -> NDArray[
 def distances(
     parameters: Sequence[Parameter], points: NDArray[np.float64], point: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Gower's distance, in [0, 1], of each of `points` (n, parameters) from `point` (parameters,).
+    """Return Gower's distance in [0, 1], (n,), of each of `points` (n, parameters) from `point` (parameters,).
 
-    The mean over parameters: ordered ones count by how far apart they are; names, and a parameter that is active in
-    one of the two only, by 0 or 1.
+    It is the mean over parameters of their difference. Names, and a parameter that is active in only one of the two,
+    count 0 or 1.
     """
     ordered = np.array([is_ordered(parameter.domain) for parameter in parameters])
     apart = np.abs(points - point)
@@ -70,7 +70,7 @@ def distances(
 
 
 def _value(domain: Domain, share: float) -> Value:
-    """The value below which `share` in [0, 1) of the domain lies."""
+    """Return the value below which `share` in [0, 1) of the domain lies."""
     match domain:
         case Choice(values):
             return values[int(share * len(values))]

@@ -1,4 +1,4 @@
-"""Whether the order of settings at a share of the budget is their order at the end. Knows no searches."""
+"""Rank correlation of random settings between a share of the budget and its end, on a landscape."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,31 +10,31 @@ from sleep_tune.search.monitor.rank_correlation import concordance
 from sleep_tune.simulation.landscape import Landscape
 from sleep_tune.simulation.points import draw
 
-__all__ = ["Foretold", "foretell"]
+__all__ = ["RankAgreement", "rank_agreement"]
 
 SETTINGS = 100
-"""Random settings whose order is looked at."""
+"""Number of random settings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
-    """How one share of the budget foretells the end."""
+class RankAgreement:
+    """Rank correlation between one share of the budget and the end."""
 
     share: float
     tau: float
-    """Kendall's tau-b between what runs report there and their truth at the end, over random settings."""
+    """Kendall's tau-b between reports there and the loss at the end without noise, over random settings."""
     within: float | None
-    """The same over pairs of equal value of the parameter that the study compares within."""
+    """The same over pairs with equal `scheduler.within`; None if the study sets none."""
 
 
-def foretell(landscape: Landscape, shares: Sequence[float], seed: int, within: str | None) -> list[Foretold]:
-    """Kendall's tau of each share, 1 included.
+def rank_agreement(landscape: Landscape, shares: Sequence[float], seed: int, within: str | None) -> list[RankAgreement]:
+    """Return Kendall's tau for each share.
 
     Args:
-        landscape: whose curves.
-        shares: of the budget.
-        seed: draws the settings, and is their runs'.
-        within: a parameter; None for none.
+        landscape: gives the curves.
+        shares: of the budget, in (0, 1].
+        seed: of the draws and of the runs.
+        within: name of a parameter; pairs of equal value are also counted apart.
     """
     rng = np.random.default_rng([seed, SETTINGS])
     drawn = [draw(landscape.parameters, rng) for _ in range(SETTINGS)]
@@ -48,7 +48,7 @@ def foretell(landscape: Landscape, shares: Sequence[float], seed: int, within: s
         pairs = list(zip(values, truths, strict=True))
         together = _tau([pairs])
         apart = _tau([[pairs[number] for number in group] for group in groups.values()])
-        rows.append(Foretold(share, together, apart if within is not None else None))
+        rows.append(RankAgreement(share, together, apart if within is not None else None))
     return rows
 
 

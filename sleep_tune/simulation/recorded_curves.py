@@ -1,9 +1,8 @@
-"""Recorded learning curves: of runs trained for this (`tests/benchmarks/record_curves.py`), or of our own experiments.
+"""Recorded learning curves: of runs made by tests/benchmarks/record_curves.py, or of your own experiments.
 
-Between recorded settings a landscape is made by nearest neighbours: the mean of the NEIGHBOURS nearest curves, weighted
-by the inverse of their distance (`points.distances`); at shares between two evaluations, linear. What is averaged still
-holds some of its runs' noise, which thus counts as a part of the truth. Noise of seeds is what was recorded: the
-difference of two runs of one setting, whole curves at a time, so that it hangs together over a run as it did there.
+Between recorded settings the curve is the mean of the NEIGHBOURS nearest curves, weighted by the inverse of their
+distance (`points.distances`); between two evaluations it is linear. Some noise remains in these means and counts as
+truth. The noise of seeds is the recorded difference of runs of one setting, taken as whole curves.
 """
 
 import json
@@ -22,19 +21,18 @@ from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_fi
 from sleep_tune.experiment.search_state import MAIN, SearchState
 from sleep_tune.experiment.trial_state import configuration_key
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
-from sleep_tune.simulation.landscape import Landscape
-from sleep_tune.simulation.noise import generator
+from sleep_tune.simulation.landscape import Landscape, run_generator
 from sleep_tune.simulation.points import Settings, coordinates, distances
 
-__all__ = ["FOLDER", "Recording", "read_experiment", "read_recording", "recorded_landscape"]
+__all__ = ["FOLDER", "Recording", "read_experiment_curves", "read_recording", "recorded_landscape"]
 
 FOLDER = Path(__file__).parent / "recorded"
-"""Recordings that come with the project."""
+"""Folder of the recordings that come with the project."""
 
 NEIGHBOURS = 3
 
 FEWEST = 8
-"""Settings below which there is no landscape."""
+"""Fewest settings of a recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +45,16 @@ class Recording:
     """(m,), ascending; the last is 1."""
     settings: tuple[Settings, ...]
     values: NDArray[np.float64]
-    """(n, m): the mean over a setting's seeds."""
+    """(n, m): mean over a setting's seeds."""
     noise: NDArray[np.float64]
-    """(k, m): curves of what a seed adds, with the spread of a single run; k may be 0."""
+    """(k, m): deviations of single seeds, with the variance of a single run; k may be 0."""
 
 
 def read_recording(path: Path) -> Recording:
-    """Read a file of recorded curves: what was recorded, then a line per run.
+    """Read a file of recorded curves: a head line, then a line for each run.
 
     Raises:
-        ConfigError: the file is not such a one, or holds too few settings.
+        ConfigError: the file cannot be read as one, or holds too few settings.
     """
     try:
         head, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
@@ -69,11 +67,11 @@ def read_recording(path: Path) -> Recording:
     return _recording(path.stem, parameters, shares, runs, [])
 
 
-def read_experiment(folder: Path) -> Recording:
+def read_experiment_curves(folder: Path) -> Recording:
     """Read the curves of an experiment: its completed search trials at their rungs and the end.
 
-    Stopped trials have no end and are left out, so that bad settings are rarer than they were. Noise is that of its
-    finalists and baselines over their seeds at the end, and counts as the same all along a run.
+    Stopped trials have no end and are left out, so bad settings are too rare. The noise is that of finalists and
+    baselines over seeds at the end; it is taken as constant over a run.
 
     Raises:
         ConfigError: too few completed trials.
@@ -107,7 +105,7 @@ def read_experiment(folder: Path) -> Recording:
 
 
 def recorded_landscape(recording: Recording) -> Landscape:
-    """The landscape between what was recorded."""
+    """Return a landscape that interpolates between the recorded settings."""
     points = np.array([coordinates(recording.parameters, settings) for settings in recording.settings])
 
     def mean_curve(settings: Settings) -> NDArray[np.float64]:
@@ -121,7 +119,7 @@ def recorded_landscape(recording: Recording) -> Landscape:
     def curve(settings: Settings, seed: int, share: float) -> float:
         values = mean_curve(settings)
         if len(recording.noise):
-            rng = generator(settings, seed)
+            rng = run_generator(settings, seed)
             values = values + rng.choice((-1.0, 1.0)) * recording.noise[rng.integers(len(recording.noise))]
         return float(np.interp(share, recording.shares, values))
 
@@ -129,11 +127,11 @@ def recorded_landscape(recording: Recording) -> Landscape:
     return Landscape(recording.name, recording.parameters, truth, curve, float(recording.shares[0]), notes)
 
 
-def parameters_from_json(told: Mapping[str, Mapping[str, Any]]) -> tuple[Parameter, ...]:
-    """The inverse of what `space.to_json` makes of parameters."""
+def parameters_from_json(plain_parameters: Mapping[str, Mapping[str, Any]]) -> tuple[Parameter, ...]:
+    """Return the parameters of a search space's JSON (`search_space.to_json`)."""
     kinds: dict[str, Callable[..., Domain]] = {"uniform": Uniform, "log_uniform": LogUniform, "int": Int}
     parameters = []
-    for key, plain in told.items():
+    for key, plain in plain_parameters.items():
         when = {other: tuple(values) for other, values in plain.get("when", {}).items()}
         domain: Domain
         if "choice" in plain:
@@ -152,14 +150,14 @@ def _recording(
     runs: Sequence[tuple[Settings, Sequence[float]]],
     ends: Sequence[Sequence[float]],
 ) -> Recording:
-    """Runs of one setting become a mean and, scaled to the spread of a single run, what each seed adds to it.
+    """Return a recording: the mean curve of each setting, and the scaled deviations of its seeds.
 
     Args:
-        name: what to call it.
+        name: name of the recording.
         parameters: of the space.
         shares: of the budget, (m,).
-        runs: settings and their curve of m values, one for each run.
-        ends: values at the end of runs of the same setting under different seeds, which tell noise only.
+        runs: settings and curve (m values) of each run.
+        ends: values at the end of runs of one setting under different seeds; used for the noise only.
     """
     by_settings: dict[str, list[tuple[Settings, NDArray[np.float64]]]] = defaultdict(list)
     for settings, values in runs:
@@ -182,5 +180,5 @@ def _recording(
 
 
 def _spread(curves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Deviations of (s, m) curves from their mean, scaled so that their variance is that of a single curve."""
+    """Return the deviations of (s, m) curves from their mean, scaled to the variance of a single curve."""
     return np.asarray((curves - curves.mean(axis=0)) * np.sqrt(len(curves) / (len(curves) - 1)))

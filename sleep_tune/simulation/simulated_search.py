@@ -1,4 +1,4 @@
-"""One simulated search, and what it had found at what cost. Compares nothing."""
+"""One simulated search, and its result at several costs."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,16 +10,14 @@ from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.space.budget_check import budget_words
 from sleep_tune.search.space.search_space import CorpusSummary
-from sleep_tune.simulation.engine import Cluster, Pace
-from sleep_tune.simulation.kept_log import KeptLog
+from sleep_tune.simulation.engine import Cluster, MemoryLog, Pace, VirtualClock
 from sleep_tune.simulation.landscape import Landscape
-from sleep_tune.simulation.methods import Arm, adapted
-from sleep_tune.simulation.virtual_clock import VirtualClock
+from sleep_tune.simulation.methods import SearchMethod, single_search
 
-__all__ = ["STRICT_SMALL", "Found", "Setup", "search_once"]
+__all__ = ["STRICT_SMALL", "SearchResult", "Setup", "simulate_search"]
 
 STRICT_SMALL = CorpusSummary(words=10_000_000, samples=111_600)
-"""BabyLM's strict-small track, in rows of 128 tokens: what simulated trials would read."""
+"""The corpus of simulated trials: BabyLM's strict-small track in rows of 128 tokens."""
 
 RUN_SECONDS = 7_200.0
 """Virtual time of a whole run."""
@@ -27,62 +25,62 @@ RUN_SECONDS = 7_200.0
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all searches of a comparison share."""
+    """Settings that all searches of a comparison share."""
 
     base: RunConfig
     runs: float
-    """The cost of a search, in words of so many whole runs."""
+    """Cost of a search, in whole runs."""
     marks: tuple[float, ...] = (0.25, 0.5, 1.0)
-    """Shares of that cost at which is asked what has been found."""
+    """Shares of that cost at which the result is recorded."""
     start_share: float = 0.01
-    """Time that starting a trial takes, as a share of a whole run's."""
+    """Time to start a trial, as a share of a whole run's."""
     corpus: CorpusSummary = STRICT_SMALL
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What one search found."""
+class SearchResult:
+    """Result of one simulated search."""
 
     curves: str
-    arm: str
+    method: str
     seed: int
     regrets: tuple[float, ...]
-    """At each mark: the loss at the end of the chosen setting less that of the best in the space, without noise."""
+    """At each mark: loss at the end of the chosen setting minus that of the best in the space, without noise."""
     trials: int
-    """Started."""
+    """Trials started."""
     completed: int
     stopped: int
     missed: float
-    """How much better the best setting that was started is than the chosen one, at the end and without noise."""
+    """Loss of the chosen setting minus that of the best setting tried, at the end, without noise."""
     lost: bool
-    """Whether a trial that was stopped would have been better at the end than the chosen one."""
+    """Whether a stopped trial would have been better at the end than the chosen one."""
     hours: float
     """Virtual time until the cost was spent."""
     idle: float
-    """Share of the slots' time in which they were free."""
+    """Share of the slots' time without a trial."""
 
 
-def search_once(arm: Arm, landscape: Landscape, best: float, seed: int, setup: Setup) -> Found:
-    """Search until the cost is spent.
+def simulate_search(method: SearchMethod, landscape: Landscape, best: float, seed: int, setup: Setup) -> SearchResult:
+    """Search until the cost is spent, and return the result.
 
     Args:
-        arm: how.
-        landscape: what trials report.
-        best: the loss of the best setting there.
-        seed: of the sampler and of all runs. Searches of one seed draw the same random settings, and a setting's
-            noise is the same in each.
-        setup: what all searches share.
+        method: sampler, scheduler and slots.
+        landscape: gives the values that trials report.
+        best: the loss of the best setting of the landscape.
+        seed: of the sampler and of all runs. Searches of one seed draw the same random settings, and a setting has
+            the same noise in each.
+        setup: shared by all searches.
     """
     base = dataclasses.replace(setup.base, training=dataclasses.replace(setup.base.training, seed=seed))
     clock = VirtualClock()
-    space = adapted(arm.space, landscape.parameters, seed)
-    director = Director(space, base, setup.corpus, Path("simulated"), clock=clock, log=KeptLog())
+    space = single_search(method.space, landscape.parameters, seed)
+    director = Director(space, base, setup.corpus, Path("simulated"), clock=clock, log=MemoryLog())
     budget = budget_words(base, setup.corpus)
     cluster = Cluster(
         director,
         clock,
         lambda trial, share: landscape.curve(trial.parameters, trial.seed, share),
-        arm.slots,
+        method.slots,
         Pace(budget / RUN_SECONDS, setup.start_share * RUN_SECONDS),
     )
     losses: list[float] = []
@@ -94,9 +92,9 @@ def search_once(arm: Arm, landscape: Landscape, best: float, seed: int, setup: S
     started = [trial for trial in director.trials.values() if trial.attempt]
     truths = {trial.id: landscape.truth(trial.parameters) for trial in started}
     stopped = [trial for trial in started if trial.state == "stopped"]
-    return Found(
+    return SearchResult(
         curves=landscape.name,
-        arm=arm.name,
+        method=method.name,
         seed=seed,
         regrets=tuple(loss - best for loss in losses),
         trials=len(started),
@@ -105,14 +103,14 @@ def search_once(arm: Arm, landscape: Landscape, best: float, seed: int, setup: S
         missed=losses[-1] - min(truths.values()),
         lost=any(truths[trial.id] < losses[-1] for trial in stopped),
         hours=clock() / 3600,
-        idle=1 - cluster.busy_seconds / (arm.slots * clock()),
+        idle=1 - cluster.busy_seconds / (method.slots * clock()),
     )
 
 
 def _chosen(director: Director) -> TrialState:
-    """What a user would take now: the best completed trial.
+    """Return the trial that a user would choose now: the best completed one.
 
-    Before there is one, the best at the highest rung reached; before that, the first that was started.
+    If there is none, it is the best at the highest rung reached; if there is none either, the first that started.
     """
     best = director.best()
     if best is not None:

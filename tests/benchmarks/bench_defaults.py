@@ -25,12 +25,12 @@ from sleep_tune.search.monitor.rank_correlation import concordance
 from sleep_tune.search.space.space_file import compose_base, load_space
 from sleep_tune.simulation.__main__ import main as simulate
 from sleep_tune.simulation.analytic import ANALYTIC, power_laws
-from sleep_tune.simulation.curves import names, read_source
-from sleep_tune.simulation.method_comparison import interval
-from sleep_tune.simulation.methods import read_arms
+from sleep_tune.simulation.curves import read_source, source_names
+from sleep_tune.simulation.method_comparison import mean_interval
+from sleep_tune.simulation.methods import read_methods
 from sleep_tune.simulation.points import coordinates, distances, draw
 from sleep_tune.simulation.recorded_curves import NEIGHBOURS
-from sleep_tune.simulation.simulated_search import Setup, search_once
+from sleep_tune.simulation.simulated_search import Setup, simulate_search
 
 SPACE = "search_spaces/replay.yaml"
 SCHEDULERS = (
@@ -56,16 +56,16 @@ def compare(*arguments: str) -> Callable[[int, list[str]], None]:
 
 def within(processes: int, curves: list[str]) -> None:
     """Groups or not, random settings, at several costs of what is not yet read (0.2 nats in `one_pass`)."""
-    arms = read_arms(Path(SPACE), ["within=null"], slots=1, every="algorithm=random")
+    arms = read_methods(Path(SPACE), ["within=null"], slots=1, every="algorithm=random")
     parameters = arms[0].space.parameters
     setup = Setup(compose_base(arms[0].space), runs=24)
     for unread in (0.5, 1.0):
         differences = []
         for seed in range(50):
             landscape = power_laws("one_pass", parameters, seed, crossing=0.15, unread=unread)
-            grouped, together = (search_once(arm, landscape, 0.0, seed, setup).regrets for arm in arms)
+            grouped, together = (simulate_search(arm, landscape, 0.0, seed, setup).regrets for arm in arms)
             differences.append([apart - one for apart, one in zip(together, grouped, strict=True)])
-        told = [interval(column) for column in zip(*differences, strict=True)]
+        told = [mean_interval(column) for column in zip(*differences, strict=True)]
         marks = zip(setup.marks, told, strict=True)
         text = ", ".join(f"{1000 * at.mean:+.1f} ± {1000 * at.half:.1f} at {mark:.0%}" for mark, at in marks)
         print(f"unread {unread} nats: regret without groups less that within, 50 seeds: {text}")
@@ -91,7 +91,7 @@ def finalists(processes: int, curves: list[str]) -> None:
                     key=lambda settings: sum(landscape.curve(settings, fresh, 1.0) for fresh in seeds),
                 )
                 regrets[count, repeats].append(landscape.truth(chosen) - best)
-        told = {plan: interval(values) for plan, values in regrets.items()}
+        told = {plan: mean_interval(values) for plan, values in regrets.items()}
         text = ", ".join(
             f"{count} x {seeds}: {1000 * at.mean:.1f} ± {1000 * at.half:.1f}" for (count, seeds), at in told.items()
         )
@@ -125,11 +125,11 @@ def surrogate(processes: int, curves: list[str]) -> None:
 def speed(processes: int, curves: list[str]) -> None:
     """Time whole searches, then the sampler alone. In seconds of processor time: the machine has other work."""
     for algorithm in ("random", "tpe"):
-        (arm,) = read_arms(Path(SPACE), [], slots=8, every=f"algorithm={algorithm}")
+        (arm,) = read_methods(Path(SPACE), [], slots=8, every=f"algorithm={algorithm}")
         landscape = ANALYTIC["crossing"](arm.space.parameters, 0)
         setup = Setup(compose_base(arm.space), runs=280)
         began = time.process_time()
-        found = search_once(arm, landscape, 0.0, 0, setup)
+        found = simulate_search(arm, landscape, 0.0, 0, setup)
         seconds = time.process_time() - began
         print(f"{algorithm}: {found.trials} trials, {found.hours / 24:.1f} days on eight slots, in {seconds:.1f} s")
     parameters = load_space(Path(SPACE)).parameters
@@ -161,7 +161,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--curves", nargs="+", default=[*ANALYTIC, *(name for name in names() if "/" in name)])
+    parser.add_argument("--curves", nargs="+", default=[*ANALYTIC, *(name for name in source_names() if "/" in name)])
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}")

@@ -34,7 +34,7 @@ from sleep_tune.search.space.search_space import (
     Stop,
     Uniform,
 )
-from sleep_tune.simulation.kept_log import KeptLog
+from sleep_tune.simulation.engine import MemoryLog
 
 BASE = RunConfig()
 CORPUS = CorpusSummary(words=10_000_000, samples=111_600)
@@ -104,7 +104,7 @@ def outcome(state: str, random: Random) -> Outcome:
 
 def make_search(folder: Path, trials: int) -> Path:
     """A search of so many random trials, as it stands when its driver has been killed."""
-    log = KeptLog()
+    log = MemoryLog()
     run(Director(study("random"), BASE, CORPUS, folder, log=log), trials, Random(0))
     Director(study("random"), BASE, CORPUS, folder).close()
     writer = LineWriter()

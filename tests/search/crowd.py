@@ -24,7 +24,7 @@ from sleep_tune.search.space.search_space import (
     Stop,
     Uniform,
 )
-from sleep_tune.simulation.kept_log import KeptLog
+from sleep_tune.simulation.engine import MemoryLog
 from tests.search.studies import BASE, outcome, progress, study
 
 FOLDS = Parameter("sleep.folds", Choice((5, 20)))
@@ -65,10 +65,10 @@ class Watched:
     space: Space
     events: tuple[Event, ...] = ()
     director: Director = field(init=False)
-    _log: KeptLog = field(init=False)
+    _log: MemoryLog = field(init=False)
 
     def __post_init__(self) -> None:
-        self._log = KeptLog(self.events)
+        self._log = MemoryLog(self.events)
         self._reader = Knowledge(self.space, BASE)
         self._num_read = 0
         self._spent: dict[str, tuple[float, float]] = {}

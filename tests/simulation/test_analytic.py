@@ -4,7 +4,7 @@ import pytest
 from sleep_tune.errors import ConfigError
 from sleep_tune.simulation.analytic import ANALYTIC, SPREAD, UNREAD
 from sleep_tune.simulation.points import draw
-from sleep_tune.simulation.rank_agreement import foretell
+from sleep_tune.simulation.rank_agreement import rank_agreement
 from tests.simulation.spaces import PARAMETERS, quiet
 
 SHARES = (0.1, 1 / 3, 1.0)
@@ -39,7 +39,9 @@ def test_each_seed_is_a_landscape_and_each_run_seed_a_noise() -> None:
 def test_without_noise_parallel_curves_foretell_all_and_tangled_ones_little(monkeypatch: pytest.MonkeyPatch) -> None:
     quiet(monkeypatch)
     taus = {
-        name: np.mean([foretell(ANALYTIC[name](PARAMETERS, seed), SHARES, seed, None)[1].tau for seed in range(5)])
+        name: np.mean(
+            [rank_agreement(ANALYTIC[name](PARAMETERS, seed), SHARES, seed, None)[1].tau for seed in range(5)]
+        )
         for name in ("parallel", "crossing", "tangled")
     }
     assert taus["parallel"] == 1.0

@@ -8,14 +8,14 @@ from rich.console import Console
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.simulation.comparison_table import print_report, write_csv
 from sleep_tune.simulation.method_comparison import Interval, summarise
-from sleep_tune.simulation.rank_agreement import Foretold
-from sleep_tune.simulation.simulated_search import Found, Setup
+from sleep_tune.simulation.rank_agreement import RankAgreement
+from sleep_tune.simulation.simulated_search import SearchResult, Setup
 
 SETUP = Setup(RunConfig(), runs=4.0)
 FOUND = [
-    Found(
+    SearchResult(
         curves="crossing",
-        arm=arm,
+        method=arm,
         seed=seed,
         regrets=(0.3, 0.2, 0.1 + 0.01 * seed + better),
         trials=8,
@@ -33,7 +33,7 @@ FOUND = [
 
 def printed(width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width)
-    foretold = {"crossing": [Foretold(1 / 3, 0.5, 0.25), Foretold(1.0, 0.9, None)]}
+    foretold = {"crossing": [RankAgreement(1 / 3, 0.5, 0.25), RankAgreement(1.0, 0.9, None)]}
     print_report(summarise(FOUND, 3), foretold, SETUP, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

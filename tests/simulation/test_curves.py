@@ -4,12 +4,12 @@ import pytest
 
 from sleep_tune.errors import ConfigError
 from sleep_tune.search.space.search_space import Scheduler, Stop
-from sleep_tune.simulation.curves import names, read_source
+from sleep_tune.simulation.curves import read_source, source_names
 from tests.search.studies import plain, search
 from tests.simulation.spaces import PARAMETERS
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", source_names())
 def test_every_name_is_a_source_whose_seeds_are_landscapes(name: str) -> None:
     source = read_source(name, PARAMETERS)
     landscape = source.landscape(0)

@@ -15,9 +15,7 @@ from sleep_tune.search.decide.director import Director
 from sleep_tune.search.decide.work import Trial, Wait
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker, synthetic_loss
 from sleep_tune.search.space.search_space import Space, Stop
-from sleep_tune.simulation.engine import Cluster, Pace
-from sleep_tune.simulation.kept_log import KeptLog
-from sleep_tune.simulation.virtual_clock import VirtualClock
+from sleep_tune.simulation.engine import Cluster, MemoryLog, Pace, VirtualClock
 from tests.search.studies import BASE, BUDGET, Killed, decisions, plain, search, study
 
 PACE = Pace(words_per_second=1_000.0, start_seconds=10.0)
@@ -29,14 +27,14 @@ def curve(trial: Trial, share: float) -> float:
 
 def cluster(space: Space, **more: Any) -> Cluster:
     clock = VirtualClock()
-    director = Director(space, BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=KeptLog())
+    director = Director(space, BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=MemoryLog())
     parts: dict[str, Any] = {"curve": curve, "pace": PACE}
     return Cluster(director, clock, **(parts | more))
 
 
 def events(simulated: Cluster) -> list[Any]:
     log = simulated.director._memory._log
-    assert isinstance(log, KeptLog)
+    assert isinstance(log, MemoryLog)
     return log.kept
 
 
@@ -128,7 +126,7 @@ def test_a_search_that_ends_before_a_mark_is_looked_at_as_it_ended() -> None:
     assert simulated.director.finished
 
 
-class KilledLog(KeptLog):
+class KilledLog(MemoryLog):
     """Ends its process before or after it has kept its n-th event."""
 
     def __init__(self, at: int, is_kept: bool) -> None:
@@ -168,7 +166,7 @@ def test_a_search_killed_at_any_event_decides_what_an_undisturbed_one_does(slots
         resumed.run()
     except Killed:
         resumed.take_over(
-            Director(study(), BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=KeptLog(tuple(killed.kept)))
+            Director(study(), BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=MemoryLog(tuple(killed.kept)))
         )
         resumed.run()
     assert decisions(resumed.director) == decisions(undisturbed(slots).director)

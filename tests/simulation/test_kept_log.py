@@ -4,13 +4,13 @@ from sleep_tune.records import Event
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.simulation.kept_log import KeptLog
+from sleep_tune.simulation.engine import MemoryLog
 from tests.search.studies import BASE, WORKER, decisions, search, study
 
 
 def test_it_keeps_what_was_there_and_what_is_appended() -> None:
     first, second = Event(event="opened", time=0.0), Event(event="closed", time=1.0)
-    log = KeptLog((first,))
+    log = MemoryLog((first,))
     log.append(second)
     log.close()
     assert log.events == (first,)
@@ -18,7 +18,7 @@ def test_it_keeps_what_was_there_and_what_is_appended() -> None:
 
 
 def test_a_search_with_it_decides_the_same_and_touches_no_disk(tmp_path: Path) -> None:
-    log = KeptLog()
+    log = MemoryLog()
     director = Director(study(), BASE, TOY_CORPUS, tmp_path / "none", log=log)
     run_inline(director, WORKER)
     assert not (tmp_path / "none").exists()
@@ -27,9 +27,9 @@ def test_a_search_with_it_decides_the_same_and_touches_no_disk(tmp_path: Path) -
 
 
 def test_a_search_goes_on_from_its_events(tmp_path: Path) -> None:
-    whole = KeptLog()
+    whole = MemoryLog()
     director = Director(study(), BASE, TOY_CORPUS, tmp_path, log=whole)
     run_inline(director, WORKER)
-    half = Director(study(), BASE, TOY_CORPUS, tmp_path, log=KeptLog(tuple(whole.kept[: len(whole.kept) // 2])))
+    half = Director(study(), BASE, TOY_CORPUS, tmp_path, log=MemoryLog(tuple(whole.kept[: len(whole.kept) // 2])))
     run_inline(half, WORKER)
     assert decisions(half) == decisions(director)

@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.errors import ConfigError
-from sleep_tune.simulation.methods import REFERENCE, adapted, read_arms
+from sleep_tune.simulation.methods import REFERENCE, read_methods, single_search
 from tests.simulation.spaces import PARAMETERS
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "replay.yaml"
 
 
 def test_the_study_comes_first_and_variants_change_it() -> None:
-    arms = read_arms(SPACE, ["reduction=2,slots=4", "scheduler.within=null", "algorithm=random"], slots=1)
+    arms = read_methods(SPACE, ["reduction=2,slots=4", "scheduler.within=null", "algorithm=random"], slots=1)
     reference, halving, together, random = arms
     assert [arm.name for arm in arms][:2] == [REFERENCE, "reduction=2,slots=4"]
     assert (reference.slots, halving.slots) == (1, 4)
@@ -20,7 +20,9 @@ def test_the_study_comes_first_and_variants_change_it() -> None:
 
 
 def test_what_is_for_every_search_comes_before_a_variants_own() -> None:
-    reference, variant = read_arms(SPACE, ["reduction=2"], slots=1, every="algorithm=random,reduction=4,first_rung=0.1")
+    reference, variant = read_methods(
+        SPACE, ["reduction=2"], slots=1, every="algorithm=random,reduction=4,first_rung=0.1"
+    )
     assert reference.name == REFERENCE
     assert reference.space.search.algorithm == variant.space.search.algorithm == "random"
     assert (reference.space.scheduler.reduction, variant.space.scheduler.reduction) == (4.0, 2.0)
@@ -38,11 +40,11 @@ def test_what_is_for_every_search_comes_before_a_variants_own() -> None:
 )
 def test_a_mistake_in_a_variant_is_told(variant: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        read_arms(SPACE, [variant], slots=1)
+        read_methods(SPACE, [variant], slots=1)
 
 
-def test_a_study_is_adapted_to_the_search_alone() -> None:
-    space = adapted(read_arms(SPACE, [], slots=1)[0].space, PARAMETERS, seed=7)
+def test_a_study_is_single_search_to_the_search_alone() -> None:
+    space = single_search(read_methods(SPACE, [], slots=1)[0].space, PARAMETERS, seed=7)
     assert space.search.seed == 7
     assert (space.baselines, space.finalists.count, space.enqueue, space.warm_start) == ({}, 0, (), ())
     assert space.parameters == PARAMETERS
@@ -50,4 +52,4 @@ def test_a_study_is_adapted_to_the_search_alone() -> None:
 
 def test_what_trials_are_compared_within_must_be_searched() -> None:
     with pytest.raises(ConfigError, match=r"scheduler\.within must be searched; got sleep\.length\.passes over"):
-        adapted(read_arms(SPACE, [], slots=1)[0].space, PARAMETERS[:1], seed=0)
+        single_search(read_methods(SPACE, [], slots=1)[0].space, PARAMETERS[:1], seed=0)

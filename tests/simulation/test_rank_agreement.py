@@ -1,7 +1,7 @@
 import pytest
 
 from sleep_tune.simulation.points import Settings
-from sleep_tune.simulation.rank_agreement import foretell
+from sleep_tune.simulation.rank_agreement import rank_agreement
 from tests.simulation.spaces import flat
 
 
@@ -12,9 +12,9 @@ def rate(settings: Settings) -> float:
 
 
 def test_curves_that_are_flat_foretell_all_and_reversed_ones_the_contrary() -> None:
-    (told,) = foretell(flat(rate), [0.5], 0, "sleep.folds")
+    (told,) = rank_agreement(flat(rate), [0.5], 0, "sleep.folds")
     assert (told.share, told.tau, told.within) == (0.5, 1.0, 1.0)
-    (told,) = foretell(flat(rate, curve=lambda settings, seed, share: -rate(settings)), [0.5], 0, None)
+    (told,) = rank_agreement(flat(rate, curve=lambda settings, seed, share: -rate(settings)), [0.5], 0, None)
     assert (told.tau, told.within) == (-1.0, None)
 
 
@@ -24,7 +24,7 @@ def test_within_groups_what_sets_groups_apart_does_not_count() -> None:
         assert isinstance(folds, int)
         return rate(settings) + folds * (1 - share)
 
-    early, late = foretell(flat(rate, curve=shifted), [0.5, 1.0], 0, "sleep.folds")
+    early, late = rank_agreement(flat(rate, curve=shifted), [0.5, 1.0], 0, "sleep.folds")
     assert early.tau < 0.6
     assert early.within == pytest.approx(1.0)
     assert late.tau == pytest.approx(1.0)

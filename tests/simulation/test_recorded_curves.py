@@ -13,7 +13,7 @@ from sleep_tune.simulation.recorded_curves import (
     FOLDER,
     Recording,
     parameters_from_json,
-    read_experiment,
+    read_experiment_curves,
     read_recording,
     recorded_landscape,
 )
@@ -82,7 +82,7 @@ def test_what_is_to_be_maximised_becomes_a_loss(tmp_path: Path) -> None:
 
 def test_an_experiment_gives_its_completed_trials_and_the_noise_of_its_repeats(tmp_path: Path) -> None:
     search(tmp_path, plain(stop=Stop(trials=10), scheduler=NONE, finalists=Finalists(count=2, seeds=3)))
-    recording = read_experiment(tmp_path)
+    recording = read_experiment_curves(tmp_path)
     assert recording.parameters == plain().parameters
     np.testing.assert_allclose(recording.shares, [1.0])
     assert len(recording.settings) == 10
@@ -94,7 +94,7 @@ def test_an_experiment_gives_its_completed_trials_and_the_noise_of_its_repeats(t
 
 def test_of_an_experiment_with_rungs_what_was_stopped_is_left_out(tmp_path: Path) -> None:
     told = search(tmp_path, plain(stop=Stop(trials=30), scheduler=Scheduler(first_rung=0.4, reduction=1.5)))
-    recording = read_experiment(tmp_path)
+    recording = read_experiment_curves(tmp_path)
     np.testing.assert_allclose(recording.shares, [0.444444, 0.666667, 1], atol=1e-6)
     assert len(recording.settings) == sum(trial[7] == "completed" for trial in told.values()) < 30
 
@@ -102,7 +102,7 @@ def test_of_an_experiment_with_rungs_what_was_stopped_is_left_out(tmp_path: Path
 def test_too_few_settings_are_refused(tmp_path: Path) -> None:
     search(tmp_path, plain(stop=Stop(trials=3)))
     with pytest.raises(ConfigError, match="at least 8 settings must have been trained to their end; got"):
-        read_experiment(tmp_path)
+        read_experiment_curves(tmp_path)
 
 
 def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"x\.jsonl must be a file of recorded curves"):
         read_recording(tmp_path / "x.jsonl")
     with pytest.raises(RunFolderError):
-        read_experiment(tmp_path)
+        read_experiment_curves(tmp_path)
 
 
 def test_without_seeds_there_is_no_noise_and_it_says_so(tmp_path: Path) -> None:

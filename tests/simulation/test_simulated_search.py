@@ -6,11 +6,11 @@ import pytest
 from sleep_tune.search.space.space_file import compose_base
 from sleep_tune.simulation.analytic import ANALYTIC
 from sleep_tune.simulation.landscape import best_settings
-from sleep_tune.simulation.methods import read_arms
-from sleep_tune.simulation.simulated_search import Found, Setup, search_once
+from sleep_tune.simulation.methods import read_methods
+from sleep_tune.simulation.simulated_search import SearchResult, Setup, simulate_search
 from tests.simulation.spaces import quiet
 
-ARM, NONE, SLOTS = read_arms(
+ARM, NONE, SLOTS = read_methods(
     Path(__file__).parents[2] / "search_spaces" / "replay.yaml",
     ["scheduler.name=none,algorithm=random", "slots=3"],
     slots=1,
@@ -20,8 +20,8 @@ LANDSCAPE = ANALYTIC["parallel"](ARM.space.parameters, 0)
 BEST = LANDSCAPE.truth(best_settings(LANDSCAPE))
 
 
-def find(arm: Any = ARM, seed: int = 0, setup: Setup = SETUP) -> Found:
-    return search_once(arm, LANDSCAPE, BEST, seed, setup)
+def find(arm: Any = ARM, seed: int = 0, setup: Setup = SETUP) -> SearchResult:
+    return simulate_search(arm, LANDSCAPE, BEST, seed, setup)
 
 
 def test_it_spends_its_cost_and_finds_something() -> None:

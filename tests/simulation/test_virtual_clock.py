@@ -1,6 +1,6 @@
 import pytest
 
-from sleep_tune.simulation.virtual_clock import VirtualClock
+from sleep_tune.simulation.engine import VirtualClock
 
 
 def test_it_stands_still_until_it_is_set_forward() -> None:

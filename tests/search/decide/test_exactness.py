@@ -19,7 +19,7 @@ from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Parameter, Scheduler, Space, Stop, Uniform
-from sleep_tune.simulation.kept_log import KeptLog
+from sleep_tune.simulation.engine import MemoryLog
 from tests.made import write_log
 from tests.search.crowd import VARIANTS, Crowd, Watched, first_study
 from tests.search.studies import BASE, WORKER, decisions, search
@@ -30,7 +30,7 @@ RANDOM = st.integers(0, 10**9).map(Random)
 
 def go_on(space: Space, events: tuple[Event, ...]) -> tuple[Director, tuple[Event, ...]]:
     """Go on from a log, without a disk, to the end."""
-    log = KeptLog(events)
+    log = MemoryLog(events)
     director = Director(space, BASE, TOY_CORPUS, Path("none"), log=log)
     run_inline(director, WORKER)
     return director, tuple(log.kept)
@@ -181,11 +181,11 @@ def test_any_log_cut_at_any_byte_ends_for_long(
 def check_cut(random: Random, share: float, path: Path, old: str) -> None:
     """A log of several slots and two spaces, cut: it is read, and the search ends."""
     first = first_study()
-    crowd = Crowd(Director(first, BASE, TOY_CORPUS, Path("none"), log=(log := KeptLog())), 3, random)
+    crowd = Crowd(Director(first, BASE, TOY_CORPUS, Path("none"), log=(log := MemoryLog())), 3, random)
     last: Any = grown(first, old) if random.random() < 0.5 else random.choice(VARIANTS)(first)
     for number in range(60):
         if number == 30:
-            log = KeptLog(tuple(log.kept))
+            log = MemoryLog(tuple(log.kept))
             crowd = Crowd(Director(last, BASE, TOY_CORPUS, Path("none"), log=log), 3, random)
         crowd.step()
     write_log(path, log.kept)

@@ -14,7 +14,7 @@ from sleep_tune.results.trial_tables import trials as table_of
 from sleep_tune.search.decide.director import Director, Trial
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.space.search_space import Stop
-from sleep_tune.simulation.kept_log import KeptLog
+from sleep_tune.simulation.engine import MemoryLog
 from tests.made import make_outcome, make_progress
 from tests.search.crowd import without_schema
 from tests.search.studies import BASE, BUDGET, open_search, plain, start
@@ -29,7 +29,7 @@ class Ledger:
 
     events: tuple[Event, ...] = ()
     gpus: float = 1.0
-    log: KeptLog = field(init=False)
+    log: MemoryLog = field(init=False)
     director: Director = field(init=False)
     known: dict[str, tuple[float, float]] = field(default_factory=dict)
     reported: float = 0.0
@@ -40,7 +40,7 @@ class Ledger:
 
     def open(self) -> None:
         """Begin a session; heartbeats that no event has told of are lost."""
-        self.log = KeptLog(self.events)
+        self.log = MemoryLog(self.events)
         self.director = Director(SPACE, BASE, TOY_CORPUS, Path("none"), gpus=self.gpus, log=self.log)
         self.known = {trial.id: (trial.spent, trial.held) for trial in self.director.trials.values()}
 

@@ -26,7 +26,7 @@ from sleep_tune.search.space.search_space import (
     Search,
     Stop,
 )
-from sleep_tune.simulation.recorded_curves import read_experiment
+from sleep_tune.simulation.recorded_curves import read_experiment_curves
 from tests.experiment.test_run_folder import RESUMABLE
 from tests.search.studies import BASE, open_search, start, study
 
@@ -227,7 +227,7 @@ def test_a_description_that_was_edited_is_refused_by_all_who_read_it(
         lambda: open_search(tmp_path / "x"),
         lambda: describe(tmp_path / "x"),
         lambda: open_search(tmp_path / "y", warm),
-        lambda: read_experiment(tmp_path / "x"),
+        lambda: read_experiment_curves(tmp_path / "x"),
     )
     for read in readers:
         with pytest.raises(UserError, match=rf"experiment\.yaml .*({told})") as raised:
