@@ -1,3 +1,3 @@
-"""A generated child-like language: a grammar of a hundred words with its own minimal pairs. Nothing to download."""
+"""The toy language: a generated language of a hundred words with minimal pairs of its own; nothing to download."""
 
-__all__ = ["draws", "genres", "language", "lexicon", "paradigms", "phrases", "sentences"]
+__all__ = ["constructions", "draws", "genres", "language", "lexicon", "paradigms", "phrases"]

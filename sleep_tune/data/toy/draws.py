@@ -1,4 +1,4 @@
-"""Random choices for a grammar: one stream of uniform numbers, drawn in blocks. Knows no words."""
+"""Random choices for a grammar, made from one stream of uniform numbers."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -9,7 +9,7 @@ __all__ = ["Draws"]
 
 T = TypeVar("T")
 BLOCK = 8192
-"""Numbers drawn at a time: one call of numpy's per choice would take most of the time."""
+"""Numbers drawn from numpy at a time: a call for each choice would take most of the time."""
 
 
 class Draws:
@@ -20,28 +20,28 @@ class Draws:
         self._block: list[float] = []
 
     def uniform(self) -> float:
-        """A number in [0, 1)."""
+        """Return a number in [0, 1)."""
         if not self._block:
             self._block = self._generator.random(BLOCK).tolist()
         return self._block.pop()
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return True with this probability."""
         return self.uniform() < probability
 
     def below(self, bound: int) -> int:
-        """An integer in [0, bound)."""
+        """Return an integer in [0, bound)."""
         return int(self.uniform() * bound)
 
     def pick(self, items: Sequence[T]) -> T:
-        """Any of the items, all equally likely."""
+        """Return one of the items, all equally likely."""
         return items[int(self.uniform() * len(items))]
 
     def pick_early(self, items: Sequence[T]) -> T:
-        """Any of the items, the first ones more often: words of a language are not equally frequent."""
+        """Return one of the items, the first ones more often, as the words of a language differ in frequency."""
         return items[int(self.uniform() ** 1.5 * len(items))]
 
     def pick_weighted(self, items: Sequence[T], cumulative: Sequence[int]) -> T:
-        """Any of the items by its weight; `cumulative` are the running sums of the weights, in whole numbers."""
+        """Return one of the items by weight; `cumulative` holds the running sums of the integer weights."""
         draw = self.uniform() * cumulative[-1]
         return next(item for item, bound in zip(items, cumulative, strict=True) if draw < bound)

@@ -1,17 +1,16 @@
-"""Genres: which constructions a document of each is made of. They are the toy corpus's sources.
+"""Genres of the toy corpus, which are its sources: the constructions of which a document of each is made.
 
-They differ in what is hard about them and in how much of them there is, so that the mix of sources in a replay buffer
-says something.
+Genres differ in difficulty and in size, so that the mix of sources in a replay buffer shows what a strategy selects.
 """
 
 from collections.abc import Callable
 from itertools import accumulate
 
 from sleep_tune.data.documents import Document
-from sleep_tune.data.toy import sentences
+from sleep_tune.data.toy import constructions
+from sleep_tune.data.toy.constructions import Cast
 from sleep_tune.data.toy.draws import Draws
 from sleep_tune.data.toy.phrases import someone
-from sleep_tune.data.toy.sentences import Cast
 
 __all__ = ["GENRES", "write_document"]
 
@@ -21,41 +20,41 @@ GENRES: dict[str, tuple[int, dict[Construction, int]]] = {
     "stories": (
         38,
         {
-            sentences.tell: 6,
-            sentences.tell_together: 12,
-            sentences.tell_twice: 12,
-            sentences.have_pronoun: 4,
-            sentences.tell_long: 26,
-            sentences.reflexive: 30,
-            sentences.report: 10,
+            constructions.tell: 6,
+            constructions.tell_together: 12,
+            constructions.tell_twice: 12,
+            constructions.have_pronoun: 4,
+            constructions.tell_long: 26,
+            constructions.reflexive: 30,
+            constructions.reported_speech: 10,
         },
     ),
     "talk": (
         26,
         {
-            sentences.yes_no_question: 24,
-            sentences.object_question: 42,
-            sentences.auxiliary: 18,
-            sentences.have_pronoun: 8,
-            sentences.any_object: 8,
+            constructions.yes_no_question: 24,
+            constructions.object_question: 42,
+            constructions.auxiliary: 18,
+            constructions.have_pronoun: 8,
+            constructions.any_object: 8,
         },
     ),
     "picture_books": (
         18,
         {
-            sentences.point: 12,
-            sentences.describe: 28,
-            sentences.there: 18,
-            sentences.copula: 26,
-            sentences.tell_together: 16,
+            constructions.point: 12,
+            constructions.demonstrative_object: 28,
+            constructions.there: 18,
+            constructions.copula: 26,
+            constructions.tell_together: 16,
         },
     ),
     "facts": (
         18,
         {
-            sentences.generic: 24,
-            sentences.never: 46,
-            sentences.any_object: 30,
+            constructions.generic: 24,
+            constructions.never: 46,
+            constructions.any_object: 30,
         },
     ),
 }
@@ -69,11 +68,11 @@ SHORTEST, LONGEST = 6, 16
 
 
 def write_document(draws: Draws, reserved: frozenset[str]) -> Document:
-    """A document of one genre with a cast of its own.
+    """Return a document of one genre, about a cast of three characters.
 
     Args:
-        draws: where choices come from.
-        reserved: sentences that must not be written: those of the minimal pairs.
+        draws: source of every random choice.
+        reserved: sentences that the document must not hold: those of the minimal pairs.
     """
     genre = draws.pick_weighted(NAMES, SHARES)
     functions, cumulative = CONSTRUCTIONS[genre]

@@ -1,4 +1,4 @@
-"""The words: what each means to the grammar. Knows no sentences."""
+"""The words of the toy language, with what the grammar needs to know of each."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -33,13 +33,13 @@ class Noun:
     gender: Gender = "n"
 
     def form(self, number: Number) -> str:
-        """The noun in this number."""
+        """Return the noun in this number."""
         return self.singular if number == "singular" else self.plural
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb, the kinds of noun that can do it and, if transitive, those that it can be done to."""
+    """A verb, the kinds of noun that can be its subject and, if it is transitive, its object."""
 
     base: str
     third: str
@@ -48,7 +48,7 @@ class Verb:
     reflexive: bool = False
 
     def form(self, number: Number) -> str:
-        """The verb in the present tense."""
+        """Return the verb in the present tense, third person."""
         return self.third if number == "singular" else self.base
 
 
@@ -103,7 +103,7 @@ REPORTS = (Verb("say", "says", ("person",)), Verb("think", "thinks", ("person",)
 
 
 def nouns_of(kinds: tuple[str, ...]) -> tuple[Noun, ...]:
-    """The nouns of these kinds, the most frequent first."""
+    """Return the nouns of these kinds, the most frequent first."""
     return _NOUNS_OF[kinds] if kinds in _NOUNS_OF else tuple(noun for noun in NOUNS if noun.kind in kinds)
 
 

@@ -1,7 +1,7 @@
-"""Minimal pairs of the toy language: what a speaker of it knows, in the manner of BLiMP (Warstadt et al., 2020).
+"""Paradigms of minimal pairs in the toy language, as in BLiMP (Warstadt et al., 2020).
 
-Each function draws a well-formed sentence of the grammar and the same sentence with one thing wrong. The ill-formed
-one is never generated as text, whatever is drawn.
+Each function draws a well-formed sentence of the grammar and the same sentence with one thing wrong; its docstring is
+an example. The grammar cannot generate the ill-formed sentence.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from sleep_tune.data.toy.phrases import (
 __all__ = ["PARADIGMS", "PHENOMENA", "Paradigm"]
 
 Paradigm = Callable[[Draws], tuple[str, str]]
-"""Draws -> (well-formed, ill-formed)."""
+"""Function of the draws that returns (well-formed, ill-formed)."""
 
 REFLEXIVE_VERBS = tuple(verb for verb in ACTIONS if verb.reflexive)
 
@@ -36,16 +36,16 @@ REFLEXIVE_VERBS = tuple(verb for verb in ACTIONS if verb.reflexive)
 def animate(
     draws: Draws, number: Number | None = None, determiner: str | None = None, kinds: tuple[str, ...] = ANIMATE
 ) -> Phrase:
-    """An animate noun phrase, always with an adjective.
+    """Draw an animate noun phrase that always has an adjective.
 
-    Few sentences of the text have one there: keeping the pairs out of it takes nearly nothing away from what teaches
-    them, and answering takes more than the nearest word.
+    Few sentences of the text have an adjective there. So keeping the pairs out of the text removes little of what
+    teaches them, and the nearest word alone does not give the answer.
     """
     chosen = draws.pick(NUMBERS) if number is None else number
     return common(draws, draws.pick(nouns_of(kinds)), chosen, determiner=determiner, adjective=1)
 
 
-def agreement(draws: Draws) -> tuple[str, str]:
+def agreement_intransitive(draws: Draws) -> tuple[str, str]:
     """The dogs sleep near the tree / sleeps."""
     subject = animate(draws)
     verb = verb_for(draws, STATES, subject.kind)
@@ -83,7 +83,7 @@ def agreement_there(draws: Draws) -> tuple[str, str]:
 
 
 def _verb_pair(subject: Phrase, third: str, base: str, rest: str) -> tuple[str, str]:
-    """The subject with the verb that agrees, and with the other."""
+    """Return the subject with the verb form that agrees, and with the other one."""
     right, wrong = (third, base) if subject.number == "singular" else (base, third)
     return f"{subject.text} {right}{rest}", f"{subject.text} {wrong}{rest}"
 
@@ -99,7 +99,7 @@ def determiner_noun_adjective(draws: Draws) -> tuple[str, str]:
 
 
 def _determiner_pair(draws: Draws, between: str) -> tuple[str, str]:
-    """A subject, a verb, and an object whose determiner has a number."""
+    """Return sentences whose object has a determiner that agrees with its noun, and one that does not."""
     subject = animate(draws)
     verb = verb_for(draws, ACTIONS, subject.kind)
     noun = draws.pick(nouns_of(verb.objects))
@@ -134,7 +134,7 @@ def anaphor_binding(draws: Draws) -> tuple[str, str]:
 
 
 def _anaphor_pair(draws: Draws, subject: Phrase, wrong: str) -> tuple[str, str]:
-    """The subject does it to itself, and to a reflexive that does not agree."""
+    """Return the subject with the reflexive that agrees, and with that of `wrong`."""
     verb = verb_for(draws, REFLEXIVE_VERBS, subject.kind)
     start = f"{subject.text} {verb.form(subject.number)}"
     rest = f" {place(draws)}" if draws.chance(0.5) else ""
@@ -259,7 +259,7 @@ def question_animacy(draws: Draws) -> tuple[str, str]:
 
 PHENOMENA: dict[str, dict[str, Paradigm]] = {
     "subject_verb_agreement": {
-        "agreement": agreement,
+        "agreement": agreement_intransitive,
         "agreement_transitive": agreement_transitive,
         "agreement_attractor": agreement_attractor,
         "agreement_copula": agreement_copula,

@@ -1,4 +1,4 @@
-"""Noun phrases and clauses, built from the lexicon with agreement and selection. Knows no genres and no pairs."""
+"""Noun phrases and verb phrases of the toy language, built from the lexicon with agreement and selection."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ __all__ = [
     "Phrase",
     "common",
     "modified",
-    "name",
     "number_of",
     "object_of",
     "other_number",
+    "person_by_name",
     "place",
     "pronoun_key",
     "reflexive_of",
@@ -54,7 +54,7 @@ REFLEXIVE = {"m": "himself", "f": "herself", "n": "itself", "plural": "themselve
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A noun phrase and what agrees with it."""
+    """A noun phrase, with the features by which other words agree with it."""
 
     text: str
     number: Number
@@ -63,17 +63,17 @@ class Phrase:
 
 
 def pronoun_key(phrase: Phrase) -> str:
-    """What chooses the pronoun for a phrase: its number, and its gender in the singular."""
+    """Return the key of a phrase's pronoun in SUBJECT, OBJECT, POSSESSIVE and REFLEXIVE."""
     return "plural" if phrase.number == "plural" else phrase.gender
 
 
 def number_of(draws: Draws) -> Number:
-    """Singular somewhat more often than plural."""
+    """Draw a number: singular in 60% of the cases."""
     return "singular" if draws.chance(0.6) else "plural"
 
 
 def other_number(number: Number) -> Number:
-    """Plural for singular, and singular for plural."""
+    """Return plural for singular, and singular for plural."""
     return "plural" if number == "singular" else "singular"
 
 
@@ -85,14 +85,14 @@ def common(
     determiner: str | None = None,
     adjective: float = 0.15,
 ) -> Phrase:
-    """Determiner, perhaps an adjective, noun.
+    """Return a phrase of a determiner, perhaps an adjective, and a noun.
 
     Args:
-        draws: where choices come from.
+        draws: source of every random choice.
         noun: the head.
         number: of head and determiner.
         determiner: drawn if None; empty for a bare plural.
-        adjective: probability of one.
+        adjective: probability of an adjective, in [0, 1].
     """
     chosen = draws.pick_early(DETERMINERS[number]) if determiner is None else determiner
     words = [chosen] if chosen else []
@@ -102,41 +102,41 @@ def common(
     return Phrase(" ".join(words), number, noun.gender, noun.kind)
 
 
-def name(draws: Draws) -> Phrase:
-    """A person by name."""
+def person_by_name(draws: Draws) -> Phrase:
+    """Draw a person by name."""
     word, gender = draws.pick_early(NAMES)
     return Phrase(word, "singular", gender, "person")
 
 
 def someone(draws: Draws, kinds: tuple[str, ...] = ANIMATE, number: Number | None = None) -> Phrase:
-    """A person or an animal, sometimes by name."""
+    """Draw a person or an animal; a person sometimes by name."""
     if number != "plural" and "person" in kinds and draws.chance(0.25):
-        return name(draws)
+        return person_by_name(draws)
     return common(draws, draws.pick_early(nouns_of(kinds)), number or number_of(draws))
 
 
 def something(draws: Draws, kinds: tuple[str, ...]) -> Phrase:
-    """An object of any of these kinds."""
+    """Draw a thing of any of these kinds."""
     return common(draws, draws.pick_early(nouns_of(kinds)), number_of(draws), adjective=0.15)
 
 
 def place(draws: Draws) -> str:
-    """Where something is."""
+    """Draw a place: 'in the garden'."""
     spot = draws.pick_early(PLACES)
     return f"near the {spot}" if spot == "tree" or draws.chance(0.3) else f"in the {spot}"
 
 
 def verb_for(draws: Draws, verbs: Sequence[Verb], subject_kind: str) -> Verb:
-    """One of the verbs that a subject of this kind can do."""
+    """Draw a verb that a subject of this kind can have."""
     return draws.pick_early([verb for verb in verbs if subject_kind in verb.subjects])
 
 
 def modified(draws: Draws, head: Phrase, number: Number | None = None) -> Phrase:
-    """The phrase with a prepositional phrase or a relative clause whose noun may lure agreement away.
+    """Return the phrase with a prepositional phrase or relative clause, whose noun may differ from the head in number.
 
     Args:
-        draws: where choices come from.
-        head: what is modified, and still agrees.
+        draws: source of every random choice.
+        head: the phrase that is modified; the verb agrees with it.
         number: of the noun inside; drawn if None.
     """
     if draws.chance(0.5):
@@ -148,11 +148,11 @@ def modified(draws: Draws, head: Phrase, number: Number | None = None) -> Phrase
 
 
 def verb_phrase(draws: Draws, subject: Phrase, *, finite: bool = True) -> str:
-    """A verb that suits the subject, with its object if it takes one.
+    """Return a verb that suits the subject, with its object if it takes one.
 
     Args:
-        draws: where choices come from.
-        subject: chooses the verb and, if finite, its form.
+        draws: source of every random choice.
+        subject: determines the verb and, if finite, its form.
         finite: agree with the subject; otherwise the base form, as after "does" or "can".
     """
     number: Number = subject.number if finite else "plural"
@@ -166,13 +166,13 @@ def verb_phrase(draws: Draws, subject: Phrase, *, finite: bool = True) -> str:
 
 
 def reflexive_of(draws: Draws, subject: Phrase) -> str:
-    """The subject again as an object, sometimes with a place."""
+    """Return the subject's reflexive pronoun, sometimes with a place."""
     itself = REFLEXIVE[pronoun_key(subject)]
     return f"{itself} {place(draws)}" if draws.chance(0.2) else itself
 
 
 def object_of(draws: Draws, verb: Verb, subject: Phrase) -> str:
-    """What the verb is done to: a pronoun for someone, something of the subject's own, or anything."""
+    """Draw the verb's object: a pronoun, something that belongs to the subject, or anything that the verb allows."""
     if verb.objects[0] in ANIMATE and draws.chance(0.2):
         return OBJECT[draws.pick(("m", "f", "plural", "n"))]
     if subject.kind == "person" and draws.chance(0.5):

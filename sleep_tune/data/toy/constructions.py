@@ -1,4 +1,7 @@
-"""Constructions: functions that make one sentence about a cast of characters. Knows no genres and no pairs."""
+"""Constructions of the toy language: each function draws one sentence about a cast of characters.
+
+The docstring of each is an example of what it returns.
+"""
 
 from sleep_tune.data.toy.draws import Draws
 from sleep_tune.data.toy.lexicon import ACTIONS, ADJECTIVES, ANIMATE, REPORTS, nouns_of
@@ -23,14 +26,14 @@ __all__ = [
     "any_object",
     "auxiliary",
     "copula",
-    "describe",
+    "demonstrative_object",
     "generic",
     "have_pronoun",
     "never",
     "object_question",
     "point",
     "reflexive",
-    "report",
+    "reported_speech",
     "tell",
     "tell_long",
     "tell_together",
@@ -40,17 +43,17 @@ __all__ = [
 ]
 
 Cast = tuple[Phrase, ...]
-"""The characters of a document: they come back, by noun or by pronoun."""
+"""The characters of a document, to whom its sentences refer by noun or by pronoun."""
 TOYS = ("toy", "book", "food")
 
 
 def character(draws: Draws, cast: Cast) -> Phrase:
-    """Somebody of the cast, the first most often, or somebody new."""
+    """Draw a character of the cast, the first most often, or a new one."""
     return someone(draws) if draws.chance(0.3) else draws.pick_early(cast)
 
 
 def person(draws: Draws, cast: Cast) -> Phrase:
-    """A person of the cast, or a new one."""
+    """Draw a person of the cast, or a new one."""
     known = [phrase for phrase in cast if phrase.kind == "person"]
     return draws.pick(known) if known and draws.chance(0.6) else someone(draws, ("person",))
 
@@ -69,7 +72,7 @@ def tell_long(draws: Draws, cast: Cast) -> str:
 
 
 def common_of(draws: Draws, cast: Cast) -> Phrase:
-    """A character by noun, never by name."""
+    """Draw a character that is called by a noun, not by a name."""
     known = [phrase for phrase in cast if " " in phrase.text]
     if known and draws.chance(0.5):
         return draws.pick(known)
@@ -108,7 +111,7 @@ def reflexive(draws: Draws, cast: Cast) -> str:
     return f"{subject.text} {verb.form(subject.number)} {reflexive_of(draws, subject)}."
 
 
-def report(draws: Draws, cast: Cast) -> str:
+def reported_speech(draws: Draws, cast: Cast) -> str:
     """Anna says that the dog sleeps; anna says that she sleeps."""
     speaker = person(draws, cast)
     start = f"{speaker.text} {draws.pick_early(REPORTS).form(speaker.number)} that"
@@ -169,7 +172,7 @@ def point(draws: Draws, cast: Cast) -> str:
     return f"these are {common(draws, noun, 'plural', determiner='', adjective=0.6).text}."
 
 
-def describe(draws: Draws, cast: Cast) -> str:
+def demonstrative_object(draws: Draws, cast: Cast) -> str:
     """Anna sees these red hats."""
     subject = character(draws, cast)
     verb = verb_for(draws, ACTIONS, subject.kind)
