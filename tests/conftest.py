@@ -1,22 +1,18 @@
-"""Each test: one thread (or OMP_NUM_THREADS), a token cache of its session, no network, no deadlines, one Ray."""
+"""Settings of every test: one thread (or OMP_NUM_THREADS), its own token cache, no network, no deadlines."""
 
-import functools
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 os.environ |= {"TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
-# A shell without job control starts what it runs in the background with Ctrl-C ignored, nohup with the loss of the
-# terminal, and children inherit both.
+# A background job of a shell without job control ignores Ctrl-C, and a command under nohup ignores the loss of its
+# terminal; child processes inherit both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -24,35 +20,15 @@ hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
 
-@functools.cache
-def has_mark(file: Path, name: str) -> bool:
-    """Whether a file of tests uses a mark; by its text, for who hands out the tests has not collected them."""
-    return f"pytest.mark.{name}" in file.read_text()
-
-
-class OneRay(LoadFileScheduling):  # type: ignore[misc]
-    """Among several workers a file stays whole, and all files that start a Ray are one worker's."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        return "ray" if has_mark(self.config.rootpath / file, "ray") else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneRay:
-    """Xdist's own groups (loadgroup) would be by test, but pytest 9.2 does not let it name them."""
-    return OneRay(config, log)
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, for the workers to end together; by hand, the order is pytest's own."""
+    """In a worker of pytest-xdist, run slow files first, so that all workers end at about the same time."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (not has_mark(item.path, "ray"), not has_mark(item.path, "slow")))
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing that a test tokenizes is left in the user's cache, nor taken from there."""
+    """Keep the tests' tokens out of the user's cache, and the user's out of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLEEP_TUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -60,9 +36,9 @@ def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def unsynced() -> Iterator[None]:
-    """Do not wait for the disk: only a power cut, which no test makes, shows whether a file was synced.
+    """Skip fsync in this process, which takes a third of the time of the search's tests.
 
-    A third of the time of the search's tests. Processes that tests start sync as ever.
+    Only a power cut, which no test makes, shows whether a file was synced. Processes that tests start do sync.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
