@@ -1,14 +1,14 @@
 """A comparison as a document: Markdown, LaTeX (booktabs) or HTML. Lays text out and computes none."""
 
-import html
 import re
 from collections.abc import Callable, Iterable
 
 from sleep_tune.plain_text import visible
 from sleep_tune.results.arms import Comparison
-from sleep_tune.results.sheet import Cell, Sheet, make_sheet
+from sleep_tune.results.html_templates import render_page
+from sleep_tune.results.sheet import Cell, make_sheet
 
-__all__ = ["DOCUMENTS", "as_html", "as_latex", "as_markdown", "html_table", "html_text", "markdown_text"]
+__all__ = ["DOCUMENTS", "as_html", "as_latex", "as_markdown", "markdown_text"]
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -55,48 +55,12 @@ def as_latex(comparison: Comparison) -> str:
 
 def as_html(comparison: Comparison) -> str:
     """A page of its own, without scripts."""
-    title = html_text(f"{comparison.experiment.name}: arms against {comparison.baseline}")
-    notes = "".join(f"<li>{html_text(note)}</li>" for note in comparison.notes)
-    return (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n<style>{STYLE}</style>\n'
-        f"<h1>{title}</h1>\n<p><strong>{html_text(comparison.verdict)}</strong></p>\n"
-        f"{html_table(make_sheet(comparison))}\n<ul>{notes}</ul>\n</html>\n"
-    )
-
-
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
-.scroll { overflow-x: auto } table { border-collapse: collapse } td.n, th.n { text-align: right }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
-small { display: block; color: #666 }
-.better { color: #0b6e4f; font-weight: bold } .worse { color: #a4243b; font-weight: bold }
-"""
-
-
-def html_table(sheet: Sheet) -> str:
-    """The table alone; what is claimed says so in words too, for whoever does not see its colour."""
-    head = "".join(f"<th{_numeric(at, sheet)}>{html_text(text)}</th>" for at, text in enumerate(sheet.headings))
-    rows = "\n".join(
-        f"<tr>{''.join(_html_cell(cell, _numeric(at, sheet)) for at, cell in enumerate(row))}</tr>"
-        for row in sheet.rows
-    )
-    return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
+    title = f"{comparison.experiment.name}: arms against {comparison.baseline}"
+    return render_page("comparison.html", title=title, comparison=comparison, sheet=make_sheet(comparison))
 
 
 DOCUMENTS: dict[str, Callable[[Comparison], str]] = {"md": as_markdown, "tex": as_latex, "html": as_html}
 """Suffix of a file -> what makes its content."""
-
-
-def _numeric(at: int, sheet: Sheet) -> str:
-    return "" if at < sheet.words else ' class="n"'
-
-
-def _html_cell(cell: Cell, attributes: str) -> str:
-    text = html_text(cell.text)
-    if cell.claim:
-        text = f'<span class="{cell.claim}" title="{cell.claim} than the baseline">{text}</span>'
-    detail = f"<small>{html_text(cell.detail)}</small>" if cell.detail else ""
-    return f"<td{attributes}>{text}{detail}</td>"
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -120,11 +84,6 @@ MARKDOWN_ENDS = re.compile(r"(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
 def markdown_text(text: str) -> str:
     """Return `text` on one line of Markdown, where it is nothing but text."""
     return MARKDOWN_ENDS.sub(r"\\\g<0>", " ".join(visible(text).split()).translate(MARKDOWN))
-
-
-def html_text(text: str) -> str:
-    """Return `text` as HTML, in an element or an attribute, where it is nothing but text."""
-    return html.escape(visible(text))
 
 
 LATEX = {

@@ -8,15 +8,13 @@ import importlib.util
 import json
 import re
 from pathlib import Path
-from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from sleep_tune.files import write_whole
-from sleep_tune.plain_text import visible
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
+from sleep_tune.results.html_templates import read_template, render_page
 from sleep_tune.results.report.figure_style import Figure
 from sleep_tune.results.report.search_tables import make_search_tables
 from sleep_tune.results.report.section_figures import FIGURES, ReportData
@@ -27,7 +25,6 @@ from sleep_tune.results.trial_tables import read_events, trials_and_curves
 __all__ = ["FILE", "write_report"]
 
 FILE = "report.html"
-TEMPLATES = Path(__file__).parent / "templates"
 
 FIGURE_TAG = re.compile(r"<(?!(?:/?b|br|extra|/extra)>)")
 """Start of what plotly.js would take for a tag (such as a link), except the tags that our figures contain."""
@@ -73,38 +70,16 @@ def _render(data: ReportData) -> str:
         numbered = [(len(figures) + at, plot) for at, plot in enumerate(plots)]
         figures += [plot.figure for plot in plots]
         sections.append({"name": name, "title": section.title, "plots": numbered, "values": section.values(data)})
-    return _environment().get_template("page.html").render(
+    return render_page(
+        "report.html",
         title=f"{data.comparison.experiment.name}: does sleep beat epochs?",
         sections=sections,
         policy=_content_policy(),
-        style=Markup(_text("style.css")),
         # Base64 and our own script: nothing in them ends a <script>.
         figures=Markup(_pack(_figures_json(figures))) if figures else None,
         plotly=Markup(_packed_plotly()),
-        script=Markup(_text("draw.js")),
-    )  # fmt: skip
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    """Return templates that escape every value, and show its control characters instead of writing them."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=_visible_value,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        script=Markup(read_template("draw.js")),
     )
-
-
-def _visible_value(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@functools.cache
-def _text(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _content_policy() -> str:
@@ -112,7 +87,7 @@ def _content_policy() -> str:
 
     'unsafe-eval' is for plotly.js, which compiles functions for WebGL.
     """
-    scripts = (_text("draw.js").encode(), _plotly())
+    scripts = (read_template("draw.js").encode(), _plotly())
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(one).digest()).decode()}'" for one in scripts)
     return (
         f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; "

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from sleep_tune.errors import RunFolderError
-from sleep_tune.results.report.page import TEMPLATES, write_report
+from sleep_tune.results.html_templates import TEMPLATES
+from sleep_tune.results.report.page import write_report
 from sleep_tune.results.report.sections import SECTIONS
 from tests.results.conftest import SyntheticLog
 from tests.results.report.searches import make_search, write_training_log
@@ -90,9 +91,8 @@ def test_a_whole_search_has_every_section_and_figure_and_names_no_other_place(tm
 
 
 def test_every_section_has_its_template() -> None:
-    assert {f"{name}.html" for name in SECTIONS} | {"page.html", "parts.html"} == {
-        path.name for path in TEMPLATES.glob("*.html")
-    }
+    pages = {"comparison.html", "parts.html", "report.html"}
+    assert {f"{name}.html" for name in SECTIONS} | pages == {path.name for path in TEMPLATES.glob("*.html")}
 
 
 def cut(folder: Path, number: int, *, torn: bool) -> int:
