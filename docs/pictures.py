@@ -1,0 +1,77 @@
+"""Make the documentation's pictures: `python docs/pictures.py`, from the root; about three minutes on two cores.
+
+Runs the demo search in a temporary folder and writes two files to docs/pictures/:
+
+- screen.svg: where the search stands (`--status`) when half of its trials have ended;
+- report.png: the top of its report.html, as headless Chromium shows it.
+"""
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from sleep_tune.console import PlainConsole
+from sleep_tune.results.trial_tables import read_trials
+from sleep_tune.search.monitor.status import show_status
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "pictures"
+COMMAND = "python tune.py search_spaces/demo.yaml"
+NAME, TRIALS = "demo", 10
+COLUMNS = 104
+WIDTH, HEIGHT = 1100, 1462
+"""Pixels of the report's picture: down to the end of the table of results."""
+
+
+def main() -> None:
+    """Run the search; draw its screen half-way and its report at the end."""
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as parent:
+        results, output = Path(parent) / "results", Path(parent) / "output.txt"
+        with output.open("wb") as file:
+            command = [sys.executable, *COMMAND.split()[1:], "--dir", str(results)]
+            search = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+        while num_ended(results / NAME) < TRIALS // 2 and search.poll() is None:
+            time.sleep(0.5)
+        (PICTURES / "screen.svg").write_text(draw_screen(results), encoding="utf-8")
+        if search.wait() != 0:
+            raise SystemExit(f"{COMMAND} ended with exit code {search.returncode}:\n{output.read_text()}")
+        photograph(results / NAME / "report.html", PICTURES / "report.png", Path(parent) / "browser")
+    for path in sorted(PICTURES.iterdir()):
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def num_ended(folder: Path) -> int:
+    """Return the number of trials of the search that were completed or stopped."""
+    if not (folder / "trials.jsonl").is_file():
+        return 0
+    return int(read_trials(folder)["state"].isin(["completed", "stopped"]).sum())
+
+
+def draw_screen(results: Path) -> str:
+    """Return the search's screen as SVG, without the fonts that rich would load from the network."""
+    console = PlainConsole(
+        file=io.StringIO(), record=True, force_terminal=True, color_system="truecolor", width=COLUMNS
+    )
+    show_status(Path(NAME), [], results, console)
+    return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=f"{COMMAND} --status"), flags=re.DOTALL)
+
+
+def photograph(page: Path, picture: Path, profile: Path) -> None:
+    """Write the top of a page as PNG."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = next((found for found in map(shutil.which, names) if found), None)
+    if browser is None:
+        raise SystemExit(f"the picture of the report needs one of {', '.join(names)} on PATH")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=30000"]
+    flags += [f"--user-data-dir={profile}", f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={picture}"]
+    subprocess.run([browser, *flags, page.as_uri()], check=True, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
