@@ -1,7 +1,7 @@
 """Write an experiment's report.html: `python analysis/report.py results/replay`.
 
-One file that opens offline: the answer, the table, learning curves, the search, what was replayed, failures. tune.py
-writes it at the end of every search; here it is made of a search that is still running, or again.
+The report is one file that opens offline: the answer, the table of arms, learning curves, the search, what was
+replayed, failures. tune.py writes it at the end of a search. This script writes it again, or while the search runs.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from sleep_tune import cli
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parse and write."""
+    """Write the report of each folder."""
     parser = argparse.ArgumentParser(
         prog="report.py", description="Write report.html of an experiment.", allow_abbrev=False
     )

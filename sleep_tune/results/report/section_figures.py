@@ -170,7 +170,7 @@ def _tradeoffs(data: ReportData) -> Iterator[Plot]:
                     f"{metric} and {other} at {share:.0%} of the budget",
                     figure,
                     "The dashed line is the Pareto front: the trials that no other trial beats at both. If it is a "
-                    "single trial, nothing has to be traded.",
+                    "single trial, there is no trade-off.",
                 )
 
 
@@ -194,7 +194,7 @@ def _parameters(data: ReportData) -> Iterator[Plot]:
         yield Plot(
             f"{metric} by parameter",
             figure,
-            f"Measured {where}. The other parameters differ between trials, too.",
+            f"Values {where}. The other parameters differ between trials, too.",
             wide=len(parameters) > 1,
         )
     names = short_names(parameters)

@@ -17,7 +17,7 @@ from sleep_tune.results.report.training_logs import TrainingLog
 from sleep_tune.results.sheet import MISSING, Cell, Sheet, estimate_text, make_sheet, settings_text, shown_metrics
 from sleep_tune.results.verdict import difference_text
 
-__all__ = ["SECTIONS", "Section", "example_texts"]
+__all__ = ["SECTIONS", "ReportSection", "example_texts"]
 
 UNFINISHED = ("running", "waiting", "interrupted")
 """States of a trial that has not ended."""
@@ -30,7 +30,7 @@ MOST_FAILURES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ReportSection:
     """A section of the report."""
 
     title: str
@@ -184,13 +184,13 @@ def _reproduce(data: ReportData) -> dict[str, Any]:
     }
 
 
-SECTIONS: dict[str, Section] = {
-    "answer": Section("The answer", _answer),
-    "arms": Section("Arms against the baseline", _arms),
-    "learning": Section("Learning curves", _learning),
-    "search": Section("The search", _search),
-    "replay": Section("What was replayed", _replay),
-    "failures": Section("Failures", _failures),
-    "reproduce": Section("How to reproduce this", _reproduce),
+SECTIONS: dict[str, ReportSection] = {
+    "answer": ReportSection("The answer", _answer),
+    "arms": ReportSection("Arms against the baseline", _arms),
+    "learning": ReportSection("Learning curves", _learning),
+    "search": ReportSection("The search", _search),
+    "replay": ReportSection("What was replayed", _replay),
+    "failures": ReportSection("Failures", _failures),
+    "reproduce": ReportSection("How to reproduce this", _reproduce),
 }
 """Name of a section, and of its template -> the section, in the order of the page."""
