@@ -12,9 +12,10 @@ from random import Random
 from typing import Any
 
 from sleep_tune.errors import UserError
-from sleep_tune.experiment.event_log import LOG
+from sleep_tune.experiment.event_log import LOG, read_events
+from sleep_tune.experiment.search_state import fold_events
 from sleep_tune.results.looks import find_looks
-from sleep_tune.results.trial_tables import read_events, trials_and_curves
+from sleep_tune.results.trial_tables import tabulate_curves, tabulate_trials
 from sleep_tune.search.monitor.screen import screen
 from sleep_tune.search.monitor.snapshot import read_recorded
 from sleep_tune.search.run.inline import run_inline
@@ -199,8 +200,9 @@ class Readers:
             copy = Path(parent) / "x"
             shutil.copytree(self._folder, copy)
             (copy / LOG).write_bytes(content)
-            events = read_events(copy)
-            table, curves = trials_and_curves(events)
+            events = read_events(copy / LOG)
+            state = fold_events(events)
+            table, curves = tabulate_trials(state), tabulate_curves(state)
             recorded = read_recorded(copy, is_driven=False)
             adopting = replace(self._space, name="new", warm_start=(str(copy),))
             taken = open_search(Path(parent) / "new", adopting, clock=lambda: 0.0)

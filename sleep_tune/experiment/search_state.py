@@ -6,7 +6,7 @@ ten trials as after ten thousand.
 """
 
 import bisect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from sleep_tune.experiment.study_state import MAIN, StudyState
 from sleep_tune.experiment.trial_state import Arrivals, TrialState, Value, configuration_key
 from sleep_tune.records import Decision, Event, Outcome, Progress
 
-__all__ = ["MAIN", "Placing", "SearchState", "StudyState", "TrialState"]
+__all__ = ["MAIN", "Placing", "SearchState", "StudyState", "TrialState", "fold_events"]
 
 
 class Placing(Protocol):
@@ -56,6 +56,8 @@ class SearchState:
     session_start: float = 0.0
     last_event: float = 0.0
     finished: bool = False
+    closed: bool = False
+    """Whether the last session closed the search and no other has begun since: nothing is running."""
 
     def apply(self, event: Event) -> None:
         """Take one event in. Events of unknown names are passed over, so that later versions may add some."""
@@ -115,6 +117,7 @@ class SearchState:
         if self.sessions:
             self.earlier_seconds += max(0.0, self.last_event - self.session_start)
         self.sessions += 1
+        self.closed = False
         self.session_start = event.time
         self.changes = []
         for trial in self.trials.values():
@@ -187,6 +190,7 @@ class SearchState:
         trial = self._trial(event)
         self._spend(trial, event.data.get("seconds"))
         trial.state = "running"
+        trial.ended_at = trial.kind = trial.reason = trial.log = None
         trial.attempt = event.attempt or 1
         trial.retries += event.data["after"] == "lost"
         trial.gpus = event.data["gpus"]
@@ -201,6 +205,7 @@ class SearchState:
         rung = event.data["rung"]
         trial.reports[rung] = trial.progress = Progress.from_json(event.data["progress"])
         self._spend(trial, trial.progress.seconds)
+        trial.attempts[rung] = event.attempt
         trial.rungs[rung] = event.data["value"]
         if trial.study:
             key = (trial.study, trial.point is not None, trial.group, rung)
@@ -261,15 +266,17 @@ class SearchState:
         self._study(event.data["study"]).ended = event.data["reason"]
 
     def _on_closed(self, event: Event) -> None:
-        self.finished = bool(event.data["finished"])
+        self.finished, self.closed = bool(event.data["finished"]), True
         for name, seconds in (event.data.get("seconds") or {}).items():
             self._spend(self.trials[name], seconds)
 
     def _wait(self, trial: TrialState) -> None:
-        """It is to be started again: its process ended, or met a bug of ours that may be mended by now."""
+        """Have the trial started again: its process ended, or met a bug of ours that may be fixed by now.
+
+        A bug's trial keeps its reason until it is started.
+        """
         trial.state = "waiting"
         self.open[trial.id] = None
-        trial.ended_at = trial.kind = trial.reason = trial.log = None
 
     def _end(self, event: Event, state: str) -> None:
         trial = self._trial(event)
@@ -311,3 +318,16 @@ class SearchState:
 def _name(event: Event) -> str:
     assert event.trial is not None, event
     return event.trial
+
+
+def fold_events(events: Iterable[Event], mode: str = "min") -> SearchState:
+    """Return the search after `events`, its trials in the space that they were asked for in.
+
+    Args:
+        events: of its log, in order, from the first.
+        mode: 'min' or 'max'; decides only which values are better.
+    """
+    state = SearchState(mode=mode)
+    for event in events:
+        state.apply(event)
+    return state

@@ -93,6 +93,8 @@ class TrialState:
     """The last report, heartbeats included (these are not logged, and lost with the process)."""
     reports: dict[int, Progress] = field(default_factory=dict)
     """Nominal words of each rung reached -> what was reported there, the end included."""
+    attempts: dict[int, int | None] = field(default_factory=dict)
+    """Nominal words of each rung reached -> the attempt that reported it last."""
     rungs: dict[int, float] = field(default_factory=dict)
     """Nominal words of each rung reached -> the objective there; NaN if it was not finite."""
     decisions: dict[int, Decision] = field(default_factory=dict)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from sleep_tune.errors import DataError
+from sleep_tune.experiment.event_log import LOG, read_events
+from sleep_tune.experiment.search_state import fold_events
 from sleep_tune.results.answers import read_answers
 from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, mode_of, over_seeds
 from sleep_tune.results.columns import BABYLM, column, sort_metrics
@@ -24,7 +26,7 @@ from sleep_tune.results.looks import Look, find_looks
 from sleep_tune.results.macro import average_shared_scores, score_notes
 from sleep_tune.results.notes import write_notes
 from sleep_tune.results.run_facts import read_facts
-from sleep_tune.results.trial_tables import metric_columns, parameter_columns, read_events, read_trials
+from sleep_tune.results.trial_tables import metric_columns, parameter_columns, read_trials, tabulate_trials
 from sleep_tune.results.verdict import write_verdict
 
 __all__ = ["compare", "compare_arms", "read_arms"]
@@ -51,10 +53,11 @@ def compare(
         RunFolderError: the folder holds no experiment.
         DataError: a line of its log is no event, or its description is not YAML.
     """
-    table, experiment = read_trials(folder), describe(folder)
+    events, experiment = read_events(folder / LOG), describe(folder)
+    table = tabulate_trials(fold_events(events))
     search = table[table["study"] == MAIN]
     trials = {str(state): int(count) for state, count in search["state"].value_counts().items()}
-    arms, looks = [*_read_arms(table, folder, experiment), *others], find_looks(read_events(folder))
+    arms, looks = [*_read_arms(table, folder, experiment), *others], find_looks(events)
     return compare_arms(arms, experiment, baseline=baseline, matched=matched, trials=trials, looks=looks)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from sleep_tune.experiment.event_log import read_events
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.looks import Look, find_looks, look_notes
-from sleep_tune.results.trial_tables import read_events
 from tests.results.conftest import outcome
 
 
@@ -52,7 +52,7 @@ def test_a_study_that_was_interrupted_and_resumed_has_not_grown(log: Any) -> Non
     log.event("closed", finished=False)
     log.event("resumed")
     log.event("closed", finished=True)
-    assert len(find_looks(read_events(log.folder))) == 1
+    assert len(find_looks(read_events(log.path))) == 1
 
 
 def test_trials_and_arms_that_were_added_are_named(log: Any) -> None:
@@ -62,11 +62,11 @@ def test_trials_and_arms_that_were_added_are_named(log: Any) -> None:
     log.event("closed", finished=True)
     log.ask("t0002")
     log.run("t0002", 1, 1.9, 0.9, role="finalist")
-    (note,) = look_notes(find_looks(read_events(log.folder)))
+    (note,) = look_notes(find_looks(read_events(log.path)))
     assert "(arms 1 -> 2, trials of all searches 1 -> 2)" in note
     assert "seeds" not in note
 
 
 def test_a_log_without_an_end_is_a_first_look(log: Any) -> None:
     log.open()
-    assert find_looks(read_events(log.folder)) == (Look(0, 0, 0),)
+    assert find_looks(read_events(log.path)) == (Look(0, 0, 0),)

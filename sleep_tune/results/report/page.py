@@ -11,6 +11,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from sleep_tune.experiment.event_log import LOG, read_events
+from sleep_tune.experiment.search_state import fold_events
 from sleep_tune.files import write_whole
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
@@ -20,7 +22,7 @@ from sleep_tune.results.report.search_tables import make_search_tables
 from sleep_tune.results.report.section_figures import FIGURES, ReportData
 from sleep_tune.results.report.sections import SECTIONS
 from sleep_tune.results.report.training_logs import read_training_logs
-from sleep_tune.results.trial_tables import read_events, trials_and_curves
+from sleep_tune.results.trial_tables import tabulate_curves, tabulate_trials
 
 __all__ = ["FILE", "write_report"]
 
@@ -46,15 +48,15 @@ def write_report(folder: Path, comparison: Comparison | None = None, *, place: P
         DataError: experiment.yaml names an unknown objective mode or matched resource.
     """
     comparison = comparison or compare(folder)
-    events = read_events(folder)
-    trials, curves = trials_and_curves(events)
+    state = fold_events(read_events(folder / LOG))
+    trials, curves = tabulate_trials(state), tabulate_curves(state)
     data = ReportData(
         folder=folder,
         comparison=comparison,
         trials=trials,
         search=make_search_tables(trials, curves, comparison.experiment),
         logs=read_training_logs(folder, trials),
-        ended=bool(events) and events[-1].event == "closed",
+        ended=state.closed,
     )
     file = (place or folder) / FILE
     write_whole(file, _render(data))

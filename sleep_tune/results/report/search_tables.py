@@ -18,8 +18,8 @@ class SearchTables:
     """A search as tables, one row per trial unless said otherwise."""
 
     trials: pd.DataFrame
-    """Columns of `trial_tables.trials`, and number (from 1), value (the objective at the last rung, if any), share (of
-    the budget, at that rung) and label (name and settings)."""
+    """Columns of `trial_tables.tabulate_trials`, and number (from 1), value (the objective at the last rung, if any),
+    share (of the budget, at that rung) and label (name and settings)."""
     rungs: pd.DataFrame
     """The objective, a row per trial and rung: trial, share, value, decision."""
     first_rung: pd.DataFrame
@@ -36,8 +36,8 @@ def make_search_tables(trials: pd.DataFrame, curves: pd.DataFrame, experiment: E
     """Return the tables of an experiment's search; of a running search they hold what is known so far.
 
     Args:
-        trials: of `trial_tables.trials`.
-        curves: of `trial_tables.curves`.
+        trials: of `trial_tables.tabulate_trials`.
+        curves: of `trial_tables.tabulate_curves`.
         experiment: names the objective and the searched parameters.
     """
     metric = experiment.objective

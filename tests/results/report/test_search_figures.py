@@ -20,7 +20,7 @@ from sleep_tune.results.report.search_figures import (
     plot_tradeoff,
 )
 from sleep_tune.results.report.search_tables import SearchTables, make_search_tables
-from sleep_tune.results.trial_tables import read_events, trials_and_curves
+from sleep_tune.results.trial_tables import read_curves, read_trials
 from tests.results.conftest import SyntheticLog
 from tests.results.report.searches import RUNGS, make_search
 
@@ -30,7 +30,7 @@ NUMBERS = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
 @pytest.fixture
 def search(tmp_path: Path) -> SearchTables:
     folder = make_search(tmp_path / "replay", 30).folder
-    return make_search_tables(*trials_and_curves(read_events(folder)), describe(folder))
+    return make_search_tables(read_trials(folder), read_curves(folder), describe(folder))
 
 
 def test_every_point_tells_its_trials_settings(search: SearchTables) -> None:
@@ -139,7 +139,7 @@ def a_search(log: SyntheticLog, **more: list[float]) -> SearchTables:
         measured = {"nll": nll} | {key: values[number - 1] for key, values in more.items()}
         log.rung(name, RUNGS[0], decision="stop", **measured)  # type: ignore[arg-type]
         log.event("stopped", name, 1, reason="not among the best", outcome=None)
-    return make_search_tables(*trials_and_curves(read_events(log.folder)), describe(log.folder))
+    return make_search_tables(read_trials(log.folder), read_curves(log.folder), describe(log.folder))
 
 
 def test_the_front_takes_low_losses_and_high_accuracies(log: SyntheticLog) -> None:

@@ -12,14 +12,14 @@ from sleep_tune.results.report.section_figures import FIGURES, Plot, ReportData
 from sleep_tune.results.report.sections import SECTIONS, example_texts
 from sleep_tune.results.report.training_logs import TrainingLog, read_training_logs
 from sleep_tune.results.sheet import Sheet
-from sleep_tune.results.trial_tables import read_events, trials_and_curves
+from sleep_tune.results.trial_tables import read_curves, read_trials
 from tests.results.conftest import SyntheticLog
 from tests.results.report.searches import make_search
 
 
 def report_data(folder: Path) -> ReportData:
     comparison = compare(folder)
-    trials, curves = trials_and_curves(read_events(folder))
+    trials, curves = read_trials(folder), read_curves(folder)
     search = make_search_tables(trials, curves, comparison.experiment)
     return ReportData(folder, comparison, trials, search, read_training_logs(folder, trials), ended=True)
 

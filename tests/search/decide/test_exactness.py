@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleep_tune.experiment.event_log import read_events
+from sleep_tune.experiment.search_state import fold_events
 from sleep_tune.records import Event
-from sleep_tune.results.trial_tables import trials
+from sleep_tune.results.trial_tables import tabulate_trials
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.run.inline import run_inline
@@ -39,7 +40,7 @@ def go_on(space: Space, events: tuple[Event, ...]) -> tuple[Director, tuple[Even
 def table(events: tuple[Event, ...]) -> pd.DataFrame:
     """What the tables show, but for times, attempts, and what a process killed as it was stopped could not say."""
     read = (Event.from_json(json.loads(json.dumps(event.to_json()))) for event in events)
-    return trials(read).drop(columns=["asked", "ended", "attempt", "seconds", "flops", "device"])
+    return tabulate_trials(fold_events(read)).drop(columns=["asked", "ended", "attempt", "seconds", "flops", "device"])
 
 
 @functools.cache

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleep_tune.experiment.search_state import SearchState
+from sleep_tune.experiment.search_state import SearchState, fold_events
 from sleep_tune.records import Decision, Event
-from sleep_tune.results.trial_tables import trials as table_of
+from sleep_tune.results.trial_tables import tabulate_trials
 from sleep_tune.search.decide.director import Director, Trial
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.space.search_space import Stop
@@ -60,7 +60,7 @@ class Ledger:
             self.known[trial.id] = trial.seconds, trial.gpu_seconds
         total = sum(gpu_seconds for _, gpu_seconds in self.known.values())
         assert director.state.gpu_hours("search") == pytest.approx(total / 3600)
-        seconds_of = table_of(self.log.kept).set_index("trial")["seconds"].fillna(0.0)
+        seconds_of = tabulate_trials(fold_events(self.log.kept)).set_index("trial")["seconds"].fillna(0.0)
         assert seconds_of.to_dict() == {trial.id: trial.spent for trial in director.trials.values()}
 
     def happen(self, fate: str, seconds: float) -> None:
@@ -158,7 +158,7 @@ def test_a_log_in_which_a_pause_says_nothing_was_spent_is_read_right() -> None:
     for event in old:
         state.apply(event)
     assert (state.trials[trial.id].seconds, state.gpu_hours("search")) == (3600.0, 1.0)
-    assert table_of(old)["seconds"].tolist() == [3600.0]
+    assert tabulate_trials(fold_events(old))["seconds"].tolist() == [3600.0]
 
 
 def without_seconds(event: Event) -> Event:
