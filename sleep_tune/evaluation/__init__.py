@@ -1,7 +1,7 @@
-"""What a model has learnt, measured without disturbing it: pseudo-perplexity and minimal pairs.
+"""Evaluation of language models: pseudo-perplexity, minimal pairs and the tasks of BabyLM.
 
-`evaluator` is what a run calls; `cloze` is the one engine behind every score; `perplexity` and `pairs` say which tokens
-are asked about and what is made of the answers.
+A training run calls `evaluator`, the command `sleep_tune.evaluate` calls `suite`. Every score comes from `cloze`, which
+computes log-probabilities of tokens.
 """
 
 __all__: list[str] = []

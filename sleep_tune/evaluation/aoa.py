@@ -1,6 +1,8 @@
-"""Age of acquisition: how surprising words are in their contexts at checkpoints of training, in the official file.
+"""Age of acquisition: surprisal of words in contexts at checkpoints of training, and the official file of it.
 
-What is made of the learning curves is `learning_curves`'s. Knows no command line; a checkpoint is a model's folder.
+words = read_words(data / CONTEXTS_FILE)
+checkpoints, missing = find_checkpoints(run / "checkpoints", "strict-small")
+surprisals, unread = score_checkpoints(words, checkpoints, backend="mlm", batch_tokens=16_384)
 """
 
 import json
@@ -16,10 +18,10 @@ import numpy as np
 
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import Note, load_model, load_tokenizer
 from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, TextOption
 from sleep_tune.evaluation.learning_curves import AgeComparison, compare_ages, read_children
+from sleep_tune.evaluation.model_folder import Note, load_model, load_tokenizer
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.files import write_whole
 
@@ -27,22 +29,24 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
-    "CHILDREN",
-    "CONTEXTS",
+    "CHILDREN_FILE",
+    "CONTEXTS_FILE",
     "FOLDER",
     "WordScorer",
     "Words",
     "compare_with_children",
     "find_checkpoints",
     "read_words",
-    "record",
+    "score_checkpoints",
+    "surprisal_record",
+    "write_surprisal",
 ]
 
-CONTEXTS, CHILDREN = "cdi_childes.json", "cdi_human.csv"
-"""The task's files, in the folder `aoa`: words in context, and the children who say them at each age."""
+CONTEXTS_FILE, CHILDREN_FILE = "cdi_childes.json", "cdi_human.csv"
+"""Files in the folder `aoa`: words in context, and shares of children who say them at each age."""
 
 FOLDER, FILE = "AoA_word", "surprisal.json"
-"""Where the official pipeline writes, beside the zero-shot tasks, and what."""
+"""Folder and file that the official pipeline writes, beside those of the zero-shot tasks."""
 
 MILLION = 1_000_000
 
@@ -51,26 +55,26 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words and the texts that each is asked after."""
+    """Words, and the contexts after which each is scored."""
 
     contexts: Mapping[str, tuple[str, ...]]
 
     def __len__(self) -> int:
-        """Contexts in all."""
+        """Return the number of all contexts."""
         return sum(map(len, self.contexts.values()))
 
     def __iter__(self) -> Iterator[tuple[str, int, str]]:
-        """(word, number of its context, context), in the file's order."""
+        """Yield (word, number of its context, context), in the file's order."""
         for word, contexts in self.contexts.items():
             for number, context in enumerate(contexts):
                 yield word, number, context
 
 
 def read_words(path: Path) -> Words:
-    """Read cdi_childes.json. Words of one letter are passed over, as the pipeline does.
+    """Read cdi_childes.json. Words of one letter are dropped, as in the pipeline.
 
     Raises:
-        DataError: it is no JSON object of lists of {"context": text}; the message names the file and the word.
+        DataError: it is not a JSON object of lists of {"context": text}; the message gives the file and the word.
     """
     if not path.is_file():
         raise DataError(
@@ -81,7 +85,7 @@ def read_words(path: Path) -> Words:
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} must be a JSON file: {error}") from error
     if not isinstance(read, dict):
-        raise DataError(f"{path} must hold an object, word by word; got {type(read).__name__}")
+        raise DataError(f"{path} must hold an object, word -> contexts; got {type(read).__name__}")
     contexts = {}
     for word, found in read.items():
         texts = (
@@ -101,14 +105,14 @@ def read_words(path: Path) -> Words:
 
 
 class WordScorer:
-    """All words in all contexts made ready once, and put to each checkpoint.
+    """All words in all contexts, tokenised once and scored by any number of checkpoints with the same tokenizer.
 
     Args:
-        words: what is asked.
-        tokenizer: of the checkpoints, a fast one.
+        words: words in contexts.
+        tokenizer: of the checkpoints; a fast one.
         backend: a name of BACKENDS.
-        batch_tokens: tokens in one forward pass, at most.
-        positions: tokens in the longest text that the models can read.
+        batch_tokens: highest number of tokens in one forward pass.
+        positions: tokens in the longest text that the models can read; None: no limit.
     """
 
     def __init__(
@@ -134,30 +138,30 @@ class WordScorer:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that a model reads: what `advance` adds up to."""
+        """Number of tokens that a model reads: the sum of the calls of `advance`."""
         return self._questions.num_tokens
 
     @property
     def num_unread(self) -> int:
-        """Contexts that are too long for the models, or whose word has no token: they have no surprisal."""
+        """Number of contexts without surprisal: too long for the models, or the word has no token."""
         return self._size - len(self._asked)
 
     def surprisal(self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None) -> list[float]:
-        """Nats of each word in each context, in the order of the words; NaN where it cannot be told."""
+        """Return nats of each word in each context, in the order of the words; NaN if it has no surprisal."""
         nats = np.full(self._size, math.nan)
         nats[self._asked] = [-scores[0] for scores in self._questions.score(model, advance)]
         return [float(value) for value in nats]
 
 
 def find_checkpoints(folder: Path, track: str) -> tuple[dict[int, Path], list[str]]:
-    """The checkpoints that a track asks for: millions of words seen -> folder; and the names of those not there.
+    """Return a track's checkpoints that exist (millions of words seen -> folder) and the names of the missing ones.
 
     Args:
         folder: holds chck_1M, chck_2M, ...
-        track: of AOA_CHECKPOINTS.
+        track: a key of AOA_CHECKPOINTS.
 
     Raises:
-        DataError: it holds none.
+        DataError: the folder holds no checkpoint.
     """
     names = {millions: f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track]}
     found = {n: folder / name for n, name in names.items() if (folder / name / "config.json").is_file()}
@@ -181,20 +185,23 @@ def score_checkpoints(
     advance: Callable[[int], None] | None = None,
     note: Note = warnings.warn,
 ) -> tuple[dict[int, list[float]], int]:
-    """Put the words to every checkpoint; contexts are tokenised once for all that have the same tokenizer.
+    """Compute the words' surprisal at every checkpoint; contexts are tokenised once for all with the same tokenizer.
 
     Args:
-        words: what is asked.
+        words: words in contexts.
         checkpoints: millions of words seen -> folder.
         backend: a name of BACKENDS.
-        batch_tokens: tokens in one forward pass, at most.
-        device: where the models are put.
-        trust_remote_code: run the Python files that the checkpoints bring along.
-        advance: told after each checkpoint how many have been scored.
-        note: called with what a reader of the scores must know of a checkpoint.
+        batch_tokens: highest number of tokens in one forward pass.
+        device: device of the models.
+        trust_remote_code: run the Python files in the checkpoints' folders.
+        advance: called with 1 after each checkpoint.
+        note: called with each warning about a checkpoint.
 
     Returns:
-        Millions of words seen -> nats, in the order of the words; and how many contexts cannot be read.
+        Millions of words seen -> nats, in the order of the words; and the number of contexts without surprisal.
+
+    Raises:
+        DataError: a checkpoint cannot be opened.
     """
     surprisals: dict[int, list[float]] = {}
     prepared: dict[bytes, WordScorer] = {}
@@ -216,14 +223,14 @@ def score_checkpoints(
     return surprisals, max(contexts.num_unread for contexts in prepared.values())
 
 
-def record(words: Words, surprisals: Mapping[int, Sequence[float]], *, model: str, expected: int) -> Row:
-    """The object of surprisal.json.
+def surprisal_record(words: Words, surprisals: Mapping[int, Sequence[float]], *, model: str, expected: int) -> Row:
+    """Return the object of surprisal.json.
 
     Args:
-        words: what was asked.
+        words: words in contexts.
         surprisals: millions of words seen -> nats, in the order of the words.
         model: its name or path.
-        expected: checkpoints that the track asks for.
+        expected: number of checkpoints of the track.
     """
     rows = [
         {
@@ -242,14 +249,14 @@ def record(words: Words, surprisals: Mapping[int, Sequence[float]], *, model: st
 
 
 def write_surprisal(folder: Path, recorded: Row) -> Path:
-    """Write surprisal.json into the back end's folder of a model's results, and say where it is."""
+    """Write surprisal.json into the back end's folder of a model's results, and return its path."""
     path = folder / FOLDER / FILE
     write_whole(path, json.dumps(recorded, indent=2))
     return path
 
 
 def compare_with_children(recorded: Mapping[str, Any], children: Path) -> AgeComparison:
-    """How far a model's ages of acquisition agree with children's, from a recorded file's object."""
+    """Correlate a model's ages of acquisition, from the object of surprisal.json, with those in cdi_human.csv."""
     curves: dict[str, tuple[list[float], list[float]]] = {}
     for row in recorded["results"]:
         surprisal, seen = curves.setdefault(row["target_word"], ([], []))
@@ -259,7 +266,7 @@ def compare_with_children(recorded: Mapping[str, Any], children: Path) -> AgeCom
 
 
 def _words_seen(step: str) -> float:
-    """The words that a checkpoint's name tells: chck_10M is 10 million."""
+    """Return the number of words in a checkpoint's name: chck_10M is 10 million."""
     found = re.search(r"(\d+)M", step)
     if found is None:
         raise DataError(f"a checkpoint must be named chck_<n>M; got '{step}'")

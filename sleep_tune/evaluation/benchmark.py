@@ -1,7 +1,7 @@
-"""BabyLM's tasks as a run is scored on them: made ready once, and each model's scores as flat numbers in percent.
+"""BabyLM's tasks as a training run is scored on them: flat metrics in percent.
 
-Knows no trainer, no reports and no other measure. The keys are `babylm/<folder>`, of reading's two scores
-`babylm/reading_eye_tracking` and `babylm/reading_self_paced`; `babylm/macro` is `babylm.benchmark_averages`.
+The keys are `babylm/<folder>`, for the two scores of reading `babylm/reading_eye_tracking` and
+`babylm/reading_self_paced`; `babylm/macro` is `benchmark_averages` over all of them.
 """
 
 import functools
@@ -12,47 +12,45 @@ from typing import TYPE_CHECKING
 from sleep_tune.babylm.averages import benchmark_averages
 from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import load_tokenizer
-from sleep_tune.evaluation.minimal_pairs import MASKED
-from sleep_tune.evaluation.reading_times import FILE, ReadingScorer, read_times
-from sleep_tune.evaluation.suite import Suite, TaskScores, TooLong, find_folders
+from sleep_tune.evaluation.backends import MLM
+from sleep_tune.evaluation.model_folder import load_tokenizer
+from sleep_tune.evaluation.suite import Suite, TaskScores
+from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.files import expanded
 from sleep_tune.names import TASKS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["PREFIX", "TIES", "Benchmark", "prepared", "with_macro"]
+__all__ = ["PREFIX", "TIES", "Benchmark", "cached_benchmark", "with_macro"]
 
 PREFIX = "babylm/"
-"""First part of the scores' names."""
+"""First part of the names of scores."""
 
 TIES = "ties/"
-"""First part of the names of shares of items, in percent, whose right option another one equals to the last digit.
+"""First part of the names of shares of ties, in percent: items whose right option has the same score as another one.
 
-The pipeline counts those as right, so that a model that answers a constant is right on all. Items whose options are the
-same tokens tie in every model and are left out.
+The pipeline counts them as right, so a model that gives all options the same score is right on all items. Items with
+two options of the same tokens tie for every model and are left out.
 """
-
-READING = "reading"
 
 
 class Benchmark:
-    """Tasks of a folder, made ready once and put to any number of models with the same tokenizer.
+    """Tasks of a folder, prepared once and scored by any number of masked or causal models with the same tokenizer.
 
     Args:
         data: such as evaluation_data/fast_eval.
         tokenizer: a fast one.
-        only: folders that are scored; empty: all that are there.
-        without: folders that are passed over.
+        only: folders that are scored; empty: all that exist.
+        without: folders that are ignored.
         backend: a name of BACKENDS.
-        batch_tokens: tokens in one forward pass, at most.
-        positions: tokens in the longest text that the models can read; tasks with longer ones are left out, and told in
-            `too_long`.
+        batch_tokens: highest number of tokens in one forward pass.
+        positions: tokens in the longest text that the models can read; tasks with a longer one are skipped and listed
+            in `too_long`.
 
     Raises:
-        DataError: there is no such folder or task, a line is not as its task needs it, or a task named in `only` has a
-            text that is too long.
+        DataError: there is no such folder or task, a line is not as its task needs it, or a task in `only` has a text
+            that is too long.
     """
 
     def __init__(
@@ -62,68 +60,48 @@ class Benchmark:
         *,
         only: Sequence[str] = (),
         without: Sequence[str] = (),
-        backend: str = "mlm",
+        backend: str = MLM,
         batch_tokens: int,
         positions: int,
     ) -> None:
-        folders = {name: path for name, path in find_folders(data, TASKS, only).items() if name not in without}
-        reading = folders.pop(READING, None)
-        self._times = None if reading is None else read_times(reading / FILE)
-        self._reading = None
-        too_long: list[TooLong] = []
-        if self._times is not None:
-            made = ReadingScorer(self._times, tokenizer, backend=backend, batch_tokens=batch_tokens)
-            if made.longest <= positions:
-                self._reading = made
-            else:
-                too_long.append(TooLong(READING, made.num_longer(positions), len(self._times.words), made.longest))
-        self._suite = None
-        if folders:
-            self._suite = Suite(folders, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=positions)
-            too_long += self._suite.too_long
-        self.too_long = tuple(too_long)
-        """Tasks that are left out."""
+        folders = {name: path for name, path in find_task_folders(data, TASKS, only).items() if name not in without}
+        self._suite = Suite(folders, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=positions)
+        self.too_long = self._suite.too_long
+        """Tasks that are skipped."""
         self.answers: tuple[TaskScores, ...] = ()
-        """What the model that was scored last answered, item by item."""
+        """Scores of the items, by the model that was scored last."""
         for task in self.too_long:
             if task.name in only:
                 raise DataError(
-                    f"evaluation.tasks names {task.name}, of which {task.items} of {task.of} items are longer than a "
-                    f"model reads: up to {task.longest} tokens, data.max_length={positions}; raise it, or drop that"
+                    f"evaluation.tasks names {task.name}, but {task.items} of its {task.of} items are longer than the "
+                    f"model can read: up to {task.longest} tokens, while data.max_length={positions}; raise "
+                    "data.max_length, or remove the task"
                 )
 
     def score(self, model: "PreTrainedModel") -> dict[str, float]:
-        """Scores of all tasks, in percent, and the shares of ties; the model is left undisturbed."""
+        """Return the scores of all tasks and their shares of ties, in percent; the model stays as it was."""
+        scored = self._suite.score(model)
+        self.answers = scored.tasks
         metrics: dict[str, float] = {}
-        self.answers = () if self._suite is None else self._suite.score(model)
-        for scores in self.answers:
-            metrics[f"{PREFIX}{scores.name}"] = scores.score
-            metrics[f"{TIES}{scores.name}"] = 100.0 * scores.ties
-        if self._reading is not None and self._times is not None:
-            scored = self._reading.score(model).scores(self._times)
-            metrics |= {f"{PREFIX}{name}": value for name, value in scored.items()}
-        return metrics
+        for task in scored.tasks:
+            metrics[f"{PREFIX}{task.name}"] = task.score
+            metrics[f"{TIES}{task.name}"] = 100.0 * task.ties
+        return metrics | {f"{PREFIX}{name}": value for name, value in scored.reading.items()}
 
 
 @functools.lru_cache(maxsize=4)
-def prepared(
+def cached_benchmark(
     data: str, tokenizer_dir: Path, only: tuple[str, ...], without: tuple[str, ...], batch_tokens: int, positions: int
 ) -> Benchmark:
-    """The benchmark of the masked models that are trained here; made once in a process, for all its runs alike."""
-    tokenizer = load_tokenizer(tokenizer_dir, MASKED)
+    """Return the benchmark of masked models; it is made once in a process, for all runs with the same arguments."""
+    tokenizer = load_tokenizer(tokenizer_dir, MLM)
     return Benchmark(
-        expanded(data),
-        tokenizer,
-        only=only,
-        without=without,
-        backend=MASKED,
-        batch_tokens=batch_tokens,
-        positions=positions,
+        expanded(data), tokenizer, only=only, without=without, batch_tokens=batch_tokens, positions=positions
     )
 
 
 def with_macro(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The metrics, and `babylm/macro` over all scores among them; unchanged where there are none."""
+    """Return the metrics with `babylm/macro` over all scores among them, or unchanged if there are no scores."""
     scores = {
         name.removeprefix(PREFIX): value
         for name, value in metrics.items()

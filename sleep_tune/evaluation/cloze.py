@@ -1,8 +1,7 @@
-"""The engine of evaluation: copies of texts, masked or not, and how probable a model finds the tokens asked about.
+"""Log-probabilities of tokens in texts, masked or not, by any language model: the engine behind every score.
 
-Knows nothing about words, sentences, perplexity or tasks: it is given token ids and the positions to ask about, and
-answers with log-probabilities. Shape suffixes: N texts, P probes, C copies, R different copies (the rows that the model
-reads), S different positions of those at which its answer is read.
+Shape suffixes: N texts, P probes, C copies of texts, R different copies (the rows that the model reads), S different
+positions of these rows at which the model's prediction is used.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,61 +23,64 @@ __all__ = ["Cloze", "Probes"]
 Ints = NDArray[np.integer]
 
 SHORTEST = 7 / 8
-"""A row joins a batch only if it is at least this share of the batch's longest: padding stays below an eighth."""
+"""Length of a batch's shortest row over that of its longest, at least: padding stays below an eighth."""
 
 HEAD_RATIO = 8
-"""At most one token in this many is asked about in a batch of masked rows, which bounds the memory of their logits."""
+"""At least this many tokens per predicted token in a batch of masked rows, which bounds the memory of logits."""
 
 
 CPU_TOKENS = 2048
-"""A CPU gets passes of at most this many tokens: longer ones leave its caches and take up to a tenth longer."""
+"""Highest number of tokens in a pass on a CPU: longer ones do not fit its caches and take up to a tenth longer."""
 
 CPU_LOGITS = 2**22
-"""Logits of one pass of unmasked rows on a CPU, at most: memory for more is fetched from the system anew each time,
-which takes longer than filling it."""
+"""Highest number of logits in a pass of unmasked rows on a CPU: more memory would be requested from the system each
+time, which takes longer than filling it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """Tokens whose probability is asked, as three arrays of length P.
+    """Tokens whose probability is computed, as arrays of length P.
 
-    Probes of one text that share a group are masked together, in one copy of the text. Where nothing is masked, a text
-    needs one group.
+    Probes of one text with the same group are masked together, in one copy of the text. If nothing is masked, a text
+    needs only one group.
     """
 
     text: Ints
-    """Index of the text."""
+    """(P,) index of the text."""
     position: Ints
-    """Index of the token in that text; the text's length, where the token that would come next is asked for."""
+    """(P,) index of the token in its text; the text's length for the token that would come next."""
     group: Ints
-    """Any integer from 0; names the copy among those of the text."""
+    """(P,) integers from 0 that tell the copies of a text apart."""
     target: Ints | None = None
-    """The token whose probability is asked; None: the one that stands at `position`."""
+    """(P,) token whose probability is computed; None: the token at `position`."""
 
 
 class Cloze:
-    """Copies of texts, made ready once and put to any number of models.
+    """Masked copies of texts, planned once and scored by any number of models.
 
-    Copies that come out equal are one row, whatever text they come from: two sentences that differ in one token share
-    the copy in which it is masked. Rows are sorted by length, longest first (a device too small says so at once), and
-    cut into batches of similar lengths; where the model is known, its head is applied at the positions that are read
-    only. Copies are recognised by a 128-bit fingerprint and made when their batch comes, so that no set of copies is
-    ever held as a whole.
+    Equal copies are one row, even of different texts: two sentences that differ in one token share the copy in which
+    this token is masked. Rows are sorted by length, longest first (so a device with too little memory fails at once),
+    and cut into batches of similar lengths. The head of models of this package is computed at the needed positions
+    only. Equal copies are found by a 128-bit fingerprint, and each is made when its batch is, so they are never all in
+    memory.
+
+        cloze = Cloze(texts, Probes(text, position, group), pad=pad, mask=mask, batch_tokens=16_384)
+        log_probabilities = cloze.score(model)  # (P,)
     """
 
     def __init__(
         self, texts: Sequence[Ints], probes: Probes, *, pad: int, mask: int | None, batch_tokens: int, shift: int = 0
     ) -> None:
-        """Find the different copies and put them in order.
+        """Find the different copies and sort them.
 
         Args:
-            texts: N one-dimensional arrays of token ids, special tokens included, without padding.
-            probes: what is asked, at least one; each (text, position) may be asked in several copies.
-            pad: fills a row; no attention is paid to it.
-            mask: put in place of the tokens that are asked about; None: the texts are read as they are.
-            batch_tokens: tokens in one forward pass, at most (a single row may be longer; a CPU is given fewer).
-            shift: how many positions before the token the model's answer stands: 0 for masked models, 1 for causal ones
-                and for masked ones trained to predict the next token. Every position must be at least this.
+            texts: N arrays (T,) of token ids, with special tokens, without padding.
+            probes: at least one; a (text, position) may occur in several copies.
+            pad: token that fills a row, without attention.
+            mask: token that replaces the probed ones; None: the texts are read unchanged.
+            batch_tokens: highest number of tokens in one forward pass (a single row may be longer; a CPU gets fewer).
+            shift: number of positions before the token at which the model predicts it: 0 for masked models, 1 for
+                causal ones and for masked next-token prediction. Every position must be at least this.
         """
         self._pad, self._mask = pad, mask
         self._lengths_N = np.array([len(text) for text in texts], dtype=np.int64)
@@ -95,7 +97,7 @@ class Cloze:
         rank_R[by_length_R] = np.arange(len(by_length_R))
         self._text_R: Ints = text_C[first_R[by_length_R]]
 
-        # A model that reads unmasked text answers at every position, and is asked at most of them.
+        # With unmasked text, the predictions at most positions are used.
         self._head_ratio = 1 if mask is None else HEAD_RATIO
         longest = int(self._lengths_N.max())
         row_P = rank_R[row_C[copy_P]]
@@ -112,30 +114,30 @@ class Cloze:
         self._batch_tokens = batch_tokens
 
     def __repr__(self) -> str:
-        """The sizes that decide the cost."""
+        """Return the sizes that determine the cost."""
         return f"Cloze({len(self._order_P)} probes, {len(self._text_R)} rows, {self.num_tokens} tokens)"
 
     @property
     def num_tokens(self) -> int:
-        """Tokens in all rows, padding left out: what `advance` adds up to."""
+        """Number of tokens in all rows, without padding: the sum of the calls of `advance`."""
         return int(self._lengths_N[self._text_R].sum())
 
     @property
     def longest(self) -> int:
-        """Tokens in the longest row."""
+        """Number of tokens in the longest row."""
         return int(self._lengths_N[self._text_R[0]])
 
     def score(self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None) -> NDArray[np.float64]:
-        """Ask the model every probe, leaving it undisturbed.
+        """Compute the log-probability of every probe; the model's mode and torch's random state stay as they were.
 
-        The model's device, dtype and ambient autocast are used as they are; log-probabilities are taken in float32.
+        The model's device and dtype and an active autocast are kept; log-probabilities are computed in float32.
 
         Args:
-            model: a language model; one of `sleep_tune.model.MODELS` is asked at the positions that are read only.
-            advance: told after each batch how many more tokens have been read.
+            model: a language model.
+            advance: called after each batch with the number of tokens that it had.
 
         Returns:
-            (P,) natural logarithm of the token's probability, in the order of the probes.
+            (P,) natural logarithm of each token's probability, in the order of the probes.
         """
         device = next(model.parameters()).device
         limit = self._batch_tokens
@@ -143,7 +145,7 @@ class Cloze:
             limit = min(limit, CPU_TOKENS)
             if self._mask is None:
                 limit = min(limit, max(1, CPU_LOGITS // int(model.config.vocab_size)))
-        # In one piece: a small tensor kept from each batch would pin the heap, which then grows by gigabytes.
+        # One tensor for all: a small one kept from each batch would fragment the heap, which then grows by gigabytes.
         answers_P = torch.empty(len(self._order_P), device=device)
         with evaluation_mode(model):
             for start, stop in self._cut(limit, SHORTEST if self._may_pad(model, device) else 1.0):
@@ -164,18 +166,18 @@ class Cloze:
         return scores_P
 
     def _fingerprints(self, text_C: Ints, copy_P: Ints, probes: Probes) -> NDArray[np.void]:
-        """128 bits for each copy: the same for equal copies, and as good as never for others.
+        """Return 128 bits for each copy, which are equal for equal copies and practically never for others.
 
         Two multilinear hashes modulo 2^64 (Carter and Wegman 1979; Lemire and Kaser 2014): a sum of tokens times random
         coefficients, so that a mask changes it by one term. Two different copies collide with a chance below 2^-90.
         """
         width = int(self._lengths_N.max())
         within = np.arange(len(self._tokens)) - np.repeat(self._starts_N, self._lengths_N)
-        # One is added so that token 0 at the end of a text is told from no token there.
+        # One is added so that token 0 at the end of a text differs from no token there.
         tokens = self._tokens.astype(np.uint64) + np.uint64(1)
         if self._mask is not None:
             asked_P = self._starts_N[probes.text] + probes.position
-            change_P = np.uint64(self._mask + 1) - tokens[asked_P]  # modulo 2^64, as meant
+            change_P = np.uint64(self._mask + 1) - tokens[asked_P]  # modulo 2^64, as intended
         prints_C = np.empty((len(text_C), 2), dtype=np.uint64)
         coefficients = np.random.default_rng(0).integers(0, 2**64, size=(2, width), dtype=np.uint64)
         for half, coefficient in enumerate(coefficients):
@@ -186,14 +188,14 @@ class Cloze:
         return prints_C.view("V16").reshape(-1)
 
     def _may_pad(self, model: "PreTrainedModel", device: torch.device) -> bool:
-        """Whether rows of unequal lengths may share a batch, as in nearly all models."""
+        """Return whether rows of different lengths may share a batch, as for nearly all models."""
         shortest, longest = int(self._text_R[-1]), self.longest
         start, size = self._starts_N[shortest], int(self._lengths_N[shortest])
         text = torch.from_numpy(self._tokens[start : start + size].astype(np.int64))[None].to(device)
         return size == longest or ignores_padding(model, text, self._pad, longest)
 
     def _cut(self, batch_tokens: int, least: float = SHORTEST) -> Iterator[tuple[int, int]]:
-        """Cut the rows, longest first, into batches [start, stop), each row at least that share of its longest."""
+        """Cut the rows into batches [start, stop); each row has at least the share `least` of its batch's longest."""
         lengths_R = self._lengths_N[self._text_R]
         slots_before_R = np.searchsorted(self._row_S, np.arange(len(lengths_R) + 1))
         start = 0
@@ -209,7 +211,7 @@ class Cloze:
             start = max(stop, start + 1)
 
     def _rows(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64]]:
-        """The rows of a batch, masked and padded: input ids (B, T), attention mask or None, (S,) flat positions."""
+        """Return a batch, masked and padded: input ids (B, T), attention mask (B, T) or None, (S,) flat positions."""
         text_B = self._text_R[start:stop]
         length_B = self._lengths_N[text_B]
         width = int(length_B[0])
@@ -225,7 +227,7 @@ class Cloze:
         return input_ids, None if inside_BT.all() else inside_BT.astype(np.int64), positions
 
     def _asked(self, start: int, stop: int) -> tuple[int, int, NDArray[np.int64], NDArray[np.int64]]:
-        """The probes [begin, end) of a batch: index of each among the positions read, and the token asked."""
+        """Return the probes [begin, end) of a batch: index of each among the batch's positions, and its token."""
         first, last = np.searchsorted(self._row_S, [start, stop])
         begin, end = np.searchsorted(self._slot_P, [first, last])
         return int(begin), int(end), self._slot_P[begin:end] - first, self._target_P[begin:end].astype(np.int64)

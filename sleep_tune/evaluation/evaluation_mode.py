@@ -1,4 +1,4 @@
-"""Looking at a model without changing it. Knows nothing about what is computed meanwhile."""
+"""Evaluation of a model in the middle of its training, without any effect on the training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,17 +11,17 @@ __all__ = ["evaluation_mode"]
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluate inside: no dropout, no gradients. Afterwards, errors included, the model is as it was.
+    """Switch dropout and gradients off inside, and restore everything afterwards, also after an error.
 
-    Each module gets back its own mode (a frozen part may be in evaluation mode while the rest trains), and torch's
-    generators on the CPU and on the model's CUDA devices their states, so that training goes on with the same dropout
-    as if nobody had looked.
+    Each module gets its own mode back (a frozen part may be in evaluation mode during training), and torch's random
+    generators on the CPU and the model's CUDA devices get their states back, so training continues with the same
+    dropout as without the evaluation.
 
-    Gradients are switched off by `no_grad` and not by inference mode, whose tensors, were one cached inside the model,
-    could not take part in training afterwards.
+    Gradients are switched off by `no_grad`: a tensor of inference mode that the model caches could not be used in
+    training afterwards.
 
     Args:
-        model: any module; on any device.
+        model: any module, on any device.
     """
     modes = [(module, module.training) for module in model.modules()]
     tensors = [*model.parameters(), *model.buffers()]

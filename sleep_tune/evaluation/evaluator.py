@@ -1,8 +1,8 @@
-"""What a run measures at its rungs and at its end, as a flat dictionary of numbers. Knows no trainer and no search.
+"""The evaluation of a training run, at its rungs and at its end: a model's metrics as a flat dictionary.
 
-Rows and pairs are drawn once, from the data's seed: every run of a study answers the same questions under the same
-masks (common random numbers), so that their differences are far less noisy than their values. BabyLM's tasks, which
-have no dev and no test, are split by purpose: those that a search may look at are scored on dev, all others on test.
+Rows and pairs are drawn once, with the seed of the data: all runs of a study are evaluated on the same text with the
+same masks (common random numbers), so their differences are far less noisy than their values. BabyLM's tasks have no
+dev and test split: those that a search may use are scored on dev, all others on test.
 """
 
 import json
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.benchmark import Benchmark, prepared, with_macro
+from sleep_tune.evaluation.benchmark import Benchmark, cached_benchmark, with_macro
 from sleep_tune.evaluation.cloze import Cloze
 from sleep_tune.evaluation.minimal_pairs import PairScorer, draw_pairs, pair_metrics
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
@@ -32,42 +32,46 @@ if TYPE_CHECKING:
 __all__ = ["PREFIXES", "Evaluator"]
 
 PREFIXES = {"dev": "eval", "test": "test"}
-"""Split -> first part of its metrics' names. The search looks at dev only; tables are made on test."""
+"""Split -> first part of its metrics' names. A search uses dev only; tables of results use test."""
 
 LEFT_OUT = "left_out.json"
-"""A list of the tasks that are not scored, each with the reason."""
+"""File with a list of the tasks that are not scored, each with the reason."""
 
 PAIRS = "pairs"
-"""Task under which a corpus's own minimal pairs stand among the answers."""
+"""Name of the corpus's own minimal pairs among the tasks in items.parquet."""
 
 _ROWS, _PAIRS = 0, 1
-"""Last index of the random stream that draws them."""
+"""Last index of the random streams that draw rows and pairs."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Questions:
-    """What is asked of every model on one split."""
+class _SplitScorers:
+    """Text and pairs of one split, on which every model is scored."""
 
     rows: Cloze
     pairs: PairScorer | None
 
 
 class Evaluator:
-    """Callable: model -> metrics of a split. Made once per run; the model is left as it was found."""
+    """Callable: model -> metrics of a split. It is made once per run; the model stays as it was.
+
+    evaluator = Evaluator(corpus, config.evaluation, config.data.seed)
+    evaluator(model)  # {"eval/nll": 4.1, "eval/pseudo_perplexity": 60.3, ...}
+    """
 
     def __init__(self, corpus: "Corpus", evaluation: "EvaluationConfig", seed: int) -> None:
-        """Draw the rows and pairs of dev; those of test are drawn when first asked for, from streams of their own.
+        """Draw the rows and pairs of dev; those of test are drawn when first needed, from random streams of their own.
 
-        BabyLM's tasks are read at once, all that will be scored: a broken line is told before anything is trained.
+        All BabyLM tasks that will be scored are read here, so a broken line is an error before the training.
 
         Args:
-            corpus: gives the rows, the minimal pairs and the tokenizer.
+            corpus: rows, minimal pairs and tokenizer.
             evaluation: method, stride, numbers of rows and pairs, tokens in a forward pass; BabyLM's data and tasks.
-            seed: data.seed, so that all runs of a study share the draw, whatever their own seeds.
+            seed: data.seed, so that all runs of a study share the rows and pairs, whatever their own seeds.
 
         Raises:
-            DataError: the split has no text token, a minimal pair or a named task does not fit into a row, or the tasks
-                are not as they must be.
+            DataError: a split has no text token; a minimal pair or a task in `evaluation.tasks` is longer than a row;
+                or a task's file is broken.
         """
         self._corpus = corpus
         self._evaluation = evaluation
@@ -76,12 +80,12 @@ class Evaluator:
         self._pairs_answered: list[dict[str, Any]] = []
         self._benchmarks = self._benchmarks_of_splits()
         self.left_out = tuple(
-            f"{task.name} is not scored: {task.items} of its {task.of} items are longer than a model reads, up to "
+            f"{task.name} is not scored: {task.items} of its {task.of} items are longer than the model can read, up to "
             f"{task.longest} tokens, while data.max_length={corpus.dev.max_length}"
             for benchmark in self._benchmarks.values()
             for task in benchmark.too_long
         )
-        """Tasks of `evaluation.data` that do not fit, each with the reason."""
+        """Tasks of `evaluation.data` that are not scored, each with the reason."""
         for reason in self.left_out:
             warnings.warn(reason, stacklevel=2)
 
@@ -89,34 +93,34 @@ class Evaluator:
         """Measure the model on 'dev' or 'test', on its own device.
 
         Returns:
-            With prefix `eval/` for dev, `test/` for test: `nll`, the mean nats per text token of the drawn rows;
-            `pseudo_perplexity`, its exponential; where the corpus has minimal pairs and they are not switched off,
-            `pairs_accuracy`, `pairs_ties` and `pairs/<paradigm>`, shares in [0, 1]. Of BabyLM's tasks `babylm/<folder>`
-            and `ties/<folder>`, in percent: on dev those of `evaluation.tasks` and `babylm/macro` over them, on test
-            the others of `evaluation.data`.
+            With prefix `eval/` for dev, `test/` for test: `nll`, the mean over text tokens, in nats; its exponential
+            `pseudo_perplexity`; and, if the corpus has minimal pairs and they are not switched off, `pairs_accuracy`,
+            `pairs_ties` and `pairs/<paradigm>`, shares in [0, 1]. Of BabyLM's tasks `babylm/<folder>` and
+            `ties/<folder>`, in percent: on dev those of `evaluation.tasks` and `babylm/macro` over them, on test the
+            others in `evaluation.data`.
         """
         if split not in self._splits:
             self._splits[split] = self._draw(split)
-        questions = self._splits[split]
-        nll = -float(questions.rows.score(model).mean())
+        scorers = self._splits[split]
+        nll = -float(scorers.rows.score(model).mean())
         with np.errstate(over="ignore"):
             metrics = {"nll": nll, "pseudo_perplexity": float(np.exp(nll))}
-        if questions.pairs is not None:
-            pairs = questions.pairs.score(model)
-            metrics |= pair_metrics(questions.pairs.pairs, pairs)
+        if scorers.pairs is not None:
+            pairs = scorers.pairs.score(model)
+            metrics |= pair_metrics(scorers.pairs.pairs, pairs)
             if split == "test":
-                self._pairs_answered = item_rows(PAIRS, questions.pairs.items, list(pairs))
+                self._pairs_answered = item_rows(PAIRS, scorers.pairs.items, list(pairs))
         metrics = {f"{PREFIXES[split]}/{name}": value for name, value in metrics.items()}
         benchmark = self._benchmarks.get(split)
         scores = {} if benchmark is None else benchmark.score(model)
         return metrics | (with_macro(scores) if split == "dev" else scores)
 
     def write_answers(self, path: Path) -> None:
-        """Write what the model measured last answered to each item, as Parquet, for statistics over items.
+        """Write the scores of each item, by the model that was evaluated last, as a Parquet file.
 
-        Those of BabyLM's tasks, and the corpus's own pairs of test as the task `pairs`. Columns are those of
-        `score_files.items_table`; items without a right answer are left out. No file where nothing was asked. Beside it
-        `LEFT_OUT`, where there are such tasks.
+        The items are those of BabyLM's tasks, and the corpus's own pairs of test as the task `pairs`. The columns are
+        those of `score_files.items_table`; items without a right answer are dropped. There is no file without items.
+        If tasks are not scored, `LEFT_OUT` is written beside the file.
         """
         if self.left_out:
             write_whole(path.parent / LEFT_OUT, json.dumps(self.left_out, ensure_ascii=False) + "\n")
@@ -134,12 +138,12 @@ class Evaluator:
         sizes = (evaluation.batch_tokens, samples.max_length)
         benchmarks = {}
         if evaluation.tasks:
-            benchmarks["dev"] = prepared(*shared, evaluation.tasks, (), *sizes)
+            benchmarks["dev"] = cached_benchmark(*shared, evaluation.tasks, (), *sizes)
         if evaluation.test:
-            benchmarks["test"] = prepared(*shared, (), evaluation.tasks, *sizes)
+            benchmarks["test"] = cached_benchmark(*shared, (), evaluation.tasks, *sizes)
         return benchmarks
 
-    def _draw(self, split: str) -> _Questions:
+    def _draw(self, split: str) -> _SplitScorers:
         index = list(PREFIXES).index(split)
         samples = {"dev": self._corpus.dev, "test": self._corpus.test}[split]
         special, batch_tokens = samples.special, self._evaluation.batch_tokens
@@ -161,4 +165,4 @@ class Evaluator:
             pairs = PairScorer(
                 drawn, self._corpus.tokenizer_dir, max_length=samples.max_length, batch_tokens=batch_tokens
             )
-        return _Questions(rows=cloze, pairs=pairs)
+        return _SplitScorers(rows=cloze, pairs=pairs)

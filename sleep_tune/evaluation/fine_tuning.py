@@ -1,14 +1,13 @@
-"""Fine-tuning a language model to classify pairs of texts, as BabyLM's pipeline does, draw for draw.
+"""Fine-tuning of a language model to classify pairs of texts, with the random numbers of BabyLM's pipeline.
 
-The trunk and a head on one token's state are trained together: AdamW, a cosine with a warm-up, no clipping; after each
-epoch the validation data says whether this model is the best so far, which then predicts. torch's own generator is
-seeded as the pipeline seeds it and drawn from in its order, so that on a CPU the predictions are the same.
+The trunk and a head on the state of one token are trained together: AdamW, a cosine schedule with warm-up, no clipping.
+After each epoch the validation data is scored, and the predictions of the best epoch are returned. torch's generator is
+seeded and used as in the pipeline, so on a CPU the predictions are the same.
 
-The token is the first one, as in the pipeline of 2025, if its state depends on the text. In a causal model it does not;
-there the token is the last one of the text, as in the pipeline of 2026. That pipeline pads on the left without telling
-the model where a text begins, so that learnt positions (GPT-2) depend on the longest text of the batch. Here the
-padding is on the right, which no token of a causal model sees: a prediction depends on its own text only. Knows no
-folders of results and no other tasks.
+The token is the first one, as in the pipeline of 2025, if its state depends on the text. In a causal model it does not,
+so the last token of the text is used, as in the pipeline of 2026. That pipeline pads on the left and does not pass
+positions, so learnt positions (GPT-2) depend on the longest text of the batch. Here padding is on the right, which no
+token of a causal model sees: a prediction depends on its own text only.
 """
 
 import math
@@ -27,11 +26,11 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import Note, open_model, open_tokenizer, require_fit
 from sleep_tune.evaluation.glue import GLUE_METRICS, Examples, GlueTask
 from sleep_tune.evaluation.logits import first_token_sees_others, padding_changes_states
+from sleep_tune.evaluation.model_folder import Note, open_auto_tokenizer, open_model, require_fit
 from sleep_tune.evaluation.positions import readable_positions
-from sleep_tune.evaluation.weights import TRUNK
+from sleep_tune.evaluation.weight_names import TRUNK
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,74 +39,74 @@ __all__ = ["FineTuneResult", "FineTuneSettings", "fine_tune", "open_classifier"]
 
 VALID_BATCH = 64
 DROPOUT, NORM_EPS = 0.1, 1e-5
-"""Of the head."""
+"""Dropout and epsilon of layer normalisation in the head."""
 
 FIRST, LAST = "first", "last"
-"""Which token of a text is classified."""
+"""The token of a text whose state is classified."""
 
 LAST_TOKEN = (
-    "fine-tuning classified the last token of each text, since the first one of a causal model sees no other: a "
+    "fine-tuning classified the last token of each text, because the first one of a causal model sees no other: a "
     "deviation from the 2025 pipeline, which classifies the first (evaluation-pipeline-2025#38); the 2026 pipeline "
-    "classifies the last too, but pads on the left, which moves learnt positions by the padding"
+    "classifies the last one too, but pads on the left, which shifts learnt positions by the padding"
 )
-"""What a reader of a causal model's figures must know."""
+"""Warning beside the scores of a causal model."""
 
 PADDING = (
-    "the model's answers change with the padding of a text (a convolution or a Fourier transform takes no notice of "
-    "the attention mask): a prediction depends on the longest text of its batch, as in the official pipeline"
+    "the model's predictions change with the padding of a text (a convolution or a Fourier transform ignores the "
+    "attention mask): a prediction depends on the longest text of its batch, as in the official pipeline"
 )
-"""What a reader of such a model's figures must know."""
+"""Warning beside the scores of a model that depends on padding."""
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class FineTuneSettings:
-    """What all tasks share, with the pipeline's values."""
+    """Settings of all tasks; the defaults are the pipeline's."""
 
     learning_rate: float = 3e-5
     warmup: float = 0.06
-    """Share of the updates over which the learning rate rises."""
+    """Share of the updates, in [0, 1], in which the learning rate rises."""
     floor: float = 0.1
-    """Share of the learning rate that it falls to, by a cosine."""
+    """Final share of the learning rate, in [0, 1], at the end of the cosine."""
     weight_decay: float = 0.01
     sequence_length: int = 512
-    """Tokens of a pair; longer ones are cut. A model that reads fewer cuts them there."""
+    """Highest number of tokens of a pair; longer ones are cut. Lower for a model that reads fewer."""
     seed: int = 42
     device: str = "cpu"
     trust_remote_code: bool = False
-    """Run the Python files that the model's folder brings along."""
+    """Run the Python files in the model's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class FineTuneResult:
-    """What came out."""
+    """Result of fine-tuning on one task."""
 
     predictions: tuple[int, ...]
-    """Labels of the validation data, by the best model."""
+    """Predicted labels of the validation data, by the model of the best epoch."""
     metrics: dict[str, float]
-    """Of these, in [0, 1] ([-1, 1] for mcc)."""
+    """Metrics of the predictions, in [0, 1] ([-1, 1] for mcc)."""
     best_epoch: int
     """Counted from 1."""
     length: int
-    """Tokens that pairs were cut at."""
+    """Number of tokens at which pairs were cut."""
     token: str
-    """Which one was classified: first or last."""
+    """The token that was classified: first or last."""
     notes: tuple[str, ...] = ()
-    """What a reader of the metrics must know."""
+    """Warnings that belong beside the metrics."""
 
 
 class Classifier(nn.Module):
-    """A trunk, and a head on what it makes of one token.
+    """A trunk, and a head on the state of one token.
 
     Args:
-        trunk: reads the text.
-        labels: how many there are.
+        trunk: model without head.
+        labels: number of labels.
         token: FIRST or LAST.
     """
 
     def __init__(self, trunk: "PreTrainedModel", labels: int, token: str) -> None:
-        """Draw the head's weights from torch's generator."""
+        """Initialise the head with torch's generator."""
         super().__init__()
         self.trunk: Any = trunk
         self.token = token
@@ -122,7 +121,7 @@ class Classifier(nn.Module):
         )
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """(B, T) ids and mask, padded on the right -> (B, labels) logits."""
+        """Return (B, labels) logits of (B, T) ids and their mask, padded on the right."""
         states = self.trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
         last = attention_mask.sum(dim=1).clamp(min=1) - 1
         token = torch.zeros_like(last) if self.token == FIRST else last
@@ -141,12 +140,15 @@ def fine_tune(
     """Fine-tune a model on one task and predict its validation data.
 
     Args:
-        model: a folder with a trunk that AutoModel opens, and a fast tokenizer.
-        task: batch size, epochs, and what the best epoch is chosen by.
-        train: at least one batch.
-        valid: chooses the best epoch, and is predicted.
-        settings: the pipeline's, unless given.
-        advance: told after each update.
+        model: a folder with a model that AutoModel opens, and a tokenizer.
+        task: batch size, epochs, and the metric by which the best epoch is chosen.
+        train: at least one batch of examples.
+        valid: examples that choose the best epoch and are predicted.
+        settings: the pipeline's by default.
+        advance: called with 1 after each update.
+
+    Raises:
+        DataError: the model or its tokenizer cannot be used; see `open_classifier`.
     """
     chosen = settings or FineTuneSettings()
     cuda = [torch.cuda.current_device()] if chosen.device == "cuda" else []
@@ -185,16 +187,17 @@ def fine_tune(
 def open_classifier(
     folder: Path, labels: int, *, trust_remote_code: bool = False, note: Note = warnings.warn
 ) -> tuple[Classifier, "PreTrainedTokenizerBase"]:
-    """A model to be fine-tuned, and its tokenizer, which pads on the right.
+    """Open a model with a new head, and its tokenizer, which pads on the right.
 
     Args:
         folder: holds both.
-        labels: how many there are.
-        trust_remote_code: run the Python files that the folder brings along.
-        note: called with what a reader of the metrics must know.
+        labels: number of labels.
+        trust_remote_code: run the Python files in the folder.
+        note: called with each warning that belongs beside the metrics.
 
     Raises:
-        DataError: the folder lacks one of the two, they do not fit each other, or the model has two trunks.
+        DataError: the folder lacks one of the two, they do not fit each other, or the model has an encoder and a
+            decoder.
     """
     trunk = open_model(folder, TRUNK, trust_remote_code=trust_remote_code, note=note)
     if trunk.config.is_encoder_decoder:
@@ -202,7 +205,7 @@ def open_classifier(
             f"{folder} must hold an encoder or a decoder to be fine-tuned; it holds a {type(trunk).__name__}, "
             "which has both"
         )
-    tokenizer = open_tokenizer(folder, trust_remote_code=trust_remote_code)
+    tokenizer = open_auto_tokenizer(folder, trust_remote_code=trust_remote_code)
     require_fit(tokenizer, trunk, folder)
     vocabulary = set(tokenizer.get_vocab().values())
     ids = sorted(vocabulary.difference(tokenizer.all_special_ids) or vocabulary)
@@ -211,7 +214,7 @@ def open_classifier(
         note(LAST_TOKEN)
     tokenizer.padding_side = "right"
     if tokenizer.pad_token_id is None:
-        # Any token serves: the attention mask hides it.
+        # Any token will do: the attention mask hides it.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     if padding_changes_states(trunk, ids[0], int(tokenizer.pad_token_id)):
         note(PADDING)
@@ -227,7 +230,7 @@ def _train(
     settings: FineTuneSettings,
     advance: Callable[[int], None] | None,
 ) -> tuple[int, NDArray[np.int64]]:
-    """The best epoch, counted from 1, and its model's predictions of the validation data."""
+    """Return the best epoch, counted from 1, and its predictions of the validation data."""
     total = len(batches) * task.epochs
     optimizer = torch.optim.AdamW(
         classifier.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -268,7 +271,7 @@ def _on(device: str, batches: "DataLoader[Any]") -> Iterator[Batch]:
 
 
 def _collate(tokenizer: "PreTrainedTokenizerBase", length: int, rows: Sequence[tuple[tuple[str, str], int]]) -> Batch:
-    """Pairs as tokens, cut and padded, and their labels."""
+    """Return a batch of pairs as token ids (B, T), attention mask (B, T) and labels (B,)."""
     encoded = tokenizer(
         [texts for texts, _ in rows], return_tensors="pt", padding=True, truncation=True, max_length=length
     )
@@ -276,7 +279,7 @@ def _collate(tokenizer: "PreTrainedTokenizerBase", length: int, rows: Sequence[t
 
 
 def _rate(update: int, *, warmup: int, total: int, floor: float) -> float:
-    """The share of the learning rate at an update."""
+    """Return the share of the learning rate at an update, in [0, 1]."""
     if update < warmup:
         return update / max(1, warmup)
     progress = (update - warmup) / max(1, total - warmup)

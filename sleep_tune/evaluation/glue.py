@@ -1,7 +1,7 @@
-"""GLUE and SuperGLUE as filtered by BabyLM: the tasks, what their lines hold, and how each is fine-tuned.
+"""The tasks of GLUE and SuperGLUE as filtered by BabyLM: columns of their files, settings for fine-tuning, metrics.
 
-Columns, templates and settings are those of babylm/evaluation-pipeline-2025 (`finetune/`, `eval_finetuning.sh`), its
-metrics scikit-learn's. Knows no model; training is `finetuning`'s.
+Columns, templates and settings are those of babylm/evaluation-pipeline-2025 (`finetune/`, `eval_finetuning.sh`); the
+metrics are those of scikit-learn, which it uses.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,18 +22,18 @@ Labels = NDArray[np.integer]
 
 @dataclass(frozen=True, slots=True)
 class GlueTask:
-    """A task of pairs of texts with a label."""
+    """A classification task on pairs of texts."""
 
     first: tuple[str, ...]
     """Columns of the first text."""
     second: tuple[str, ...]
     template: str = ""
-    """Joins the columns of the first text; empty: blanks do."""
+    """Format string that joins the columns of the first text; empty: they are joined by blanks."""
     labels: int = 2
     batch_size: int = 32
     epochs: int = 10
     chosen_by: str = "accuracy"
-    """The metric on the validation data that decides which epoch's model is kept."""
+    """Metric on the validation data by which the best epoch is chosen."""
     metrics: tuple[str, ...] = ("accuracy", "f1", "mcc")
 
 
@@ -46,30 +46,30 @@ GLUE_TASKS: dict[str, GlueTask] = {
     "rte": GlueTask(("sentence1",), ("sentence2",)),
     "wsc": GlueTask(("span2_text", "span1_text"), ("text",), 'Does "{}" refer to "{}" in this passage?', epochs=30),
 }
-"""Name -> task. Files are <name>.train.jsonl and <name>.valid.jsonl, which is both chosen by and predicted."""
+"""Name -> task. Its files are <name>.train.jsonl, and <name>.valid.jsonl, which chooses the epoch and is predicted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Lines of a file."""
+    """The examples in a file."""
 
     texts: tuple[tuple[str, str], ...]
     labels: tuple[int, ...]
 
     def __len__(self) -> int:
-        """Their number."""
+        """Return the number of examples."""
         return len(self.labels)
 
 
 def find_glue_files(data: Path, only: Sequence[str] = ()) -> dict[str, tuple[Path, Path]]:
-    """The tasks that a folder holds: name -> training and validation file.
+    """Return the tasks in a folder: name -> (training file, validation file).
 
     Args:
-        data: glue_filtered.
-        only: keep these.
+        data: the folder glue_filtered.
+        only: names of tasks to return; empty: all that exist.
 
     Raises:
-        DataError: it holds none, or lacks one that was asked for, or one of a task's two files.
+        DataError: the folder holds no task, lacks one of `only`, or lacks one of a task's two files.
     """
     for name in only:
         if name not in GLUE_TASKS:
@@ -96,10 +96,11 @@ TEXT_OR_EMPTY = ColumnRule(
 
 
 def read_examples(task: GlueTask, path: Path) -> Examples:
-    """Read a file.
+    """Read the examples of a file.
 
     Raises:
-        DataError: a line is no JSON object, lacks a column, or has a label out of range; names file, line and column.
+        DataError: a line is not a JSON object, lacks a column, or has a label out of range; the message gives file,
+            line and column.
     """
     texts, labels = [], []
     columns = dict.fromkeys((*task.first, *task.second), TEXT_OR_EMPTY)
@@ -114,23 +115,23 @@ def read_examples(task: GlueTask, path: Path) -> Examples:
 
 
 def accuracy(labels: Labels, predictions: Labels) -> float:
-    """The share of right ones."""
+    """Return the share of right predictions; both arrays are (N,)."""
     return float(np.mean(labels == predictions))
 
 
 def f1(labels: Labels, predictions: Labels) -> float:
-    """F1 of label 1; 0 where it is neither given nor predicted."""
+    """Return F1 of label 1; 0 if it occurs neither in the labels nor in the predictions."""
     right = int(np.sum((labels == 1) & (predictions == 1)))
-    told = int(np.sum(labels == 1) + np.sum(predictions == 1))
-    return 2.0 * right / told if told else 0.0
+    total = int(np.sum(labels == 1) + np.sum(predictions == 1))
+    return 2.0 * right / total if total else 0.0
 
 
 def mcc(labels: Labels, predictions: Labels) -> float:
-    """Matthews' correlation of two binary labels; 0 where one of them is constant."""
+    """Return Matthews' correlation of binary labels and predictions; 0 if one of them is constant."""
     first, second = labels.astype(np.float64), predictions.astype(np.float64)
     spread = float(first.std() * second.std())
     return float(np.mean((first - first.mean()) * (second - second.mean()))) / spread if spread else 0.0
 
 
 GLUE_METRICS: Mapping[str, Callable[[Labels, Labels], float]] = {"accuracy": accuracy, "f1": f1, "mcc": mcc}
-"""Name -> function of labels and predictions."""
+"""Name -> function (labels (N,), predictions (N,)) -> value in [0, 1], or [-1, 1] for mcc."""

@@ -1,6 +1,6 @@
-"""What is made of scores where a share of right answers will not do: correlations and variance explained.
+"""Agreement of a model with people: rank correlation with their choices, and explained variance of reading times.
 
-Follows babylm/evaluation-pipeline-2025 number for number. Knows no model, no tokenizer and no files.
+All numbers are those of babylm/evaluation-pipeline-2025.
 """
 
 import math
@@ -17,21 +17,22 @@ __all__ = ["EYE_TRACKING", "SELF_PACED", "eye_tracking_score", "self_paced_score
 Column = NDArray[np.float64]
 
 EYE_TRACKING = ("RTfirstfix", "RTfirstpass", "RTgopast", "RTrightbound")
-"""Reading times from eye tracking, in the order of the official data."""
+"""Columns of reading times from eye tracking, in the order of the official data."""
 
 SELF_PACED = "self_paced_reading_time"
 
 WORD = ("Subtlex_log10", "length", "context_length")
-"""What predicts a reading time without a model: frequency, length in letters, and words before."""
+"""Predictors of a reading time that need no model: frequency, length in letters, and number of words before."""
 
 SPILL_OVER = (*WORD, "prev_length", "prev_pred")
-"""The same and the word before, its surprisal included."""
+"""The same with the length and surprisal of the word before."""
 
 
 def wug_ratios(scores: NDArray[np.floating]) -> Column:
-    """How likely a model finds the first of two forms.
+    """Return a model's probability of the first of two forms.
 
-    In float32, as the pipeline does: where a model is certain, ratios then tie, and ties enter the rank correlation.
+    It is computed in float32, as in the pipeline: where a model is certain the ratios are then equal, which changes
+    the rank correlation.
 
     Args:
         scores: (N, 2) log-probabilities in nats.
@@ -43,9 +44,14 @@ def wug_ratios(scores: NDArray[np.floating]) -> Column:
 
 
 def wug_rho(ratios: Sequence[float] | Column, human: Sequence[float] | Column) -> float:
-    """Spearman's rho, in [-1, 1], of a model's ratios and the shares of people who chose the first form.
+    """Return Spearman's rho, in [-1, 1], between a model's ratios and the shares of people who chose the first form.
 
-    NaN where one of the two is constant or there are fewer than two items: then there is nothing to correlate.
+    Args:
+        ratios: (N,) in [0, 1].
+        human: (N,) in [0, 1].
+
+    Returns:
+        NaN if either is constant or there are fewer than two items.
     """
     first, second = np.asarray(ratios, dtype=np.float64), np.asarray(human, dtype=np.float64)
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
@@ -54,44 +60,45 @@ def wug_rho(ratios: Sequence[float] | Column, human: Sequence[float] | Column) -
 
 
 def eye_tracking_score(columns: Mapping[str, Column], surprisal: Column) -> float:
-    """How much of what is left of eye-tracked reading times a model's surprisal explains, in percent.
+    """Return the percentage of the variance of eye-tracking times that a model's surprisal explains beyond WORD.
 
     Args:
         columns: EYE_TRACKING and WORD, each (N,), NaN where a value is missing.
-        surprisal: (N,) nats of each word given what stands before it.
+        surprisal: (N,) nats of each word given the words before it.
 
     Returns:
-        The mean over the four times of 100 (R2 - R2 without) / (1 - R2 without), by ordinary least squares.
+        The mean over the four times of 100 (R2 - R2_0) / (1 - R2_0), where R2_0 is of a fit without surprisal; by
+        ordinary least squares.
     """
     gains = [_gain(columns[time], [columns[name] for name in WORD], surprisal) for time in EYE_TRACKING]
     return math.fsum(gains) / len(gains)
 
 
 def self_paced_score(columns: Mapping[str, Column], surprisal: Column, previous: Column) -> float:
-    """The same of self-paced reading times, given the word before: what one word costs is paid on the next, too.
+    """Return the same percentage for self-paced reading times, beyond SPILL_OVER: a word slows the next one, too.
 
     Args:
         columns: SELF_PACED, WORD and prev_length, each (N,), NaN where a value is missing.
         surprisal: (N,) nats of each word.
-        previous: (N,) nats of the word before, NaN where there is none.
+        previous: (N,) nats of the word before, NaN if there is none.
     """
     everything = {**columns, "prev_pred": previous}
     return _gain(columns[SELF_PACED], [everything[name] for name in SPILL_OVER], surprisal)
 
 
 def _gain(times: Column, predictors: Sequence[Column], surprisal: Column) -> float:
-    """Percent of what `predictors` and all their products by two leave open that surprisal explains.
+    """Return the percentage of variance that surprisal explains beyond `predictors` and their pairwise products.
 
-    Each fit leaves out the rows that lack one of its own values, so the fit without surprisal may keep more of them.
+    Each fit drops the rows that lack one of its own values, so the fit without surprisal may use more rows.
     """
     base = _r_squared(times, predictors, ())
     return 100.0 * (_r_squared(times, predictors, (surprisal,)) - base) / (1.0 - base)
 
 
 def _r_squared(times: Column, interacting: Sequence[Column], alone: Sequence[Column]) -> float:
-    """Share of the variance that a linear model explains, with an intercept."""
+    """Return R2 of a linear model with an intercept, `interacting` and their pairwise products, and `alone`."""
     known = np.isfinite(np.column_stack([times, *interacting, *alone])).all(axis=1)
-    # Standardised first: the same space is spanned, and products of raw columns are nearly parallel to them.
+    # Standardised columns span the same space; products of raw columns would be nearly parallel to them.
     factors = [_standardised(column[known]) for column in interacting]
     products = [first * second for first, second in combinations(factors, 2)]
     free = [_standardised(column[known]) for column in alone]
@@ -102,7 +109,7 @@ def _r_squared(times: Column, interacting: Sequence[Column], alone: Sequence[Col
 
 
 def _standardised(column: Column) -> Column:
-    """Mean 0 and standard deviation 1; a constant column becomes zeros."""
+    """Return the column with mean 0 and standard deviation 1; a constant column becomes zeros."""
     centred = column - column.mean()
     deviation = float(np.sqrt(centred @ centred / max(1, len(centred))))
     return centred / deviation if deviation > 0 else np.zeros_like(centred)

@@ -1,8 +1,11 @@
-"""From items to what the engine asks: texts as tokens, and which of them an option's score adds up.
+"""Scores of items' options: texts become tokens once, and any number of models scores them.
 
-Knows no tasks and no files. What is scored follows BabyLM's pipeline to the token: those whose characters end after
-the start of the completion (`end > len(text) - len(completion)`). Special tokens that frame a text stand for no
-characters, so they are never scored.
+The tokens that are scored are those of BabyLM's pipeline: tokens whose characters end after the start of the
+completion (`end > len(text) - len(completion)`). Special tokens around a text have no characters, so they are never
+scored.
+
+    scorer = ItemScorer(items, tokenizer, backend="mlm", batch_tokens=16_384)
+    scores = scorer.score(model)  # for each item (number of options,) nats
 """
 
 import copy
@@ -28,18 +31,18 @@ Ints = NDArray[np.integer]
 
 @dataclass(frozen=True, slots=True)
 class TokenizedOption:
-    """An option as tokens."""
+    """The tokens of an option."""
 
     text: Ints
-    """Token ids; for a causal model only up to the last that is asked about, for nothing later reaches it."""
+    """Token ids; for a causal model only those before the last scored token, because it sees nothing later."""
     positions: Ints
-    """Indices of the tokens whose log-probabilities are added up; may be empty."""
+    """Indices of the tokens whose log-probabilities are summed; may be empty."""
     targets: Ints
-    """Those tokens."""
+    """The tokens at these positions."""
 
 
 class ItemScorer:
-    """The options of items made ready once, of all tasks together, and put to any number of models."""
+    """Items of any number of tasks, tokenised once and scored by any number of models with the same tokenizer."""
 
     def __init__(
         self, items: Sequence[Item], tokenizer: "PreTrainedTokenizerBase", *, backend: str, batch_tokens: int
@@ -48,13 +51,13 @@ class ItemScorer:
 
         Args:
             items: of any number of tasks.
-            tokenizer: a fast one; frames a text as it does by itself, and never truncates it.
+            tokenizer: a fast one; adds its special tokens, and never truncates a text.
             backend: a name of BACKENDS.
-            batch_tokens: tokens in one forward pass, at most.
+            batch_tokens: highest number of tokens in one forward pass.
         """
         rule = BACKENDS[backend]
         self._shift, self._batch_tokens = rule.shift, batch_tokens
-        self._pad = padding(tokenizer, backend)
+        self._pad = padding_token(tokenizer, backend)
         self._mask = tokenizer.mask_token_id if rule.masks else None
         self._plan(
             tuple(items),
@@ -62,7 +65,7 @@ class ItemScorer:
         )
 
     def _plan(self, items: tuple[Item, ...], asked: tuple[TokenizedOption, ...]) -> None:
-        """Hand to the engine the options that have a token to score."""
+        """Plan the batches of all options that have a token to score."""
         self.items, self.asked = items, asked
         self._sizes = np.array([len(item.options) for item in items], dtype=np.int64)
         sizes = np.array([len(one.positions) for one in asked], dtype=np.int64)
@@ -86,7 +89,7 @@ class ItemScorer:
             )
 
     def subset(self, chosen: NDArray[np.integer]) -> "ItemScorer":
-        """Some of the items, by their indices, with nothing tokenised again."""
+        """Return a scorer of some of the items, by their indices, without tokenising again."""
         starts = np.cumsum(self._sizes) - self._sizes
         part = copy.copy(self)
         part._plan(
@@ -101,34 +104,35 @@ class ItemScorer:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that a model reads: what `advance` adds up to."""
+        """Number of tokens that a model reads: the sum of the calls of `advance`."""
         return self._cloze.num_tokens if self._cloze is not None else 0
 
     def score(
         self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None
     ) -> tuple[NDArray[np.float64], ...]:
-        """How probable the model finds each option, leaving the model undisturbed.
+        """Score each option; the model's mode and torch's random state stay as they were.
 
         Args:
-            model: any that the back end can ask, on its own device and in its own precision.
-            advance: told after each batch how many more tokens have been read.
+            model: any that the back end can score, on its own device and in its own precision.
+            advance: called after each batch with the number of tokens that it had.
 
         Returns:
-            For each item the sum of log-probabilities, in nats, of each option's ending: 0 where it has no token.
+            For each item (number of options,) the sum of log-probabilities of the option's ending, in nats; 0 if the
+            ending has no token.
         """
         answers = self._cloze.score(model, advance) if self._cloze is not None else np.zeros(0)
         totals = np.bincount(self._option_P, weights=answers, minlength=len(self.asked)).astype(np.float64)
         return tuple(np.split(totals, np.cumsum(self._sizes)[:-1])) if len(self._sizes) else ()
 
     def alike(self) -> NDArray[np.bool_]:
-        """(number of items,) True where two options of an item are the same tokens, asked at the same places."""
+        """Return (number of items,): whether two options of an item are equal in tokens and scored positions."""
         keys = iter([(one.text.tobytes(), one.positions.tobytes(), one.targets.tobytes()) for one in self.asked])
         return np.array(
             [len({next(keys) for _ in range(size)}) < size for size in self._sizes.tolist()], dtype=np.bool_
         )
 
     def longest(self) -> NDArray[np.int64]:
-        """(number of items,) tokens that are read for each item's longest option, special ones included."""
+        """Return (number of items,): tokens that are read for the item's longest option, including special ones."""
         lengths = np.array([len(one.text) for one in self.asked], dtype=np.int64)
         return np.maximum.reduceat(lengths, np.cumsum(self._sizes) - self._sizes) if len(self._sizes) else lengths
 
@@ -136,7 +140,7 @@ class ItemScorer:
 def tokenize_options(
     options: Sequence[TextOption], tokenizer: "PreTrainedTokenizerBase", backend: str
 ) -> Iterator[TokenizedOption]:
-    """Tokenise options, each different text once."""
+    """Tokenise options; equal texts are tokenised once."""
     rule = BACKENDS[backend]
     encoded: dict[str, tuple[NDArray[np.int32], NDArray[np.int64], int]] = {}
     texts = list(dict.fromkeys(option.text for option in options))
@@ -152,7 +156,7 @@ def tokenize_options(
         ids, ends, first = encoded[option.text]
         # The pipeline counts a causal model's characters from where its first token begins.
         start = len(option.text) - len(option.ending) + first
-        # Nothing stands before the first token that could foretell it.
+        # A model that predicts the next token cannot predict the first one.
         positions = np.flatnonzero((ends > start) & (np.arange(len(ends)) >= rule.shift))
         if not rule.masks:
             yield TokenizedOption(ids[: positions[-1] if len(positions) else 0], positions, ids[positions])
@@ -160,8 +164,8 @@ def tokenize_options(
             yield TokenizedOption(ids, positions, ids[positions])
 
 
-def padding(tokenizer: "PreTrainedTokenizerBase", backend: str) -> int:
-    """What fills a row: no attention is paid to it, so where the tokenizer has no padding any token will do."""
+def padding_token(tokenizer: "PreTrainedTokenizerBase", backend: str) -> int:
+    """Return the token that pads a row: any one if the tokenizer has none, because it gets no attention."""
     if backend == "causal":
         candidates = (tokenizer.pad_token_id, tokenizer.eos_token_id)
     else:

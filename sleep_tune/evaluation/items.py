@@ -1,4 +1,4 @@
-"""What the zero-shot tasks ask: items, each a choice among texts. Knows no tokens, no model and no files."""
+"""Items of zero-shot tasks: each is a choice among texts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,44 +13,56 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class TextOption:
-    """A text of which a model is asked how probable it is, or how probable its ending is given the rest."""
+    """A text that is scored by its probability, or by the probability of its ending given the rest."""
 
     text: str
     completion: str | None = None
-    """The ending that is scored, as the task has it; None: the whole text."""
+    """The ending that is scored; None: the whole text is."""
 
     @property
     def ending(self) -> str:
-        """What is scored."""
+        """The part that is scored."""
         return self.text if self.completion is None else self.completion
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question with several answers, of which the model picks the likeliest."""
+    """A question with several options, of which the model chooses the most probable."""
 
     uid: str
-    """The group over which accuracy is averaged first."""
+    """Group of items over which accuracy is averaged first."""
     id: str
-    """`<uid>_<n>`, counted from 0 in the order of the files."""
+    """`<uid>_<n>`, counted from 0 within a UID in the order of the files."""
     options: tuple[TextOption, ...]
     label: int = 0
-    """The right option."""
+    """Index of the right option."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Section of the task's report -> the group of that section to which the item counts, in the report's order."""
+    """Section of the task's report -> the item's group in that section, in the report's order."""
     human: float | None = None
-    """Share of people who chose option 0, where the task compares with them."""
+    """Share of people who chose option 0, in [0, 1]; None for tasks without human answers."""
 
 
 def choose(scores: Scores) -> int:
-    """The option with the highest score; the first of equals, and a score that is not a number before all others.
+    """Return the index of the highest score: the first one among equals, and the first NaN if there is one.
 
-    As `torch.max` has it, and so BabyLM's pipeline: a model that scores a constant is right wherever option 0 is.
+    This is the rule of `torch.max` and so of BabyLM's pipeline: a model that gives all options the same score is right
+    on every item whose right option is 0.
+
+    Args:
+        scores: (number of options,) log-probabilities.
     """
     return int(np.argmax(scores))
 
 
 def margin(scores: Scores, label: int) -> float:
-    """How much higher the right option scores than the best of the others, in nats; negative where that one wins."""
+    """Return the score of the right option minus the best score of the others, in nats.
+
+    Args:
+        scores: (number of options,) log-probabilities in nats.
+        label: index of the right option.
+
+    Returns:
+        Negative if another option has the highest score; infinite if there is no other option.
+    """
     others: Sequence[float] = np.delete(scores, label).tolist()
     return float(scores[label]) - max(others) if others else float("inf")

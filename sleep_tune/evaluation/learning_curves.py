@@ -1,8 +1,8 @@
-"""When a word is learnt, by children and by a model: sigmoids through learning curves, and how far the two agree.
+"""Ages of acquisition of words, of children and of a model, from sigmoids fitted to their learning curves.
 
-Follows babylm/evaluation-pipeline-2025, which follows Chang and Bergen (2022), to its oddities: a model's chance level
-is counted in bits (log2 of a vocabulary of 300,000) though surprisal is in nats, and all contexts of a word are fitted
-together. Knows no model and no checkpoints.
+The rules are those of babylm/evaluation-pipeline-2025, which follows Chang and Bergen (2022), with its peculiarities: a
+model's chance level is in bits (log2 of a vocabulary of 300,000) although surprisal is in nats, and all contexts of a
+word are fitted together.
 """
 
 import math
@@ -22,39 +22,40 @@ from sleep_tune.errors import DataError
 __all__ = ["AGES", "AgeComparison", "child_age", "compare_ages", "model_age", "read_children"]
 
 AGES = tuple(range(16, 31))
-"""Months at which parents were asked, where the file has them."""
+"""Ages in months at which parents were asked."""
 
 CHANCE_WORDS = 300_000
-"""Words among which a model that knows nothing chooses."""
+"""Size of the vocabulary of a random model."""
 
 FEWEST = 3
-"""Points that a curve is fitted through, at least, and words that a correlation is taken over."""
+"""Lowest number of points for a fit, and of words for a correlation."""
 
 UNBOUNDED = ([-math.inf] * 4, [math.inf] * 4)
-"""Of a sigmoid's parameters."""
+"""Bounds of a sigmoid's parameters."""
 
 Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class AgeComparison:
-    """Ages of acquisition of the words for which both could be told."""
+    """Ages of acquisition of the words for which both a model's and children's could be computed."""
 
     correlation: float
-    """Pearson's r of the two; 0 where there are fewer than three words, as the pipeline has it."""
+    """Pearson's r of the two ages; 0 if there are fewer than three words, as in the pipeline."""
     p_value: float
+    """Of the correlation; NaN if there are fewer than three words."""
     words: tuple[str, ...]
     model: tuple[float, ...]
-    """log10 of the words of text seen."""
+    """Age of each word: log10 of the number of words that the model had seen."""
     children: tuple[float, ...]
-    """Months."""
+    """Age of each word in months."""
 
 
 def read_children(path: Path) -> dict[str, Column]:
-    """Read cdi_human.csv: word -> shares of children who say it at AGES, NaN where it was not asked.
+    """Read cdi_human.csv: word -> (number of AGES,) shares of children who say it, NaN where a value is missing.
 
     Raises:
-        DataError: it is no CSV, or lacks the column `word` or all ages.
+        DataError: it is not a CSV file, or lacks the column `word` or all ages.
     """
     try:
         table = pd.read_csv(path)
@@ -67,18 +68,18 @@ def read_children(path: Path) -> dict[str, Column]:
             f"got {', '.join(map(str, table.columns))}"
         )
     shares = table.reindex(columns=[str(age) for age in AGES]).to_numpy(dtype=np.float64)
-    first = ~table["word"].duplicated()  # of a word that comes twice the first line counts
+    first = ~table["word"].duplicated()  # of a word with two lines, the first counts
     return {str(word): row for word, row, keep in zip(table["word"], shares, first, strict=True) if keep}
 
 
 def child_age(shares: Column) -> float | None:
-    """The age, in months, at which half of the children say a word.
+    """Return the age, in months, at which half of the children say a word.
 
     Args:
-        shares: of children, at AGES; NaN where not known.
+        shares: (number of AGES,) shares of children, in [0, 1]; NaN if unknown.
 
     Returns:
-        None where no curve fits or it does not cross one half within the ages asked.
+        None if no curve fits, or it does not cross one half within the known ages.
     """
     known = ~np.isnan(shares)
     ages, values = np.array(AGES, dtype=np.float64)[known], shares[known]
@@ -91,14 +92,14 @@ def child_age(shares: Column) -> float | None:
 
 
 def model_age(surprisal: Sequence[float], words_seen: Sequence[float]) -> float | None:
-    """log10 of the words seen at which a word is halfway from chance to the best that the model ever reaches.
+    """Return log10 of the words seen when a word's surprisal is halfway from chance to the model's lowest.
 
     Args:
-        surprisal: nats, one for each context and checkpoint; NaN is left out.
-        words_seen: of the checkpoint of each, in ascending order.
+        surprisal: nats, one for each context and checkpoint; NaN is dropped.
+        words_seen: words seen at the checkpoint of each value, in ascending order.
 
     Returns:
-        None where no curve fits or it does not cross halfway between the first and the last checkpoint.
+        None if no curve fits, or it does not cross the middle between the first and the last checkpoint.
     """
     values, seen = np.array(surprisal, dtype=np.float64), np.array(words_seen, dtype=np.float64)
     known = ~np.isnan(values)
@@ -116,11 +117,11 @@ def model_age(surprisal: Sequence[float], words_seen: Sequence[float]) -> float 
 def compare_ages(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], children: Mapping[str, Column]
 ) -> AgeComparison:
-    """How far a model's ages of acquisition agree with children's.
+    """Correlate a model's ages of acquisition with children's.
 
     Args:
-        curves: word -> surprisal, and words seen at each, as `model_age` takes them.
-        children: word -> shares, as `read_children` gives them.
+        curves: word -> (surprisal, words seen), the arguments of `model_age`.
+        children: word -> shares, as `read_children` returns them.
     """
     ages: dict[str, tuple[float, float]] = {}
     for word, (surprisal, words_seen) in curves.items():
@@ -136,7 +137,7 @@ def compare_ages(
 
 
 def sigmoid(x: Column, a: float, b: float, c: float, d: float) -> Column:
-    """The curve a / (1 + exp(-b (x - c))) + d."""
+    """Return a / (1 + exp(-b (x - c))) + d."""
     return a / (1 + np.exp(-b * (x - c))) + d
 
 
@@ -148,7 +149,7 @@ def _crossing(
     guess: list[float],
     bounds: tuple[list[float], list[float]] = UNBOUNDED,
 ) -> float | None:
-    """Where a rising sigmoid fitted to the points reaches a level; None where none does or none fits."""
+    """Return where a rising sigmoid that is fitted to the points reaches a level; None if it does not, or none fits."""
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", OptimizeWarning)

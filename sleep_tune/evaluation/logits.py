@@ -1,4 +1,4 @@
-"""Logits at some positions, of any language model. Knows what a Hugging Face model takes and gives; no texts."""
+"""Logits of any language model at some positions, and how they depend on padding and on later tokens."""
 
 import inspect
 from typing import TYPE_CHECKING, Any
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 __all__ = ["DENSE_LOGITS", "first_token_sees_others", "ignores_padding", "logits_at", "padding_changes_states"]
 
 DENSE_LOGITS = 2**26
-"""Logits that a model which gives them everywhere is asked for at a time (256 MB in float32)."""
+"""Highest number of logits at a time of a model that computes them at every position (256 MB in float32)."""
 
 ROUNDING = 1e-3
-"""Share of their spread by which a model's answers may differ and be the same: the order of sums varies."""
+"""Two outputs are equal up to this share of their standard deviation: the order of sums varies."""
 
 PROBE = 8
-"""Tokens of the text that shows whether the first of them sees the others."""
+"""Number of tokens in the texts of the checks below."""
 
 
 def ignores_padding(model: "PreTrainedModel", text: torch.Tensor, pad: int, length: int) -> bool:
-    """Whether padding leaves a model's logits as they are, found out in float32 by reading one text both ways.
+    """Return whether a model's logits are the same with and without padding, by reading one text both ways in float32.
 
-    A convolution or a Fourier transform over the tokens (ConvBERT, MobileBERT, FNet, Nystromformer) takes no notice of
-    the attention mask.
+    A convolution or a Fourier transform over the tokens (ConvBERT, MobileBERT, FNet, Nystromformer) ignores the
+    attention mask.
 
     Args:
         model: in evaluation mode, on its own device.
         text: (1, T) int64, without padding.
-        pad: the token that fills a row.
-        length: tokens that the text is filled up to, above T.
+        pad: token that fills a row.
+        length: number of tokens with padding, above T.
     """
     if runs_at_positions(model):
         return True
@@ -48,11 +48,11 @@ def ignores_padding(model: "PreTrainedModel", text: torch.Tensor, pad: int, leng
 
 
 def first_token_sees_others(model: "PreTrainedModel", one: int, other: int) -> bool:
-    """Whether a model's answer at the first token changes with the tokens after it.
+    """Return whether a model's output at the first token depends on the tokens after it.
 
     Args:
         model: with a head or without, in evaluation mode, on the CPU.
-        one: a token that is not a special one.
+        one: a token that is not special.
         other: another one.
     """
     length = min(PROBE, readable_positions(model) or PROBE)
@@ -63,12 +63,12 @@ def first_token_sees_others(model: "PreTrainedModel", one: int, other: int) -> b
 
 
 def padding_changes_states(trunk: "PreTrainedModel", token: int, pad: int) -> bool:
-    """Whether a model without its head reads a text otherwise where padding follows it, in spite of the mask.
+    """Return whether the hidden states of a text depend on padding after it, in spite of the attention mask.
 
     Args:
-        trunk: in evaluation mode, on the CPU.
-        token: one that is not a special one.
-        pad: the token that fills a row.
+        trunk: model without head, in evaluation mode, on the CPU.
+        token: one that is not special.
+        pad: token that fills a row.
     """
     length = min(PROBE, readable_positions(trunk) or PROBE)
     size = length // 2
@@ -80,23 +80,23 @@ def padding_changes_states(trunk: "PreTrainedModel", token: int, pad: int) -> bo
 
 
 def _differ(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two answers differ by more than rounding; those that are no numbers do not."""
+    """Return whether two outputs differ by more than rounding; NaN counts as equal."""
     return bool((one - other).abs().max() > ROUNDING * one.std(correction=0))
 
 
 def logits_at(
     model: "PreTrainedModel", input_ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor
 ) -> torch.Tensor:
-    """Logits at some positions of a batch.
+    """Return the logits at some positions of a batch.
 
-    A model of `sleep_tune.model.MODELS` computes no others. Any other one is called as the official pipeline calls it,
-    with ids and mask, and answers everywhere; the batch is split where that would take too much memory.
+    A model of `sleep_tune.model.MODELS` computes them there only. Any other model is called as the official pipeline
+    does, with ids and mask, and computes all logits; the batch is split if that would take too much memory.
 
     Args:
         model: any masked or causal language model.
         input_ids: (B, T) int64.
-        attention_mask: (B, T) int64, 0 at padding; None where nothing is padded.
-        positions: (S,) int64, ascending flat indices b * T + t.
+        attention_mask: (B, T) int64, 0 at padding; None if nothing is padded.
+        positions: (S,) int64, different flat indices b * T + t in ascending order.
 
     Returns:
         (S, V) logits.
@@ -115,6 +115,6 @@ def logits_at(
         logits = answer[0] if isinstance(answer, tuple) else answer["logits"]
         here = positions[(positions >= start * length) & (positions < stop * length)] - start * length
         flat = logits.flatten(0, 1)
-        # Positions ascend and are different: as many as there are tokens are all of them, and need no copy.
+        # As many positions as tokens are all of them, and need no copy.
         parts.append(flat if len(here) == len(flat) else flat.index_select(0, here))
     return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -1,9 +1,9 @@
-"""Minimal pairs: does the model find the grammatical sentence of two more probable? Knows no corpus and no files.
+"""Scores on a corpus's own minimal pairs: how often the grammatical sentence of two is the more probable one.
 
 A sentence's score is its pseudo-log-likelihood (Salazar et al. 2020, the original metric): the sum, over its tokens
-masked one at a time, of the log-probability of the true token. No normalisation by length; special tokens are never
-scored; as BabyLM's pipeline has it, equal scores count as right, and so a model that scores a constant is right on
-every pair of equal lengths: the share of ties tells such a model from a good one.
+masked one at a time, of the log-probability of the true token. It is not normalised by length, and special tokens are
+not scored. As in BabyLM's pipeline, equal scores count as right. A model that gives every token the same probability is
+therefore right on every pair of equal lengths; a high share of ties reveals it.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import load_tokenizer
+from sleep_tune.evaluation.backends import MLM
 from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, TextOption
+from sleep_tune.evaluation.model_folder import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,21 +26,18 @@ if TYPE_CHECKING:
 
 __all__ = ["PairScorer", "draw_pairs", "pair_metrics"]
 
-MASKED = "mlm"
-"""The back end of the models that are trained here."""
-
 
 def draw_pairs(pairs: Sequence["MinimalPair"], number: int, rng: np.random.Generator) -> list["MinimalPair"]:
-    """Draw about `number` pairs without replacement, equally many of each paradigm.
+    """Draw about `number` pairs without replacement, the same number of each paradigm.
 
     Args:
-        pairs: what to draw from.
-        number: pairs wanted in all; rounded down to a multiple of the number of paradigms, but at least one of each. A
-            paradigm that has fewer gives all it has.
-        rng: draws them.
+        pairs: all pairs.
+        number: pairs in all, at least 0; rounded down to a multiple of the number of paradigms, but at least one of
+            each. Of a paradigm with fewer pairs all are drawn.
+        rng: random generator.
 
     Returns:
-        The pairs, by paradigm in alphabetical order, each paradigm's in the order they were given.
+        The pairs by paradigm in alphabetical order, and within a paradigm in the given order.
     """
     by_paradigm: dict[str, list[MinimalPair]] = {}
     for pair in pairs:
@@ -53,7 +51,7 @@ def draw_pairs(pairs: Sequence["MinimalPair"], number: int, rng: np.random.Gener
 
 
 class PairScorer:
-    """Pairs made ready once and put to any number of models, as the zero-shot tasks are."""
+    """Minimal pairs, tokenised once and scored by any number of masked models."""
 
     def __init__(
         self, pairs: Sequence["MinimalPair"], tokenizer_dir: Path, *, max_length: int, batch_tokens: int
@@ -62,9 +60,9 @@ class PairScorer:
 
         Args:
             pairs: at least one.
-            tokenizer_dir: folder of the tokenizer, which frames a sentence.
-            max_length: tokens of the longest sentence that the model can read, special tokens included.
-            batch_tokens: tokens in one forward pass, at most.
+            tokenizer_dir: folder of the tokenizer, which adds its special tokens to a sentence.
+            max_length: tokens of the longest sentence that the model can read, including special tokens.
+            batch_tokens: highest number of tokens in one forward pass.
 
         Raises:
             DataError: a sentence has no token to score, or more than `max_length` tokens.
@@ -74,9 +72,7 @@ class PairScorer:
             Item(uid=pair.paradigm, id=f"{pair.paradigm}_{n}", options=(TextOption(pair.good), TextOption(pair.bad)))
             for n, pair in enumerate(self.pairs)
         ]
-        self._questions = ItemScorer(
-            items, load_tokenizer(tokenizer_dir, MASKED), backend=MASKED, batch_tokens=batch_tokens
-        )
+        self._questions = ItemScorer(items, load_tokenizer(tokenizer_dir, MLM), backend=MLM, batch_tokens=batch_tokens)
         sentences = (option.text for item in items for option in item.options)
         for sentence, asked in zip(sentences, self._questions.asked, strict=True):
             if not len(asked.positions):
@@ -88,16 +84,16 @@ class PairScorer:
                 )
 
     def score(self, model: "PreTrainedModel") -> NDArray[np.float64]:
-        """Pseudo-log-likelihood, in nats, of the good and the bad sentence of each pair: (number of pairs, 2)."""
+        """Return (number of pairs, 2): pseudo-log-likelihood, in nats, of each pair's good and bad sentence."""
         return np.stack(self._questions.score(model))
 
 
 def pair_metrics(pairs: Sequence["MinimalPair"], scores: NDArray[np.float64]) -> dict[str, float]:
-    """Turn scores into shares, each in [0, 1].
+    """Return accuracies and the share of ties, each in [0, 1].
 
     Args:
         pairs: the pairs that were scored.
-        scores: (number of pairs, 2), of the good and the bad sentence.
+        scores: (number of pairs, 2) scores of the good and the bad sentence.
 
     Returns:
         `pairs/<paradigm>`: the share of pairs whose good sentence scores at least as high as the bad one (NaN counts

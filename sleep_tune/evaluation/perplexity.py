@@ -1,6 +1,6 @@
-"""Pseudo-perplexity: how well a masked language model predicts held-out text. Knows the rows of a corpus only.
+"""Pseudo-perplexity: how well a masked language model predicts held-out text.
 
-Only text tokens are scored: never the start of a row, a separator or padding.
+Only text tokens are scored, not the start of a row, separators or padding.
 """
 
 from collections.abc import Callable
@@ -11,50 +11,50 @@ from numpy.typing import NDArray
 from sleep_tune.evaluation.cloze import Cloze, Probes
 from sleep_tune.sleep.samples import SpecialTokens
 
-__all__ = ["METHODS", "cloze_of_rows", "exact", "strided", "text_positions"]
+__all__ = ["METHODS", "cloze_of_rows", "mask_one", "mask_strided", "text_positions"]
 
 Ints = NDArray[np.integer]
 
 
-def exact(positions: Ints, stride: int) -> Ints:
-    """Mask one position at a time, all the rest in view (Salazar et al. 2020): the definition.
+def mask_one(positions: Ints, stride: int) -> Ints:
+    """Mask one position in each copy of a row (Salazar et al. 2020): the definition of pseudo-perplexity.
 
-    A row of n text tokens costs n forward passes. Takes `stride` as every method does, and ignores it.
+    A row of n text tokens costs n forward passes. `stride` is ignored.
     """
     return positions
 
 
-def strided(positions: Ints, stride: int) -> Ints:
-    """Mask every `stride`-th position at once, in `stride` passes with offsets 0, 1, ... stride - 1.
+def mask_strided(positions: Ints, stride: int) -> Ints:
+    """Mask every `stride`-th position in each copy of a row, with offsets 0, 1, ... stride - 1.
 
-    Each token is still scored exactly once, its neighbours in view, at a cost of at most `stride` passes a row. A model
-    that makes use of distant context misses the other masked tokens: the estimate comes out a little too high, the
-    more so the smaller the stride. A stride of a row's length or more is `exact`.
+    Each token is scored exactly once, with its neighbours visible, at a cost of at most `stride` passes per row. The
+    other masked tokens are missing from the context, so the estimate is slightly too high, the more so the smaller the
+    stride. A stride of at least a row's length is the same as `mask_one`.
     """
     return positions % stride
 
 
-METHODS: dict[str, Callable[[Ints, int], Ints]] = {"exact": exact, "strided": strided}
-"""Name -> function(positions, stride) -> group: positions of a row in the same group are masked together."""
+METHODS: dict[str, Callable[[Ints, int], Ints]] = {"exact": mask_one, "strided": mask_strided}
+"""Name -> function(positions (P,), stride) -> groups (P,): positions of a row in one group are masked together."""
 
 
 def text_positions(tokens: Ints, special: SpecialTokens) -> NDArray[np.bool_]:
-    """Where a text token stands, and not a special one. Same shape as `tokens`."""
+    """Return which tokens are text and not special; same shape as `tokens`."""
     framing = [special.start, special.separator, special.pad, special.mask]
     return np.asarray(~np.isin(tokens, framing))
 
 
 def cloze_of_rows(rows: Ints, special: SpecialTokens, *, method: str, stride: int, batch_tokens: int) -> Cloze:
-    """Ask for every text token of packed rows, once.
+    """Prepare the scoring of every text token of packed rows, each once.
 
-    The pseudo-perplexity is the exponential of the negative mean of all answers, never a mean over rows.
+    The pseudo-perplexity is the exponential of the negative mean over all tokens, not a mean over rows.
 
     Args:
         rows: (N, T) token ids as `Samples` packs them, padded at the end of a row.
         special: the special tokens.
         method: a name of METHODS.
-        stride: distance between two masked positions of a pass, at least 1; `strided` only.
-        batch_tokens: tokens in one forward pass, at most.
+        stride: distance between two masked positions of a pass, at least 1; for `strided` only.
+        batch_tokens: highest number of tokens in one forward pass.
     """
     text, position = np.nonzero(text_positions(rows, special))
     probes = Probes(text=text, position=position, group=METHODS[method](position, stride))

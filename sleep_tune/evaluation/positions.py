@@ -1,4 +1,4 @@
-"""How long a text a model can read, and how long the texts were that it was trained on. Knows no texts."""
+"""The longest text that a model can read, and the longest that it was trained on, in tokens."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 __all__ = ["readable_positions", "trained_positions"]
 
 TABLES = ("position_embeddings", "position_embedding", "embed_positions", "wpe")
-"""How libraries name the table of learnt positions."""
+"""Names of the embedding of learnt positions in various architectures."""
 
 SETTINGS = ("max_position_embeddings", "n_positions", "max_sequence_length")
-"""How configurations name the number of positions."""
+"""Names of the number of positions in configurations."""
 
 
 def readable_positions(model: "PreTrainedModel") -> int | None:
-    """Tokens in the longest text that the model can read; None where its positions have no end.
+    """Return the tokens in the longest text that the model can read; None if its positions have no limit.
 
-    A model with a table of learnt positions fails beyond it, on a GPU in a way that no process survives, so it is
-    looked up and not tried.
+    A model with an embedding of learnt positions fails beyond it, on a GPU so that the process cannot continue.
+    Therefore the size of the embedding is looked up.
     """
     sizes = []
     for name, module in model.named_modules():
         if name.rpartition(".")[2] in TABLES and isinstance(module, nn.Embedding):
-            # OPT and BART keep rows free at the front, RoBERTa counts from the padding on.
+            # OPT and BART leave the first rows unused; RoBERTa counts positions from the padding token's id on.
             front = int(getattr(module, "offset", 0))
             if not front and module.padding_idx is not None:
                 front = module.padding_idx + 1
@@ -34,7 +34,7 @@ def readable_positions(model: "PreTrainedModel") -> int | None:
 
 
 def trained_positions(model: "PreTrainedModel") -> int | None:
-    """Tokens in the longest text that the model was meant for, as its configuration has it; None where it has not."""
+    """Return the tokens in the longest text that the model was trained on, by its configuration; None if unknown."""
     readable = readable_positions(model)
     if readable is not None:
         return readable

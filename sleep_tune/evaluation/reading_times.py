@@ -1,11 +1,10 @@
-"""Reading times (de Varda et al. 2023): how surprising a model finds each word, and how much of people's time that is.
+"""The task `reading` (de Varda et al. 2023): a model's surprisal of words against the time that people read them.
 
-Follows babylm/evaluation-pipeline-2025: a masked model reads what stands before the word and three masks, and answers
-at the first of them; a word of several tokens is the product of its tokens, each read after those before it, which are
-put back into text and tokenised anew. Knows no folder layout and no other task.
+As in babylm/evaluation-pipeline-2025, a masked model reads the text before the word and three masks, and predicts the
+first of them. The probability of a word of several tokens is the product of its tokens' probabilities; before each
+token the earlier ones are decoded to text and tokenised again.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,18 +21,18 @@ from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS
 from sleep_tune.evaluation.cloze import Cloze, Probes
 from sleep_tune.evaluation.human_agreement import EYE_TRACKING, SELF_PACED, WORD, eye_tracking_score, self_paced_score
-from sleep_tune.evaluation.item_scorer import padding
+from sleep_tune.evaluation.item_scorer import padding_token
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["FILE", "NUM_MASKS", "ReadingScorer", "ReadingTimes", "Surprisal", "read_times", "report"]
+__all__ = ["FILE", "NUM_MASKS", "ReadingScorer", "ReadingTimes", "Surprisal", "read_times"]
 
 FILE = "reading_data.csv"
-"""The task's one file, in the folder `reading`."""
+"""The task's file, in the folder `reading`."""
 
 NUM_MASKS = 3
-"""Masks that stand for what follows a word, as the pipeline has it."""
+"""Number of masks after the text before a word, as in the pipeline."""
 
 TEXTS = ("item", "word", "prev_item", "prev_word")
 NUMBERS = (*WORD, "prev_length", *EYE_TRACKING, SELF_PACED)
@@ -41,7 +40,7 @@ NUMBERS = (*WORD, "prev_length", *EYE_TRACKING, SELF_PACED)
 
 @dataclass(frozen=True, slots=True)
 class WordInContext:
-    """A word and what stands before it."""
+    """A word and the text before it."""
 
     before: str
     word: str
@@ -49,50 +48,39 @@ class WordInContext:
 
 @dataclass(frozen=True, slots=True)
 class ReadingTimes:
-    """The data: N words, where each was read, and how long people took."""
+    """N words in their contexts, and how long people took to read them."""
 
     words: tuple[WordInContext, ...]
     previous: tuple[WordInContext | None, ...]
-    """The word before each, in its own place; None where there is none."""
+    """The word before each, in its own context; None if there is none."""
     columns: Mapping[str, NDArray[np.float64]]
-    """Name -> (N,), NaN where a value is missing."""
+    """Name -> (N,) values, NaN where one is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surprisal:
-    """What a model makes of the words, in nats."""
+    """A model's surprisal of the N words, in nats."""
 
     words: NDArray[np.float64]
+    """(N,) of each word."""
     previous: NDArray[np.float64]
-    """NaN where there is no word before."""
+    """(N,) of the word before each; NaN if there is none."""
 
     def scores(self, times: ReadingTimes) -> dict[str, float]:
-        """Score -> percent of the variance left that is explained; one for eye tracking, one for self-paced reading."""
+        """Return READING_SCORES: percent of the variance that surprisal explains beyond the words' other properties."""
         values = (
             eye_tracking_score(times.columns, self.words),
             self_paced_score(times.columns, self.words, self.previous),
         )
         return dict(zip(READING_SCORES, values, strict=True))
 
-    def predictions(self) -> str:
-        """The text of `predictions.json`; a missing value is NaN, which Python's json reads back."""
-        pairs = zip(self.words.tolist(), self.previous.tolist(), strict=True)
-        rows = [{"id": index, "pred": pred, "prev_pred": previous} for index, (pred, previous) in enumerate(pairs)]
-        return json.dumps({"reading": {"predictions": rows}})
-
-
-def report(scores: Mapping[str, float]) -> str:
-    """The text of `report.txt`."""
-    eyes, paced = (scores[name] for name in READING_SCORES)
-    return f"EYE TRACKING SCORE: {eyes:.2f}\nSELF-PACED READING SCORE: {paced:.2f}\n"
-
 
 def read_times(path: Path) -> ReadingTimes:
-    """Read the official file.
+    """Read reading_data.csv.
 
     Raises:
-        DataError: it is no CSV, lacks a column, has no row, or holds something else where a number or a word must
-            stand; the message names file, line and column.
+        DataError: it is not a CSV file, lacks a column, has no row, or has another value in place of a number or a
+            word; the message gives file, line and column.
     """
     try:
         table = pd.read_csv(path, dtype={"item": str})
@@ -117,23 +105,23 @@ def read_times(path: Path) -> ReadingTimes:
         for name, value in (("word", word), ("prev_word", prev_word)):
             if not isinstance(value, str) and (name == "word" or has_previous):
                 raise DataError(f"{path}:{line}: {name} must be text; got {value!r}")
-        # Where nothing stands before a word, pandas reads a gap, and the pipeline puts the text None in its place.
+        # pandas reads an empty context as missing, and the pipeline takes the text None instead.
         words.append(WordInContext(item if isinstance(item, str) else "None", str(word)))
         previous.append(WordInContext(str(prev_item), str(prev_word)) if has_previous else None)
     return ReadingTimes(tuple(words), tuple(previous), columns)
 
 
 class ReadingScorer:
-    """The words made ready once, and put to any number of models.
+    """The words of the task, tokenised once and scored by any number of models with the same tokenizer.
 
     Args:
-        times: the words.
+        times: the words in their contexts.
         tokenizer: a fast one.
         backend: a name of BACKENDS; those that mask need a mask token.
-        batch_tokens: tokens in one forward pass, at most.
+        batch_tokens: highest number of tokens in one forward pass.
 
     Raises:
-        DataError: a word that the tokenizer makes nothing of.
+        DataError: the tokenizer has no token for a word.
     """
 
     def __init__(
@@ -141,8 +129,8 @@ class ReadingScorer:
     ) -> None:
         self._times = times
         places = list(dict.fromkeys([*times.words, *(place for place in times.previous if place is not None)]))
-        grower = _Grower(tokenizer)
-        steps = [list(grower.steps(place)) for place in places]
+        splitter = _WordSplitter(tokenizer)
+        steps = [list(splitter.steps(place)) for place in places]
         self._number = {place: index for index, place in enumerate(places)}
         self._place_P = np.repeat(np.arange(len(places)), [len(step) for step in steps])
         prefixes = [prefix for step in steps for prefix, _ in step]
@@ -157,7 +145,7 @@ class ReadingScorer:
                 group=np.zeros(len(texts), dtype=np.int64),
                 target=np.array([target for step in steps for _, target in step]),
             ),
-            pad=padding(tokenizer, backend),
+            pad=padding_token(tokenizer, backend),
             mask=tokenizer.mask_token_id if rule.masks else None,
             batch_tokens=batch_tokens,
             shift=rule.shift,
@@ -165,21 +153,26 @@ class ReadingScorer:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that a model reads: what `advance` adds up to."""
+        """Number of tokens that a model reads: the sum of the calls of `advance`."""
         return self._cloze.num_tokens
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest text, special ones included."""
+        """Tokens of the longest text, including special ones."""
         return int(self._lengths_P.max())
 
     def num_longer(self, positions: int) -> int:
-        """How many words have a text of more tokens than this, repeats counted."""
+        """Return how many words have a text of more than `positions` tokens; repeated words count repeatedly."""
         longer = set(self._place_P[self._lengths_P > positions].tolist())
         return sum(self._number[place] in longer for place in self._times.words)
 
     def score(self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None) -> Surprisal:
-        """Surprisal of every word and of every word before it; the model is left undisturbed."""
+        """Return the surprisal of every word and of the word before it; the model stays as it was.
+
+        Args:
+            model: any that the back end can score, on its own device.
+            advance: called after each batch with the number of tokens that it had.
+        """
         answers = self._cloze.score(model, advance)
         nats = -np.bincount(self._place_P, weights=answers, minlength=len(self._number))
         words = np.array([nats[self._number[place]] for place in self._times.words])
@@ -187,8 +180,8 @@ class ReadingScorer:
         return Surprisal(words, np.array(previous, dtype=np.float64))
 
 
-class _Grower:
-    """Cuts words into the tokens that are asked one after another, each with the text before it."""
+class _WordSplitter:
+    """Splits words into tokens, each with the text before it."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self._tokenizer = tokenizer
@@ -196,13 +189,13 @@ class _Grower:
         self._firsts: dict[str, int] = {}
 
     def steps(self, place: WordInContext) -> Iterator[tuple[str, int]]:
-        """(text before, token) of each token of a word."""
+        """Yield (text before, token) for each token of a word."""
         tokens = self._ids(place.word)
         if not tokens:
             raise DataError(f"a word must have at least one token to be scored; got none for {place.word!r}")
         before = place.before
         for index, token in enumerate(tokens):
-            # The first token is asked as it is; of those after it the text is tokenised anew, as the pipeline does.
+            # As in the pipeline: of each token after the first, the text is tokenised again.
             yield before, token if index == 0 else self._first(self._text(token), place)
             before += self._text(token)
 
@@ -215,7 +208,7 @@ class _Grower:
         if text not in self._firsts:
             ids = self._ids(text)
             if not ids:
-                raise DataError(f"a part of {place.word!r} is {text!r} as text, of which the tokenizer makes no token")
+                raise DataError(f"a part of {place.word!r} is {text!r} as text, for which the tokenizer has no token")
             self._firsts[text] = ids[0]
         return self._firsts[text]
 
@@ -227,7 +220,7 @@ class _Grower:
 def _rows(
     prefixes: list[str], tokenizer: "PreTrainedTokenizerBase", *, masks: bool
 ) -> tuple[list[NDArray[np.int32]], list[int]]:
-    """The tokens that a model reads before it names the next, and where that one stands."""
+    """Return the tokens that a model reads before it predicts the next one, and the position of that one."""
     different = list(dict.fromkeys(prefixes))
     tail = str(tokenizer.mask_token) * NUM_MASKS if masks else ""
     with one_thread():
@@ -236,6 +229,6 @@ def _rows(
     texts = [rows[prefix] for prefix in prefixes]
     if not masks:
         return texts, [len(text) for text in texts]
-    # One special token may close the row; the pipeline looks for no more.
+    # At most one special token may end the row, as in the pipeline.
     closed = [int(text[-1] != tokenizer.mask_token_id) for text in texts]
     return texts, [len(text) - NUM_MASKS - end for text, end in zip(texts, closed, strict=True)]

@@ -1,7 +1,8 @@
-"""Where a model's results go: OUTPUT_DIR/<model>/<revision>/, as BabyLM's pipeline has it. Touches no file there.
+"""Folders of a model's results: OUTPUT_DIR/<model>/<revision>/, as in BabyLM's pipeline.
 
-A model of the pipeline is a repository whose checkpoints are revisions. A run of ours is a folder with the model and
-its checkpoints in folders of their own, which all stand under the run's name: all are one submission.
+In the pipeline a model is a repository whose checkpoints are revisions. A training run of this package is a folder that
+holds the final model and the checkpoints in folders of their own; their results have the run's name, because all of
+them together are one submission.
 """
 
 import re
@@ -13,36 +14,36 @@ from sleep_tune.experiment.run_folder import MODEL, WORD_CHECKPOINTS
 __all__ = ["MAIN", "ResultNames", "result_names"]
 
 MAIN = "main"
-"""The revision of a model that is no checkpoint."""
+"""Revision of a final model."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultNames:
-    """The names under which a model's results stand."""
+    """Model and revision, which name the folder of a model's results."""
 
     model: str
     revision: str
 
     def folder(self, output: Path) -> Path:
-        """Of everything that is written about it."""
+        """Return the folder of all results."""
         return output / self.model / self.revision
 
     def zero_shot(self, output: Path, backend: str) -> Path:
-        """Of the zero-shot tasks and ages of acquisition."""
+        """Return the folder of zero-shot tasks and ages of acquisition."""
         return self.folder(output) / "zero_shot" / backend
 
     def fine_tuned(self, output: Path) -> Path:
-        """Of the fine-tuning tasks."""
+        """Return the folder of fine-tuning tasks."""
         return self.folder(output) / "finetune"
 
 
 def result_names(model: Path, revision: str | None = None) -> ResultNames:
-    """The names of a model's folder.
+    """Return the names for a model's folder.
 
     Args:
-        model: RUN/model and RUN/checkpoints/chck_<n>M, of a run with either folder, have the run's name, its dots
-            replaced, for the pipeline cuts what follows one; any other folder its own, cut so.
-        revision: None: the checkpoint's name, or else MAIN.
+        model: RUN/model and RUN/checkpoints/chck_<n>M of a training run get the run's name, with - for dots, because
+            the pipeline cuts a name at its last dot. Any other folder gets its own name, cut in this way.
+        revision: None: the checkpoint's name, or MAIN for a final model.
     """
     path = model.resolve()
     if path.parent.name == WORD_CHECKPOINTS and re.fullmatch(r"chck_\d+M", path.name):

@@ -1,4 +1,4 @@
-"""Zero-shot scores as files for machines: scores.json, and items.parquet with every item's margin. Knows no reports."""
+"""The files of a model's zero-shot scores: the official files, scores.json, and items.parquet with all items."""
 
 import hashlib
 import io
@@ -14,52 +14,73 @@ from numpy.typing import NDArray
 
 from sleep_tune.babylm.averages import benchmark_averages
 from sleep_tune.evaluation.items import Item, choose, margin
-from sleep_tune.evaluation.suite import TaskScores
+from sleep_tune.evaluation.official_files import write_official, write_official_reading
+from sleep_tune.evaluation.suite import READING, SuiteScores, TaskScores
 from sleep_tune.evaluation.task_report import ACCURACY
 from sleep_tune.files import write_whole
 
 __all__ = [
     "ITEMS",
     "SCORES",
-    "details",
     "item_rows",
     "items_table",
-    "macro",
-    "scored_before",
+    "macro_score",
+    "read_previous_scores",
     "write_items",
-    "write_scores",
+    "write_zero_shot",
 ]
 
 SCORES, ITEMS = "scores.json", "items.parquet"
 
 
-def details(results: Sequence[TaskScores]) -> dict[str, dict[str, Any]]:
-    """Task -> its score in percent, items, share of ties, and the sections of its report."""
+def write_zero_shot(top: Path, scored: SuiteScores, warnings: Sequence[str], about: Mapping[str, str]) -> None:
+    """Write the official files of each task, items.parquet and, last, scores.json.
+
+    Args:
+        top: the back end's folder in a model's results.
+        scored: scores of all tasks.
+        warnings: for scores.json.
+        about: model, back end and the like, for scores.json.
+    """
+    for result in scored.tasks:
+        write_official(
+            top / result.task.official / result.path.stem, result.task, result.items, result.scores, result.report
+        )
+    if scored.surprisal is not None:
+        write_official_reading(top / READING, scored.surprisal, scored.reading)
+    if scored.tasks:
+        write_items(top / ITEMS, items_table(scored.tasks))
+    content = {
+        **about,
+        "scores": scored.scores | {"macro": macro_score(scored.scores)},
+        "tasks": _details(scored.tasks),
+        "warnings": list(warnings),
+    }
+    write_whole(top / SCORES, json.dumps(_without_nan(content), indent=2, allow_nan=False) + "\n")
+
+
+def _details(results: Sequence[TaskScores]) -> dict[str, dict[str, Any]]:
+    """Return task -> its score in percent, number of items, share of ties, and the sections of its report."""
     return {
         result.name: {
             "score": result.score,
             "items": len(result.items),
             "ties": result.ties,
-            "metric": result.figures.metric.lower(),
-            "groups": {section: dict(groups) for section, groups in result.figures.sections.items()},
+            "metric": result.report.metric.lower(),
+            "groups": {section: dict(groups) for section, groups in result.report.sections.items()},
         }
         for result in results
     }
 
 
-def macro(scores: Mapping[str, float]) -> float | None:
-    """The macro average over BabyLM's tasks among scores in percent; None where there are none, or one is NaN."""
+def macro_score(scores: Mapping[str, float]) -> float | None:
+    """Return the macro average over BabyLM's tasks among scores in percent; None if there are none, or one is NaN."""
     averages = benchmark_averages(scores)
-    return None if averages is None else _number(averages.score)
+    return None if averages is None else _none_for_nan(averages.score)
 
 
-def write_scores(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, whole; numbers that are none become null."""
-    write_whole(path, json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
-
-
-def scored_before(path: Path) -> tuple[str | None, tuple[str, ...]]:
-    """The model that a scores.json is of, and the names of its scores; None and no names where it cannot be read."""
+def read_previous_scores(path: Path) -> tuple[str | None, tuple[str, ...]]:
+    """Return the model and the names of the scores in a scores.json; None and no names if it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -71,18 +92,18 @@ def scored_before(path: Path) -> tuple[str | None, tuple[str, ...]]:
 
 
 def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
-    """One row an item.
+    """Return a table with a row for each item.
 
-    Columns: task; uid and id, as in predictions.json; text, a fingerprint of the options' texts, by which an item is
-    known again in another folder (blimp_fast is a part of blimp_filtered, numbered anew); scores, of each option in
-    nats; prediction and label, indices of options; margin, of the right option over the best other, in nats; correct,
-    1 or 0 (a tie is right where the first option is), and missing where a task has no right answer; human, the share of
-    people who chose option 0.
+    Columns: task; uid and id, as in predictions.json; text, a fingerprint of the options' texts, which identifies an
+    item across folders (blimp_fast is a subset of blimp_filtered with other numbers); scores, of each option in nats;
+    prediction and label, indices of options; margin, of the right option over the best other one, in nats; correct, 1
+    or 0 (a tie is right if option 0 is), and NaN for a task without right answers; human, the share of people who chose
+    option 0.
     """
     rows = [
         row
         for result in results
-        for row in item_rows(result.name, result.items, result.scores, has_answers=result.figures.metric == ACCURACY)
+        for row in item_rows(result.name, result.items, result.scores, has_answers=result.report.metric == ACCURACY)
     ]
     return pd.DataFrame(rows)
 
@@ -90,7 +111,14 @@ def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
 def item_rows(
     task: str, items: Sequence[Item], scores: Sequence[NDArray[np.float64]], *, has_answers: bool = True
 ) -> list[dict[str, Any]]:
-    """The rows of one task, as `items_table` has them."""
+    """Return the rows of one task, as `items_table` has them.
+
+    Args:
+        task: its name.
+        items: its items.
+        scores: for each item (number of options,) log-probabilities in nats.
+        has_answers: whether one of the options is right.
+    """
     return [
         {
             "task": task,
@@ -114,18 +142,18 @@ def _fingerprint(item: Item) -> str:
 
 
 def write_items(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet, whole."""
+    """Write a table as a Parquet file, atomically."""
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
     write_whole(path, buffer.getvalue())
 
 
-def _plain(value: Any) -> Any:
-    """JSON has no NaN: a score that could not be computed is null."""
+def _without_nan(value: Any) -> Any:
+    """Replace NaN, which JSON does not have, by None in a nested dictionary."""
     if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return _number(value) if isinstance(value, float) else value
+        return {name: _without_nan(inner) for name, inner in value.items()}
+    return _none_for_nan(value) if isinstance(value, float) else value
 
 
-def _number(value: float) -> float | None:
+def _none_for_nan(value: float) -> float | None:
     return None if math.isnan(value) else value

@@ -1,7 +1,7 @@
-"""Is a folder of results all that the challenge's collation asks for? Every file, every group and its size.
+"""Completeness of a submission: every file, every group and its size.
 
-What babylm/evaluation-pipeline-2025 checks before it joins the files into one: the final model's full tasks, ages of
-acquisition and fine-tuning under `main`, and the fast tasks of every checkpoint. Scores nothing and writes nothing.
+These are the checks of babylm/evaluation-pipeline-2025 before it joins the files into one: the final model's full
+tasks, ages of acquisition and fine-tuning in `main`, and the fast tasks of every checkpoint.
 """
 
 import json
@@ -12,9 +12,9 @@ from typing import Any
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.babylm.group_sizes import AOA_CONTEXTS, GROUP_SIZES, expected_size
 
-__all__ = ["AGES", "FAST", "FULL", "missing"]
+__all__ = ["AGES", "FAST_TASKS", "FULL_TASKS", "missing_parts"]
 
-FULL = {
+FULL_TASKS = {
     "blimp_filtered": "blimp/blimp_filtered",
     "supplement_filtered": "blimp/supplement_filtered",
     "ewok_filtered": "ewok/ewok_filtered",
@@ -24,9 +24,9 @@ FULL = {
     "comps": "comps/comps",
     "reading": "reading",
 }
-"""Task folder of full_eval -> where its predictions lie in a back end's folder."""
+"""Task folder of full_eval -> folder of its predictions in a back end's folder."""
 
-FAST = {
+FAST_TASKS = {
     "blimp_fast": "blimp/blimp_fast",
     "supplement_fast": "blimp/supplement_fast",
     "ewok_fast": "ewok/ewok_fast",
@@ -35,26 +35,26 @@ FAST = {
     "wug_past_tense": "wug_past/wug_past_tense",
     "reading": "reading",
 }
-"""The same of fast_eval."""
+"""The same for fast_eval."""
 
 AGES = "AoA_word/surprisal.json"
-"""Where the words' surprisal over checkpoints lies in a back end's folder."""
+"""File of the words' surprisal over checkpoints, in a back end's folder."""
 
 
-def missing(results: Path, backend: str, track: str) -> list[str]:
-    """Everything that the collation would stumble over, a line each; nothing if the folder is complete.
+def missing_parts(results: Path, backend: str, track: str) -> list[str]:
+    """Return everything that is missing or of a wrong size, a line each; empty if the submission is complete.
 
     Args:
-        results: of one model: OUTPUT_DIR/<model>.
-        backend: whose predictions are submitted.
-        track: of AOA_CHECKPOINTS.
+        results: folder of one model: OUTPUT_DIR/<model>.
+        backend: back end of the predictions that are submitted.
+        track: a key of AOA_CHECKPOINTS.
     """
     return [*_final(results / "main", backend, track), *_checkpoints(results, backend, track)]
 
 
 def _final(main: Path, backend: str, track: str) -> Iterator[str]:
     top = main / "zero_shot" / backend
-    for folder, place in FULL.items():
+    for folder, place in FULL_TASKS.items():
         yield from _predictions(top / place / "predictions.json", folder, full=True)
     for task, size in GROUP_SIZES["glue_filtered"].items():
         path = main / "finetune" / task / "predictions.json"
@@ -73,12 +73,12 @@ def _checkpoints(results: Path, backend: str, track: str) -> Iterator[str]:
         if not top.is_dir():
             yield f"{top} (the fast tasks of checkpoint chck_{millions}M)"
             continue
-        for folder, place in FAST.items():
+        for folder, place in FAST_TASKS.items():
             yield from _predictions(top / place / "predictions.json", folder, full=False)
 
 
 def _predictions(path: Path, folder: str, *, full: bool) -> Iterator[str]:
-    """One task's file: there, and each of its groups of the official size."""
+    """Yield what is wrong with one task: no file of predictions, or groups of other sizes than the official ones."""
     read = _read(path)
     if read is None:
         yield f"{path} ({folder} of {'full' if full else 'fast'}_eval)"
@@ -105,13 +105,13 @@ def _ages(path: Path, track: str) -> Iterator[str]:
         counts[row["step"]] = counts.get(row["step"], 0) + 1
     for step, number in counts.items():
         if step not in steps:
-            yield f"{path}: {step} is none of the checkpoints of {track}"
+            yield f"{path}: {step} is not a checkpoint of {track}"
         elif number != AOA_CONTEXTS:
             yield f"{path}: {step} must have {AOA_CONTEXTS} contexts; it has {number}"
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
-    """A file's object; None where there is none to read."""
+    """Return the object in a JSON file; None if it cannot be read."""
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,6 +1,10 @@
-"""BabyLM's zero-shot tasks of a folder, scored together in one process. Knows no reports' places and no terminal."""
+"""BabyLM's zero-shot tasks, prepared once and scored together by any number of models.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+suite = Suite(find_task_folders(data, TASKS), tokenizer, backend="mlm", batch_tokens=16_384)
+suite.score(model).scores  # {"blimp_fast": 71.2, ...}
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,109 +12,99 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sleep_tune.babylm.challenge import FOLDERS
 from sleep_tune.babylm.score_names import wug_score
-from sleep_tune.errors import DataError, unknown
 from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, margin
 from sleep_tune.evaluation.precision import PRECISIONS
+from sleep_tune.evaluation.reading_times import FILE, ReadingScorer, Surprisal, read_times
 from sleep_tune.evaluation.task_report import RHO, TaskReport
 from sleep_tune.evaluation.tasks import TASKS, Task, read_items
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["Suite", "TaskScores", "TooLong", "find_folders"]
+__all__ = ["READING", "LongTask", "Suite", "SuiteScores", "TaskScores"]
+
+READING = "reading"
+"""Name of the one task that has no items with options."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskScores:
-    """A task, scored."""
+    """A model's scores on one task."""
 
     name: str
-    """Its folder's name, as blimp_fast."""
+    """Name of the task's folder, such as blimp_fast."""
     task: Task
     path: Path
     items: tuple[Item, ...]
     scores: tuple[NDArray[np.float64], ...]
-    """Of each item's options, in nats."""
-    figures: TaskReport
-    """As the official report has them."""
+    """For each item (number of options,) log-probabilities in nats."""
+    report: TaskReport
+    """The numbers of the official report."""
     alike: NDArray[np.bool_]
-    """Of each item: whether two of its options are the same tokens."""
+    """(number of items,) whether two options of the item are the same tokens."""
     longest: NDArray[np.int64]
-    """Of each item: tokens that are read for its longest option."""
+    """(number of items,) tokens that are read for the item's longest option."""
 
     @property
     def score(self) -> float:
         """The task's score in percent; a rank correlation times 100."""
-        return wug_score(self.figures.average) if self.figures.metric == RHO else self.figures.average
+        return wug_score(self.report.average) if self.report.metric == RHO else self.report.average
 
     @property
     def ties(self) -> float:
-        """Share, in [0, 1], of the items whose right option and another score the same without being the same tokens.
+        """Share, in [0, 1], of items whose right option has the same score as another one of other tokens.
 
-        They count as right, so that a model that scores a constant has a perfect score.
+        Ties count as right, so a model that gives all options the same score has a perfect score.
         """
         leads = [margin(scores, item.label) for item, scores in zip(self.items, self.scores, strict=True)]
         return float(np.mean((np.array(leads) == 0) & ~self.alike))
 
 
 @dataclass(frozen=True, slots=True)
-class TooLong:
-    """A task that the model cannot read: the official pipeline fails on it, too."""
+class LongTask:
+    """A task that is skipped because texts are too long for the model; the official pipeline fails on it."""
 
     name: str
     items: int
-    """Items with an option longer than the model's positions."""
+    """Number of items with a text longer than the model can read."""
     of: int
+    """Number of all items."""
     longest: int
-    """Tokens of its longest option."""
+    """Tokens of the longest text."""
 
 
-def find_folders(data: Path, known: Iterable[str], only: Sequence[str] = ()) -> dict[str, Path]:
-    """The task folders, or zips of them, that a folder holds.
+@dataclass(frozen=True, slots=True)
+class SuiteScores:
+    """A model's scores on all tasks of a suite."""
 
-    Args:
-        data: such as evaluation_data/fast_eval.
-        known: names of folders that count, in the order in which they are to be returned.
-        only: keep these: names of folders (blimp_fast), or of tasks (blimp) whichever of their folders is there. Empty:
-            all that are there.
+    tasks: tuple[TaskScores, ...]
+    surprisal: Surprisal | None
+    """The model's answers on the task `reading`; None if it was not scored."""
+    reading: dict[str, float]
+    """Name -> percent; empty if reading was not scored."""
 
-    Returns:
-        Folder's name -> its path; a folder goes before a zip of the same name.
-
-    Raises:
-        DataError: `data` is no folder, holds none of the tasks, or not one that was asked for.
-    """
-    names = tuple(known)
-    if not data.is_dir():
-        raise DataError(f"{data} must be a folder of tasks, such as evaluation_data/fast_eval; there is no such folder")
-    found = {}
-    for name in names:
-        places = (data / name, data / f"{name}.zip")
-        present = [path for path in places if path.is_dir() or (path.suffix == ".zip" and path.is_file())]
-        if present:
-            found[name] = present[0]
-    if not found:
-        inside = f"{data} is one of them: did you mean {data.parent}?" if data.name in names else "it holds none"
-        raise DataError(f"{data} must hold at least one task's folder (or zip): {', '.join(names)}; {inside}")
-    if not only:
-        return found
-    tasks = {FOLDERS[name] for name in names if name in FOLDERS}
-    wanted = set()
-    for asked in only:
-        if asked not in names and asked not in tasks:
-            raise DataError(unknown("task", asked, {*names, *tasks}))
-        chosen = {name for name in found if asked in (name, FOLDERS.get(name))}
-        if not chosen:
-            raise DataError(f"{data} must hold {asked}, which was asked for; it holds {', '.join(found)}")
-        wanted |= chosen
-    return {name: path for name, path in found.items() if name in wanted}
+    @property
+    def scores(self) -> dict[str, float]:
+        """Name -> score in percent, of all tasks."""
+        return {result.name: result.score for result in self.tasks} | self.reading
 
 
 class Suite:
-    """Tasks made ready once, all their rows together, and put to any number of models with the same tokenizer."""
+    """Tasks that are read and tokenised once, and scored by any number of models with the same tokenizer.
+
+    Args:
+        folders: name of a task, from TASKS or READING -> its path; see `find_task_folders`.
+        tokenizer: of the models; a fast one.
+        backend: a name of BACKENDS.
+        batch_tokens: highest number of tokens in one forward pass.
+        positions: tokens in the longest text that the models can read; tasks with a longer one are skipped and listed
+            in `too_long`. None: no limit.
+
+    Raises:
+        DataError: a file or line is not as its task needs it.
+    """
 
     def __init__(
         self,
@@ -121,27 +115,13 @@ class Suite:
         batch_tokens: int,
         positions: int | None = None,
     ) -> None:
-        """Read and tokenise the tasks and plan the batches.
-
-        Args:
-            folders: names of TASKS -> where they are; see `find_folders`.
-            tokenizer: of the models, a fast one.
-            backend: a name of BACKENDS.
-            batch_tokens: tokens in one forward pass, at most.
-            positions: tokens in the longest text that the model can read; a task with a longer one is left out, and
-                told in `too_long`.
-
-        Raises:
-            DataError: a file or line is not as its task needs it.
-        """
-        read = {name: read_items(TASKS[name], path) for name, path in folders.items()}
+        read = {name: read_items(TASKS[name], path) for name, path in folders.items() if name != READING}
         every = ItemScorer(
             [item for items in read.values() for item in items], tokenizer, backend=backend, batch_tokens=batch_tokens
         )
         longest, alike = every.longest(), every.alike()
         fits = np.ones(len(every.items), dtype=np.bool_)
-        self.too_long: tuple[TooLong, ...] = ()
-        """Tasks that are left out."""
+        too_long: list[LongTask] = []
         self._parts: list[tuple[str, Path, tuple[Item, ...], NDArray[np.bool_], NDArray[np.int64]]] = []
         start = 0
         for name, items in read.items():
@@ -150,37 +130,51 @@ class Suite:
             over = int((longest[here] > positions).sum()) if positions is not None else 0
             if over:
                 fits[here] = False
-                self.too_long += (TooLong(name, over, len(items), int(longest[here].max())),)
+                too_long.append(LongTask(name, over, len(items), int(longest[here].max())))
             else:
                 self._parts.append((name, folders[name], items, alike[here], longest[here]))
-        self._questions = every if fits.all() else every.subset(np.flatnonzero(fits))
+        self._items = every if fits.all() else every.subset(np.flatnonzero(fits))
+        self._times, self._reading = None, None
+        if READING in folders:
+            times = read_times(folders[READING] / FILE)
+            reading = ReadingScorer(times, tokenizer, backend=backend, batch_tokens=batch_tokens)
+            if positions is None or reading.longest <= positions:
+                self._times, self._reading = times, reading
+            else:
+                over = reading.num_longer(positions)
+                too_long.append(LongTask(READING, over, len(times.words), reading.longest))
+        self.too_long = tuple(too_long)
+        """Tasks that are skipped."""
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that a model reads: what `advance` adds up to."""
-        return self._questions.num_tokens
+        """Number of tokens that a model reads: the sum of the calls of `advance`."""
+        return self._items.num_tokens + (self._reading.num_tokens if self._reading is not None else 0)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The tasks that are scored."""
-        return tuple(name for name, *_ in self._parts)
+        return (*(name for name, *_ in self._parts), *([READING] if self._reading is not None else []))
 
     def score(
         self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None, *, precision: str = "fp32"
-    ) -> tuple[TaskScores, ...]:
-        """Score all tasks, leaving the model undisturbed.
+    ) -> SuiteScores:
+        """Score all tasks; the model's mode and torch's random state stay as they were.
 
         Args:
-            model: any that the back end can ask, on its own device.
-            advance: told after each batch how many more tokens have been read.
-            precision: a name of PRECISIONS; both make the same choices.
+            model: any that the back end can score, on its own device.
+            advance: called after each batch with the number of tokens that it had.
+            precision: a name of PRECISIONS; all lead to the same choices. Reading is always scored in float32.
         """
-        scores = PRECISIONS[precision](self._questions, model, advance)
+        scores = PRECISIONS[precision](self._items, model, advance)
         results = []
         start = 0
         for name, path, items, alike, longest in self._parts:
-            mine = scores[start : start + len(items)]
+            own = scores[start : start + len(items)]
             start += len(items)
             task = TASKS[name]
-            results.append(TaskScores(name, task, path, items, mine, task.figures(items, mine), alike, longest))
-        return tuple(results)
+            results.append(TaskScores(name, task, path, items, own, task.report(items, own), alike, longest))
+        if self._reading is None or self._times is None:
+            return SuiteScores(tuple(results), None, {})
+        surprisal = self._reading.score(model, advance)
+        return SuiteScores(tuple(results), surprisal, surprisal.scores(self._times))

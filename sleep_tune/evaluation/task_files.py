@@ -1,7 +1,6 @@
-"""The files of a task, from a folder or from a zip with a password, and their lines with every mistake located.
+"""The files of a task, in a folder or a zip with a password, and their lines; errors give file, line and column.
 
-Knows no task: it is told which columns a line must have. A zip is read in memory: what was handed out under a password
-is never written in plain.
+A zip is read in memory, because data that is published under a password must not be written to disk without it.
 """
 
 import json
@@ -24,36 +23,36 @@ __all__ = [
     "TaskFile",
     "checked_rows",
     "is_nonblank",
-    "task_files",
+    "read_task_files",
     "text_lines",
 ]
 
 PASSWORD = b"BabyLM2025"
-"""Of ewok_fast.zip, as the official pipeline's README gives it away: against crawlers, not against readers."""
+"""Password of ewok_fast.zip, published in the official pipeline's README; it keeps crawlers out."""
 
 MOST_UNPACKED, MOST_RATIO, ALWAYS_UNPACKED = 256 * 2**20, 100, 16 * 2**20
-"""Bytes that a zip may hold: so many, and so many times its own size, which small ones may exceed.
+"""Limits of an unpacked zip: bytes in all, ratio to the zip's own size, and bytes that are allowed at any ratio.
 
-The official zips hold some megabytes, 10 to 20 times their own size; a zip bomb's ratio is near 1,000.
+The official zips unpack to some megabytes, 10 to 20 times their size; the ratio of a zip bomb is near 1,000.
 """
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Compression methods that are read; Python's readers of the others unpack a whole block, however large."""
+"""Accepted compression methods; Python unpacks a whole block of the others at once, however large it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFile:
-    """A data file, read."""
+    """Content of a data file."""
 
     where: str
-    """Its path, as messages give it; of a member of a zip, both names."""
+    """Path for messages; for a member of a zip, the path of the zip and its own."""
     stem: str
     content: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
-    """What a line must have under a name."""
+    """Rule for the values of a column."""
 
     expected: str
     holds: Callable[[Any], bool]
@@ -67,9 +66,9 @@ def _is_number(value: Any) -> bool:
 
 
 def is_nonblank(value: Any) -> bool:
-    """Whether a value is a text that a tokenizer can read and of which a model can be asked something.
+    """Return whether a value is a text that can be tokenized and scored: not blank, and of whole characters.
 
-    An empty one would have the log-probability 0, above that of every other text. JSON can write half a character.
+    A blank text would have the log-probability 0, higher than any other. JSON can encode half a character.
     """
     return isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= one <= "\udfff" for one in value)
 
@@ -82,25 +81,25 @@ TEXTS = ColumnRule(
 )
 
 
-def task_files(path: Path, suffix: str) -> list[TaskFile]:
+def read_task_files(path: Path, suffix: str) -> list[TaskFile]:
     """Read the files of a task in the order of their names.
 
     Args:
         path: a folder, or a zip that holds its files under any folders.
-        suffix: how the names of its files end; others are passed over.
+        suffix: ending of the names of its files; other files are ignored.
 
     Raises:
-        DataError: there is no such file, one cannot be read, or the zip has another password or holds too much.
+        DataError: there is no such file, one cannot be read, or the zip has another password or unpacks to too much.
     """
     if path.suffix == ".zip":
-        return _zipped(path, suffix)
+        return _read_zip(path, suffix)
     names = sorted(file for file in path.iterdir() if file.suffix == suffix and not file.name.startswith("."))
     if not names:
         raise DataError(f"{path} must hold at least one {suffix} file; it holds none")
     return [TaskFile(str(file), file.stem, file.read_bytes()) for file in names]
 
 
-def _zipped(path: Path, suffix: str) -> list[TaskFile]:
+def _read_zip(path: Path, suffix: str) -> list[TaskFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(path, archive, suffix)
@@ -112,7 +111,7 @@ def _zipped(path: Path, suffix: str) -> list[TaskFile]:
                 if left < 0:
                     raise DataError(
                         f"{path} must hold at most {MOST_UNPACKED >> 20} MiB and {MOST_RATIO} times its own size; it "
-                        f"holds more: if it is yours, unpack it into {path.with_suffix('')}, which is read instead"
+                        f"holds more: if you trust it, unpack it into {path.with_suffix('')}, which is read instead"
                     )
                 files.append(TaskFile(f"{path}/{name}", name.stem, content))
             return files
@@ -137,10 +136,11 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> b
 
 
 def _members(path: Path, archive: zipfile.ZipFile, suffix: str) -> dict[PurePosixPath, zipfile.ZipInfo]:
-    """Return the files of an archive whose names end with `suffix`, in the order of these names.
+    """Return the files of an archive whose names end with `suffix`, in the order of their names.
 
     Raises:
-        DataError: there is none, or one that no packer of a folder of tasks would write.
+        DataError: there is none; or one is outside of the archive's folder, a link, there twice or packed by another
+            method.
     """
     wanted = [member for member in archive.infolist() if member.filename.endswith(suffix)]
     # A Mac adds files of its own to a zip, under names that begin like this.
@@ -176,7 +176,7 @@ def _unreadable_method(path: Path, why: str) -> DataError:
 
 
 def text_lines(file: TaskFile) -> Iterator[tuple[int, str]]:
-    """Each line that is not blank, with its number from 1.
+    """Yield each line that is not blank, with its number from 1.
 
     Raises:
         DataError: the file is empty, or not in UTF-8.
@@ -197,11 +197,11 @@ def text_lines(file: TaskFile) -> Iterator[tuple[int, str]]:
 def checked_rows(
     file: TaskFile, columns: Callable[[Mapping[str, Any]], Mapping[str, ColumnRule]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each line's object, with its number from 1, once it has all columns.
+    """Yield the object of each line, with its number from 1, after its columns were checked.
 
     Args:
         file: of JSON lines.
-        columns: object -> what it must have.
+        columns: function from an object to the columns that it must have.
 
     Raises:
         DataError: a line is cut off or no JSON object, lacks a column, or has something else there; the file is empty.

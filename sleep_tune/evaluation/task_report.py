@@ -1,6 +1,6 @@
-"""From option scores to the figures of a task's report: groups, sections and the average. Knows no files.
+"""Numbers in the report of a zero-shot task: groups, sections and the average, from the scores of its options.
 
-As BabyLM's pipeline has them, sums in its order included, so that reports agree to the last digit printed.
+They are computed as in BabyLM's pipeline, with sums in the same order, so that reports agree in every digit.
 """
 
 from collections import Counter
@@ -20,37 +20,37 @@ ACCURACY, RHO = "ACCURACY", "SPEARMAN'S RHO"
 Scores = Sequence[NDArray[np.float64]]
 
 SPLITS = ("regular", "ambiref", "move_contents")
-"""Of entity tracking; the fast data has the first."""
+"""Splits of entity tracking; the fast data has only the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskReport:
-    """What a report tells."""
+    """The numbers of a report."""
 
     metric: str
-    """ACCURACY, in percent, or RHO, from -1 to 1."""
+    """ACCURACY, in percent, or RHO, from -1 to 1: the unit of all values."""
     sections: Mapping[str, Mapping[str, float]]
-    """Section -> group -> its value, in the order of the report."""
+    """Section -> group -> value, in the order of the report."""
     average: float
 
 
 def accuracy_report(items: Sequence[Item], scores: Scores) -> TaskReport:
-    """The share of items whose right option scores highest, by group; the average is that over UIDs.
+    """Return the percentage of items whose right option has the highest score, by group; the average is over UIDs.
 
     Args:
         items: at least one.
-        scores: of each item's options.
+        scores: for each item (number of options,) log-probabilities in nats.
     """
     sections = _shares(items, scores)
     return TaskReport(ACCURACY, sections, _mean(sections["UID"]))
 
 
 def split_report(items: Sequence[Item], scores: Scores) -> TaskReport:
-    """Accuracy for entity tracking: each split is averaged over its numbers of operations, and then the splits are.
+    """Return the accuracy on entity tracking: the mean over splits of the mean over numbers of operations.
 
     Args:
-        items: at least one, whose UIDs begin with the name of a split.
-        scores: of each item's options.
+        items: at least one; their UIDs begin with the name of a split.
+        scores: for each item (number of options,) log-probabilities in nats.
     """
     sections = _shares(items, scores)
     groups = sections["UID"]
@@ -63,11 +63,11 @@ def split_report(items: Sequence[Item], scores: Scores) -> TaskReport:
 
 
 def correlation_report(items: Sequence[Item], scores: Scores) -> TaskReport:
-    """Spearman's rho of how likely the model finds the first form, and of how many people choose it.
+    """Return Spearman's rho between the model's probability of option 0 and the share of people who chose it.
 
     Args:
-        items: with two options each, and the human share.
-        scores: of each item's options.
+        items: with two options and `human` each.
+        scores: for each item (2,) log-probabilities in nats.
     """
     human = [item.human if item.human is not None else float("nan") for item in items]
     rho = wug_rho(wug_ratios(np.stack(scores)), human)

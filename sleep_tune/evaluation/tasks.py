@@ -1,7 +1,7 @@
-"""BabyLM's zero-shot tasks: which folder holds which, and what a line of its files asks. Knows no model.
+"""BabyLM's zero-shot tasks with items: the folder of each, and how a line of its files becomes an item.
 
-Columns, scored endings and groups are those of babylm/evaluation-pipeline-2025 (see the table in its README and its
-reader). A task is one small function from a line to an item, and one line in `TASKS`.
+Columns, scored endings and groups are those of babylm/evaluation-pipeline-2025. To add a task, write a function from a
+line to an item and add it to `TASKS`.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from sleep_tune.evaluation.task_files import (
     TaskFile,
     checked_rows,
     is_nonblank,
-    task_files,
+    read_task_files,
     text_lines,
 )
 from sleep_tune.evaluation.task_report import SPLITS, TaskReport, accuracy_report, correlation_report, split_report
@@ -38,22 +38,24 @@ Read = Callable[[TaskFile], Iterator[Item]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """How a task's files are read, and what is made of its scores."""
+    """How a task's files are read, and how its report is computed."""
 
     official: str
-    """The pipeline's name of it (`--task`), a folder of its output."""
+    """The pipeline's name of the task (`--task`), which is a folder of its output."""
     read: Read
-    """File -> its items, whose ids are not counted yet."""
-    figures: Callable[[Sequence[Item], Sequence[NDArray[np.float64]]], TaskReport] = accuracy_report
+    """Function file -> items, whose ids are still empty."""
+    report: Callable[[Sequence[Item], Sequence[NDArray[np.float64]]], TaskReport] = accuracy_report
+    """Function (items, option scores) -> report."""
     suffix: str = ".jsonl"
+    """Ending of the files' names."""
     predicts_text: bool = False
-    """A prediction is told by the whole text of the option, where its endings are all the same."""
+    """Whether predictions.json gives the whole text of the chosen option instead of its ending."""
     predicts_probability: bool = False
-    """A prediction comes with the probability of the first of its two options."""
+    """Whether predictions.json gives the probability of the first of two options too."""
 
 
 def json_lines(columns: Columns | Callable[[Row], Columns], item: Callable[[Row, str], Item]) -> Read:
-    """A reader of JSON lines: what each must have, and a function (line, file's stem) -> item."""
+    """Return a reader of JSON lines, from the columns that each must have and a function (line, stem) -> item."""
     required: Callable[[Row], Columns] = columns if callable(columns) else lambda _row: columns
 
     def read(file: TaskFile) -> Iterator[Item]:
@@ -64,13 +66,13 @@ def json_lines(columns: Columns | Callable[[Row], Columns], item: Callable[[Row,
 
 
 def blimp_columns(row: Row) -> Columns:
-    """BLiMP's lines name their groups; its supplement's do not, and are told by it."""
+    """Return the columns of a line: BLiMP's lines name their groups, those of its supplement do not."""
     sentences = {"sentence_good": TEXT, "sentence_bad": TEXT}
     return sentences | ({"UID": TEXT, "linguistics_term": TEXT, "field": TEXT} if "field" in row else {})
 
 
 def blimp(row: Row, stem: str) -> Item:
-    """BLiMP (Warstadt et al. 2020) and BabyLM's supplement to it: the good sentence before the bad."""
+    """Return an item of BLiMP (Warstadt et al. 2020) or BabyLM's supplement: the good sentence, then the bad one."""
     options = (TextOption(row["sentence_good"]), TextOption(row["sentence_bad"]))
     if "field" not in row:
         return uncounted(stem, options, {"field": "supplement", "UID": stem, "linguistics_term": "supplement"})
@@ -80,7 +82,7 @@ def blimp(row: Row, stem: str) -> Item:
 
 
 def ewok(row: Row, stem: str) -> Item:
-    """EWoK (Ivanova et al. 2024): after the first context, the first target before the second."""
+    """Return an item of EWoK (Ivanova et al. 2024): after the first context the first target is right."""
     context = row["Context1"]
     options = tuple(TextOption(f"{context} {row[name]}", f" {row[name]}") for name in ("Target1", "Target2"))
     groups = {
@@ -93,14 +95,14 @@ def ewok(row: Row, stem: str) -> Item:
 
 
 def entity_tracking(row: Row, stem: str) -> Item:
-    """Entity tracking (Kim and Schuster 2023): the first of several ends of a story is what the box holds."""
+    """Return an item of entity tracking (Kim and Schuster 2023): the first ending names what the box holds."""
     prefix = row["input_prefix"]
     uid = f"{stem}_{row['numops']}_ops"
     return uncounted(uid, tuple(TextOption(prefix + option, option) for option in row["options"]), {"UID": uid})
 
 
 def wug(name: str) -> Callable[[Row, str], Item]:
-    """Inflections of made-up words (Hofmann et al. 2024; Weissweiler et al. 2023), and how people chose."""
+    """Return a function to items of made-up words (Hofmann et al. 2024; Weissweiler et al. 2023)."""
 
     def item(row: Row, stem: str) -> Item:
         options = tuple(TextOption(sentence) for sentence in row["sentences"].split("\t"))
@@ -113,7 +115,7 @@ COMPS_SUBSETS = {"comps_base": "base", "comps_wugs": "wugs", "comps_wugs_dist-be
 
 
 def comps(row: Row, stem: str) -> Item:
-    """COMPS (Misra et al. 2023): a property is likelier of what has it than of what has it not."""
+    """Return an item of COMPS (Misra et al. 2023): first a concept that has the property, then one that does not."""
     uid = COMPS_SUBSETS.get(stem, "wugs_dist_in_between")
     phrase = row["property_phrase"]
     options = tuple(
@@ -123,7 +125,7 @@ def comps(row: Row, stem: str) -> Item:
 
 
 def zorro(file: TaskFile) -> Iterator[Item]:
-    """Zorro (Huebner et al. 2021), in words that children know: a line with the bad sentence, then the good one."""
+    """Yield items of Zorro (Huebner et al. 2021): a line with the bad sentence is followed by one with the good one."""
     lines = [line for _, line in text_lines(file)]
     if len(lines) % 2:
         raise DataError(f"{file.where}:{len(lines)}: a bad sentence must be followed by a good one; the file ends")
@@ -132,7 +134,7 @@ def zorro(file: TaskFile) -> Iterator[Item]:
 
 
 def uncounted(uid: str, options: tuple[TextOption, ...], groups: Mapping[str, str]) -> Item:
-    """An item whose number within its UID is not known yet."""
+    """Return an item without id, whose number within its UID is not known yet."""
     return Item(uid=uid, id="", options=options, groups=groups)
 
 
@@ -153,11 +155,11 @@ EWOK = Task(
 ENTITY_TRACKING = Task(
     "entity_tracking",
     json_lines({"input_prefix": TEXT, "options": TEXTS, "numops": NUMBER}, entity_tracking),
-    figures=split_report,
+    report=split_report,
 )
 WUG_COLUMNS = {"sentences": PAIR_OF_SENTENCES, "ratio": NUMBER}
 WUG_ADJ, WUG_PAST = (
-    Task(name, json_lines(WUG_COLUMNS, wug(name)), figures=correlation_report, predicts_probability=True)
+    Task(name, json_lines(WUG_COLUMNS, wug(name)), report=correlation_report, predicts_probability=True)
     for name in ("wug_adj", "wug_past")
 )
 COMPS = Task(
@@ -180,18 +182,18 @@ TASKS: dict[str, Task] = {
     "comps": COMPS,
     "zorro": Task("zorro", zorro, suffix=".txt"),
 }
-"""Folder of evaluation_data/fast_eval or full_eval -> its task. Zorro is no task of BabyLM's."""
+"""Folder of evaluation_data/fast_eval or full_eval -> its task. Zorro is not part of BabyLM."""
 
 
 def read_items(task: Task, path: Path) -> tuple[Item, ...]:
-    """Read a task's items from its folder or zip, files in the order of their names.
+    """Read a task's items from its folder or zip, the files in the order of their names.
 
     Raises:
-        DataError: a file or line is not as the task needs it; the message names file, line and what was expected.
+        DataError: a file or line is not as the task needs it; the message gives file, line and what was expected.
     """
     counts: Counter[str] = Counter()
     items = []
-    for file in task_files(path, task.suffix):
+    for file in read_task_files(path, task.suffix):
         for item in task.read(file):
             items.append(dataclasses.replace(item, id=f"{item.uid}_{counts[item.uid]}"))
             counts[item.uid] += 1

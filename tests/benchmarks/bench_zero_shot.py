@@ -28,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from parity_zero_shot import run_official  # type: ignore[import-not-found]
 
 from sleep_tune.config.schema import ModelConfig
-from sleep_tune.evaluation.backends import load_model, load_tokenizer
-from sleep_tune.evaluation.suite import Suite, find_folders
+from sleep_tune.evaluation.model_folder import load_model, load_tokenizer
+from sleep_tune.evaluation.suite import Suite
+from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import TASKS
 from sleep_tune.model import build_model
 from sleep_tune.sleep.samples import SpecialTokens
@@ -83,8 +84,8 @@ def measure(name: str, setting: Setting, checkout: Path, blimp: Path, tokenizer_
     ours, theirs = [], []
     for _ in range(REPEATS):
         started, worked = time.perf_counter(), time.process_time()
-        suite = Suite(find_folders(data, TASKS), tokenizer, backend=backend, batch_tokens=16_384)
-        results = suite.score(model)
+        suite = Suite(find_task_folders(data, TASKS), tokenizer, backend=backend, batch_tokens=16_384)
+        results = suite.score(model).tasks
         ours.append((time.perf_counter() - started, time.process_time() - worked))
         theirs.append(run_official(results, checkout, model_dir, backend, temporary)[0])
     pairs = len(results[0].items)

@@ -18,7 +18,7 @@ from typing import Any
 
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.evaluation.collation import write_collation
-from sleep_tune.evaluation.submission import missing
+from sleep_tune.evaluation.submission import missing_parts
 from tests.evaluation.made_submission import write_fast_data, write_results
 
 BACKEND, FAST, READING = "mlm", "fast_eval_results", "reading"
@@ -31,7 +31,7 @@ def main(checkout: Path, keep: Path | None) -> int:
         with tempfile.TemporaryDirectory() as temporary:
             results, data = Path(temporary) / "results" / "made", write_fast_data(Path(temporary) / "fast_eval")
             write_results(results, data, backend=BACKEND, track=track)
-            lacking = missing(results, BACKEND, track)
+            lacking = missing_parts(results, BACKEND, track)
             theirs = official(checkout, results, data, track)
             ours = write_collation(results, BACKEND, track, data).read_bytes()
         same &= compare(track, ours, theirs) and not lacking

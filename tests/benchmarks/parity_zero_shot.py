@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from sleep_tune.evaluation import official_files
-from sleep_tune.evaluation.backends import load_model, load_tokenizer
 from sleep_tune.evaluation.items import choose
+from sleep_tune.evaluation.model_folder import load_model, load_tokenizer
 from sleep_tune.evaluation.positions import readable_positions
-from sleep_tune.evaluation.suite import Suite, TaskScores, find_folders
+from sleep_tune.evaluation.suite import Suite, TaskScores
+from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import TASKS
 
 DRIVER = Path(__file__).with_name("parity_official_run.py")
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", type=Path, help="keep the official output here")
     options = parser.parse_args(arguments)
     only = [name for name in options.tasks.split(",") if name]
-    folders = find_folders(options.data.resolve(), [name for name in TASKS if name != "zorro"], only)
+    folders = find_task_folders(options.data.resolve(), [name for name in TASKS if name != "zorro"], only)
     same = True
     for given in options.model:
         folder, _, backend = given.rpartition(":")
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
         tokenizer = load_tokenizer(Path(folder), backend, model)
         positions = readable_positions(model)
         suite = Suite(folders, tokenizer, backend=backend, batch_tokens=16_384, positions=positions)
-        results = suite.score(model)
+        results = suite.score(model).tasks
         keep = options.keep / f"{Path(folder).name}_{backend}" if options.keep else None
         with tempfile.TemporaryDirectory() as temporary:
             run_official(results, options.checkout.resolve(), Path(folder).resolve(), backend, Path(temporary))
@@ -67,8 +68,8 @@ def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: P
     different = [n for n, (a, b) in enumerate(zip(ours, theirs, strict=True)) if choose(a) != choose(b)]
     leads = np.diff(np.sort(theirs, axis=1)[:, -2:], axis=1)[:, 0]
     rounding = [n for n in different if leads[n] < ROUNDING]
-    written = json.dumps(official_files.predictions(result.task, result.items, result.scores)).encode()
-    report = official_files.report(result.figures).encode() == files[official_files.REPORT]
+    written = json.dumps(official_files.task_predictions(result.task, result.items, result.scores)).encode()
+    report = official_files.format_report(result.report).encode() == files[official_files.REPORT]
     predictions = equal_predictions(written, files[official_files.PREDICTIONS], result.task.predicts_probability)
     print(
         f"{model.name:14} {backend:6} {result.name:24} {len(ours):6,} items  choices differ {len(different)}"

@@ -11,7 +11,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from sleep_tune import cli
-from sleep_tune.evaluate import __main__ as evaluate
+from sleep_tune.evaluate.__main__ import main
+from sleep_tune.evaluate.arguments import parse_arguments
 from tests.evaluation import official_data
 
 
@@ -30,7 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object) -> int:
-    return cli.run(evaluate.main, [str(argument) for argument in arguments])
+    return cli.run(main, [str(argument) for argument in arguments])
 
 
 def test_scores_are_printed_and_written(
@@ -41,14 +42,14 @@ def test_scores_are_printed_and_written(
     printed = capsys.readouterr().out
     assert "blimp_fast" in printed
     assert "macro average" in printed
-    assert "warning: blimp_fast: 2 of 2 groups have another size than the official data" in printed
+    assert "warning: blimp_fast: 2 of 2 groups " in printed
     top = tmp_path / "tiny" / "chck_1M" / "zero_shot" / "causal"
     assert (top / "blimp" / "blimp_fast" / "best_temperature_report.txt").is_file()
     assert (top / "wug_past" / "wug_past_tense" / "predictions.json").is_file()
     scores = json.loads((top / "scores.json").read_text())
     assert list(scores["scores"]) == ["blimp_fast", "wug_past_tense", "macro"]
     assert scores["precision"] == "fp32"
-    assert any("another size" in warning for warning in scores["warnings"])
+    assert scores["warnings"] and all(f"warning: {warning}" in printed for warning in scores["warnings"])
     items = pd.read_parquet(top / "items.parquet")
     blimp = items[items["task"] == "blimp_fast"]
     assert 100 * blimp.groupby("uid")["correct"].mean().mean() == pytest.approx(scores["scores"]["blimp_fast"])
@@ -57,7 +58,7 @@ def test_scores_are_printed_and_written(
 
 
 def test_the_same_folder_has_the_same_scores_to_the_bit(data: Path, model: Path, tmp_path: Path) -> None:
-    """Weights that were missing had other random numbers each time."""
+    """Missing weights would have other random numbers each time."""
     for number in ("1", "2"):
         assert run(model, "--data", data, "--tasks", "supplement,comps", "--output-dir", tmp_path / number) == 0
     first, second = (
@@ -75,8 +76,8 @@ def test_weights_that_were_not_saved_are_an_error_and_leave_no_results(
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"n_layer": 5, "layer_types": None}))
     assert run(folder, "--data", data, "--tasks", "blimp", "--output-dir", tmp_path / "results") == 2
-    told = capsys.readouterr().err
-    assert "error: " in told and "transformer.h.2." in told and "missing" in told
+    message = capsys.readouterr().err
+    assert "error: " in message and "transformer.h.2." in message and "missing" in message
     assert not (tmp_path / "results").exists()
 
 
@@ -93,7 +94,7 @@ def test_a_prefix_that_was_removed_is_a_warning(
     assert any("'_orig_mod.'" in warning for warning in json.loads(path.read_text())["warnings"])
 
 
-def test_results_of_another_model_of_the_same_name_are_told(
+def test_overwriting_another_model_of_the_same_name_is_a_warning(
     data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tmp_path / "other" / model.name
@@ -103,13 +104,13 @@ def test_results_of_another_model_of_the_same_name_are_told(
         assert run(again, *wanted) == 0
     assert "another model" not in capsys.readouterr().out
     assert run(other, *wanted) == 0
-    assert f"held the results of another model of this name, {model}: " in capsys.readouterr().out
+    assert f"another model with the same name, {model};" in capsys.readouterr().out
 
 
-def test_scores_that_leave_the_file_are_named(
+def test_scores_that_are_dropped_from_the_file_are_a_warning(
     data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """scores.json is of one evaluation: two with other tasks, one after the other or at once, leave the last one's."""
+    """scores.json holds the scores of one command: the last one."""
     wanted = ("--data", data, "--output-dir", tmp_path, "--tasks")
     assert run(model, *wanted, "supplement,comps") == 0
     assert "held scores of" not in capsys.readouterr().out
@@ -124,8 +125,8 @@ def test_scores_that_leave_the_file_are_named(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--tasks", "blimp_fats"), "unknown task 'blimp_fats'; did you mean 'blimp_fast'?"),
-        (("--tasks", "comps", "--backend", "mlm"), "must hold a model that AutoModelForMaskedLM opens"),
+        (("--tasks", "blimp_fats"), "did you mean 'blimp_fast'?"),
+        (("--tasks", "comps", "--backend", "mlm"), "AutoModelForMaskedLM"),
     ],
 )
 def test_a_mistake_is_one_message_and_exit_2(
@@ -154,26 +155,26 @@ def test_a_folder_without_tasks_names_what_was_looked_for(
 )
 def test_arguments_that_cannot_be_parsed_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        evaluate.parse(arguments)
+        parse_arguments(arguments)
     assert ended.value.code == 2
 
 
-def test_no_gpu_is_told(data: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_gpu_is_refused(data: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     assert run(model, "--data", data, "--device", "cuda") == 2
-    assert "--device cuda needs a GPU that torch can use; there is none" in capsys.readouterr().err
+    assert "--device cuda" in capsys.readouterr().err
 
 
-def test_help_is_told_without_loading_a_library() -> None:
+def test_help_is_printed_without_loading_a_library() -> None:
     code = (
         "import sys; import sleep_tune.evaluate.__main__\nprint({'torch', 'transformers', 'pandas'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "sleep_tune.evaluate", "--help"], capture_output=True, text=True, check=True
     )
-    assert "entity_tracking_fast" in told.stdout
+    assert "entity_tracking_fast" in done.stdout

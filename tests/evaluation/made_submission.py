@@ -14,7 +14,7 @@ import numpy as np
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.babylm.group_sizes import AOA_CONTEXTS, GROUP_SIZES, expected_size
 from sleep_tune.evaluation.items import Item
-from sleep_tune.evaluation.submission import AGES, FAST, FULL
+from sleep_tune.evaluation.submission import AGES, FAST_TASKS, FULL_TASKS
 from sleep_tune.evaluation.tasks import TASKS, read_items
 from tests.evaluation.folders import SENTENCES, write_reading, write_rows
 
@@ -87,7 +87,7 @@ def write_results(results: Path, fast_data: Path, *, backend: str, track: str) -
     rng = np.random.default_rng(3)
     main = results / "main"
     top = main / "zero_shot" / backend
-    for folder, place in FULL.items():
+    for folder, place in FULL_TASKS.items():
         groups = {group.replace("*", folder): size for group, size in GROUP_SIZES[folder].items()}
         rows = {group: _told(group, rng.integers(2, size=size).tolist()) for group, size in groups.items()}
         _write(top / place / "predictions.json", rows)
@@ -98,7 +98,7 @@ def write_results(results: Path, fast_data: Path, *, backend: str, track: str) -
     _write(top / AGES, {"results": ages})
     items = {name: read_items(TASKS[name], fast_data / name) for name in GROUPS}
     for step in steps:
-        for folder, place in FAST.items():
+        for folder, place in FAST_TASKS.items():
             rows = _reading(rng) if folder == "reading" else _chosen(items[folder], rng)
             _write(results / step / "zero_shot" / backend / place / "predictions.json", rows)
 

@@ -16,8 +16,8 @@ from sleep_tune.evaluation.aoa import (
     compare_with_children,
     find_checkpoints,
     read_words,
-    record,
     score_checkpoints,
+    surprisal_record,
     write_surprisal,
 )
 from sleep_tune.evaluation.backends import BACKENDS
@@ -75,7 +75,7 @@ def test_surprisal_agrees_with_the_definition(
             )
 
 
-def test_checkpoints_are_scored_in_order_and_what_is_missing_is_named(
+def test_checkpoints_are_scored_in_order_and_missing_ones_are_named(
     tokenizer: PreTrainedTokenizerFast, words_file: Path, tmp_path: Path
 ) -> None:
     words = read_words(words_file)
@@ -87,7 +87,7 @@ def test_checkpoints_are_scored_in_order_and_what_is_missing_is_named(
     assert list(found) == [2, 10] and missing[:2] == ["chck_1M", "chck_3M"] and len(missing) == 17
     surprisals, unread = score_checkpoints(words, found, backend="mlm", batch_tokens=512)
     assert list(surprisals) == [2, 10] and surprisals[2] != surprisals[10] and unread == 1
-    path = write_surprisal(tmp_path / "mlm", record(words, surprisals, model="m", expected=19))
+    path = write_surprisal(tmp_path / "mlm", surprisal_record(words, surprisals, model="m", expected=19))
     assert path == tmp_path / "mlm" / "AoA_word" / "surprisal.json"
     written = json.loads(path.read_text(encoding="utf-8"))
     assert written["metadata"] == {
@@ -104,23 +104,23 @@ def test_checkpoints_are_scored_in_order_and_what_is_missing_is_named(
         "context": "  I saw the naïve ",
         "surprisal": surprisals[10][0],
     }
-    with pytest.raises(DataError, match=r"must hold checkpoints chck_1M, .*word_checkpoints=true.*; it holds AoA_word"):
+    with pytest.raises(DataError, match=r"chck_1M.*training\.word_checkpoints=true.*AoA_word"):
         find_checkpoints(tmp_path / "mlm", "strict-small")
 
 
-def test_a_broken_file_of_words_is_told(tmp_path: Path) -> None:
+def test_a_broken_file_of_words_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cdi_childes.json"
-    with pytest.raises(DataError, match=r"cdi_childes.json must be BabyLM's file .*; there is no such file"):
+    with pytest.raises(DataError, match=r"cdi_childes\.json .*no such file"):
         read_words(path)
     for text, message in {
-        "[]": "must hold an object, word by word; got list",
-        '{"dog": [{"text": "x"}]}': "'dog' must have a list of objects with the text 'context'",
-        '{"dog": "x"}': "'dog' must have a list of objects",
-        '{"a": [{"context": "x"}]}': "must hold at least one context of a word of two letters or more",
-        '{"dog": [': "must be a JSON file: Expecting value",
+        "[]": "object.*got list",
+        '{"dog": [{"text": "x"}]}': "'dog' .*'context'",
+        '{"dog": "x"}': "'dog' .*list",
+        '{"a": [{"context": "x"}]}': "at least one context",
+        '{"dog": [': "JSON.*Expecting value",
     }.items():
         path.write_text(text, encoding="utf-8")
-        with pytest.raises(DataError, match=message.replace("[", r"\[")):
+        with pytest.raises(DataError, match=message):
             read_words(path)
 
 
@@ -157,7 +157,7 @@ def test_the_fits_are_the_official_pipeline_s(tmp_path: Path) -> None:
     assert found.model[:4] == pytest.approx(official, abs=1e-5)
     official = (24.460765010418555, 27.096291486951554, 28.406651006896965, 18.342956487296572)
     assert found.children[:4] == pytest.approx(official, abs=1e-5)
-    with pytest.raises(DataError, match="a checkpoint must be named chck_<n>M; got 'last'"):
+    with pytest.raises(DataError, match=r"chck_<n>M.*'last'"):
         compare_with_children(
             {"results": [{"step": "last", "target_word": "dog", "surprisal": 1.0}]}, tmp_path / "cdi_human.csv"
         )

@@ -10,11 +10,12 @@ import transformers
 from transformers import PreTrainedModel
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import BACKENDS, load_model, open_model
+from sleep_tune.evaluation.backends import BACKENDS
 from sleep_tune.evaluation.cloze import Cloze, Probes
 from sleep_tune.evaluation.fine_tuning import PADDING, open_classifier
 from sleep_tune.evaluation.logits import first_token_sees_others
-from sleep_tune.evaluation.weights import TRUNK
+from sleep_tune.evaluation.model_folder import load_model, open_model
+from sleep_tune.evaluation.weight_names import TRUNK
 from tests.evaluation.tiny import tiny_tokenizer
 
 PAD, MASK = 0, 3
@@ -87,14 +88,14 @@ def made(backend: str, config: str, options: dict[str, Any]) -> PreTrainedModel:
         ("XLMConfig", XLM | {"n_words": 60}),
     ],
 )
-def test_a_model_that_sees_what_it_is_asked_for_is_no_causal_one(
+def test_a_model_that_sees_the_token_to_predict_is_not_causal(
     config: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Each opens as AutoModelForCausalLM, and had scores near those of a perfect model."""
+    """Each opens as AutoModelForCausalLM, and would have scores near those of a perfect model."""
     made("causal", config, options).save_pretrained(tmp_path)
-    with pytest.raises(DataError, match="must hold a model that reads from left to right for --backend causal") as told:
+    with pytest.raises(DataError, match="left to right for --backend causal") as refused:
         load_model(tmp_path, "causal")
-    assert ("is_decoder" in str(told.value)) == (config == "BertConfig")
+    assert ("is_decoder" in str(refused.value)) == (config == "BertConfig")
 
 
 def test_a_mixture_of_experts_is_causal_whatever_the_rounding(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_a_mixture_of_experts_is_causal_whatever_the_rounding(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "said"), [("bert", False), ("llama", False), ("gpt2", False), ("fnet", True), ("convbert", True)]
 )
-def test_a_model_that_padding_changes_is_fine_tuned_with_a_note(name: str, said: bool, tmp_path: Path) -> None:
+def test_a_model_that_depends_on_padding_is_fine_tuned_with_a_warning(name: str, said: bool, tmp_path: Path) -> None:
     backend, config, options = MODELS[name]
     made(backend, config, options | {"vocab_size": 300}).save_pretrained(tmp_path)
     tiny_tokenizer(["the dog saw the cat"]).save_pretrained(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.collation import collate, write_collation
-from sleep_tune.evaluation.submission import AGES, missing
+from sleep_tune.evaluation.submission import AGES, missing_parts
 from tests.evaluation.made_submission import write_fast_data, write_results
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def results(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_file_is_the_official_one(data: Path, results: Path) -> None:
     """All but the fits of reading times to the last byte; those to 1e-9, for they are fitted another way."""
-    assert missing(results, "mlm", TRACK) == []
+    assert missing_parts(results, "mlm", TRACK) == []
     path = write_collation(results, "mlm", TRACK, data)
     assert path == results / "all_full_preds_and_fast_scores_mlm.json"
     ours, kept = json.loads(path.read_text(encoding="utf-8")), json.loads(KEPT.read_text(encoding="utf-8"))
@@ -53,7 +53,7 @@ def test_the_fast_data_must_be_whole(data: Path, results: Path, tmp_path: Path) 
     shutil.copytree(data, part)
     shutil.rmtree(part / "reading")
     shutil.rmtree(part / "ewok_fast")
-    with pytest.raises(DataError, match=r"must hold all fast tasks.*it lacks ewok_fast, reading"):
+    with pytest.raises(DataError, match=r"--data evaluation_data/fast_eval.* ewok_fast, reading"):
         collate(results, "mlm", TRACK, part)
 
 
@@ -63,9 +63,9 @@ def test_predictions_must_be_those_of_the_data(data: Path, results: Path, tmp_pa
     whole = json.loads((copy / WUG).read_text(encoding="utf-8"))
     (name,) = whole
     for content, message in {
-        "{}": rf"{WUG} must have predictions of '{name}', as the fast data has; it has \[\]",
-        json.dumps({name: {"predictions": whole[name]["predictions"][:7]}}): r"data's 200 items; it has 7",
-        json.dumps({name: {"predictions": [{"id": "x"}] * 200}}): r"prediction 0 of .* with prob; got \{'id': 'x'\}",
+        "{}": rf"{WUG} .*'{name}'.* \[\]",
+        json.dumps({name: {"predictions": whole[name]["predictions"][:7]}}): r"200 items.* 7",
+        json.dumps({name: {"predictions": [{"id": "x"}] * 200}}): r"prediction 0 .*prob.* \{'id': 'x'\}",
     }.items():
         (copy / WUG).write_text(content, encoding="utf-8")
         with pytest.raises(DataError, match=message):
@@ -85,7 +85,7 @@ def test_each_gap_is_named(results: Path, tmp_path: Path) -> None:
         top / AGES: {"results": [{"step": "chck_200M"}]},
     }.items():
         path.write_text(json.dumps(content), encoding="utf-8")
-    told = "\n".join(missing(copy, "mlm", TRACK))
+    message = "\n".join(missing_parts(copy, "mlm", TRACK))
     for text in (
         "rte/predictions.json (fine-tuning on rte)",
         "wsc must have 52 predictions; it has 1",
@@ -93,7 +93,7 @@ def test_each_gap_is_named(results: Path, tmp_path: Path) -> None:
         "comps must have the group 'base'",
         "reading must have 1726 predictions; it has 1",
         "chck_100M must have 8005 contexts; it has 0",
-        "chck_200M is none of the checkpoints of strict-small",
+        "chck_200M is not a checkpoint of strict-small",
         "fast tasks of checkpoint chck_7M",
     ):
-        assert text in told
+        assert text in message

@@ -75,7 +75,7 @@ def test_pairs_are_left_out_where_there_are_none_or_none_are_wanted(model: PreTr
 
 
 def test_rows_are_drawn_from_the_seed_alone(model: PreTrainedModel, corpus: Corpus) -> None:
-    """Common random numbers: every run of a study is asked the same questions."""
+    """Common random numbers: every run of a study is scored on the same rows."""
     evaluation = EvaluationConfig(samples=3, pairs=0)
     first, again, other = (Evaluator(corpus, evaluation, seed)(model) for seed in (1, 1, 2))
     assert first == again
@@ -112,7 +112,7 @@ def test_the_model_is_left_as_it_was(model: PreTrainedModel, corpus: Corpus, fai
 
 
 def test_a_diverged_model_gives_nan_or_infinity_and_no_error(model: PreTrainedModel, corpus: Corpus) -> None:
-    """The search must be told of such a model; a crash of the evaluation would hide it."""
+    """The search must see such a model; a crash of the evaluation would hide it."""
     with torch.no_grad():
         next(model.parameters()).fill_(float("nan"))
     metrics = Evaluator(corpus, EvaluationConfig(), seed=0)(model)
@@ -132,12 +132,12 @@ def test_perplexity_beyond_a_float_is_infinite(corpus: Corpus, model: PreTrained
 
 def test_a_split_without_text_is_refused(corpus: Corpus) -> None:
     empty = dataclasses.replace(corpus.dev, tokens=np.zeros((2, 12), np.int32))
-    with pytest.raises(DataError, match="the dev text must hold at least one token to score; its 2 rows hold none"):
+    with pytest.raises(DataError, match=r"dev text .*2 rows"):
         Evaluator(dataclasses.replace(corpus, dev=empty), EvaluationConfig(), seed=0)
 
 
 @pytest.mark.slow
-def test_a_model_that_has_learnt_sentences_by_heart_shows_it(tmp_path: Path) -> None:
+def test_a_model_that_has_memorised_sentences_scores_well_on_them(tmp_path: Path) -> None:
     """The toy language end to end, where the right answer is known: the good sentences were all that was read."""
     data = DataConfig(sentences=1000, max_length=32, cache_dir=str(tmp_path))
     corpus = prepare(data, TokenizerConfig(vocab_size=512))
@@ -186,7 +186,7 @@ def test_tasks_that_a_search_may_look_at_are_scored_on_dev_and_the_others_on_tes
     row = {"prefix_acceptable": "the cat " * 20, "prefix_unacceptable": "the dog", "property_phrase": "sleeps"}
     write_rows(tmp_path / "comps" / "comps_base.jsonl", [row])
     data, bare = str(tmp_path), EvaluationConfig(pairs=0, samples=1)
-    with pytest.warns(UserWarning, match=r"comps is not scored: 1 of its 1 items .* while data.max_length=12"):
+    with pytest.warns(UserWarning, match=r"comps is not scored: 1 of its 1 items .*data\.max_length=12"):
         evaluator = Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("blimp_fast",)), seed=0)
     dev, test = evaluator(model), evaluator(model, "test")
     scores = ({key for key in metrics if "nll" not in key and "perplexity" not in key} for metrics in (dev, test))
@@ -205,7 +205,7 @@ def test_tasks_that_a_search_may_look_at_are_scored_on_dev_and_the_others_on_tes
     at_rungs = Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("zorro",), test=False), seed=0)
     assert "babylm/macro" not in at_rungs(model)  # Zorro is no task of BabyLM's
     assert set(at_rungs(model, "test")) == {"test/nll", "test/pseudo_perplexity"}
-    with pytest.raises(DataError, match=r"names comps, of which 1 of 1 items"):
+    with pytest.raises(DataError, match=r"evaluation\.tasks .*comps.* 1 of its 1 items"):
         Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("comps",)), seed=0)
-    with pytest.raises(DataError, match="must be a folder of tasks"):
+    with pytest.raises(DataError, match="no such folder"):
         Evaluator(corpus, dataclasses.replace(bare, data=str(tmp_path / "no")), seed=0)

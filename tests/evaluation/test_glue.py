@@ -49,31 +49,31 @@ def test_every_task_of_the_challenge_is_read_with_the_pipeline_s_texts(tmp_path:
     assert {name for name, task in GLUE_TASKS.items() if task.chosen_by == "f1"} == {"mrpc", "qqp"}
 
 
-def test_broken_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"must hold <task>.train.jsonl and .* it holds none"):
+def test_broken_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"<task>\.train\.jsonl.* it holds none"):
         find_glue_files(tmp_path)
-    with pytest.raises(DataError, match="unknown fine-tuning task 'rta'; did you mean 'rte'"):
+    with pytest.raises(DataError, match=r"'rta'.*did you mean 'rte'"):
         find_glue_files(tmp_path, ["rta"])
     write(tmp_path, "rte")
     (tmp_path / "rte.valid.jsonl").unlink()
-    with pytest.raises(DataError, match=r"rte must have rte.train.jsonl and rte.valid.jsonl"):
+    with pytest.raises(DataError, match=r"rte\.train\.jsonl and rte\.valid\.jsonl"):
         find_glue_files(tmp_path)
     path = tmp_path / "rte.train.jsonl"
     for row, message in (
-        ({"sentence1": "a", "label": 0}, r"rte.train.jsonl:1: must have a column 'sentence2'"),
-        (ROWS["rte"] | {"sentence2": 3}, r"rte.train.jsonl:1: column 'sentence2' must be a text .*; got 3"),
-        (ROWS["rte"] | {"label": 2}, r":1: label must be a whole number from 0 to 1; got 2"),
+        ({"sentence1": "a", "label": 0}, r"rte.train.jsonl:1: .*'sentence2'"),
+        (ROWS["rte"] | {"sentence2": 3}, r"rte.train.jsonl:1: .*'sentence2' .* 3"),
+        (ROWS["rte"] | {"label": 2}, r":1: label .*0 to 1; got 2"),
         (ROWS["rte"] | {"label": True}, r"got True"),
     ):
         write_rows(path, [row])
         with pytest.raises(DataError, match=message):
             read_examples(GLUE_TASKS["rte"], path)
     for content, message in (
-        (b'{"sentence1": "a', r":1:\d+: expected a JSON object \(the line is cut off\)"),
-        (b'{"sentence1": "a", "sentence2": "\\ud800", "label": 0}', ":1: column 'sentence2' must be a text of whole"),
-        (b"[" * 100_000, ":1: expected a JSON object"),
-        (b'{"sentence1": "\xff"}', r":1:16: must be UTF-8"),
-        (b"", "must hold at least one item"),
+        (b'{"sentence1": "a', r":1:\d+: .*cut off"),
+        (b'{"sentence1": "a", "sentence2": "\\ud800", "label": 0}', ":1: column 'sentence2' "),
+        (b"[" * 100_000, ":1: .*JSON object"),
+        (b'{"sentence1": "\xff"}', r":1:16: .*UTF-8"),
+        (b"", "at least one item"),
     ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=message):
@@ -88,22 +88,22 @@ def test_a_line_ends_where_json_lines_end_and_may_have_an_empty_text(tmp_path: P
     assert read_examples(GLUE_TASKS["rte"], path).texts == (("a\u2028b\u0085c", ""),)
 
 
-def test_a_model_that_cannot_be_tuned_is_told_before_anything_is_trained(tmp_path: Path) -> None:
-    """Without a tokenizer, transformers makes up an empty one, and every pair would be the same."""
+def test_a_model_that_cannot_be_fine_tuned_is_refused_before_any_training(tmp_path: Path) -> None:
+    """Without a tokenizer, transformers makes an empty one, and all pairs would be equal."""
     write(tmp_path, "rte")
     jobs = {"rte": GlueJob(tmp_path / "model", "rte", *find_glue_files(tmp_path)["rte"], FineTuneSettings())}
-    with pytest.raises(DataError, match="there is no such folder"):
+    with pytest.raises(DataError, match="no such folder"):
         next(fine_tune_all(jobs))
     tokenizer = tiny_tokenizer(["the dog saw the cat"])
     tiny_model("mlm", tokenizer).save_pretrained(tmp_path / "model")
-    with pytest.raises(DataError, match="must hold a tokenizer; it has none of"):
+    with pytest.raises(DataError, match=r"none of tokenizer\.json"):
         next(fine_tune_all(jobs))
     tokenizer.add_tokens(["<new>"])
     tokenizer.save_pretrained(tmp_path / "model")
-    with pytest.raises(DataError, match=r"the tokenizer must fit the model.*with '<new>' as id"):
+    with pytest.raises(DataError, match=r"tokenizer .*'<new>' as id"):
         next(fine_tune_all(jobs))
     (tmp_path / "model" / "model.safetensors").write_bytes(b"")
-    with pytest.raises(DataError, match="must hold a model that AutoModel opens"):
+    with pytest.raises(DataError, match="AutoModel"):
         next(fine_tune_all(jobs))
 
 
@@ -153,12 +153,11 @@ WORDS = ("the dog saw the cat", "a zebra saw the cat")
 
 
 def test_a_model_of_two_trunks_is_refused(tmp_path: Path) -> None:
-    """It was a traceback at the first batch, after all files had been read."""
     tokenizer = tiny_tokenizer(WORDS)
     config = T5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2)
     T5ForConditionalGeneration(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(DataError, match="an encoder or a decoder to be fine-tuned; it holds a T5Model"):
+    with pytest.raises(DataError, match="T5Model"):
         open_classifier(tmp_path, 2)
 
 
@@ -176,7 +175,7 @@ def test_a_causal_model_is_classified_from_its_last_token(tmp_path: Path, monkey
     tuned = fine_tune(tmp_path, task, examples, examples, settings)
     assert tuned.metrics["accuracy"] == 1.0 and tuned.token == "last"
     (note,) = tuned.notes
-    assert "deviation from the 2025 pipeline" in note and "last token" in note
+    assert "2025 pipeline" in note and "last token" in note
     write_results(tmp_path / "rte", "rte", tuned, {"model": "m"})
     written = json.loads((tmp_path / "rte" / "scores.json").read_text())
     assert written["scores"]["accuracy"] == 100.0 and written["token"] == "last" and written["warnings"] == [note]

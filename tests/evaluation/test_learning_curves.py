@@ -68,13 +68,13 @@ def test_agreement_is_a_correlation_over_the_words_that_both_have() -> None:
     assert few.correlation == 0.0 and math.isnan(few.p_value) and few.words == ("dog", "why")
 
 
-def test_the_children_s_file_is_read_with_its_gaps_and_told_what_it_lacks(tmp_path: Path) -> None:
+def test_the_children_s_file_is_read_with_gaps_and_refused_without_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "cdi_human.csv"
     path.write_text("word,16,17,30,31\nball,0.1,,0.9,1\nball,0,0,0,0\n", encoding="utf-8")
     (values,) = read_children(path).values()
     assert values[0] == 0.1 and np.isnan(values[1]) and values[-1] == 0.9
     path.write_text("item,16\nball,0.1\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"cdi_human.csv:1: .* must have the column 'word' and .*; got item, 16"):
+    with pytest.raises(DataError, match=r"cdi_human\.csv:1: .*'word'.* item, 16"):
         read_children(path)
-    with pytest.raises(DataError, match="must be a CSV file"):
+    with pytest.raises(DataError, match=r"no\.csv.*CSV"):
         read_children(tmp_path / "no.csv")

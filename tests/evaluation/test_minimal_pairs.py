@@ -32,7 +32,7 @@ def task_of(pairs: list[MinimalPair], tokenizer_dir: Path, batch_tokens: int = 6
 def test_a_score_is_the_sum_over_tokens_masked_one_at_a_time(
     model: PreTrainedModel, oracle: Oracle, tokenizer_dir: Path, batch_tokens: int
 ) -> None:
-    """Special tokens frame the sentence and are never scored; the tokenizer's own truncation is not obeyed."""
+    """Special tokens frame the sentence and are never scored; the tokenizer's own truncation is ignored."""
     expected = []
     for pair in PAIRS:
         for sentence in (pair.good, pair.bad):
@@ -50,8 +50,8 @@ def test_sentences_that_tokenise_alike_are_a_tie_and_right(model: PreTrainedMode
     assert metrics["pairs_ties"] == 1 / 5
 
 
-def test_a_constant_model_is_given_away_by_its_ties(model: PreTrainedModel, tokenizer_dir: Path) -> None:
-    """Ties count as right, so a model that knows nothing is right wherever lengths are equal."""
+def test_the_share_of_ties_reveals_a_constant_model(model: PreTrainedModel, tokenizer_dir: Path) -> None:
+    """Ties count as right, so such a model is right on all pairs of equal lengths."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
@@ -73,12 +73,12 @@ def test_accuracy_is_the_mean_over_paradigms_and_nan_is_wrong() -> None:
 
 
 def test_a_sentence_too_long_for_the_model_is_refused(tokenizer_dir: Path) -> None:
-    with pytest.raises(DataError, match=r"at most data\.max_length = 6 tokens; got 7 in 'a dog sees the cats'"):
+    with pytest.raises(DataError, match=r"data\.max_length = 6 .* 7 in 'a dog sees the cats'"):
         PairScorer(PAIRS, tokenizer_dir, max_length=6, batch_tokens=64)
 
 
 def test_a_sentence_without_tokens_is_refused(tokenizer_dir: Path) -> None:
-    with pytest.raises(DataError, match="must hold a token to score; got ' '"):
+    with pytest.raises(DataError, match=r"token to score.* ' '"):
         task_of([MinimalPair("empty", "the cat", " ")], tokenizer_dir)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sleep_tune.evaluation import official_files
-from sleep_tune.evaluation.backends import load_model, load_tokenizer
 from sleep_tune.evaluation.items import choose
-from sleep_tune.evaluation.suite import Suite, TaskScores, find_folders
+from sleep_tune.evaluation.model_folder import load_model, load_tokenizer
+from sleep_tune.evaluation.suite import Suite, TaskScores
+from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import TASKS
 from tests.evaluation import official_data
 
@@ -32,7 +33,7 @@ def scored(run: str, data: Path, folder: Path) -> tuple[TaskScores, ...]:
     shutil.copyfile(KEPT / f"{name}.tokenizer.json", folder / "tokenizer.json")
     model = load_model(folder, backend)
     tokenizer = load_tokenizer(folder, backend, model)
-    return Suite(find_folders(data, TASKS), tokenizer, backend=backend, batch_tokens=4096).score(model)
+    return Suite(find_task_folders(data, TASKS), tokenizer, backend=backend, batch_tokens=4096).score(model).tasks
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -46,7 +47,7 @@ def test_scores_choices_and_files_are_the_pipelines(run: str, data: Path, tmp_pa
         ours = np.stack(result.scores)
         np.testing.assert_allclose(ours, theirs, atol=1e-4, err_msg=result.name)
         assert [choose(scores) for scores in ours] == [choose(scores) for scores in theirs], result.name
-        official_files.write_official(tmp_path / result.name, result.task, result.items, result.scores, result.figures)
+        official_files.write_official(tmp_path / result.name, result.task, result.items, result.scores, result.report)
         assert (tmp_path / result.name / official_files.REPORT).read_bytes() == (
             kept / official_files.REPORT
         ).read_bytes()

@@ -5,7 +5,7 @@ import pytest
 
 from sleep_tune.evaluation.items import Item, TextOption
 from sleep_tune.evaluation.score_warnings import score_warnings
-from sleep_tune.evaluation.suite import TaskScores, TooLong
+from sleep_tune.evaluation.suite import LongTask, TaskScores
 from sleep_tune.evaluation.task_report import accuracy_report
 from sleep_tune.evaluation.tasks import TASKS
 
@@ -38,23 +38,22 @@ def test_nothing_to_say_of_a_good_model_on_the_official_data() -> None:
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (result_of(*[(-3.0, -3.0)] * 200), "in 100.0% of the items the best"),
-        (result_of(*[(-3.0, -3.0)] * 4), "blimp_fast: in 2.0% of the items the best options tie, and ties count as"),
-        (result_of((np.nan, -1.0)), "1 of 200 items have a score that is no finite number: the model is broken"),
-        (result_of((-3.0, -3.0), alike=(0,)), "1 items have options that are the same tokens (as x_0)"),
-        (result_of(longest=6), "200 of 200 items are longer than the 5 positions that the model was trained on (the"),
-        (result_of(size=3), "1 of 1 groups have another size than the official data (as x: 3 items for 200)"),
+        (result_of(*[(-3.0, -3.0)] * 200), "100.0% of the items"),
+        (result_of(*[(-3.0, -3.0)] * 4), "blimp_fast: in 2.0% of the items"),
+        (result_of((np.nan, -1.0)), "1 of 200 items"),
+        (result_of((-3.0, -3.0), alike=(0,)), "x_0"),
+        (result_of(longest=6), "200 of 200 items are longer than the 5 positions"),
+        (result_of(size=3), "1 of 1 groups"),
     ],
 )
-def test_what_is_warned_of(result: TaskScores, message: str) -> None:
+def test_each_fault_has_one_warning(result: TaskScores, message: str) -> None:
     (warning,) = score_warnings([result], positions=5)
     assert message in warning
 
 
-def test_what_is_left_out_is_told_first() -> None:
-    told = score_warnings([result_of(size=3)], too_long=[TooLong("comps", 7, 90, 300)], positions=128)
-    assert told[0] == (
-        "comps is left out: 7 of its 90 items are longer than the model's 128 positions (the longest has 300 tokens); "
-        "the official pipeline fails on it, too"
+def test_a_skipped_task_comes_first() -> None:
+    first, second = score_warnings([result_of(size=3)], too_long=[LongTask("comps", 7, 90, 300)], positions=128)
+    assert first.startswith("comps ") and all(
+        number in first for number in ("7 of its 90", "128 positions", "300 tokens")
     )
-    assert len(told) == 2
+    assert second.startswith("blimp_fast: ") and "3" in second and "200" in second

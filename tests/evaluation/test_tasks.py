@@ -80,19 +80,23 @@ def test_comps_scores_one_property_of_two_things(tmp_path: Path, stem: str, uid:
 def test_zorro_puts_the_bad_sentence_first(tmp_path: Path) -> None:
     items = items_of("zorro", tmp_path, "bad one", "good one", "bad two", "good two")
     assert [option.text for option in items[1].options] == ["good two", "bad two"]
-    with pytest.raises(DataError, match=r"some_file\.txt:3: a bad sentence must be followed by a good one"):
+    with pytest.raises(DataError, match=r"some_file\.txt:3: "):
         items_of("zorro", tmp_path, "bad one", "good one", "bad two")
 
 
 @pytest.mark.parametrize(
     ("task", "row", "message"),
     [
-        ("blimp_fast", BLIMP, r"some_file\.jsonl:1: must have a column 'linguistics_term'"),
-        ("wug_past_tense", {"sentences": "a b", "ratio": 1}, "'sentences' must be two sentences with a tab between"),
-        ("entity_tracking", {"input_prefix": "a", "options": ["b"], "numops": 1}, "must be a list of at least two"),
-        ("entity_tracking", {"input_prefix": "a", "options": ["b", "c"], "numops": 1}, "begin with regular, ambiref"),
+        ("blimp_fast", BLIMP, r"some_file\.jsonl:1: .*'linguistics_term'"),
+        ("wug_past_tense", {"sentences": "a b", "ratio": 1}, "'sentences' .*tab"),
+        ("entity_tracking", {"input_prefix": "a", "options": ["b"], "numops": 1}, "'options' .*at least two"),
+        (
+            "entity_tracking",
+            {"input_prefix": "a", "options": ["b", "c"], "numops": 1},
+            "regular, ambiref, move_contents",
+        ),
     ],
 )
-def test_what_a_task_refuses(tmp_path: Path, task: str, row: object, message: str) -> None:
+def test_broken_lines_are_refused(tmp_path: Path, task: str, row: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         items_of(task, tmp_path, row)

@@ -1,4 +1,4 @@
-"""Folders whose weights are not those of their model are refused; whole ones open, whatever else they hold."""
+"""Folders with other weights than those of their model are refused; complete ones are opened."""
 
 import json
 import os
@@ -27,8 +27,8 @@ from transformers import (
 )
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import load_model, load_tokenizer, open_model
-from sleep_tune.evaluation.weights import TRUNK
+from sleep_tune.evaluation.model_folder import load_model, load_tokenizer, open_model
+from sleep_tune.evaluation.weight_names import TRUNK
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 
 Weights = dict[str, torch.Tensor]
@@ -92,26 +92,26 @@ REFUSED: dict[str, tuple[str, Callable[[Weights], Weights] | None, dict[str, Any
         "bert",
         without("cls."),
         {},
-        r"cls\.predictions\.bias, .* are missing; the files lack the prediction head",
+        r"cls\.predictions\.bias, .* missing; .*prediction head",
     ),
     "more layers": (
         "bert",
         None,
         {"num_hidden_layers": 4},
-        r"bert\.encoder\.layer\.2\..* and 29 more are missing; .*more",
+        r"bert\.encoder\.layer\.2\..* 29 more .*missing; .*more layers",
     ),
     "fewer layers": (
         "gpt2",
         None,
         {"n_layer": 1},
-        r"transformer\.h\.1\..* and 8 more are unused; .* describes fewer layers",
+        r"transformer\.h\.1\..* 8 more .*unused; .*fewer layers",
     ),
-    "untied": ("gpt2", None, {"tie_word_embeddings": False}, r": lm_head\.weight is missing; .*tie_word_embeddings"),
+    "untied": ("gpt2", None, {"tie_word_embeddings": False}, r": lm_head\.weight .*missing; .*tie_word_embeddings"),
     "other sizes": (
         "bert",
         None,
         {"vocab_size": 50},
-        r"word_embeddings\.weight has the shape \[60, 16\] where .* \[50, 16\], and 1",
+        r"word_embeddings\.weight .* \[60, 16\] .* \[50, 16\], and 1",
     ),
     "another architecture": (
         "roberta",
@@ -131,14 +131,14 @@ REFUSED: dict[str, tuple[str, Callable[[Weights], Weights] | None, dict[str, Any
         {},
         "loss.weight, .* unused; a part 'module' .* DistributedDataParallel",
     ),
-    "a copy beside": ("bert", lambda weights: weights | prefixed("ema.")(weights), {}, r"ema\..* are unused"),
-    "an added layer": ("gpt2", lambda weights: weights | {"extra.weight": torch.ones(2)}, {}, "extra.weight is unused"),
+    "a copy beside": ("bert", lambda weights: weights | prefixed("ema.")(weights), {}, r"ema\..* unused"),
+    "an added layer": ("gpt2", lambda weights: weights | {"extra.weight": torch.ones(2)}, {}, "extra.weight .*unused"),
     "no weights at all": ("bert", lambda _: {}, {}, "missing"),
     "not finite": (
         "gpt2",
         lambda weights: weights | {"transformer.h.1.ln_1.weight": torch.full((16,), float("inf"))},
         {},
-        r"finite numbers; 16 of 16 in transformer\.h\.1\.ln_1\.weight",
+        r"16 of 16 in transformer\.h\.1\.ln_1\.weight",
     ),
     "all zero": ("gpt2", lambda weights: {name: 0 * weight for name, weight in weights.items()}, {}, "embedding is 0"),
     "quantised": (
@@ -149,19 +149,19 @@ REFUSED: dict[str, tuple[str, Callable[[Weights], Weights] | None, dict[str, Any
             | {"bert.embeddings.LayerNorm.bias": torch.ones(16, dtype=torch.int8)}
         ),
         {},
-        r"bert\.embeddings\.LayerNorm\.bias is I8, a quantised weight",
+        r"bert\.embeddings\.LayerNorm\.bias is I8",
     ),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_weights_that_are_not_the_model_s_are_refused_by_name(name: str, models: Path, tmp_path: Path) -> None:
-    """Each was scored with random weights, other ones each time."""
+    """Transformers opens each of them, with random weights that differ each time."""
     source, edit, config, message = REFUSED[name]
     folder = changed(models / source, tmp_path / "model", edit, **config)
-    with pytest.raises(DataError, match=message) as told:
+    with pytest.raises(DataError, match=message) as refused:
         load_model(folder, "causal" if source == "gpt2" else "mlm")
-    assert str(folder) in str(told.value) and "\n" not in str(told.value)
+    assert str(folder) in str(refused.value) and "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("pickled", [False, True])
@@ -177,7 +177,7 @@ def test_weights_that_are_not_the_model_s_are_refused_by_name(name: str, models:
 def test_two_weights_where_the_configuration_ties_them_are_refused_unless_they_are_equal(
     source: str, name: str, tied: str, pickled: bool, models: Path, tmp_path: Path
 ) -> None:
-    """Official files hold copies. Where the two differ, versions of transformers score different models."""
+    """Official files hold copies. If the two differ, different versions of transformers use different weights."""
     backend = "causal" if source == "gpt2" else "mlm"
     for label, shift in (("equal", 0.0), ("different", 0.25)):
         folder = changed(models / source, tmp_path / label, partial(copied, tied, name, shift))
@@ -190,7 +190,7 @@ def test_two_weights_where_the_configuration_ties_them_are_refused_unless_they_a
 
 
 def test_two_weights_that_the_configuration_does_not_tie_are_two(models: Path, tmp_path: Path) -> None:
-    """What the refusal above tells to do."""
+    """The advice in the error above is right."""
     twice = partial(copied, "transformer.wte.weight", "lm_head.weight", 0.25)
     opened: Any = load_model(changed(models / "gpt2", tmp_path / "model", twice, tie_word_embeddings=False), "causal")
     assert torch.equal(opened.get_output_embeddings().weight, opened.get_input_embeddings().weight + 0.25)
@@ -227,7 +227,7 @@ HARMLESS: dict[str, tuple[str, Callable[[Weights], Weights]]] = {
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_what_official_checkpoints_hold_besides_is_no_fault(name: str, models: Path, tmp_path: Path) -> None:
+def test_other_contents_of_official_checkpoints_are_accepted(name: str, models: Path, tmp_path: Path) -> None:
     source, edit = HARMLESS[name]
     backend = "causal" if source == "gpt2" else "mlm"
     notes: list[str] = []
@@ -239,20 +239,22 @@ def test_what_official_checkpoints_hold_besides_is_no_fault(name: str, models: P
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "net.", "module._orig_mod."])
 @pytest.mark.parametrize("source", ["bert", "gpt2"])
-def test_a_prefix_of_all_names_is_removed_and_said(prefix: str, source: str, models: Path, tmp_path: Path) -> None:
+def test_a_prefix_of_all_names_is_removed_with_a_warning(
+    prefix: str, source: str, models: Path, tmp_path: Path
+) -> None:
     folder = changed(models / source, tmp_path / "model", prefixed(prefix))
     backend = "causal" if source == "gpt2" else "mlm"
     notes: list[str] = []
     opened = load_model(folder, backend, note=notes.append)
     assert torch.equal(answer(opened), answer(load_model(models / source, backend)))
-    (said,) = notes
-    assert f"'{prefix}'" in said and str(folder) in said
+    (note,) = notes
+    assert f"'{prefix}'" in note and str(folder) in note
     with pytest.warns(UserWarning, match=re.escape(f"'{prefix}', which was removed")):
         open_model(folder, TRUNK)
 
 
 def test_a_trunk_needs_no_head_but_all_of_its_own_weights(models: Path, tmp_path: Path) -> None:
-    """For fine-tuning: the head of the files is unused, and a pooler, which is not read, may be missing."""
+    """For fine-tuning the head in the files is unused, and a pooler, which is not read, may be missing."""
     trunk = answer(open_model(models / "roberta", TRUNK))
     AutoModel.from_pretrained(models / "roberta").save_pretrained(tmp_path / "trunk")
     assert torch.equal(answer(open_model(tmp_path / "trunk", TRUNK)), trunk)
@@ -262,7 +264,7 @@ def test_a_trunk_needs_no_head_but_all_of_its_own_weights(models: Path, tmp_path
             DataError, match=rf"encoder\.layer\.{min(layers, 2) if layers == 1 else 2}\..* {fault} layers"
         ):
             open_model(folder, TRUNK)
-    with pytest.raises(DataError, match="the files lack the prediction head"):
+    with pytest.raises(DataError, match="prediction head"):
         load_model(tmp_path / "trunk", "mlm")
 
 
@@ -289,17 +291,17 @@ def test_a_configuration_of_absurd_size_takes_neither_time_nor_memory(key: str, 
         ({"hidden_size": "32"}, "hidden_size.*expected int, got str"),
         ({"model_type": "nope"}, "model type `nope`"),
         ({"hidden_act": "nope"}, "KeyError: 'nope'"),
-        ({"architectures": "BertForMaskedLM"}, "architectures must be a list of names; got 'BertForMaskedLM'"),
-        ({"_attn_implementation": "someone/kernel"}, "'someone/kernel' is code of the Hub.*--trust-remote-code"),
+        ({"architectures": "BertForMaskedLM"}, "architectures .* 'BertForMaskedLM'"),
+        ({"_attn_implementation": "someone/kernel"}, "'someone/kernel' .*--trust-remote-code"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "GPTQ"),
     ],
 )
 def test_a_configuration_that_transformers_refuses_is_one_sentence(
     config: dict[str, Any], message: str, models: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=message) as told:
+    with pytest.raises(DataError, match=message) as refused:
         load_model(changed(models / "bert", tmp_path / "model", **config), "mlm")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refused.value)
 
 
 def broken(folder: Path, name: str, content: bytes) -> None:
@@ -320,22 +322,22 @@ def test_broken_files_of_weights_are_one_sentence(models: Path, tmp_path: Path) 
             ("model.safetensors.index.json", json.dumps(index).encode(), "model-00001-of-2.safetensors"),
             ("model.safetensors.index.json", b"{}", "weight_map"),
             ("pytorch_model.bin", b"not a checkpoint", "are damaged"),
-            ("adapter_config.json", b"{}", "adapter_config.json says that it is an adapter"),
-            ("config.json", b"[1]", r"must hold a JSON object; got \[1\]"),
-            ("config.json", b"[" * 100_000, "must hold a JSON object"),
+            ("adapter_config.json", b"{}", "adapter_config.json"),
+            ("config.json", b"[1]", r"JSON object.* \[1\]"),
+            ("config.json", b"[" * 100_000, "JSON object"),
         )
     ):
         folder = changed(models / "bert", tmp_path / str(number))
         broken(folder, name, content)
-        with pytest.raises(DataError, match=message) as told:
+        with pytest.raises(DataError, match=message) as refused:
             load_model(folder, "mlm")
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(refused.value)
 
 
 def test_a_model_saved_beside_an_older_one_is_refused_where_the_older_one_would_be_read(
     models: Path, tmp_path: Path
 ) -> None:
-    """The whole file is read, and transformers looks at the index beside it, however new that is."""
+    """Transformers reads the whole file and ignores the index beside it, even if that is newer."""
     new, old = load_model(models / "bert", "mlm"), load_file(models / "bert" / "model.safetensors")
     for whole, index in (
         ("model.safetensors", "model.safetensors.index.json"),
@@ -356,7 +358,7 @@ def test_a_model_saved_beside_an_older_one_is_refused_where_the_older_one_would_
             torch.save(edited, folder / whole)
         else:
             save_file(edited, folder / whole, metadata={"format": "pt"})
-        refused = partial(pytest.raises, DataError, match=rf"two sets, {whole} and the files of {index}: remove")
+        refused = partial(pytest.raises, DataError, match=rf"two sets, {whole} and .*{index}")
         with refused():
             load_model(folder, "mlm")
         with refused():
@@ -364,27 +366,27 @@ def test_a_model_saved_beside_an_older_one_is_refused_where_the_older_one_would_
 
 
 def test_weights_of_another_format_beside_those_that_are_read_are_noted(models: Path, tmp_path: Path) -> None:
-    """As in official folders, which bring both, and in those to which a newer model was saved."""
+    """As in official folders, which hold both, and in those where a newer model was saved."""
     folder = changed(models / "bert", tmp_path / "model")
     torch.save({}, folder / "pytorch_model.bin")
     notes: list[str] = []
     assert torch.equal(answer(load_model(folder, "mlm", note=notes.append)), answer(load_model(models / "bert", "mlm")))
-    (said,) = notes
-    assert f"{folder} holds two sets" in said and "model.safetensors was read and pytorch_model.bin was not" in said
+    (note,) = notes
+    assert f"{folder} holds two sets" in note and "model.safetensors was read and pytorch_model.bin was not" in note
 
 
 @pytest.mark.parametrize("name", ["model", "state_dict", "model_state_dict", "module"])
-def test_the_state_of_a_training_loop_is_said_to_be_one(name: str, models: Path, tmp_path: Path) -> None:
+def test_the_state_of_a_training_loop_is_recognised(name: str, models: Path, tmp_path: Path) -> None:
     folder = changed(models / "bert", tmp_path / "model")
     state = {name: load_file(folder / "model.safetensors"), "epoch": 3, "optimizer": {"state": {}}}
     (folder / "model.safetensors").unlink()
     torch.save(state, folder / "pytorch_model.bin")
-    with pytest.raises(DataError, match=f"state of a training loop, with the weights under '{name}'"):
+    with pytest.raises(DataError, match=f"training loop.* '{name}'"):
         load_model(folder, "mlm")
 
 
 def test_the_report_that_an_error_points_to_is_part_of_it(tmp_path: Path) -> None:
-    """'For details look at the above report', said transformers, which had logged it where nobody looked."""
+    """The message of transformers says 'For details look at the above report', which it only logs."""
     MixtralForCausalLM(
         MixtralConfig(**SIZES | {"num_key_value_heads": 2, "num_local_experts": 2, "num_hidden_layers": 1})
     ).save_pretrained(tmp_path / "whole")
@@ -410,7 +412,7 @@ OWN_CODE = (
 
 
 def test_a_folder_s_code_is_not_run_unasked(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is anybody asked for leave on standard input."""
+    """Nor does anything wait for an answer on standard input."""
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on standard input"))
     trace = tmp_path / "trace"
     payload = Payload(trace)
@@ -420,7 +422,7 @@ def test_a_folder_s_code_is_not_run_unasked(models: Path, tmp_path: Path, monkey
         (folder / "model.safetensors").unlink()
         with (folder / "pytorch_model.bin").open("wb") as file:
             save({"bert.pooler": payload}, file)
-        with pytest.raises(DataError, match="could run code: save them as safetensors"):
+        with pytest.raises(DataError, match="safetensors"):
             load_model(folder, "mlm")
     maps = {"AutoConfig": "own.BertConfig", "AutoModelForMaskedLM": "own.BertForMaskedLM"}
     unknown = changed(models / "bert", tmp_path / "unknown", model_type="own", auto_map=maps)
@@ -443,7 +445,7 @@ def test_a_folder_s_code_is_not_run_unasked(models: Path, tmp_path: Path, monkey
     (known / "config.json").write_text(
         json.dumps(json.loads((known / "config.json").read_text()) | {"num_hidden_layers": 1})
     )
-    with pytest.raises(DataError, match=r"fewer layers.*code of its own, which --trust-remote-code runs"):
+    with pytest.raises(DataError, match=r"fewer layers.*--trust-remote-code"):
         load_model(known, "mlm")
     assert not trace.exists()
 
@@ -473,7 +475,7 @@ def test_weights_in_several_files_or_pickled_are_read_as_they_are(models: Path, 
     path = tmp_path / "several" / content["weight_map"][name]
     quantised = load_file(path) | {name: torch.ones(16, dtype=torch.int8)}
     save_file(quantised, path, metadata={"format": "pt"})
-    with pytest.raises(DataError, match=rf"{path.name} must hold .*{re.escape(name)} is I8"):
+    with pytest.raises(DataError, match=rf"{path.name} .*{re.escape(name)} is I8"):
         load_model(tmp_path / "several", "mlm")
     path.unlink()
     with pytest.raises(DataError, match=path.name):

@@ -1,0 +1,148 @@
+"""Arguments and help of `python -m sleep_tune.evaluate`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
+from sleep_tune.evaluation.backends import AUTO, BACKENDS
+from sleep_tune.names import DEVICES, PRECISIONS
+
+__all__ = ["parse_arguments"]
+
+HELP = """\
+Score a language model on the zero-shot tasks of the BabyLM challenge, with the choices and files of its 2025 pipeline
+and in one process.
+
+  python -m sleep_tune.evaluate runs/tiny/model --data evaluation_data/fast_eval
+  python -m sleep_tune.evaluate MODEL --data evaluation_data/full_eval --tasks blimp,entity_tracking --backend causal
+
+MODEL is a folder that AutoModelForMaskedLM or AutoModelForCausalLM opens, with a fast tokenizer. It must hold exactly
+the weights of its model: missing, unused and non-finite weights are errors. Python files in it are run only with
+--trust-remote-code.
+
+DATA is a folder with a folder for each task, under the official names. All tasks that it holds are scored:
+
+  folder                                    items                            score
+  blimp_fast, blimp_filtered                minimal pairs                    % correct
+  supplement_fast, supplement_filtered      minimal pairs                    % correct
+  ewok_fast, ewok_filtered                  two targets after a context      % correct; ewok_fast.zip is read as it is
+  entity_tracking_fast, entity_tracking     five contents of a box           % correct
+  comps                                     a property of two concepts       % correct
+  wug_adj_nominalization, wug_past_tense    two forms of a made-up word      Spearman's rho with people's choices, x 100
+  reading                                   words in sentences               % of the remaining variance of reading times
+                                                                             that surprisal explains; two scores
+  zorro                                     minimal pairs                    % correct; not part of BabyLM
+
+The score of a text is the sum of its tokens' log-probabilities, not normalised by length. Masking back ends mask one
+token at a time. If options tie, the first one is chosen, which is the right one: a model that gives all options the
+same score is 100% correct (with a warning).
+
+Files are written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/. For a training run, RUN/model is the revision
+main of the model RUN, and RUN/checkpoints/chck_1M, ... are its revisions chck_1M, ...
+  <task>/<folder>/predictions.json, best_temperature_report.txt   the official files
+  reading/predictions.json, report.txt                            the official files of reading
+  scores.json                                                     all scores, also by group, and warnings
+  items.parquet                                                   all items: scores of the options, choice, margin
+
+Instead of the zero-shot tasks:
+  --glue          fine-tune on the tasks in DATA/glue_filtered with the official settings: boolq, mnli, mrpc, multirc,
+                  qqp, rte, wsc (or those of --tasks); --workers N fine-tunes on N at a time, on a Ray of this machine
+  --aoa           ages of acquisition: surprisal of the words in DATA/aoa/cdi_childes.json at every checkpoint
+                  (training.word_checkpoints=true saves them), compared with children's in DATA/aoa/cdi_human.csv
+  --submission    join the files in OUTPUT_DIR into the one file for the leaderboard, as the challenge's collation does,
+                  or list everything that is missing; DATA is evaluation_data/fast_eval
+
+A complete submission, for a run of 100 million words with training.word_checkpoints=true:
+  python -m sleep_tune.evaluate RUN/model --data evaluation_data/full_eval
+  python -m sleep_tune.evaluate RUN/model --data evaluation_data/full_eval --glue --aoa
+  for each in RUN/checkpoints/*; do python -m sleep_tune.evaluate $each --data evaluation_data/fast_eval; done
+  python -m sleep_tune.evaluate RUN/model --data evaluation_data/fast_eval --submission
+"""
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed arguments; a mistake in them exits with code 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sleep_tune.evaluate",
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the model's folder")
+    parser.add_argument("--data", type=Path, required=True, help="folder of tasks, such as evaluation_data/fast_eval")
+    parser.add_argument(
+        "--tasks",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="score only these: names of folders, or of tasks such as blimp (default: all)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=(AUTO, *BACKENDS),
+        default=AUTO,
+        help="how probabilities are computed: mlm masks a token; mntp masks it and reads the position before it "
+        "(GPT-BERT); causal reads from left to right; auto is mlm or causal, by the architecture (default: auto)",
+    )
+    parser.add_argument("--output-dir", type=Path, default=Path("results"), help="default: results")
+    parser.add_argument(
+        "--batch-tokens",
+        type=_positive,
+        default=16_384,
+        metavar="N",
+        help="highest number of tokens in a forward pass (default: %(default)s)",
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one (default)")
+    parser.add_argument(
+        "--dtype",
+        choices=PRECISIONS,
+        default="auto",
+        help="bf16 scores close options again in fp32, so that the choices are the same; auto: bf16 on a GPU that has "
+        "it, else fp32 (default)",
+    )
+    parser.add_argument(
+        "--revision-name",
+        metavar="NAME",
+        help="revision in the path of the results, such as chck_10M (default: that of RUN/checkpoints/chck_10M, else "
+        "main)",
+    )
+    parser.add_argument("--trust-remote-code", action="store_true", help="run the Python files in the model's folder")
+    group = parser.add_argument_group("instead of the zero-shot tasks")
+    group.add_argument("--glue", action="store_true", help="fine-tune on the tasks in DATA/glue_filtered")
+    group.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="fine-tune on N tasks at a time (default: 1)"
+    )
+    group.add_argument(
+        "--seed", type=int, default=42, metavar="N", help="seed of fine-tuning (default: 42, the pipeline's)"
+    )
+    group.add_argument("--aoa", action="store_true", help="compute ages of acquisition over checkpoints")
+    group.add_argument(
+        "--checkpoints",
+        type=Path,
+        metavar="DIR",
+        help="folder of chck_1M, ... (default: checkpoints/ in or beside MODEL)",
+    )
+    group.add_argument("--submission", action="store_true", help="join the files in OUTPUT_DIR for the leaderboard")
+    group.add_argument(
+        "--track",
+        choices=tuple(AOA_CHECKPOINTS),
+        default=next(iter(AOA_CHECKPOINTS)),
+        help="track of the challenge, which defines the checkpoints (default: %(default)s)",
+    )
+    return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    """Return an argument that must be a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1; got '{text}'")
+    return int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return names separated by commas, at least one."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"must name at least one task; got '{text}'")
+    return names

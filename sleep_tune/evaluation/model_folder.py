@@ -1,0 +1,174 @@
+"""Opening a language model and its tokenizer from a folder, with every check that scores depend on."""
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.backends import BACKENDS
+from sleep_tune.evaluation.library_errors import one_sentence
+from sleep_tune.evaluation.model_config import MASKED, read_architectures, read_model_config, require_safe_config
+from sleep_tune.evaluation.weight_files import require_one_set, require_sound
+from sleep_tune.evaluation.weight_names import TRUNK, find_prefix, key_mapping
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["Note", "load_model", "load_tokenizer", "open_auto_tokenizer", "open_model", "require_fit"]
+
+Note = Callable[[str], object]
+"""Called with each warning about a folder that belongs beside its scores."""
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tokenizer.model")
+"""A folder with a tokenizer has at least one of these."""
+
+
+def load_model(
+    folder: Path, backend: str, *, trust_remote_code: bool = False, note: Note = warnings.warn
+) -> "PreTrainedModel":
+    """Open a model folder on the CPU, in float32 and evaluation mode.
+
+    Args:
+        folder: as `save_pretrained` writes it.
+        backend: a name of BACKENDS.
+        trust_remote_code: run the Python files in the folder.
+        note: called with each warning that belongs beside the scores.
+
+    Raises:
+        DataError: the folder holds no model for this back end, or not exactly the weights of its model; or the back end
+            is causal and the model sees the tokens that it has to predict.
+    """
+    config = read_model_config(folder)
+    architectures = read_architectures(folder, config)
+    only_masked = bool(architectures) and all(name.endswith(MASKED) for name in architectures)
+    if backend == "causal" and only_masked and not config.get("is_decoder") and "auto_map" not in config:
+        raise DataError(
+            f"{folder} must hold a model that reads from left to right for --backend causal; it holds a masked one, "
+            f"which sees the tokens that it has to predict ({', '.join(architectures)}): use --backend mlm"
+        )
+    opened = open_model(
+        folder, BACKENDS[backend].model_class, f" (--backend {backend})", trust_remote_code=trust_remote_code, note=note
+    )
+    opened.train(False)
+    if backend == "causal":
+        _require_left_to_right(opened, folder)
+    return opened
+
+
+def _require_left_to_right(model: "PreTrainedModel", folder: Path) -> None:
+    """Refuse a model that sees the token it has to predict, whatever its class is called.
+
+    XLNet does, and so does BertLMHeadModel if its configuration does not set is_decoder.
+    """
+    from sleep_tune.evaluation.logits import first_token_sees_others
+
+    embedding: Any = model.get_input_embeddings()
+    # XLNet has no such setting.
+    decoder = ", or correct is_decoder in config.json if it was not" if hasattr(model.config, "is_decoder") else ""
+    rows = int(embedding.weight.shape[0])
+    if first_token_sees_others(model, rows // 3, rows // 2):
+        raise DataError(
+            f"{folder} must hold a model that reads from left to right for --backend causal; its "
+            f"{type(model).__name__} sees the tokens that it has to predict: use --backend mlm if it was trained with "
+            f"masks{decoder}"
+        )
+
+
+def open_model(
+    folder: Path, opener: str, why: str = "", *, trust_remote_code: bool = False, note: Note = warnings.warn
+) -> "PreTrainedModel":
+    """Open a model folder on the CPU, in float32.
+
+    Args:
+        folder: as `save_pretrained` writes it.
+        opener: a class of `transformers`.
+        why: the reason for this class, for messages.
+        trust_remote_code: run the Python files in the folder.
+        note: called with each warning that belongs beside the scores.
+
+    Raises:
+        DataError: that class does not open the folder; it holds no weights or two sets of them; a weight is missing,
+            unused, of another shape or not a finite number.
+    """
+    import torch
+    import transformers
+
+    config = read_model_config(folder)
+    require_safe_config(folder, config, trust_remote_code=trust_remote_code)
+    # A configuration may name the file itself, which transformers then reads.
+    ignored = "" if config.get("transformers_weights") else require_one_set(folder)
+    if ignored:
+        note(ignored)
+    opener_class = getattr(transformers, opener)
+    load = partial(opener_class.from_pretrained, folder, dtype=torch.float32, trust_remote_code=trust_remote_code)
+    what = f"a model that {opener} opens{why}"
+    own_code = "auto_map" in config and not trust_remote_code
+    hint = " (the folder has code of its own, which is run with --trust-remote-code only)" if own_code else ""
+    prefix = find_prefix(load, folder, what, trunk=opener == TRUNK, hint=hint)
+    if prefix:
+        note(f"the names of all weights in {folder} begin with '{prefix}', which was removed")
+    with one_sentence(folder, what):
+        opened: PreTrainedModel = load(key_mapping=key_mapping(prefix))
+    require_sound(opened, folder)
+    return opened
+
+
+def load_tokenizer(
+    folder: Path, backend: str, model: "PreTrainedModel | None" = None, *, trust_remote_code: bool = False
+) -> "PreTrainedTokenizerBase":
+    """Open a folder's fast tokenizer, which gives the characters of each token.
+
+    Args:
+        folder: as `save_pretrained` writes it.
+        backend: a name of BACKENDS; those that mask need a mask token.
+        model: the model that will read the tokens.
+        trust_remote_code: run the Python files in the folder.
+
+    Raises:
+        DataError: there is none, it is not a fast one, it has no mask token where one is needed, or it has tokens that
+            the model's embedding lacks.
+    """
+    opened = open_auto_tokenizer(folder, trust_remote_code=trust_remote_code)
+    if not opened.is_fast:
+        raise DataError(f"{folder} must hold a fast tokenizer (tokenizer.json), which gives the characters of a token")
+    if BACKENDS[backend].masks and opened.mask_token_id is None:
+        held = ", ".join(f"{role} {token}" for role, token in opened.special_tokens_map.items()) or "none"
+        raise DataError(
+            f"{folder}: the tokenizer must have a mask_token for --backend {backend}; its special tokens: {held}"
+        )
+    if model is not None:
+        require_fit(opened, model, folder)
+    return opened
+
+
+def open_auto_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> "PreTrainedTokenizerBase":
+    """Open a folder's tokenizer of any kind.
+
+    Raises:
+        DataError: there is none.
+    """
+    from transformers import AutoTokenizer
+
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        # For some architectures transformers would make an empty tokenizer.
+        raise DataError(
+            f"{folder} must hold a tokenizer; it has none of {', '.join(TOKENIZER_FILES)}: copy the files of the one "
+            "that the model was trained with into it"
+        )
+    with one_sentence(folder, "a tokenizer that AutoTokenizer opens"):
+        opened: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    return opened
+
+
+def require_fit(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel", folder: Path) -> None:
+    """Refuse a tokenizer with tokens that the model's embedding lacks; both come from `folder`."""
+    embedding: Any = model.get_input_embeddings()
+    rows, highest = int(embedding.weight.shape[0]), max(tokenizer.get_vocab().values(), default=-1)
+    if highest >= rows:
+        token = tokenizer.convert_ids_to_tokens(highest)
+        raise DataError(
+            f"{folder}: the tokenizer must fit the model, whose embedding has {rows} rows (ids 0 to {rows - 1}); "
+            f"got a tokenizer of {len(tokenizer.get_vocab())} tokens, with '{token}' as id {highest}"
+        )
