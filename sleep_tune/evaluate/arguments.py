@@ -30,7 +30,7 @@ DATA is a folder with a folder for each task, under the official names. All task
   entity_tracking_fast, entity_tracking     five contents of a box           % correct
   comps                                     a property of two concepts       % correct
   wug_adj_nominalization, wug_past_tense    two forms of a made-up word      Spearman's rho with people's choices, x 100
-  reading                                   words in sentences               % of the remaining variance of reading times
+  reading                                   words in sentences               % of the remaining variance of the times
                                                                              that surprisal explains; two scores
   zorro                                     minimal pairs                    % correct; not part of BabyLM
 
