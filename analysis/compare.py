@@ -1,7 +1,7 @@
 """Compare arms with a baseline: `python analysis/compare.py results/replay [results/other ...] [NAME=reports ...]`.
 
-Prints the first experiment's table with every other arm named beside it, however far it has got, and writes it to
-tables/ in the experiment's folder.
+Prints the first experiment's table, with the arms of all other folders in it, and writes it to tables/ in the
+experiment's folder. An experiment that is still running gives a partial table.
 """
 
 import argparse
@@ -26,7 +26,7 @@ model trained elsewhere. NAME=FOLDER names its arm; several folders of one NAME 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parse, compare, print, write."""
+    """Compare the folders; print and write the table."""
     parser = argparse.ArgumentParser(
         prog="compare.py",
         description="Compare arms with a baseline: an experiment's epochs, or the first of models trained elsewhere.",
@@ -35,14 +35,21 @@ def main(arguments: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("folders", metavar="FOLDER", nargs="+", help="an experiment, or [NAME=]reports")
-    parser.add_argument("--published", metavar="CSV", action="append", default=[], type=Path, help="figures to join")
-    parser.add_argument("--baseline", metavar="ARM", help="what every arm is compared with")
+    parser.add_argument(
+        "--published",
+        metavar="CSV",
+        action="append",
+        default=[],
+        type=Path,
+        help="published figures to show beside the arms",
+    )
+    parser.add_argument("--baseline", metavar="ARM", help="the arm that all others are compared with")
     parser.add_argument(
         "--matched",
         choices=MATCHED,
-        help="what arms must have had the same of (default: what the study names, or words)",
+        help="the resource that all arms must share (default: that of the study, or words)",
     )
-    parser.add_argument("--output", metavar="DIR", type=Path, help="where tables are written")
+    parser.add_argument("--output", metavar="DIR", type=Path, help="the folder for the tables")
     options = parser.parse_args(arguments)
     from sleep_tune.files import require_writable
     from sleep_tune.results.folder_comparison import compare_folders

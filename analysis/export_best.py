@@ -1,7 +1,7 @@
-"""Take the winner on: `python analysis/export_best.py results/replay`.
+"""Export the best settings of a search: `python analysis/export_best.py results/replay`.
 
-Writes its settings to conf/sleep/<name>.yaml and prints the command of a full-scale run under them. With --push-to-hub
-OWNER/NAME its model, tokenizer and a model card with the table go to the Hugging Face Hub.
+Writes them to conf/sleep/<name>.yaml and prints the command of a full-scale run with them. With --push-to-hub
+OWNER/NAME also uploads the best model, its tokenizer and a model card with the table to the Hugging Face Hub.
 """
 
 import argparse
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parse, choose, write, print; publish if told to."""
+    """Write the settings, print the command and, if asked to, publish the model."""
     parser = argparse.ArgumentParser(
         prog="export_best.py",
         description="Write the best settings of a search to conf/sleep/NAME.yaml; print how to train with them.",
@@ -27,9 +27,11 @@ def main(arguments: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="an experiment, such as results/replay")
-    parser.add_argument("--name", help="of the settings (default: the experiment's)")
-    parser.add_argument("--conf", metavar="DIR", type=Path, default=ROOT / "conf", help="where settings are kept")
-    parser.add_argument("--force", action="store_true", help="replace settings of that name")
+    parser.add_argument("--name", help="name of the settings (default: the experiment's)")
+    parser.add_argument(
+        "--conf", metavar="DIR", type=Path, default=ROOT / "conf", help="the folder of configurations (default: conf)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace other settings of that name")
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="publish the model, tokenizer and card there")
     options = parser.parse_args(arguments)
     from sleep_tune.errors import ConfigError
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     if Path(name).name != name:  # an experiment from elsewhere may have any
         raise ConfigError(f"--name must be the name of a file without a folder; got '{visible(name)}'")
     path = write_settings(options.conf / "sleep" / f"{name}.yaml", winner.why, winner.sleep, force=options.force)
-    print(visible(f"{winner.why}\n{path}\n\n{command(name, winner.base, winner.others)}"))
+    print(visible(f"{winner.why}\n{path}\n\n{training_command(name, winner.base, winner.others)}"))
     if options.push_to_hub:
         from sleep_tune.results.card import model_card
 
@@ -54,10 +56,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def write_settings(path: Path, why: str, sleep: Mapping[str, Any], *, force: bool) -> Path:
-    """The settings as a choice of the group `sleep`.
+    """Write the settings as a choice of the group `sleep`, and return the file.
 
     Raises:
-        RunFolderError: other settings of that name are there.
+        RunFolderError: there are other settings of that name.
     """
     from sleep_tune.errors import RunFolderError
     from sleep_tune.files import write_whole
@@ -70,14 +72,14 @@ def write_settings(path: Path, why: str, sleep: Mapping[str, Any], *, force: boo
     return path
 
 
-def command(name: str, base: Mapping[str, Any], others: Mapping[str, Any]) -> str:
-    """How a run by hand is started with these settings, on the study's own corpus and budget."""
+def training_command(name: str, base: Mapping[str, Any], others: Mapping[str, Any]) -> str:
+    """Return the shell command of a run with these settings, on the corpus and budget of the study."""
     settings = {"sleep": name, "run.name": f"{name}-full", **base, **others}
     return shlex.join(["python", "train_worker.py", *(f"{key}={_text(value)}" for key, value in settings.items())])
 
 
 def publish(experiment: Path, model: Path, repository: str, card: str) -> str:
-    """Upload a model's folder with its card; the repository is made if absent.
+    """Upload a model's folder with its card; create the repository if there is none.
 
     Returns:
         The address of the commit.

@@ -1,11 +1,11 @@
-"""See what would be replayed: `python analysis/sampler_demo.py [group=choice | option=value ...]`.
+"""Show what each strategy would replay: `python analysis/sampler_demo.py [group=choice | option=value ...]`.
 
-On a folder of text: `python analysis/sampler_demo.py data=text data.path=DIR`. Overrides are those of train_worker.py;
-unless they say otherwise, alpha is 4 (at 1 a weighted draw is nearly uniform), and sleeps are short.
+On a folder of text: `python analysis/sampler_demo.py data=text data.path=DIR`. Overrides are those of train_worker.py.
+By default sleep.replay.alpha is 4 (with 1 a weighted draw is nearly uniform) and sleep.length.ratio 0.5.
 
-Reads a few folds with a real model as a run would, then shows the folds, what each strategy chooses from the same
-scores, and that the samples it takes from the fold just read are the harder the more it minds the scores. Exit code 1
-says that they were not.
+Trains a real model on a few folds as a run would. Then prints the folds, their scores, the buffers that each strategy
+chooses from these scores, and the mean score of each strategy's buffers. Exit code 1 if these means are not in the
+order strict > weighted > random.
 """
 
 import argparse
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 Decode = Callable[[NDArray[np.integer]], str]
 
 BASE = {"sleep.replay.alpha": 4.0, "sleep.length.ratio": 0.5}
-STRATEGIES = ("strict", "weighted", "random")  # the more it minds the scores, the earlier
+STRATEGIES = ("strict", "weighted", "random")
+"""In the order of the mean score that their buffers should have, the highest first."""
 MAX_WORDS = 300_000
 DRAWS = 40
 SHOWN_FOLDS = 12
@@ -39,7 +40,7 @@ SHOWN_LETTERS = 96
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parse, read, show."""
+    """Train on some folds and print what would be replayed."""
     parser = argparse.ArgumentParser(
         prog="sampler_demo.py",
         description="Read a few folds with a real model, and show what each strategy would replay.",
@@ -60,23 +61,23 @@ def main(arguments: Sequence[str]) -> int:
         if getattr(options, name) < 1:
             raise ConfigError(f"--{name} must be at least 1; got {getattr(options, name)}")
     corpus = prepare(config.data, config.tokenizer)
-    stream = read(config, corpus, options.cycles)
+    stream = train_cycles(config, corpus, options.cycles)
     show_folds(config, stream, corpus.train)
     show_scores(config, stream, corpus.train)
-    decode = decoder(corpus)
+    decode = make_decoder(corpus)
     for strategy in STRATEGIES:
         for number in range(1 if strategy == "strict" else options.buffers):
-            buffer = draw(config, stream, number, strategy=strategy)
+            buffer = draw_buffer(config, stream, number, strategy=strategy)
             show_buffer(f"{strategy}, draw {number + 1}", buffer, stream.history, corpus.train, decode, options.samples)
-    show_contexts(config, draw(config, stream, 0), corpus.train, decode)
+    show_contexts(config, draw_buffer(config, stream, 0), corpus.train, decode)
     return 0 if show_order(config, stream) else 1
 
 
-def read(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepStream":
-    """Train as a run would, up to the first batch of the last of these cycles' sleep: its scores have arrived.
+def train_cycles(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepStream":
+    """Train as a run would, and return its stream at the first batch of the last cycle's sleep, with all scores so far.
 
     Raises:
-        BudgetError: the run has no such sleep.
+        BudgetError: the run has fewer sleeps than `cycles`.
     """
     import torch
     from torch.nn import functional
@@ -107,7 +108,7 @@ def read(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepStream":
     for prepared in feed:
         if stream.phase == "sleep" and stream.cycle >= cycles - 1:
             return stream
-        say(f"cycle {stream.cycle + 1}/{cycles}, {stream.phase}: {stream.words_seen:,} words")
+        print_progress(f"cycle {stream.cycle + 1}/{cycles}, {stream.phase}: {stream.words_seen:,} words")
         logits = masked_logits(model, prepared.input_ids, prepared.attention_mask, prepared.positions)
         losses = functional.cross_entropy(logits, prepared.labels, reduction="none")
         feed.record(prepared, losses.detach())
@@ -118,14 +119,21 @@ def read(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepStream":
     raise BudgetError(f"the budget must hold {cycles} sleeps; it ends in cycle {stream.cycle + 1}: lower --cycles")
 
 
-def say(line: str) -> None:
-    """Tell how far the reading is, in place, where a person watches."""
+def print_progress(line: str) -> None:
+    """Print a line over the previous one, if the output is a terminal."""
     if sys.stderr.isatty():
         print(f"\r{line:70}", end="", file=sys.stderr, flush=True)
 
 
-def draw(config: "RunConfig", stream: "SleepStream", index: int, **changed: str) -> NDArray[np.int32]:
-    """A buffer as the sleep after the last fold begins, with options of sleep.replay changed; an index is a draw."""
+def draw_buffer(config: "RunConfig", stream: "SleepStream", index: int, **changed: str) -> NDArray[np.int32]:
+    """Return a buffer for the sleep after the last fold: indices of samples.
+
+    Args:
+        config: of the run.
+        stream: at the start of that sleep.
+        index: number of the draw; another number gives other random choices.
+        changed: options of sleep.replay that differ from the configuration.
+    """
     from sleep_tune.sleep.buffer import SCOPES, Replay, choose_buffer
     from sleep_tune.sleep.randomness import Purpose, generator
 
@@ -136,10 +144,10 @@ def draw(config: "RunConfig", stream: "SleepStream", index: int, **changed: str)
 
 
 def show_folds(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> None:
-    """The corpus, the plan, and the folds of the first pass with their sizes."""
+    """Print the corpus, the plan, and the sizes of the first pass's folds."""
     from sleep_tune.sleep.wake_pass import WakePass
 
-    say("")
+    print_progress("")
     words = f"{samples.num_words:,} words in {len(samples):,} samples of {samples.max_length} tokens"
     print(f"\n{config.data.kind}: {words}, from {', '.join(samples.source_names)}")
     print(f"{stream.plan.describe()}\n")
@@ -154,7 +162,7 @@ def show_folds(config: "RunConfig", stream: "SleepStream", samples: "Samples") -
 
 
 def show_scores(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> None:
-    """Scores of the folds that were read: earlier ones met a younger model, so they look harder."""
+    """Print the scores of each fold; earlier folds were scored by a less trained model, so their scores are higher."""
     history = stream.history
     print(f"\nread so far: {stream.read_ratio:.0%} of the samples; scores are mean losses in nats, as read awake")
     for cycle in range(max(0, stream.cycle - SHOWN_FOLDS + 1), stream.cycle + 1):
@@ -167,7 +175,7 @@ def show_scores(config: "RunConfig", stream: "SleepStream", samples: "Samples") 
 def show_buffer(
     title: str, buffer: NDArray[np.int32], history: "SampleHistory", samples: "Samples", decode: Decode, shown: int
 ) -> None:
-    """Size, mean score and sources of a buffer, and some of its samples, the hardest first."""
+    """Print size, mean score and sources of a buffer, and some of its samples, from the highest score down."""
     scores = history.scores[buffer]
     shares = np.bincount(samples.sources[buffer], minlength=len(samples.source_names)) / len(buffer)
     sources = ", ".join(f"{name} {share:.0%}" for name, share in zip(samples.source_names, shares, strict=True))
@@ -178,7 +186,7 @@ def show_buffer(
 
 
 def show_contexts(config: "RunConfig", buffer: NDArray[np.int32], samples: "Samples", decode: Decode) -> None:
-    """The first row that a sleep on the buffer would replay, in every context."""
+    """Print the first row that a sleep on the buffer would replay, in every context."""
     from sleep_tune.sleep.context import CONTEXTS
     from sleep_tune.sleep.sleep_phase import SleepPhase
 
@@ -189,14 +197,14 @@ def show_contexts(config: "RunConfig", buffer: NDArray[np.int32], samples: "Samp
 
 
 def show_order(config: "RunConfig", stream: "SleepStream") -> bool:
-    """Whether, among the samples just read, the mean score of the buffer is the higher the more scores count."""
+    """Print the mean score of each strategy's buffers from the last fold; return whether strict > weighted > random."""
     scores = stream.history.scores
     fresh = stream.history.last_read == stream.cycle
     print(f"\namong the {np.count_nonzero(fresh):,} samples just read, of mean score {scores[fresh].mean():.3f}:")
     means: list[float] = []
     for strategy in STRATEGIES:
         draws = range(1 if strategy == "strict" else DRAWS)
-        drawn = [scores[draw(config, stream, index, strategy=strategy, scope="fold")].mean() for index in draws]
+        drawn = [scores[draw_buffer(config, stream, index, strategy=strategy, scope="fold")].mean() for index in draws]
         means.append(float(np.mean(drawn)))
         buffers = "its buffer" if len(draws) == 1 else f"{DRAWS} buffers, {min(drawn):.3f} to {max(drawn):.3f}"
         print(f"  {strategy:9} mean score {means[-1]:.3f}  ({buffers})")
@@ -205,8 +213,8 @@ def show_order(config: "RunConfig", stream: "SleepStream") -> bool:
     return right
 
 
-def decoder(corpus: "Corpus") -> Decode:
-    """A function from a row to its text, cut to a line."""
+def make_decoder(corpus: "Corpus") -> Decode:
+    """Return a function from a row of tokens to its text, shortened to a line."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(corpus.tokenizer_dir / "tokenizer.json"))

@@ -9,7 +9,7 @@ SMALL = ["data.sentences=1500", "model.layers=1", "model.hidden=16", "model.head
 
 
 @pytest.mark.slow
-def test_harder_samples_are_replayed_the_more_a_strategy_minds_the_scores(capsys: pytest.CaptureFixture[str]) -> None:
+def test_mean_scores_of_buffers_are_in_the_order_of_the_strategies(capsys: pytest.CaptureFixture[str]) -> None:
     code = cli.run(sampler_demo.main, [*SMALL, "sleep.folds=3", "training.batch_size=16", "--samples", "2"])
     shown = capsys.readouterr().out
     assert code == 0, shown
