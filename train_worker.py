@@ -110,15 +110,15 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
         cli.say("loading torch and transformers")
         from sleep_tune.data.prepare import prepare
         from sleep_tune.training.run import train
-        from sleep_tune.training.tracking import check_trackers
+        from sleep_tune.training.tracking import require_trackers
 
         redirect_libraries()
-        check_trackers(config.tracking)
+        require_trackers(config.tracking)
         with cli.telling("sleep_tune.data"):
             corpus = prepare(config.data, config.tokenizer)
         print(visible("\n".join(corpus.description)), flush=True)
         with ExitStack() as stack:
-            for part in ("session", "checkpoint", "mirror", "journal"):  # where it resumes, and what was damaged
+            for part in ("session", "attempts", "mirror", "journal"):  # where it resumes, and what was damaged
                 stack.enter_context(cli.telling(f"sleep_tune.training.{part}"))
             return train(config, go_on, corpus=corpus, show_progress=True)
 
@@ -127,10 +127,10 @@ def settle_quietly(folder: Path, config: "RunConfig", outcome: "Outcome") -> Non
     """Tell trackers the end of a run whose process was killed before it could."""
     from sleep_tune.config.quiet import log_to
     from sleep_tune.experiment.run_folder import LOG
-    from sleep_tune.training.tracking import settle
+    from sleep_tune.training.tracking import finish_trackers
 
     with log_to(folder / LOG):
-        settle(config, outcome.state, outcome.metrics)
+        finish_trackers(config, outcome.state, outcome.metrics)
 
 
 def go_on(progress: "Progress") -> "Decision":
@@ -143,7 +143,7 @@ def go_on(progress: "Progress") -> "Decision":
 def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     """What was measured, what it cost, and how to load the model."""
     from sleep_tune.evaluation.benchmark import with_macro
-    from sleep_tune.training.weights_and_biases import sync_command
+    from sleep_tune.training.weights_and_biases import wandb_sync_command
 
     lines = []
     for split, prefix in (("dev", "eval/"), ("test", "test/")):
@@ -159,7 +159,7 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
         lines.append(f'model {folder / "model"}  (AutoModelForMaskedLM.from_pretrained("{folder / "model"}"))')
     left_out = folder / "eval" / "left_out.json"
     lines += [f"beware {reason}" for reason in json.loads(left_out.read_text("utf-8"))] if left_out.is_file() else []
-    if (command := sync_command(config.tracking, folder)) is not None:
+    if (command := wandb_sync_command(config.tracking, folder)) is not None:
         lines.append(f"track {command}")
     return "\n".join(lines)
 

@@ -83,20 +83,20 @@ def train_cycles(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepSt
     from torch.nn import functional
 
     from sleep_tune.model import build_model, masked_logits
-    from sleep_tune.training.feed import Feed
+    from sleep_tune.training.batch_feed import BatchFeed
     from sleep_tune.training.hardware import choose_device
-    from sleep_tune.training.peers import Peers
+    from sleep_tune.training.process_group import ProcessGroup
     from sleep_tune.training.session import open_stream
 
     samples, training = corpus.train, config.training
-    alone = Peers()
+    alone = ProcessGroup()
     stream = open_stream(config, corpus, alone)
     if not stream.plan.sleeps:
         raise BudgetError("a run must sleep to replay something; this one spends its whole budget awake")
     if stream.plan.passes is not None and cycles > stream.plan.passes * stream.folds:
         raise BudgetError(f"--cycles must be at most {int(stream.plan.passes * stream.folds)}; got {cycles}")
     device = choose_device(training, alone)
-    feed = Feed(stream, samples, training.masking, seed=training.seed, device=device, peers=alone)
+    feed = BatchFeed(stream, samples, training.masking, seed=training.seed, device=device, processes=alone)
     model = build_model(
         config.model,
         vocab_size=samples.vocab_size,
@@ -111,7 +111,7 @@ def train_cycles(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepSt
         print_progress(f"cycle {stream.cycle + 1}/{cycles}, {stream.phase}: {stream.words_seen:,} words")
         logits = masked_logits(model, prepared.input_ids, prepared.attention_mask, prepared.positions)
         losses = functional.cross_entropy(logits, prepared.labels, reduction="none")
-        feed.record(prepared, losses.detach())
+        feed.record_losses(prepared, losses.detach())
         optimizer.zero_grad()
         (losses.sum() / prepared.divisor).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

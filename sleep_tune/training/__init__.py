@@ -1,6 +1,6 @@
-"""One run: the sleep stream's batches, a transformers Trainer, checkpoints, rungs and the record of what was learned.
+"""Training of one run: a transformers Trainer on the sleep stream's batches, with checkpoints, rungs and trackers.
 
-Callers use `sleep_tune.training.run.train`. Works without ray, optuna, hydra and datasets installed.
+Use `sleep_tune.training.run.train`. Works without ray, optuna, hydra and datasets installed.
 """
 
 __all__: list[str] = []

@@ -1,14 +1,12 @@
-"""Dropout on a CPU, of torch's law but many times faster, from a named stream.
+"""Fast dropout on a CPU: the same distribution as torch's, from a random stream of the run.
 
-torch draws a Bernoulli number per element with a serial generator, about a third of a training step on a CPU; and its
-attention falls back to a path that does so on the largest tensors of the model. Here one 64-bit draw of NumPy's SFC64
+torch draws a Bernoulli number per element with a serial generator, which takes about a third of a training step on a
+CPU; its attention does so too, on the largest tensors of the model. Here one 64-bit draw of NumPy's SFC64
 serves four elements: an element is dropped when its 16 bits lie below a threshold.
 
-The law: elements are dropped independently with probability q = round(p * 65536) / 65536 (for p = 0.1: 0.100006), and
+Elements are dropped independently with probability q = round(p * 65536) / 65536 (for p = 0.1: 0.100006), and
 those kept are divided by 1 - q, so that the expectation is exact. A run seeds the stream anew for each batch, from
-(seed, DROPOUT, batch), so that nothing of it has to be checkpointed: a resumed run drops the same elements.
-
-Knows nothing of phases, words or architectures.
+(seed, DROPOUT, batch), so a resumed run drops the same elements without any saved state.
 """
 
 from collections.abc import Iterator
@@ -27,26 +25,26 @@ from sleep_tune.sleep.randomness import Purpose, generator
 __all__ = ["ATTENTION", "DropoutStream", "FastDropout", "TorchStream", "fast_dropout"]
 
 ATTENTION = "sleep_tune_cpu"
-"""Name under which transformers knows the attention function of this module."""
+"""Name under which this module's attention function is registered in transformers."""
 
 LEVELS = 2**16
 """Probabilities are multiples of 1 / LEVELS."""
 
 
 class TorchStream:
-    """torch's own dropout, on any device, with its generators seeded anew for each batch."""
+    """Seeds torch's own dropout anew for each batch, on any device."""
 
     def __init__(self, seed: int, rank: int = 0) -> None:
         self._seed = seed
         self._rank = rank
 
     def start(self, index: int) -> None:
-        """Begin the stream of batch `index`, whatever was drawn before."""
+        """Seed the stream for batch `index`, >= 0, whatever was drawn before."""
         torch.manual_seed(int(generator(self._seed, Purpose.DROPOUT, index, self._rank).integers(2**63)))
 
 
 class DropoutStream:
-    """The random bits of every dropout of a model, in the order in which they are asked for."""
+    """Random bits for every dropout of a model, in the order of calls."""
 
     def __init__(self, seed: int, rank: int = 0) -> None:
         self._seed = seed
@@ -54,12 +52,17 @@ class DropoutStream:
         self.start(0)
 
     def start(self, index: int) -> None:
-        """Begin the stream of batch `index`, whatever was drawn before."""
+        """Seed the stream for batch `index`, >= 0, whatever was drawn before."""
         entropy = np.random.SeedSequence([self._seed, Purpose.DROPOUT, index, self._rank])
         self._bits = np.random.Generator(np.random.SFC64(entropy))
 
     def kept(self, shape: tuple[int, ...], probability: float) -> torch.Tensor:
-        """A float32 tensor of `shape`: 0 where an element is dropped, else 1 / (1 - q)."""
+        """Return a float32 tensor of `shape`: 0 where an element is dropped, else 1 / (1 - q).
+
+        Args:
+            shape: of the values.
+            probability: q before rounding, in [0, 1).
+        """
         dropped = round(probability * LEVELS)
         size = int(np.prod(shape))
         words = self._bits.integers(0, 2**64, size=-(-size // 4), dtype=np.uint64)
@@ -69,7 +72,7 @@ class DropoutStream:
 
 
 class FastDropout(nn.Module):
-    """Takes the place of nn.Dropout: the same law up to its quantisation, drawn from a `DropoutStream`."""
+    """Replaces nn.Dropout: the same distribution up to quantisation, drawn from a `DropoutStream`."""
 
     def __init__(self, p: float, stream: DropoutStream) -> None:
         super().__init__()
@@ -77,7 +80,7 @@ class FastDropout(nn.Module):
         self.stream = stream
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Drop elements in training mode; hand `values` through otherwise."""
+        """Drop elements of `values` in training mode; return them unchanged otherwise."""
         if not self.training or not self.p:
             return values
         return values * self.stream.kept(tuple(values.shape), self.p).to(values.dtype)
@@ -125,7 +128,7 @@ AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 @contextmanager
 def fast_dropout(model: PreTrainedModel, stream: DropoutStream) -> Iterator[None]:
-    """While active, every dropout of the model, attention's included, draws from `stream`."""
+    """Within the block, every dropout of the model, also in attention, draws from `stream`."""
     replaced = []
     for parent in list(model.modules()):
         for name, child in parent.named_children():

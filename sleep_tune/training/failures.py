@@ -1,4 +1,4 @@
-"""What libraries raise when the device or the disk is too small, or a limit too low, as errors of ours."""
+"""Errors of libraries for lack of memory, disk or limits, turned into errors of this package."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +19,10 @@ WRITTEN = "checkpoints and the model"
 
 @contextmanager
 def translated_failures(folder: Path) -> Iterator[None]:
-    """Raise OutOfMemory, DiskError and LimitError for what a library raises.
+    """Raise OutOfMemory, DiskError or LimitError in place of a library's error with that cause.
 
     Args:
-        folder: where the run writes, for the message.
+        folder: the run's folder, for the message.
     """
     try:
         yield

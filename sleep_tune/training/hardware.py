@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, precision, and transformers' options that follow. Knows no data."""
+"""Device and precision of a run, and transformers' training arguments."""
 
 import os
 from pathlib import Path
@@ -8,38 +8,38 @@ from transformers import TrainingArguments
 
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import ConfigError
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.process_group import ProcessGroup
 
 __all__ = ["choose_device", "device_name", "training_arguments"]
 
 
-def choose_device(training: TrainingConfig, peers: Peers) -> torch.device:
-    """The device asked for; with 'auto', a GPU if there is one: the first, or this process's of several.
+def choose_device(training: TrainingConfig, processes: ProcessGroup) -> torch.device:
+    """Return the configured device; with 'auto', a GPU if there is one: the first, or this process's own in a group.
 
     Raises:
-        ConfigError: a GPU was asked for, and torch finds none.
+        ConfigError: a GPU is configured, and torch finds none.
     """
     found = torch.cuda.is_available()
     if training.device == "cuda" and not found:
         raise ConfigError("training.device must be a device that torch finds; got 'cuda', and there is only 'cpu'")
     if training.device == "cpu" or not found:
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if peers.size > 1 else 0)
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if processes.size > 1 else 0)
 
 
 def device_name(device: torch.device) -> str:
-    """The device as torch names it: 'cpu', 'NVIDIA H100 80GB HBM3'."""
+    """Return torch's name of the device: 'cpu', 'NVIDIA H100 80GB HBM3'."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def training_arguments(config: RunConfig, folder: Path, device: torch.device, *, max_updates: int) -> TrainingArguments:
-    """The Trainer's options: it computes and saves where it is told, and logs, evaluates and stops nothing by itself.
+    """Return the Trainer's options; by itself it then logs, evaluates, saves and stops nothing.
 
     Args:
         config: the run's configuration.
-        folder: where checkpoints go.
-        device: where to compute.
-        max_updates: more updates than the run will make.
+        folder: receives the checkpoints.
+        device: computes.
+        max_updates: upper bound of the run's updates, >= 1.
     """
     training = config.training
     on_cpu = device.type == "cpu"

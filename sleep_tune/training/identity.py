@@ -1,7 +1,4 @@
-"""What a run is a function of: its options, its corpus, the number of its processes. A checkpoint is good for one such.
-
-Knows no file.
-"""
+"""Identity of a run: the options, corpus and number of processes that determine it and must match to resume it."""
 
 import hashlib
 import json
@@ -17,46 +14,46 @@ __all__ = ["Identity", "identify"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Equal identities, equal runs: batch for batch and, on one machine, loss for loss."""
+    """Runs of equal identity are equal: batch for batch and, on one machine, loss for loss."""
 
     options: Mapping[str, Any]
-    """By dotted key, in plain values (`run_folder.defining_options`)."""
+    """Dotted key -> plain value (`run_folder.defining_options`)."""
     corpus: str
-    """The corpus's key, which stands for the text and the tokenizer."""
+    """The corpus's key, a digest of the text and the tokenizer."""
     processes: int
-    """That train the run together."""
+    """Number of processes that train the run together, >= 1."""
 
     def to_json(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return asdict(self)
 
     def digest(self) -> str:
-        """64 hexadecimal digits. Options at their default are left out: a version that adds one finds its own again."""
+        """Return 64 hexadecimal digits. Options at their default are left out, so a new option changes no digest."""
         defaults = defining_options(RunConfig())
         chosen = {key: value for key, value in self.options.items() if defaults.get(key) != value}
         content = json.dumps([chosen, self.corpus, self.processes], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
-    def unlike(self, there: Mapping[str, Any]) -> str:
-        """How the identity that a checkpoint keeps (`to_json`) differs from this one, in words; empty if it does not.
+    def differences_from(self, there: Mapping[str, Any]) -> str:
+        """Return how a checkpoint's identity (`to_json`) differs from this one, in words; empty if it does not.
 
-        An option that its version did not have counts as today's default.
+        An option that the checkpoint's version did not have counts as having its present default.
         """
-        told = []
+        found = []
         if there["corpus"] != self.corpus:
-            told.append("its corpus is another one (other text or another tokenizer)")
+            found.append("its corpus is another one (another text or tokenizer)")
         if there["processes"] != self.processes:
-            told.append(f"{there['processes']} processes train it there, {self.processes} here")
-        told.append(differences(defining_options(RunConfig()) | dict(there["options"]), self.options))
-        return "; ".join(filter(None, told))
+            found.append(f"{there['processes']} processes train it there, {self.processes} here")
+        found.append(differences(defining_options(RunConfig()) | dict(there["options"]), self.options))
+        return "; ".join(filter(None, found))
 
 
 def identify(config: RunConfig, corpus: str, processes: int) -> Identity:
-    """The identity of a run.
+    """Return the identity of a run.
 
     Args:
         config: the run's configuration.
         corpus: the corpus's key.
-        processes: that train it together, >= 1.
+        processes: number of processes that train it together, >= 1.
     """
     return Identity(defining_options(config), corpus, processes)

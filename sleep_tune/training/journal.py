@@ -1,4 +1,4 @@
-"""The record of a run, metrics.jsonl: an object a line, of kind train, sleep or eval. Knows no meaning of them."""
+"""The journal of a run, metrics.jsonl: one JSON object per line, of kind train, sleep or eval."""
 
 import json
 import logging
@@ -13,18 +13,19 @@ from sleep_tune.files import write_whole
 __all__ = ["Journal", "Listener"]
 
 Listener = Callable[[int, Mapping[str, Any]], None]
-"""Told of each line when it has been written: its number in the file, from 0, and what it says."""
+"""Called with each line after it has been written: its number in the file, from 0, and its content."""
 
 
 class Journal:
-    """Lines appended as they come, each at once; a `listener` is told of each.
+    """Appends each line at once, and passes it to `listener`.
 
-    A resumed run first cuts the file to what its checkpoint knew, so that no line is there twice. It does so in a new
-    file: a process that was given up for dead goes on writing into the old one. Lines that somebody has changed or
-    removed since are put back, with a warning.
+    A resumed run first cuts the file back to its content at the checkpoint, so that no line is there twice. It writes a
+    new file for that: a process that was presumed lost continues to write into the old one. Lines that have been
+    changed or removed since are restored, with a warning.
 
     Attributes:
-        content: every line so far, as bytes.
+        content: all lines so far, as bytes.
+        listener: called with each new line.
     """
 
     def __init__(self, path: Path, *, kept: bytes = b"", writes: bool = True) -> None:
@@ -32,23 +33,23 @@ class Journal:
 
         Args:
             path: the file.
-            kept: what the run's checkpoint knew of it; nothing begins anew.
-            writes: False for a process that leads no run: it keeps silent.
+            kept: content of the file at the checkpoint; empty at the beginning.
+            writes: False in a process that is not the leader: nothing is written.
 
         Raises:
-            RunFolderError: a folder is in its place.
+            RunFolderError: there is a folder of that name.
         """
         self._file = None
         self._lines = 0
         self.content = bytearray()
-        self.listener: Listener = _nobody
+        self.listener: Listener = _ignore
         if writes:
             if path.is_dir():
-                raise RunFolderError(f"{path} must be the file of the run's record; it is a folder: remove it")
+                raise RunFolderError(f"{path} must be the file of the run's journal; it is a folder: remove it")
             there = path.read_bytes() if path.exists() else b""
             if not there.startswith(kept):
                 logging.getLogger(__name__).warning(
-                    "%s no longer begins with the %s bytes that the run's checkpoint knows: they are put back",
+                    "%s no longer begins with the %s bytes that it had at the run's checkpoint: they are restored",
                     *(path, f"{len(kept):,}"),
                 )
             self._lines = kept.count(b"\n")
@@ -57,7 +58,7 @@ class Journal:
             self._file = path.open("ab", buffering=0)
 
     def __enter__(self) -> "Journal":
-        """The journal itself."""
+        """Return the journal itself."""
         return self
 
     def __exit__(
@@ -68,7 +69,7 @@ class Journal:
             self._file.close()
 
     def write(self, kind: str, values: dict[str, Any]) -> None:
-        """Append a line: `kind`, then `values`."""
+        """Append a line: `kind`, then `values`, which must be JSON-able."""
         if self._file is not None:
             record = {"kind": kind} | values
             text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
@@ -79,5 +80,5 @@ class Journal:
             self._lines += 1
 
 
-def _nobody(number: int, line: Mapping[str, Any]) -> None:
-    """Nobody listens."""
+def _ignore(number: int, line: Mapping[str, Any]) -> None:
+    """Do nothing: the listener of a run without trackers."""

@@ -1,11 +1,11 @@
-"""Losses of the batches since the last line of the log, kept on the device. Knows no file and no schedule."""
+"""Mean loss by phase since the last line of the log, kept on the device until it is needed."""
 
 import math
 
 import torch
 
 from sleep_tune.errors import Diverged
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.process_group import ProcessGroup
 
 __all__ = ["PHASES", "LossMeter"]
 
@@ -15,30 +15,35 @@ EXPLODED = 2.0
 
 
 class LossMeter:
-    """Mean loss by phase. Adding never waits for the device; taking does.
+    """Mean loss of batches by phase. Only `take` and `state_dict` wait for the device.
 
     Attributes:
-        latest: what was taken last: the mean over both phases in nats; None before.
+        latest: mean over both phases at the last `take`, in nats; None before the first.
         highest: loss above which the run counts as diverged.
     """
 
-    def __init__(self, vocab_size: int, peers: Peers, device: torch.device) -> None:
-        """Begin with nothing.
+    def __init__(self, vocab_size: int, processes: ProcessGroup, device: torch.device) -> None:
+        """Begin without batches.
 
         Args:
-            vocab_size: guessing uniformly among so many tokens costs log(vocab_size) nats.
-            peers: the processes whose shares of a batch are averaged.
-            device: where the losses are.
+            vocab_size: the loss of guessing uniformly is log(vocab_size) nats.
+            processes: the group whose shares of a batch are averaged.
+            device: of the losses.
         """
         self.latest: float | None = None
         self.highest = EXPLODED * math.log(vocab_size)
-        self._peers = peers
+        self._processes = processes
         self._sums = torch.zeros(len(PHASES), dtype=torch.float64, device=device)
         self._counts = [0, 0]
         self._first: torch.Tensor | None = None
 
     def add(self, loss: torch.Tensor, phase: str) -> None:
-        """Count one batch's loss: a detached scalar on the device, this process's share of it."""
+        """Add one batch.
+
+        Args:
+            loss: detached scalar on the device, this process's share of the mean loss, in nats.
+            phase: 'wake' or 'sleep'.
+        """
         if self._first is None:
             self._first = loss.clone()
         index = PHASES.index(phase)
@@ -47,14 +52,14 @@ class LossMeter:
 
     @property
     def num_batches(self) -> int:
-        """Batches counted since last taken."""
+        """Batches added since the last `take`."""
         return sum(self._counts)
 
     def take(self) -> dict[str, float]:
-        """The means since last taken: `loss` over all batches, `loss/wake` and `loss/sleep` where there were any.
+        """Return the means since the last call: `loss`, and `loss/wake` and `loss/sleep` where there were such batches.
 
         Raises:
-            Diverged: the mean is NaN or infinite, or has exploded.
+            Diverged: the mean is NaN, infinite, or above `highest`.
         """
         sums, counts = self._means(), self._counts
         self._sums.zero_()
@@ -74,7 +79,7 @@ class LossMeter:
         return {"loss": mean} | {f"loss/{phase}": total / count for phase, total, count in by_phase if count}
 
     def state_dict(self) -> dict[str, object]:
-        """What a resumed run needs for its next line to be the same; every process must ask at once."""
+        """Return what a resumed run needs to log the same next line; all processes must call this together."""
         return {
             "latest": self.latest,
             "highest": self.highest,
@@ -84,7 +89,7 @@ class LossMeter:
         }
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Go on where `state_dict` was called."""
+        """Restore what `state_dict` returned."""
         self.latest = state["latest"]  # type: ignore[assignment]
         self.highest = float(state["highest"])  # type: ignore[arg-type]
         self._first = torch.tensor(state["first"])
@@ -92,10 +97,11 @@ class LossMeter:
         self._counts = list(state["counts"])  # type: ignore[call-overload]
 
     def _means(self) -> list[float]:
-        """Sum of losses by phase, averaged over processes."""
-        return [sum(column) / self._peers.size for column in zip(*self._peers.gather(self._sums.tolist()), strict=True)]
+        """Return the sum of losses of each phase, averaged over processes."""
+        sums = self._processes.all_gather(self._sums.tolist())
+        return [sum(column) / len(sums) for column in zip(*sums, strict=True)]
 
     def _beginning(self) -> float:
-        """Loss of the run's first batch: that of the weights as they were drawn."""
+        """Return the loss of the run's first batch: that of the initial weights."""
         first = math.inf if self._first is None else float(self._first)
-        return float(max(self._peers.gather(first)))
+        return float(max(self._processes.all_gather(first)))

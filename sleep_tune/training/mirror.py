@@ -1,7 +1,7 @@
-"""A second place for checkpoints: each complete one is copied there, and a run that has none here goes on from there.
+"""Mirror of a run's checkpoints: each complete one is copied there, and a run without local ones resumes from there.
 
-For machines that may vanish with their disks. The place is a URI of pyarrow's (file://, s3://, gs://, hdfs://). What a
-run leaves at its end is not copied; its copies are removed then. Knows nothing of what is in a checkpoint.
+For machines that may disappear with their disks. The place is a URI of pyarrow (file://, s3://, gs://, hdfs://). The
+outputs of a run are not copied, and its copies are removed at its end.
 """
 
 import logging
@@ -12,33 +12,34 @@ from typing import Any
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, RunFolderError
-from sleep_tune.training.checkpoint import CHECKPOINT, KEPT, MARKER, Checkpoint, read
+from sleep_tune.training.attempts import KEPT
+from sleep_tune.training.checkpoint import CHECKPOINT, MARKER, Checkpoint, read_checkpoint
 from sleep_tune.training.identity import Identity
 
 __all__ = ["Mirror", "mirror_name", "open_mirror"]
 
 DIGITS = 12
-"""Hexadecimal digits of a run's digest in the name of its place."""
+"""Hexadecimal digits of a run's digest in the name of its folder."""
 
 
 class Mirror:
-    """One run's place there: <uri>/<name>/checkpoint-<updates>.
+    """One run's folder in the mirror: <uri>/<name>/checkpoint-<updates>.
 
-    Object stores know no renaming, so a copy is complete once it has its marker, which is written last.
+    Object stores cannot rename, so a copy is complete once it has its marker, which is written last.
 
     Attributes:
         place: the run's folder in the mirror's file system.
     """
 
     def __init__(self, uri: str, name: str) -> None:
-        """Look for nothing yet.
+        """Open the file system; nothing is read yet.
 
         Args:
             uri: of a folder.
-            name: the run's own (`mirror_name`).
+            name: the run's folder in it (`mirror_name`).
 
         Raises:
-            ConfigError: pyarrow knows no such file system.
+            ConfigError: pyarrow has no such file system.
         """
         from pyarrow import ArrowException, fs  # type: ignore[import-untyped]
 
@@ -52,9 +53,9 @@ class Mirror:
         self.place = f"{root.rstrip('/')}/{name}"
 
     def push(self, checkpoint: Path) -> None:
-        """Copy a complete checkpoint, and remove what is older than the one before it.
+        """Copy a complete checkpoint, and remove all copies but the last `KEPT`.
 
-        A place that cannot be reached is warned of: training goes on, and the next checkpoint is tried again.
+        If the mirror cannot be reached, a warning is logged and training continues.
         """
         try:
             target = f"{self.place}/{checkpoint.name}"
@@ -70,20 +71,20 @@ class Mirror:
             _logger.warning("%s was not copied to training.mirror: %s", checkpoint, error)
 
     def pull(self, attempt: Path) -> Checkpoint | None:
-        """Bring the furthest complete checkpoint into an attempt's folder; None if there is none.
+        """Copy the furthest complete checkpoint into an attempt's folder and return it; None if there is none.
 
-        One that is damaged is warned of, and the one before it is brought.
+        If it is damaged, a warning is logged and the one before it is copied.
 
         Raises:
-            ConfigError: the place cannot be read.
-            RunFolderError: all that are there are damaged.
+            ConfigError: the mirror cannot be read.
+            RunFolderError: all checkpoints in it are damaged.
         """
         damage = None
         for _, path in reversed(self._listed()):
             folder = attempt / path.rpartition("/")[2]
             self._fetch(path, folder)
             try:
-                return read(folder)
+                return read_checkpoint(folder)
             except RunFolderError as error:
                 damage = RunFolderError(f"training.mirror holds {path}, and its copy {error}")
                 _logger.warning("%s", damage)
@@ -95,7 +96,7 @@ class Mirror:
         return None
 
     def remove(self) -> None:
-        """Remove every copy of a run that is over; a place that cannot be reached is warned of."""
+        """Remove all copies of a run that is over; if the mirror cannot be reached, log a warning."""
         try:
             if self._there.get_file_info(self.place).type != self._fs.FileType.NotFound:
                 self._there.delete_dir(self.place)
@@ -109,7 +110,7 @@ class Mirror:
             raise _unreadable(error) from error
 
     def _fetch(self, path: str, folder: Path) -> None:
-        """Copy a checkpoint from there, its marker last."""
+        """Copy a checkpoint from the mirror, its marker last."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         try:
@@ -124,7 +125,7 @@ class Mirror:
             raise _unreadable(error) from error
 
     def _complete(self) -> list[tuple[int, str]]:
-        """Complete checkpoints there, the furthest last."""
+        """Return updates and path of the complete checkpoints in the mirror, the furthest last."""
         selector = self._fs.FileSelector(self.place, recursive=True, allow_not_found=True)
         marked = [
             info.path.rpartition("/")[0] for info in self._there.get_file_info(selector) if info.base_name == MARKER
@@ -134,20 +135,20 @@ class Mirror:
 
 
 def mirror_name(config: RunConfig, identity: Identity) -> str:
-    """The name of a run's place: its study's, its own, and digits that stand for everything that it is a function of.
+    """Return the name of a run's folder in the mirror: its experiment's name, its own, and digits of its identity.
 
-    Where the run's folder lies is not in it: the same command finds its checkpoint again on another machine. Runs of
-    one name share a place only if they are the same run, of which any checkpoint is good for either.
+    The path of the run's folder is not part of it, so the same command finds its checkpoints on another machine. Runs
+    of one name share a folder only if they are the same run, and then each can use the other's checkpoints.
     """
     names = [name for name in (config.tracking.group, config.run.name) if name]
     return re.sub(r"[^\w.-]", "_", "-".join([*names, identity.digest()[:DIGITS]]))
 
 
 def open_mirror(config: RunConfig, identity: Identity) -> Mirror | None:
-    """The mirror of a run that has one.
+    """Return the run's mirror; None if training.mirror is not set.
 
     Raises:
-        ConfigError: training.mirror is no URI of a known kind.
+        ConfigError: training.mirror is not a URI of a supported file system.
     """
     uri = config.training.mirror
     return None if uri is None else Mirror(uri, mirror_name(config, identity))

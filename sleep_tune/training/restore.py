@@ -1,8 +1,7 @@
-"""What transformers reads of a checkpoint: whatever lies there, it runs no code, and is taken whole or refused.
+"""Safe restoring of transformers' part of a checkpoint: no file can run code, and each is used as a whole or refused.
 
-Weights are read by safetensors, the optimizer's and the scheduler's states by torch.load with weights_only, the rest as
-JSON. rng_state.pth is not read, since no draw of a run comes from a global generator; training_args.bin is not either.
-Knows no stream.
+Weights are read by safetensors, the states of optimizer and scheduler by torch.load with weights_only, the rest as
+JSON. rng_state.pth is not read, since no draw of a run comes from a global generator; nor is training_args.bin.
 """
 
 import json
@@ -16,7 +15,7 @@ from safetensors import safe_open
 from transformers import Trainer, TrainerState
 
 from sleep_tune.errors import UserError
-from sleep_tune.training.checkpoint import unusable
+from sleep_tune.training.checkpoint import unusable_checkpoint
 from sleep_tune.training.failures import CPU_ALLOCATOR
 
 __all__ = ["RestoringTrainer"]
@@ -25,10 +24,10 @@ WEIGHTS, STATE = "model.safetensors", "trainer_state.json"
 
 
 class RestoringTrainer(Trainer):
-    """A Trainer that refuses a checkpoint of which it cannot use everything (`checkpoint.unusable`)."""
+    """A Trainer that refuses a checkpoint unless it can use all of it."""
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        """Put the weights in place, once what transformers reads next was found to be its own.
+        """Load the weights, once the files that transformers reads next were found to be valid.
 
         Args:
             resume_from_checkpoint: the checkpoint's folder.
@@ -44,19 +43,19 @@ class RestoringTrainer(Trainer):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        """Put both states in place, if there is a checkpoint."""
+        """Load both states, if there is a checkpoint."""
         if checkpoint is not None:
             with _usable(Path(checkpoint), "the state of the optimizer or of the scheduler"):
                 super()._load_optimizer_and_scheduler(checkpoint)
                 _check_moments(self.optimizer)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        """Leave the global generators alone: nothing is drawn from them."""
+        """Do nothing: a run draws nothing from global generators."""
 
 
 @contextmanager
 def _usable(folder: Path, what: str) -> Iterator[None]:
-    """Refuse what libraries cannot read; within are only they and checks of what they have read."""
+    """Turn an error of a library that reads a checkpoint's file into RunFolderError."""
     try:
         yield
     except (UserError, MemoryError, torch.OutOfMemoryError):
@@ -64,11 +63,11 @@ def _usable(folder: Path, what: str) -> Iterator[None]:
     except Exception as error:
         if CPU_ALLOCATOR in str(error):
             raise
-        raise unusable(folder, what, error) from error
+        raise unusable_checkpoint(folder, what, error) from error
 
 
 def _check_state(folder: Path) -> None:
-    """Raise unless transformers can read its own state, and it is that of the checkpoint's updates."""
+    """Raise unless trainer_state.json has valid types and the number of updates in the checkpoint's name."""
     values = json.loads((folder / STATE).read_bytes())
     fresh = vars(TrainerState())
     for name, value in values.items():
@@ -81,7 +80,7 @@ def _check_state(folder: Path) -> None:
 
 
 def _check_weights(file: Path, model: torch.nn.Module) -> None:
-    """Raise unless the file holds every weight of the model; of weights that are one and the same, one of them."""
+    """Raise unless the file holds exactly the weights of the model; of tied weights, one is enough."""
     with safe_open(file, "pt") as content:
         there = set(content.keys())
     ours = model.state_dict()
@@ -92,7 +91,7 @@ def _check_weights(file: Path, model: torch.nn.Module) -> None:
 
 
 def _check_moments(optimizer: Any) -> None:
-    """Raise if moments are of another shape than their weights, or if there are none."""
+    """Raise if the optimizer has no moments, or moments of another shape than their weights."""
     states = [(weights, moments) for weights, moments in optimizer.state.items() if moments]
     if not states:
         raise ValueError("it holds no moments")

@@ -1,7 +1,7 @@
-"""Train one configuration: the whole life of a run in its folder. Knows no search.
+"""Training of one configuration, from its beginning or its last checkpoint to its outcome.
 
-In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; checkpoints/chck_<n>M if asked for; model/
-(opened by AutoModelForMaskedLM and AutoTokenizer), eval/<split>.json and outcome.json at its end.
+In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; checkpoints/chck_<n>M with word checkpoints;
+at its end model/ (opened by AutoModelForMaskedLM and AutoTokenizer), eval/<split>.json and outcome.json.
 """
 
 import logging
@@ -20,27 +20,22 @@ from sleep_tune.experiment.run_folder import MODEL, read_outcome, require_room, 
 from sleep_tune.interrupts import Interrupts, catching, current
 from sleep_tune.model import build_model, count_flops, sparse_forward
 from sleep_tune.records import Decision, Outcome, Progress, Report
-from sleep_tune.training.callbacks import (
-    CheckpointClock,
-    Evaluate,
-    Examiner,
-    Heartbeat,
-    LossLines,
-    Rungs,
-    Saver,
-    Updates,
-)
-from sleep_tune.training.checkpoint import remove_attempts, remove_unfinished
+from sleep_tune.training.after_update import AfterUpdate
+from sleep_tune.training.attempts import remove_attempts, remove_unfinished
+from sleep_tune.training.checkpoint_saver import CheckpointClock, CheckpointSaver
 from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout
 from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
-from sleep_tune.training.peers import find_peers
-from sleep_tune.training.products import publish, read_evaluation, write_evaluation, write_model
+from sleep_tune.training.heartbeat import Heartbeat
+from sleep_tune.training.loss_log import LossLog
+from sleep_tune.training.outputs import publish, read_evaluation, write_evaluation, write_model
+from sleep_tune.training.process_environment import training_environment
+from sleep_tune.training.process_group import find_process_group
 from sleep_tune.training.progress_bar import ProgressBar
+from sleep_tune.training.rungs import Evaluate, RungEvaluator, Rungs
 from sleep_tune.training.schedules import SCHEDULES
 from sleep_tune.training.session import Session, open_session, open_stream
-from sleep_tune.training.surroundings import at_home
-from sleep_tune.training.tracking import settle, tracked
+from sleep_tune.training.tracking import finish_trackers, tracking_run
 from sleep_tune.training.trainer import RandomStream, SleepTrainer
 from sleep_tune.training.word_checkpoints import WordCheckpoints, word_marks
 
@@ -49,7 +44,7 @@ __all__ = ["train"]
 logger = logging.getLogger(__name__)
 
 STATES = {Decision.CONTINUE: "completed", Decision.STOP: "stopped", Decision.PAUSE: "paused"}
-"""What a run was told last -> how it ended."""
+"""Last answer to a report -> how the run ended."""
 
 
 def train(
@@ -60,39 +55,41 @@ def train(
     show_progress: bool = False,
     evaluate: Evaluate | None = None,
 ) -> Outcome:
-    """Train, evaluate and save one configuration, going on from its last complete checkpoint if it has one.
+    """Train, evaluate and save one configuration, from its last complete checkpoint if it has one.
 
-    A run is a function of (config, seed): interrupted and resumed, it meets the same batches, and on a CPU the same
-    losses. A run that has ended already reports its last rung again and returns its outcome.
+    A run is a function of its configuration, seed included: interrupted and resumed, it has the same batches, and on a
+    CPU the same losses. A run that has ended already reports its last rung again and returns its outcome.
+
+    Usage: `train(config, lambda progress: Decision.CONTINUE)`
 
     Args:
-        config: what to train; run.dir says where it lives.
-        report: told of progress at most once a second (rung None), and of every rung, which it answers.
-        corpus: what to read; prepared from the configuration unless given.
+        config: what to train; run.dir is its folder.
+        report: called with the progress at most once a second (rung None) and at every rung; its answer is followed.
+        corpus: the text; prepared from the configuration unless given.
         show_progress: draw a progress bar, and turn Ctrl-C and SIGTERM into a checkpoint and an end.
-        evaluate: what measures the model; the evaluation layer's own unless given.
+        evaluate: measures the model; an `Evaluator` unless given.
 
     Returns:
-        How the run ended: its budget spent, or told to stop or to pause (its checkpoint then stays). Within a group
-        of processes, the same for each.
+        How the run ended: completed, stopped, or paused (its checkpoints then stay). The same in every process of a
+        group.
 
     Raises:
         Diverged: the loss became NaN, infinite or exploded.
         Superseded: a later attempt at the run has begun; this one has written nothing since.
         JobCancelled: `report` raised it, or the leading process has left the run.
         OutOfMemory: the device is too small.
-        UserError: the budget, the device or the disk cannot hold what was asked for.
+        UserError: the budget, the device or the disk cannot hold the configuration.
         KeyboardInterrupt: Ctrl-C, after a checkpoint (with `show_progress`).
         SystemExit: SIGTERM, after a checkpoint (with `show_progress`).
     """
     if config.run.dir is None:
         raise ConfigError("run.dir must be the folder of the run; got null")
     folder = Path(config.run.dir)
-    peers = find_peers()
+    processes = find_process_group()
     ended = read_outcome(folder)
     if ended is not None:
-        if peers.leads:
-            settle(config, ended.state, ended.metrics)
+        if processes.is_leader:
+            finish_trackers(config, ended.state, ended.metrics)
             report(read_evaluation(folder, "dev"))
         return ended
     with translated_failures(folder):
@@ -102,28 +99,30 @@ def train(
             logger.log(logging.WARNING if line.startswith("warning:") else logging.INFO, line)
         if evaluate is None:
             evaluate = Evaluator(corpus, config.evaluation, config.data.seed)
-        device = choose_device(config.training, peers)
-        stream = open_stream(config, corpus, peers)
+        device = choose_device(config.training, processes)
+        stream = open_stream(config, corpus, processes)
         marks = word_marks(stream.plan.budget_words) if config.training.word_checkpoints else ()
-        with at_home(config.training.threads, peers):
+        with training_environment(config.training.threads, processes):
             folder.mkdir(parents=True, exist_ok=True)
             require_room(folder, config)
-            session = open_session(config, folder, stream, corpus, device, peers)
-            with session.journal, _cleared(session), tracked(config, leads=peers.leads) as told:
-                session.journal.listener = told
-                words, examine = WordCheckpoints(session, corpus.tokenizer_dir, marks), Examiner(session, evaluate)
-                outcome = _train(config, session, corpus, words, examine, report, show_progress=show_progress)
-                told.state, told.metrics = outcome.state, outcome.metrics
+            session = open_session(config, folder, stream, corpus, device, processes)
+            tracking = tracking_run(config, is_leader=processes.is_leader)
+            with session.journal, _clean_on_failure(session), tracking as trackers:
+                session.journal.listener = trackers
+                words = WordCheckpoints(session, corpus.tokenizer_dir, marks)
+                evaluator = RungEvaluator(session, evaluate)
+                outcome = _train(config, session, corpus, words, evaluator, report, show_progress=show_progress)
+                trackers.state, trackers.metrics = outcome.state, outcome.metrics
                 return outcome
 
 
 @contextmanager
-def _cleared(session: Session) -> Iterator[None]:
-    """Clear away what an attempt was writing when it failed: on a full disk, or when a later one has taken over."""
+def _clean_on_failure(session: Session) -> Iterator[None]:
+    """Remove what an attempt was writing if it fails: on a full disk, or when a later one has taken over."""
     try:
         yield
     except BaseException:
-        if session.peers.leads:
+        if session.processes.is_leader:
             remove_unfinished(session.attempt)
         raise
 
@@ -133,12 +132,12 @@ def _train(
     session: Session,
     corpus: Corpus,
     words: WordCheckpoints,
-    examine: Examiner,
+    evaluate: RungEvaluator,
     report: Report,
     *,
     show_progress: bool,
 ) -> Outcome:
-    """Spend the budget, and leave behind what the run's end calls for."""
+    """Train, then write the outputs that belong to the way in which the run ended."""
     model = build_model(
         config.model,
         vocab_size=corpus.train.vocab_size,
@@ -147,22 +146,24 @@ def _train(
         seed=config.training.seed,
     )
     with catching() if show_progress else nullcontext(Interrupts()) as interrupts:
-        told = _spend_budget(config, session, model, words, examine, report, interrupts, show_progress=show_progress)
+        decision = _spend_budget(
+            config, session, model, words, evaluate, report, interrupts, show_progress=show_progress
+        )
         interrupts.end()
     metrics: dict[str, float] = {}
-    if told is Decision.CONTINUE:
+    if decision is Decision.CONTINUE:
         words.finish(model)
         if config.training.save_model:
-            _leave_model(session, model, corpus)
-        metrics = _examine_at_end(config, session, model, examine, report)
-        examine.keep_answers()
-    outcome = _outcome(session, model, corpus, metrics, state=STATES[told])
+            _publish_model(session, model, corpus)
+        metrics = _evaluate_at_end(config, session, model, evaluate, report)
+        evaluate.write_answers()
+    outcome = _outcome(session, model, corpus, metrics, state=STATES[decision])
     session.require_current()
-    if session.peers.leads and told is not Decision.PAUSE and session.mirror is not None:
+    if session.processes.is_leader and decision is not Decision.PAUSE and session.mirror is not None:
         session.mirror.remove()
-    if session.peers.leads and told is Decision.CONTINUE:
+    if session.processes.is_leader and decision is Decision.CONTINUE:
         write_outcome(session.run, outcome)
-    if session.peers.leads and told is not Decision.PAUSE:
+    if session.processes.is_leader and decision is not Decision.PAUSE:
         remove_attempts(session.run)
     return outcome
 
@@ -172,85 +173,84 @@ def _spend_budget(
     session: Session,
     model: PreTrainedModel,
     words: WordCheckpoints,
-    examine: Examiner,
+    evaluate: RungEvaluator,
     report: Report,
     interrupts: Interrupts,
     *,
     show_progress: bool,
 ) -> Decision:
-    """Train until the budget is spent, the run is told to stop or to pause, or it is interrupted.
+    """Train until the budget is spent, a report is answered by a stop or a pause, or a signal comes.
 
     Returns:
-        What it was told: to go on, if the budget is spent or it was interrupted.
+        The last answer to a report: CONTINUE if the budget is spent or a signal has come.
     """
-    training, peers = config.training, session.peers
-    rungs = Rungs(session, examine, report, config.evaluation.rungs)
+    training, processes = config.training, session.processes
+    stream = session.feed.stream
     clock = CheckpointClock(training.checkpoint_minutes if training.checkpoint_ratio else None)
-    bar = [ProgressBar(session.course, session.meter)] if show_progress and peers.leads else []
+    bar = ProgressBar(session.progress, session.meter) if show_progress and processes.is_leader else None
     saves = show_progress or current().waits
+    after_update = AfterUpdate(
+        session,
+        losses=LossLog(session, training.log_ratio),
+        word_checkpoints=words,
+        rungs=Rungs(session, evaluate, report, config.evaluation.rungs),
+        heartbeat=Heartbeat(session, report, interrupts, clock, saves=saves),
+        saver=CheckpointSaver(session, training.checkpoint_ratio, clock),
+        bar=bar,
+    )
     with ExitStack() as stack:
         stack.enter_context(current().waiting(False))  # until the first update ends, a signal acts at once
-        for part in bar:
-            stack.callback(part.close)
-        dropout: RandomStream = TorchStream(training.seed, peers.rank)
+        if bar is not None:
+            stack.callback(bar.close)
+        dropout: RandomStream = TorchStream(training.seed, processes.rank)
         if session.device.type == "cpu" and not training.compile:
-            fast = DropoutStream(training.seed, peers.rank)
+            fast = DropoutStream(training.seed, processes.rank)
             stack.enter_context(fast_dropout(model, fast))
             dropout = fast
         stack.enter_context(sparse_forward(model))
         trainer = SleepTrainer(
             model,
-            training_arguments(
-                config, session.attempt, session.device, max_updates=session.feed.stream.plan.budget_words
-            ),
+            training_arguments(config, session.attempt, session.device, max_updates=stream.plan.budget_words),
             feed=session.feed,
             meter=session.meter,
             dropout=dropout,
             schedule=partial(SCHEDULES[training.schedule], warmup=training.warmup, cooldown=training.cooldown),
             accumulation=training.accumulation,
-            callbacks=[
-                Updates(session),
-                LossLines(session, training.log_ratio),
-                words,
-                rungs,
-                Heartbeat(session, report, rungs, interrupts, clock, saves=saves),
-                Saver(session, training.checkpoint_ratio, clock),
-                *bar,
-            ],
+            after_update=after_update,
         )
         trainer.train(resume_from_checkpoint=str(session.checkpoint.folder) if session.checkpoint else None)
-    return rungs.told
+    return after_update.decision
 
 
-def _leave_model(session: Session, model: PreTrainedModel, corpus: Corpus) -> None:
-    """Leave the model in run/model, made where no other attempt writes."""
+def _publish_model(session: Session, model: PreTrainedModel, corpus: Corpus) -> None:
+    """Write the model to the attempt's folder, to which no other attempt writes, and move it to run/model."""
     made = session.attempt / MODEL
-    session.peers.lead(lambda: write_model(made, model, corpus.tokenizer_dir))
+    session.processes.run_on_leader(lambda: write_model(made, model, corpus.tokenizer_dir))
     session.require_current()
-    session.peers.lead(lambda: publish(made, session.run / MODEL))
+    session.processes.run_on_leader(lambda: publish(made, session.run / MODEL))
 
 
-def _examine_at_end(
-    config: RunConfig, session: Session, model: PreTrainedModel, examine: Examiner, report: Report
+def _evaluate_at_end(
+    config: RunConfig, session: Session, model: PreTrainedModel, evaluate: RungEvaluator, report: Report
 ) -> dict[str, float]:
     """Evaluate on dev and test, and report the last rung: the budget itself.
 
     Returns:
-        The metrics of both splits. Only those of dev are reported, since a search must not look at test; the macro
-        average among them, by which a search may judge, is over dev's tasks.
+        The metrics of both splits. Only those of dev are reported, since a search must not see test; the macro average
+        among them, which may be the objective of a search, is over dev's tasks.
     """
-    course = session.course
+    budget_words = session.progress.budget_words
     metrics: dict[str, float] = {}
 
-    def tell(split: str, progress: Progress) -> None:
+    def publish_metrics(split: str, progress: Progress) -> None:
         write_evaluation(session.run, split, progress)
         if split == "dev":
             report(progress)
 
     for split in ("dev", "test") if config.evaluation.test else ("dev",):
-        measured = examine(model, split, course.budget_words)
-        progress = course.progress(rung=course.budget_words, metrics=measured)
-        session.peers.lead(partial(tell, split, progress))
+        measured = evaluate(model, split, budget_words)
+        progress = session.progress.snapshot(rung=budget_words, metrics=measured)
+        session.processes.run_on_leader(partial(publish_metrics, split, progress))
         metrics |= measured
     return metrics
 
@@ -258,13 +258,13 @@ def _examine_at_end(
 def _outcome(
     session: Session, model: PreTrainedModel, corpus: Corpus, metrics: dict[str, float], *, state: str
 ) -> Outcome:
-    """How the run ended and what it cost."""
+    """Return how the run ended and what it cost."""
     feed = session.feed
     return Outcome(
         state=state,
-        words_seen=session.course.words_seen,
-        updates=session.course.updates,
-        seconds=session.course.seconds,
+        words_seen=session.progress.words_seen,
+        updates=session.progress.updates,
+        seconds=session.progress.seconds,
         flops=count_flops(
             model.config, tokens=feed.num_tokens, predicted=feed.num_predicted, length=corpus.train.max_length
         ),

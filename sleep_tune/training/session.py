@@ -1,7 +1,4 @@
-"""One attempt of a run, put together: stream, feed, meter, course and journal, fresh or as a checkpoint left them.
-
-Knows no trainer and no report.
-"""
+"""The parts of one attempt of a run, new or restored from a checkpoint: stream, batches, losses, progress, journal."""
 
 import logging
 import math
@@ -21,25 +18,16 @@ from sleep_tune.files import write_whole
 from sleep_tune.records import is_count, is_number
 from sleep_tune.sleep.budget import plan_budget
 from sleep_tune.sleep.stream import Replay, SleepStream
-from sleep_tune.training.checkpoint import (
-    MARKER,
-    STREAM,
-    Checkpoint,
-    find_latest,
-    is_writer,
-    make_attempt,
-    remove_attempt,
-    start_from,
-    unusable,
-)
-from sleep_tune.training.course import Course
-from sleep_tune.training.feed import Feed
-from sleep_tune.training.guard import Guard, unigram_entropy
+from sleep_tune.training.attempts import find_latest, is_writer, make_attempt, record_origin, remove_attempt
+from sleep_tune.training.batch_feed import BatchFeed
+from sleep_tune.training.checkpoint import MARKER, STREAM, Checkpoint, unusable_checkpoint
+from sleep_tune.training.divergence import DivergenceGuard, unigram_entropy
 from sleep_tune.training.identity import Identity, identify
 from sleep_tune.training.journal import Journal
 from sleep_tune.training.meter import PHASES, LossMeter
 from sleep_tune.training.mirror import Mirror, open_mirror
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.process_group import ProcessGroup
+from sleep_tune.training.run_progress import RunProgress
 
 __all__ = ["Session", "open_session", "open_stream"]
 
@@ -51,27 +39,27 @@ class Session:
     run: Path
     """The run's folder."""
     attempt: Path
-    """attempt-<n> in it, where checkpoints go."""
+    """attempt-<n> in it, for checkpoints."""
     checkpoint: Checkpoint | None
-    """Where it goes on from."""
+    """The checkpoint that the attempt resumed from; None at the beginning."""
     identity: Identity
-    """What its checkpoints may only be resumed with."""
+    """What the run is a function of; its checkpoints are of no use to another run."""
     device: torch.device
-    peers: Peers
-    feed: Feed
+    processes: ProcessGroup
+    feed: BatchFeed
     meter: LossMeter
-    guard: Guard
-    course: Course
+    guard: DivergenceGuard
+    progress: RunProgress
     journal: Journal
     mirror: Mirror | None
     text: Callable[[int], str]
-    """The text of a sample of the corpus."""
+    """Sample of the corpus -> its text."""
 
     def state(self) -> dict[str, object]:
-        """What a checkpoint keeps beside the stream's state; every process must ask at once."""
+        """Return what a checkpoint keeps beside the stream's state; all processes must call this together."""
         return {
             "identity": self.identity.to_json(),
-            "seconds": self.course.seconds,
+            "seconds": self.progress.seconds,
             "num_tokens": self.feed.num_tokens,
             "num_predicted": self.feed.num_predicted,
             "meter": self.meter.state_dict(),
@@ -79,28 +67,28 @@ class Session:
         }
 
     def require_current(self) -> None:
-        """Go on only if no later attempt has begun. Asked before every write, by every process at once.
+        """Raise unless this attempt is the current one; called before every write, by all processes together.
 
         Raises:
-            Superseded: this process has been given up for dead, and another one trains the run.
+            Superseded: this process was presumed lost, and another one trains the run.
         """
-        if not self.peers.lead(lambda: is_writer(self.attempt)):
+        if not self.processes.run_on_leader(lambda: is_writer(self.attempt)):
             raise Superseded(
                 f"{self.attempt} writes nothing more: another attempt at the run has begun, or it was ended or removed"
             )
 
 
-def open_stream(config: RunConfig, corpus: Corpus, peers: Peers) -> SleepStream:
-    """The run's stream of batches, from its beginning.
+def open_stream(config: RunConfig, corpus: Corpus, processes: ProcessGroup) -> SleepStream:
+    """Return the run's stream of batches, at its beginning.
 
     Raises:
-        BudgetError: the budget cannot hold what was asked for.
+        BudgetError: the budget cannot hold the settings of sleep.
     """
     sleep, samples = config.sleep, corpus.train
     plan = plan_budget(
         corpus_words=samples.num_words,
         num_samples=len(samples),
-        batch_size=config.training.batch_size * peers.size,
+        batch_size=config.training.batch_size * processes.size,
         folds=sleep.folds,
         budget_passes=config.budget.passes,
         budget_words=config.budget.words,
@@ -115,24 +103,24 @@ def open_stream(config: RunConfig, corpus: Corpus, peers: Peers) -> SleepStream:
 
 
 def open_session(
-    config: RunConfig, run: Path, stream: SleepStream, corpus: Corpus, device: torch.device, peers: Peers
+    config: RunConfig, run: Path, stream: SleepStream, corpus: Corpus, device: torch.device, processes: ProcessGroup
 ) -> Session:
-    """Begin an attempt: where the last complete checkpoint of any attempt left off, else at the beginning.
+    """Begin an attempt, at the last complete checkpoint of any attempt, else at the beginning.
 
     Args:
         config: the run's configuration.
         run: the run's folder.
         stream: the run's stream, at its beginning.
-        corpus: what is read.
-        device: where it is trained.
-        peers: the processes that train it.
+        corpus: the text and its tokenizer.
+        device: where the run computes.
+        processes: the group that trains the run.
 
     Raises:
         RunFolderError: the checkpoint is of another run, or cannot be used; no other one is left.
     """
-    identity = identify(config, corpus.key, peers.size)
+    identity = identify(config, corpus.key, processes.size)
     mirror = open_mirror(config, identity)
-    attempt, checkpoint = peers.lead(lambda: _begin(run, identity, mirror))
+    attempt, checkpoint = processes.run_on_leader(lambda: _begin(run, identity, mirror))
     state = checkpoint.state if checkpoint else {}
     if checkpoint is not None:
         _load(stream, checkpoint)
@@ -143,23 +131,25 @@ def open_session(
             f"{stream.plan.budget_words:,}",
         )
     training = config.training
-    feed = Feed(stream, corpus.train, training.masking, seed=training.seed, device=device, peers=peers)
-    meter = LossMeter(corpus.train.vocab_size, peers, device)
+    feed = BatchFeed(stream, corpus.train, training.masking, seed=training.seed, device=device, processes=processes)
+    meter = LossMeter(corpus.train.vocab_size, processes, device)
     guard = _guard(training, stream, corpus)
     if checkpoint is not None:
         feed.num_tokens, feed.num_predicted = state["num_tokens"], state["num_predicted"]
         meter.load_state_dict(state["meter"])
         guard.load_state_dict(state["guard"])
-    course = Course(feed, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
-    kept = checkpoint.record() if checkpoint is not None and peers.leads else b""
-    journal = Journal(run / METRICS, kept=kept, writes=peers.leads)
+    progress = RunProgress(stream, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
+    kept = checkpoint.journal() if checkpoint is not None and processes.is_leader else b""
+    journal = Journal(run / METRICS, kept=kept, writes=processes.is_leader)
     text = decoder(corpus.train, corpus.tokenizer_dir)
-    return Session(run, attempt, checkpoint, identity, device, peers, feed, meter, guard, course, journal, mirror, text)
+    return Session(
+        run, attempt, checkpoint, identity, device, processes, feed, meter, guard, progress, journal, mirror, text
+    )
 
 
-def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> Guard:
+def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> DivergenceGuard:
     ratio, special = training.divergence_ratio, corpus.train.special
-    return Guard(
+    return DivergenceGuard(
         level=training.divergence_level,
         patience=math.inf if ratio is None else ratio * stream.plan.budget_words,
         entropy=unigram_entropy(corpus.train.tokens, (special.start, special.pad, special.mask)),
@@ -168,7 +158,7 @@ def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> Gua
 
 
 def _begin(run: Path, identity: Identity, mirror: Mirror | None) -> tuple[Path, Checkpoint | None]:
-    """A new attempt's folder, and what it goes on from. In this order: only then is what was found there to stay."""
+    """Make a new attempt, then find what it resumes from: once made, no earlier attempt removes that checkpoint."""
     attempt = make_attempt(run)
     try:
         checkpoint = _find(run, attempt, mirror)
@@ -179,13 +169,13 @@ def _begin(run: Path, identity: Identity, mirror: Mirror | None) -> tuple[Path, 
         remove_attempt(attempt)
         raise
     if checkpoint is not None and checkpoint.folder.parent == attempt and not (run / METRICS).exists():
-        write_whole(run / METRICS, checkpoint.record())  # it came with the copy, and nobody has removed it
-    start_from(attempt, checkpoint)
+        write_whole(run / METRICS, checkpoint.journal())  # it came with the copy from the mirror
+    record_origin(attempt, checkpoint)
     return attempt, checkpoint
 
 
 def _find(run: Path, attempt: Path, mirror: Mirror | None) -> Checkpoint | None:
-    """The latest checkpoint here; where there is none, or none that is whole, that of the mirror."""
+    """Return the latest checkpoint of the run's folder; if it has none that is undamaged, that of the mirror."""
     damage = None
     try:
         checkpoint = find_latest(run)
@@ -199,27 +189,27 @@ def _find(run: Path, attempt: Path, mirror: Mirror | None) -> Checkpoint | None:
 
 
 def _check(checkpoint: Checkpoint, identity: Identity, where: str) -> None:
-    """Refuse to go on with what would not be the same run, or whose state is none that `Session.state` makes."""
+    """Raise unless the checkpoint is of the same run and its state has the form that `Session.state` makes."""
     for key, is_one in _STATE.items():
         value: Any = checkpoint.state
         for name in key.split("."):
             value = value.get(name, ...) if isinstance(value, Mapping) else ...
         if not is_one(value):
-            told = "is missing" if value is ... else f"is {shortened(repr(value))}"
-            raise unusable(checkpoint.folder, MARKER, ValueError(f"{key} {told}"))
-    if unlike := identity.unlike(checkpoint.state["identity"]):
+            problem = "is missing" if value is ... else f"is {shortened(repr(value))}"
+            raise unusable_checkpoint(checkpoint.folder, MARKER, ValueError(f"{key} {problem}"))
+    if differences := identity.differences_from(checkpoint.state["identity"]):
         raise RunFolderError(
-            f"{where} is of another run: {unlike}. Remove it, or give this run another run.name or training.mirror"
+            f"{where} is of another run: {differences}. Remove it, or give this run another run.name or training.mirror"
         )
 
 
 def _load(stream: SleepStream, checkpoint: Checkpoint) -> None:
-    """Put the stream where the checkpoint left it."""
+    """Restore the stream from a checkpoint."""
     state = checkpoint.stream_state()
     try:
         stream.load_state_dict(state)
     except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
-        raise unusable(checkpoint.folder, STREAM, error) from error
+        raise unusable_checkpoint(checkpoint.folder, STREAM, error) from error
 
 
 def _are(kind: Callable[[object], bool], length: int | None = None) -> Callable[[object], bool]:
@@ -248,6 +238,6 @@ _STATE: dict[str, Callable[[object], bool]] = {
     "guard.lines_up": is_count,
     "guard.wake_is_up": lambda value: isinstance(value, bool),
 }
-"""Part of a checkpoint's state, by dotted key -> whether a value can be it."""
+"""Dotted key in a checkpoint's state -> whether a value is valid there."""
 
 _logger = logging.getLogger(__name__)

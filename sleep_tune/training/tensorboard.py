@@ -1,7 +1,4 @@
-"""TensorBoard: event files in tensorboard/ of a run's folder, made from the journal's lines.
-
-Knows no journal: it is told line by line, from the first on. `tensorboard` is imported when it is asked for.
-"""
+"""Tracking in TensorBoard: event files in tensorboard/ of the run's folder."""
 
 import json
 import shutil
@@ -17,19 +14,19 @@ from sleep_tune.files import write_whole
 __all__ = ["TensorBoard"]
 
 NOTE = "told.json"
-"""Beside the event files of a run that was told to its end: how that was."""
+"""File beside the event files of a run that was finished: how it ended."""
 
 
 class TensorBoard:
-    """One attempt's event files, which replace those of earlier ones: the journal's lines are all told again.
+    """One attempt's event files, which replace those of earlier attempts: all lines of the journal are logged again.
 
-    (TensorBoard's own way, to purge from the checkpoint's step on, loses the line of that very step.)
+    (TensorBoard's own `purge_step` would lose the line of the checkpoint's step.)
     """
 
     begins_at = 0
 
     def __init__(self, config: RunConfig, folder: Path) -> None:
-        """Open them.
+        """Open the files.
 
         Args:
             config: of the run.
@@ -43,19 +40,19 @@ class TensorBoard:
         self._writer = _writer_class()(str(self._place), purge_step=0)
 
     def log(self, number: int, words_seen: int, values: Mapping[str, float]) -> None:
-        """Take what line `number` of the journal says."""
+        """Log line `number` of the journal, from 0."""
         for key, value in values.items():
             self._writer.add_scalar(key, value, words_seen)
         self._writer.flush()
 
     def finish(self, state: str, metrics: Mapping[str, float]) -> None:
-        """The attempt is over: completed, stopped, paused, or failed."""
+        """End the attempt as completed, stopped, paused or failed."""
         self._writer.close()
         write_whole(self._place / NOTE, json.dumps({"state": state}))
 
     @staticmethod
     def check(tracking: TrackingConfig) -> None:
-        """Find out before anything is trained whether runs can be tracked.
+        """Check, before anything is trained, that runs can be tracked.
 
         Raises:
             ConfigError: the package is not installed.
@@ -63,8 +60,8 @@ class TensorBoard:
         _writer_class()
 
     @staticmethod
-    def ended(folder: Path) -> str | None:
-        """How the run in `folder` ended as last told; None if it was not told to the end."""
+    def final_state(folder: Path) -> str | None:
+        """Return the state with which the run in `folder` was finished last; None if it was not."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             return str(json.loads((folder / "tensorboard" / NOTE).read_text(encoding="utf-8"))["state"])
         return None

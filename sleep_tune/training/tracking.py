@@ -1,8 +1,8 @@
-"""Trackers: Weights & Biases and TensorBoard are told, line by line, what the journal is told. Off unless asked for.
+"""Experiment trackers of a run, Weights & Biases and TensorBoard: they log each line of the journal. Off by default.
 
-The journal is the truth and a tracker its reader: a line has the number that it has in metrics.jsonl. A resumed run
-tells a tracker what the journal has kept and the tracker lacks, then goes on: nothing is logged twice, or lost with a
-worker. A tracker that breaks never breaks the run. Nothing is imported before it is asked for.
+A line has the same number in a tracker as in metrics.jsonl. A resumed run first logs the lines of the journal that a
+tracker lacks: each line is logged exactly once, even after a crash. An error in a tracker never ends the run. A
+tracker's package is imported only where the tracker is configured.
 """
 
 import logging
@@ -17,32 +17,41 @@ from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.errors import Superseded, UserError
 from sleep_tune.experiment.run_folder import METRICS
 from sleep_tune.experiment.run_journal import read_journal_lines
+from sleep_tune.records import is_number
 from sleep_tune.training.tensorboard import TensorBoard
 from sleep_tune.training.weights_and_biases import WeightsAndBiases
 
-__all__ = ["TRACKERS", "Tracked", "Tracker", "check_trackers", "is_unsettled", "settle", "tracked"]
+__all__ = [
+    "TRACKERS",
+    "Tracker",
+    "TrackerGroup",
+    "finish_trackers",
+    "has_unfinished",
+    "require_trackers",
+    "tracking_run",
+]
 
 NUMBERS = {
     "train": ("loss", "loss/wake", "loss/sleep", "learning_rate", "cycle", "pass_index", "read_ratio", "seconds"),
     "sleep": ("buffer_size", "candidates", "mean_score", "mean_age"),
 }
-"""Kind of a line -> what of it is tracked; of an evaluation every metric."""
+"""Kind of a line -> fields that are logged; of kind eval, all metrics are."""
 
 logger = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
-    """One run as a tracker sees it."""
+    """One run in a tracker."""
 
     @property
     def begins_at(self) -> int:
-        """Number of the first line that it has not been told."""
+        """Number of the first line that it has not logged."""
 
     def log(self, number: int, words_seen: int, values: Mapping[str, float]) -> None:
-        """Take what line `number` of the journal says."""
+        """Log line `number` of the journal, from 0, at that many words."""
 
     def finish(self, state: str, metrics: Mapping[str, float]) -> None:
-        """The attempt is over: completed, stopped, paused, or failed. All that was told is kept."""
+        """End the attempt as completed, stopped, paused or failed; all logged lines are kept."""
 
 
 Open = Callable[[], Tracker]
@@ -50,36 +59,38 @@ Open = Callable[[], Tracker]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What there is to know of a tracker before it is opened."""
+    """A kind of tracker."""
 
-    wanted: Callable[[TrackingConfig], bool]
+    is_on: Callable[[TrackingConfig], bool]
     check: Callable[[TrackingConfig], None]
+    """Raises ConfigError where the tracker cannot be used."""
     open: Callable[[RunConfig, Path], Tracker]
-    ended: Callable[[Path], str | None]
-    """How the run in a folder ended, as the tracker was told it last; None if it was not told to the end."""
+    """Configuration and folder of a run -> its tracker."""
+    final_state: Callable[[Path], str | None]
+    """Folder of a run -> the state with which the tracker was finished last; None if it was not."""
 
 
 TRACKERS: dict[str, Kind] = {
     "wandb": Kind(
-        lambda tracking: tracking.wandb != "off", WeightsAndBiases.check, WeightsAndBiases, WeightsAndBiases.ended
+        lambda tracking: tracking.wandb != "off", WeightsAndBiases.check, WeightsAndBiases, WeightsAndBiases.final_state
     ),
-    "tensorboard": Kind(lambda tracking: tracking.tensorboard, TensorBoard.check, TensorBoard, TensorBoard.ended),
+    "tensorboard": Kind(lambda tracking: tracking.tensorboard, TensorBoard.check, TensorBoard, TensorBoard.final_state),
 }
-"""Name -> tracker."""
+"""Name -> kind of tracker."""
 
 
-class Tracked:
-    """What the journal calls with each line: passes on what a tracker has not been told.
+class TrackerGroup:
+    """The open trackers of a run, and the journal's listener: logs each line in every tracker that lacks it.
 
-    A tracker that raises is told no more while the run lasts, and everything anew at its end.
+    A tracker that raises is closed until the run ends; then it is opened again and logs all lines.
     """
 
     def __init__(self, trackers: Sequence[Open], journal: Path) -> None:
-        """Tell the lines that the journal has kept of earlier attempts.
+        """Open the trackers, and log the lines of earlier attempts that they lack.
 
         Args:
-            trackers: what opens each.
-            journal: the file of the journal.
+            trackers: functions that open one tracker each.
+            journal: metrics.jsonl.
 
         Raises:
             UserError: a tracker is not installed.
@@ -87,120 +98,123 @@ class Tracked:
         self._journal = journal
         self._open: list[tuple[Open, Tracker]] = []
         self._broken: list[Open] = []
-        self._words = 0  # as last told: what a sleep replayed is told without
+        self._words = 0  # of the last line with a number of words: lines of kind sleep have none
         self.state = "failed"
-        """How the attempt ends, unless it is told otherwise."""
+        """How the attempt ends, unless it is set to something else."""
         self.metrics: Mapping[str, float] = {}
         for opener in trackers:
-            with self._unharmed(opener):
+            with self._isolated(opener):
                 self._open.append((opener, opener()))
         if self._open:
             for number, line in enumerate(read_journal_lines(journal)):
                 self(number, line)
 
     def __call__(self, number: int, line: Mapping[str, Any]) -> None:
-        """Pass on line `number` (from 0) of the journal."""
+        """Log line `number`, from 0, of the journal."""
         self._words = line.get("words_seen", self._words)
         values = _values(line)
         for opener, tracker in list(self._open):
             if values and number >= tracker.begins_at:
-                with self._unharmed(opener):
+                with self._isolated(opener):
                     tracker.log(number, self._words, values)
 
     def finish(self) -> None:
-        """Close every tracker with how the attempt ended; one that broke is opened again and told everything."""
+        """Finish every tracker with the attempt's state; one that failed is opened again and logs all lines."""
         for opener, tracker in list(self._open):
-            with self._unharmed(opener):
+            with self._isolated(opener):
                 tracker.finish(self.state, self.metrics)
-        if self._broken and self.state != "paused":  # else the attempt that goes on tells it all
+        if self._broken and self.state != "paused":  # else the next attempt logs it all
             try:
-                again = Tracked(self._broken, self._journal)
+                again = TrackerGroup(self._broken, self._journal)
             except UserError as error:
-                logger.warning("a tracker that broke cannot be opened again: %s", error)
+                logger.warning("a tracker that failed cannot be opened again: %s", error)
                 return
             for opener, tracker in again._open:
-                with again._unharmed(opener):
+                with again._isolated(opener):
                     tracker.finish(self.state, self.metrics)
 
     @contextmanager
-    def _unharmed(self, opener: Open) -> Iterator[None]:
-        """Let no failure of a tracker reach the run."""
+    def _isolated(self, opener: Open) -> Iterator[None]:
+        """Log an error of a tracker as a warning and close the tracker; errors of the user are raised."""
         try:
             yield
         except UserError:
             raise
         except Exception:
-            logger.warning("a tracker broke; the run goes on without it, and metrics.jsonl has it all", exc_info=True)
+            logger.warning(
+                "a tracker failed; the run continues without it, and metrics.jsonl has every line", exc_info=True
+            )
             self._open = [(other, tracker) for other, tracker in self._open if other is not opener]
             self._broken.append(opener)
 
 
-def check_trackers(tracking: TrackingConfig) -> None:
-    """Find out before anything is trained whether the trackers that are asked for can be had.
+def require_trackers(tracking: TrackingConfig) -> None:
+    """Check, before anything is trained, that the configured trackers can be used.
 
     Raises:
-        ConfigError: one is not installed, or does not let runs in.
+        ConfigError: one is not installed, or refuses access.
     """
-    for kind in _wanted(tracking):
+    for kind in _enabled(tracking):
         kind.check(tracking)
 
 
 @contextmanager
-def tracked(config: RunConfig, *, leads: bool) -> Iterator[Tracked]:
-    """Open the trackers that the configuration asks for; finish them however the attempt ends.
+def tracking_run(config: RunConfig, *, is_leader: bool) -> Iterator[TrackerGroup]:
+    """Open the configured trackers for a block, and finish them however the attempt ends.
 
     Args:
         config: of the run.
-        leads: whether this process speaks for the run; else nothing is tracked.
+        is_leader: whether this is the run's leading process; the others track nothing.
 
     Raises:
-        UserError: a tracker that is asked for is not installed.
+        UserError: a configured tracker is not installed.
     """
     assert config.run.dir is not None
     folder = Path(config.run.dir)
-    told = Tracked([_opener(kind, config, folder) for kind in _wanted(config.tracking) if leads], folder / METRICS)
+    openers = [_opener(kind, config, folder) for kind in _enabled(config.tracking) if is_leader]
+    trackers = TrackerGroup(openers, folder / METRICS)
     try:
-        yield told
+        yield trackers
     except (KeyboardInterrupt, SystemExit, Superseded):
-        told.state = "paused"  # it goes on later, or elsewhere
+        trackers.state = "paused"  # it may resume later, or elsewhere
         raise
     finally:
-        told.finish()
+        trackers.finish()
 
 
-def settle(config: RunConfig, state: str, metrics: Mapping[str, float]) -> None:
-    """Tell the end of a run that has ended to those trackers that have not heard it, since its process was killed.
+def finish_trackers(config: RunConfig, state: str, metrics: Mapping[str, float]) -> None:
+    """Finish the trackers of a run that has ended, if its process was killed before it could do so.
 
     Args:
         config: of the run.
         state: completed, stopped or failed.
-        metrics: of its end.
+        metrics: at its end.
 
     Raises:
-        UserError: as `tracked`.
+        UserError: a configured tracker is not installed.
     """
     assert config.run.dir is not None
     folder = Path(config.run.dir)
-    due = [_opener(kind, config, folder) for kind in _unsettled(config.tracking, folder, state)]
+    due = [_opener(kind, config, folder) for kind in _unfinished(config.tracking, folder, state)]
     if due:
-        told = Tracked(due, folder / METRICS)
-        told.state, told.metrics = state, metrics
-        told.finish()
+        trackers = TrackerGroup(due, folder / METRICS)
+        trackers.state, trackers.metrics = state, metrics
+        trackers.finish()
 
 
-def is_unsettled(tracking: TrackingConfig, folder: Path, state: str) -> bool:
-    """Whether a tracker has not heard that the run in `folder` has ended, and how."""
-    return bool(_unsettled(tracking, folder, state))
+def has_unfinished(tracking: TrackingConfig, folder: Path, state: str) -> bool:
+    """Return whether a tracker of the run in `folder` was not finished with this state."""
+    return bool(_unfinished(tracking, folder, state))
 
 
-def _unsettled(tracking: TrackingConfig, folder: Path, state: str) -> list[Kind]:
+def _unfinished(tracking: TrackingConfig, folder: Path, state: str) -> list[Kind]:
     if not (folder / METRICS).exists():
         return []
-    return [kind for kind in _wanted(tracking) if kind.ended(folder) != state]
+    return [kind for kind in _enabled(tracking) if kind.final_state(folder) != state]
 
 
-def _wanted(tracking: TrackingConfig) -> list[Kind]:
-    return [kind for kind in TRACKERS.values() if kind.wanted(tracking)]
+def _enabled(tracking: TrackingConfig) -> list[Kind]:
+    return [kind for kind in TRACKERS.values() if kind.is_on(tracking)]
 
 
 def _opener(kind: Kind, config: RunConfig, folder: Path) -> Open:
@@ -208,13 +222,13 @@ def _opener(kind: Kind, config: RunConfig, folder: Path) -> Open:
 
 
 def _values(line: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a line, named as they are in tables; of a sleep, under sleep/."""
+    """Return the numbers of a line that are logged; those of kind sleep have the prefix sleep/."""
     kind = line["kind"]
     numbers: Mapping[str, Any] = line["metrics"] if kind == "eval" else line
-    wanted = NUMBERS.get(kind, tuple(numbers))
+    fields = NUMBERS.get(kind, tuple(numbers))
     prefix = "sleep/" if kind == "sleep" else ""
-    return {f"{prefix}{key}": float(numbers[key]) for key in wanted if _is_number(numbers.get(key))}
+    return {f"{prefix}{key}": float(numbers[key]) for key in fields if _is_finite(numbers.get(key))}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_finite(value: Any) -> bool:
+    return is_number(value) and math.isfinite(value)

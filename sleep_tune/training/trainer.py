@@ -1,7 +1,4 @@
-"""transformers' Trainer, fed by the sleep stream: four methods are ours, everything else is its own.
-
-Knows nothing of phases: batches come as the stream gives them, and losses go back to it.
-"""
+"""transformers' Trainer on batches of the sleep stream: four methods are overridden, everything else is its own."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -12,7 +9,7 @@ from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from sleep_tune.model import names_to_decay
-from sleep_tune.training.feed import Feed, Prepared
+from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
 from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.restore import RestoringTrainer
 
@@ -20,18 +17,18 @@ __all__ = ["RandomStream", "SleepTrainer"]
 
 
 class RandomStream(Protocol):
-    """Where dropout draws from; begun anew with each batch, so that a resumed run drops the same elements."""
+    """The random stream of dropout, seeded anew for each batch, so that a resumed run drops the same elements."""
 
     def start(self, index: int) -> None:
-        """Begin the stream of batch `index`."""
+        """Seed the stream for batch `index`, >= 0."""
 
 
 class SleepTrainer(RestoringTrainer):
     """A Trainer whose batches, losses and learning rate come from a sleep stream.
 
-    An update is what accumulation makes of `accumulation` batches, each weighing the same; the last update of a run
-    may hold fewer. The batches of one update are asked for one by one, since a sleep that begins within it needs the
-    scores of the batch before. So transformers' own accumulation, which asks for all at once, stays at 1.
+    An update accumulates the gradients of `accumulation` batches with equal weights; the last update of a run may have
+    fewer. The batches of one update are taken one by one, since a sleep phase that begins within it needs the losses of
+    the batch before. So transformers' own accumulation, which takes all of them at once, stays at 1.
     """
 
     def __init__(
@@ -39,37 +36,37 @@ class SleepTrainer(RestoringTrainer):
         model: PreTrainedModel,
         arguments: TrainingArguments,
         *,
-        feed: Feed,
+        feed: BatchFeed,
         meter: LossMeter,
         dropout: RandomStream,
         schedule: Callable[[float], float],
         accumulation: int,
-        callbacks: list[TrainerCallback],
+        after_update: TrainerCallback,
     ) -> None:
-        """Wire the parts together.
+        """Make the trainer.
 
         Args:
             model: its forward is `masked_logits` (see `sleep_tune.model.sparse_forward`).
             arguments: transformers' own options.
-            feed: hands out batches and takes back losses.
-            meter: takes every batch's loss.
-            dropout: begun anew for every batch.
-            schedule: share of the budget seen -> share of the peak learning rate.
+            feed: returns batches and receives the losses of wake batches.
+            meter: receives the mean loss of every batch.
+            dropout: seeded anew for every batch.
+            schedule: share of the budget seen -> share of the peak learning rate, both in [0, 1].
             accumulation: batches in an update, >= 1.
-            callbacks: called after each update, in this order.
+            after_update: called after each update.
         """
         self.feed = feed
         self.meter = meter
         self.dropout = dropout
         self.schedule = schedule
         self.accumulation = accumulation
-        super().__init__(model=model, args=arguments, callbacks=callbacks)
+        super().__init__(model=model, args=arguments, callbacks=[after_update])
         self.remove_callback(PrinterCallback)
 
-    def get_train_dataloader(self) -> Iterator[list[Prepared]]:  # type: ignore[override]
-        """The first batch of each update, as a plain iterator: accelerate's own loaders run one batch ahead.
+    def get_train_dataloader(self) -> Iterator[list[PreparedBatch]]:  # type: ignore[override]
+        """Yield the first batch of each update, from a plain iterator: accelerate's own loaders run one batch ahead.
 
-        In a list, which transformers hands on as it is, and which must not be empty.
+        It is in a list, which transformers passes on unchanged, and which must not be empty.
         """
         for prepared in self.feed:
             yield [prepared]
@@ -82,7 +79,7 @@ class SleepTrainer(RestoringTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
-        """The loss of an update's last batch; those before it are taken back to the weights here.
+        """Return the loss of an update's last batch, a scalar, after the backward pass of those before it.
 
         Args:
             model: the model, as accelerate has wrapped it.
@@ -90,14 +87,14 @@ class SleepTrainer(RestoringTrainer):
             return_outputs: unused; transformers passes it when it evaluates.
             num_items_in_batch: unused; batches weigh the same.
         """
-        prepared: Prepared = inputs[0]
+        prepared: PreparedBatch = inputs[0]
         for _ in range(self.accumulation - 1):
             with self.accelerator.no_sync(model):
                 self.accelerator.backward(self._mean_loss(model, prepared))
-            following = self.feed.next()
+            following = self.feed.next_batch()
             if following is None:
-                # The budget ends within the update: nothing is left to add, but processes have yet to exchange
-                # gradients, which a backward pass that weighs nothing makes them do.
+                # The budget ends within the update. There is no batch left, but processes exchange gradients only in a
+                # backward pass without `no_sync`: make one that adds 0.
                 return 0 * self._losses(model, prepared).sum()
             prepared = following
         return self._mean_loss(model, prepared)
@@ -115,10 +112,10 @@ class SleepTrainer(RestoringTrainer):
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
-        """A scheduler that asks the stream for the words seen, and is told of no steps.
+        """Return a scheduler whose rate depends on the words seen, not on steps.
 
         Args:
-            num_training_steps: unused; a run is planned in words.
+            num_training_steps: unused; the budget is in words.
             optimizer: transformers' own unless given.
         """
         if self.lr_scheduler is None:
@@ -131,16 +128,16 @@ class SleepTrainer(RestoringTrainer):
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def _mean_loss(self, model: torch.nn.Module, prepared: Prepared) -> torch.Tensor:
-        """The batch's loss as its share of the update; recorded on the way."""
+    def _mean_loss(self, model: torch.nn.Module, prepared: PreparedBatch) -> torch.Tensor:
+        """Return the batch's mean loss divided by the batches of an update; record its losses."""
         losses_M = self._losses(model, prepared)
-        self.feed.record(prepared, losses_M.detach())
+        self.feed.record_losses(prepared, losses_M.detach())
         loss = losses_M.sum() / prepared.divisor
         self.meter.add(loss.detach(), prepared.batch.phase)
         return loss / self.accumulation if self.accumulation > 1 else loss
 
-    def _losses(self, model: torch.nn.Module, prepared: Prepared) -> torch.Tensor:
-        """(M,) cross-entropy at each predicted position, in nats."""
+    def _losses(self, model: torch.nn.Module, prepared: PreparedBatch) -> torch.Tensor:
+        """Return the cross-entropy at each predicted position, (M,) in nats."""
         self.dropout.start(prepared.batch.index)
         logits_MV = model(
             input_ids=prepared.input_ids, attention_mask=prepared.attention_mask, positions=prepared.positions

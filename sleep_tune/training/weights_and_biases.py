@@ -1,7 +1,4 @@
-"""Weights & Biases: a run of it for each run, in wandb/ of the run's folder, grouped by experiment.
-
-Knows no journal: it is told line by line, and says from which line on. `wandb` is imported when it is asked for.
-"""
+"""Tracking in Weights & Biases: one run for each of ours, in wandb/ of its folder, grouped by experiment."""
 
 import hashlib
 import json
@@ -20,16 +17,16 @@ from sleep_tune.config.tree import to_dict
 from sleep_tune.errors import ConfigError
 from sleep_tune.files import write_whole
 
-__all__ = ["WeightsAndBiases", "sync_command", "wandb_mode"]
+__all__ = ["WeightsAndBiases", "wandb_mode", "wandb_sync_command"]
 
 HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
-"""Where Weights & Biases is, under which `wandb login` keeps a key; a server of one's own is in $WANDB_BASE_URL."""
+"""Hosts of Weights & Biases, under which `wandb login` stores a key; $WANDB_BASE_URL names another server."""
 
 OFFLINE = "offline-run-*"
-"""Folders in wandb/ that are written where there is no network, one for each time that a run was opened."""
+"""Folders in wandb/ that are written offline, one for each time that a run was opened."""
 
 NOTE = "told.json"
-"""In the folder of a run that was finished: how many lines of the journal it knows, and how the run ended."""
+"""File in the folder of a run that was finished: how many lines of the journal it has, and how the run ended."""
 
 SETTINGS: Mapping[str, Any] = {
     "silent": True,
@@ -38,25 +35,28 @@ SETTINGS: Mapping[str, Any] = {
     "init_timeout": 30.0,
     # The versions of all packages take 0.2 s to list at each opening; environment.json has those that matter.
     "x_save_requirements": False,
-    # Otherwise a run whose server is gone waits for it at its end, for ever. What was not uploaded stays on disk, for
+    # Otherwise a run whose server is gone waits for it at its end, forever. What was not uploaded stays on disk, for
     # `wandb sync --include-online`.
     "finish_timeout": 30.0,
 }
-"""Of `wandb.Settings`; a version of the package that lacks one goes without."""
+"""Passed to `wandb.Settings`; those that a version of the package lacks are left out."""
 
 logger = logging.getLogger(__name__)
 
 
 class WeightsAndBiases:
-    """One run: one id for all attempts.
+    """One run, under the same id in all attempts.
 
-    Online, the server says how far it has been told. Offline, a folder is uploaded later, by hand: what has been
-    uploaded stays, and only the lines after it are told; any other folder that an earlier attempt left is replaced by
-    one that has it all. So a run has one folder, however often it was killed or paused.
+    Online, the server knows how many lines it has. Offline, a folder is uploaded later, by hand: a folder that has been
+    uploaded stays, and only the lines after it are logged; any other folder of an earlier attempt is replaced by one
+    with all lines. So a run has one folder, however often it was killed or paused.
+
+    Attributes:
+        begins_at: number of the first line that it has not logged.
     """
 
     def __init__(self, config: RunConfig, folder: Path) -> None:
-        """Open it.
+        """Open the run; if the server does not answer, offline.
 
         Args:
             config: of the run.
@@ -100,7 +100,7 @@ class WeightsAndBiases:
         try:
             self._run = self._wandb.init(**options)
         except ConnectionError:
-            # Its service, which this process's runs share, has died since the last of them. The next starts another.
+            # The service that all runs of this process share has died since the last one; the next call starts another.
             with suppress(ConnectionError):
                 self._wandb.teardown()
             if not online:
@@ -108,25 +108,25 @@ class WeightsAndBiases:
             self._run = self._wandb.init(**options)
         self._run.define_metric("*", step_metric="words_seen")
         self.begins_at: int = self._run.starting_step if online else known
-        self._told = self.begins_at
+        self._num_logged = self.begins_at
 
     def log(self, number: int, words_seen: int, values: Mapping[str, float]) -> None:
-        """Take what line `number` of the journal says."""
+        """Log line `number` of the journal, from 0."""
         self._run.log({"words_seen": words_seen, **values}, step=number)
-        self._told = number + 1
+        self._num_logged = number + 1
 
     def finish(self, state: str, metrics: Mapping[str, float]) -> None:
-        """The attempt is over: completed, stopped, paused, or failed."""
+        """End the attempt as completed, stopped, paused or failed."""
         self._run.summary.update({"state": state, **metrics})
         place = Path(self._run.dir).parent
-        # Another exit code than 0 would show a run that the search stopped, or that goes on later, as crashed.
+        # With another exit code than 0, a run that the search has stopped or paused would be shown as crashed.
         self._run.finish(exit_code=1 if state == "failed" else 0)
-        if place.is_dir():  # else a later attempt, which knows more, has removed it
-            write_whole(place / NOTE, json.dumps({"told": self._told, "state": state}))
+        if place.is_dir():  # else a later attempt, which has more lines, has removed it
+            write_whole(place / NOTE, json.dumps({"told": self._num_logged, "state": state}))
 
     @staticmethod
     def check(tracking: TrackingConfig) -> None:
-        """Find out before anything is trained whether runs can be tracked as asked for.
+        """Check, before anything is trained, that runs can be tracked as configured.
 
         Raises:
             ConfigError: the package is not installed; there is no key; the server does not answer or accept the key.
@@ -147,17 +147,13 @@ class WeightsAndBiases:
                 wandb.teardown()
 
     @staticmethod
-    def ended(folder: Path) -> str | None:
-        """How the run in `folder` ended as last told; None if it was not told to the end."""
+    def final_state(folder: Path) -> str | None:
+        """Return the state with which the run in `folder` was finished last; None if it was not."""
         states = [str(note["state"]) for _, note in _notes(folder / "wandb")]
         return states[-1] if states else None
 
     def _clear(self) -> int:
-        """Remove what was never uploaded.
-
-        Returns:
-            How many lines those know that were.
-        """
+        """Remove folders that were not uploaded, and return how many lines the others have."""
         finished = dict(_notes(self._root))
         for place in self._root.glob(OFFLINE):
             if place not in finished or not list(place.glob("*.synced")):
@@ -166,9 +162,9 @@ class WeightsAndBiases:
 
 
 def wandb_mode(tracking: TrackingConfig, environment: Mapping[str, str] = os.environ) -> str:
-    """'online' or 'offline': as asked for, or online only where a key is at hand ($WANDB_API_KEY or ~/.netrc).
+    """Return 'online' or 'offline': as configured; with 'auto', online if there is a key ($WANDB_API_KEY or ~/.netrc).
 
-    $WANDB_MODE=offline holds where a configuration asks for neither.
+    With 'auto', $WANDB_MODE=offline is followed too.
     """
     if tracking.wandb != "auto":
         return tracking.wandb
@@ -177,8 +173,8 @@ def wandb_mode(tracking: TrackingConfig, environment: Mapping[str, str] = os.env
     return "online" if _has_key(environment) else "offline"
 
 
-def sync_command(tracking: TrackingConfig, runs: Path) -> str | None:
-    """The shell command that uploads what lies offline, as often as one likes; None if nothing does.
+def wandb_sync_command(tracking: TrackingConfig, runs: Path) -> str | None:
+    """Return the shell command that uploads offline runs, and may be repeated; None if runs are not offline.
 
     Args:
         tracking: of the runs.
@@ -190,7 +186,7 @@ def sync_command(tracking: TrackingConfig, runs: Path) -> str | None:
 
 
 def _notes(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Folders that were finished, the oldest first, and what is noted in each; one that cannot be read is none."""
+    """Yield folders that were finished, the oldest first, each with its note; skip those that cannot be read."""
     for path in sorted(root.glob(f"*run-*/{NOTE}"), key=lambda path: path.stat().st_mtime):
         with suppress(OSError, ValueError):
             note = json.loads(path.read_text(encoding="utf-8"))
@@ -199,8 +195,8 @@ def _notes(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _imported() -> Any:
-    """The package."""
-    # Its error reports ask the network even where the run itself is offline.
+    """Return the package, imported."""
+    # Its error reports use the network even where the run itself is offline.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     try:
         import wandb

@@ -12,7 +12,7 @@ from pathlib import Path
 from sleep_tune.search.run.disk import PATIENCE, Disk
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Finalists, Parameter, Resources, Search, Stop, Uniform
-from sleep_tune.training.checkpoint import is_writer, make_attempt
+from sleep_tune.training.attempts import is_writer, make_attempt
 from tests.search.run.test_disk import write_run
 from tests.search.studies import open_search, plain
 

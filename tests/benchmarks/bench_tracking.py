@@ -18,7 +18,7 @@ import psutil
 
 from sleep_tune.config.load import compose
 from sleep_tune.training import weights_and_biases
-from sleep_tune.training.tracking import tracked
+from sleep_tune.training.tracking import tracking_run
 
 KINDS = {
     "tensorboard": "tracking=tensorboard",
@@ -38,10 +38,11 @@ def timed(folder: Path, kind: str) -> float:
     config = compose([KINDS[kind]])
     config.run.dir = str(folder)
     start = time.perf_counter()
-    with tracked(config, leads=True) as told:
+    with tracking_run(config, is_leader=True) as trackers:
         for number in range(100):
-            told(number, {"kind": "train", "words_seen": 100 * number, "loss": 3.0, "loss/wake": 3.0, "seconds": 1.0})
-        told.state = "completed"
+            line = {"kind": "train", "words_seen": 100 * number, "loss": 3.0, "loss/wake": 3.0, "seconds": 1.0}
+            trackers(number, line)
+        trackers.state = "completed"
     return time.perf_counter() - start
 
 

@@ -13,7 +13,7 @@ import pytest
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import Superseded
 from sleep_tune.records import Decision, Progress
-from sleep_tune.training.checkpoint import find_latest, make_attempt
+from sleep_tune.training.attempts import find_latest, make_attempt
 from sleep_tune.training.run import train
 from tests.training.runs import go_on, make_config, read_lines, weigh
 

@@ -8,11 +8,11 @@ import torch
 
 from sleep_tune.errors import Diverged
 from sleep_tune.training.meter import LossMeter
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.process_group import ProcessGroup
 
 
 def make_meter(vocab_size: int = 100) -> LossMeter:
-    return LossMeter(vocab_size, Peers(), torch.device("cpu"))
+    return LossMeter(vocab_size, ProcessGroup(), torch.device("cpu"))
 
 
 def test_means_by_phase() -> None:

@@ -13,7 +13,8 @@ from sleep_tune.config.rules import check_rules
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import ConfigError, RunFolderError
 from sleep_tune.records import Decision, Progress
-from sleep_tune.training.checkpoint import complete, find_latest, make_attempt
+from sleep_tune.training.attempts import find_latest, make_attempt
+from sleep_tune.training.checkpoint import complete_checkpoint
 from sleep_tune.training.identity import Identity, identify
 from sleep_tune.training.mirror import Mirror, mirror_name, open_mirror
 from sleep_tune.training.run import train
@@ -27,7 +28,7 @@ def write(run: Path, updates: int) -> Path:
     folder.mkdir(parents=True)
     for name in ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"):
         (folder / name).write_bytes(b"state" * updates)
-    complete(folder, {"words": updates}, {"seconds": 1.5}, b"one\n")
+    complete_checkpoint(folder, {"words": updates}, {"seconds": 1.5}, b"one\n")
     return folder
 
 
@@ -51,7 +52,7 @@ def test_what_was_pushed_is_pulled_with_its_lines(tmp_path: Path) -> None:
     pulled = mirror.pull(make_attempt(run))
     assert pulled is not None
     assert pulled == find_latest(run)
-    assert (pulled.updates, pulled.state, pulled.record()) == (3, {"seconds": 1.5}, b"one\n")
+    assert (pulled.updates, pulled.state, pulled.journal()) == (3, {"seconds": 1.5}, b"one\n")
     assert (pulled.folder / "model.safetensors").read_bytes() == b"state" * 3
     assert int(pulled.stream_state()["words"]) == 3
 

@@ -6,15 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.experiment.run_folder import read_outcome
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.training.callbacks import Rungs
-from sleep_tune.training.checkpoint import find_latest
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.attempts import find_latest
+from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
+from sleep_tune.training.rungs import Rungs
 from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
 
 RUNGS = (0.2, 0.45, 0.7)
@@ -157,8 +156,9 @@ def test_the_answer_to_the_last_report_changes_nothing(corpus: Corpus, tmp_path:
 def test_a_rung_that_was_hit_exactly_is_not_reported_again_after_the_pause() -> None:
     """Its words are the words that the checkpoint has seen."""
     reported: list[int] = []
-    course = SimpleNamespace(budget_words=100, words_seen=50, progress=lambda rung, metrics: rung)
-    session: Any = SimpleNamespace(course=course, peers=Peers())
+    model: Any = None
+    progress = SimpleNamespace(budget_words=100, words_seen=50, snapshot=lambda rung, metrics: rung)
+    session: Any = SimpleNamespace(progress=progress, processes=ProcessGroup())
     examine: Any = lambda model, split, rung: {}  # noqa: E731
 
     def report(rung: Any) -> Decision:
@@ -167,6 +167,6 @@ def test_a_rung_that_was_hit_exactly_is_not_reported_again_after_the_pause() -> 
 
     rungs = Rungs(session, examine, report, (0.5, 0.8))
     for words_seen in (60, 80):
-        course.words_seen = words_seen
-        rungs.on_step_end(TrainingArguments(), TrainerState(), TrainerControl(), model=None)
+        progress.words_seen = words_seen
+        assert set(rungs.report_due(model)) <= {Decision.CONTINUE}
     assert reported == [80]

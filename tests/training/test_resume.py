@@ -21,9 +21,10 @@ from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import DiskError, RunFolderError
 from sleep_tune.interrupts import catching
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.training import callbacks, checkpoint
-from sleep_tune.training.checkpoint import find_latest
-from sleep_tune.training.peers import Peers
+from sleep_tune.training import checkpoint_saver
+from sleep_tune.training.attempts import find_latest
+from sleep_tune.training.checkpoint import complete_checkpoint
+from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_stream
 from sleep_tune.training.trainer import SleepTrainer
@@ -89,7 +90,7 @@ def test_cuts_fall_into_both_phases(corpus: Corpus, tmp_path: Path) -> None:
             train(config, cut_at(share), corpus=corpus, evaluate=weigh)
         checkpoint = find_latest(tmp_path / str(share))
         assert checkpoint is not None
-        stream = open_stream(config, corpus, Peers())
+        stream = open_stream(config, corpus, ProcessGroup())
         stream.load_state_dict(checkpoint.stream_state())
         phases.add(stream.phase)
     assert phases == {"wake", "sleep"}
@@ -169,7 +170,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sleep_tune.records import Decision
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_stream
 from sleep_tune.training.trainer import SleepTrainer
@@ -197,7 +198,7 @@ def test_a_checkpoint_of_another_corpus_is_refused(corpus: Corpus, tmp_path: Pat
     config = make_config(tmp_path, rungs=SHARES)
     with pytest.raises(Cut):
         train(config, cut_at(0.3), corpus=corpus, evaluate=weigh)
-    with pytest.raises(RunFolderError, match="is of another run: its corpus is another one"):
+    with pytest.raises(RunFolderError, match="is of another run: its corpus"):
         run(config, dataclasses.replace(corpus, key="other"))
 
 
@@ -242,17 +243,18 @@ def test_a_disk_that_runs_full_leaves_no_half_checkpoint(
 ) -> None:
     """It would take the room that the next attempt needs."""
     completed = 0
+    real = complete_checkpoint
 
     def complete(folder: Path, *states: Any) -> None:
         nonlocal completed
         completed += 1
         if completed > 3:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        checkpoint.complete(folder, *states)
+        real(folder, *states)
 
     config = make_config(tmp_path, rungs=SHARES)
     with monkeypatch.context() as patched:
-        patched.setattr(callbacks, "complete", complete)
+        patched.setattr(checkpoint_saver, "complete_checkpoint", complete)
         with pytest.raises(DiskError, match="the disk must have room for checkpoints"):
             run(config, corpus)
     latest = find_latest(tmp_path)

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from sleep_tune.config.schema import TrackingConfig
-from sleep_tune.training.tracking import Tracked
-from sleep_tune.training.weights_and_biases import sync_command, wandb_mode
+from sleep_tune.training.tracking import TrackerGroup
+from sleep_tune.training.weights_and_biases import wandb_mode, wandb_sync_command
 from tests.training.wandb_files import Kept, nobody_home, tracked_lines
 from tests.training.wandb_server import Server, serving
 
@@ -64,7 +64,7 @@ def journal(folder: Path, lines: Sequence[Mapping[str, Any]]) -> Path:
 
 def test_a_line_becomes_the_numbers_that_it_has(tmp_path: Path) -> None:
     notes = Notes()
-    told = Tracked([lambda: notes], journal(tmp_path, []))
+    told = TrackerGroup([lambda: notes], journal(tmp_path, []))
     for number, line in enumerate(LINES):
         told(number, line)
     assert notes.told == [
@@ -81,7 +81,7 @@ def test_a_line_becomes_the_numbers_that_it_has(tmp_path: Path) -> None:
 def test_a_tracker_is_told_what_it_lacks_of_what_was_kept_and_of_what_comes(begins_at: int, tmp_path: Path) -> None:
     """Its journal has kept two lines; the tracker may know fewer, or more than the checkpoint did."""
     notes = Notes(begins_at)
-    told = Tracked([lambda: notes], journal(tmp_path, LINES[:2]))
+    told = TrackerGroup([lambda: notes], journal(tmp_path, LINES[:2]))
     for number in (2, 3):
         told(number, LINES[number])
     assert [number for number, _, _ in notes.told] == list(range(begins_at, 4))
@@ -113,7 +113,7 @@ def test_a_tracker_that_breaks_harms_neither_the_run_nor_another_and_is_told_eve
 ) -> None:
     whole, other, again = Breaks(at), Notes(), Notes()
     opened = [whole, again]
-    told = Tracked([lambda: opened.pop(0), lambda: other], journal(tmp_path, LINES))
+    told = TrackerGroup([lambda: opened.pop(0), lambda: other], journal(tmp_path, LINES))
     told.state = "completed"
     told.finish()
     assert other.end == again.end == ("completed", {})
@@ -129,7 +129,7 @@ def test_a_tracker_that_cannot_be_opened_harms_nothing_and_is_left_to_the_attemp
         asked.append(1)
         raise TimeoutError("no answer")
 
-    told = Tracked([opener], journal(tmp_path, LINES[:1]))
+    told = TrackerGroup([opener], journal(tmp_path, LINES[:1]))
     told(1, LINES[1])
     told.state = "paused"
     told.finish()
@@ -150,7 +150,7 @@ def test_without_a_key_it_is_offline(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(("mode", "told"), [("off", False), ("online", False), ("offline", True)])
 def test_how_to_upload_is_told_where_something_lies_offline(mode: str, told: bool) -> None:
-    command = sync_command(TrackingConfig(wandb=mode), Path("results/demo/trials/*"))
+    command = wandb_sync_command(TrackingConfig(wandb=mode), Path("results/demo/trials/*"))
     assert command == ("wandb sync results/demo/trials/*/wandb/offline-run-*" if told else None)
 
 
@@ -249,7 +249,7 @@ def test_a_run_whose_tracker_is_killed_goes_on_and_is_told_whole_at_its_end(tmp_
     kept = Kept(run)
     assert kept.lines == tracked_lines(run)
     assert kept.finished
-    assert "a tracker broke" in (run / "log.txt").read_text()
+    assert "a tracker failed" in (run / "log.txt").read_text()
 
 
 @pytest.mark.slow

@@ -11,8 +11,8 @@ from transformers import PreTrainedModel, Trainer, TrainingArguments
 from sleep_tune.config.schema import TrainingConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.model import MODELS, build_model
-from sleep_tune.training.feed import Feed
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.batch_feed import BatchFeed
+from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_stream
 from sleep_tune.training.trainer import SleepTrainer
@@ -57,17 +57,17 @@ class DenseTrainer(Trainer):
 
 def dense_batches(corpus: Corpus, config: Any) -> list[dict[str, torch.Tensor]]:
     """The run's batches, with labels as transformers has them; replay must be random, since no losses are known."""
-    feed = Feed(
-        open_stream(config, corpus, Peers()),
+    feed = BatchFeed(
+        open_stream(config, corpus, ProcessGroup()),
         corpus.train,
         config.training.masking,
         seed=config.training.seed,
         device=torch.device("cpu"),
-        peers=Peers(),
+        processes=ProcessGroup(),
     )
     batches = []
     for prepared in feed:
-        feed.record(prepared, torch.ones(len(prepared.labels)))
+        feed.record_losses(prepared, torch.ones(len(prepared.labels)))
         labels = torch.full_like(prepared.input_ids, -100)
         labels.view(-1)[prepared.positions] = prepared.labels
         attended = prepared.attention_mask

@@ -74,12 +74,12 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sleep_tune.records import Decision
-from sleep_tune.training import products, word_checkpoints
+from sleep_tune.training import outputs, word_checkpoints
 from sleep_tune.training.run import train
 from tests.training.runs import go_on, make_config, weigh
 
 word_checkpoints.MILLION = 1000
-write, left = products.write_model, int(sys.argv[2])
+write, left = outputs.write_model, int(sys.argv[2])
 
 def write_and_die(folder, model, tokenizer):
     global left

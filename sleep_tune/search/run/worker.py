@@ -70,9 +70,9 @@ def left_out(config: RunConfig) -> tuple[str, ...]:
 
 
 def _left_out(config: RunConfig) -> tuple[str, ...]:
-    from sleep_tune.training import unscored
+    from sleep_tune.training.unscored_tasks import find_unscored_tasks
 
-    return unscored.left_out(config)
+    return find_unscored_tasks(config)
 
 
 def check_trackers(tracking: TrackingConfig) -> None:
@@ -83,7 +83,7 @@ def check_trackers(tracking: TrackingConfig) -> None:
     """
     from sleep_tune.training import tracking as trackers
 
-    trackers.check_trackers(tracking)
+    trackers.require_trackers(tracking)
 
 
 def settle_trackers(tracking: TrackingConfig, trials: Path, ended: Iterable[TrialState]) -> None:
@@ -98,8 +98,8 @@ def settle_trackers(tracking: TrackingConfig, trials: Path, ended: Iterable[Tria
 
     for trial in ended:
         folder = trials / trial.id
-        if trackers.is_unsettled(tracking, folder, trial.state):
-            trackers.settle(read_config(folder), trial.state, trial.outcome.metrics if trial.outcome else {})
+        if trackers.has_unfinished(tracking, folder, trial.state):
+            trackers.finish_trackers(read_config(folder), trial.state, trial.outcome.metrics if trial.outcome else {})
 
 
 def remove_mirrored(trials: Path, ended: Iterable[TrialState], processes: int) -> None:
@@ -129,6 +129,6 @@ def remove_mirrored(trials: Path, ended: Iterable[TrialState], processes: int) -
 
 def sync_command(tracking: TrackingConfig, trials: Path) -> str | None:
     """The command that uploads what trials left offline; None if nothing was to be left."""
-    from sleep_tune.training.weights_and_biases import sync_command as command
+    from sleep_tune.training.weights_and_biases import wandb_sync_command
 
-    return command(tracking, trials / "*")
+    return wandb_sync_command(tracking, trials / "*")

@@ -1,4 +1,4 @@
-"""Complete means that the marker is there."""
+"""Attempts of a run and their checkpoints: which one is complete, which is resumed, which is removed."""
 
 import os
 from pathlib import Path
@@ -6,17 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sleep_tune.training.checkpoint import (
-    MARKER,
-    complete,
+from sleep_tune.training.attempts import (
     find_latest,
     is_writer,
     make_attempt,
+    record_origin,
     remove_attempts,
     remove_older,
     remove_unfinished,
-    start_from,
 )
+from sleep_tune.training.checkpoint import MARKER, complete_checkpoint
 
 
 def write(attempt: Path, updates: int, *, whole: bool = True) -> Path:
@@ -25,7 +24,7 @@ def write(attempt: Path, updates: int, *, whole: bool = True) -> Path:
     for name in ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"):
         (folder / name).write_bytes(b"state")
     if whole:
-        complete(folder, {"order": np.arange(3), "words": 7}, {"seconds": 1.5}, b"line\n")
+        complete_checkpoint(folder, {"order": np.arange(3), "words": 7}, {"seconds": 1.5}, b"line\n")
     return folder
 
 
@@ -37,7 +36,7 @@ def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
     state = latest.stream_state()
     assert state["order"].tolist() == [0, 1, 2]
     assert int(state["words"]) == 7
-    assert latest.record() == b"line\n"
+    assert latest.journal() == b"line\n"
 
 
 def test_the_marker_is_written_once_the_disk_has_everything_else(
@@ -76,7 +75,7 @@ def test_an_attempt_that_died_before_its_first_checkpoint_sends_the_run_back_to_
     first = make_attempt(tmp_path)
     origin = write(first, 4)
     second = make_attempt(tmp_path)
-    start_from(second, find_latest(tmp_path))
+    record_origin(second, find_latest(tmp_path))
     write(first, 8)
     make_attempt(tmp_path)  # died before it knew where from
     latest = find_latest(tmp_path)
@@ -90,7 +89,7 @@ def test_an_attempt_that_died_before_its_first_checkpoint_sends_the_run_back_to_
 
 def test_an_attempt_that_began_at_the_beginning_sends_the_run_back_there(tmp_path: Path) -> None:
     first = make_attempt(tmp_path)
-    start_from(make_attempt(tmp_path), None)
+    record_origin(make_attempt(tmp_path), None)
     write(first, 8)
     assert find_latest(tmp_path) is None
 
@@ -98,7 +97,7 @@ def test_an_attempt_that_began_at_the_beginning_sends_the_run_back_there(tmp_pat
 def test_an_origin_that_was_removed_is_none(tmp_path: Path) -> None:
     first = make_attempt(tmp_path)
     origin = write(first, 4)
-    start_from(make_attempt(tmp_path), find_latest(tmp_path))
+    record_origin(make_attempt(tmp_path), find_latest(tmp_path))
     (origin / "complete.json").unlink()
     write(first, 2)
     latest = find_latest(tmp_path)
@@ -162,7 +161,7 @@ def test_the_one_that_an_attempt_went_on_from_stays_until_it_has_two_of_its_own(
     write(first, 1)
     write(first, 4)
     second = make_attempt(tmp_path)
-    start_from(second, find_latest(tmp_path))
+    record_origin(second, find_latest(tmp_path))
     write(first, 5)
     remove_older(write(second, 6))
     assert left(tmp_path) == ["attempt-1/checkpoint-4", "attempt-2/checkpoint-6"]
@@ -174,7 +173,7 @@ def test_a_run_goes_back_beyond_an_origin_that_was_damaged_since(tmp_path: Path)
     first = make_attempt(tmp_path)
     earlier = write(first, 1)
     origin = write(first, 4)
-    start_from(make_attempt(tmp_path), find_latest(tmp_path))
+    record_origin(make_attempt(tmp_path), find_latest(tmp_path))
     write(first, 5)
     (origin / "optimizer.pt").write_bytes(b"other")
     latest = find_latest(tmp_path)

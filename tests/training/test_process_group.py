@@ -10,8 +10,8 @@ import pytest
 
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import DataError, JobCancelled
-from sleep_tune.training.checkpoint import find_latest
-from sleep_tune.training.peers import Peers, find_peers
+from sleep_tune.training.attempts import find_latest
+from sleep_tune.training.process_group import ProcessGroup, find_process_group
 from sleep_tune.training.run import train
 from tests.training.runs import go_on, make_config, read_lines, weigh
 
@@ -21,8 +21,8 @@ import torch.distributed as dist
 from pathlib import Path
 from sleep_tune.errors import DiskError, JobCancelled, Superseded
 from sleep_tune.records import Decision
-from sleep_tune.training import callbacks
-from sleep_tune.training.checkpoint import make_attempt
+from sleep_tune.training import checkpoint_saver
+from sleep_tune.training.attempts import make_attempt
 from sleep_tune.training.run import train
 from tests.training.runs import make_config, weigh
 
@@ -50,7 +50,7 @@ def report(progress):
     return Decision.PAUSE if pause == ("beat" if is_beat else "rung") else Decision.CONTINUE
 
 if pause == "clock":  # the leading process's clock asks for a checkpoint at once, the other's never
-    callbacks.SAVING_SHARE = 1e9 if rank == 0 else 1e-9
+    checkpoint_saver.SAVING_SHARE = 1e9 if rank == 0 else 1e-9
 config = make_config(folder, rungs=(0.5,), batch_size=4, accumulation=accumulation, checkpoint_minutes=1e-9)
 config.model.dropout = config.model.attention_dropout = 0.0
 def hand_over(progress):
@@ -72,7 +72,7 @@ try:
     elif pause.startswith("cancelled"):
         report = cancel
     elif pause == "full disk":
-        callbacks.complete = fill
+        checkpoint_saver.complete_checkpoint = fill
     outcome = train(config, report, evaluate=weigh)
     assert outcome.state == ("completed" if pause in ("never", "clock") else "paused")
     dist.destroy_process_group()
@@ -111,12 +111,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_alone_every_exchange_is_a_return() -> None:
-    alone = find_peers()
-    assert alone == Peers(0, 1)
-    assert alone.leads
-    assert alone.gather(3) == [3]
-    assert alone.first("x") == "x"
-    alone.wait()
+    alone = find_process_group()
+    assert alone == ProcessGroup(0, 1)
+    assert alone.is_leader
+    assert alone.all_gather(3) == [3]
+    assert alone.broadcast("x") == "x"
+    alone.barrier()
 
 
 @pytest.mark.slow
@@ -181,20 +181,20 @@ def test_two_processes_leave_together_what_the_leading_one_gives_up(
 
 
 def test_what_the_leading_process_does_alone_is_done_or_raised() -> None:
-    assert find_peers().lead(lambda: 3) == 3
+    assert find_process_group().run_on_leader(lambda: 3) == 3
     with pytest.raises(ValueError):
-        find_peers().lead(lambda: int("x"))
+        find_process_group().run_on_leader(lambda: int("x"))
 
 
 def test_what_the_leading_process_raised_is_sent_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """A user's mistake as it is, which each process then says and ends for; another error in one of ours."""
     sent: list[tuple[object, Exception]] = []
 
-    def exchange(_: Peers, value: tuple[object, Exception]) -> tuple[object, Exception]:
+    def exchange(_: ProcessGroup, value: tuple[object, Exception]) -> tuple[object, Exception]:
         sent.append(value)
         return value
 
-    monkeypatch.setattr(Peers, "first", exchange)
+    monkeypatch.setattr(ProcessGroup, "broadcast", exchange)
     mistake, bug = DataError("no text"), KeyError("x")
     for error in (mistake, bug):
 
@@ -202,7 +202,7 @@ def test_what_the_leading_process_raised_is_sent_to_the_others(monkeypatch: pyte
             raise error
 
         with pytest.raises(type(error)) as raised:
-            Peers(0, 2).lead(fail)
+            ProcessGroup(0, 2).run_on_leader(fail)
         assert raised.value is error
     assert sent[0] == (None, mistake)
     assert isinstance(sent[1][1], JobCancelled)

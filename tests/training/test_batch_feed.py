@@ -10,24 +10,24 @@ import torch
 
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.sleep.samples import Samples
-from sleep_tune.training.feed import Feed, Prepared
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
+from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.session import open_stream
 from tests.training.runs import make_config
 
 CPU = torch.device("cpu")
 
 
-def make_feed(corpus: Corpus, *, rank: int = 0, size: int = 1, batch_size: int = 8, sleep: bool = True) -> Feed:
+def make_feed(corpus: Corpus, *, rank: int = 0, size: int = 1, batch_size: int = 8, sleep: bool = True) -> BatchFeed:
     config = make_config(Path("unused"), batch_size=batch_size // size, sleep=sleep)
-    peers = Peers(rank, size)
-    stream = open_stream(config, corpus, peers)
-    return Feed(stream, corpus.train, config.training.masking, seed=0, device=CPU, peers=peers)
+    processes = ProcessGroup(rank, size)
+    stream = open_stream(config, corpus, processes)
+    return BatchFeed(stream, corpus.train, config.training.masking, seed=0, device=CPU, processes=processes)
 
 
-def answer(feed: Feed, prepared: Prepared) -> None:
+def answer(feed: BatchFeed, prepared: PreparedBatch) -> None:
     """Bring losses that are the labels, so that the scores can be checked."""
-    feed.record(prepared, prepared.labels.float())
+    feed.record_losses(prepared, prepared.labels.float())
 
 
 def test_a_batch_is_the_streams_with_masks(corpus: Corpus) -> None:
@@ -45,14 +45,14 @@ def test_a_batch_is_the_streams_with_masks(corpus: Corpus) -> None:
         if prepared.attention_mask is not None:
             assert np.array_equal(prepared.attention_mask.numpy() == 0, padded)
         assert prepared.divisor == len(prepared.labels)
-    assert feed.next() is None
+    assert feed.next_batch() is None
 
 
 def test_masks_are_drawn_anew_for_each_batch_at_the_options_rate(corpus: Corpus) -> None:
     config, special = make_config(Path("unused"), sleep=False), corpus.train.special
     config.training.masking.probability = 0.4
-    stream = open_stream(config, corpus, Peers())
-    feed = Feed(stream, corpus.train, config.training.masking, seed=0, device=CPU, peers=Peers())
+    stream = open_stream(config, corpus, ProcessGroup())
+    feed = BatchFeed(stream, corpus.train, config.training.masking, seed=0, device=CPU, processes=ProcessGroup())
     masked: list[set[int]] = []
     for prepared in islice(feed, 6):
         framing = [special.start, special.separator, special.pad]
@@ -99,9 +99,9 @@ def test_counts_are_of_tokens_and_predictions(corpus: Corpus) -> None:
 def test_masks_are_named_by_the_batch(corpus: Corpus) -> None:
     """Not by how often they were drawn before, so that a resumed run draws the same."""
     first, other = make_feed(corpus, sleep=False), make_feed(corpus, sleep=False)
-    first.next()
+    first.next_batch()
     other.stream.next_batch()
-    ours, theirs = first.next(), other.next()
+    ours, theirs = first.next_batch(), other.next_batch()
     assert ours is not None
     assert theirs is not None
     assert torch.equal(ours.input_ids, theirs.input_ids)
@@ -114,7 +114,7 @@ def test_processes_share_what_one_would_read(size: int, corpus: Corpus) -> None:
     whole = make_feed(corpus, batch_size=batch_size, sleep=False)
     shares = [make_feed(corpus, rank=rank, size=size, batch_size=batch_size, sleep=False) for rank in range(size)]
     for prepared in whole:
-        parts = [feed.next() for feed in shares]
+        parts = [feed.next_batch() for feed in shares]
         assert torch.equal(torch.cat([part.input_ids for part in parts if part]), prepared.input_ids)
         assert torch.equal(torch.cat([part.labels for part in parts if part]), prepared.labels)
         mean = sum(float(part.labels.sum()) / part.divisor for part in parts if part) / size
@@ -134,10 +134,12 @@ def test_a_process_without_rows_lends_a_hand_that_weighs_nothing(corpus: Corpus)
     stream = feed.stream
     batch = stream.next_batch()
     assert batch is not None
-    small = Feed(stream, one_row, make_config(Path("unused")).training.masking, seed=0, device=CPU, peers=Peers(0, 2))
+    small = BatchFeed(
+        stream, one_row, make_config(Path("unused")).training.masking, seed=0, device=CPU, processes=ProcessGroup(0, 2)
+    )
     short = type(batch)(**{name: getattr(batch, name) for name in batch.__slots__} | {"input_ids": batch.input_ids[:1]})
     idle = small._prepare(short)
     assert idle.divisor == math.inf
     assert len(idle.labels) == 1
-    small.record(idle, idle.labels.float())
+    small.record_losses(idle, idle.labels.float())
     assert not small._pending

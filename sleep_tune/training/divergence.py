@@ -1,9 +1,9 @@
-"""Whether a run has come apart: losses that stay up after the model had learned, told from sleep's own jumps.
+"""Detection of divergence: losses that stay high after the model had learned.
 
-A sleep's losses jump: a buffer of hard samples begins high and is soon known by heart. After a long sleep the first
-losses awake are high too, until the model has found back. So nothing is concluded from one phase while the other goes
-well, nor from a moment: every loss, in whatever phase, has to stay up for a share of the budget, wake losses among
-them. What is up is measured by wake losses alone. Knows no files and no stream.
+Sleep phases change the loss too: a buffer of hard samples begins high and is soon memorised, and after a long sleep
+phase the first wake losses are high until the model has adapted. So a run has diverged only if the losses of both
+phases stay high for a share of the budget, wake losses among them. What counts as high is derived from wake losses
+alone.
 """
 
 import math
@@ -16,45 +16,45 @@ from numpy.typing import NDArray
 
 from sleep_tune.errors import Diverged
 
-__all__ = ["Guard", "unigram_entropy"]
+__all__ = ["DivergenceGuard", "unigram_entropy"]
 
 WINDOW = 5
-"""Lines with wake losses whose mean is taken: what a single line of few batches says is noise."""
+"""Lines with wake losses that are averaged: a single line, of few batches, is too noisy."""
 MIN_LINES = 3
-"""Lines in a row that have to be up, however long the stretch between two is."""
+"""High lines in a row that are needed, however many words lie between two lines."""
 SAMPLED_TOKENS = 2**20
-"""Frequencies are counted over about so many tokens, so that no run waits for it."""
+"""Frequencies are counted over about that many tokens, which takes little time."""
 LEARNED = 0.2
-"""A model whose wake loss has fallen by less than this share of that of knowing nothing has nothing to lose yet."""
+"""A model has learned something once its wake loss has fallen by this share of a baseline's loss."""
 
 
-class Guard:
-    """Watches the lines of losses.
+class DivergenceGuard:
+    """Checks each line of losses for divergence.
 
     Attributes:
         lowest: the lowest mean of `WINDOW` wake losses in a row so far, in nats; infinite before the first.
     """
 
     def __init__(self, *, level: float, patience: float, entropy: float, vocab_size: int) -> None:
-        """Begin with nothing seen.
+        """Begin before the first line.
 
         Args:
-            level: share in (0, 1] of what was learned that losses have to give back to be up.
-            patience: words over which they have to stay there; infinite never ends a run.
-            entropy: loss of a model that knows tokens' frequencies alone, in nats.
-            vocab_size: a model that knows nothing has the logarithm of this as its loss.
+            level: losses are high above lowest + level x (baseline - lowest), in (0, 1].
+            patience: words for which losses must stay high, > 0; with infinity no run is ended.
+            entropy: loss of the unigram baseline, in nats.
+            vocab_size: the loss of the uniform baseline is log(vocab_size) nats.
         """
         self.lowest = math.inf
         self._level = level
         self._patience = patience
-        self._knowing_nothing = sorted((entropy, math.log(vocab_size)))
+        self._baselines = sorted((entropy, math.log(vocab_size)))
         self._window: deque[float] = deque(maxlen=WINDOW)
         self._up_since: int | None = None
         self._lines_up = 0
         self._wake_is_up = False
 
-    def watch(self, losses: Mapping[str, float], words_seen: int) -> None:
-        """Take a line of losses in.
+    def check(self, losses: Mapping[str, float], words_seen: int) -> None:
+        """Add a line of losses.
 
         Args:
             losses: `loss/wake` and `loss/sleep`, means in nats over the batches since the line before, where there
@@ -62,7 +62,7 @@ class Guard:
             words_seen: words so far.
 
         Raises:
-            Diverged: the losses of every phase have stayed up for `patience` words.
+            Diverged: the losses of both phases have stayed high for `patience` words.
         """
         bound = self._bound()
         by_phase = {phase: losses[f"loss/{phase}"] for phase in ("wake", "sleep") if f"loss/{phase}" in losses}
@@ -74,10 +74,10 @@ class Guard:
             self._wake_is_up |= "wake" in by_phase
             stayed = words_seen - self._up_since >= self._patience and self._lines_up >= MIN_LINES
             if stayed and self._wake_is_up:
-                told = " and ".join(f"{loss:.3g} nats ({phase})" for phase, loss in by_phase.items())
+                current = " and ".join(f"{loss:.3g} nats ({phase})" for phase, loss in by_phase.items())
                 raise Diverged(
                     f"the training loss must come down again; it had fallen to {self.lowest:.3g} nats, has been above "
-                    f"{bound:.3g} for {words_seen - self._up_since:,} words and is {told}: "
+                    f"{bound:.3g} for {words_seen - self._up_since:,} words and is {current}: "
                     "lower training.learning_rate"
                 )
         if "wake" in by_phase:
@@ -86,7 +86,7 @@ class Guard:
             self.lowest = min(self.lowest, sum(self._window) / WINDOW)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs to conclude the same."""
+        """Return what a resumed run needs to come to the same result, as plain numbers and lists."""
         return {
             "lowest": self.lowest,
             "window": list(self._window),
@@ -96,7 +96,7 @@ class Guard:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was called."""
+        """Restore what `state_dict` returned."""
         self.lowest = state["lowest"]
         self._window = deque(state["window"], maxlen=WINDOW)
         self._up_since = state["up_since"]
@@ -104,18 +104,18 @@ class Guard:
         self._wake_is_up = state["wake_is_up"]
 
     def _bound(self) -> float | None:
-        """The loss above which losses are up; None while nothing has been learned that could be lost."""
-        for start in self._knowing_nothing:
-            if self.lowest <= (1 - LEARNED) * start:
-                return self.lowest + self._level * (start - self.lowest)
+        """Return the loss above which losses are high; None until the model has learned something."""
+        for baseline in self._baselines:
+            if self.lowest <= (1 - LEARNED) * baseline:
+                return self.lowest + self._level * (baseline - self.lowest)
         return None
 
 
 def unigram_entropy(tokens: NDArray[np.integer], special: tuple[int, ...]) -> float:
-    """Loss of a model that predicts every content token by its frequency.
+    """Return the loss of the unigram baseline, which predicts every content token by its frequency.
 
     Args:
-        tokens: (N, T) the packed corpus.
+        tokens: (N, T) token ids of the packed corpus.
         special: ids that are never predicted.
 
     Returns:

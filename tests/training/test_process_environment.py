@@ -7,14 +7,14 @@ import pytest
 import torch
 from transformers.utils.logging import get_verbosity
 
-from sleep_tune.training.peers import Peers
-from sleep_tune.training.surroundings import quiet_libraries, undistracted, using_threads
+from sleep_tune.training.process_environment import hidden_launcher, quiet_libraries, using_threads
+from sleep_tune.training.process_group import ProcessGroup
 
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_launchers_variables_are_hidden_from_a_process_alone(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "0")
-    with undistracted(Peers(0, size)):
+    with hidden_launcher(ProcessGroup(0, size)):
         assert ("LOCAL_RANK" in os.environ) == (size > 1)
     assert os.environ["LOCAL_RANK"] == "0"
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.training import callbacks, checkpoint
-from sleep_tune.training.callbacks import FIRST_SECONDS, SAVING_SHARE, CheckpointClock
+from sleep_tune.training import checkpoint_saver
+from sleep_tune.training.checkpoint import complete_checkpoint
+from sleep_tune.training.checkpoint_saver import FIRST_SECONDS, SAVING_SHARE, CheckpointClock
 from sleep_tune.training.run import train
 from tests.training.runs import go_on, make_config, weigh
 
@@ -67,9 +68,9 @@ def saved(folder: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch, **train
         shares.append(stream["words_seen"] / budget)
         real(folder, stream, *others)
 
-    real = checkpoint.complete
+    real = complete_checkpoint
     budget = int(3.5 * corpus.train.num_words)
-    monkeypatch.setattr(callbacks, "complete", complete)
+    monkeypatch.setattr(checkpoint_saver, "complete_checkpoint", complete)
     train(make_config(folder, **training), go_on, corpus=corpus, evaluate=weigh)
     return shares
 
@@ -88,10 +89,10 @@ def test_the_first_checkpoint_comes_at_a_hundredth_of_the_budget(
 def test_the_clock_saves_between_shares_if_that_is_cheap(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks, "SAVING_SHARE", 1e9)
+    monkeypatch.setattr(checkpoint_saver, "SAVING_SHARE", 1e9)
     shares = saved(tmp_path / "often", corpus, monkeypatch, checkpoint_ratio=1.0, checkpoint_minutes=1e-9)
     assert len(shares) > 40
-    monkeypatch.setattr(callbacks, "SAVING_SHARE", 1e-9)
+    monkeypatch.setattr(checkpoint_saver, "SAVING_SHARE", 1e-9)
     assert len(saved(tmp_path / "dear", corpus, monkeypatch, checkpoint_ratio=1.0, checkpoint_minutes=1e-9)) == 1
 
 

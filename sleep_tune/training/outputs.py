@@ -1,4 +1,4 @@
-"""What a run leaves behind: the model's folder and its evaluations. Each appears whole or not at all."""
+"""Outputs of a run: the model's folder and its evaluations. Each appears as a whole or not at all."""
 
 import json
 import shutil
@@ -18,12 +18,12 @@ def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
     """Write a folder that AutoModelForMaskedLM and AutoTokenizer open by themselves.
 
     Args:
-        folder: in the attempt's, which nobody else writes to; emptied first.
+        folder: in the attempt's folder, to which no other process writes; emptied first.
         model: in any dtype, on any device.
-        tokenizer: folder of the tokenizer's files, copied as they are.
+        tokenizer: folder of the tokenizer's files, which are copied.
 
     Raises:
-        DataError: somebody has removed the tokenizer from the cache.
+        DataError: the tokenizer has been removed from the cache.
     """
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
@@ -34,7 +34,7 @@ def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
 
 
 def publish(made: Path, final: Path) -> None:
-    """Move what is whole to where it is looked for, in place of what is there."""
+    """Move a complete folder to its final place, replacing what is there."""
     final.parent.mkdir(exist_ok=True)
     if final.is_symlink():
         final.unlink()
@@ -44,15 +44,15 @@ def publish(made: Path, final: Path) -> None:
 
 
 def write_evaluation(run: Path, split: str, progress: Progress) -> None:
-    """Write run/eval/<split>.json: where the run stood, and its metrics."""
+    """Write run/eval/<split>.json: the run's progress and its metrics."""
     write_whole(run / "eval" / f"{split}.json", json.dumps(progress.to_json(), indent=2) + "\n")
 
 
 def read_evaluation(run: Path, split: str) -> Progress:
-    """What `write_evaluation` wrote.
+    """Return what `write_evaluation` wrote.
 
     Raises:
-        RunFolderError: it is missing, or not what a run writes.
+        RunFolderError: the file is missing, or not valid.
     """
     file = run / "eval" / f"{split}.json"
     try:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import Diverged
 from sleep_tune.records import Decision, Progress
-from sleep_tune.training.checkpoint import find_latest
-from sleep_tune.training.guard import MIN_LINES, WINDOW, Guard, unigram_entropy
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.attempts import find_latest
+from sleep_tune.training.divergence import MIN_LINES, WINDOW, DivergenceGuard, unigram_entropy
+from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_session, open_stream
 from tests.training.runs import go_on, make_config, read_lines, weigh
@@ -30,11 +30,11 @@ PATIENCE = 5
 Line = Mapping[str, float]
 
 
-def make_guard() -> Guard:
-    return Guard(level=0.8, patience=PATIENCE, entropy=ENTROPY, vocab_size=VOCABULARY)
+def make_guard() -> DivergenceGuard:
+    return DivergenceGuard(level=0.8, patience=PATIENCE, entropy=ENTROPY, vocab_size=VOCABULARY)
 
 
-def watch(guard: Guard, lines: Iterable[Line], start: int = 0) -> int:
+def watch(guard: DivergenceGuard, lines: Iterable[Line], start: int = 0) -> int:
     """Show the guard line after line.
 
     Returns:
@@ -43,7 +43,7 @@ def watch(guard: Guard, lines: Iterable[Line], start: int = 0) -> int:
     number = 0
     for number, line in enumerate(lines, 1):
         try:
-            guard.watch(line, start + number)
+            guard.check(line, start + number)
         except Diverged:
             return number - 1
     return number
@@ -119,9 +119,9 @@ def test_few_lines_far_apart_are_too_few() -> None:
     guard = make_guard()
     watch(guard, learning(40))
     for number in range(1, MIN_LINES):
-        guard.watch({"loss/wake": 9.0}, 40 + 10 * number)
+        guard.check({"loss/wake": 9.0}, 40 + 10 * number)
     with pytest.raises(Diverged):
-        guard.watch({"loss/wake": 9.0}, 100)
+        guard.check({"loss/wake": 9.0}, 100)
 
 
 def test_one_lucky_line_does_not_lower_the_bar() -> None:
@@ -145,7 +145,7 @@ def test_the_message_has_the_figures() -> None:
     )
     with pytest.raises(Diverged, match=told):
         for number in range(20):
-            guard.watch({"loss/wake": 9.0}, 200 + number)
+            guard.check({"loss/wake": 9.0}, 200 + number)
 
 
 @given(cut=st.integers(0, 60))
@@ -209,7 +209,7 @@ def test_a_resumed_run_watches_on_where_it_was(corpus: Corpus, tmp_path: Path) -
     checkpoint = find_latest(tmp_path)
     assert checkpoint is not None
     assert len(checkpoint.state["guard"]["window"]) == WINDOW
-    stream = open_stream(config, corpus, Peers())
-    session = open_session(config, tmp_path, stream, corpus, torch.device("cpu"), Peers())
+    stream = open_stream(config, corpus, ProcessGroup())
+    session = open_session(config, tmp_path, stream, corpus, torch.device("cpu"), ProcessGroup())
     with session.journal:
         assert session.guard.state_dict() == checkpoint.state["guard"]

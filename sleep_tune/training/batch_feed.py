@@ -1,7 +1,4 @@
-"""From the stream to the device and back: batches masked, as tensors; the losses of what was read awake, as scores.
-
-Words and phases are the stream's; this module only asks. Knows no model and no optimizer.
-"""
+"""Batches of the sleep stream, masked and moved to the device; and wake losses on their way back to the stream."""
 
 import math
 from collections.abc import Iterator
@@ -17,40 +14,41 @@ from sleep_tune.sleep.batch import Batch
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.stream import SleepStream
-from sleep_tune.training.peers import Peers
+from sleep_tune.training.process_group import ProcessGroup
 
-__all__ = ["Feed", "Prepared"]
+__all__ = ["BatchFeed", "PreparedBatch"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """This process's share of a batch: R of its rows of T tokens, with M predictions, on the device."""
+class PreparedBatch:
+    """This process's share of a batch, on the device: R of its rows of T tokens, with M predicted positions."""
 
     batch: Batch
-    """The whole batch, whose phase travels with it."""
+    """The whole batch, as the stream made it."""
     input_ids: torch.Tensor
-    """(R, T) int64, what the model sees."""
+    """(R, T) int64 token ids, some of them masked."""
     attention_mask: torch.Tensor | None
     """(R, T) int64, 0 at padding; None where nothing is padded."""
     positions: torch.Tensor
     """(M,) int64, flat indices of the predicted positions in these rows."""
     labels: torch.Tensor
-    """(M,) int64, the tokens that stood there."""
+    """(M,) int64 token ids to predict there."""
     sample_ids: NDArray[np.int32]
-    """(M,) the sample that each predicted position belongs to."""
+    """(M,) int32, the sample that each predicted position belongs to."""
     divisor: float
-    """What the sum of losses is divided by, so that the mean over processes is the mean over the batch's positions."""
+    """Divides the sum of losses, so that the mean over processes is the mean over the batch's predicted positions."""
 
 
-class Feed:
+class BatchFeed:
     """Batches of the stream for one process, and the wake losses on their way back.
 
     Losses stay on the device until the stream needs them, so that no step waits for the device. A batch's masks are
-    drawn for all of its rows, whichever process trains them: N processes read what one would with N times the batch.
+    drawn for all of its rows, whichever process trains them: several processes train on what one would with the same
+    total batch.
 
     Attributes:
-        stream: where the batches come from.
-        num_tokens: tokens handed to models so far, padding included, over all processes.
+        stream: the source of the batches.
+        num_tokens: tokens in batches so far, padding included, over all processes.
         num_predicted: positions predicted so far, over all processes.
     """
 
@@ -62,17 +60,17 @@ class Feed:
         *,
         seed: int,
         device: torch.device,
-        peers: Peers,
+        processes: ProcessGroup,
     ) -> None:
-        """Stand before the stream.
+        """Begin at the stream's present position.
 
         Args:
-            stream: fresh, or restored to where the run goes on.
-            samples: the corpus that the stream reads.
+            stream: new, or restored from a checkpoint.
+            samples: the stream's corpus.
             masking: which positions are predicted.
-            seed: names the random streams of masks.
-            device: where tensors go.
-            peers: the processes that share each batch.
+            seed: the run's seed, for the random streams of masks.
+            device: receives the tensors.
+            processes: the group that shares each batch.
         """
         self.stream = stream
         self.num_tokens = 0
@@ -81,40 +79,40 @@ class Feed:
         self._masking = masking
         self._seed = seed
         self._device = device
-        self._peers = peers
+        self._processes = processes
         self._pending: list[tuple[NDArray[np.int32], torch.Tensor]] = []
 
-    def __iter__(self) -> Iterator[Prepared]:
-        """Hand out what is left of the run."""
-        while (prepared := self.next()) is not None:
+    def __iter__(self) -> Iterator[PreparedBatch]:
+        """Yield the remaining batches of the run."""
+        while (prepared := self.next_batch()) is not None:
             yield prepared
 
-    def next(self) -> Prepared | None:
-        """The next batch, or None when the budget is spent. Brings the stream the scores that it waits for first."""
+    def next_batch(self) -> PreparedBatch | None:
+        """Return the next batch, or None when the budget is spent; first pass on the losses that the stream needs."""
         if self.stream.needs_scores:
             self.flush()
         batch = self.stream.next_batch()
         return None if batch is None else self._prepare(batch)
 
-    def record(self, prepared: Prepared, losses: torch.Tensor) -> None:
-        """Keep the losses of a batch read awake, if scores are needed.
+    def record_losses(self, prepared: PreparedBatch, losses: torch.Tensor) -> None:
+        """Keep the losses of a wake batch, if the run needs scores.
 
         Args:
-            prepared: what `next` handed out.
-            losses: (M,) loss at each predicted position in nats, detached.
+            prepared: a batch from `next_batch`.
+            losses: (M,) loss at each predicted position in nats, detached, on the device.
         """
         if prepared.batch.phase == "wake" and self.stream.plan.sleeps and math.isfinite(prepared.divisor):
             self._pending.append((prepared.sample_ids, losses))
 
     def flush(self) -> None:
-        """Bring the stream every loss that was kept; the one place where training waits for the device."""
+        """Pass all losses that were kept to the stream; for this, training waits for the device."""
         pending, self._pending = self._pending, []
         sample_ids = np.concatenate([ids for ids, _ in pending] or [np.empty(0, np.int32)])
         losses = torch.cat([losses for _, losses in pending] or [torch.empty(0)]).double().cpu().numpy()
-        for ids, sums in self._peers.gather((sample_ids, losses)):
+        for ids, sums in self._processes.all_gather((sample_ids, losses)):
             self.stream.observe(ids, sums, np.ones(len(ids), np.int64))
 
-    def _prepare(self, batch: Batch) -> Prepared:
+    def _prepare(self, batch: Batch) -> PreparedBatch:
         masking, special = self._masking, self._samples.special
         masked = mask_batch(
             batch.input_ids,
@@ -129,16 +127,17 @@ class Feed:
         self.num_tokens += masked.input_ids.size
         self.num_predicted += len(masked.positions)
         num_rows, length = masked.input_ids.shape
-        first, last = (num_rows * rank // self._peers.size for rank in (self._peers.rank, self._peers.rank + 1))
+        rank, size = self._processes.rank, self._processes.size
+        first, last = num_rows * rank // size, num_rows * (rank + 1) // size
         begin, end = np.searchsorted(masked.positions, (first * length, last * length))
-        divisor = len(masked.positions) / self._peers.size
+        divisor = len(masked.positions) / size
         if begin == end:
-            # A short batch may leave a process without rows: it then lends its hand with a row that weighs nothing.
+            # A short batch may leave a process without rows: it then trains on one row whose weight is 0.
             first, last, begin, end, divisor = 0, 1, 0, 1, math.inf
         rows = slice(first, last)
         attended = batch.input_ids[rows] != special.pad
         positions = masked.positions[begin:end]
-        return Prepared(
+        return PreparedBatch(
             batch=batch,
             input_ids=self._move(masked.input_ids[rows]),
             attention_mask=None if attended.all() else self._move(attended.astype(np.int64)),

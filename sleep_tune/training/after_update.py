@@ -1,0 +1,91 @@
+"""Everything that happens after an update of a run, in one visible order."""
+
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from sleep_tune.records import Decision
+from sleep_tune.training.checkpoint_saver import CheckpointSaver
+from sleep_tune.training.heartbeat import Heartbeat
+from sleep_tune.training.loss_log import LossLog
+from sleep_tune.training.progress_bar import ProgressBar
+from sleep_tune.training.rungs import Rungs
+from sleep_tune.training.session import Session
+from sleep_tune.training.word_checkpoints import WordCheckpoints
+
+__all__ = ["AfterUpdate"]
+
+
+class AfterUpdate(TrainerCallback):
+    """The one callback of a run; `on_step_end` shows what happens after each update.
+
+    Every step costs little when nothing is due. None changes the model, its mode, the random streams or the sleep
+    stream.
+
+    Attributes:
+        decision: the last answer to a report. A run that is to stop stays so, whatever comes later.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        losses: LossLog,
+        word_checkpoints: WordCheckpoints,
+        rungs: Rungs,
+        heartbeat: Heartbeat,
+        saver: CheckpointSaver,
+        bar: ProgressBar | None,
+    ) -> None:
+        self.decision = Decision.CONTINUE
+        self._session = session
+        self._losses = losses
+        self._word_checkpoints = word_checkpoints
+        self._rungs = rungs
+        self._heartbeat = heartbeat
+        self._saver = saver
+        self._bar = bar
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Before an update: start measuring how long it takes."""
+        self._heartbeat.begin_update()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """After an update: count, log, evaluate, report, save, show. The order matters, for the reasons given."""
+        model, scheduler = kwargs["model"], kwargs["lr_scheduler"]
+        # All steps below log or report the number of updates.
+        self._session.progress.updates = state.global_step
+        # A diverged run ends here, before it is evaluated or saved.
+        self._losses.write_if_due(scheduler)
+        # A rung may stop the run; the models that are due by now are saved all the same.
+        self._word_checkpoints.save_due(model)
+        # All rungs that were passed are reported, since a paused run resumes after them.
+        for decision in self._rungs.report_due(model):
+            self._apply(decision, control)
+        # May stop, pause or save the run too: by the answer to a heartbeat, by a signal, or by time.
+        self._apply(self._heartbeat.report_if_due(control), control)
+        # Comes after every step that may ask for a checkpoint or end the run.
+        self._saver.request_if_due(control)
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """After the Trainer has written a checkpoint's files: add our own, and mark it complete."""
+        self._saver.complete(state.global_step)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """After the last update: log what is left, and close the progress bar."""
+        self._losses.finish(kwargs["lr_scheduler"])
+        if self._bar is not None:
+            self._bar.close()
+
+    def _apply(self, decision: Decision, control: TrainerControl) -> None:
+        """Have the Trainer stop, or save a checkpoint and stop. A pause does not replace a stop."""
+        if decision is not Decision.CONTINUE and self.decision is not Decision.STOP:
+            self.decision = decision
+        control.should_save = control.should_save or self.decision is Decision.PAUSE
+        control.should_training_stop = control.should_training_stop or self.decision is not Decision.CONTINUE

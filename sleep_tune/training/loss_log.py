@@ -1,0 +1,60 @@
+"""Losses and sleep records of a run, as lines of metrics.jsonl."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sleep_tune.training.run_progress import Milestones
+from sleep_tune.training.session import Session
+
+__all__ = ["LossLog"]
+
+
+class LossLog:
+    """Logs mean losses at every `log_ratio` of the budget, and a record of each sleep phase that has ended."""
+
+    def __init__(self, session: Session, log_ratio: float) -> None:
+        """Begin at the run's present position.
+
+        Args:
+            session: the attempt.
+            log_ratio: share of the budget between two lines, >= 0; at 0 there is one line, at the end.
+        """
+        self._session = session
+        self._milestones = Milestones(session.progress, log_ratio)
+
+    def write_if_due(self, scheduler: Any) -> None:
+        """Write a line if a milestone was passed. Only then does training wait for the device to return the loss.
+
+        Args:
+            scheduler: torch's, for the learning rate.
+
+        Raises:
+            Diverged: the losses are not those of a model that learns.
+        """
+        if self._milestones.passed():
+            losses = self._write(scheduler)
+            self._session.guard.check(losses, self._session.progress.words_seen)
+
+    def finish(self, scheduler: Any) -> None:
+        """Write what is left at the end of training: losses since the last line, and the last sleep phase."""
+        if self._session.meter.num_batches:
+            self._write(scheduler)
+        else:
+            self._write_sleeps()
+
+    def _write_sleeps(self) -> None:
+        session = self._session
+        session.require_current()
+        records = session.feed.stream.take_sleep_records()
+        for record in records if session.processes.is_leader else ():
+            texts = [{"text": session.text(example.sample)} | asdict(example) for example in record.examples]
+            session.journal.write("sleep", asdict(record) | {"examples": texts})
+
+    def _write(self, scheduler: Any) -> dict[str, float]:
+        """Write the sleep phases that have ended, then the losses, which are returned."""
+        self._write_sleeps()
+        session = self._session
+        losses = session.meter.take()
+        line = session.progress.line() | losses | {"learning_rate": scheduler.get_last_lr()[0]}
+        session.journal.write("train", line)
+        return losses
