@@ -1,52 +1,31 @@
-"""trials.jsonl: what its lines hold, and how they are read.
+"""trials.jsonl, the event log of a search: reading it, and appending to it.
 
-A line is an event as a JSON object. Since schema 2 it ends with its number in the file, from 1, and the first 16 digits
-of the SHA-256 of every byte before them, from the beginning of the file: a line that is lost, doubled, moved, edited or
-from another log is noticed, whichever it is. Lines of schema 1 have neither; a search that was begun with them goes on
-with lines of schema 2, whose checksums cover them.
+A line is an event as a JSON object (`event_schema`). Since schema 2 it ends with its number in the file, from 1, and
+the first 16 digits of the SHA-256 of every byte before them, from the beginning of the file. So a line that is missing,
+repeated, moved, edited or from another log is always detected. Lines of schema 1 have neither; a search that began with
+them continues with lines of schema 2, whose checksums cover the old lines too.
 
-Only bytes after the last newline, and a last line with NUL bytes in it (what a power cut leaves of a line), are no
-damage: the line was being written. A log cut off between two lines reads as an earlier one; `search.experiment` notices
-that where trials/ holds later trials.
-
-`data` of each event, written by the director (`event_checks` holds the same as code):
-
-| event | data |
-|---|---|
-| opened | space (its name), study (the space as JSON), budget_words, corpus: {words, samples}, seeds_source (what
-  fresh seeds are drawn from) |
-| resumed | nothing |
-| changed | differences (as text), space (as it is now, as JSON) |
-| warmed | source (folder of an earlier experiment), adopted and elsewhere (trials that fit this space, and others) |
-| asked | study, number (of the ask, from 0; null for repeats over seeds), parameters, group; enqueued (the point of
-  the file that it was asked for), source (the folder that it was taken from) |
-| adopted | events: [{event, data}], of which one trial of an earlier experiment consists: asked, report..., its end |
-| started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before); killer
-  (who killed the attempt before because memory ran out on its machine, or null) |
-| paused | reason; outcome (how far it had come; null when it had not begun): it goes on in another attempt |
-| report | rung (nominal words), value (of the objective), progress (with every metric) |
-| rung | rung, value, decision: "continue" or "stop", reported (arrivals so far), kept, group |
-| stopped | reason; outcome (null when the process ended before it could say); seconds; repeats as below |
-| completed | value, outcome; repeats (the trial whose result it took) and reason, if it was not trained |
-| failed | kind: diverged, out_of_memory, infrastructure, bug; reason; log (path); seconds; outcome, repeats as above |
-| refused | kind: budget, config or repeat; reason |
-| ended | study, reason: that study asks for no more trials |
-| closed | finished: whether the search is over, or only this session; seconds (trial -> spent so far, where the
-  log does not say so yet) |
+Bytes after the last newline, and a last line that holds NUL bytes (as a power cut can leave it), are not an error: the
+line was being written. A log cut off between two lines reads as an earlier log; `search.decide` detects that when
+trials/ holds later trials.
 """
 
 import codecs
+import contextlib
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol
 
-from sleep_tune.errors import RunFolderError, shortened
-from sleep_tune.experiment.event_checks import EventChecker
+from sleep_tune.errors import RunFolderError, UserError, shortened
+from sleep_tune.experiment.event_schema import EventChecker
+from sleep_tune.files import sync_folder, writing
 from sleep_tune.records import SCHEMA, Event
 
-__all__ = ["LOG", "LineWriter", "parse_log", "read_events"]
+__all__ = ["LOG", "EventLog", "LineWriter", "Log", "parse_log", "read_events"]
 
 LOG = "trials.jsonl"
 """The event log's name in an experiment folder."""
@@ -57,7 +36,7 @@ SEAL = re.compile(rb',"sha256":"([0-9a-f]{%d})"}' % DIGITS)
 
 
 def read_events(path: Path) -> tuple[Event, ...]:
-    """Return every event of a log as it stands, without a torn last line. Needs no lock and writes nothing.
+    """Return every event of a log, without an incomplete last line. Takes no lock and writes nothing.
 
     Raises:
         RunFolderError: there is no such file, it cannot be read, or a line is not as it was written; the message names
@@ -73,13 +52,13 @@ def read_events(path: Path) -> tuple[Event, ...]:
 
 
 class LineWriter:
-    """Makes a log's next lines, each with its number and its checksum."""
+    """Encoder and verifier of a log's lines: it keeps their count and the running checksum."""
 
     def __init__(self) -> None:
         self.lines = 0
         """Lines so far."""
         self.is_sealed = False
-        """Whether any has a checksum; then all that follow must have one."""
+        """Whether any line has a checksum; then all later lines must have one."""
         self._sha = hashlib.sha256()
 
     def line(self, event: Event) -> bytes:
@@ -93,10 +72,10 @@ class LineWriter:
         return line
 
     def take(self, line: bytes) -> dict[str, Any]:
-        """Take in a line that is there already, without its newline, and return its object.
+        """Verify the next line of an existing log, given without its newline, and return its object.
 
         Raises:
-            ValueError: it is not the line that was written here; the message says how.
+            ValueError: it is not the line that was written at this place; the message says why.
             RecursionError: it is nested too deep to be read.
         """
         seal = SEAL.fullmatch(line[-len(',"sha256":""}') - DIGITS :])
@@ -121,7 +100,7 @@ class LineWriter:
         return values
 
     def _digest(self, body: bytes) -> bytes:
-        """Take in a line up to its checksum, and return that."""
+        """Add a line, up to its checksum, to the running checksum, and return that."""
         self._sha.update(body)
         return self._sha.copy().hexdigest()[:DIGITS].encode()
 
@@ -130,7 +109,7 @@ def _object(line: bytes) -> dict[str, Any]:
     """Return the object that a line holds.
 
     Raises:
-        ValueError: it holds none; the message says what is wrong.
+        ValueError: it holds no object; the message says why.
         RecursionError: it is nested too deep to be read.
     """
     if (mark := _foreign(line)) is not None:
@@ -145,7 +124,7 @@ def _object(line: bytes) -> dict[str, Any]:
 
 
 def _foreign(line: bytes) -> str | None:
-    """Return what a line has that editors and converters write and no search does; None if nothing."""
+    """Return which mark of an editor or a converter a line has; None if it has none."""
     if line.startswith(BYTE_ORDER_MARKS):
         return "it begins with a byte-order mark, which an editor has added"
     if b"\r" in line:
@@ -154,7 +133,7 @@ def _foreign(line: bytes) -> str | None:
 
 
 def _damaged(path: Path, number: int, line: bytes, reason: str) -> RunFolderError:
-    """Return the error that names a line, what is wrong with it, and what to do."""
+    """Return the error for a line: where it is, what is wrong with it, what to do."""
     keep = "keep only the lines before it, and the search resumes from there"
     return RunFolderError(
         f"{path}:{number} must be an event of a search as it was written; {reason} (it begins with "
@@ -164,7 +143,7 @@ def _damaged(path: Path, number: int, line: bytes, reason: str) -> RunFolderErro
 
 
 class _Newer(ValueError):
-    """A line of a schema that this version does not know."""
+    """A line of a newer schema."""
 
 
 def parse_log(path: Path, content: bytes) -> tuple[tuple[Event, ...], int, LineWriter]:
@@ -175,7 +154,7 @@ def parse_log(path: Path, content: bytes) -> tuple[tuple[Event, ...], int, LineW
         content: all of it.
 
     Returns:
-        Its events; where in `content` the last whole line ends; the writer of the lines that come next.
+        Its events; where in `content` the last complete line ends; the encoder of the next lines.
 
     Raises:
         RunFolderError: a line is not as it was written, or a newer version wrote it; the message names the line.
@@ -196,6 +175,111 @@ def parse_log(path: Path, content: bytes) -> tuple[tuple[Event, ...], int, LineW
         except (ValueError, RecursionError) as error:
             raise _damaged(path, len(events) + 1, line, str(error)) from error
         start = end + 1
-    if (mark := _foreign(content[start:])) is not None:  # not torn: with such line ends, all of the file is one line
+    if (mark := _foreign(content[start:])) is not None:  # with such line ends, all of the file is one line
         raise _damaged(path, len(events) + 1, content[start:], mark)
     return tuple(events), start, writer
+
+
+class Log(Protocol):
+    """Store of a search's events. `EventLog` is a file; the simulator uses a list."""
+
+    events: tuple[Event, ...]
+    """Events that it held when it was opened."""
+
+    def append(self, event: Event) -> None:
+        """Store one event."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+
+class EventLog:
+    """Append-only file of events. The caller must hold the folder's lock (`folder_lock`).
+
+    Opening reads every complete line and changes nothing; the first event that is appended replaces an incomplete last
+    line. After a line could not be written, no other is written: the part that was written is cut off, or remains as an
+    incomplete last line.
+
+    Args:
+        path: the file; made if absent, its folder must exist.
+
+    Raises:
+        RunFolderError: a line is not as it was written, or the file cannot be opened.
+        DiskError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._failure: UserError | None = None
+        is_new = not path.exists()
+        try:
+            self._file = path.open("a+b", buffering=0)
+        except (PermissionError, IsADirectoryError) as error:
+            raise RunFolderError(f"{path} must be a file that can be written ({error.strerror})") from error
+        try:
+            with writing(path):
+                if is_new:
+                    sync_folder(path.parent)
+                self._file.seek(0)
+                content = self._file.read()
+                self.events, self._end, self._writer = parse_log(path, content)
+                self._size = len(content)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, event: Event) -> None:
+        """Write one event and sync it to the disk.
+
+        Raises:
+            DiskError: the disk is full or cannot be written, in this call or an earlier one.
+            LimitError: a limit on files does not allow it.
+            RunFolderError: the file has been moved, removed or changed by another process.
+        """
+        if self._failure is not None:
+            raise self._failure
+        self._require_place()
+        line = self._writer.line(event)
+        end = self._end + len(line)
+        try:
+            with writing(self.path):
+                if self._size > self._end:
+                    self._file.truncate(self._end)
+                while line:
+                    line = line[self._file.write(line) :]
+                os.fsync(self._file.fileno())
+        except UserError as error:
+            self._failure = error
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._end)
+            raise
+        self._end = self._size = end
+
+    def close(self) -> None:
+        """Close the file; every event was synced when it was appended."""
+        self._file.close()
+
+    def _require_place(self) -> None:
+        """Check that the file is still in its place, and that no other process has written to it."""
+        file, problem = os.fstat(self._file.fileno()), None
+        try:
+            if not os.path.samestat(self.path.stat(), file):
+                raise FileNotFoundError
+            if file.st_size != self._size:
+                problem = "be written by nobody else; another process has changed it: end that process"
+        except FileNotFoundError:
+            problem = "stay where it is; it has been moved or removed: put it back"
+        if problem is not None:
+            self._failure = RunFolderError(
+                f"{self.path} must, while its search runs, {problem}, and run the search again; it resumes from what "
+                "the file holds"
+            )
+            raise self._failure
+
+    def __enter__(self) -> "EventLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

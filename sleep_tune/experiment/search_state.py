@@ -1,8 +1,7 @@
-"""What the search knows, as a fold over its events: the same function builds it live and from the log.
+"""State of a search: a fold over its events. The search builds it live, every reader builds it from the log.
 
-Knows nothing of files, samplers or clocks: `apply` is the only way in which it changes. What it finds out at every
-event is kept at hand (who has not ended, who arrived at a rung, who is best), so that asking it costs the same after
-ten trials as after ten thousand.
+`apply` is the only way to change it. It keeps what is asked often (open trials, ranks at rungs, the best trial) up to
+date at every event, so that a question costs the same after ten trials as after ten thousand.
 """
 
 import bisect
@@ -10,102 +9,141 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sleep_tune.experiment.study_state import MAIN, StudyState
 from sleep_tune.experiment.trial_state import Arrivals, TrialState, Value, configuration_key
 from sleep_tune.records import Decision, Event, Outcome, Progress
 
-__all__ = ["MAIN", "Placing", "SearchState", "StudyState", "TrialState", "fold_events"]
+__all__ = ["MAIN", "Placement", "SearchState", "StudyState", "TrialState", "fold_events"]
+
+MAIN = "search"
+"""Name of the study that the space describes; a tuned baseline's study has the baseline's name."""
 
 
-class Placing(Protocol):
-    """Where a search trial's settings lie in the present space (`refitting.Present`)."""
+class Placement(Protocol):
+    """Where a search trial's settings lie in the current space (`search.decide`'s `CurrentSpace`)."""
 
     def point(self, study: str, settings: Mapping[str, Value]) -> dict[str, Value] | None: ...  # noqa: D102
     def group(self, point: Mapping[str, Value]) -> str: ...  # noqa: D102
 
 
 @dataclass(slots=True, kw_only=True)
-class SearchState:
-    """The whole search.
+class StudyState:
+    """State of one study, a search for settings: the space's own, or a tuned baseline's."""
 
-    With `present`, search trials are placed in the space as it is now; without, in the one they were asked for in.
+    name: str
+    asks: int = 0
+    ended: str | None = None
+    """Why it asks for no more trials."""
+    trained: int = 0
+    """Trials that count toward stop.trials: all that were not refused, also those outside the current space."""
+    refusals: int = 0
+    """Trials refused in a row."""
+    repeats: int = 0
+    """Of these, repeats since a trial of the study last started or ended."""
+    known: dict[str, str] = field(default_factory=dict)
+    """Settings in the current space -> the first trial that was asked for with them."""
+    enqueued: dict[str, int] = field(default_factory=dict)
+    """Points of the space's `enqueue` -> how often each has been asked for."""
+    best: str | None = None
+    ranked: list[tuple[float, int, str]] = field(default_factory=list)
+    """Trained and completed trials that fit the current space, best first: (signed value, place in order of asking,
+    trial)."""
+    without_improvement: int = 0
+    """Completed trials since the last new best."""
+    gpu_seconds: float = 0.0
+    """GPU-seconds of its trials by the log; lost and failed attempts count."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SearchState:
+    """State of a whole search.
+
+    With a `placement`, search trials are placed in the current space; without, in the one they were asked for in.
     """
 
     mode: str
     """'min' or 'max'."""
-    present: Placing | None = field(default=None, compare=False, repr=False)
+    placement: Placement | None = field(default=None, compare=False, repr=False)
     trials: dict[str, TrialState] = field(default_factory=dict)
     open: dict[str, None] = field(default_factory=dict)
-    """Trials that are waiting or running, the longest known first."""
+    """Trials that are waiting or running, in the order in which they began to wait."""
     studies: dict[str, StudyState] = field(default_factory=dict)
     arrivals: dict[tuple[str, bool, str, int], Arrivals] = field(default_factory=dict)
-    """(study, whether it fits the present space, group, nominal words) -> what has arrived there."""
+    """(study, whether the trials fit the current space, group, nominal words) -> the values reported there."""
     arms: dict[str, list[str]] = field(default_factory=dict)
-    """Arm -> the settings under which it was repeated over seeds, in the order in which they first were."""
+    """Arm -> keys of the settings that were trained over fresh seeds, in the order in which they first were."""
     space: Mapping[str, Any] | None = None
-    """The space as it was opened with or last changed to, as JSON; None in a log of an earlier version."""
+    """The space of the last 'opened' or 'changed' event, as JSON; None in a log of an earlier version."""
     seeds_source: str | None = None
-    """What fresh seeds are drawn from (`finalists.seeds_source`); None in a log of an earlier version."""
+    """What fresh seeds are drawn from (`seeds_source`); None in a log of an earlier version."""
     warmed: list[str] = field(default_factory=list)
-    """Folders of earlier experiments whose trials have been taken since then."""
+    """Folders of earlier experiments whose trials have been copied since then."""
     changes: list[str] = field(default_factory=list)
-    """What this session does not go on with as the last one left it: options of the space, trials taken over."""
+    """How this session differs from the last: options of the space, trials that were copied."""
     sessions: int = 0
     earlier_seconds: float = 0.0
-    """Wall clock of the sessions before this one."""
+    """Wall clock of the earlier sessions."""
     session_start: float = 0.0
     last_event: float = 0.0
     finished: bool = False
     closed: bool = False
-    """Whether the last session closed the search and no other has begun since: nothing is running."""
+    """Whether the last session ended in order; False while one runs, and after a kill."""
 
     def apply(self, event: Event) -> None:
-        """Take one event in. Events of unknown names are passed over, so that later versions may add some."""
+        """Update the state with one event. Unknown events are ignored, so that later versions may add some."""
         handler = getattr(self, f"_on_{event.event}", None)
         if handler is not None:
             handler(event)
         self.last_event = event.time
 
     def study(self, name: str) -> StudyState:
-        """What is known of one study; to be read only."""
+        """Return the state of a study. Read only."""
         return self.studies.get(name) or StudyState(name=name)
 
+    def open_trials(self) -> Iterator[TrialState]:
+        """Return the trials that are waiting or running."""
+        return (self.trials[name] for name in self.open)
+
+    def best(self, study: str = MAIN) -> TrialState | None:
+        """Return the best completed trial of a study so far."""
+        name = self.study(study).best
+        return None if name is None else self.trials[name]
+
     def first_waiting(self) -> TrialState | None:
-        """The trial that has waited longest to be started, or started again."""
+        """Return the waiting trial that has waited longest."""
         return next(self.waiting(), None)
 
     def waiting(self) -> Iterator[TrialState]:
-        """Trials to be started, or started again, the longest known first."""
-        return (trial for trial in self._open_trials() if trial.state == "waiting")
+        """Return the trials to be started or restarted, longest waiting first."""
+        return (trial for trial in self.open_trials() if trial.state == "waiting")
 
     def num_running(self) -> int:
-        """How many trials are running."""
-        return sum(trial.state == "running" for trial in self._open_trials())
+        """Return the number of running trials."""
+        return sum(trial.state == "running" for trial in self.open_trials())
 
     def all_ended(self, study: str | None = None) -> bool:
-        """Whether nothing is waiting or running (in one study, or at all)."""
-        return not any(study in (None, trial.study) for trial in self._open_trials())
+        """Return whether no trial (of one study, or at all) is waiting or running."""
+        return not any(study in (None, trial.study) for trial in self.open_trials())
 
     def is_over(self, study: str) -> bool:
-        """Whether a study asks for no more trials, and all that it asked for have ended."""
+        """Return whether a study asks for no more trials and all of its trials have ended."""
         return self.study(study).ended is not None and self.all_ended(study)
 
     def is_better(self, value: float, other: float) -> bool:
-        """Whether `value` improves on `other`."""
+        """Return whether `value` improves on `other`."""
         return value < other if self.mode == "min" else value > other
 
     def ranking(self, study: str) -> Iterator[TrialState]:
-        """Trained and completed trials of the study that fit the present space, best first; ties by age."""
+        """Return the study's trained and completed trials that fit the current space, best first; ties by age."""
         return (self.trials[name] for _, _, name in self.study(study).ranked)
 
     def gpu_hours(self, study: str) -> float:
-        """GPU-hours that a study's trials have held, as last reported. Never fewer than before."""
-        running = (trial for trial in self._open_trials() if trial.study == study)
+        """Return the GPU-hours of a study's trials, as last reported. They never decrease."""
+        running = (trial for trial in self.open_trials() if trial.study == study)
         since = sum(trial.gpu_seconds - trial.held for trial in running)
         return (self.study(study).gpu_seconds + since) / 3600
 
     def seconds(self, now: float) -> float:
-        """Wall clock of the search, summed over its sessions."""
+        """Return the wall clock of the search in seconds, over its sessions; `now` is in seconds since 1970."""
         return self.earlier_seconds + max(0.0, now - self.session_start) if self.sessions else 0.0
 
     def _on_opened(self, event: Event) -> None:
@@ -125,7 +163,7 @@ class SearchState:
                 self._wait(trial)
 
     def _on_changed(self, event: Event) -> None:
-        """Whatever had ended is asked again whether it has: the answer is in the new space."""
+        """Forget which studies have ended: whether they have depends on the new space."""
         self.space = event.data["space"]
         self.changes += event.data["differences"]
         self.finished = False
@@ -171,9 +209,9 @@ class SearchState:
 
     def _place(self, trial: TrialState) -> None:
         trial.point = dict(trial.parameters)
-        if self.present is not None:
-            trial.point = self.present.point(trial.study, trial.parameters)
-            trial.group = trial.group if trial.point is None else self.present.group(trial.point)
+        if self.placement is not None:
+            trial.point = self.placement.point(trial.study, trial.parameters)
+            trial.group = trial.group if trial.point is None else self.placement.group(trial.point)
 
     def _count(self, trial: TrialState, enqueued: Mapping[str, Value] | None) -> None:
         study = self._study(trial.study)
@@ -196,7 +234,7 @@ class SearchState:
         trial.gpus = event.data["gpus"]
         trial.killer = event.data.get("killer")
         trial.started_at = event.time
-        if trial.number is not None and event.data["after"] is None:  # started again, it tells nothing new
+        if trial.number is not None and event.data["after"] is None:  # a restart is no progress
             study = self._study(trial.study)
             study.refusals = study.repeats = 0
 
@@ -209,7 +247,7 @@ class SearchState:
         trial.rungs[rung] = event.data["value"]
         if trial.study:
             key = (trial.study, trial.point is not None, trial.group, rung)
-            trial.standings[rung] = self.arrivals.setdefault(key, Arrivals(self.mode)).add(trial.rungs[rung])
+            trial.ranks[rung] = self.arrivals.setdefault(key, Arrivals(self.mode)).add(trial.rungs[rung])
 
     def _on_rung(self, event: Event) -> None:
         trial, data = self._trial(event), event.data
@@ -271,9 +309,9 @@ class SearchState:
             self._spend(self.trials[name], seconds)
 
     def _wait(self, trial: TrialState) -> None:
-        """Have the trial started again: its process ended, or met a bug of ours that may be fixed by now.
+        """Let it wait for another attempt: its process ended, or failed by a bug that may be fixed by now.
 
-        A bug's trial keeps its reason until it is started.
+        Until it is started it keeps the reason of its failure.
         """
         trial.state = "waiting"
         self.open[trial.id] = None
@@ -298,13 +336,10 @@ class SearchState:
             study.refusals = study.repeats = 0
 
     def _spend(self, trial: TrialState, seconds: float | None) -> None:
-        """Count the seconds that an event says a trial has taken so far; None where it does not say."""
+        """Count the seconds that a trial has taken so far, if an event states them."""
         before = trial.held
         trial.spend(seconds or 0.0)
         self._study(trial.study).gpu_seconds += trial.held - before
-
-    def _open_trials(self) -> Iterator[TrialState]:
-        return (self.trials[name] for name in self.open)
 
     def _study(self, name: str) -> StudyState:
         if name not in self.studies:
@@ -321,11 +356,11 @@ def _name(event: Event) -> str:
 
 
 def fold_events(events: Iterable[Event], mode: str = "min") -> SearchState:
-    """Return the search after `events`, its trials in the space that they were asked for in.
+    """Return the state after these events, with trials in the space that they were asked for in.
 
     Args:
-        events: of its log, in order, from the first.
-        mode: 'min' or 'max'; decides only which values are better.
+        events: of one log, in order, from the first.
+        mode: 'min' or 'max', of the objective; it decides only ranks and best trials.
     """
     state = SearchState(mode=mode)
     for event in events:

@@ -1,4 +1,4 @@
-"""The record of one trial, and how trials stand at a rung. Changed by `search_state` alone."""
+"""State of one trial, and ranks of trials at a rung. `search_state` is the only module that changes them."""
 
 import bisect
 import json
@@ -8,30 +8,30 @@ from dataclasses import dataclass, field
 
 from sleep_tune.records import Decision, Outcome, Progress
 
-__all__ = ["Arrivals", "Standing", "TrialState", "Value", "configuration_key"]
+__all__ = ["Arrivals", "RungRank", "TrialState", "Value", "configuration_key"]
 
 Value = str | int | float | bool | None
-"""What a parameter can be set to."""
+"""Value of a parameter."""
 
 
 def configuration_key(parameters: Mapping[str, Value]) -> str:
-    """The same string for the same settings, whatever their order."""
+    """Return a string that is the same for the same settings, in any order."""
     return json.dumps(dict(parameters), sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How an arrival stood at a rung when it came."""
+class RungRank:
+    """Rank of a trial among those that had reached a rung when it did."""
 
     reported: int
-    """Arrivals by then, itself among them."""
+    """Trials that had reported there, this one included."""
     ahead: int | None
-    """Earlier ones that were as good or better; None if its own value is not finite."""
+    """Earlier trials whose value was as good or better; None if its own value is not finite."""
 
 
 @dataclass(slots=True)
 class Arrivals:
-    """The values that have come to one rung, in whatever order."""
+    """Values reported at one rung, and how many."""
 
     mode: str
     """'min' or 'max'."""
@@ -39,112 +39,111 @@ class Arrivals:
     finite: list[float] = field(default_factory=list)
     """Ascending; negated where more is better."""
 
-    def add(self, value: float) -> Standing:
-        """Take in one more."""
+    def add(self, value: float) -> RungRank:
+        """Add a value and return its rank."""
         self.reported += 1
         if not math.isfinite(value):
-            return Standing(self.reported, None)
+            return RungRank(self.reported, None)
         signed = value if self.mode == "min" else -value
         ahead = bisect.bisect_right(self.finite, signed)
         self.finite.insert(ahead, signed)
-        return Standing(self.reported, ahead)
+        return RungRank(self.reported, ahead)
 
 
 @dataclass(slots=True, kw_only=True)
 class TrialState:
-    """One trial, as far as it has come."""
+    """State of one trial, by the events so far."""
 
     id: str
     role: str
     """search, baseline or finalist."""
     arm: str
-    """What it is a run of in the comparison: a baseline's name, or a search trial's id."""
+    """Its arm in the comparison: a baseline's name, or a search trial's id."""
     seed: int
     parameters: dict[str, Value]
     study: str
-    """Which study asked for it; repeats over seeds belong to none ('')."""
+    """The study that asked for it; '' for a run over fresh seeds."""
     number: int | None
-    """Of the ask in its study, from 0; None for a repeat over seeds, and for a trial of another experiment."""
+    """Number of the ask in its study, from 0; None for a run over fresh seeds and for a trial of another experiment."""
     group: str
-    """Trials are compared at rungs within a group."""
+    """Trials are compared at rungs within a group (`scheduler.within`)."""
     point: dict[str, Value] | None = None
-    """A search trial's settings as the present space has them; None if they do not fit it."""
+    """A search trial's settings as a point of the current space; None if they do not fit it."""
     place: int = 0
-    """In the order of asking, over all studies; from 0."""
+    """Place in the order of asking over all studies, from 0."""
     enqueued: bool = False
-    """Whether the file says that it is to be trained, so that nobody proposed all of it."""
+    """Whether it is a point of the space's `enqueue`, so that the sampler proposed at most a part of it."""
     source: str | None = None
-    """The folder of the earlier experiment that a trial was taken from."""
+    """Folder of the earlier experiment that it was copied from."""
     asked_at: float
     state: str = "waiting"
-    """waiting (asked, or to be started again), running, completed, stopped, failed, refused."""
+    """waiting (asked, or to be restarted), running, completed, stopped, failed, refused."""
     attempt: int = 0
-    """Times it was started."""
+    """Number of the last attempt, from 1; 0 before the first."""
     retries: int = 0
-    """Of these, after its process was lost."""
+    """Attempts that followed a lost process."""
     killer: str | None = None
-    """Who killed the attempt before because memory ran out on its machine, if somebody did."""
+    """What killed the attempt before because its machine ran out of memory; None if nothing did."""
     gpus: float = 0.0
     """GPUs it holds while it runs."""
     started_at: float | None = None
-    """When the last attempt began."""
+    """When the last attempt began, in seconds since 1970, as `asked_at` and `ended_at` are."""
     ended_at: float | None = None
     progress: Progress | None = field(default=None, compare=False)
-    """The last report, heartbeats included (these are not logged, and lost with the process)."""
+    """The last report; heartbeats count, though they are not in the log."""
     reports: dict[int, Progress] = field(default_factory=dict)
-    """Nominal words of each rung reached -> what was reported there, the end included."""
+    """Nominal words of each rung reached, the end included -> its report."""
     attempts: dict[int, int | None] = field(default_factory=dict)
-    """Nominal words of each rung reached -> the attempt that reported it last."""
+    """Nominal words of each rung reached -> the attempt that reported there last."""
     rungs: dict[int, float] = field(default_factory=dict)
     """Nominal words of each rung reached -> the objective there; NaN if it was not finite."""
     decisions: dict[int, Decision] = field(default_factory=dict)
-    """Nominal words of each rung judged -> what was decided."""
+    """Nominal words of each rung judged -> the decision."""
     kept: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Nominal words of each rung judged -> how many of how many arrivals went on there at the time."""
-    standings: dict[int, Standing] = field(default_factory=dict)
-    """Nominal words of each rung reached -> how it stood there when it came."""
+    """Nominal words of each rung judged -> (trials promoted, trials reported) there at the time."""
+    ranks: dict[int, RungRank] = field(default_factory=dict)
+    """Nominal words of each rung reached -> its rank there."""
     outcome: Outcome | None = None
     value: float | None = None
     """The objective at the end of the budget, of a completed trial."""
     kind: str | None = None
     """Why it failed or was refused: diverged, out_of_memory, infrastructure, bug; budget, config, repeat."""
     reason: str | None = None
-    """The same in a sentence."""
+    """Why it ended, in a sentence."""
     log: str | None = None
-    """Path of the process's log, where one says more."""
+    """Path of the process's log."""
     spent: float = 0.0
-    """Seconds of training and evaluation by the log: the most that any report, pause or end has said."""
+    """Seconds of training and evaluation by the log: the largest number in any report, pause or end."""
     held: float = 0.0
     """GPU-seconds of these: each second counts the GPUs of the attempt that first reported it."""
     repeats: str | None = None
-    """The trial whose result it took without being trained."""
+    """The trial whose result it has; it was not trained itself."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to it (but a bug's trial is tried again in the next session)."""
+        """Whether it has ended. One that failed by a bug is retried in the next session."""
         return self.state in ("completed", "stopped", "failed", "refused")
 
     @property
-    def told_to_stop(self) -> bool:
-        """Whether a rung has decided against it."""
+    def must_stop(self) -> bool:
+        """Whether it was pruned at a rung."""
         return Decision.STOP in self.decisions.values()
 
     @property
     def seconds(self) -> float:
-        """Seconds of training and evaluation, over all attempts: the most reported so far, heartbeats included.
+        """Seconds of training and evaluation over all attempts: the largest number reported, heartbeats included.
 
-        Never less than before: an attempt that restarts from an older checkpoint, or that ends before it begins,
-        reports less than the search knows of already.
+        It never decreases: an attempt that restarts from an older checkpoint, or ends before it begins, reports less.
         """
         return max(self.spent, self.progress.seconds if self.progress is not None else 0.0)
 
     @property
     def gpu_seconds(self) -> float:
-        """GPU-seconds of training and evaluation, over all attempts. Never less than before."""
+        """GPU-seconds of training and evaluation over all attempts. It never decreases."""
         return self.held + (self.seconds - self.spent) * self.gpus
 
     def spend(self, seconds: float) -> None:
-        """Take in how many seconds an event says have been spent on the trial, over all attempts."""
+        """Count seconds spent on the trial over all attempts, as an event states them."""
         if seconds > self.spent:
             self.held += (seconds - self.spent) * self.gpus
             self.spent = seconds

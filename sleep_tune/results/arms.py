@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.columns import column
-from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.looks import Look
 from sleep_tune.results.ranges import cut_estimate
 from sleep_tune.results.run_facts import RunFacts

@@ -15,12 +15,12 @@ import pandas as pd
 
 from sleep_tune.errors import DataError
 from sleep_tune.experiment.event_log import LOG, read_events
+from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.experiment.search_state import fold_events
 from sleep_tune.results.answers import read_answers
 from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, mode_of, over_seeds
 from sleep_tune.results.columns import BABYLM, column, sort_metrics
 from sleep_tune.results.contrasts import add_contrasts
-from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.held_out import hold_out_items
 from sleep_tune.results.looks import Look, find_looks
 from sleep_tune.results.macro import average_shared_scores, score_notes
@@ -53,7 +53,7 @@ def compare(
         RunFolderError: the folder holds no experiment.
         DataError: a line of its log is no event, or its description is not YAML.
     """
-    events, experiment = read_events(folder / LOG), describe(folder)
+    events, experiment = read_events(folder / LOG), describe_experiment(folder)
     table = tabulate_trials(fold_events(events))
     search = table[table["study"] == MAIN]
     trials = {str(state): int(count) for state, count in search["state"].value_counts().items()}
@@ -72,7 +72,7 @@ def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
         RunFolderError: the folder holds no experiment.
         DataError: a line of its log is no event, or its description is not YAML.
     """
-    table, experiment = read_trials(folder), describe(folder)
+    table, experiment = read_trials(folder), describe_experiment(folder)
     called = name or experiment.name
     return [
         replace(

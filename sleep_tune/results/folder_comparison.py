@@ -5,9 +5,9 @@ from pathlib import Path
 
 from sleep_tune.errors import DataError, RunFolderError, nearest, unknown
 from sleep_tune.experiment.event_log import LOG
+from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.results.arms import BASELINE, Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms, read_arms
-from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.official_reports import ModelScores, holds_reports, official_arm, read_model
 from sleep_tune.results.published_figures import read_published
 
@@ -161,7 +161,7 @@ def _neither(path: Path) -> str:
 
 def _names(experiments: Sequence[Path]) -> list[tuple[str, Path]]:
     """What each of the further experiments is called: its name, or its folder where another has that name too."""
-    names = [describe(path).name for path in experiments]
+    names = [describe_experiment(path).name for path in experiments]
     return [(str(path) if names.count(name) > 1 else name, path) for name, path in zip(names, experiments, strict=True)]
 
 

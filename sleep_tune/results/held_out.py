@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from sleep_tune.babylm.challenge import FOLDERS
 from sleep_tune.babylm.score_names import MACRO
+from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import BABYLM, column
 from sleep_tune.results.crossed_design import is_mean_of_groups, mean_of_groups
-from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.ranges import cut_estimate
 from sleep_tune.results.statistics import estimate_mean
 

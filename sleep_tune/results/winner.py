@@ -13,8 +13,8 @@ import pandas as pd
 import yaml
 
 from sleep_tune.errors import DataError, RunFolderError
+from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.results.comparison import MAIN
-from sleep_tune.results.experiment import Experiment, describe
 from sleep_tune.results.trial_tables import parameter_columns, read_trials
 
 __all__ = ["Winner", "find_winner"]
@@ -46,7 +46,7 @@ def find_winner(folder: Path) -> Winner:
         RunFolderError: the folder holds no experiment.
         DataError: nothing has been completed, or the winner's folder is gone.
     """
-    table, experiment = read_trials(folder), describe(folder)
+    table, experiment = read_trials(folder), describe_experiment(folder)
     done = table[(table["state"] == "completed") & table["repeats"].isna()]
     metric, lowest = experiment.objective, experiment.mode == "min"
     done = done[np.isfinite(done[metric])] if metric in done else done[:0]

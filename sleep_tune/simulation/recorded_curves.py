@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sleep_tune.errors import ConfigError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
-from sleep_tune.experiment.search_state import MAIN, SearchState
+from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.experiment.trial_state import configuration_key
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
 from sleep_tune.simulation.landscape import Landscape, run_generator
@@ -84,9 +84,7 @@ def read_experiment_curves(folder: Path) -> Recording:
         mode = space["objective"]["mode"]
     except (FileNotFoundError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(f"{folder}/{EXPERIMENT} cannot be read as an experiment ({error!r})") from error
-    state = SearchState(mode=mode)
-    for event in events:
-        state.apply(event)
+    state = fold_events(events, mode)
     sign = 1 if mode == "min" else -1
     done = [trial for trial in state.trials.values() if trial.state == "completed" and trial.repeats is None]
     whole = [trial for trial in done if trial.study == MAIN]

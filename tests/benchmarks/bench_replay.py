@@ -18,8 +18,7 @@ from random import Random
 from statistics import median
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.experiment.event_log import LineWriter
-from sleep_tune.experiment.event_writer import EventLog
+from sleep_tune.experiment.event_log import EventLog, LineWriter
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.search.decide.director import Director, Trial
 from sleep_tune.search.decide.search_memory import replay

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleep_tune.errors import RunFolderError
-from sleep_tune.experiment.event_checks import EVENTS, EventChecker
 from sleep_tune.experiment.event_log import LineWriter, read_events
+from sleep_tune.experiment.event_schema import EVENTS, EventChecker
 from sleep_tune.records import SCHEMA, Event
 from tests.made import make_old, make_outcome, make_progress, write_log
 
@@ -250,7 +250,7 @@ def test_a_search_begins_with_its_opening() -> None:
 )
 def test_a_trial_that_is_taken_over_is_whole(names: tuple[str, ...]) -> None:
     parts = [{"event": name, "data": EXAMPLES[name]} for name in names]
-    with pytest.raises(ValueError, match=r"taken over is asked for|'events' of 'adopted'"):
+    with pytest.raises(ValueError, match=r"an adopted trial is asked for|'events' of 'adopted'"):
         happen(opened(), "adopted", {"events": parts})
 
 

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sleep_tune.errors import REFUSALS, LimitError, RunFolderError
-from sleep_tune.experiment.event_log import read_events
-from sleep_tune.experiment.event_writer import EventLog
+from sleep_tune.experiment.event_log import EventLog, read_events
 from tests.experiment.test_event_log import ASKED, EVENTS_OF_A_LOG, OPENED
 
 

@@ -9,9 +9,9 @@ import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
+from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.arms import PAIRS, Arm, Comparison, Contrast
 from sleep_tune.results.comparison import compare, compare_arms
-from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.markup import as_markdown
 from sleep_tune.results.sheet import claim_of
 from sleep_tune.results.statistics import Difference, equivalence_p, fewest_seeds, holm, paired_difference, worst_rank_p

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.arms import Arm, over_seeds
 from sleep_tune.results.comparison import compare, compare_arms
-from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.folder_comparison import compare_folders
 from sleep_tune.results.macro import average_shared_scores
 from sleep_tune.results.statistics import Estimate

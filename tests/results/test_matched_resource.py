@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms
-from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.matched_resource import RESOURCES, match_resource
 from sleep_tune.results.statistics import estimate_mean
 from tests.results.conftest import SyntheticLog, has_note, outcome

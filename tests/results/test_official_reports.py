@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.errors import DataError
+from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.comparison import compare_arms
-from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.official_reports import holds_reports, official_arm, read_model
 
 SHARED = Path(__file__).parents[3] / "shared" / "reference"

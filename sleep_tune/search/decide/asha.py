@@ -6,7 +6,7 @@ of pausing: each arrival at a rung is judged at once, against those that have be
 
 import math
 
-from sleep_tune.experiment.trial_state import Standing
+from sleep_tune.experiment.trial_state import RungRank
 
 __all__ = ["goes_on", "num_kept"]
 
@@ -16,7 +16,7 @@ def num_kept(reported: int, reduction: float) -> int:
     return max(1, math.floor(reported / reduction + 1e-9))
 
 
-def goes_on(standing: Standing, reduction: float) -> bool:
+def goes_on(standing: RungRank, reduction: float) -> bool:
     """Whether an arrival at a rung is among the best 1/eta of all that had arrived there.
 
     The rule is decided by order of arrival: the first one always goes on, and nothing said before is taken back. Ties

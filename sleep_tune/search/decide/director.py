@@ -13,7 +13,7 @@ from typing import Any
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, unknown
-from sleep_tune.experiment.event_writer import Log
+from sleep_tune.experiment.event_log import Log
 from sleep_tune.experiment.search_state import MAIN, SearchState, TrialState
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.records import Decision, Outcome, Progress
@@ -135,13 +135,12 @@ class Director:
     @property
     def seconds_per_update(self) -> float:
         """Of the slowest running trial, on average and with its evaluations; 0 before any has reported an update."""
-        courses = (trial.progress for trial in self.trials.values() if trial.state == "running")
+        courses = (trial.progress for trial in self.state.open_trials() if trial.state == "running")
         return max((course.seconds / course.updates for course in courses if course and course.updates), default=0.0)
 
     def best(self) -> TrialState | None:
         """The best completed trial of the search so far."""
-        name = self.state.study(MAIN).best
-        return None if name is None else self.state.trials[name]
+        return self.state.best()
 
     def counts(self) -> dict[str, int]:
         """Trials by state; states that none is in are left out."""
@@ -187,7 +186,7 @@ class Director:
         trial.progress = progress
         rung = progress.rung
         if rung is None:
-            return Decision.STOP if trial.told_to_stop else self._unless_held(trial)
+            return Decision.STOP if trial.must_stop else self._unless_held(trial)
         if rung not in trial.rungs:
             value = self._objective(progress.metrics)
             self._memory.record("report", trial, rung=rung, value=value, progress=progress.to_json())
@@ -209,7 +208,7 @@ class Director:
         trial = self.state.trials[trial_id]
         if trial.state != "running":
             return
-        if trial.told_to_stop and (outcome is None or outcome.state != "completed"):
+        if trial.must_stop and (outcome is None or outcome.state != "completed"):
             self._judge.stop(trial, outcome)
             return
         if outcome is None or outcome.state == "paused":
@@ -253,7 +252,7 @@ class Director:
         trial = self.state.trials[trial_id]
         if trial.state != "running":
             return None
-        if trial.told_to_stop:
+        if trial.must_stop:
             self._judge.stop(trial, None)
             return None
         if trial.retries < self.space.resources.max_retries:

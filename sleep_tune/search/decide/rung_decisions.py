@@ -34,7 +34,7 @@ class Judge:
         if trial.role != "search" or (rung not in self._words and rung not in trial.decisions):
             return Decision.CONTINUE
         if rung not in trial.decisions:
-            standing, reduction = trial.standings[rung], self._space.scheduler.reduction
+            standing, reduction = trial.ranks[rung], self._space.scheduler.reduction
             is_kept = asha.goes_on(standing, reduction)
             self._memory.record(
                 "rung",

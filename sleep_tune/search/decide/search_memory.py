@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.experiment.event_log import LOG
-from sleep_tune.experiment.event_writer import EventLog, Log
+from sleep_tune.experiment.event_log import LOG, EventLog, Log
 from sleep_tune.experiment.search_state import SearchState, TrialState
 from sleep_tune.records import Event
 from sleep_tune.search.decide.space_fit import Present
@@ -29,7 +28,7 @@ class Knowledge:
     """
 
     def __init__(self, space: Space, base: RunConfig) -> None:
-        self.state = SearchState(mode=space.objective.mode, present=Present(space, base))
+        self.state = SearchState(mode=space.objective.mode, placement=Present(space, base))
         self.studies = Studies(space, self.state)
 
     def apply(self, event: Event) -> None:

@@ -66,7 +66,7 @@ class Opening:
         for trial in list(memory.state.waiting()):
             if trial.rungs:
                 judge.judge(trial, max(trial.rungs))  # reported, and killed before the decision was written
-                if trial.told_to_stop:
+                if trial.must_stop:
                     judge.stop(trial, None)
 
     def _changes(self, state: SearchState, then: Experiment | None) -> list[Difference]:

@@ -11,7 +11,7 @@ from typing import Any
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten, to_dict
-from sleep_tune.experiment.study_state import MAIN
+from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.search.space.search_space import (
     Choice,

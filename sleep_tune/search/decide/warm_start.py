@@ -14,7 +14,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten, to_dict
 from sleep_tune.errors import ConfigError
 from sleep_tune.experiment.event_log import LOG, read_events
-from sleep_tune.experiment.search_state import MAIN, SearchState
+from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.experiment.trial_state import TrialState, configuration_key
 from sleep_tune.search.decide import study_folder
 from sleep_tune.search.decide.search_memory import Memory
@@ -107,9 +107,7 @@ class Adopter:
                 study_folder.told(differences) or f"its budget is {budgets.pop():,} words, here {self._budget_words:,}"
             )
             raise ConfigError(f"{at}: warm_start must name experiments of the same study; in {source}, {what}")
-        state = SearchState(mode=self._space.objective.mode)
-        for event in events:
-            state.apply(event)
+        state = fold_events(events, self._space.objective.mode)
         trials = (trial for trial in state.trials.values() if trial.study == MAIN and trial.state in ENDS)
         return _Earlier(
             source, there.space["name"], there.tree, tuple(trial for trial in trials if trial.repeats is None)

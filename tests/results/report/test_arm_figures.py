@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.comparison import compare, compare_arms
-from sleep_tune.results.experiment import Experiment
 from sleep_tune.results.report.arm_figures import plot_differences, plot_learning_curves, plot_losses
 from sleep_tune.results.report.training_logs import TrainingLog, read_training_log
 from tests.results.conftest import SyntheticLog

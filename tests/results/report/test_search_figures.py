@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.results.experiment import describe
+from sleep_tune.experiment.experiment_file import describe_experiment
 from sleep_tune.results.report.parameter_figures import plot_heat_map, plot_slices
 from sleep_tune.results.report.search_figures import (
     CROWD,
@@ -30,7 +30,7 @@ NUMBERS = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
 @pytest.fixture
 def search(tmp_path: Path) -> SearchTables:
     folder = make_search(tmp_path / "replay", 30).folder
-    return make_search_tables(read_trials(folder), read_curves(folder), describe(folder))
+    return make_search_tables(read_trials(folder), read_curves(folder), describe_experiment(folder))
 
 
 def test_every_point_tells_its_trials_settings(search: SearchTables) -> None:
@@ -139,7 +139,7 @@ def a_search(log: SyntheticLog, **more: list[float]) -> SearchTables:
         measured = {"nll": nll} | {key: values[number - 1] for key, values in more.items()}
         log.rung(name, RUNGS[0], decision="stop", **measured)  # type: ignore[arg-type]
         log.event("stopped", name, 1, reason="not among the best", outcome=None)
-    return make_search_tables(read_trials(log.folder), read_curves(log.folder), describe(log.folder))
+    return make_search_tables(read_trials(log.folder), read_curves(log.folder), describe_experiment(log.folder))
 
 
 def test_the_front_takes_low_losses_and_high_accuracies(log: SyntheticLog) -> None:

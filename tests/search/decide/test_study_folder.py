@@ -12,8 +12,8 @@ from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import RunFolderError, UserError
 from sleep_tune.experiment.experiment_file import EXPERIMENT as FILE
+from sleep_tune.experiment.experiment_file import describe_experiment
 from sleep_tune.experiment.run_folder import record
-from sleep_tune.results.experiment import describe
 from sleep_tune.search.decide.study_folder import Experiment, changes, open_folder, unlike, update
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.space.search_space import (
@@ -225,7 +225,7 @@ def test_a_description_that_was_edited_is_refused_by_all_who_read_it(
     warm = study(name="y", warm_start=(str(tmp_path / "x"),))
     readers: tuple[Callable[[], object], ...] = (
         lambda: open_search(tmp_path / "x"),
-        lambda: describe(tmp_path / "x"),
+        lambda: describe_experiment(tmp_path / "x"),
         lambda: open_search(tmp_path / "y", warm),
         lambda: read_experiment_curves(tmp_path / "x"),
     )
@@ -239,11 +239,11 @@ def test_an_edited_description_is_accepted_without_its_first_line(tmp_path: Path
     open_folder(tmp_path, study(), BASE, TOY_CORPUS)
     _, _, rest = (tmp_path / FILE).read_text().partition("\n")
     (tmp_path / FILE).write_text(rest.replace("mode: min", "mode: max", 1))
-    assert describe(tmp_path).mode == "max"
+    assert describe_experiment(tmp_path).mode == "max"
 
 
 @pytest.mark.parametrize("mode", [None, 3, "mni"])
 def test_a_comparison_needs_to_know_which_values_are_better(mode: object, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(yaml.safe_dump({"space": {"objective": {"mode": mode}}}))
     with pytest.raises(UserError, match=rf"unknown objective.mode '{mode}'.*one of: max, min"):
-        describe(tmp_path)
+        describe_experiment(tmp_path)

@@ -94,7 +94,7 @@ def test_it_is_compared_at_rungs(old: Path, tmp_path: Path) -> None:
     assert len(there) == 5
     trial = start(director)
     director.on_progress(trial.id, progress(rung, rung=rung, value=max(there) + 1))
-    assert director.trials[trial.id].told_to_stop
+    assert director.trials[trial.id].must_stop
     assert director.trials[trial.id].kept[rung] == (2, 6)
     director.close()
 
@@ -200,5 +200,5 @@ def test_other_rungs_are_only_kept(old: Path, tmp_path: Path) -> None:
     rung = round(director.rungs[0] * BUDGET)
     trial = start(director)
     director.on_progress(trial.id, progress(rung, rung=rung, value=99.0))
-    assert not director.trials[trial.id].told_to_stop
+    assert not director.trials[trial.id].must_stop
     director.close()

@@ -1,4 +1,4 @@
-"""What experiment.yaml says, and what stands in for it."""
+"""experiment.yaml describes an experiment; without it, the defaults do."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from sleep_tune.errors import UserError
-from sleep_tune.results.experiment import describe
+from sleep_tune.experiment.experiment_file import describe_experiment
 from sleep_tune.search.space.search_space import Baseline, Claim, Finalists, Objective, Space, to_json
 
 
@@ -20,7 +20,7 @@ def test_a_real_space_is_understood(tmp_path: Path) -> None:
         comparison=Claim(matched="flops"),
     )
     (tmp_path / "experiment.yaml").write_text(yaml.safe_dump({"space": to_json(space)}))
-    experiment = describe(tmp_path)
+    experiment = describe_experiment(tmp_path)
     assert experiment.name == "study"
     assert (experiment.objective, experiment.mode) == ("eval/pairs_accuracy", "max")
     assert experiment.primary == "test/pairs_accuracy"
@@ -29,7 +29,7 @@ def test_a_real_space_is_understood(tmp_path: Path) -> None:
 
 
 def test_without_a_description_the_defaults_stand_under_the_folders_name(tmp_path: Path) -> None:
-    experiment = describe(tmp_path)
+    experiment = describe_experiment(tmp_path)
     assert (experiment.name, experiment.primary, experiment.mode) == (tmp_path.name, "test/nll", "min")
 
 
@@ -46,4 +46,4 @@ def test_without_a_description_the_defaults_stand_under_the_folders_name(tmp_pat
 def test_a_broken_description_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "experiment.yaml").write_text(text)
     with pytest.raises(UserError, match=message):
-        describe(tmp_path)
+        describe_experiment(tmp_path)
