@@ -87,7 +87,7 @@ def publish(experiment: Path, model: Path, repository: str, card: str) -> str:
     Raises:
         DataError: the weights were not kept, a file is a link to one outside the experiment, or the Hub refuses.
     """
-    from sleep_tune.data.hub import asking_hub, hub_token
+    from sleep_tune.data.hub import hub_errors, hub_token
     from sleep_tune.errors import DataError
 
     if not (model / "config.json").is_file():
@@ -106,7 +106,7 @@ def publish(experiment: Path, model: Path, repository: str, card: str) -> str:
     files = [CommitOperationAdd(path.name, path) for path in paths]
     files.append(CommitOperationAdd("README.md", card.replace("REPO", repository).encode()))
     api = HfApi(token=hub_token())
-    with asking_hub(f"model '{repository}'", "--push-to-hub"):
+    with hub_errors(f"model '{repository}'", "--push-to-hub"):
         api.create_repo(repository, exist_ok=True)
         done = api.create_commit(repository, files, commit_message="Add the model, its tokenizer and its card")
     return str(done.commit_url)

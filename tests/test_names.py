@@ -16,7 +16,7 @@ TABLES = {
     "STRATEGIES": "sleep_tune.sleep.selection:STRATEGIES",
     "SCOPES": "sleep_tune.sleep.buffer:SCOPES",
     "CONTEXTS": "sleep_tune.sleep.context:CONTEXTS",
-    "CORPORA": "sleep_tune.data.corpora:CORPORA",
+    "CORPORA": "sleep_tune.data.prepare:CORPORA",
     "TOKENIZERS": "sleep_tune.data.tokenizer:TOKENIZERS",
     "MASKINGS": "sleep_tune.data.masking:MASKINGS",
     "MODELS": "sleep_tune.model:MODELS",

@@ -1,8 +1,7 @@
-"""From text to packed arrays: corpora, tokenizers, packing, the token cache, masking. Never torch, ray or optuna."""
+"""From text to packed arrays: corpora, tokenizers, packing, the token cache, masking; without torch."""
 
 __all__ = [
     "cache",
-    "corpora",
     "documents",
     "encoding",
     "hub",
@@ -11,9 +10,10 @@ __all__ = [
     "pairs",
     "prepare",
     "preprocess",
-    "roles",
     "sentences",
+    "special_tokens",
     "text",
+    "text_files",
     "tokenizer",
     "tokenizer_files",
     "toy",

@@ -1,4 +1,4 @@
-"""From a packed row back to text, for people to read."""
+"""Decoding of packed rows, for people to read."""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,30 +7,32 @@ from typing import Any
 
 import numpy as np
 
-from sleep_tune.data.cache import still_there
+from sleep_tune.data.cache import require_cached
 from sleep_tune.sleep.samples import Samples
 
 __all__ = ["decoder"]
 
 
 def decoder(samples: Samples, tokenizer_dir: Path) -> Callable[[int], str]:
-    """Sample -> its text: a line for each sentence, or piece of one, in the row; special tokens left out.
+    """Return a function from a sample's number to its text: a line for each sentence, or piece of one, in the row.
 
-    The tokenizer is opened when the first text is asked for: most runs of a search that stop early never are.
+    Special tokens are left out. The tokenizer is opened at the first call, which runs that stop early never make.
 
     Args:
-        samples: what the numbers are of.
-        tokenizer_dir: the tokenizer that they were packed with.
+        samples: the packed rows.
+        tokenizer_dir: folder of the tokenizer with which they were packed.
 
     Raises:
-        DataError: by the function that is returned: somebody has removed the tokenizer from the cache.
+        DataError: raised by the returned function if the tokenizer has been removed from the cache.
     """
 
     @cache
     def tokenizer() -> Any:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(still_there(tokenizer_dir), trust_remote_code=False, local_files_only=True)
+        return AutoTokenizer.from_pretrained(
+            require_cached(tokenizer_dir), trust_remote_code=False, local_files_only=True
+        )
 
     def text(sample: int) -> str:
         tokens = np.asarray(samples.tokens[sample])

@@ -1,30 +1,30 @@
-"""What a run says of its text: which files became which split, what was not read, warnings."""
+"""Description of a corpus for the user: the files and words of each split, files that are not read, warnings."""
 
 from collections.abc import Iterator, Mapping
 
 from sleep_tune.data.documents import Inventory
-from sleep_tune.data.folder import counted
 from sleep_tune.data.overlap import LONG_SENTENCE, Overlap
+from sleep_tune.data.text_files import describe_files
 from sleep_tune.errors import listed
 
 __all__ = ["describe_text"]
 
 FEW_WORDS = 100
-"""Words of dev or test below which no figure of it means anything."""
+"""Words of dev or test below which its metrics are mostly chance."""
 WARN_FROM = 0.05
-"""Share of a split's long sentences that may also be in train before it is a warning: stock phrases recur."""
+"""Share of a split's long sentences that also occur in train, from which on there is a warning (phrases recur)."""
 
 
 def describe_text(
     inventory: Inventory, words: Mapping[str, int], overlap: Mapping[str, Overlap], warnings: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Describe a corpus in sentences: one of its splits, one of what is not read, and warnings.
+    """Describe a corpus: a line for its splits, one for the files that are not read, and one for each warning.
 
     Args:
         inventory: the files.
-        words: of each split, as training and evaluation count them.
+        words: number in each split, as training and evaluation count them.
         overlap: of dev and test with train.
-        warnings: of the text.
+        warnings: about the text.
 
     Returns:
         Lines such as 'text: train 8,000 words (train.txt); dev 800 words (cut from train by document); ...'.
@@ -32,10 +32,10 @@ def describe_text(
     parts = [f"{split} {number:,} words{_origin(split, inventory)}" for split, number in words.items()]
     lines = [f"text: {'; '.join(parts)}"]
     if inventory.not_read:
-        lines.append(f"not read: {counted(inventory.not_read)}")
+        lines.append(f"not read: {describe_files(inventory.not_read)}")
     found = [*inventory.warnings, *warnings, *(text for split in overlap for text in _repeated(split, overlap[split]))]
     found += [
-        f"{split} has only {words[split]:,} words: what is measured on it is mostly chance"
+        f"{split} has only {words[split]:,} words: metrics on it are mostly chance"
         for split in overlap
         if words[split] < FEW_WORDS
     ]

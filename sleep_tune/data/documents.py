@@ -1,4 +1,4 @@
-"""What a corpus is before it is tokenised: documents by split, and whatever comes with them. Knows no tokens."""
+"""A corpus before it is tokenised: documents by split, and what is known of its files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ SPLITS = ("train", "dev", "test")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A piece of text that is kept or left out as a whole."""
+    """A piece of text that goes to one split as a whole."""
 
     source: str
-    """Where it comes from: a file's name, or a genre of the toy language."""
+    """A file's name, or a genre of the toy language."""
     sentences: tuple[str, ...]
 
 
@@ -27,28 +27,28 @@ class Splits:
     dev: tuple[Document, ...] = ()
     test: tuple[Document, ...] = ()
     pairs: Mapping[str, tuple[MinimalPair, ...]] = field(default_factory=dict)
-    """Minimal pairs of the language itself, by split ('dev' and 'test'), where it has any."""
+    """Minimal pairs by split ('dev' and 'test'); only the toy language has them."""
     warnings: tuple[str, ...] = ()
-    """What is odd in the text, a sentence each: characters that a wrong conversion leaves, files without words."""
+    """What is unusual in the text, a sentence each: characters left by a wrong conversion, files without words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The files of a corpus: which are read as which split, and which are not read."""
+    """The files of a corpus: those of each split, and those that are not read."""
 
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Split -> names of its files, below the corpus's folder; empty for a corpus without files."""
     not_read: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Why files are not read ('hidden', '.gz, compressed') -> their names; a name that ends in / is a folder's."""
+    """Reason ('hidden', 'of type .md') -> names of the files that are not read; the name of a folder ends in /."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the files, a sentence each."""
+    """What is unusual about the files, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawCorpus:
-    """A corpus that can be identified cheaply, and read when its tokens are not in the cache."""
+    """A corpus that is identified without being read; it is read when its tokens are not in the cache."""
 
     identity: Mapping[str, str]
-    """What the text is a pure function of: digests of files, or settings of a generator."""
+    """Everything on which the text depends: digests of files, or settings of a generator."""
     read: Callable[[], Splits]
     inventory: Inventory = field(default_factory=Inventory)

@@ -1,7 +1,7 @@
-"""From sentences to one stream of tokens with the words flagged. Knows no rows, no files and no training.
+"""Encoding of sentences as one stream of tokens, in which the first token of each word is marked.
 
-The whole split is encoded at once and in order, so the stream depends on nothing but text and tokenizer (and not,
-as with mapping over batches in several processes, on how many there were).
+The whole split is encoded at once and in order, so the stream depends on text and tokenizer alone (and not, as when
+batches are mapped in several processes, on their number).
 """
 
 import os
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["TokenStream", "encode_by_offsets", "encode_by_words", "num_words", "one_thread", "unspaced_length"]
+__all__ = ["TokenStream", "count_words", "encode_by_offsets", "encode_by_words", "mean_unspaced_length", "one_thread"]
 
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 """A letter of Thai, Lao, Burmese, Khmer, Japanese or Chinese."""
 CHUNK = 4096
-"""Strings handed to the tokenizer at a time."""
+"""Strings given to the tokenizer at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,15 @@ class TokenStream:
     """(S,) tokens of each sentence, its separator included."""
 
 
-def num_words(sentences: Iterable[str]) -> int:
-    """Words of preprocessed sentences, each with one space between two words."""
+def count_words(sentences: Iterable[str]) -> int:
+    """Return the number of words in preprocessed sentences, which have one space between two words."""
     return sum(sentence.count(" ") + 1 for sentence in sentences)
 
 
-def unspaced_length(sentences: Iterable[str]) -> float:
-    """Mean characters of the words that hold a letter of a script that is written without spaces; 0 without any.
+def mean_unspaced_length(sentences: Iterable[str]) -> float:
+    """Return the mean length, in characters, of the words in scripts that are written without spaces; 0 without any.
 
-    Chinese and Japanese that were cut into words have about 2, Thai 4; a sentence that was not cut is one word.
+    In segmented text it is about 2 for Chinese and Japanese, 4 for Thai; a sentence that was not segmented is one word.
     """
     words = [
         word
@@ -61,7 +61,7 @@ def unspaced_length(sentences: Iterable[str]) -> float:
 def one_thread() -> Iterator[None]:
     """Run `tokenizers` on one thread, unless TOKENIZERS_PARALLELISM says otherwise.
 
-    Its thread pool does not survive a fork, and it warns at every fork once it has been used; a search forks.
+    Its thread pool does not survive a fork, and once used it warns at every fork. A search forks.
     """
     name = "TOKENIZERS_PARALLELISM"
     if name in os.environ:
@@ -75,7 +75,7 @@ def one_thread() -> Iterator[None]:
 
 
 class Numbering(dict[str, int]):
-    """Word -> its number, counted up in the order in which words are first met."""
+    """Word -> its number, in the order in which words first occur."""
 
     def __missing__(self, word: str) -> int:
         self[word] = number = len(self)
@@ -83,10 +83,15 @@ class Numbering(dict[str, int]):
 
 
 def encode_by_words(tokenizer: "Tokenizer", sentences: Sequence[str], separator: int) -> TokenStream:
-    """Encode each distinct word once and look the others up: about 50 times faster on a corpus of 10M words.
+    """Encode each distinct word once and look up its later occurrences: 50 times faster on 10 million words.
 
-    Exact for a tokenizer that never merges over a space and treats a word at the start of a text as it does any other
-    (our byte-level BPE, with its prefix space), which `encode_by_offsets` does not assume.
+    Exact for a tokenizer that never merges over a space and encodes the first word of a text like any other, as our
+    byte-level BPE with its prefix space does. For other tokenizers use `encode_by_offsets`.
+
+    Args:
+        tokenizer: with `encode_special_tokens` set, so that special tokens spelt in a text are text.
+        sentences: S preprocessed sentences.
+        separator: id of the token that ends each sentence.
     """
     numbers = Numbering()
     end_of_sentence = numbers[" "]  # no word contains a space
@@ -113,13 +118,13 @@ def encode_by_words(tokenizer: "Tokenizer", sentences: Sequence[str], separator:
 def _spell(
     words: NDArray[np.int32], counts: NDArray[np.int64], flat: NDArray[np.int32], sizes: NDArray[np.int64]
 ) -> TokenStream:
-    """Put each word's tokens in its place; word 0 is the separator.
+    """Replace each word by its tokens; word 0 is the separator.
 
     Args:
-        words: (W,) numbers of the running words, separators among them.
+        words: (W,) numbers of the running words, including separators.
         counts: (S,) running words of each sentence, its separator included.
-        flat: the distinct words' tokens, one word after another.
-        sizes: tokens of each distinct word.
+        flat: (F,) tokens of the distinct words, one word after another.
+        sizes: (V,) number of tokens of each distinct word.
     """
     first = np.cumsum(sizes) - sizes
     lengths = sizes[words]
@@ -137,8 +142,13 @@ def _spell(
 def encode_by_offsets(tokenizer: "Tokenizer", sentences: Sequence[str], separator: int) -> TokenStream:
     """Encode whole sentences with any tokenizer; a word starts at the first token that covers one of its characters.
 
-    A word that shares its only token with the word before it (a tokenizer that merges over spaces) is not counted,
-    nor is one that the tokenizer drops; budgets count the same words, so all runs with this tokenizer agree.
+    A word that shares its only token with the word before it is not counted (some tokenizers merge over spaces), nor is
+    a word that the tokenizer drops. Budgets count words in the same way, so all runs with one tokenizer are comparable.
+
+    Args:
+        tokenizer: with `encode_special_tokens` set, so that special tokens spelt in a text are text.
+        sentences: S preprocessed sentences.
+        separator: id of the token that ends each sentence.
     """
     tokens: list[int] = []
     flags = []
@@ -157,7 +167,7 @@ def encode_by_offsets(tokenizer: "Tokenizer", sentences: Sequence[str], separato
 
 
 def _word_starts(sentence: str, ends: list[int]) -> NDArray[np.bool_]:
-    """(tokens + 1,) True where a word of `sentence` starts; the last position is the separator's."""
+    """Return (tokens + 1,) flags, True where a word of `sentence` starts; the last position is the separator's."""
     flags = np.zeros(len(ends) + 1, np.bool_)
     sizes = np.fromiter((len(word) for word in sentence.split(" ")), np.int64)
     starts = np.cumsum(sizes + 1) - sizes - 1

@@ -1,7 +1,7 @@
-"""Files that are called text and hold something else, recognised by how they begin.
+"""Recognition of files that are named as text but hold something else, by their first bytes.
 
-What can only be a mistake (a pointer to a text that was not downloaded, a server's page that says so, a packed file) is
-refused; what may be meant (a table, a transcript with its codes, a book with its licence) is a warning.
+What can only be a mistake (a pointer to a text that was not downloaded, an error page of a server, a compressed file)
+is an error. What may be intended (a table, a transcript with its codes, a book with its licence) is a warning.
 """
 
 import codecs
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 __all__ = ["find_format", "find_marks"]
 
 LONGEST_BEGINNING = 4096
-"""Bytes of a file that are looked at; pointers are shorter."""
+"""Bytes at the start of a file that are examined; pointers are shorter."""
 
 FORMATS: dict[str, tuple[re.Pattern[bytes], str]] = {
     "a pointer of Git LFS": (
@@ -36,22 +36,22 @@ FORMATS: dict[str, tuple[re.Pattern[bytes], str]] = {
     "compressed by zstd": (re.compile(rb"\x28\xb5\x2f\xfd"), "unpack it: unzstd"),
     "a zip archive or an office document": (re.compile(rb"PK\x03\x04"), "unpack it, or save it as plain text"),
 }
-"""What a file is -> how it begins, and what to do."""
+"""Format -> pattern of its first bytes, and what to do."""
 
 MARKS = {
-    "begins as a table does, with names of columns": re.compile(r"\s*\w+(?:(?:,\w+)+|(?:\t\w+)+)[^\S\n]*\n"),
-    "begins as a CHAT transcript does; its codes are read as text": re.compile(r"@(?:UTF8|Begin)\b"),
-    "begins as subtitles do; their times are read as text": re.compile(
+    "begins like a table, with names of columns": re.compile(r"\s*\w+(?:(?:,\w+)+|(?:\t\w+)+)[^\S\n]*\n"),
+    "begins like a CHAT transcript; its codes are read as text": re.compile(r"@(?:UTF8|Begin)\b"),
+    "begins like subtitles; their times are read as text": re.compile(
         r"\s*(?:WEBVTT\b|\d+\s*\n\d+:\d\d:\d\d[,.]\d+ *-->)"
     ),
 }
-"""What is said of a text that begins so."""
+"""Warning -> pattern of the beginning of a text that gets it."""
 
 LICENCE = re.compile(r"^\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG", re.MULTILINE)
 
 
 def find_format(content: bytes) -> tuple[str, str] | None:
-    """Say what a file is, and what to do, if its beginning is that of no text."""
+    """Return the format of a file that is not text, and what to do; None for text."""
     head = content[:LONGEST_BEGINNING].removeprefix(codecs.BOM_UTF8)
     for what, (beginning, remedy) in FORMATS.items():
         if beginning.match(head):
@@ -60,7 +60,7 @@ def find_format(content: bytes) -> tuple[str, str] | None:
 
 
 def find_marks(text: str) -> Iterator[str]:
-    """Say what a text seems to be, where it is read as it stands but may not be meant so."""
+    """Yield warnings about a text that is read as it is, but may not be meant so."""
     for what, beginning in MARKS.items():
         if beginning.match(text):
             yield what

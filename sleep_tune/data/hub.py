@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: which token to use, and what to tell a user whom it turns away. Nothing is imported early."""
+"""The Hugging Face Hub: the token to use, and messages for its errors."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,27 +8,27 @@ from importlib.util import find_spec
 
 from sleep_tune.errors import DataError
 
-__all__ = ["TOKEN_NAMES", "asking_hub", "hub_token"]
+__all__ = ["TOKEN_NAMES", "hub_errors", "hub_token"]
 
 TOKEN_NAMES = ("HF_TOKEN", "HF_READ_TOKEN", "HF_WRITE_TOKEN")
-"""Environment variables that may hold a token, first match wins."""
+"""Environment variables that may hold a token; the first one that is set is used."""
 
 
 def hub_token(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The user's token, or None: public things need none, and a login made with `hf auth login` is used anyway."""
+    """Return the user's token, or None: public data needs none, and a login by `hf auth login` is used anyway."""
     return next((environment[name] for name in TOKEN_NAMES if environment.get(name)), None)
 
 
 @contextmanager
-def asking_hub(what: str, key: str) -> Iterator[None]:
-    """Turn the Hub's refusals into one message.
+def hub_errors(what: str, key: str) -> Iterator[None]:
+    """Turn the Hub's errors into one message.
 
     Args:
-        what: what is asked for, as the message names it: "dataset 'owner/name'".
-        key: the option that named it.
+        what: name of what is downloaded, for the message: "dataset 'owner/name'".
+        key: option that names it.
 
     Raises:
-        DataError: access denied, no such thing, or the Hub cannot be reached; says which and what to do.
+        DataError: access denied, nothing of that name, or the Hub cannot be reached; the message says which.
     """
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
@@ -37,9 +37,9 @@ def asking_hub(what: str, key: str) -> Iterator[None]:
     try:
         yield
     except RevisionNotFoundError as error:
-        raise DataError(f"{key}: the Hub has {what}, but not that revision") from error
+        raise DataError(f"{key}: the Hub has {what}, but not this revision") from error
     except GatedRepoError as error:
-        raise DataError(f"{key}: the Hub gives {what} only to those who accepted its terms; {token}") from error
+        raise DataError(f"{key}: the Hub gives {what} only to users who have accepted its terms; {token}") from error
     except RepositoryNotFoundError as error:
         raise DataError(
             f"{key}: the Hub has no {what}, or it is private and needs a token with access; {token}"
@@ -52,15 +52,15 @@ def asking_hub(what: str, key: str) -> Iterator[None]:
     except _connection_errors() as error:
         if isinstance(error, PermissionError | FileExistsError):
             raise
-        raise DataError(f"{key}: cannot get {what} from the Hub: {_first_line(error)}") from error
+        raise DataError(f"{key}: cannot download {what} from the Hub: {_first_line(error)}") from error
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:
-    """What a broken connection raises: huggingface_hub speaks through httpx, in later versions through httpx2."""
+    """Return the errors of a broken connection: huggingface_hub uses httpx, later versions httpx2."""
     modules = [import_module(name) for name in ("httpx", "httpx2") if find_spec(name)]
     return (OSError, *(module.TransportError for module in modules))
 
 
 def _first_line(error: BaseException) -> str:
-    """The message's first line, or the error's name when it has none."""
+    """Return the message's first line, or the name of the error's class if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""Which positions of a batch are predicted, and what the model sees there. Arrays in, arrays out; knows no torch."""
+"""Masking for masked language modelling: the positions that are predicted, and what the model sees there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ __all__ = ["MASKINGS", "Masked", "mask_batch"]
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """A batch of B rows of T tokens, ready for the model, with M predictions asked for."""
+    """A batch of B rows of T tokens, of which M positions are predicted."""
 
     input_ids: NDArray[np.int64]
     """(B, T) what the model sees."""
     positions: NDArray[np.int64]
     """(M,) flat indices b * T + t of the predicted positions, ascending."""
     labels: NDArray[np.int64]
-    """(M,) the tokens that stood there."""
+    """(M,) the original tokens there."""
 
 
 def choose_fixed(content: NDArray[np.bool_], probability: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """The same share of every row: max(1, round(probability x content positions)), drawn without replacement.
+    """Choose the same share of every row: max(1, round(probability x content positions)), without replacement.
 
-    A row's score is then a mean over a known number of losses, and never over none.
+    A row's score is then a mean over a known number of losses, at least one.
 
     Args:
         content: (B, T) positions that may be predicted.
         probability: share of them, in (0, 1).
-        rng: where the draws come from.
+        rng: source of the draws.
     """
     available = content.sum(axis=1)
     wanted = np.where(available > 0, np.maximum(1, np.rint(probability * available)), 0).astype(np.int64)
@@ -43,12 +43,12 @@ def choose_fixed(content: NDArray[np.bool_], probability: float, rng: np.random.
 
 
 def choose_bernoulli(content: NDArray[np.bool_], probability: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Each position by itself, as BERT does it (Devlin et al., 2019); at least one in a row that has content.
+    """Choose each position independently, as BERT (Devlin et al., 2019); at least one in a row that has content.
 
     Args:
         content: (B, T) positions that may be predicted.
         probability: of each of them, in (0, 1).
-        rng: where the draws come from.
+        rng: source of the draws.
     """
     keys = _keys(content, rng)
     chosen = keys < probability
@@ -82,15 +82,15 @@ def mask_batch(
     mask_share: float,
     random_share: float,
 ) -> Masked:
-    """Choose what is predicted and hide it: a mask, a random token, or the token itself.
+    """Choose the positions that are predicted, and put a mask, a random token or the token itself there.
 
-    Only text is predicted, never the tokens that frame it. A random token is any but start, separator, pad and mask.
+    Only text is predicted, never start, separator or pad. A random token is any but start, separator, pad and mask.
 
     Args:
         input_ids: (B, T) packed rows.
-        special: ids that frame text.
+        special: ids of start, separator, pad and mask.
         vocab_size: number of token ids.
-        rng: where every draw comes from.
+        rng: source of every draw.
         kind: a name in MASKINGS.
         probability: share of the content positions that are predicted, in (0, 1).
         mask_share: share of those that the mask token replaces.
@@ -111,7 +111,7 @@ def mask_batch(
 def _random_tokens(
     special: SpecialTokens, vocab_size: int, num_tokens: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """(num_tokens,) ids drawn uniformly from all but the four special ones."""
+    """Return (num_tokens,) ids drawn uniformly from all but the four special ones."""
     excluded = sorted({special.start, special.separator, special.pad, special.mask})
     tokens = rng.integers(0, vocab_size - len(excluded), num_tokens)
     for token in excluded:

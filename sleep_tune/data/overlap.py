@@ -1,4 +1,4 @@
-"""Count text of dev or test that also occurs in train, since a model may have memorised it."""
+"""Counts of dev or test text that also occurs in train, since a model may have memorised it."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -9,39 +9,39 @@ from sleep_tune.data.documents import Document
 __all__ = ["LONG_SENTENCE", "Overlap", "count_overlap"]
 
 LONG_SENTENCE = 8
-"""Words of a sentence that is unlikely to occur twice by chance."""
+"""Words in a sentence that is unlikely to occur twice by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How much of one split also occurs in train, word for word, whatever the case."""
+    """How much of one split also occurs in train, word for word, ignoring case."""
 
     documents: int
     repeated_documents: int
-    """Those of which a document of train has the very sentences."""
+    """Documents that are equal to a document of train."""
     words: int
     repeated_words: int
     """Words of the repeated documents."""
     sentences: int
     """Sentences of at least `LONG_SENTENCE` words."""
     repeated_sentences: int
-    """Those that are a sentence of train: more than the documents tell where a text is cut in another way there."""
+    """Long sentences that also occur in train; they count text that is cut into other documents there, too."""
 
 
 def count_overlap(train: Sequence[Document], held_out: Sequence[Document]) -> Overlap:
     """Count documents and long sentences of `held_out` that also occur in `train`.
 
-    Neither case nor the Unicode form of a character (NFKC) makes a difference: such a copy can be memorised as well.
+    Case and the Unicode form of characters are ignored (NFKC): such a copy can be memorised as well.
 
     Args:
-        train: preprocessed documents that are trained on.
+        train: preprocessed documents of the training text.
         held_out: preprocessed documents of dev or test.
     """
     asked = [_folded(document) for document in held_out]
     asked_documents, asked_sentences = set(asked), {text for texts in asked for text in texts}
     known_documents: set[tuple[str, ...]] = set()
     known_sentences: set[str] = set()
-    for document in train:  # one by one: a folded copy of all of it may not fit
+    for document in train:  # one by one: a copy of all of it may not fit into memory
         texts = _folded(document)
         known_documents |= {texts} & asked_documents
         known_sentences |= asked_sentences.intersection(texts)
@@ -58,7 +58,7 @@ def count_overlap(train: Sequence[Document], held_out: Sequence[Document]) -> Ov
 
 
 def _folded(document: Document) -> tuple[str, ...]:
-    """Its sentences, each equal to those that differ from it in case or Unicode form alone."""
+    """Return the sentences in a form in which those that differ in case or Unicode form alone are equal."""
     return tuple(unicodedata.normalize("NFKC", text).casefold() for text in document.sentences)
 
 

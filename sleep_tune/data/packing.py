@@ -1,6 +1,6 @@
-"""From a stream of tokens to rows of equal length. Knows no text and no files.
+"""Packing of a stream of tokens into rows of equal length.
 
-The stream is packed as a whole and in document order; only the last row is padded, nothing is dropped.
+The stream is packed in document order, and nothing is dropped. If sentences are joined, only the last row is padded.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Rows:
     """N packed rows of T tokens: `special.start`, content, padding."""
 
     tokens: NDArray[np.integer]
-    """(N, T), int16 where the vocabulary fits, else int32."""
+    """(N, T) token ids; int16 if the vocabulary fits, else int32."""
     starts_word: NDArray[np.bool_]
     """(N, T) True at the first token of each word."""
     sources: NDArray[np.int16]
@@ -40,11 +40,11 @@ def pack(
     Args:
         stream: the sentences' tokens, each sentence with its separator.
         sources: (S,) the source of each sentence.
-        special: ids that frame a row.
-        vocab_size: number of token ids; decides the width of an element.
-        max_length: T, tokens in a row, the start token included.
+        special: ids of start, separator, pad and mask.
+        vocab_size: number of token ids; determines the integer type of the rows.
+        max_length: T, tokens in a row including the start token, >= 2.
         join_sentences: pack sentences one after another, cutting them where a row is full; otherwise each sentence
-            starts a row of its own, and a long one spills over into the next rows.
+            starts a row of its own, and a long one continues in the next rows.
     """
     capacity = max_length - 1
     total = len(stream.tokens)

@@ -1,4 +1,4 @@
-"""Minimal pairs: two sentences that differ minimally, of which one is well-formed. Knows no model and no scores."""
+"""Minimal pairs: two sentences that differ in one thing, of which one is well-formed; their files."""
 
 import json
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ def read_pairs(path: Path) -> tuple[MinimalPair, ...]:
     """Read JSON lines in BLiMP's columns; the paradigm is `UID`, or the file's stem where a line has none.
 
     Raises:
-        DataError: a line lacks sentence_good or sentence_bad, or is no JSON object; names file and line.
+        DataError: a line lacks sentence_good or sentence_bad, or is not a JSON object; the message names file and line.
     """
     pairs = []
     try:

@@ -1,12 +1,12 @@
-"""From a configuration to packed arrays: made once per content, then memory-mapped by every run on a node.
+"""From a configuration to packed arrays, which are made once and then memory-mapped by every run on a node.
 
-Knows the steps and their order; what each does is in its own file. Importing this imports neither torch nor
-transformers nor tokenizers, and a corpus that is in the cache is opened without them.
+This module holds the order of the steps and the table of corpora. Importing it imports neither torch nor transformers
+nor tokenizers, and a corpus that is in the cache is opened without them.
 """
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,35 +14,43 @@ import numpy as np
 
 from sleep_tune.config.schema import DataConfig, TokenizerConfig
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key, require_cache_space
-from sleep_tune.data.corpora import CORPORA
 from sleep_tune.data.description import describe_text
 from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus
-from sleep_tune.data.encoding import unspaced_length
+from sleep_tune.data.encoding import mean_unspaced_length
 from sleep_tune.data.overlap import Overlap, count_overlap
 from sleep_tune.data.packing import Rows, pack
 from sleep_tune.data.pairs import MinimalPair, read_pairs, write_pairs
 from sleep_tune.data.preprocess import preprocess
 from sleep_tune.data.split import complete_splits, keep_words
+from sleep_tune.data.text import babylm_corpus, text_corpus
 from sleep_tune.data.tokenizer import TOKENIZERS, TokenizedText, TokenizerRecipe
+from sleep_tune.data.toy.language import toy_corpus
 from sleep_tune.errors import DataError
 from sleep_tune.files import write_whole
 from sleep_tune.sleep.samples import Samples, SpecialTokens
 
-__all__ = ["Corpus", "prepare"]
+__all__ = ["CORPORA", "Corpus", "prepare"]
 
 logger = logging.getLogger(__name__)
 
+CORPORA: dict[str, Callable[[DataConfig], RawCorpus]] = {
+    "babylm": babylm_corpus,
+    "text": text_corpus,
+    "toy": toy_corpus,
+}
+"""Kind -> function of the configuration that finds the text."""
+
 FORMAT = 1
-"""Version of preprocessing, packing and files; a change of any of them counts it up."""
+"""Version of preprocessing, packing and file layout; increased when one of them changes."""
 LONGEST_UNSPACED = 6.0
-"""Mean characters of words in scripts without spaces, from which on the text was not cut into words."""
+"""Mean length of words in scripts without spaces, in characters, above which the text was not cut into words."""
 MAX_SOURCES = int(np.iinfo(np.int16).max)
 ARRAYS = ("tokens", "starts_word", "sources")
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Everything of a corpus that training and evaluation read."""
+    """A prepared corpus: all that training and evaluation read."""
 
     train: Samples
     dev: Samples
@@ -52,19 +60,19 @@ class Corpus:
     pairs: Mapping[str, tuple[MinimalPair, ...]]
     """Minimal pairs by split ('dev', 'test'), preprocessed as the text was; empty where the corpus has none."""
     key: str
-    """Stands for the content: equal keys, equal arrays."""
+    """Identifies the content: corpora with equal keys have equal arrays."""
     description: tuple[str, ...] = ()
-    """What to say of the text, a line each: files and words of each split, what was not read, warnings, and what was
-    changed in a tokenizer that exists."""
+    """Lines for the user: files and words of each split, files that are not read, warnings, and what was changed in an
+    existing tokenizer."""
 
 
 def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
-    """Open the tokenised corpus, making it first if this content was never seen with these settings.
+    """Return the tokenised corpus from the cache; make it first if this text was not prepared with these settings.
 
     Raises:
         DataError: text or tokenizer is missing, malformed or empty.
         ConfigError: an option that the corpus needs is not set, or the cache cannot be written to.
-        DiskError: too little space for the cache.
+        DiskError: there is too little space for the cache.
     """
     raw = CORPORA[data.kind](data)
     cache = cache_folder(data.cache_dir)
@@ -86,7 +94,7 @@ def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
 def _make(
     folder: Path, data: DataConfig, raw: RawCorpus, recipe: TokenizerRecipe, identity: Mapping[str, object]
 ) -> None:
-    """Fill a cache folder: arrays of each split, the tokenizer's files, the pairs and what they are."""
+    """Fill a cache folder: arrays of each split, the tokenizer's files, the pairs, and about.json."""
     logger.info("reading the text (data=%s)", data.kind)
     splits = complete_splits(raw.read(), dev_ratio=data.dev_ratio, seed=data.seed)
     documents = {
@@ -96,11 +104,15 @@ def _make(
     }
     for split, kept in documents.items():
         if not kept:
-            raise DataError(f"the {split} text must not be empty after preprocessing; got punctuation and space only")
+            raise DataError(
+                f"the {split} text must not be empty after preprocessing; it holds only punctuation and white space"
+            )
     documents["train"] = keep_words(documents["train"], data.max_words, seed=data.seed)
     source_names = tuple(dict.fromkeys(document.source for split in SPLITS for document in documents[split]))
     if len(source_names) > MAX_SOURCES:
-        raise DataError(f"data.path must hold at most {MAX_SOURCES} files; got {len(source_names)}: join some")
+        raise DataError(
+            f"data.path must hold at most {MAX_SOURCES:,} files; got {len(source_names):,}: join some of them"
+        )
     texts = {split: [sentence for document in documents[split] for sentence in document.sentences] for split in SPLITS}
     tokenized = recipe.tokenize(texts, folder / "tokenizer")
     rows = {split: _pack(documents[split], tokenized, split, source_names, data) for split in SPLITS}
@@ -134,18 +146,18 @@ def _make(
 
 
 def _without_spaces(sentences: Sequence[str]) -> Iterator[str]:
-    """Say that the words of a text that was not cut into words are not what budgets mean by them."""
-    length = unspaced_length(sentences)
+    """Yield a warning if the text is in a script without spaces and was not cut into words."""
+    length = mean_unspaced_length(sentences)
     if length > LONGEST_UNSPACED:
         yield (
-            f"the training text is not cut into words: those of Chinese, Japanese, Thai and the like have {length:.1f} "
-            "characters on average. A word is what stands between spaces, in every budget too: cut the text into words "
-            "first if budgets are to be comparable with other languages'"
+            f"the training text is not cut into words: words in scripts without spaces (Chinese, Japanese, Thai) have "
+            f"{length:.1f} characters on average. Budgets count words between spaces: cut the text into words first if "
+            "budgets must be comparable with those of other languages"
         )
 
 
 def _clean(documents: Sequence[Document], include_punctuation: bool) -> tuple[Document, ...]:
-    """Preprocess every sentence; drop those, and the documents, of which nothing is left."""
+    """Preprocess every sentence; drop sentences and documents that are empty then."""
     cleaned = []
     for document in documents:
         sentences = (preprocess(text, include_punctuation=include_punctuation) for text in document.sentences)
@@ -158,7 +170,7 @@ def _clean(documents: Sequence[Document], include_punctuation: bool) -> tuple[Do
 def _pack(
     documents: Sequence[Document], tokenized: TokenizedText, split: str, source_names: Sequence[str], data: DataConfig
 ) -> Rows:
-    """Pack one split."""
+    """Return the packed rows of one split."""
     number = {name: index for index, name in enumerate(source_names)}
     sources = np.repeat(
         np.asarray([number[document.source] for document in documents], np.int16),

@@ -1,6 +1,6 @@
-"""What is done to a sentence before it becomes tokens: punctuation and whitespace. Knows no files and no tokens.
+"""Preprocessing of sentences: punctuation and whitespace.
 
-A word, the unit of every budget, is a whitespace-separated string of what `preprocess` returns.
+A word, the unit of every budget, is a whitespace-separated string in what `preprocess` returns.
 """
 
 import string
@@ -9,14 +9,14 @@ import unicodedata
 __all__ = ["preprocess", "strip_punctuation"]
 
 SPACE_LIKE = frozenset("\u2012\u2013\u2014\u2015\u2026")
-"""Dashes and the ellipsis stand between words without spaces around them: dropping one must not join its neighbours."""
+"""Dashes and the ellipsis, which stand between words without spaces: each becomes a space, or words would be joined."""
 
 
 class PunctuationTable(dict[int, str | int]):
-    """A table for `str.translate` that decides about each character once, when it is first met."""
+    """Table for `str.translate` that is filled when a character first occurs."""
 
     def __missing__(self, code: int) -> str | int:
-        """Drop punctuation (Unicode P*, and ASCII's symbols as the ancestor did), keep the rest."""
+        """Drop punctuation (Unicode category P*, and the symbols of ASCII); keep all other characters."""
         character = chr(code)
         decision: str | int = code
         if character in SPACE_LIKE:
@@ -31,12 +31,12 @@ PUNCTUATION = PunctuationTable()
 
 
 def strip_punctuation(text: str) -> str:
-    """Drop every punctuation mark: "don't!" becomes "dont"; a dash between words becomes a space."""
+    """Return the text without punctuation: "don't!" becomes "dont"; a dash between words becomes a space."""
     return text.translate(PUNCTUATION)
 
 
 def preprocess(sentence: str, *, include_punctuation: bool) -> str:
-    """Words joined by single spaces, with or without punctuation; empty if nothing is left.
+    """Return the words joined by single spaces, with or without punctuation; empty if nothing is left.
 
     Args:
         sentence: any text, with any whitespace.

@@ -1,34 +1,34 @@
-"""Lines of a text file -> documents of sentences. Knows no files, no tokens and no splits."""
+"""Cutting of a text file into documents, and of its lines into sentences."""
 
 import re
 from collections.abc import Iterable, Sequence
 
 from sleep_tune.data.documents import Document
 
-__all__ = ["documents_of", "split_sentences"]
+__all__ = ["cut_documents", "split_sentences"]
 
 MAX_DOCUMENT_WORDS = 1000
-"""A longer run of lines is no unit to draw: a novel of one block could only be train, dev or test as a whole."""
+"""Words at which a document ends: a novel without blank lines could else only go to one split as a whole."""
 MIN_DOCUMENTS = 100
-"""A short text is cut finer, into about this many documents, so that a share of 5% can be drawn."""
+"""A short text is cut into about this many documents, so that a share of 5% can be drawn."""
 
 CLOSING = re.escape("\"')]\u201d\u2019\u00bb")
 OPENING = re.escape("\"'([\u201c\u2018\u00ab\u2013\u2014-")
 """Quotes, brackets and dashes around a sentence."""
 BOUNDARY = re.compile(rf"[.!?\u2026][{CLOSING}]*\s+(?=[{OPENING}]*(?P<next>\w))")
-"""A sentence's end with what closes, space, and the letter that follows."""
+"""End of a sentence: its mark, closing quotes or brackets, space, and the letter that follows."""
 ABBREVIATION = re.compile(
     rf"(?:^|[\s{OPENING}])"
     r"(?:[A-Z]|Mr|Mrs|Ms|Messrs|Mme|Dr|St|Prof|Rev|Gen|Col|Capt|Lt|Sgt|Hon|Jr|Sr|vs|No|Vol)\.$"
 )
-"""What may stand before a capital letter without ending a sentence: titles and initials."""
+"""Titles and initials, after which a capital letter does not begin a sentence."""
 
 
 def split_sentences(line: str) -> list[str]:
-    """Cut a line at sentence ends: `.`, `!`, `?` or an ellipsis, closing quotes, space, a capital letter.
+    """Return the sentences of a line: they end at `.`, `!`, `?` or an ellipsis before space and a capital letter.
 
-    Trade-off: a rule of two patterns is the same everywhere and for ever, which a trained splitter is not. It leaves
-    what it cannot tell uncut ("He said 'why?' and left"), as a line that holds one sentence is. No word is changed.
+    Trade-off: two patterns give the same sentences on every machine and in every version, which a trained splitter does
+    not. Where they cannot tell, the line is not cut ("He said 'why?' and left"). No word is changed.
     """
     pieces = []
     begin = 0
@@ -42,16 +42,15 @@ def split_sentences(line: str) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def documents_of(text: str, source: str) -> list[Document]:
-    """Cut a file's text into documents of whole lines.
+def cut_documents(text: str, source: str) -> list[Document]:
+    """Return the documents of a file's text, each of whole lines.
 
-    A blank line ends a document. So does the line at which it passes 1,000 words (or a hundredth of the file, if that
-    is less): a file without blank lines, a book with one paragraph a line for instance, is cut into pieces of about
-    that size.
+    A blank line ends a document. So does the line at which it reaches 1,000 words (or a hundredth of the file, if that
+    is less), so that a file without blank lines is cut into pieces of about that size.
 
     Args:
         text: the file's content, with any line ends.
-        source: its name.
+        source: name of the file.
     """
     lines = text.splitlines()
     words = [len(line.split()) for line in lines]
@@ -63,7 +62,7 @@ def documents_of(text: str, source: str) -> list[Document]:
 
 
 def _blocks(lines: Sequence[str], words: Sequence[int], limit: int) -> Iterable[list[str]]:
-    """Runs of lines with words in them, ended by a blank line or by reaching `limit` words."""
+    """Yield blocks of lines that hold words; a block ends at a blank line or when it reaches `limit` words."""
     block: list[str] = []
     held = 0
     for line, count in zip(lines, words, strict=True):

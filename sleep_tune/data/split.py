@@ -1,4 +1,4 @@
-"""Which documents are trained on, developed on and tested on. Whole documents only; seeded; knows no files."""
+"""Division of documents among train, dev and test, and the choice of a part of them; seeded, by whole documents."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,19 +11,19 @@ from sleep_tune.errors import DataError
 __all__ = ["complete_splits", "keep_words"]
 
 SPLIT_STREAM, WORDS_STREAM = 0, 1
-"""Name the two streams of draws made from data.seed."""
+"""Numbers of the two streams of draws that are made from data.seed."""
 
 
 def complete_splits(splits: Splits, *, dev_ratio: float, seed: int) -> Splits:
-    """Cut dev and test off the training documents where they are missing; the order of documents stays.
+    """Return splits in which a missing dev or test is cut from the training documents, whose order stays.
 
     Args:
-        splits: what the corpus has.
-        dev_ratio: share of the training documents that goes to each of the missing ones, at least one document.
-        seed: draws which.
+        splits: of the corpus; dev and test may be empty.
+        dev_ratio: share of the training documents that goes to each missing split, in (0, 1); at least one document.
+        seed: seed of the draw.
 
     Raises:
-        DataError: there are too few documents to cut.
+        DataError: there are too few documents.
     """
     missing = [name for name in ("dev", "test") if not getattr(splits, name)]
     if not missing:
@@ -32,8 +32,8 @@ def complete_splits(splits: Splits, *, dev_ratio: float, seed: int) -> Splits:
     share = max(1, round(dev_ratio * total))
     if total <= share * len(missing):
         raise DataError(
-            f"the corpus has no {' and no '.join(missing)} text and too few documents to cut it from: it must have at "
-            f"least {len(missing) + 1}, got {total}. Break the text into paragraphs, or add dev.txt and test.txt"
+            f"the corpus has no {' and no '.join(missing)} text, and too few documents to cut it from: expected at "
+            f"least {len(missing) + 1}, got {total}. Separate paragraphs by blank lines, or add dev.txt and test.txt"
         )
     drawn = np.random.default_rng([seed, SPLIT_STREAM]).permutation(total)
     parts = {"dev": splits.dev, "test": splits.test}
@@ -45,12 +45,12 @@ def complete_splits(splits: Splits, *, dev_ratio: float, seed: int) -> Splits:
 
 
 def keep_words(documents: Sequence[Document], max_words: int | None, *, seed: int) -> tuple[Document, ...]:
-    """Draw whole documents until the next would pass `max_words` (at least one); their order stays.
+    """Return randomly drawn documents of at most `max_words` words in all (but at least one), in their old order.
 
     Args:
         documents: preprocessed documents.
-        max_words: whitespace-separated words to keep, at most; None keeps all.
-        seed: draws which.
+        max_words: greatest number of whitespace-separated words; None keeps all documents.
+        seed: seed of the draw.
     """
     if max_words is None:
         return tuple(documents)

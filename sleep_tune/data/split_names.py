@@ -1,6 +1,6 @@
-"""Names of splits: from a file's path to its split and the source that it is called.
+"""Names of splits: from the path of a file to its split and the name of its source.
 
-| below data.path | split | source |
+| path below data.path | split | source |
 |---|---|---|
 | `train.txt`, `valid.txt`, `TEST.txt` | train, dev, test | `text` |
 | `childes.train`, `childes.dev.txt` (BabyLM) | train, dev | `childes` |
@@ -18,14 +18,14 @@ from pathlib import PurePath
 
 from sleep_tune.errors import DataError, shortened
 
-__all__ = ["MARKED_SUFFIXES", "SPLIT_NAMES", "Place", "is_text", "place_of"]
+__all__ = ["MARKED_SUFFIXES", "SPLIT_NAMES", "FileSplit", "find_split", "is_text_name"]
 
 SPLIT_NAMES: dict[str, tuple[str, ...]] = {
     "train": ("train", "training"),
     "dev": ("dev", "devel", "valid", "validation", "val", "eval", "evaluation"),
     "test": ("test", "testing"),
 }
-"""Split -> what files and folders of it are usually called, in any case."""
+"""Split -> usual names of its files and folders, in any case."""
 
 FILLERS = frozenset({"set", "data", "split", "text", "corpus", "part", "shard", "of", "clean", "raw"})
 """Words that may follow a split's name, as numbers may: test_data.txt, train_10M, dev-00001-of-00002.txt."""
@@ -34,7 +34,7 @@ MARKED_SUFFIXES = frozenset({"tokens", "raw"})
 """WikiText's suffixes: text where a split's name stands before them (wiki.train.tokens)."""
 
 WORD = re.compile(r"(?:[^\W\d_](?!(?<=[a-z])[A-Z]))*[^\W\d_]|\d+(?:[kKmMbB](?![^\W\d_]))?")
-"""A run of letters, ended also where wikiTest turns to a capital; or a number, perhaps of thousands or millions."""
+"""A run of letters, which also ends before a capital (wikiTest); or a number, perhaps with k, M or B."""
 SEPARATOR = re.compile(r"[\W_]$")
 SPLIT_WORD = re.compile(
     "|".join(f"(?P<{split}>(?:{'|'.join(names)})(?:set|data)?)" for split, names in SPLIT_NAMES.items())
@@ -42,31 +42,31 @@ SPLIT_WORD = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a file's text belongs."""
+class FileSplit:
+    """The split of a file's text, and its source."""
 
     split: str | None
-    """None: its path names no split."""
+    """None if the path names no split."""
     source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a name says of its split."""
+    """The splits that one part of a path names."""
 
     splits: frozenset[str]
-    """Splits whose names are words of it."""
+    """Splits whose names are words of the part."""
     clear: bool
-    """Whether it is of one split without doubt."""
+    """Whether the part names exactly one split, as its last word."""
     rest: str
-    """The name; where it is clear, without the split's name."""
+    """The part; without the split's name if that is clear."""
 
 
-def is_text(name: str) -> bool:
-    """Whether a file of this name is read as text.
+def is_text_name(name: str) -> bool:
+    """Return whether a file of this name is read as text.
 
-    >>> [is_text(name) for name in ("a.txt", "a.train", "test", "wiki.valid.tokens", "a.tokens", "a.txt.gz", "a.md")]
-    [True, True, True, True, False, False, False]
+    >>> [is_text_name(name) for name in ("a.txt", "a.train", "test", "wiki.valid.tokens", "a.txt.gz", "a.md")]
+    [True, True, True, True, False, False]
     """
     stem, dot, suffix = name.casefold().rpartition(".")
     if suffix == "txt" and dot:
@@ -76,15 +76,14 @@ def is_text(name: str) -> bool:
     return any(suffix in names for names in SPLIT_NAMES.values())
 
 
-def place_of(path: PurePath) -> Place:
-    """The split and the source of a text file.
+def find_split(path: PurePath) -> FileSplit:
+    """Return the split and the source of a text file, by its name and the names of its folders.
 
-    A name is cut into words; a split's name counts where it is the last of them, but for numbers and fillers such as
-    'set'. A file may be marked by its own name or by any folder's. A word elsewhere in a name is no clear mark: it is
-    refused, unless another part of the path is clear.
+    A split's name counts if it is the last word of the file's or a folder's name, not counting numbers and fillers such
+    as 'set'. A split's name elsewhere is unclear, and an error unless another part of the path is clear.
 
     Args:
-        path: below data.path, of a file for which `is_text` holds.
+        path: below data.path, of a file for which `is_text_name` holds.
 
     Raises:
         DataError: two parts of the path name different splits, or it is not clear whether one names a split.
@@ -94,22 +93,22 @@ def place_of(path: PurePath) -> Place:
     clear = frozenset[str]().union(*(mark.splits for mark in marks if mark.clear))
     if len(clear) > 1:
         raise DataError(
-            f"{shortened(str(path), 200)} must belong to one split; its folder and its name say {_joined(clear)}: "
-            "rename one of them"
+            f"{shortened(str(path), 200)} must belong to one split; its path names {_joined(clear)}: rename the file "
+            "or its folder"
         )
     if not clear and any(mark.splits for mark in marks):
         words = _joined(frozenset[str]().union(*(mark.splits for mark in marks)))
         raise DataError(
-            f"{shortened(str(path), 200)} must say clearly whether it is {words} text: put it into a folder named "
-            "train, dev or test, or rename it (the name of a split counts as the last word of a name: news_test.txt)"
+            f"{shortened(str(path), 200)}: it is not clear whether this is {words} text. Put it into a folder named "
+            "train, dev or test, or rename it: a split counts if it is the last word of a name, as in news_test.txt"
         )
     if not clear:
-        return Place(None, stem)
+        return FileSplit(None, stem)
     (split,) = clear
     if own.clear and own.rest and path.name.casefold().startswith(f"{own.rest.casefold()}."):  # BabyLM's names
-        return Place(split, own.rest)
+        return FileSplit(split, own.rest)
     folders = [part for part, mark in zip(path.parts[:-1], marks[:-1], strict=True) if not mark.clear]
-    return Place(split, "/".join([*folders, *([own.rest] if own.rest else [])]) or "text")
+    return FileSplit(split, "/".join([*folders, *([own.rest] if own.rest else [])]) or "text")
 
 
 def _joined(splits: Iterable[str]) -> str:
@@ -117,7 +116,7 @@ def _joined(splits: Iterable[str]) -> str:
 
 
 def _mark(name: str) -> Mark:
-    """Find the names of splits among the words of a name without its suffix."""
+    """Return the splits that are named by the words of a name without its suffix."""
     words = list(WORD.finditer(name))
     found = [(word, match.lastgroup) for word in words if (match := SPLIT_WORD.fullmatch(word[0].casefold()))]
     splits = frozenset(split for _, split in found if split is not None)

@@ -1,4 +1,4 @@
-"""Tokenizers: one trained on the training text, or one that exists. Knows no corpus and no rows."""
+"""Tokenizers: one that is trained on the training text, or an existing one."""
 
 import json
 import logging
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune.config.schema import TokenizerConfig
-from sleep_tune.data.encoding import TokenStream, encode_by_offsets, encode_by_words, num_words, one_thread
-from sleep_tune.data.roles import NAMES, PLACEHOLDER, RULES, fill_placeholder, settle_roles
-from sleep_tune.data.tokenizer_files import digest_of, find_folder, open_tokenizer, refuse
+from sleep_tune.data.encoding import TokenStream, count_words, encode_by_offsets, encode_by_words, one_thread
+from sleep_tune.data.special_tokens import NAMES, PLACEHOLDER, RULES, assign_roles, fill_placeholder
+from sleep_tune.data.tokenizer_files import digest_files, find_tokenizer_folder, load_tokenizer, tokenizer_error
 from sleep_tune.errors import ConfigError
 from sleep_tune.files import write_whole
 from sleep_tune.sleep.samples import SpecialTokens
@@ -26,43 +26,43 @@ logger = logging.getLogger(__name__)
 SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
 """In the order of their ids."""
 ALPHABET = 256
-"""A byte-level vocabulary holds every byte, so that no text is ever unknown."""
+"""Bytes, all of which are in a byte-level vocabulary, so that no text is unknown."""
 LONGEST_WORD = 1000
-"""Characters of a word that the training of a vocabulary takes whole: its time grows with their square."""
+"""Length at which words are cut for training a vocabulary, in characters: its time grows with the square."""
 LONG_WORD = re.compile(rf"[^ ]{{{LONGEST_WORD}}}(?=[^ ])")
 MAX_VOCABULARY = 1_000_000
-"""Ids of a loaded tokenizer, at most: each is a row of the model's embedding."""
+"""Greatest number of ids of an existing tokenizer: each is a row of the model's embedding."""
 NOTABLE = 0.01
-"""Share of the training text that is unknown, or of its words that have no token, from which on it is said."""
+"""Share of unknown tokens, or of words without a token, in the training text above which there is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizedText:
-    """Text in tokens of a tokenizer whose files lie in a folder that `transformers.AutoTokenizer` opens."""
+    """Tokenized text; `transformers.AutoTokenizer` opens the folder of its tokenizer."""
 
     streams: Mapping[str, TokenStream]
-    """By split. No text token is one of the special ones."""
+    """By split. No token of text is one of the special tokens."""
     special: SpecialTokens
     vocab_size: int
     """The highest id + 1."""
     notes: tuple[str, ...] = ()
-    """What the user must know of it, a line each: 'tokenizer: ...' or 'warning: ...'."""
+    """Lines for the user: 'tokenizer: ...' or 'warning: ...'."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizerRecipe:
-    """A tokenizer that can be identified cheaply, and made when its tokens are not in the cache."""
+    """A tokenizer that is identified without being made; it is made when its tokens are not in the cache."""
 
     identity: Mapping[str, str]
-    """What it is a pure function of, besides the training text."""
+    """Everything on which it depends, besides the training text."""
     tokenize: Callable[[Mapping[str, Sequence[str]], Path], TokenizedText]
     """(preprocessed sentences by split, 'train' among them; folder to write its files to) -> tokens."""
 
 
 def bpe_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
-    """A byte-level BPE (Sennrich et al., 2016; bytes as in GPT-2) of at most `vocab_size` tokens.
+    """Return the recipe of a byte-level BPE (Sennrich et al., 2016; bytes as in GPT-2) of at most `vocab_size` tokens.
 
-    Takes `cache` as every recipe does, and ignores it.
+    `cache` is not used.
 
     Raises:
         ConfigError: the vocabulary cannot hold the special tokens and the 256 bytes.
@@ -75,14 +75,14 @@ def bpe_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
         )
 
     def tokenize(texts: Mapping[str, Sequence[str]], folder: Path) -> TokenizedText:
-        words = num_words(texts["train"])
+        words = count_words(texts["train"])
         logger.info("training a tokenizer of at most %s tokens on %s words", f"{config.vocab_size:,}", f"{words:,}")
         tokenizer = train_bpe(texts["train"], config.vocab_size)
         _write(tokenizer, SPECIAL, folder)
         tokenizer.encode_special_tokens = True
         ids = tokenizer.get_vocab()
         special = SpecialTokens(**{role: ids[SPECIAL[name]] for role, name in NAMES.items()})
-        _say_tokenizing(texts)
+        _log_words(texts)
         streams = {name: encode_by_words(tokenizer, texts[name], special.separator) for name in texts}
         return TokenizedText(streams, special, tokenizer.get_vocab_size())
 
@@ -90,9 +90,9 @@ def bpe_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
 
 
 def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
-    """Train on preprocessed sentences; the same sentences give the same tokenizer.
+    """Train a tokenizer on preprocessed sentences; the same sentences give the same tokenizer.
 
-    Encoding adds `<s>` before and `</s>` after a text. A text's first word is encoded as any other (prefix space).
+    Encoding adds `<s>` before a text and `</s>` after it. Its first word is encoded like any other (prefix space).
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
@@ -119,58 +119,60 @@ def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
 
 
 def _with_short_words(sentences: Sequence[str]) -> Iterator[str]:
-    """The sentences, with words longer than LONGEST_WORD cut into pieces."""
+    """Yield the sentences, with words longer than LONGEST_WORD cut into pieces."""
     for sentence in sentences:
         yield LONG_WORD.sub(r"\g<0> ", sentence) if len(sentence) > LONGEST_WORD else sentence
 
 
 def hub_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
-    """A tokenizer that exists: a folder, or an id on the Hub, which is downloaded once.
+    """Return the recipe of an existing tokenizer: a folder, or an id on the Hub, which is downloaded once.
 
     Args:
-        config: names it.
-        cache: folder that the download is kept in.
+        config: names the tokenizer.
+        cache: folder that holds the download.
 
     Raises:
         ConfigError: tokenizer.name is not set.
-        DataError: it is no folder, and the Hub does not give it.
+        DataError: it is not a folder, and cannot be downloaded from the Hub.
     """
     name = config.name
     if name is None:
-        raise ConfigError("tokenizer.name must be set for tokenizer=hub: a folder, or an id on the Hub; got nothing")
-    source = find_folder(name, cache)
-    identity = {"kind": "hub", "files": digest_of(source, name), "rules": RULES}
+        raise ConfigError(
+            "tokenizer.name must be set for tokenizer=hub, to a folder or an id on the Hub; it is not set"
+        )
+    source = find_tokenizer_folder(name, cache)
+    identity = {"kind": "hub", "files": digest_files(source, name), "rules": RULES}
     return TokenizerRecipe(identity, lambda texts, folder: tokenize_loaded(name, source, texts, folder))
 
 
 def tokenize_loaded(name: str, source: Path, texts: Mapping[str, Sequence[str]], folder: Path) -> TokenizedText:
-    """Tokenize with a tokenizer that exists, and save it with special tokens that the text does not produce.
+    """Tokenize with an existing tokenizer, and save it with special tokens that the text does not produce.
 
     Args:
         name: of the tokenizer, for messages.
         source: folder of its files.
         texts: preprocessed sentences by split, 'train' among them.
-        folder: to write the tokenizer that training and evaluation use to.
+        folder: for the tokenizer that training and evaluation use; is made.
 
     Raises:
-        DataError: it cannot be loaded, is no fast tokenizer, has too many ids, or cannot encode the text.
+        DataError: it cannot be loaded, is not a fast tokenizer, has too many ids, or cannot encode the text.
     """
-    tokenizer, named = open_tokenizer(source, name)
+    tokenizer, named = load_tokenizer(source, name)
     highest = max(tokenizer.get_vocab().values(), default=-1)
     if not 0 <= highest < MAX_VOCABULARY:
-        raise refuse(name, f"must have ids from 0 to {MAX_VOCABULARY - 1:,}; its highest id is {highest:,}")
+        raise tokenizer_error(name, f"must have ids from 0 to {MAX_VOCABULARY - 1:,}; its highest id is {highest:,}")
     tokenizer.encode_special_tokens = True
-    _say_tokenizing(texts)
+    _log_words(texts)
     try:
         streams = {split: encode_by_offsets(tokenizer, texts[split], PLACEHOLDER) for split in texts}
-        roles = settle_roles(tokenizer, named, streams.values())
+        roles = assign_roles(tokenizer, named, streams.values())
     except Exception as error:
-        if type(error) is not Exception:  # what tokenizers raises is of no class of its own
+        if type(error) is not Exception:  # tokenizers raises Exception itself
             raise
-        raise refuse(name, f"cannot encode the text: {error}") from error
-    flagged, words = int(streams["train"].starts_word.sum()), num_words(texts["train"])
+        raise tokenizer_error(name, f"cannot encode the text: {error}") from error
+    flagged, words = int(streams["train"].starts_word.sum()), count_words(texts["train"])
     if flagged == 0:
-        raise refuse(name, "must have tokens for the text's words; it has one for none of them")
+        raise tokenizer_error(name, "must have tokens for the text's words; it has no token for any of them")
     _write(roles.tokenizer, roles.names, folder)
     notes = [f"tokenizer: {note}" for note in roles.notes]
     if flagged < (1 - NOTABLE) * words:
@@ -187,16 +189,16 @@ def tokenize_loaded(name: str, source: Path, texts: Mapping[str, Sequence[str]],
     )
 
 
-def _say_tokenizing(texts: Mapping[str, Sequence[str]]) -> None:
-    logger.info("tokenizing %s words", f"{sum(map(num_words, texts.values())):,}")
+def _log_words(texts: Mapping[str, Sequence[str]]) -> None:
+    logger.info("tokenizing %s words", f"{sum(map(count_words, texts.values())):,}")
 
 
 def _write(tokenizer: "Tokenizer", names: Mapping[str, str], folder: Path) -> None:
-    """Write what AutoTokenizer reads, without importing transformers (which takes seconds).
+    """Write the files that AutoTokenizer reads, without importing transformers (which takes seconds).
 
     Args:
-        tokenizer: is written as it is, but without truncation and padding.
-        names: the special tokens by their role in transformers, such as 'pad_token'.
+        tokenizer: is written without truncation and padding.
+        names: special tokens by their role in transformers, such as 'pad_token'.
         folder: is made.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -214,4 +216,4 @@ def _write(tokenizer: "Tokenizer", names: Mapping[str, str], folder: Path) -> No
 
 
 TOKENIZERS: dict[str, Callable[[TokenizerConfig, Path], TokenizerRecipe]] = {"bpe": bpe_recipe, "hub": hub_recipe}
-"""Kind -> function (configuration, folder of the cache) that says how to make the tokenizer."""
+"""Kind -> function of (configuration, folder of the cache) that returns the recipe."""

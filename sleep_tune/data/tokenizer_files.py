@@ -1,7 +1,4 @@
-"""The files of a tokenizer that exists: a folder, or a download from the Hub; opened by transformers.
-
-No code that a folder brings along is ever run. Knows no text.
-"""
+"""The files of an existing tokenizer: a folder, or a download from the Hub. Code in the folder is never run."""
 
 import hashlib
 import json
@@ -11,43 +8,43 @@ from typing import TYPE_CHECKING
 
 from sleep_tune.data.cache import cached_folder, content_key
 from sleep_tune.data.formats import find_format
-from sleep_tune.data.hub import asking_hub, hub_token
+from sleep_tune.data.hub import hub_errors, hub_token
 from sleep_tune.errors import DataError, shortened
 from sleep_tune.files import expanded, write_whole
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["digest_of", "find_folder", "open_tokenizer", "refuse"]
+__all__ = ["digest_files", "find_tokenizer_folder", "load_tokenizer", "tokenizer_error"]
 
 PATTERNS = ("*.json", "*.txt", "*.model", "*.tiktoken")
-"""Names of the files that a tokenizer may be made of; not weights, nor code."""
+"""Patterns of the files of a tokenizer; neither weights nor code."""
 VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
-"""One of these holds the vocabulary; without one, transformers makes up an empty tokenizer for some models."""
+"""Patterns of the file that holds the vocabulary; without it, transformers makes an empty tokenizer for some models."""
 ROLES = ("cls_token", "bos_token", "sep_token", "eos_token", "pad_token", "mask_token", "unk_token")
-"""Special tokens, as transformers calls them."""
-MOST_OF_A_MESSAGE = 300
+"""Names of the special tokens in transformers."""
+LONGEST_MESSAGE = 300
 
 
-def find_folder(name: str, cache: Path) -> Path:
-    """The folder of a tokenizer's files: `name` itself, or what the Hub has under that id.
+def find_tokenizer_folder(name: str, cache: Path) -> Path:
+    """Return the folder of a tokenizer's files: `name` itself, or a download from the Hub.
 
-    What was downloaded is used without asking the Hub again: a study should not change under way because a branch
-    moved. `source.json` beside it holds the commit.
+    Later runs use the download without asking the Hub again, so that a study does not change when a branch moves.
+    `source.json` beside it holds the commit.
 
     Args:
         name: a folder, or an id on the Hub.
-        cache: folder that the download is kept in.
+        cache: folder that holds the download.
 
     Raises:
-        DataError: it is neither, or the Hub does not give it.
+        DataError: it is neither, or cannot be downloaded.
     """
     folder = expanded(name)
     if folder.is_dir():
         return folder
     if folder.exists() or name[:1] in ("/", ".", "~") or name.count("/") > 1:
         what = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"tokenizer.name must be a folder, or an id on the Hub; got {name}, which {what}")
+        raise DataError(f"tokenizer.name must be a folder or an id on the Hub; got {name}, which {what}")
     entry = cached_folder(
         cache, "tokenizer-" + content_key({"name": name}), lambda unfinished: _download(name, unfinished)
     )
@@ -55,18 +52,18 @@ def find_folder(name: str, cache: Path) -> Path:
 
 
 def _download(name: str, entry: Path) -> None:
-    """Copy the tokenizer's files of the Hub to `entry`/files, and note the commit that they are of."""
+    """Download the tokenizer's files to `entry`/files, and write their commit to source.json."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    with asking_hub(f"tokenizer '{name}'", "tokenizer.name"):
+    with hub_errors(f"tokenizer '{name}'", "tokenizer.name"):
         try:
             snapshot = Path(
                 snapshot_download(name, allow_patterns=list(PATTERNS), ignore_patterns=["*/*"], token=hub_token())
             )
         except HFValidationError as error:
             raise DataError(
-                f"tokenizer.name must be a folder, or an id on the Hub; got '{shortened(name)}', which is neither"
+                f"tokenizer.name must be a folder or an id on the Hub; got '{shortened(name)}', which is neither"
             ) from error
     (entry / "files").mkdir()
     for path in _files_of(snapshot):
@@ -74,8 +71,8 @@ def _download(name: str, entry: Path) -> None:
     write_whole(entry / "source.json", json.dumps({"name": name, "commit": snapshot.name}) + "\n")
 
 
-def digest_of(folder: Path, name: str) -> str:
-    """SHA-256 of names and contents of the tokenizer's files.
+def digest_files(folder: Path, name: str) -> str:
+    """Return the SHA-256 of the names and contents of the tokenizer's files.
 
     Raises:
         DataError: a file cannot be read.
@@ -85,22 +82,22 @@ def digest_of(folder: Path, name: str) -> str:
         for path in _files_of(folder):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     except OSError as error:
-        raise refuse(name, f"cannot be read: {error}") from error
+        raise tokenizer_error(name, f"cannot be read: {error}") from error
     return digest.hexdigest()
 
 
-def open_tokenizer(folder: Path, name: str) -> "tuple[Tokenizer, dict[str, str]]":
+def load_tokenizer(folder: Path, name: str) -> "tuple[Tokenizer, dict[str, str]]":
     """Open a folder's tokenizer with transformers.
 
     Args:
         folder: of its files.
-        name: what the user called it, for messages.
+        name: of the tokenizer in the configuration, for messages.
 
     Returns:
-        The tokenizer, and its special tokens by transformers' role: those of ROLES that it has.
+        The tokenizer, and its special tokens by their names in transformers: those of ROLES that it has.
 
     Raises:
-        DataError: it cannot be loaded, or is no fast tokenizer.
+        DataError: it cannot be loaded, or is not a fast tokenizer.
     """
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer
@@ -108,39 +105,39 @@ def open_tokenizer(folder: Path, name: str) -> "tuple[Tokenizer, dict[str, str]]
     if not any(path.is_file() for pattern in VOCABULARIES for path in folder.glob(pattern)):
         below = [found.parent for found in sorted(folder.glob("*/tokenizer.json"))]
         hint = f"; did you mean {below[0]}?" if below else ""
-        raise refuse(name, f"must hold a tokenizer (tokenizer.json); it has no vocabulary{hint}")
+        raise tokenizer_error(name, f"must hold a tokenizer (tokenizer.json); it has no vocabulary{hint}")
     for path in _files_of(folder):
         found = find_format(path.read_bytes())
         if found is not None and found[0] != "JSON":
-            raise refuse(name, f"must hold a tokenizer's files; {path.name} is {found[0]}: {found[1]}")
+            raise tokenizer_error(name, f"must hold a tokenizer's files; {path.name} is {found[0]}: {found[1]}")
     try:
         loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         fast = getattr(loaded, "is_fast", False)
         tokenizer = Tokenizer.from_str(loaded.backend_tokenizer.to_str()) if fast else None
-    except BaseException as error:  # whatever transformers makes of files that it does not understand, or tokenizers
+    except BaseException as error:  # transformers and tokenizers raise anything for damaged files
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise refuse(name, f"cannot be read as a tokenizer: {_told(error)}") from error
+        raise tokenizer_error(name, f"cannot be read as a tokenizer: {_error_text(error)}") from error
     if tokenizer is None:
-        raise refuse(name, "must have a fast tokenizer (tokenizer.json); it has none")
+        raise tokenizer_error(name, "must have a fast tokenizer (tokenizer.json); it has none")
     tokenizer.no_truncation()
     tokenizer.no_padding()
     named = {role: str(token) for role in ROLES if (token := getattr(loaded, role, None)) is not None}
     return tokenizer, {role: token for role, token in named.items() if tokenizer.token_to_id(token) is not None}
 
 
-def refuse(name: str, what: str) -> DataError:
-    """The error that says what is wrong with a tokenizer."""
+def tokenizer_error(name: str, what: str) -> DataError:
+    """Return the error that says what is wrong with a tokenizer."""
     return DataError(f"tokenizer.name: '{name}' {what}")
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """The files that a tokenizer may be made of, in the order of their names."""
+    """Return the files of a tokenizer, sorted."""
     return sorted(path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file())
 
 
-def _told(error: BaseException) -> str:
-    """What a library says is wrong, on one line; with the error's class where that is no sentence."""
+def _error_text(error: BaseException) -> str:
+    """Return a library's message on one line, after the error's class unless the message is a sentence for users."""
     lines = str(error).strip().splitlines() or [""]
-    told = shortened(lines[0], MOST_OF_A_MESSAGE)
-    return told if isinstance(error, OSError | ValueError) and told else f"{type(error).__name__}: {told}"
+    text = shortened(lines[0], LONGEST_MESSAGE)
+    return text if isinstance(error, OSError | ValueError) and text else f"{type(error).__name__}: {text}"

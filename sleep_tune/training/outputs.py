@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from sleep_tune.data.cache import still_there
+from sleep_tune.data.cache import require_cached
 from sleep_tune.errors import RunFolderError
 from sleep_tune.files import share_tree, sync_folder, sync_tree, write_whole
 from sleep_tune.records import Progress
@@ -27,7 +27,7 @@ def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
-    for file in still_there(tokenizer).iterdir():
+    for file in require_cached(tokenizer).iterdir():
         shutil.copyfile(file, folder / file.name)
     share_tree(folder)
     sync_tree(folder)

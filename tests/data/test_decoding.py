@@ -6,6 +6,7 @@ from sleep_tune.config.schema import DataConfig, TokenizerConfig
 from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.errors import DataError
+from tests.messages import raises_naming
 
 LINES = ["the cat is sitting in the garden ,", "and the two dogs saw it ."]
 
@@ -28,5 +29,5 @@ def test_a_row_is_read_back_sentence_by_sentence(corpus: Corpus) -> None:
 
 def test_no_tokenizer_is_opened_before_a_text_is_asked_for(corpus: Corpus) -> None:
     text = decoder(corpus.train, Path("nowhere"))
-    with pytest.raises(DataError, match="nowhere"):
+    with raises_naming(DataError, "nowhere"):
         text(0)

@@ -15,7 +15,7 @@ def test_files_words_and_what_is_not_read() -> None:
     assert describe_text(inventory, WORDS, {"test": CLEAN}, ("a.txt is odd",)) == (
         "text: train 8,000 words (a.txt, b.txt, c.txt and 2 more); dev 800 words (valid.txt); "
         "test 421 words (cut from the training files by document)",
-        "not read: 2 hidden (.git/, .DS_Store); 1 of type .md (README.md)",
+        "not read: 2 files or folders, hidden (.git/, .DS_Store); 1 file, of type .md (README.md)",
         "warning: b.txt is odd",
         "warning: a.txt is odd",
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from sleep_tune.data.encoding import TokenStream, encode_by_offsets, encode_by_words, one_thread, unspaced_length
+from sleep_tune.data.encoding import TokenStream, encode_by_offsets, encode_by_words, mean_unspaced_length, one_thread
 from sleep_tune.data.preprocess import preprocess
 from sleep_tune.data.tokenizer import train_bpe
 
@@ -99,6 +99,6 @@ def test_the_environment_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_words_of_a_text_without_spaces_are_long() -> None:
-    assert unspaced_length(["the cat sat", "le café"]) == 0.0
-    assert unspaced_length(["今天 我 去 了 学校", "the cat"]) == 7 / 5  # cut into words
-    assert unspaced_length(["今天我去了学校然后回家了。", "ฉันไปโรงเรียนเมื่อวานนี้"]) > 12
+    assert mean_unspaced_length(["the cat sat", "le café"]) == 0.0
+    assert mean_unspaced_length(["今天 我 去 了 学校", "the cat"]) == 7 / 5  # cut into words
+    assert mean_unspaced_length(["今天我去了学校然后回家了。", "ฉันไปโรงเรียนเมื่อวานนี้"]) > 12

@@ -121,6 +121,11 @@ def ask(
     )
 
 
+def assert_names(error: str, *parts: object) -> None:
+    assert "Traceback" not in error
+    assert not [part for part in map(str, parts) if part not in error], error
+
+
 def test_the_first_token_that_is_set_is_used() -> None:
     assert TOKEN_NAMES == ("HF_TOKEN", "HF_READ_TOKEN", "HF_WRITE_TOKEN")
     assert hub_token({}) is None
@@ -138,21 +143,19 @@ def test_a_public_dataset_is_downloaded_once_and_without_a_token(tmp_path: Path)
         again = ask(endpoint, "lab/open", tmp_path)
         assert again.stdout == done.stdout
         assert requests == []
-        assert "not read: 1 not downloaded from the Hub (README.md)" in again.stderr
+        assert "not downloaded from the Hub (README.md)" in again.stderr
         [file] = (tmp_path / "hf").rglob("childes.train.txt")
         for change, what in ((lambda: file.resolve().write_text("x"), "changed"), (file.unlink, "missing")):
             change()
             damaged = ask(endpoint, "lab/open", tmp_path)
-            assert damaged.stderr.startswith("DataError: data.dataset: the download of 'lab/open' must be as it was")
-            assert str(file) in damaged.stderr and what in damaged.stderr
+            assert_names(damaged.stderr, "DataError: data.dataset", "'lab/open'", file, what)
 
 
 @pytest.mark.slow
 def test_a_gated_dataset_asks_for_a_token_and_takes_any_of_the_three(tmp_path: Path) -> None:
     with fake_hub() as (endpoint, _):
         refused = ask(endpoint, "lab/gated", tmp_path)
-        assert refused.stderr.startswith("DataError: data.dataset: the Hub gives dataset 'lab/gated' only to those who")
-        assert "no token is set in HF_TOKEN, HF_READ_TOKEN, HF_WRITE_TOKEN" in refused.stderr
+        assert_names(refused.stderr, "DataError: data.dataset", "'lab/gated'", "terms", "no token is set", *TOKEN_NAMES)
         wrong = ask(endpoint, "lab/gated", tmp_path, HF_READ_TOKEN="wrong")
         assert "the token in HF_READ_TOKEN was used" in wrong.stderr
         assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".lock"]
@@ -163,10 +166,9 @@ def test_a_gated_dataset_asks_for_a_token_and_takes_any_of_the_three(tmp_path: P
 def test_a_dataset_that_is_not_there_and_a_hub_that_is_not(tmp_path: Path) -> None:
     with fake_hub() as (endpoint, _):
         missing = ask(endpoint, "lab/none", tmp_path)
-    assert missing.stderr.startswith("DataError: data.dataset: the Hub has no dataset 'lab/none', or it is private")
+    assert_names(missing.stderr, "DataError: data.dataset", "'lab/none'", "private", *TOKEN_NAMES)
     gone = ask("http://127.0.0.1:9", "lab/open", tmp_path)
-    assert gone.stderr.startswith("DataError: data.dataset: cannot get dataset 'lab/open' from the Hub:")
-    assert "Traceback" not in gone.stderr + missing.stderr
+    assert_names(gone.stderr, "DataError: data.dataset", "'lab/open'")
 
 
 @pytest.mark.slow

@@ -1,10 +1,10 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.data.documents import Document, Splits
 from sleep_tune.data.split import complete_splits, keep_words
 from sleep_tune.errors import DataError
+from tests.messages import raises_naming
 
 
 def documents(count: int, words: int = 3) -> tuple[Document, ...]:
@@ -38,7 +38,7 @@ def test_another_seed_cuts_elsewhere() -> None:
 
 
 def test_too_few_documents_are_refused() -> None:
-    with pytest.raises(DataError, match=r"no dev and no test text .* at least 3, got 2\. Break the text into"):
+    with raises_naming(DataError, "dev", "test", 3, 2):
         complete_splits(Splits(documents(2)), dev_ratio=0.05, seed=0)
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.text import text_corpus
-from sleep_tune.errors import ConfigError, DataError
+from sleep_tune.errors import ConfigError, DataError, shortened
+from tests.messages import raises_naming
 
 
 def corpus(folder: Path) -> DataConfig:
@@ -66,9 +67,9 @@ def test_the_identity_is_the_content(tmp_path: Path) -> None:
 
 def test_a_missing_folder_names_its_nearest(tmp_path: Path) -> None:
     (tmp_path / "children").mkdir()
-    with pytest.raises(DataError, match=r"data\.path must be a folder; got .*childrn, which does not exist; did"):
+    with raises_naming(DataError, "data.path", "childrn", f"did you mean {tmp_path / 'children'}?"):
         text_corpus(corpus(tmp_path / "childrn"))
-    with pytest.raises(DataError, match=r"which does not exist; did you mean .*/children\?"):
+    with raises_naming(DataError, "childen/books", f"did you mean {tmp_path / 'children'}?"):
         text_corpus(corpus(tmp_path / "childen" / "books"))
     with pytest.raises(DataError, match=r"zzz, which does not exist$"):
         text_corpus(corpus(tmp_path / "zzz"))
@@ -76,26 +77,26 @@ def test_a_missing_folder_names_its_nearest(tmp_path: Path) -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     write(tmp_path, a_txt="Text.")
-    with pytest.raises(DataError, match=r"got the file .*a\.txt: give the folder that holds it"):
+    with raises_naming(DataError, "data.path", tmp_path / "a.txt"):
         text_corpus(corpus(tmp_path / "a.txt"))
 
 
 def test_a_path_is_needed() -> None:
-    with pytest.raises(ConfigError, match=r"data\.path must be set for data=text"):
+    with raises_naming(ConfigError, "data.path", "data=text"):
         text_corpus(DataConfig(kind="text"))
 
 
 def test_a_folder_without_text_says_what_it_holds(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"must hold training text in \*\.txt or \*\.train files; it has no files"):
+    with raises_naming(DataError, tmp_path, "*.txt", "*.train", "no files"):
         text_corpus(corpus(tmp_path))
     write(tmp_path, a_md="x", b_json="x")
-    with pytest.raises(DataError, match=r"it has only 1 of type \.md \(a\.md\); 1 of type \.json \(b\.json\)"):
+    with raises_naming(DataError, ".md (a.md)", ".json (b.json)"):
         text_corpus(corpus(tmp_path))
 
 
 def test_bytes_that_are_not_utf8_are_located(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"one\ntwo\ncaf\xe9 three\n")
-    with pytest.raises(DataError, match=r"latin\.txt:3: the text must be UTF-8; got the byte 0xe9 at offset 11"):
+    with raises_naming(DataError, "latin.txt:3", "UTF-8", "0xe9", 11):
         text_corpus(corpus(tmp_path)).read()
 
 
@@ -103,30 +104,26 @@ def test_bytes_that_are_not_utf8_are_located(tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", ["LE", "BE"])
 def test_other_encodings_are_named(tmp_path: Path, encoding: str, order: str) -> None:
     (tmp_path / "windows.txt").write_bytes("\ufeffOne.\nTwo.".encode(encoding + order))
-    with pytest.raises(
-        DataError, match=rf"windows\.txt: .* UTF-8; .* byte-order mark of {encoding}\. .*iconv"
-    ) as caught:
+    with raises_naming(DataError, "windows.txt", "UTF-8", f"iconv -f {encoding} -t UTF-8"):
         text_corpus(corpus(tmp_path)).read()
-    assert "\n" not in str(caught.value)
 
 
 def test_nul_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\n\ntwo \0 three\n")
-    with pytest.raises(DataError, match=r"a\.txt:3: the text must not hold NUL; got one at offset 9, as in UTF-16"):
+    with raises_naming(DataError, "a.txt:3", "NUL", 9, "UTF-16"):
         text_corpus(corpus(tmp_path)).read()
 
 
 def test_a_pointer_to_text_that_was_not_downloaded_is_refused(tmp_path: Path) -> None:
     write(tmp_path, a_txt="Some words.\n\nMore words.\n")
     (tmp_path / "b.txt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n")
-    with pytest.raises(DataError, match=r"b\.txt must hold text; it is a pointer of Git LFS: .*git lfs pull") as caught:
+    with raises_naming(DataError, "b.txt", "Git LFS", "git lfs pull"):
         text_corpus(corpus(tmp_path)).read()
-    assert "\n" not in str(caught.value)
 
 
 def test_utf16_without_a_mark_is_no_latin1(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("два слова".encode("UTF-16-LE"))
-    with pytest.raises(DataError, match=r"NUL; .* as in UTF-16"):
+    with raises_naming(DataError, "a.txt:1", "NUL", "UTF-16"):
         text_corpus(corpus(tmp_path)).read()
 
 
@@ -151,24 +148,24 @@ def test_text_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
     """The digest names the cache entry; text of another content must never get under that name."""
     raw = text_corpus(corpus(write(tmp_path, a_txt="Before.")))
     write(tmp_path, a_txt="Between")
-    with pytest.raises(DataError, match=r"a\.txt changed while the corpus was read"):
+    with raises_naming(DataError, tmp_path / "a.txt", "changed"):
         raw.read()
     raw = text_corpus(corpus(tmp_path))
     (tmp_path / "a.txt").unlink()
-    with pytest.raises(DataError, match=r"a\.txt cannot be read: No such file"):
+    with raises_naming(DataError, tmp_path / "a.txt", "No such file"):
         raw.read()
 
 
 def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
     write(tmp_path, a_txt="x")
     (tmp_path / "b.txt").symlink_to(tmp_path / "gone.txt")
-    with pytest.raises(DataError, match=r"b\.txt cannot be read: No such file"):
+    with raises_naming(DataError, tmp_path / "b.txt", "No such file"):
         text_corpus(corpus(tmp_path))
 
 
 @pytest.mark.parametrize("path", ["~nobody-of-this-name/a", "x" * 300, "a\0b"])
 def test_a_path_that_cannot_be_is_refused(path: str) -> None:
-    with pytest.raises(DataError, match=r"data\.path must be a folder|cannot be read: File name too long"):
+    with raises_naming(DataError, shortened(path, 200)):
         text_corpus(DataConfig(kind="text", path=path))
 
 
@@ -180,5 +177,5 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
 
 def test_blank_files_are_refused(tmp_path: Path) -> None:
     write(tmp_path, a_train="Text.", a_dev=" \n\t\n")
-    with pytest.raises(DataError, match=r"the dev text must not be empty; got nothing but white space in .*a\.dev"):
+    with raises_naming(DataError, "dev", tmp_path / "a.dev"):
         text_corpus(corpus(tmp_path)).read()

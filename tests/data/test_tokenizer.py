@@ -14,6 +14,7 @@ from sleep_tune.data import tokenizer
 from sleep_tune.data.tokenizer import LONGEST_WORD, TOKENIZERS, bpe_recipe, train_bpe
 from sleep_tune.errors import ConfigError
 from sleep_tune.sleep.samples import SpecialTokens
+from tests.messages import raises_naming
 
 SENTENCES = ["the dog sees a cat.", "the cats see the dogs.", "a b a b"]
 
@@ -56,7 +57,7 @@ def test_training_is_deterministic_over_processes() -> None:
 
 
 def test_a_vocabulary_without_room_for_bytes_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"tokenizer\.vocab_size must be at least 261 .* got 260"):
+    with raises_naming(ConfigError, "tokenizer.vocab_size", 261, 260):
         TOKENIZERS["bpe"](TokenizerConfig(vocab_size=260), Path())
 
 

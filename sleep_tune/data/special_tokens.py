@@ -1,8 +1,8 @@
-"""The special tokens of a tokenizer that exists: which token starts a row, ends a sentence, pads and masks.
+"""Special tokens of an existing tokenizer: the tokens that start a row, end a sentence, pad and mask.
 
-A special token is one that no text produces. A tokenizer's own is taken where that holds; else a new one is added: many
-tokenizers pad with the token that ends a text (GPT-2's have neither a pad nor a mask), and content that equals the pad
-would be hidden from the model. Knows no files.
+Text must not produce a special token. The tokenizer's own token is used if it does not; otherwise a new one is added.
+Many tokenizers pad with the token that ends a text (GPT-2's have neither a pad nor a mask), and content that equals
+the pad would be hidden from the model.
 """
 
 import json
@@ -18,13 +18,13 @@ from sleep_tune.sleep.samples import SpecialTokens
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["NAMES", "PLACEHOLDER", "RULES", "Roles", "fill_placeholder", "settle_roles"]
+__all__ = ["NAMES", "PLACEHOLDER", "RULES", "Roles", "assign_roles", "fill_placeholder"]
 
 RULES = "2"
-"""Version of the rules of this file; a change counts it up, for the tokens made by them are cached."""
+"""Version of the rules in this module; increased when they change, since the tokens they give are cached."""
 
 PLACEHOLDER = -1
-"""Stands for the separator in a stream that is made before it is known which token that is."""
+"""Id of the separator in a stream that is made before the separator is chosen."""
 
 CANDIDATES: dict[str, tuple[str, ...]] = {
     "start": ("cls_token", "bos_token"),
@@ -32,37 +32,37 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
     "pad": ("pad_token",),
     "mask": ("mask_token",),
 }
-"""Our role -> transformers' roles whose token may take it, the first that can."""
+"""Role -> names in transformers of the tokens that may have it; the first suitable one is used."""
 OWN = {"start": "<s>", "separator": "</s>", "pad": "<pad>", "mask": "<mask>"}
-"""Our role -> the token that is added where the tokenizer has none for it."""
+"""Role -> token that is added if the tokenizer has no suitable one."""
 NAMES = {"start": "bos_token", "separator": "eos_token", "pad": "pad_token", "mask": "mask_token"}
-"""Our role -> what it is called in the saved tokenizer."""
+"""Role -> its name in the saved tokenizer."""
 PROBE = " ".join(map(chr, range(33, 127))) + " \u2603 \u6f22 \U00013080"
-"""Text that holds every printable character of ASCII by itself, and characters that few vocabularies hold."""
+"""Text that holds every printable ASCII character as a word, and characters that few vocabularies hold."""
 FAR = 1000
-"""An id from which on the rows that RoBERTa's position table holds before the first one in use are worth saying."""
+"""Id of the pad from which on a note says that RoBERTa's position table has rows that are never read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Which token has which role."""
+    """The tokens of the roles."""
 
     tokenizer: "Tokenizer"
-    """With what was added."""
+    """Includes the tokens that were added."""
     special: SpecialTokens
     names: Mapping[str, str]
-    """transformers' role, such as 'pad_token' -> the token."""
+    """Name in transformers, such as 'pad_token' -> token."""
     notes: tuple[str, ...]
-    """What was added and why, in words."""
+    """Sentences about what was added, and why."""
 
 
-def settle_roles(tokenizer: "Tokenizer", named: Mapping[str, str], streams: Iterable[TokenStream]) -> Roles:
-    """Find the token of each role; where need be, with new tokens and a new frame of start and separator.
+def assign_roles(tokenizer: "Tokenizer", named: Mapping[str, str], streams: Iterable[TokenStream]) -> Roles:
+    """Return the token of each role, after adding tokens and a template of start and separator where needed.
 
     Args:
         tokenizer: with `encode_special_tokens` set, so that special tokens spelt in a text are text.
-        named: the tokenizer's own special tokens by transformers' role.
-        streams: all text that it has encoded, with PLACEHOLDER for separators.
+        named: the tokenizer's own special tokens by their names in transformers.
+        streams: all text, encoded, with PLACEHOLDER as the separator.
     """
     produced = set(tokenizer.encode(PROBE, add_special_tokens=False).ids)
     for stream in streams:
@@ -71,7 +71,7 @@ def settle_roles(tokenizer: "Tokenizer", named: Mapping[str, str], streams: Iter
     rejected = set()
     notes = []
     for role, candidates in CANDIDATES.items():
-        # A row's start may also end its sentences; pad and mask are each a token of their own.
+        # Start and separator may be the same token; pad and mask must differ from all others.
         taken = {} if role == "separator" else {token: other for other, token in chosen.items()}
         reasons = []
         for candidate in candidates:
@@ -106,21 +106,21 @@ def settle_roles(tokenizer: "Tokenizer", named: Mapping[str, str], streams: Iter
 
 
 def fill_placeholder(stream: TokenStream, separator: int) -> TokenStream:
-    """The stream with `separator` where PLACEHOLDER stands."""
+    """Return the stream with PLACEHOLDER replaced by `separator`."""
     return replace(stream, tokens=np.where(stream.tokens == PLACEHOLDER, np.int32(separator), stream.tokens))
 
 
 def _frame(tokenizer: "Tokenizer", start: str, separator: str) -> None:
-    """Let encoding add `start` before a text and `separator` after it, so that evaluation reads a text as it is packed.
+    """Make encoding add `start` before a text and `separator` after it, so that evaluation sees text as it is packed.
 
-    A tokenizer's own frame stays where it does the same.
+    The tokenizer's own template stays if it does the same.
     """
     from tokenizers import processors
 
     ids = tokenizer.get_vocab()
     plain = tokenizer.encode("a", add_special_tokens=False).ids
     if tokenizer.encode("a").ids != [ids[start], *plain, ids[separator]]:
-        # Under names of their own: a token may hold what means something in a template.
+        # A token itself may hold characters that have a meaning in a template.
         tokenizer.post_processor = processors.TemplateProcessing(
             single="start $A separator",
             pair="start $A separator $B separator",
@@ -132,12 +132,12 @@ def _frame(tokenizer: "Tokenizer", start: str, separator: str) -> None:
 
 
 def _is_plain(token: str) -> bool:
-    """Whether a token is spelt as words are, or blank: transformers would cut it out of every text that it reads."""
+    """Return whether a token is spelt like a word, or blank: transformers would cut it out of every text."""
     return not token.strip() or token.strip().isalnum()
 
 
 def _add(tokenizer: "Tokenizer", wanted: str, *, takes_space: bool) -> "tuple[Tokenizer, str]":
-    """The tokenizer with one more special token, called `wanted` or nearly so, and its name."""
+    """Return the tokenizer with one more special token, named `wanted` or similarly, and the token."""
     from tokenizers import AddedToken, Tokenizer
 
     vocabulary = tokenizer.get_vocab()
@@ -145,7 +145,7 @@ def _add(tokenizer: "Tokenizer", wanted: str, *, takes_space: bool) -> "tuple[To
     token = next(name for name in names if name not in vocabulary)
     following = max(vocabulary.values()) + 1
     if following != len(vocabulary):
-        # The library gives a new token their number as its id, which in ids with holes may be another token's.
+        # The library uses the number of tokens as the id of a new one; if ids have gaps, another token may have it.
         saved = json.loads(tokenizer.to_str())
         if isinstance(saved["model"]["vocab"], dict):
             saved["model"]["vocab"][token] = following
@@ -156,7 +156,7 @@ def _add(tokenizer: "Tokenizer", wanted: str, *, takes_space: bool) -> "tuple[To
 
 
 def _as_text(tokenizer: "Tokenizer", rejected: Set[str]) -> "Tokenizer":
-    """The tokenizer with `rejected` no longer cut out of a text before its model sees it; ids stay."""
+    """Return the tokenizer changed so that it encodes `rejected` as ordinary text; ids stay the same."""
     from tokenizers import Tokenizer
 
     if not rejected:
@@ -164,7 +164,7 @@ def _as_text(tokenizer: "Tokenizer", rejected: Set[str]) -> "Tokenizer":
     ordinary = tokenizer.get_vocab(with_added_tokens=False)
     saved = json.loads(tokenizer.to_str())
     saved["added_tokens"] = [
-        # One that the model does not have keeps its id under a name that no text holds.
+        # A token that is not in the model's vocabulary keeps its id under a name that no text holds.
         {**token, "content": f"<unused_{token['id']}>"} if token["content"] in rejected else token
         for token in saved["added_tokens"]
         if token["content"] not in rejected or token["content"] not in ordinary
