@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.search.space.space_file import compose_base, load_space
+from sleep_tune.search.space.base import compose_base
+from sleep_tune.search.space.space_file import load_space
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

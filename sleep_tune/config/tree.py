@@ -12,9 +12,10 @@ from sleep_tune.config.rules import check_rules
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.errors import ConfigError, nearest, shortened
 
-__all__ = ["assign", "flatten", "from_dict", "to_dict", "unknown_key"]
+__all__ = ["Tree", "assign", "flatten", "from_dict", "to_dict", "unknown_key"]
 
 Tree = dict[str, Any]
+"""A configuration as nested dictionaries of plain values."""
 
 
 def to_dict(config: RunConfig) -> Tree:

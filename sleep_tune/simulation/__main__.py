@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     from rich.progress import Progress
 
     from sleep_tune.console import PlainConsole
-    from sleep_tune.search.space.space_file import compose_base
+    from sleep_tune.search.space.base import compose_base
     from sleep_tune.simulation.comparison_table import print_report, write_csv
     from sleep_tune.simulation.curves import read_source
     from sleep_tune.simulation.method_comparison import MethodComparison, run_comparison, summarise

@@ -22,7 +22,8 @@ import numpy as np
 
 from sleep_tune.search.decide.sampler import Sampler
 from sleep_tune.search.monitor.rank_correlation import concordance
-from sleep_tune.search.space.space_file import compose_base, load_space
+from sleep_tune.search.space.base import compose_base
+from sleep_tune.search.space.space_file import load_space
 from sleep_tune.simulation.__main__ import main as simulate
 from sleep_tune.simulation.analytic import ANALYTIC, power_laws
 from sleep_tune.simulation.curves import read_source, source_names

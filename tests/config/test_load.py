@@ -250,7 +250,7 @@ OVERRIDE = st.one_of(
 """A key with any value, a valid override with a slip in it, or anything."""
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.lists(OVERRIDE, max_size=4))
 @example(["run.name=${sleep}"])
 @example(["run.name=${run.name}"])

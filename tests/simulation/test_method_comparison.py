@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from sleep_tune.errors import ConfigError
-from sleep_tune.search.space.space_file import compose_base
+from sleep_tune.search.space.base import compose_base
 from sleep_tune.simulation.curves import read_source
 from sleep_tune.simulation.landscape import Landscape
 from sleep_tune.simulation.method_comparison import MethodComparison, mean_interval, run_comparison, summarise

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from sleep_tune.search.space.space_file import compose_base
+from sleep_tune.search.space.base import compose_base
 from sleep_tune.simulation.analytic import ANALYTIC
 from sleep_tune.simulation.landscape import best_settings
 from sleep_tune.simulation.methods import read_methods

@@ -24,7 +24,7 @@ from sleep_tune.search.decide.search_memory import Memory
 from sleep_tune.search.decide.session_start import Opening
 from sleep_tune.search.decide.steady_clock import steady_clock
 from sleep_tune.search.decide.work import Done, Trial, Wait
-from sleep_tune.search.space.budget_check import budget_words, check_ends, check_fits
+from sleep_tune.search.space.budget_check import budget_words, check_budget, check_search_ends
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.search.space.trial_configs import TrialConfigs
 
@@ -67,8 +67,8 @@ class Director:
         log: Log | None = None,
         lock: FolderLock | None = None,
     ) -> None:
-        check_fits(space, base, corpus)
-        check_ends(space, gpus)
+        check_budget(space, base, corpus)
+        check_search_ends(space, gpus)
         self.space = space
         self.corpus = corpus
         self.folder = folder.resolve()

@@ -15,7 +15,7 @@ from sleep_tune.search.decide.finalists import due_repeats, fresh_seeds
 from sleep_tune.search.decide.search_memory import Memory
 from sleep_tune.search.decide.stop_rules import reason_to_stop
 from sleep_tune.search.decide.studies import Study
-from sleep_tune.search.space.search_space import Space, settings
+from sleep_tune.search.space.search_space import Space, list_settings
 from sleep_tune.search.space.trial_configs import TrialConfigs
 
 __all__ = ["MAX_REPEATS", "Asker"]
@@ -87,7 +87,7 @@ class Asker:
             return study.sampler.ask(state.asks)
         if study.num_settings is None:
             return study.sampler.ask(state.asks, explore=True)
-        untried = [chosen for chosen in settings(study.parameters) if configuration_key(chosen) not in state.known]
+        untried = [chosen for chosen in list_settings(study.parameters) if configuration_key(chosen) not in state.known]
         return untried[np.random.default_rng([self._space.search.seed, state.asks]).integers(len(untried))]
 
     @cached_property

@@ -10,7 +10,7 @@ from typing import Any
 
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.config.tree import flatten, to_dict
+from sleep_tune.config.tree import Tree, flatten, to_dict
 from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.search.space.search_space import (
@@ -24,7 +24,7 @@ from sleep_tune.search.space.search_space import (
     active,
     contains,
 )
-from sleep_tune.search.space.trial_configs import Tree, baseline_settings, with_settings
+from sleep_tune.search.space.trial_configs import baseline_settings, with_settings
 
 __all__ = ["Point", "Present", "as_asked", "project"]
 

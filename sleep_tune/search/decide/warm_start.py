@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.config.tree import flatten, to_dict
+from sleep_tune.config.tree import Tree, flatten, to_dict
 from sleep_tune.errors import ConfigError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.search_state import MAIN, fold_events
@@ -21,7 +21,7 @@ from sleep_tune.search.decide.search_memory import Memory
 from sleep_tune.search.decide.space_fit import Point, project
 from sleep_tune.search.decide.study_folder import Experiment
 from sleep_tune.search.space.search_space import CorpusSummary, Space
-from sleep_tune.search.space.trial_configs import Tree, with_settings
+from sleep_tune.search.space.trial_configs import with_settings
 
 __all__ = ["Adopter"]
 

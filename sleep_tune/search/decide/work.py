@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import Tree
 from sleep_tune.errors import Diverged, OutOfMemory, TrialFailure
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.records import Outcome, Report
-from sleep_tune.search.space.trial_configs import Tree
 
 __all__ = ["KINDS", "Done", "Trial", "Wait", "Worker"]
 

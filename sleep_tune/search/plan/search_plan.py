@@ -10,7 +10,7 @@ from sleep_tune.search.decide.asha import num_kept
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
 from sleep_tune.search.plan.sleep_lengths import SleepLength, baselines_of, lengths_of
 from sleep_tune.search.plan.speeds import Speed
-from sleep_tune.search.space.budget_check import budget_words, check_fits
+from sleep_tune.search.space.budget_check import budget_words, check_budget
 from sleep_tune.search.space.rungs import rungs_of
 from sleep_tune.search.space.search_space import Choice, CorpusSummary, Resources, Space
 
@@ -115,7 +115,7 @@ def make_plan(
         BudgetError: a baseline or a choice that the budget can never hold.
         ConfigError: options that do not fit together, or several mistakes.
     """
-    check_fits(space, base, corpus)
+    check_budget(space, base, corpus)
     budget = budget_words(base, corpus)
     shares = (*rungs_of(space.scheduler), 1.0)
     trials = _num_trials(space, budget, shares, slots, speed)

@@ -8,8 +8,8 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import to_dict
 from sleep_tune.errors import BudgetError, ConfigError
 from sleep_tune.experiment.trial_state import Value
-from sleep_tune.search.space.budget_check import MOST, planned
-from sleep_tune.search.space.search_space import CorpusSummary, Space, settings
+from sleep_tune.search.space.budget_check import MOST_SETTINGS, planned_parameters
+from sleep_tune.search.space.search_space import CorpusSummary, Space, list_settings
 from sleep_tune.search.space.trial_configs import baseline_settings, plan_run, with_settings
 from sleep_tune.sleep.budget import SleepPlan
 
@@ -35,7 +35,7 @@ class SleepLength:
 def lengths_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[SleepLength, ...]:
     """Return a line for each searched value of sleep.length.*; one line if none is searched."""
     plans: dict[tuple[str, Value], list[SleepPlan | None]] = {}
-    for chosen in islice(settings(planned(space.parameters), corners=True), MOST):
+    for chosen in islice(list_settings(planned_parameters(space.parameters), corners=True), MOST_SETTINGS):
         try:
             plan = plan_run(with_settings(to_dict(base), chosen), corpus, space.resources.workers)
         except (BudgetError, ConfigError):

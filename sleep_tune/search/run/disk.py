@@ -18,7 +18,7 @@ from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_fi
 from sleep_tune.experiment.run_folder import WEIGHTS, remove_weights
 from sleep_tune.experiment.search_state import MAIN, TrialState
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.space.search_space import settings
+from sleep_tune.search.space.search_space import list_settings
 from sleep_tune.search.space.trial_configs import with_settings
 
 __all__ = ["MAY_GO_ON", "PATIENCE", "RESERVE", "Disk", "watcher"]
@@ -194,7 +194,7 @@ def _needs(director: Director) -> tuple[int, int]:
         for parameter in director.space.parameters
         if parameter.key.startswith(SIZED_BY) and not parameter.when
     )
-    configs = [from_dict(with_settings(base, chosen)) for chosen in settings(sized, corners=True)]
+    configs = [from_dict(with_settings(base, chosen)) for chosen in list_settings(sized, corners=True)]
     start = max(needed_bytes(config) for config in configs)
     step = max(
         checkpoint_bytes(config) + model_bytes(config) * (2 if config.training.word_checkpoints else 1)

@@ -42,9 +42,10 @@ from sleep_tune.search.run.worker import (
     sync_command,
     train_worker,
 )
-from sleep_tune.search.space.budget_check import check_fits
+from sleep_tune.search.space.base import compose_base
+from sleep_tune.search.space.budget_check import check_budget
 from sleep_tune.search.space.search_space import CorpusSummary, Space
-from sleep_tune.search.space.space_file import compose_base, load_space
+from sleep_tune.search.space.space_file import load_space
 
 __all__ = ["LAUNCHERS", "Interrupted", "Launch", "Study"]
 
@@ -148,7 +149,7 @@ class Study:
             UserError: what the budget or the cluster cannot hold.
             TrialFailure: the base cannot be trained (with `calibrated`).
         """
-        check_fits(self.space, self.base, self.corpus)
+        check_budget(self.space, self.base, self.corpus)
         with contextlib.ExitStack() as stack:
             warn = _warner(PlainConsole(file=stack.enter_context(terminal())))
             nodes = [cluster.this_machine()]

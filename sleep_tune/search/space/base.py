@@ -73,6 +73,6 @@ def compose_base(space: Space) -> RunConfig:
 
 
 def _where(where: Mapping[str, str], message: str) -> str:
-    """Return where the first option that a message names was given; where the base was, if none of them was in it."""
+    """Return the place of the first option of the base that a message names; the place of the base if it names none."""
     named = re.findall(r"[a-z_]+(?:\.[a-z_]+)+|[a-z_]+(?==)", message)
     return next((where[f"base.{key}"] for key in named if f"base.{key}" in where), where.get("base", "base"))

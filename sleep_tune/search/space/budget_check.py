@@ -1,6 +1,6 @@
-"""Whether the budget can hold what a space offers, found out before anything is started.
+"""Check, before a search starts, that the budget can hold what its space offers.
 
-Only options on which the plan of a run depends are looked at (`PLANNED`), and those they are conditional on.
+Only options on which the plan of a run depends are tried (`PLANNED`), and those that they are conditional on.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import to_dict
 from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 from sleep_tune.experiment.trial_state import Value
-from sleep_tune.search.space.search_space import Choice, CorpusSummary, Parameter, Space, settings
+from sleep_tune.search.space.search_space import Choice, CorpusSummary, Parameter, Space, list_settings
 from sleep_tune.search.space.trial_configs import baseline_settings, plan_run, with_settings
 
-__all__ = ["PLANNED", "budget_words", "check_ends", "check_fits", "planned"]
+__all__ = ["MOST_SETTINGS", "PLANNED", "budget_words", "check_budget", "check_search_ends", "planned_parameters"]
 
 PLANNED = (
     "sleep.folds",
@@ -27,25 +27,25 @@ PLANNED = (
 )
 """Options that decide how many passes a budget holds, and whether it holds one."""
 
-MOST = 2_000
-"""Combinations tried at most; a space with more of them is checked as far as these go."""
+MOST_SETTINGS = 2_000
+"""Settings that are tried, at most; of a space that has more, the rest is not checked."""
 
 
 def budget_words(base: RunConfig, corpus: CorpusSummary) -> int:
-    """B, the words that every run of the study may see.
+    """Return B, the words that every run of the study may see.
 
     Raises:
-        BudgetError: not one word.
+        BudgetError: it is less than one word.
     """
     plain = with_settings(to_dict(base), {"sleep.folds": 1, "sleep.length.ratio": 0.0})
     return plan_run(plain, corpus, 1).budget_words
 
 
-def check_fits(space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
-    """Refuse baselines, a base and choices that no trial could use, all at once.
+def check_budget(space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
+    """Refuse a base, baselines and choices that no trial could use; all of them are reported.
 
     Raises:
-        BudgetError: the budget cannot hold it; the message says where it was given, and the bound.
+        BudgetError: the budget cannot hold one; the message says where it was given, and the bound.
         ConfigError: options that do not fit together, or several mistakes.
     """
     tree, workers = to_dict(base), space.resources.workers
@@ -61,13 +61,13 @@ def check_fits(space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
 
 
 def _unusable(space: Space, tree: Mapping[str, Any], corpus: CorpusSummary) -> list[UserError]:
-    """What of the base and the parameters no trial could use: nothing at all, or choices of which none ever fits."""
-    relevant = planned(space.parameters)
+    """Return an error for each choice that the budget can never hold; one error if it can hold no setting at all."""
+    relevant = planned_parameters(space.parameters)
     first: BudgetError | ConfigError | None = None
     errors: dict[tuple[str, Value], BudgetError | ConfigError] = {}
     fitting: set[tuple[str, Value]] = set()
     fits = False
-    for chosen in islice(settings(relevant, corners=True), MOST):
+    for chosen in islice(list_settings(relevant, corners=True), MOST_SETTINGS):
         try:
             plan_run(with_settings(tree, chosen), corpus, space.resources.workers)
         except (BudgetError, ConfigError) as error:
@@ -86,8 +86,8 @@ def _unusable(space: Space, tree: Mapping[str, Any], corpus: CorpusSummary) -> l
     ]
 
 
-def check_ends(space: Space, gpus: float) -> None:
-    """Refuse a search that nothing would ever end.
+def check_search_ends(space: Space, gpus: float) -> None:
+    """Refuse a search that would never end.
 
     Raises:
         ConfigError: only GPU-hours limit it, and its trials hold no GPU.
@@ -101,8 +101,8 @@ def check_ends(space: Space, gpus: float) -> None:
         )
 
 
-def planned(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
-    """Those on which the plan of a run depends, and those they are conditional on."""
+def planned_parameters(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+    """Return the parameters on which the plan of a run depends, and those that they are conditional on."""
     wanted = {parameter.key for parameter in parameters if parameter.key in PLANNED}
     for parameter in reversed(parameters):
         if parameter.key in wanted:

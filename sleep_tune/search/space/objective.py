@@ -1,6 +1,6 @@
-"""What a search improves: which metrics there are, and whether the runs of a study will report the one it names.
+"""The objective of a search and the endpoint of its comparison: which metrics exist, and whether the runs report them.
 
-Of BabyLM's data it looks no further than which folders there are.
+Of BabyLM's data only the names of the folders are read.
 """
 
 from pathlib import Path
@@ -20,17 +20,17 @@ PAIRS, BABYLM = "eval/pairs", "babylm/"
 """First parts of metrics that need data of their own."""
 
 MOST_OF_INTEREST = 0.1
-"""No smallest difference of interest is as large a share of right answers: it was meant in points."""
+"""A smallest difference of interest, as a share of right answers, is below this; a larger one was meant in points."""
 
 SCORES = {BABYLM + score: folder for folder in TASKS for score in score_names(folder)} | {BABYLM + MACRO: ""}
-"""Metric -> the folder that it is measured on; none of its own for the macro average."""
+"""Metric -> the folder that it is measured on; '' for the macro average."""
 
 
 def read_objective(entry: Entry) -> Objective:
-    """What is compared.
+    """Return the objective, with the mode that its metric has.
 
     Raises:
-        ConfigError: an unknown metric, or the other way to improve it.
+        ConfigError: an unknown metric, or a mode that is not its own.
     """
     objective = read_section(Objective, entry)
     metric = objective.metric
@@ -44,7 +44,7 @@ def read_objective(entry: Entry) -> Objective:
 
 
 def read_claim(entry: Entry) -> Claim:
-    """What the comparison may claim.
+    """Return what the comparison may claim.
 
     Raises:
         ConfigError: an endpoint that no finished run reports.
@@ -62,7 +62,7 @@ def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
     """Refuse an objective that the study's runs will not report.
 
     Raises:
-        ConfigError: it needs minimal pairs or a task that the base does not have scored at the rungs.
+        ConfigError: it needs minimal pairs, or a task that is not scored at the rungs.
     """
     evaluation = base.evaluation
     if metric.startswith(PAIRS):
@@ -80,7 +80,7 @@ def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
 
 
 def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry) -> None:
-    """Refuse an endpoint that the study's runs will not report, and a smallest difference in another unit than its own.
+    """Refuse an endpoint that the study's runs will not report, and a smallest difference in the wrong unit.
 
     Raises:
         ConfigError: it needs minimal pairs or BabyLM's data, or a share of right answers is given in points.
@@ -103,10 +103,10 @@ def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry) -> 
 
 
 def check_data(base: RunConfig, entry: Entry) -> None:
-    """Refuse tasks whose folder is not there, before anything is started.
+    """Refuse tasks whose folder is missing.
 
     Raises:
-        ConfigError: `evaluation.data` is no folder, or lacks one of `evaluation.tasks`; names what it holds.
+        ConfigError: `evaluation.data` is no folder, or lacks one of `evaluation.tasks`; names those that it holds.
     """
     if base.evaluation.data is None:
         return
@@ -135,6 +135,6 @@ def _check_pairs(metric: str, base: RunConfig, entry: Entry) -> None:
 
 
 def _given(entry: Entry, name: str) -> Entry:
-    """Where an option of the evaluation was given, or else the base as a whole."""
+    """Return the entry of an option of the evaluation, or that of the base where it was not given."""
     key = f"evaluation.{name}"
     return entry.inside(key) if isinstance(entry.value, dict) and key in entry.value else entry

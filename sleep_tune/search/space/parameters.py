@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 
 from sleep_tune.config.checker import check_value
@@ -22,17 +23,17 @@ FIXED = {
     "budget": "is the same for every run of a study",
     "evaluation": "is the same for every run of a study",
     "training.seed": "is set by the search: finalists and baselines are repeated over fresh seeds",
-    "training.device": "is no property of a trial",
-    "training.threads": "is no property of a trial",
+    "training.device": "does not change what is trained",
+    "training.threads": "does not change what is trained",
 }
 """Options (and sections) that cannot be searched, and why."""
 
 
 def read_parameters(entry: Entry) -> tuple[Parameter, ...]:
-    """Every parameter without a mistake, those that `when` names before those that name them.
+    """Return the parameters without a mistake; those that a `when` names come before the parameter that names them.
 
-    Mistakes in one are kept: a key that is no option or cannot be searched, a domain that the option does not have, a
-    `when` that names no other parameter or goes round in a circle, two that exclude each other.
+    Mistakes are kept: a key that is no option or cannot be searched, a domain that the option does not have, a `when`
+    that names no other parameter or goes round in a circle, two parameters that exclude each other.
 
     Raises:
         ConfigError: it is no mapping.
@@ -43,21 +44,21 @@ def read_parameters(entry: Entry) -> tuple[Parameter, ...]:
         with inner.mistakes:
             read[key] = _parameter(key, inner)
     parameters = {key: parameter for key, parameter in read.items() if parameter is not None}
-    strangers = entry.has_unknown_keys(options())
+    may_be_misspelt = entry.has_unknown_keys(options())
     for key, parameter in parameters.items():
         for other in parameter.when:
             with entry.mistakes:
-                _check_when(parameters, entries, key, other, strangers)
+                _check_when(parameters, entries, key, other, may_be_misspelt)
     sound = {key: parameter for key, parameter in parameters.items() if entries[key].is_sound}
     with entry.mistakes:
-        ordered = _sorted(sound, entries)
+        ordered = _in_order(sound, entries)
         _check_exclusive(ordered, entries)
         return ordered
     return tuple(sound.values())
 
 
 def _parameter(key: str, entry: Entry) -> Parameter | None:
-    """One parameter; None where a mistake that is kept leaves none."""
+    """Return one parameter, or None where its domain may be a misspelt key (that mistake is kept)."""
     if key not in options():
         raise entry.error(unknown_key(key))
     for fixed, why in FIXED.items():
@@ -66,7 +67,7 @@ def _parameter(key: str, entry: Entry) -> Parameter | None:
     fields = entry.fields((*DOMAINS, "when"))
     kinds = [name for name in fields if name in DOMAINS]
     if not kinds and entry.has_unknown_keys((*DOMAINS, "when")):
-        return None  # a misspelt key may be the missing one
+        return None
     if len(kinds) != 1:
         raise entry.error(f"{key} must have exactly one of {', '.join(DOMAINS)}; got {' and '.join(kinds) or 'none'}")
     when: dict[str, tuple[Value, ...]] = {}
@@ -145,7 +146,7 @@ DOMAINS: dict[str, Callable[[Option, Entry], Domain]] = {
     "log_uniform": _log_uniform,
     "int": _int,
 }
-"""Name in the file -> function(option, entry) that reads it."""
+"""Name in the file -> function(option, entry) to the domain."""
 
 
 def _check_when(
@@ -153,15 +154,15 @@ def _check_when(
     entries: Mapping[str, Entry],
     key: str,
     other: str,
-    strangers: bool,
+    may_be_misspelt: bool,
 ) -> None:
     entry = entries[key].inside("when").inside(other)
     if other == key:
         raise entry.error(f"{key} is conditional on itself")
-    if other not in entries and not (other in options() and strangers):
+    if other not in entries and not (other in options() and may_be_misspelt):
         raise entry.error(unknown(f"parameter in when of {key}", other, [name for name in entries if name != key]))
     if other not in parameters or not entries[other].is_sound:
-        return  # what is wrong with the other is told already
+        return  # its own mistake is reported already
     domain = parameters[other].domain
     if not isinstance(domain, Choice):
         raise entry.error(f"when can name a choice only; {other} is a range")
@@ -171,33 +172,30 @@ def _check_when(
             raise item.error(f"{shown(item.value)} is no choice of {other}; choose among: {choices}")
 
 
-def _sorted(parameters: Mapping[str, Parameter], entries: Mapping[str, Entry]) -> tuple[Parameter, ...]:
-    """In the order of the file, as far as `when` allows it."""
+def _in_order(parameters: Mapping[str, Parameter], entries: Mapping[str, Entry]) -> tuple[Parameter, ...]:
+    """Return the parameters in the order of the file, except that those a `when` names come first."""
     ordered: dict[str, Parameter] = {}
     while len(ordered) < len(parameters):
-        rest = [parameter for key, parameter in parameters.items() if key not in ordered]
-        waiting = {parameter.key for parameter in rest}
-        ready = next((parameter for parameter in rest if waiting.isdisjoint(parameter.when)), None)
+        rest = {key: parameter for key, parameter in parameters.items() if key not in ordered}
+        ready = next((parameter for parameter in rest.values() if rest.keys().isdisjoint(parameter.when)), None)
         if ready is None:
             circle = _circle(rest)
-            raise entries[circle[0]].error(f"when goes round in a circle: {' -> '.join([*circle, circle[0]])}")
+            raise entries[circle[0]].error(f"when goes round in a circle: {' -> '.join(circle)}")
         ordered[ready.key] = ready
     return tuple(ordered.values())
 
 
-def _circle(rest: list[Parameter]) -> list[str]:
-    """One circle among parameters of which each waits for another."""
-    waiting = {parameter.key: parameter for parameter in rest}
-    path: list[str] = [rest[0].key]
-    while True:
-        following = next(key for key in waiting[path[-1]].when if key in waiting)
-        if following in path:
-            return path[path.index(following) :]
-        path.append(following)
+def _circle(parameters: Mapping[str, Parameter]) -> list[str]:
+    """Return the keys of a circle among parameters of which each is conditional on another; the first comes twice."""
+    try:
+        TopologicalSorter({key: parameter.when for key, parameter in parameters.items()}).prepare()
+    except CycleError as error:
+        return [str(key) for key in reversed(error.args[1])]
+    raise AssertionError("there is no circle")
 
 
 def _check_exclusive(parameters: tuple[Parameter, ...], entries: Mapping[str, Entry]) -> None:
-    """Of options that exclude each other, two may be searched only where one `when` keeps them apart."""
+    """Refuse to search two options that exclude each other, unless their `when`s never hold at once."""
     for section, members in ONE_OF.items():
         rivals = [parameter for parameter in parameters if parameter.key in {f"{section}.{name}" for name in members}]
         for first, second in combinations(rivals, 2):

@@ -8,11 +8,11 @@ __all__ = ["SCHEDULERS", "rung_shares", "rungs_of"]
 
 
 def rung_shares(first_rung: float, reduction: float) -> tuple[float, ...]:
-    """Shares of the budget, below 1 and ascending, at which trials are compared: 1/eta, 1/eta^2, ... >= first_rung.
+    """Return the shares of the budget, ascending, at which trials are compared: 1/eta, 1/eta^2, ... >= first_rung.
 
     Args:
         first_rung: the lowest share allowed, in (0, 1].
-        reduction: eta, the share of trials that goes on is 1/eta; above 1.
+        reduction: eta, above 1; the share 1/eta of the trials at a rung is promoted.
 
     >>> rung_shares(0.1, 3)
     (0.1111111111111111, 0.3333333333333333)
@@ -33,5 +33,5 @@ SCHEDULERS: dict[str, Callable[[float, float], tuple[float, ...]]] = {
 
 
 def rungs_of(scheduler: Scheduler) -> tuple[float, ...]:
-    """The shares of the budget, below 1, at which a scheduler compares trials."""
+    """Return the shares of the budget, below 1, at which a scheduler compares trials."""
     return SCHEDULERS[scheduler.name](scheduler.first_rung, scheduler.reduction)

@@ -1,7 +1,6 @@
-"""A search space, typed: what a study searches, how, until when, against which baselines. Reads no file.
+"""A search space: a dataclass for each section, the domains of parameters, and the list of their settings.
 
-Each section's options carry their meaning and range as those of a run do (`config.schema.option`); `load.py` checks
-them, and `--help` prints them.
+The options of a section are declared as those of a run are (`config.schema.option`); space_file.py reads them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,13 +32,13 @@ __all__ = [
     "Uniform",
     "active",
     "contains",
+    "list_settings",
     "num_settings",
-    "settings",
     "to_json",
 ]
 
 METRICS = {"eval/nll": "min", "eval/pseudo_perplexity": "min", "eval/pairs_accuracy": "max"}
-"""What can be an objective, as runs report it on dev -> which way is better (eval/pairs/<paradigm>: max)."""
+"""Metric on dev that can be an objective -> min or max; eval/pairs/<paradigm> (max) can be one, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ Domain = Choice | Uniform | LogUniform | Int
 
 
 def contains(domain: Domain, value: Value) -> bool:
-    """Whether `value` is one that the domain can propose: of a choice one of its values, of a range within its ends."""
+    """Return whether `value` is one of a choice's values, or lies in a range."""
     match domain:
         case Choice(values):
             return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values)
@@ -97,7 +96,10 @@ class Parameter:
 
 
 def active(parameter: Parameter, values: Mapping[str, Value]) -> bool:
-    """Whether `parameter` is searched, given those set before it. An inactive parent switches its children off."""
+    """Return whether `parameter` is searched, given the values set before it.
+
+    A parameter that is conditional on one that is not searched is not searched either.
+    """
     return all(key in values and values[key] in allowed for key, allowed in parameter.when.items())
 
 
@@ -195,12 +197,12 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class CorpusSummary:
-    """What of a corpus the search must know to plan: the words of a pass, W, and its samples, N."""
+    """What a plan depends on of a corpus: the words of a pass, W, and the number of its samples, N."""
 
     words: int
     samples: int
     description: tuple[str, ...] = field(default=(), compare=False)
-    """What to say of its text, a line each."""
+    """Lines about its text, for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +223,7 @@ class Space:
     comparison: Claim = field(default_factory=Claim)
     resources: Resources = field(default_factory=Resources)
     enqueue: tuple[Mapping[str, Value], ...] = ()
-    """Points that are trained first, in order: options by dotted key. What one leaves out is proposed for it."""
+    """Points that are trained first, in order: options by dotted key. The sampler fills in those left out."""
     warm_start: tuple[str, ...] = ()
     """Folders of earlier experiments whose trials this one may take."""
     where: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -232,11 +234,15 @@ class Space:
         return tuple(parameter for parameter in self.parameters if parameter.key in keys)
 
 
-def settings(parameters: tuple[Parameter, ...], corners: bool = False) -> Iterator[dict[str, Value]]:
-    """Every combination of values; of a range of reals or whole numbers its ends with `corners`, else every whole one.
+def list_settings(parameters: tuple[Parameter, ...], corners: bool = False) -> Iterator[dict[str, Value]]:
+    """Yield every different combination of the parameters' values.
+
+    Args:
+        parameters: in an order in which those that a `when` names come first.
+        corners: whether only the two ends of a range are values of it; else every whole number in it.
 
     Raises:
-        ValueError: a range of reals without `corners` (there is no end to it).
+        ValueError: a range of reals without `corners`.
     """
     seen = set()
     for values in product(*(_values(parameter.domain, corners) for parameter in parameters)):
@@ -263,7 +269,7 @@ def _values(domain: Domain, corners: bool) -> tuple[Value, ...]:
 
 
 def num_settings(parameters: tuple[Parameter, ...], most: int = 10_000) -> int | None:
-    """How many different settings there are; None when there are more than about `most`."""
+    """Return how many different settings there are; None if there are more than about `most`."""
     combinations = 1
     for parameter in parameters:
         match parameter.domain:
@@ -275,11 +281,11 @@ def num_settings(parameters: tuple[Parameter, ...], most: int = 10_000) -> int |
                 return None
         if combinations > most:
             return None
-    return sum(1 for _ in settings(parameters))
+    return sum(1 for _ in list_settings(parameters))
 
 
 def to_json(space: Space) -> dict[str, Any]:
-    """Plain dictionaries, as the YAML would hold them."""
+    """Return the space as plain dictionaries, as its YAML file would hold them."""
     return {
         "name": space.name,
         "base": dict(space.base),

@@ -1,6 +1,6 @@
-"""A search space's file and the command line's overrides become a Space, or one error that says all that is wrong.
+"""A search space, read from its YAML file and the overrides on the command line.
 
-Reads no corpus: what only its size can tell is checked when the search is opened (`fitting.py`).
+The corpus is not read: whether the budget can hold the space is checked when the search starts (budget_check.py).
 """
 
 import re
@@ -13,9 +13,7 @@ from sleep_tune.config.entry import Entry
 from sleep_tune.config.options import options
 from sleep_tune.config.yaml_file import read_file
 from sleep_tune.errors import ConfigError, nearest
-from sleep_tune.search.space.base import check_base, compose_base, read_base
-from sleep_tune.search.space.earlier import read_enqueue, read_warm_start
-from sleep_tune.search.space.limits import read_baselines, read_scheduler, read_stop
+from sleep_tune.search.space.base import check_base, read_base
 from sleep_tune.search.space.objective import check_claim, check_data, check_reported, read_claim, read_objective
 from sleep_tune.search.space.parameters import read_parameters
 from sleep_tune.search.space.search_space import (
@@ -29,15 +27,23 @@ from sleep_tune.search.space.search_space import (
     Space,
     Stop,
 )
+from sleep_tune.search.space.sections import (
+    Known,
+    read_baselines,
+    read_enqueue,
+    read_scheduler,
+    read_stop,
+    read_warm_start,
+)
 from sleep_tune.search.space.space_overrides import SECTIONS, override_space
 
-__all__ = ["compose_base", "load_space"]
+__all__ = ["load_space"]
 
 T = TypeVar("T")
 
 
 def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
-    """Read a search space.
+    """Return a search space.
 
     Args:
         path: of the YAML file, as the user gave it.
@@ -45,9 +51,9 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
             sets `base`.
 
     Raises:
-        ConfigError: every mistake, in the order of the lines, the command line's last: where (file:line, or the
-            override), what was expected, what was given and the nearest valid name. Of a text that is not YAML, the
-            first. A mistake that another may have caused is not told before that one is mended.
+        ConfigError: every mistake, in the order of the lines, those of the command line last: where (file:line, or
+            the override), what was expected, what was given and the nearest valid name. If the text is not YAML, only
+            the first mistake. A mistake that may follow from another is not reported until that one is corrected.
     """
     try:
         root = read_file(path)
@@ -67,7 +73,7 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
 
 
 def _space(root: Entry, stem: str) -> Space:
-    """The space, with defaults for whatever has a mistake; the mistakes are kept."""
+    """Return the space, with defaults where there are mistakes; the mistakes are kept."""
     fields = root.fields(SECTIONS)
 
     def section(name: str) -> Entry:
@@ -81,8 +87,8 @@ def _space(root: Entry, stem: str) -> Space:
     parameters: tuple[Parameter, ...] = read(read_parameters, "parameters", ())
     known = _known(root, section("parameters"), parameters)
     if not known:
-        with root.mistakes:
-            raise section("parameters").error("a search space must have at least one parameter; got none")
+        text = "a search space must have at least one parameter; got none"
+        root.mistakes.add(section("parameters").error(text))
     space = Space(
         name=read(_name, "name", stem) if "name" in fields else stem,
         base=read(lambda entry: read_base(entry, parameters), "base", {}),
@@ -104,8 +110,8 @@ def _space(root: Entry, stem: str) -> Space:
     return space
 
 
-def _known(root: Entry, entry: Entry, parameters: tuple[Parameter, ...]) -> dict[str, Parameter | None]:
-    """The parameters that the file has; None for one with a mistake, and for any that a misspelt key may stand for."""
+def _known(root: Entry, entry: Entry, parameters: tuple[Parameter, ...]) -> Known:
+    """Return the parameters of the file; where a key is misspelt, every option, as the key may stand for any."""
     unread = not isinstance(entry.value, dict) or entry.has_unknown_keys(options())
     if unread or (not entry.value and root.has_unknown_keys(SECTIONS)):
         return dict.fromkeys(options()) | {parameter.key: parameter for parameter in parameters}

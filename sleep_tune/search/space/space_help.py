@@ -1,4 +1,4 @@
-"""What `tune.py --help` says of a search space: every option with its meaning and default, from the dataclasses."""
+"""The part of `tune.py --help` about search spaces: every option with its meaning and default, from the dataclasses."""
 
 import textwrap
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from sleep_tune.search.space.search_space import (
 
 __all__ = ["describe_space"]
 
-SECTIONS: dict[str, type] = {
+SECTION_CLASSES: dict[str, type] = {
     "objective": Objective,
     "search": Search,
     "scheduler": Scheduler,
@@ -48,12 +48,12 @@ WIDTH = 120
 
 
 def describe_space() -> str:
-    """The space's options, section by section."""
+    """Return the options of a search space, section by section."""
     return "\n".join([INTRODUCTION, *_lines()])
 
 
 def _lines() -> Iterator[str]:
-    for name, section in SECTIONS.items():
+    for name, section in SECTION_CLASSES.items():
         assert section.__doc__ is not None
         yield ""
         yield from textwrap.wrap(f"{name}: {section.__doc__.splitlines()[0].rstrip('.')}", WIDTH, initial_indent="  ")

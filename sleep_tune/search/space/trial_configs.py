@@ -1,6 +1,6 @@
-"""From what was proposed to a whole configuration: the base, an arm's settings, a trial's parameters, its folder.
+"""The whole configuration of a trial: the base, what a baseline sets, the trial's parameters, seed and folder.
 
-Also whether the budget holds it. Knows nothing of who proposed it.
+Also whether the budget can hold it.
 """
 
 import functools
@@ -9,24 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.config.groups import groups
+from sleep_tune.config.groups import group_settings, groups
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.config.tree import assign, flatten, from_dict, to_dict
-from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.config.tree import Tree, assign, from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError, unknown
 from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.sleep.budget import SleepPlan, plan_budget
 
-__all__ = ["Refusal", "Tree", "TrialConfigs", "baseline_settings", "plan_run", "with_settings"]
-
-Tree = dict[str, Any]
-"""A configuration as nested dictionaries (`config.tree`)."""
+__all__ = ["Refusal", "TrialConfigs", "baseline_settings", "plan_run", "with_settings"]
 
 
 @functools.cache
 def baseline_settings(name: str) -> Mapping[str, Any]:
-    """What a baseline sets, by dotted key: the choice of that name in the group `sleep`.
+    """Return what a baseline sets, by dotted key: the choice of that name in the group `sleep`.
 
     Raises:
         ConfigError: there is no such choice.
@@ -34,11 +30,11 @@ def baseline_settings(name: str) -> Mapping[str, Any]:
     choices = groups()["sleep"]
     if name not in choices:
         raise ConfigError(unknown("baseline", name, choices))
-    return flatten({"sleep": read_yaml(choices[name])})
+    return group_settings("sleep", choices[name])
 
 
 def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any]) -> Tree:
-    """A copy of `tree` with options set, in their order; what excludes another (`ONE_OF`) clears it."""
+    """Return a copy of `tree` with options set, in their order; one that excludes another (`ONE_OF`) clears it."""
     changed = _copied(tree)
     for key, value in settings.items():
         assign(changed, key, value)
@@ -46,7 +42,7 @@ def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any]) -> Tree:
 
 
 def _copied(tree: Mapping[str, Any]) -> Tree:
-    """A copy of nested dictionaries and lists of plain values; `copy.deepcopy` takes ten times as long."""
+    """Return a copy of nested dictionaries and lists of plain values; `copy.deepcopy` takes ten times as long."""
     return {
         key: _copied(value) if isinstance(value, Mapping) else list(value) if isinstance(value, list) else value
         for key, value in tree.items()
@@ -54,7 +50,7 @@ def _copied(tree: Mapping[str, Any]) -> Tree:
 
 
 def plan_run(config: RunConfig | Mapping[str, Any], corpus: CorpusSummary, workers: int) -> SleepPlan:
-    """What a run would do with its budget.
+    """Return what a run would do with its budget.
 
     Raises:
         ConfigError: options that do not fit together.
@@ -78,10 +74,10 @@ def plan_run(config: RunConfig | Mapping[str, Any], corpus: CorpusSummary, worke
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a trial is not trained."""
+    """The reason why a trial is not trained."""
 
     kind: str
-    """'budget' (it cannot be held) or 'config' (options that do not fit together)."""
+    """'budget' (the budget cannot hold it) or 'config' (options that do not fit together)."""
     reason: str
 
 
@@ -106,7 +102,7 @@ class TrialConfigs:
         self._rungs = rungs
 
     def of(self, trial: TrialState) -> Tree:
-        """The trial's: the base, what a baseline sets, its parameters; then its seed, folder and evaluations."""
+        """Return the trial's configuration: base, baseline, parameters; then its seed, folder and evaluations."""
         is_search = trial.role == "search"
         baseline = baseline_settings(trial.arm) if trial.arm in self._space.baselines else {}
         run = {
@@ -122,7 +118,7 @@ class TrialConfigs:
         return with_settings(self._base, dict(baseline) | trial.parameters | run)
 
     def refusal(self, trial: TrialState) -> Refusal | None:
-        """Why the trial cannot be trained, if it cannot."""
+        """Return why the trial cannot be trained, or None if it can."""
         try:
             plan_run(self.of(trial), self._corpus, self._space.resources.workers)
         except BudgetError as error:

@@ -17,6 +17,7 @@ from sleep_tune.search.decide.asha import goes_on
 from sleep_tune.search.plan.plan_view import show_plan
 from sleep_tune.search.plan.search_plan import Plan, Slots, expected_at_rungs, make_plan
 from sleep_tune.search.plan.speeds import Speed
+from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import (
     Baseline,
     Choice,
@@ -27,7 +28,7 @@ from sleep_tune.search.space.search_space import (
     Scheduler,
     Stop,
 )
-from sleep_tune.search.space.space_file import compose_base, load_space
+from sleep_tune.search.space.space_file import load_space
 from tests.search.studies import BASE, search, study
 
 STRICT_SMALL = CorpusSummary(words=10_000_000, samples=111_600)

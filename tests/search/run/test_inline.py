@@ -13,8 +13,9 @@ from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.run.worker import summarize, train_worker
+from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import Int, Parameter, Scheduler
-from sleep_tune.search.space.space_file import compose_base, load_space
+from sleep_tune.search.space.space_file import load_space
 from tests.search.studies import WORKER, Killed, open_search, study
 
 SPACE = study(parameters=(Parameter("sleep.folds", Int(1, 30)),), baselines={})

@@ -12,6 +12,7 @@ from sleep_tune.errors import ConfigError
 from sleep_tune.search.space.search_space import Space
 from sleep_tune.search.space.space_file import load_space
 from sleep_tune.search.space.space_overrides import SECTIONS
+from tests.search.space.broken_spaces import WHOLE
 
 KEYS = st.sampled_from(
     [
@@ -48,8 +49,14 @@ TREES = st.recursive(
 )
 DOCUMENTS = st.dictionaries(KEYS, TREES, max_size=6).map(lambda tree: yaml.safe_dump(tree, allow_unicode=True))
 TEXTS = st.text(max_size=60) | st.text(alphabet=st.sampled_from("{}[]:,-? &*!|>'\"#%@`\t\n\r ab1.~<="), max_size=60)
+DAMAGED = st.builds(
+    lambda at, length, text: WHOLE[:at] + text + WHOLE[at + length :],
+    st.integers(0, len(WHOLE)),
+    st.integers(0, 12),
+    st.text(max_size=6),
+)
 
-fuzz = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fuzz = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def read(text: str, folder: Path) -> Space | ConfigError:
@@ -62,7 +69,7 @@ def read(text: str, folder: Path) -> Space | ConfigError:
 
 
 @fuzz
-@given(text=DOCUMENTS | TEXTS)
+@given(text=DOCUMENTS | TEXTS | DAMAGED)
 def test_any_text_is_a_space_or_a_report(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     result = read(text, tmp_path_factory.mktemp("x"))
     if isinstance(result, ConfigError):

@@ -111,7 +111,7 @@ def spaces(draw: st.DrawFn) -> Space:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(space=spaces(), flow=st.sampled_from([None, True, False]))
 def test_a_space_that_is_written_down_reads_as_itself(
     space: Space, flow: Any, tmp_path_factory: pytest.TempPathFactory

@@ -16,8 +16,8 @@ from sleep_tune.search.space.search_space import (
     Uniform,
     active,
     contains,
+    list_settings,
     num_settings,
-    settings,
     to_json,
 )
 from tests.search.studies import study
@@ -47,7 +47,7 @@ def test_what_a_domain_contains() -> None:
 
 
 def test_settings_are_listed_once() -> None:
-    listed = list(settings(CONDITIONAL))
+    listed = list(list_settings(CONDITIONAL))
     assert listed == [
         {"a": "x", "b": 1},
         {"a": "x", "b": 2, "c": True},
@@ -63,15 +63,15 @@ def test_settings_are_listed_once() -> None:
 def test_without_conditions_it_is_the_product(sizes: list[int]) -> None:
     parameters = tuple(Parameter(str(n), Choice(tuple(range(size)))) for n, size in enumerate(sizes))
     expected = [dict(zip(map(str, range(len(sizes))), values, strict=True)) for values in product(*map(range, sizes))]
-    assert list(settings(parameters)) == expected
+    assert list(list_settings(parameters)) == expected
 
 
 def test_what_cannot_be_listed() -> None:
     assert num_settings((Parameter("a", Uniform(0, 1)),)) is None
     assert num_settings((Parameter("a", Int(0, 1_000_000)),)) is None
     with pytest.raises(ValueError, match="reals cannot be listed"):
-        list(settings((Parameter("a", LogUniform(1, 2)),)))
-    assert list(settings((Parameter("a", Uniform(0, 1)),), corners=True)) == [{"a": 0}, {"a": 1}]
+        list(list_settings((Parameter("a", LogUniform(1, 2)),)))
+    assert list(list_settings((Parameter("a", Uniform(0, 1)),), corners=True)) == [{"a": 0}, {"a": 1}]
 
 
 def test_keys_tell_settings_apart() -> None:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sleep_tune.errors import UserError
+from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import (
     Baseline,
     Choice,
@@ -18,7 +17,7 @@ from sleep_tune.search.space.search_space import (
     Stop,
     Uniform,
 )
-from sleep_tune.search.space.space_file import compose_base, load_space
+from sleep_tune.search.space.space_file import load_space
 from tests.config.messages import missing
 from tests.search.space.broken_spaces import BROKEN, LINE, OVERRIDES, WHOLE, change
 
@@ -156,19 +155,6 @@ def test_options_of_the_base_that_do_not_fit_together_are_reported_with_their_li
     facts = ["study.yaml:4: |model.heads|64", "study.yaml:5: |evaluation.stride|32", "study.yaml:17: |stop.trials|0"]
     assert len(lines) == len(facts)
     assert not [missing(*pair) for pair in zip(lines, facts, strict=True) if missing(*pair)]
-
-
-@settings(max_examples=60)
-@given(at=st.integers(0, len(WHOLE)), length=st.integers(0, 12), text=st.text(max_size=6))
-def test_any_damage_is_an_error_or_a_space(
-    at: int, length: int, text: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Nothing but the user's errors ever comes out, and each names the file."""
-    path = write(tmp_path_factory.mktemp("x"), (WHOLE[:at] + text + WHOLE[at + length :]).encode("utf-8", "replace"))
-    try:
-        load_space(path)
-    except UserError as error:
-        assert "study.yaml" in str(error) or str(error).startswith("parameters:")
 
 
 @pytest.mark.parametrize("mistake", OVERRIDES)

@@ -1,0 +1,197 @@
+"""The sections of a search space that name its parameters: scheduler, stop, baselines, enqueue and warm_start.
+
+The folders of `warm_start` are not opened: whether an earlier experiment matches is checked when the search starts.
+"""
+
+from collections.abc import Mapping
+
+from sleep_tune.config.checker import check_value, read_section
+from sleep_tune.config.entry import Entry, shown
+from sleep_tune.config.options import options
+from sleep_tune.errors import unknown
+from sleep_tune.experiment.trial_state import Value
+from sleep_tune.names import BASELINES
+from sleep_tune.search.space.rungs import rungs_of
+from sleep_tune.search.space.search_space import (
+    Baseline,
+    Choice,
+    Domain,
+    Int,
+    LogUniform,
+    Parameter,
+    Scheduler,
+    Stop,
+    Uniform,
+    contains,
+)
+
+__all__ = ["Known", "read_baselines", "read_enqueue", "read_scheduler", "read_stop", "read_warm_start"]
+
+Known = Mapping[str, Parameter | None]
+"""The parameters of a space by key; None for one that has a mistake."""
+
+
+def read_scheduler(entry: Entry, known: Known) -> Scheduler:
+    """Return how trials are stopped early; mistakes in single options are kept.
+
+    Raises:
+        ConfigError: no trial would ever be compared.
+    """
+    scheduler = read_section(Scheduler, entry)
+    if scheduler.within is not None:
+        with entry.mistakes:
+            _check_within(scheduler.within, entry.inside("within"), known)
+    keys = [key for key in ("first_rung", "reduction", "name") if key in entry.value]
+    if all(entry.inside(key).is_sound for key in keys) and scheduler.name == "asha" and not rungs_of(scheduler):
+        raise entry.inside(keys[0]).error(
+            f"scheduler.first_rung must be at most 1 / scheduler.reduction = {1 / scheduler.reduction:.3g}, or no "
+            f"trial is ever compared (for that: scheduler.name=none); got {scheduler.first_rung:g}"
+        )
+    return scheduler
+
+
+def _check_within(within: str, entry: Entry, known: Known) -> None:
+    if within not in known:
+        raise entry.error(unknown("parameter in scheduler.within", within, known))
+    parameter = known[within]
+    if parameter is not None and not isinstance(parameter.domain, Choice):
+        raise entry.error(f"scheduler.within must name a choice; {within} is a range")
+
+
+def read_stop(entry: Entry) -> Stop:
+    """Return when the search ends; mistakes in single options are kept.
+
+    Raises:
+        ConfigError: nothing would ever end it.
+    """
+    stop = read_section(Stop, entry)
+    if entry.is_sound and stop == Stop():
+        raise entry.error("the search would never end: set stop.trials, hours, gpu_hours or no_improvement; got none")
+    return stop
+
+
+def read_baselines(entry: Entry, known: Known) -> dict[str, Baseline]:
+    """Return the baselines by name; mistakes in a baseline are kept.
+
+    Raises:
+        ConfigError: it is no mapping.
+    """
+    baselines = {}
+    for name, inner in entry.mapping(f"a mapping of {', '.join(BASELINES)}").items():
+        with inner.mistakes:
+            if name not in BASELINES:
+                raise inner.error(unknown("baseline", name, BASELINES))
+            baselines[name] = _baseline(inner, known)
+    return baselines
+
+
+def _baseline(entry: Entry, known: Known) -> Baseline:
+    fields = entry.fields(("trials", "parameters"))
+    if not fields:
+        return Baseline()
+    if len(fields) < 2:
+        if entry.has_unknown_keys(("trials", "parameters")):
+            return Baseline()
+        raise entry.error(f"{entry.key} is tuned by trials and parameters together, or {{}} is not tuned; got one")
+    trials_only = Entry({"trials": fields["trials"].value}, entry.path, entry.places, entry.mistakes)
+    trials = read_section(Baseline, trials_only).trials
+    names: list[str] = []
+    for item in fields["parameters"].items("a list of the space's parameters"):
+        with item.mistakes:
+            names.append(_tuned_parameter(item, entry.key, known))
+    if entry.is_sound and (bool(names) != (trials is not None)):
+        raise entry.error(f"{entry.key} must have at least one trial and one parameter; got {entry.value}")
+    for item in fields["parameters"].items():
+        parameter = known.get(item.value) if isinstance(item.value, str) else None
+        for other in parameter.when if parameter is not None else ():
+            if other not in names:
+                text = f"{item.value} is conditional on {other}, which {entry.key}.parameters leaves out"
+                entry.mistakes.add(item.error(text))
+    return Baseline(trials=trials, parameters=tuple(names))
+
+
+def _tuned_parameter(item: Entry, baseline: str, known: Known) -> str:
+    name = item.value
+    if not isinstance(name, str) or name not in known:
+        raise item.error(unknown(f"parameter of {baseline}", name, known))
+    if name.startswith("sleep."):
+        raise item.error(f"{baseline} cannot search {name}: a baseline's options of sleep are fixed")
+    return name
+
+
+def read_warm_start(entry: Entry) -> tuple[str, ...]:
+    """Return the folders of earlier experiments, as they were given; mistakes in single folders are kept.
+
+    Raises:
+        ConfigError: it is no list.
+    """
+    folders: list[str] = []
+    for item in entry.items("a list of folders of earlier experiments"):
+        with item.mistakes:
+            if not isinstance(item.value, str) or not item.value.strip():
+                raise item.wrong("the folder of an earlier experiment, such as results/earlier")
+            if item.value in folders:
+                raise item.error(f"warm_start: the folder {shown(item.value)} is given twice")
+            folders.append(item.value)
+    return tuple(folders)
+
+
+def read_enqueue(entry: Entry, known: Known) -> tuple[Mapping[str, Value], ...]:
+    """Return the points that are trained first, with their parameters in the space's order.
+
+    Mistakes in single points are kept.
+
+    Raises:
+        ConfigError: it is no list.
+    """
+    points = []
+    for item in entry.items("a list of points"):
+        with item.mistakes:
+            points.append(_point(item, known))
+    return tuple(points)
+
+
+def _point(entry: Entry, known: Known) -> dict[str, Value]:
+    given = entry.mapping("a mapping of the space's parameters to a value each")
+    if not given:
+        raise entry.error("a point of enqueue must set at least one parameter; got none")
+    for key, inner in given.items():
+        if key not in known:
+            entry.mistakes.add(inner.error(unknown("parameter of a point in enqueue", key, known)))
+    point: dict[str, Value] = {}
+    for key, parameter in known.items():
+        if key in given and parameter is not None:
+            with entry.mistakes:
+                point[key] = _value_in_domain(parameter, given[key])
+                _check_active(parameter, given, given[key])
+    return point
+
+
+def _check_active(parameter: Parameter, given: Mapping[str, Entry], entry: Entry) -> None:
+    """Refuse a value of a conditional parameter where its `when` does not hold."""
+    for other, allowed in parameter.when.items():
+        if other not in given or given[other].value not in allowed:
+            got = shown(given[other].value) if other in given else "none"
+            values = ", ".join(shown(value) for value in allowed)
+            raise entry.error(f"{parameter.key} is searched only where {other} is one of: {values}; got {got}")
+
+
+def _value_in_domain(parameter: Parameter, entry: Entry) -> Value:
+    value: Value = check_value(options()[parameter.key], entry)
+    if isinstance(parameter.domain, Int) and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not contains(parameter.domain, value):
+        raise entry.error(
+            f"{parameter.key} must be {_expected(parameter.domain)}, as in parameters; got {shown(entry.value)}"
+        )
+    return value
+
+
+def _expected(domain: Domain) -> str:
+    match domain:
+        case Choice(values):
+            return f"one of: {', '.join(shown(value) for value in values)}"
+        case Int(low, high):
+            return f"a whole number in [{low}, {high}]"
+        case Uniform(low, high) | LogUniform(low, high):
+            return f"in [{low:g}, {high:g}]"
