@@ -102,7 +102,7 @@ def train(folder: Path, config: "RunConfig") -> None:
 
 def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
     """Train with a progress bar; what libraries have to say goes to log.txt."""
-    from sleep_tune.config.quiet import log_to, redirect_libraries
+    from sleep_tune.config.library_logs import log_to, redirect_libraries
     from sleep_tune.experiment.run_folder import LOG
 
     current().farewell = f"run the same command again to resume from the last checkpoint in {folder}"
@@ -125,7 +125,7 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
 
 def settle_quietly(folder: Path, config: "RunConfig", outcome: "Outcome") -> None:
     """Tell trackers the end of a run whose process was killed before it could."""
-    from sleep_tune.config.quiet import log_to
+    from sleep_tune.config.library_logs import log_to
     from sleep_tune.experiment.run_folder import LOG
     from sleep_tune.training.tracking import finish_trackers
 

@@ -1,7 +1,7 @@
-"""The valid names of every table that the configuration can choose from.
+"""The names that options can be set to, one tuple for each table of functions.
 
-A table (name -> function) lives beside its functions, in layers that the configuration may not import; a contract
-test holds each tuple here equal to its table's keys.
+A table (name -> function) is beside its functions, in a layer that the configuration may not import; a test checks
+that each tuple equals the keys of its table.
 """
 
 __all__ = [

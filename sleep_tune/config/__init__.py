@@ -1,9 +1,9 @@
 """The configuration of a run: schema, checks, composition from groups and overrides, and its description.
 
-schema.py: the options. options.py: one option and its check. tree.py: nested dictionaries and RunConfig. check.py:
-rules between options. yaml_file.py: YAML read strictly. groups.py: the files of conf/. load.py: composition, the only
-file that knows hydra. describe.py: `--help` and `--cfg job`. environment.py and run_folder.py: what a run's folder says
-of itself. quiet.py: where libraries' noise goes.
+schema.py: the options. options.py: one option and its check. entry.py: values with their places, and mistakes.
+checker.py: the check of sections, of search spaces too. rules.py: rules between options. tree.py: nested dictionaries.
+yaml_file.py: YAML with lines. groups.py: the files of conf/. load.py: composition by hydra. describe.py: `--help` and
+`--cfg job`. size.py, environment.py and library_logs.py: sizes, versions and logs of a run.
 """
 
 __all__: list[str] = []

@@ -1,6 +1,6 @@
-"""What `--help` and `--cfg job` print: every option with its meaning, range and default, written from the schema.
+"""The texts of `--help` and `--cfg job`: every option with its meaning, range and default, from the schema.
 
-Knows nothing of hydra, so that `--help` is quick. Returns text; printing is the command's work.
+hydra is not imported, so that `--help` is quick.
 """
 
 import json
@@ -22,9 +22,12 @@ GROUP_COLUMN = 20
 DEFAULT_WIDTH = 9
 COMMENT_COLUMN = 40
 
+TYPED_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf")
+"""Words that YAML 1.1 or 1.2 reads as something else than text."""
+
 
 def describe_groups(width: int | None = None) -> str:
-    """The groups of conf/: each choice with what it is for and what it sets; the default's choice is marked."""
+    """Return the groups of conf/: each choice with its purpose and what it sets; the default choice is marked."""
     width = width or _terminal_width()
     default = default_choices()
     lines: list[str] = []
@@ -41,7 +44,7 @@ def describe_groups(width: int | None = None) -> str:
 
 
 def describe_options(width: int | None = None) -> str:
-    """Every option, section by section: key, default (with the default groups), meaning and range, aligned."""
+    """Return every option, by section: key, default (with the default groups), meaning and range, in columns."""
     width = width or _terminal_width()
     defaults = {key: option.default for key, option in options().items()}
     for group, choice in default_choices().items():
@@ -58,7 +61,7 @@ def describe_options(width: int | None = None) -> str:
 
 
 def to_yaml(config: RunConfig, *, comments: bool = True) -> str:
-    """`config` as YAML that `from_dict` reads back; with `comments`, each option's meaning and range beside it."""
+    """Return `config` as YAML that `from_dict` reads back; with `comments`, each option with its meaning and range."""
     return "\n".join(_yaml_lines(to_dict(config), "", comments)) + "\n"
 
 
@@ -74,7 +77,7 @@ def _yaml_lines(tree: dict[str, Any], prefix: str, comments: bool) -> Iterator[s
 
 
 def _meaning(option: Option) -> str:
-    """What an option means and takes: 'attention weights dropped; [0, 1)', 'architecture; roberta | ...'."""
+    """Return meaning and range of an option: 'dropout on attention weights; [0, 1)', 'architecture; roberta | ...'."""
     takes = option.range
     if option.choices is not None:
         takes = " | ".join(option.choices)
@@ -87,7 +90,7 @@ def _meaning(option: Option) -> str:
 
 
 def _first_comment(file: Path) -> str:
-    """The comment that a file opens with, on one line."""
+    """Return the comment at the start of a file, on one line."""
     comment: list[str] = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -98,10 +101,9 @@ def _first_comment(file: Path) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value as both YAML and an override write it: null, true, 5.0e-05, [0.3, 0.6]; text in quotes if need be."""
+    """Return a value in YAML, on one line: null, true, 5.0e-05, [0.3, 0.6]; text is in quotes where it has to be."""
     if isinstance(value, str):
-        bare = value.replace("_", "").replace("-", "").isalnum() and not _looks_typed(value)
-        return value if bare else _quoted(value)
+        return _text(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, bool) or value is None:
@@ -110,34 +112,17 @@ def _value(value: Any) -> str:
     return text.replace("e", ".0e") if "e" in text and "." not in text else text  # YAML 1.1 reads 1e-05 as text
 
 
-def _quoted(text: str) -> str:
-    """`text` as JSON and YAML both read it; what does not print, or would break a line, is escaped."""
+def _text(text: str) -> str:
+    """Return text bare if every reader of YAML (1.1 or 1.2) takes it for text, else in double quotes, with escapes."""
+    bare = text.replace("_", "").replace("-", "").isalnum() and text[0] not in "-0123456789"
+    if bare and text.lower() not in TYPED_WORDS:
+        return text
     quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(
-        letter if letter.isprintable() else f"\\u{ord(letter):04x}" if ord(letter) < 2**16 else f"\\U{ord(letter):08x}"
-        for letter in quoted
-    )
-
-
-def _looks_typed(text: str) -> bool:
-    """Whether YAML (1.1 included, in which on and off are booleans) might read bare text as something else."""
-    return text[0] in "-0123456789" or text.lower() in (
-        "null",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "y",
-        "n",
-        "nan",
-        "inf",
-    )
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in quoted)
 
 
 def _column(head: str, indent: int, text: str, width: int) -> list[str]:
-    """`head`, then `text` wrapped in a column that starts at `indent`; below a head that reaches into the column."""
+    """Return `head` and beside it `text`, wrapped in a column at `indent`; below the head if the head is longer."""
     wrapped = textwrap.wrap(text, max(width - indent, 30), break_on_hyphens=False, break_long_words=False)
     rest = [" " * indent + line for line in wrapped]
     if len(head.rstrip()) >= indent or not rest:

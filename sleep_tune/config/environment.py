@@ -1,4 +1,4 @@
-"""What a result was made with: versions, commit, machine. Written beside every run and every search."""
+"""The environment of a result: versions, commit and platform, written beside every run and search."""
 
 import functools
 import importlib.metadata
@@ -16,10 +16,10 @@ PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "accelerate", "datas
 
 @functools.cache
 def environment() -> dict[str, Any]:
-    """Versions of sleep-tune, Python and the packages that results depend on, the git commit, and the platform.
+    """Return the versions of sleep-tune, Python and the main packages, the git commit, and the platform.
 
-    A package that is not installed is left out. `commit` is None outside a git clone; `uncommitted` tells whether
-    tracked files differed from it.
+    A package that is not installed is left out. `commit` is None outside a git clone; `uncommitted` is whether tracked
+    files differed from it.
     """
     versions: dict[str, str] = {}
     for package in PACKAGES:
@@ -39,7 +39,7 @@ def environment() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says of the clone that this package is in, or None where it is not one."""
+    """Return what git prints about the clone that holds this package, or None if it is in none."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():  # an installation inside another project's clone is not of that project
         return None

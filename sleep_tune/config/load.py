@@ -39,8 +39,8 @@ __all__ = ["compose", "override_settings", "parse_override"]
 def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) -> RunConfig:
     """Return a run's configuration from conf/, then `base`, then `overrides`; what comes later wins.
 
-    A group that `overrides` chooses replaces all that `base` says of its section: with `base` the settings of a
-    study, `compose(["sleep=epochs"], base=base)` is its baseline.
+    A group that `overrides` chooses replaces everything that `base` sets in its section: if `base` are the settings
+    of a study, `compose(["sleep=epochs"], base=base)` is its baseline.
 
     Args:
         overrides: each `group=choice` or `dotted.key=value`, as on a command line.
@@ -123,7 +123,7 @@ def parse_override(text: str) -> tuple[str, Any]:
             return key, raw
     try:
         override = OverridesParser.create().parse_override(f"value={raw}")
-    except (HydraException, ValueError, RecursionError) as error:  # the last two: digits or brackets by the thousand
+    except (HydraException, ValueError, RecursionError) as error:  # the last two: thousands of digits or brackets
         shown = raw if len(raw) <= 80 else f"{raw[:77]}..."
         raise ConfigError(f"{key} must be {_expected(key)}; got '{shown}' ({_first_line(error)})") from None
     if override.type is not OverrideType.CHANGE or override.is_sweep_override():
@@ -158,13 +158,13 @@ def _compose_groups(choices: Mapping[str, str], available: Mapping[str, Choices]
 
 
 def _quoted(text: str) -> str:
-    """`text` as one string of hydra's grammar, in which a backslash means something only before a quote."""
+    """Return `text` as one string of hydra's grammar, in which a backslash escapes only a quote."""
     escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
     return f"'{escaped}'"
 
 
 def _set(composed: DictConfig, key: str, value: Any) -> None:
-    """Set one option; where exactly one of several is set, the others go, whichever file set them."""
+    """Set one option; the options that it excludes (`ONE_OF`) become null, whichever file set them."""
     section, _, name = key.rpartition(".")
     members = ONE_OF.get(section, ())
     if value is not None and name in members:

@@ -1,4 +1,4 @@
-"""Rules between options, which no single range can express. Reads a whole RunConfig; knows no files, no corpus."""
+"""Rules between options, which the range of one option cannot express."""
 
 import re
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 __all__ = ["RULES", "check_rules"]
 
 MAX_NAME = 200
-"""Bytes in the name of a folder that every file system takes, with room to spare."""
+"""Bytes in the name of a folder; every file system allows this many."""
 
 
 def check_rules(config: RunConfig) -> None:
     """Refuse options that do not fit together.
 
     Raises:
-        ConfigError: every rule of `RULES` that is broken: the keys, what must hold, and what was given.
+        ConfigError: every broken rule of `RULES`: the keys, what must hold, and what was given.
         BudgetError: the budget cannot hold the sleep, whatever the corpus, and nothing else is wrong.
     """
     errors: list[UserError] = []
@@ -32,7 +32,7 @@ def check_rules(config: RunConfig) -> None:
 
 
 def exactly_one(config: RunConfig) -> None:
-    """Of the options in each `ONE_OF` section exactly one is set."""
+    """Require that exactly one option of each `ONE_OF` section is set."""
     for section, members in ONE_OF.items():
         values = attrgetter(section)(config)
         given = {name: value for name in members if (value := getattr(values, name)) is not None}
@@ -41,7 +41,7 @@ def exactly_one(config: RunConfig) -> None:
 
 
 def run_name_is_a_folder(config: RunConfig) -> None:
-    """A run's name is one folder's name."""
+    """Require that the run's name can be the name of a folder."""
     name = config.run.name
     if "/" in name or "\\" in name or name in (".", "..") or len(name.encode()) > MAX_NAME:
         raise ConfigError(
@@ -51,7 +51,7 @@ def run_name_is_a_folder(config: RunConfig) -> None:
 
 
 def heads_divide_width(config: RunConfig) -> None:
-    """Each attention head has the same whole width."""
+    """Require that the width of the model is a multiple of its attention heads."""
     hidden, heads = config.model.hidden, config.model.heads
     if hidden % heads:
         divisors = ", ".join(str(n) for n in range(1, min(hidden, 64) + 1) if hidden % n == 0)
@@ -59,7 +59,7 @@ def heads_divide_width(config: RunConfig) -> None:
 
 
 def corpus_is_named(config: RunConfig) -> None:
-    """A corpus that lies somewhere says where; the options of another corpus are not given in vain."""
+    """Require the option that names the corpus, and refuse those of another kind of corpus."""
     data = config.data
     needed = {"text": ("path", "a folder of text"), "babylm": ("dataset", "a dataset id on the Hugging Face Hub")}
     for kind, (name, what) in needed.items():
@@ -75,7 +75,7 @@ def corpus_is_named(config: RunConfig) -> None:
 
 
 def tokenizer_is_named(config: RunConfig) -> None:
-    """A tokenizer that is loaded has a name, one that is trained has none."""
+    """Require the name of a tokenizer that is loaded, and refuse it for one that is trained."""
     tokenizer = config.tokenizer
     if tokenizer.kind == "hub" and tokenizer.name is None:
         raise ConfigError("tokenizer=hub needs tokenizer.name=..., a folder or an id on the Hugging Face Hub; got none")
@@ -87,7 +87,7 @@ def tokenizer_is_named(config: RunConfig) -> None:
 
 
 def schedule_fits(config: RunConfig) -> None:
-    """Warm-up and cool-down share one budget."""
+    """Require that warm-up and cool-down together take at most the whole budget."""
     training = config.training
     if training.schedule == "wsd" and training.warmup + training.cooldown > 1:
         raise ConfigError(
@@ -97,7 +97,7 @@ def schedule_fits(config: RunConfig) -> None:
 
 
 def mirror_holds_all(config: RunConfig) -> None:
-    """What is mirrored is enough to go on from: models saved on the way are not copied."""
+    """Refuse word checkpoints with a mirror, which copies what a resume needs and not these models."""
     if config.training.mirror is not None and config.training.word_checkpoints:
         raise ConfigError(
             "training.word_checkpoints must be false with training.mirror, which does not hold them; got true"
@@ -105,7 +105,7 @@ def mirror_holds_all(config: RunConfig) -> None:
 
 
 def mirror_holds_no_secret(config: RunConfig) -> None:
-    """Every option is written to files, logs and trackers, and stands in the process list: none may be a password."""
+    """Refuse passwords in the mirror's URI: options are written to files, logs and trackers, and the process list."""
     if SECRET.search(config.training.mirror or ""):
         raise ConfigError(
             "training.mirror must hold no password, key or token, for it is written to the run's files; give them by "
@@ -116,11 +116,11 @@ def mirror_holds_no_secret(config: RunConfig) -> None:
 SECRET = re.compile(
     r"^[^/?#]+://[^/?#@]*:(?!\d+/)[^?#]*@|[?&][^=&]*(?:key|secret|token|password|signature)[^=&]*=", re.IGNORECASE
 )
-"""Of a URI: user:password@, or a query such as ?sas_token=..."""
+"""A secret in a URI: user:password@, or a query such as ?sas_token=..."""
 
 
 def mask_shares_fit(config: RunConfig) -> None:
-    """The three fates of a predicted position are shares of one whole."""
+    """Require that the shares of masked and of random tokens add up to at most 1."""
     masking = config.training.masking
     if masking.mask_share + masking.random_share > 1 + 1e-9:
         raise ConfigError(
@@ -130,7 +130,7 @@ def mask_shares_fit(config: RunConfig) -> None:
 
 
 def evaluation_fits(config: RunConfig) -> None:
-    """Rungs rise, masks lie within a row, and a forward pass holds at least one row."""
+    """Require rising rungs, a stride within a row, and a forward pass that holds at least one row."""
     evaluation, length = config.evaluation, config.data.max_length
     if any(later <= earlier for earlier, later in zip(evaluation.rungs, evaluation.rungs[1:], strict=False)):
         raise ConfigError(f"evaluation.rungs must rise strictly; got {list(evaluation.rungs)}")
@@ -143,7 +143,7 @@ def evaluation_fits(config: RunConfig) -> None:
 
 
 def tasks_have_data(config: RunConfig) -> None:
-    """Tasks that are scored lie in a folder that is named."""
+    """Require the folder of the tasks that are scored."""
     evaluation = config.evaluation
     if evaluation.tasks and evaluation.data is None:
         raise ConfigError(
@@ -153,9 +153,9 @@ def tasks_have_data(config: RunConfig) -> None:
 
 
 def sleep_fits_budget(config: RunConfig) -> None:
-    """With a budget in passes, the bound on sleep does not depend on the corpus, so it is refused before any is read.
+    """Refuse more sleep than a budget in passes can hold.
 
-    The same bound for a budget in words is held by `sleep.budget`, which knows the corpus.
+    A budget in words depends on the corpus, and is checked by `sleep.budget` when the corpus is known.
     """
     budget, length = config.budget.passes, config.sleep.length
     if budget is None:
@@ -188,4 +188,4 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         sleep_fits_budget,
     )
 }
-"""Name -> rule: each reads a RunConfig and raises the error that says which keys break it."""
+"""Name -> rule: a function of the RunConfig that raises an error if it is broken."""

@@ -1,7 +1,7 @@
-"""The configuration: one dataclass per section, each option with its meaning, range and unit.
+"""The configuration of a run: one dataclass per section, each option with its meaning, range and unit.
 
-Everything that reads options (checks, `--help`, the search space) reads them from here. Knows nothing of hydra, YAML
-or files. Two options of which exactly one is set (`ONE_OF`) replace any sentinel value: None means absent.
+Options are declared here only; checks, `--help` and search spaces read them from here. None means absent. Where one
+quantity can be given in several ways, there is an option for each, of which exactly one is set (`ONE_OF`).
 """
 
 from dataclasses import dataclass, field
@@ -65,7 +65,7 @@ def option(
 
 @dataclass(kw_only=True)
 class RunSection:
-    """Where a run lives."""
+    """The name and the folder of a run."""
 
     name: str = option("default", "name of the run; its folder is runs/<name> unless run.dir is given")
     dir: str | None = option(None, "folder of the run; another configuration already there is refused")
@@ -73,7 +73,7 @@ class RunSection:
 
 @dataclass(kw_only=True)
 class DataConfig:
-    """What is read."""
+    """The training text."""
 
     kind: str = option("toy", "where the text comes from", choices=names.CORPORA)
     path: str | None = option(
@@ -92,7 +92,7 @@ class DataConfig:
     include_punctuation: bool = option(True, "keep punctuation; otherwise it is dropped before tokenization")
     join_sentences: bool = option(True, "pack sentences one after another; otherwise each starts a row of its own")
     max_length: int = option(128, "tokens in a sample (a packed row), special tokens included", low=8, high=4096)
-    seed: int = option(0, "draws the split and max_words; shared by every run of a study", low=0, high=MAX_SEED)
+    seed: int = option(0, "random seed of the split and of max_words, for all runs of a study", low=0, high=MAX_SEED)
     cache_dir: str | None = option(
         None, "folder of the token cache (default: $SLEEP_TUNE_CACHE, else ~/.cache/sleep-tune)"
     )
@@ -109,11 +109,11 @@ class TokenizerConfig:
 
 @dataclass(kw_only=True)
 class ModelConfig:
-    """What is trained, from scratch."""
+    """The model that is trained, from scratch."""
 
     kind: str = option("roberta_prelayernorm", "architecture", choices=names.MODELS)
     layers: int = option(8, "transformer layers", low=1, high=256)
-    hidden: int = option(256, "width", low=8, high=65_536)
+    hidden: int = option(256, "width of the hidden states", low=8, high=65_536)
     heads: int = option(8, "attention heads; a divisor of model.hidden", low=1, high=1024)
     feed_forward: int = option(2048, "width of the feed-forward layers", low=8, high=1_048_576)
     dropout: float = option(0.1, "dropout on embeddings and hidden states", low=0, below=1)
@@ -147,7 +147,7 @@ class LengthConfig:
 
 @dataclass(kw_only=True)
 class SleepConfig:
-    """The mechanism: read a fold awake, replay a buffer asleep."""
+    """The mechanism: read a fold awake, then replay a buffer asleep."""
 
     folds: int = option(10, "folds that a pass is split into; each is read once and followed by a sleep", low=1)
     context: str = option(
@@ -244,7 +244,7 @@ class TrainingConfig:
 
 @dataclass(kw_only=True)
 class EvaluationConfig:
-    """What is measured on dev at the rungs and the end, and on test at the end."""
+    """Evaluation on dev at the rungs and at the end, and on test at the end."""
 
     method: str = option(
         "strided", "mask one position at a time, or every stride-th in `stride` passes", choices=names.PERPLEXITIES
@@ -269,22 +269,22 @@ class EvaluationConfig:
 
 @dataclass(kw_only=True)
 class TrackingConfig:
-    """Experiment trackers; metrics.jsonl holds all of it in any case."""
+    """Experiment trackers; metrics.jsonl holds the same numbers in any case."""
 
     wandb: str = option(
-        "off", "Weights & Biases; auto: online where a key is at hand, else offline", choices=names.WANDB_MODES
+        "off", "Weights & Biases; auto: online if a key is found, else offline", choices=names.WANDB_MODES
     )
     project: str = option("sleep-tune", "project of Weights & Biases")
-    entity: str | None = option(None, "user or team of Weights & Biases (default: the key's own)")
+    entity: str | None = option(None, "user or team of Weights & Biases (default: that of the key)")
     group: str | None = option(None, "runs of one group belong together; a search sets its own name")
     role: str | None = option(None, "what the run is for; a search sets search, baseline or finalist")
-    arm: str | None = option(None, "what it is a run of; a search sets a baseline's name, or a trial's id")
+    arm: str | None = option(None, "arm of the comparison; a search sets the name of a baseline, or the id of a trial")
     tensorboard: bool = option(False, "write TensorBoard's event files to tensorboard/ in the run's folder")
 
 
 @dataclass(kw_only=True)
 class RunConfig:
-    """One run: everything that it is a pure function of, and where it is written."""
+    """One run: every option that its result depends on, and where it is written."""
 
     run: RunSection = field(default_factory=RunSection)
     data: DataConfig = field(default_factory=DataConfig)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.config.quiet import log_to, redirect_libraries
+from sleep_tune.config.library_logs import log_to, redirect_libraries
 from sleep_tune.errors import RunFolderError
 
 

@@ -1,6 +1,6 @@
-"""Libraries' noise goes to a file: log records, warnings and progress bars of transformers and datasets.
+"""Log records and warnings of libraries, sent to a file; progress bars of transformers and datasets, turned off.
 
-Set before those are imported; knows nothing of what they do.
+Called before these libraries are imported.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ ENVIRONMENT = {
 
 @contextlib.contextmanager
 def log_to(file: Path) -> Iterator[None]:
-    """Send log records and warnings of this process to `file` (appended), and nothing of them to the terminal.
+    """Append log records and warnings of this process to `file`, and print none of them.
 
     Raises:
         RunFolderError: the file cannot be written.
@@ -49,7 +49,7 @@ def log_to(file: Path) -> Iterator[None]:
 
 
 def redirect_libraries() -> None:
-    """Take down the handlers that libraries hung up for themselves when they were imported; their records propagate."""
+    """Remove the handlers that libraries installed when they were imported, so that `log_to` gets their records."""
     for logger in list(logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger) and any(type(h) is logging.StreamHandler for h in logger.handlers):
             logger.handlers = [h for h in logger.handlers if type(h) is not logging.StreamHandler]
