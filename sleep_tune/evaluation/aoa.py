@@ -129,27 +129,27 @@ class WordScorer:
             for word, number, context in words
         ]
         every = ItemScorer(items, tokenizer, backend=backend, batch_tokens=batch_tokens)
-        fits = np.array([len(asked.positions) > 0 for asked in every.asked])
+        fits = np.array([len(option.positions) > 0 for option in every.tokenized])
         if positions is not None:
             fits &= every.longest() <= positions
-        self._asked = np.flatnonzero(fits)
+        self._scored = np.flatnonzero(fits)
         self._size = len(items)
-        self._questions = every if fits.all() else every.subset(self._asked)
+        self._scorer = every if fits.all() else every.subset(self._scored)
 
     @property
     def num_tokens(self) -> int:
         """Number of tokens that a model reads: the sum of the calls of `advance`."""
-        return self._questions.num_tokens
+        return self._scorer.num_tokens
 
     @property
     def num_unread(self) -> int:
         """Number of contexts without surprisal: too long for the models, or the word has no token."""
-        return self._size - len(self._asked)
+        return self._size - len(self._scored)
 
     def surprisal(self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None) -> list[float]:
         """Return nats of each word in each context, in the order of the words; NaN if it has no surprisal."""
         nats = np.full(self._size, math.nan)
-        nats[self._asked] = [-scores[0] for scores in self._questions.score(model, advance)]
+        nats[self._scored] = [-scores[0] for scores in self._scorer.score(model, advance)]
         return [float(value) for value in nats]
 
 

@@ -156,7 +156,7 @@ class Cloze:
                     None if attention_mask is None else torch.from_numpy(attention_mask).to(device),
                     torch.from_numpy(positions).to(device),
                 ).float()
-                begin, end, slot_p, target_p = self._asked(start, stop)
+                begin, end, slot_p, target_p = self._probes_of(start, stop)
                 slots, targets = torch.from_numpy(slot_p).to(device), torch.from_numpy(target_p).to(device)
                 answers_P[begin:end] = logits[slots, targets] - logits.logsumexp(dim=-1)[slots]
                 if advance is not None:
@@ -226,7 +226,7 @@ class Cloze:
         positions = (self._row_S[first:last] - start) * width + self._position_S[first:last]
         return input_ids, None if inside_BT.all() else inside_BT.astype(np.int64), positions
 
-    def _asked(self, start: int, stop: int) -> tuple[int, int, NDArray[np.int64], NDArray[np.int64]]:
+    def _probes_of(self, start: int, stop: int) -> tuple[int, int, NDArray[np.int64], NDArray[np.int64]]:
         """Return the probes [begin, end) of a batch: index of each among the batch's positions, and its token."""
         first, last = np.searchsorted(self._row_S, [start, stop])
         begin, end = np.searchsorted(self._slot_P, [first, last])

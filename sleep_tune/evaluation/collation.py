@@ -52,7 +52,13 @@ def write_collation(results: Path, backend: str, track: str, fast_data: Path) ->
 
 def collate(results: Path, backend: str, track: str, fast_data: Path) -> dict[str, Any]:
     """Return the content of the file; see `write_collated`."""
-    scorers = dict(_group_scorers(fast_data))
+    scores = {
+        _name(folder): [
+            _score_file(scorer, checkpoint / "zero_shot" / backend / FAST_TASKS[folder] / "predictions.json")
+            for checkpoint in (results / f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track])
+        ]
+        for folder, scorer in _group_scorers(fast_data)
+    }
     main = results / "main"
     top = main / "zero_shot" / backend
     content = {_name(folder): _load(top / place / "predictions.json") for folder, place in FULL_TASKS.items()}
@@ -60,13 +66,7 @@ def collate(results: Path, backend: str, track: str, fast_data: Path) -> dict[st
     content["glue"] = {}
     for task in GROUP_SIZES["glue_filtered"]:
         content["glue"] |= _load(main / "finetune" / task / "predictions.json")
-    content["fast_eval_results"] = {
-        _name(folder): [
-            _score_file(scorer, checkpoint / "zero_shot" / backend / FAST_TASKS[folder] / "predictions.json")
-            for checkpoint in (results / f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track])
-        ]
-        for folder, scorer in scorers.items()
-    }
+    content["fast_eval_results"] = scores
     return content
 
 

@@ -64,15 +64,15 @@ class ItemScorer:
             tuple(tokenize_options([option for item in items for option in item.options], tokenizer, backend)),
         )
 
-    def _plan(self, items: tuple[Item, ...], asked: tuple[TokenizedOption, ...]) -> None:
+    def _plan(self, items: tuple[Item, ...], tokenized: tuple[TokenizedOption, ...]) -> None:
         """Plan the batches of all options that have a token to score."""
-        self.items, self.asked = items, asked
+        self.items, self.tokenized = items, tokenized
         self._sizes = np.array([len(item.options) for item in items], dtype=np.int64)
-        sizes = np.array([len(one.positions) for one in asked], dtype=np.int64)
-        self._option_P = np.repeat(np.arange(len(asked)), sizes)
+        sizes = np.array([len(one.positions) for one in tokenized], dtype=np.int64)
+        self._option_P = np.repeat(np.arange(len(tokenized)), sizes)
         self._cloze = None
         if len(self._option_P):
-            read = [one for one in asked if len(one.positions)]
+            read = [one for one in tokenized if len(one.positions)]
             position_P = np.concatenate([one.positions for one in read])
             self._cloze = Cloze(
                 [one.text for one in read],
@@ -95,7 +95,7 @@ class ItemScorer:
         part._plan(
             tuple(self.items[index] for index in chosen.tolist()),
             tuple(
-                self.asked[at]
+                self.tokenized[at]
                 for index in chosen.tolist()
                 for at in range(starts[index], starts[index] + self._sizes[index])
             ),
@@ -121,19 +121,19 @@ class ItemScorer:
             ending has no token.
         """
         answers = self._cloze.score(model, advance) if self._cloze is not None else np.zeros(0)
-        totals = np.bincount(self._option_P, weights=answers, minlength=len(self.asked)).astype(np.float64)
+        totals = np.bincount(self._option_P, weights=answers, minlength=len(self.tokenized)).astype(np.float64)
         return tuple(np.split(totals, np.cumsum(self._sizes)[:-1])) if len(self._sizes) else ()
 
     def alike(self) -> NDArray[np.bool_]:
         """Return (number of items,): whether two options of an item are equal in tokens and scored positions."""
-        keys = iter([(one.text.tobytes(), one.positions.tobytes(), one.targets.tobytes()) for one in self.asked])
+        keys = iter([(one.text.tobytes(), one.positions.tobytes(), one.targets.tobytes()) for one in self.tokenized])
         return np.array(
             [len({next(keys) for _ in range(size)}) < size for size in self._sizes.tolist()], dtype=np.bool_
         )
 
     def longest(self) -> NDArray[np.int64]:
         """Return (number of items,): tokens that are read for the item's longest option, including special ones."""
-        lengths = np.array([len(one.text) for one in self.asked], dtype=np.int64)
+        lengths = np.array([len(one.text) for one in self.tokenized], dtype=np.int64)
         return np.maximum.reduceat(lengths, np.cumsum(self._sizes) - self._sizes) if len(self._sizes) else lengths
 
 

@@ -72,20 +72,20 @@ class PairScorer:
             Item(uid=pair.paradigm, id=f"{pair.paradigm}_{n}", options=(TextOption(pair.good), TextOption(pair.bad)))
             for n, pair in enumerate(self.pairs)
         ]
-        self._questions = ItemScorer(items, load_tokenizer(tokenizer_dir, MLM), backend=MLM, batch_tokens=batch_tokens)
+        self._scorer = ItemScorer(items, load_tokenizer(tokenizer_dir, MLM), backend=MLM, batch_tokens=batch_tokens)
         sentences = (option.text for item in items for option in item.options)
-        for sentence, asked in zip(sentences, self._questions.asked, strict=True):
-            if not len(asked.positions):
+        for sentence, tokens in zip(sentences, self._scorer.tokenized, strict=True):
+            if not len(tokens.positions):
                 raise DataError(f"each sentence of a minimal pair must hold a token to score; got {sentence!r}")
-            if len(asked.text) > max_length:
+            if len(tokens.text) > max_length:
                 raise DataError(
                     f"a minimal pair's sentence may have at most data.max_length = {max_length} tokens; got "
-                    f"{len(asked.text)} in {sentence!r}: raise data.max_length, or set evaluation.pairs=0"
+                    f"{len(tokens.text)} in {sentence!r}: raise data.max_length, or set evaluation.pairs=0"
                 )
 
     def score(self, model: "PreTrainedModel") -> NDArray[np.float64]:
         """Return (number of pairs, 2): pseudo-log-likelihood, in nats, of each pair's good and bad sentence."""
-        return np.stack(self._questions.score(model))
+        return np.stack(self._scorer.score(model))
 
 
 def pair_metrics(pairs: Sequence["MinimalPair"], scores: NDArray[np.float64]) -> dict[str, float]:

@@ -17,7 +17,6 @@ from sleep_tune.evaluation.learning_curves import AGES
 from sleep_tune.training import word_checkpoints
 from sleep_tune.training.run import train
 from tests.evaluation.folders import write_blimp, write_rows
-from tests.evaluation.made_submission import write_fast_data, write_results
 from tests.evaluation.test_aoa import CONTEXTS, synthetic
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 from tests.training.runs import DATA, TOKENIZER, go_on, make_config, weigh
@@ -58,21 +57,32 @@ def write_glue(data: Path) -> None:
             write_rows(data / "glue_filtered" / f"{task}.{split}.jsonl", rows)
 
 
+def test_fine_tuning_by_the_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_glue(tmp_path)
+    output = ["--output-dir", str(tmp_path / "results"), "--device", "cpu"]
+    assert main([str(run / "model"), "--data", str(tmp_path), "--glue", *output]) == 0
+    require_fine_tuned(tmp_path / "results", capsys.readouterr().out)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.ray)])
-def test_fine_tuning_by_the_command(workers: str, run: Path, tmp_path: Path) -> None:
-    """One after another, and in parallel on a new Ray, not that of RAY_ADDRESS; the files are the same.
+@pytest.mark.ray
+def test_fine_tuning_in_parallel_by_the_command(run: Path, tmp_path: Path) -> None:
+    """On a new Ray, not that of RAY_ADDRESS.
 
     In a process of its own, because Ray reads its environment variables when it is imported.
     """
     write_glue(tmp_path)
     output = tmp_path / "results"
     command = [sys.executable, "-m", "sleep_tune.evaluate", str(run / "model"), "--output-dir", str(output), "--glue"]
-    command += ["--data", str(tmp_path), "--workers", workers, "--device", "cpu"]
+    command += ["--data", str(tmp_path), "--workers", "2", "--device", "cpu"]
     environment = os.environ | {"RAY_ADDRESS": "10.255.255.1:6379"}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    printed = ended.stdout
+    require_fine_tuned(output, ended.stdout)
+
+
+def require_fine_tuned(output: Path, printed: str) -> None:
+    """The scores of both tasks are printed and their files are written."""
     assert "rte: accuracy 50.00, f1 " in printed and "cut at 200 tokens" in printed
     assert "average: " in printed and "accuracy of all: 50.00" in printed
     assert "warning" not in printed
@@ -82,11 +92,8 @@ def test_fine_tuning_by_the_command(workers: str, run: Path, tmp_path: Path) -> 
         assert scores["token"] == "first" and scores["warnings"] == [] and scores["seed"] == 42
         rows = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))[task]["predictions"]
         assert [row["id"] for row in rows] == [f"{task}_{n}" for n in range(8)]
-        assert [line.split(":")[0] for line in (folder / "results.txt").read_text().splitlines()] == [
-            "accuracy",
-            "f1",
-            "mcc",
-        ]
+        metrics = [line.split(":")[0] for line in (folder / "results.txt").read_text().splitlines()]
+        assert metrics == ["accuracy", "f1", "mcc"]
 
 
 def test_fine_tuning_and_ages_of_acquisition_refuse_weights_that_were_not_saved(run: Path, tmp_path: Path) -> None:
@@ -104,19 +111,11 @@ def test_fine_tuning_and_ages_of_acquisition_refuse_weights_that_were_not_saved(
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.slow
-def test_a_complete_submission_is_written_and_gaps_are_listed(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data, results = write_fast_data(tmp_path / "fast_eval"), tmp_path / "results" / "run"
-    command = [str(run / "model"), "--data", str(data), "--submission", "--output-dir", str(results.parent)]
+def test_the_gaps_of_a_submission_are_listed(run: Path, tmp_path: Path) -> None:
+    """The file of a complete one is tested with the collation."""
+    command = [str(run / "model"), "--data", str(tmp_path), "--submission", "--output-dir", str(tmp_path / "results")]
     with pytest.raises(DataError, match=r"strict-small; 35 things .*:\n  .*blimp"):
         main(command)
-    write_results(results, data, backend="mlm", track="strict-small")
-    assert main(command) == 0
-    path = results / "all_full_preds_and_fast_scores_mlm.json"
-    assert f"submission for strict-small: upload {path} (" in capsys.readouterr().out
-    assert list(json.loads(path.read_text(encoding="utf-8")))[-2:] == ["glue", "fast_eval_results"]
 
 
 @pytest.fixture

@@ -1,14 +1,16 @@
-"""The leaderboard's file against what the official collation made of the same folder, and what it refuses."""
+"""The file for the leaderboard against that of the official collation for the same folder, and its errors."""
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.collation import collate, write_collation
+from sleep_tune.evaluate.__main__ import main
+from sleep_tune.evaluation.collation import collate
 from sleep_tune.evaluation.submission import AGES, missing_parts
 from tests.evaluation.made_submission import write_fast_data, write_results
 
@@ -33,11 +35,12 @@ def results(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_file_is_the_official_one(data: Path, results: Path) -> None:
-    """All but the fits of reading times to the last byte; those to 1e-9, for they are fitted another way."""
-    assert missing_parts(results, "mlm", TRACK) == []
-    path = write_collation(results, "mlm", TRACK, data)
-    assert path == results / "all_full_preds_and_fast_scores_mlm.json"
+def test_the_command_writes_the_official_file(data: Path, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All but the fits of reading times to the last byte; those to 1e-9, because they are fitted by another method."""
+    arguments = [results.name, "--data", data, "--submission", "--backend", "mlm", "--output-dir", results.parent]
+    assert main([str(argument) for argument in arguments]) == 0
+    path = results / "all_full_preds_and_fast_scores_mlm.json"
+    assert f"submission for {TRACK}: upload {path} (" in capsys.readouterr().out
     ours, kept = json.loads(path.read_text(encoding="utf-8")), json.loads(KEPT.read_text(encoding="utf-8"))
     fast, theirs = ours.pop("fast_eval_results"), kept["fast_eval_results"]
     assert hashlib.sha256(json.dumps(ours).encode()).hexdigest() == kept["sha256"]
@@ -59,7 +62,7 @@ def test_the_fast_data_must_be_whole(data: Path, results: Path, tmp_path: Path) 
 
 def test_predictions_must_be_those_of_the_data(data: Path, results: Path, tmp_path: Path) -> None:
     copy = tmp_path / "made"
-    shutil.copytree(results, copy)
+    shutil.copytree(results, copy, copy_function=os.link)
     whole = json.loads((copy / WUG).read_text(encoding="utf-8"))
     (name,) = whole
     for content, message in {
@@ -67,6 +70,7 @@ def test_predictions_must_be_those_of_the_data(data: Path, results: Path, tmp_pa
         json.dumps({name: {"predictions": whole[name]["predictions"][:7]}}): r"200 items.* 7",
         json.dumps({name: {"predictions": [{"id": "x"}] * 200}}): r"prediction 0 .*prob.* \{'id': 'x'\}",
     }.items():
+        (copy / WUG).unlink()
         (copy / WUG).write_text(content, encoding="utf-8")
         with pytest.raises(DataError, match=message):
             collate(copy, "mlm", TRACK, data)
@@ -74,7 +78,7 @@ def test_predictions_must_be_those_of_the_data(data: Path, results: Path, tmp_pa
 
 def test_each_gap_is_named(results: Path, tmp_path: Path) -> None:
     copy = tmp_path / "made"
-    shutil.copytree(results, copy)
+    shutil.copytree(results, copy, copy_function=os.link)
     top = copy / "main" / "zero_shot" / "mlm"
     (copy / "main" / "finetune" / "rte" / "predictions.json").unlink()
     shutil.rmtree(copy / "chck_7M")
@@ -84,6 +88,7 @@ def test_each_gap_is_named(results: Path, tmp_path: Path) -> None:
         copy / "chck_1M" / "zero_shot" / "mlm" / "reading" / "predictions.json": {"reading": {"predictions": [0]}},
         top / AGES: {"results": [{"step": "chck_200M"}]},
     }.items():
+        path.unlink()
         path.write_text(json.dumps(content), encoding="utf-8")
     message = "\n".join(missing_parts(copy, "mlm", TRACK))
     for text in (

@@ -54,7 +54,7 @@ def gain(table: pd.DataFrame, target: str, predictors: tuple[str, ...]) -> float
     return float(100 * (smf.ols(formula(target, predictors, "pred"), data=full).fit().rsquared - base) / (1 - base))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_reading_scores_agree_with_statsmodels(seed: int) -> None:
     table = reading_table(seed)
     columns = {str(name): table[name].to_numpy() for name in table}

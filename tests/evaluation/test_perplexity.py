@@ -82,7 +82,7 @@ def test_every_text_token_is_asked_exactly_once(
     targets: list[int] = []
     for start, stop in cloze._cut(64):
         input_ids, _, positions = cloze._rows(start, stop)
-        targets += cloze._asked(start, stop)[-1].tolist()
+        targets += cloze._probes_of(start, stop)[-1].tolist()
         assert (input_ids.flat[positions] == special.mask).all()
         width = input_ids.shape[1]
         same_row = np.diff(positions // width) == 0

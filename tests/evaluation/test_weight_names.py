@@ -164,14 +164,13 @@ def test_weights_that_are_not_the_model_s_are_refused_by_name(name: str, models:
     assert str(folder) in str(refused.value) and "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("pickled", [False, True])
 @pytest.mark.parametrize(
-    ("source", "name", "tied"),
+    ("source", "name", "tied", "pickled"),
     [
-        ("bert", "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
-        ("bert", "cls.predictions.decoder.bias", "cls.predictions.bias"),
-        ("roberta", "lm_head.decoder.bias", "lm_head.bias"),
-        ("gpt2", "lm_head.weight", "transformer.wte.weight"),
+        ("bert", "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight", True),
+        ("bert", "cls.predictions.decoder.bias", "cls.predictions.bias", False),
+        ("roberta", "lm_head.decoder.bias", "lm_head.bias", True),
+        ("gpt2", "lm_head.weight", "transformer.wte.weight", False),
     ],
 )
 def test_two_weights_where_the_configuration_ties_them_are_refused_unless_they_are_equal(
@@ -237,8 +236,10 @@ def test_other_contents_of_official_checkpoints_are_accepted(name: str, models: 
     assert notes == []
 
 
-@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "net.", "module._orig_mod."])
-@pytest.mark.parametrize("source", ["bert", "gpt2"])
+@pytest.mark.parametrize(
+    ("source", "prefix"),
+    [("bert", "_orig_mod."), ("gpt2", "module."), ("gpt2", "model."), ("bert", "net."), ("bert", "module._orig_mod.")],
+)
 def test_a_prefix_of_all_names_is_removed_with_a_warning(
     prefix: str, source: str, models: Path, tmp_path: Path
 ) -> None:
