@@ -30,11 +30,11 @@ def main(arguments: Sequence[str]) -> int:
     if options.status:
         show_status(options)
         return 0
-    from sleep_tune.search.run.launch import Interrupted, Study
+    from sleep_tune.search.run.launch import Interrupted, PreparedSearch
 
     current().farewell = f"nothing is lost. To resume: python tune.py {shlex.join(arguments)}"
     with cli.telling("sleep_tune.data"):
-        study = Study.read(options.space, options.overrides, options.dir)
+        study = PreparedSearch.read(options.space, options.overrides, options.dir)
     if options.plan:
         if options.calibrate:
             cli.say("measuring this machine's speed: half a minute of training, which is not kept")

@@ -85,7 +85,7 @@ def _in_parallel(jobs: Mapping[str, GlueJob], workers: int) -> Iterator[tuple[st
     from sleep_tune.search.run.on_ray.slot_plan import Node
 
     gpus = torch.cuda.device_count()
-    with own_ray.started(Node(workers, gpus), otherwise="fine-tune without Ray: --workers 1", is_search=False):
+    with own_ray.start_own_ray(Node(workers, gpus), otherwise="fine-tune without Ray: --workers 1", is_search=False):
         import ray  # only now: Ray reads its environment variables on import
 
         current().install()  # Ray has replaced the signal handlers

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from sleep_tune.search.run.disk import PATIENCE, Disk
+from sleep_tune.search.run.disk import PATIENCE, DiskWatch
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Finalists, Parameter, Resources, Search, Stop, Uniform
 from sleep_tune.training.attempts import is_writer, make_attempt
@@ -30,7 +30,7 @@ def main(trials: int) -> None:
         director = open_search(Path(folder) / "x", space)
         run_inline(director, write_run)
         files = sum(path.is_file() for path in Path(folder).rglob("*"))
-        disk = Disk(director)
+        disk = DiskWatch(director)
         print(f"{len(director.trials)} trials, {files} files")
         looks = [_seconds(disk.watch) for _ in range(200)]
         busy = [seconds for seconds in looks if seconds >= PATIENCE]

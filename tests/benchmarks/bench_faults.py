@@ -44,7 +44,7 @@ resources: {max_retries: 20}
 PARTS = {
     "worker": "ray::RayTrainWorker",
     "slot": "ray::ResourceTrainable",
-    "mailbox": "ray::MailRoom",
+    "mailbox": "ray::Mailboxes",
     "raylet": "raylet",
     "gcs": "gcs_server",
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sleep_tune.search.plan.plan_view import show_plan
-from sleep_tune.search.run.launch import Study
+from sleep_tune.search.run.launch import PreparedSearch
 
 SPACE = """\
 base: {data: toy, data.sentences: 2500, data.max_length: 32, tokenizer.vocab_size: 500, model: tiny, budget.passes: 6,
@@ -33,7 +33,7 @@ def compare(trials: int, folder: Path) -> None:
     """Plan, run, and print both."""
     path = folder / "tiny.yaml"
     path.write_text(SPACE.replace("TRIALS", str(trials)))
-    study = Study.read(path, [], folder / "results")
+    study = PreparedSearch.read(path, [], folder / "results")
     plan = study.plan(launcher="inline", address=None, calibrated=True)
     show_plan(plan, Console(highlight=False))
     assert plan.span is not None

@@ -24,8 +24,8 @@ from sleep_tune.records import Outcome, Report
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.on_ray import cluster, own_ray
-from sleep_tune.search.run.on_ray.slot_plan import Seats
-from sleep_tune.search.run.output_redirection import printing_to, terminal
+from sleep_tune.search.run.on_ray.slot_plan import SlotPlan
+from sleep_tune.search.run.output_redirection import redirect_output, terminal
 from sleep_tune.search.space.search_space import Finalists, Parameter, Scheduler, Space, Stop, Uniform
 
 SLOTS = 2
@@ -62,10 +62,10 @@ def search(folder: Path, trials: int, scheduler: Scheduler) -> list[tuple[int, s
     folder.mkdir()
     times = folder / "times.txt"
     director = Director(space, RunConfig(), TOY_CORPUS, folder)
-    tuner.run(
+    tuner.run_on_ray(
         director,
         Timed(times, FakeWorker(seconds=SECONDS)),
-        Seats(slots=SLOTS, workers=1, cpus_per_worker=1, gpus_per_worker=0),
+        SlotPlan(slots=SLOTS, workers=1, cpus_per_worker=1, gpus_per_worker=0),
         logs=folder / "logs",
         interrupted=lambda: False,
         tick=lambda: None,
@@ -100,7 +100,10 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as name, terminal() as ours:
         root = Path(name)
         began = time.time()
-        with printing_to(root / "noise.log"), own_ray.started(replace(cluster.this_machine(), cpus=SLOTS, gpus=0)):
+        with (
+            redirect_output(root / "noise.log"),
+            own_ray.start_own_ray(replace(cluster.this_machine(), cpus=SLOTS, gpus=0)),
+        ):
             times = search(root / "throughput", given.trials, Scheduler(name="none"))
             with_start = time.time() - began
             stops = turnovers(root / "stops", search(root / "stops", given.stops, Scheduler(first_rung=0.3)))

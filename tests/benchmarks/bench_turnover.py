@@ -29,8 +29,8 @@ from sleep_tune.search.decide.work import Worker
 from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.on_ray import own_ray
 from sleep_tune.search.run.on_ray.cluster import this_machine
-from sleep_tune.search.run.on_ray.slot_plan import Seats
-from sleep_tune.search.run.output_redirection import printing_to, terminal
+from sleep_tune.search.run.on_ray.slot_plan import SlotPlan
+from sleep_tune.search.run.output_redirection import redirect_output, terminal
 from sleep_tune.search.run.worker import summarize, train_worker
 from sleep_tune.search.space.search_space import CorpusSummary, Finalists, Parameter, Search, Space, Stop, Uniform
 
@@ -93,9 +93,9 @@ def warm(folder: Path, base: RunConfig, corpus: CorpusSummary, worker: Worker, t
     )
     folder.mkdir()
     director = Director(space, base, corpus, folder)
-    seats = Seats(slots=1, workers=1, cpus_per_worker=1, gpus_per_worker=0)
+    seats = SlotPlan(slots=1, workers=1, cpus_per_worker=1, gpus_per_worker=0)
     watched = Stopwatch(worker, folder / "times.txt")
-    tuner.run(director, watched, seats, logs=folder / "logs", interrupted=lambda: False, tick=lambda: None)
+    tuner.run_on_ray(director, watched, seats, logs=folder / "logs", interrupted=lambda: False, tick=lambda: None)
     director.close()
     return turnovers(folder / "times.txt")
 
@@ -158,7 +158,7 @@ def main(arguments: Sequence[str]) -> int:
                 root / "real", base, summarize(base), train_worker, given.real + 1
             )
         measured: dict[str, list[float]] = {}
-        with printing_to(root / "noise.log"), own_ray.started(replace(this_machine(), gpus=0)):
+        with redirect_output(root / "noise.log"), own_ray.start_own_ray(replace(this_machine(), gpus=0)):
             for side, time_it in sides.items():
                 measured[side] = time_it()
         for side, seconds in measured.items():

@@ -164,7 +164,7 @@ from pathlib import Path
 from sleep_tune.search.run.on_ray import cluster
 def warn(sentence):
     raise AssertionError(sentence)
-with cluster.joined(sys.argv[-1], warn) as nodes:
+with cluster.join_cluster(sys.argv[-1], warn) as nodes:
     import ray
     answer = ray.get(ray.remote(lambda: sorted(name for name in os.environ if "AUTH" in name)).remote())
     assert answer == ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN"], answer

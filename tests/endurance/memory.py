@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from sleep_tune.search.run.on_ray.ray_variables import changed
+from sleep_tune.search.run.on_ray.ray_variables import changed_environment
 from tests.endurance.searches import account, drive, finish_inline
 from tests.search.run.on_ray.driving import Driver
 
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str]) -> int:
             (GROUP / "memory.limit_in_bytes").write_text(str(LIMIT))
         monitor = {} if share is None else {"RAY_memory_usage_threshold": share, "RAY_memory_monitor_refresh_ms": "100"}
         try:
-            with changed(monitor):
+            with changed_environment(monitor):
                 driver = drive(folder / case, *(["resources.max_retries=1"] if "always" in case else []))
             told = disturb(driver)
             driver.wait()

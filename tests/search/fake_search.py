@@ -16,7 +16,7 @@ from sleep_tune.errors import Diverged, OutOfMemory
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.decide.work import Worker
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
-from sleep_tune.search.run.launch import Interrupted, Study
+from sleep_tune.search.run.launch import Interrupted, PreparedSearch
 from sleep_tune.search.space.search_space import (
     Baseline,
     Choice,
@@ -56,7 +56,7 @@ class Recorder:
         return FakeWorker(seconds=self.seconds, heartbeats=10)(config, report)
 
 
-def study(folder: Path, *, trials: int = 3, workers: int = 1, cpus: int = 1, worker: Worker) -> Study:
+def study(folder: Path, *, trials: int = 3, workers: int = 1, cpus: int = 1, worker: Worker) -> PreparedSearch:
     """A small search, its baseline and its finalist over two seeds."""
     space = Space(
         name=folder.name,
@@ -72,7 +72,7 @@ def study(folder: Path, *, trials: int = 3, workers: int = 1, cpus: int = 1, wor
         resources=Resources(workers=workers, cpus_per_worker=cpus),
     )
     base = RunConfig(training=TrainingConfig(batch_size=16))
-    return Study(space=space, base=base, corpus=TOY_CORPUS, folder=folder, worker=worker)
+    return PreparedSearch(space=space, base=base, corpus=TOY_CORPUS, folder=folder, worker=worker)
 
 
 def main(arguments: list[str]) -> int:

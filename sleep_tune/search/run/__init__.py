@@ -1,3 +1,3 @@
-"""Running a search: trials in this process or on Ray, their output, their disk space, and what a signal does."""
+"""Running a search: trials in this process or on Ray, their output and disk space, and stop signals."""
 
 __all__: list[str] = []

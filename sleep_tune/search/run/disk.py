@@ -1,7 +1,7 @@
-"""Disk: whose weights stay, what an experiment may take, and when a search has to wait for room.
+"""Disk space of a search: which models are kept, the experiment's limit, and pauses while the disk is nearly full.
 
-Knows folders and the director's trials; no Ray, no torch, nothing of what is in the files. Metrics are never removed:
-only models, and what an ended trial would have been resumed from. Sizes of ended trials are measured once.
+Only models, and the checkpoints of trials that have ended, are removed; metrics never are. The size of an ended trial
+is measured once.
 """
 
 import os
@@ -21,23 +21,23 @@ from sleep_tune.search.decide.director import Director
 from sleep_tune.search.space.search_space import list_settings
 from sleep_tune.search.space.trial_configs import with_settings
 
-__all__ = ["MAY_GO_ON", "PATIENCE", "RESERVE", "Disk", "watcher"]
+__all__ = ["PATIENCE", "RESERVE", "RESUMABLE", "DiskWatch"]
 
 RESERVE = 256 * 2**20
-"""Bytes that are left free for logs, tables and everyone else on the disk."""
+"""Bytes that stay free for logs, tables and other users of the disk."""
 PATIENCE = 0.1
-"""Seconds that the search may be kept waiting by a look at its disk."""
+"""Seconds that one check of the disk may take."""
 MARGIN = 1.1
-"""A search that waits for room goes on when there is so much more than is needed, so that it does not wait again."""
+"""A paused search resumes when this factor of the needed space is free, so that it does not pause again at once."""
 SIZED_BY = ("model.", "tokenizer.vocab_size", "data.max_length")
-"""What a run's files are larger or smaller by."""
-MAY_GO_ON = ("infrastructure", "bug")
-"""Kinds of failure after which a trial may be started again, from its checkpoint."""
+"""Prefixes of the options on which the size of a run's files depends."""
+RESUMABLE = ("infrastructure", "bug")
+"""Kinds of failure after which a trial may resume from its checkpoint."""
 
 
 @dataclass(slots=True)
 class _Taken:
-    """What an ended trial's folder takes, in bytes."""
+    """Size of an ended trial's folder, in bytes, and the state in which it was measured."""
 
     state: str
     keeps: bool
@@ -45,14 +45,14 @@ class _Taken:
     rest: int
 
 
-class Disk:
-    """The disk of one search, looked after from the thread that drives it.
+class DiskWatch:
+    """Keeps a search within its disk space; called from the thread that drives the search.
 
     Args:
-        director: of the search; its `held` is set while there is no room, unless another holds it.
-        free: folder -> bytes free on its disk.
-        reserve: bytes that are left free.
-        patience: seconds that a look may take to measure and remove; what is left waits for the next one.
+        director: of the search. Its `held` is set while space is short, unless the search is paused for another reason.
+        free: returns the bytes free on a folder's disk.
+        reserve: bytes that stay free.
+        patience: seconds that one check may take; the rest is done in the next check.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Disk:
         self._start, self._step = _needs(director)
 
     def watch(self) -> None:
-        """Remove what need not stay, and hold the search or let it go on. Meant to be called about every 10 seconds."""
+        """Remove what is not kept, and pause or resume the search. To be called about every 10 seconds."""
         self._retain()
         cap = self._director.space.resources.disk_gb
         message = (None if cap is None else self._over_cap(cap)) or self._nearly_full()
@@ -82,13 +82,13 @@ class Disk:
         self._message = message
 
     def summary(self) -> str:
-        """How many models are kept and what they take, for the end of a search. Removes nothing."""
+        """Return, for the end of a search, how many models are kept and the size of the experiment. Removes nothing."""
         models = [taken.weights for taken in self._taken.values() if taken.weights]
         total = self._total()
         return f"kept {len(models)} models, {_gigabytes(sum(models))}; the experiment takes {_gigabytes(total)}"
 
     def _retain(self) -> None:
-        """Give every trial that has ended since, or whose place among the best has changed, what it is due."""
+        """Remove files of trials that have ended or lost their rank since the last check, and measure the rest."""
         keepers, until = self._keepers(), time.monotonic() + self._patience
         for trial in self._director.trials.values():
             if not trial.ended or trial.source is not None or trial.repeats is not None:
@@ -98,7 +98,7 @@ class Disk:
             known = self._taken.get(trial.id)
             if known is not None and (known.state, known.keeps) == (trial.state, keeps):
                 continue
-            if trial.kind not in MAY_GO_ON:
+            if trial.kind not in RESUMABLE:
                 self._remove_attempts(trial)
                 if not keeps:
                     remove_weights(self._folder(trial))
@@ -108,7 +108,7 @@ class Disk:
                 return
 
     def _keepers(self) -> set[str]:
-        """Trials whose weights stay: the best of each search, and every completed run over fresh seeds."""
+        """Return the trials whose weights are kept: the best of each search, and completed runs over fresh seeds."""
         state, space = self._director.state, self._director.space
         kept = {trial.id for trial in islice(state.ranking(MAIN), max(1, space.finalists.count))}
         for name in space.baselines:
@@ -121,7 +121,7 @@ class Disk:
         }
 
     def _over_cap(self, cap: float) -> str | None:
-        """Remove weights, worst first, until the experiment takes no more than `cap` GB; say so if it still does."""
+        """Remove weights, worst first, until the experiment takes at most `cap` GB; return a message if it cannot."""
         total = self._total()
         for trial in self._worst_first():
             if total <= cap * 1e9:
@@ -135,11 +135,11 @@ class Disk:
             return None
         return (
             f"{self._director.folder} takes {_gigabytes(total)}, resources.disk_gb allows {cap:g} GB, and no weights "
-            "are left to remove: raise resources.disk_gb, or move files away; the search then goes on"
+            "are left to remove: raise resources.disk_gb, or move files away; the search then resumes"
         )
 
     def _worst_first(self) -> Iterator[TrialState]:
-        """Trials with weights that may go: of the searches, then of the runs over fresh seeds. Never the best one."""
+        """Yield trials whose weights may be removed: search trials, then runs over fresh seeds; never the best one."""
         state = self._director.state
         sign = -1 if state.mode == "min" else 1
         best = self._director.best()
@@ -147,7 +147,7 @@ class Disk:
         yield from sorted(ended, key=lambda trial: (trial.number is None, sign * (trial.value or 0.0)))
 
     def _nearly_full(self) -> str | None:
-        """Say what is needed if the disk cannot hold what the trials that have begun will write next."""
+        """Return a message if the disk has no room for the next checkpoints of the trials that have begun."""
         if self._director.finished:
             return None
         begun = [trial for trial in self._director.trials.values() if trial.attempt and not trial.ended]
@@ -158,12 +158,12 @@ class Disk:
             return None
         return (
             f"the disk of {self._director.folder} has {_gigabytes(free)} free, and the next checkpoints of "
-            f"{max(1, len(begun))} trials and a reserve take {_gigabytes(wanted)}: free {_gigabytes(wanted - free)} "
-            "more; the search then goes on by itself"
+            f"{max(1, len(begun))} trials and a reserve need {_gigabytes(wanted)}: free {_gigabytes(wanted - free)} "
+            "more; the search then resumes by itself"
         )
 
     def _total(self) -> int:
-        """Bytes that the experiment takes: ended trials as remembered, everything else as it is now."""
+        """Return the bytes of the experiment: ended trials as measured before, everything else as it is now."""
         folder = self._director.folder
         open_trials = [
             self._folder(trial) for trial in self._director.trials.values() if trial.attempt and not trial.ended
@@ -175,19 +175,14 @@ class Disk:
         return self._director.folder / "trials" / trial.id
 
     def _remove_attempts(self, trial: TrialState) -> None:
-        """Remove what the trial would have been resumed from, first what tells an old process that it is the writer."""
+        """Remove the trial's checkpoints, and first the file that marks the process that may write them."""
         for attempt in self._folder(trial).glob("attempt-*"):
             (attempt / "writer").unlink(missing_ok=True)
             shutil.rmtree(attempt, ignore_errors=True)
 
 
-def watcher(director: Director) -> Callable[[], None]:
-    """What the launcher calls about every 10 seconds."""
-    return Disk(director).watch
-
-
 def _needs(director: Director) -> tuple[int, int]:
-    """Bytes that the largest trial of the space needs to start, and for its next checkpoint and its model."""
+    """Return the bytes that the largest trial of the space needs to start, and for its next checkpoint and model."""
     base = read_experiment_file(director.folder / EXPERIMENT)["base"]
     sized = tuple(
         parameter
@@ -204,13 +199,13 @@ def _needs(director: Director) -> tuple[int, int]:
 
 
 def _measure(folder: Path) -> tuple[int, int]:
-    """Bytes of a trial's weights, and of the rest of its folder."""
+    """Return the bytes of a trial's weights, and of the rest of its folder."""
     weights = sum(_size(folder / name) for name in WEIGHTS)
     return weights, _size(folder) - weights
 
 
 def _size(folder: Path, skip: str = "") -> int:
-    """Bytes that the files below a folder take, without a folder `skip` in it; what vanishes meanwhile takes none."""
+    """Return the bytes of the files below a folder, without its folder `skip`; files that vanish count as 0."""
     total = 0
     try:
         with os.scandir(folder) as entries:
@@ -228,5 +223,5 @@ def _size(folder: Path, skip: str = "") -> int:
 
 
 def _gigabytes(num_bytes: int) -> str:
-    """For people: 0.03 GB, 12.4 GB."""
+    """Return a size in words, such as 0.03 GB or 12.4 GB."""
     return f"{num_bytes / 1e9:,.2g} GB" if num_bytes < 1e9 else f"{num_bytes / 1e9:,.1f} GB"

@@ -1,7 +1,6 @@
-"""A worker that trains nothing: it replays curves that are functions of the configuration, the seed and the words.
+"""A worker that trains nothing: its curves are functions of the configuration, the seed and the words.
 
-The other side of the worker seam: it obeys `report` exactly as training does, so that whole searches run in
-milliseconds. Knows nothing of searches.
+It calls `report` and follows the answers exactly as training does, so that whole searches run in milliseconds.
 """
 
 import functools
@@ -27,10 +26,10 @@ Curve = Callable[[RunConfig, int, float], float]
 """(configuration, seed, share of the budget) -> eval/nll there; NaN is a run that has diverged."""
 
 TOY_CORPUS = CorpusSummary(words=100_000, samples=1_000)
-"""What a pass of the made-up corpus reads."""
+"""Size of the made-up corpus."""
 
 ENDS = {Decision.STOP: "stopped", Decision.PAUSE: "paused"}
-"""What a run is told -> how it ends there."""
+"""Answer to a report -> the state in which the run ends."""
 
 UPDATE_WORDS = 1_000
 """Words of one made-up update."""
@@ -55,13 +54,13 @@ def synthetic_loss(config: RunConfig, seed: int, share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class FakeWorker:
-    """Replays a curve, reporting heartbeats, rungs and the end.
+    """Replays a curve, and reports heartbeats, rungs and the end.
 
     Args:
-        corpus: what a pass would read.
+        corpus: size of the made-up corpus.
         curve: the loss at each share of the budget.
         heartbeats: reports without a rung between two evaluations.
-        seconds: real time that a whole run takes; it sleeps for that long in all.
+        seconds: real time of a whole run, spent asleep.
     """
 
     corpus: CorpusSummary = TOY_CORPUS
@@ -70,7 +69,7 @@ class FakeWorker:
     seconds: float = 0.0
 
     def __call__(self, config: RunConfig, report: Report) -> Outcome:
-        """Run to the end of the budget, or to the first report that is answered by STOP or PAUSE.
+        """Run to the end of the budget, or to the first report that is answered with STOP or PAUSE.
 
         Raises:
             Diverged: the curve is NaN between two rungs.
@@ -82,16 +81,16 @@ class FakeWorker:
             for beat in range(1, self.heartbeats + 1):
                 at = before + (share - before) * beat / (self.heartbeats + 1)
                 self._take_time(share - before)
-                told = report(self._progress(config, budget, at, None))
-                if told in ENDS:
-                    return self._outcome(config, budget, at, ENDS[told])
+                decision = report(self._progress(config, budget, at, None))
+                if decision in ENDS:
+                    return self._outcome(config, budget, at, ENDS[decision])
                 if math.isnan(self.curve(config, config.training.seed, at)):
                     raise Diverged(f"loss is nan at {at:.0%} of the budget")
             self._take_time(share - before)
             rung = round(share * budget)
-            told = report(self._progress(config, budget, share, rung))
-            if told in ENDS:
-                return self._outcome(config, budget, share, ENDS[told])
+            decision = report(self._progress(config, budget, share, rung))
+            if decision in ENDS:
+                return self._outcome(config, budget, share, ENDS[decision])
             before = share
         return self._outcome(config, budget, 1.0, "completed")
 
@@ -146,15 +145,15 @@ class FakeWorker:
 
 
 def _noise(config: RunConfig, seed: int) -> float:
-    """A standard normal that the seed and the settings that are not the defaults determine, on any machine.
+    """Return a standard normal number, the same on any machine, from the seed and the settings that are not defaults.
 
-    So an option that is new to the schema changes no made-up search.
+    So a new option in the schema changes no made-up search.
     """
     settings: Mapping[str, Any] = flatten(to_dict(config))
     usual = _defaults()
     sections = ("sleep", "model", "training")
-    told = {key: value for key, value in settings.items() if key.split(".")[0] in sections and value != usual[key]}
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=list).encode()).digest()
+    chosen = {key: value for key, value in settings.items() if key.split(".")[0] in sections and value != usual[key]}
+    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True, default=list).encode()).digest()
     return float(np.random.default_rng([seed, int.from_bytes(digest[:8], "big")]).standard_normal())
 
 

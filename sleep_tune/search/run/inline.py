@@ -1,4 +1,4 @@
-"""The launcher 'inline': one trial at a time in this process. For debugging, and for searches with a fake worker."""
+"""A search with one trial at a time in this process, for debugging and for searches with a fake worker."""
 
 import time
 import traceback
@@ -14,22 +14,22 @@ from sleep_tune.search.decide.work import KINDS, Done, Trial, Wait, Worker
 
 __all__ = ["run_inline"]
 
-HELD_SECONDS = 0.1
-"""How often a held search is looked at."""
+PAUSE_SECONDS = 0.1
+"""How often a paused search calls `refresh`."""
 
 
 def run_inline(director: Director, worker: Worker, refresh: Callable[[], None] = lambda: None) -> None:
-    """Train until the search is over.
+    """Run trials until the search is over.
 
     Args:
-        director: says what to train, and decides.
-        worker: trains it.
-        refresh: called after every report and every end, to show what has changed; and again and again while the
-            search is held, to let it go on or to raise what ends it.
+        director: proposes trials and decides at their reports.
+        worker: trains one configuration.
+        refresh: called after every report and every end of a trial, and repeatedly while the search is paused. It may
+            resume the search, or raise an exception to end it.
 
     Raises:
-        UserError: a run met the user's mistake (a full disk); the search stops, and goes on when run again.
-        Exception: a bug in a run; it is recorded as failed and the search stops with the traceback.
+        UserError: a run raised it (a full disk, for example). The search ends here and resumes when it is run again.
+        Exception: a bug in a run. The trial is recorded as failed, and the search ends with the traceback.
     """
     while True:
         match director.next():
@@ -37,10 +37,10 @@ def run_inline(director: Director, worker: Worker, refresh: Callable[[], None] =
                 _train(director, worker, trial, refresh)
                 refresh()
             case Wait() if director.held is not None:
-                time.sleep(HELD_SECONDS)
+                time.sleep(PAUSE_SECONDS)
                 refresh()
             case Wait():
-                raise RuntimeError("the search waits for a trial, and none is running here")
+                raise RuntimeError("the search waits for a running trial, but none is running")
             case Done():
                 return
 
@@ -57,11 +57,11 @@ def _train(director: Director, worker: Worker, trial: Trial, refresh: Callable[[
             outcome = worker(config, report)
     except TrialFailure as failure:
         director.on_failure(trial.id, str(failure), KINDS[type(failure)])
-    except (UserError, Superseded):  # a later session trains it
+    except (UserError, Superseded):  # the trial resumes in a later session
         raise
     except Exception as error:
-        told = "".join(traceback.format_exception_only(error)).strip()
-        director.on_failure(trial.id, told, "bug")
+        reason = "".join(traceback.format_exception_only(error)).strip()
+        director.on_failure(trial.id, reason, "bug")
         raise
     else:
         director.on_end(trial.id, outcome)

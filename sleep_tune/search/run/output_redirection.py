@@ -1,4 +1,4 @@
-"""Where a process's output goes: into a file, C code's and libraries' output too, while the terminal stays ours."""
+"""Redirection of all output of a process to a file, and access to the terminal meanwhile."""
 
 import contextlib
 import errno
@@ -11,12 +11,12 @@ from typing import Any, TextIO
 
 from sleep_tune.errors import REFUSALS
 
-__all__ = ["printing_to", "terminal"]
+__all__ = ["redirect_output", "terminal"]
 
 
 @contextlib.contextmanager
-def printing_to(log: Path) -> Iterator[None]:
-    """Send what this process and the processes that it starts print to the end of `log`."""
+def redirect_output(log: Path) -> Iterator[None]:
+    """Append what this process, its libraries, C code and child processes print to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     streams = [stream for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
     kept = [os.dup(stream.fileno()) for stream in streams]
@@ -34,7 +34,7 @@ def printing_to(log: Path) -> Iterator[None]:
 
 
 def _flush(stream: TextIO) -> None:
-    """Write what a stream still holds; what the disk has no room for is dropped."""
+    """Write what a stream has buffered; drop it if the disk is full."""
     try:
         stream.flush()
     except OSError as error:
@@ -42,15 +42,15 @@ def _flush(stream: TextIO) -> None:
             raise
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
-        stream.flush()  # else it would be printed once the stream is the terminal again
+        stream.flush()  # else it would be printed when the stream is the terminal again
 
 
 GONE = (errno.EPIPE, errno.EIO)
-"""What a write says where nobody can read it any more: a closed pipe, a closed terminal."""
+"""Errors of a write to a closed pipe or a closed terminal."""
 
 
 class _Watched(io.FileIO):
-    """A file whose reader may go: from then on nothing is written."""
+    """A file whose reader may close it; later writes do nothing."""
 
     def __init__(self, descriptor: int, pipe_closed: Callable[[], None]) -> None:
         super().__init__(descriptor, "w")
@@ -62,7 +62,7 @@ class _Watched(io.FileIO):
         except OSError as error:
             if error.errno not in GONE:
                 raise
-            with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - no path of ours
+            with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a device, not a path
                 os.dup2(nothing.fileno(), self.fileno())
             if error.errno == errno.EPIPE:
                 self._pipe_closed()
@@ -71,13 +71,13 @@ class _Watched(io.FileIO):
 
 @contextlib.contextmanager
 def terminal(pipe_closed: Callable[[], None] = lambda: None) -> Iterator[TextIO]:
-    """Standard output as it is now, whatever it is turned into later (`printing_to`).
+    """Return a file that writes to the present standard output, even after `redirect_output`.
 
-    Where nobody can read it any more, writing to it does nothing.
+    When the reader has closed it, writing does nothing.
 
     Args:
-        pipe_closed: called once, at the first write into a pipe that its reader has closed (`| head`). A closed
-            terminal sends a signal of its own.
+        pipe_closed: called once, at the first write into a pipe that its reader has closed (`| head`), but not for a
+            closed terminal, which sends a signal.
     """
     assert sys.__stdout__ is not None
     sys.__stdout__.flush()

@@ -1,4 +1,4 @@
-"""What a signal does to a search: its runs save what they have, and it ends; nothing is lost. Knows no launcher."""
+"""The end of a search at a signal: its runs save a checkpoint first, so that nothing is lost."""
 
 import signal
 import time
@@ -7,33 +7,33 @@ from collections.abc import Callable
 from sleep_tune.interrupts import Interrupts
 from sleep_tune.search.decide.director import Director
 
-__all__ = ["GRACE_SECONDS", "SILENT_SECONDS", "Interrupted", "is_over"]
+__all__ = ["GRACE_SECONDS", "SILENT_SECONDS", "Interrupted", "should_end"]
 
 GRACE_SECONDS = 30.0
-"""A search that is to end waits so long for its runs to save what they have."""
+"""How long a search that must end waits for its runs to save."""
 
 SILENT_SECONDS, SILENT_UPDATES = 8.0, 3
-"""Runs that all have not reported for so long, or for the time of so many updates where that is longer, are evaluating,
-compiling or starting: they will not save soon."""
+"""So long after the signal (seconds or updates, whichever is longer), a search waits only for runs that were told to
+pause. The others have not reported since: they evaluate, compile or start, and will not save soon."""
 
 
 class Interrupted(Exception):
-    """The search was stopped by a signal; everything is saved, and the same command resumes it."""
+    """A signal stopped the search. Everything is saved, and the same command resumes it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.exit_code = 128 + number
 
 
-def is_over(director: Director, interrupts: Interrupts, clock: Callable[[], float] = time.monotonic) -> bool:
-    """Return whether the search is to end now: a signal came, and its runs have saved what they can.
+def should_end(director: Director, interrupts: Interrupts, clock: Callable[[], float] = time.monotonic) -> bool:
+    """Return whether the search must end now: a signal came, and its runs have saved, or will not save soon.
 
-    Until then the director is held, so that nothing starts and runs pause.
+    After a signal this function pauses the search, so that no trial starts and running trials pause.
 
     Args:
         director: of the search.
         interrupts: the signals that came.
-        clock: the one by which they came, in seconds.
+        clock: returns seconds on the clock of `interrupts.since`.
     """
     if interrupts.number is None:
         return False

@@ -1,4 +1,4 @@
-"""The real worker: the only file of the search that knows training and data, and only while they run."""
+"""The worker of real searches, and other calls into training and data; imports them only inside its functions."""
 
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -12,22 +12,22 @@ from sleep_tune.records import Outcome, Report
 from sleep_tune.search.space.search_space import CorpusSummary
 
 __all__ = [
-    "check_trackers",
-    "left_out",
+    "check_tracking",
+    "finish_killed_trials",
+    "list_unscored_tasks",
     "remove_mirrored",
-    "settle_trackers",
     "summarize",
-    "sync_command",
     "train_worker",
+    "upload_command",
 ]
 
 
 def train_worker(config: RunConfig, report: Report) -> Outcome:
-    """Train one configuration (`training.run.train`); its folder says which, and with what it was trained.
+    """Train one configuration with `training.run.train`, and record the configuration and versions in its folder.
 
     Raises:
         TrialFailure: the configuration cannot be trained.
-        UserError: a full disk, or a folder that holds another run.
+        UserError: a full disk, or a folder of another run.
     """
     from sleep_tune.training.run import train
 
@@ -38,7 +38,7 @@ def train_worker(config: RunConfig, report: Report) -> Outcome:
 
 
 def summarize(config: RunConfig) -> CorpusSummary:
-    """Prepare the corpus, or find it in the cache, and say how large it is.
+    """Prepare the corpus, or find it in the cache, and return its size and description.
 
     Raises:
         DataError: the corpus or its tokenizer cannot be read.
@@ -49,50 +49,50 @@ def summarize(config: RunConfig) -> CorpusSummary:
     return CorpusSummary(words=corpus.train.num_words, samples=len(corpus.train), description=corpus.description)
 
 
-def left_out(config: RunConfig) -> tuple[str, ...]:
-    """Read every task of evaluation.data once, before anything is trained, and say which will not be scored, and why.
+def list_unscored_tasks(config: RunConfig) -> tuple[str, ...]:
+    """Read every task of evaluation.data before training, and return why some will not be scored, one sentence each.
 
-    In a process of its own: the driver of a search never holds torch.
+    This runs in its own process, because the driver of a search does not import torch.
 
     Raises:
-        DataError: a task that is not as it must be.
+        DataError: a task's file is not valid.
     """
     if config.evaluation.data is None:
         return ()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-        reading = alone.submit(_left_out, config)
+        reading = alone.submit(_list_unscored_tasks, config)
         try:
             return reading.result()
-        except (KeyboardInterrupt, SystemExit):  # a signal; leaving the pool would wait until all is read
+        except (KeyboardInterrupt, SystemExit):  # a signal; leaving the pool would wait for its process
             for process in active_children():
                 process.kill()
             raise
 
 
-def _left_out(config: RunConfig) -> tuple[str, ...]:
+def _list_unscored_tasks(config: RunConfig) -> tuple[str, ...]:
     from sleep_tune.training.unscored_tasks import find_unscored_tasks
 
     return find_unscored_tasks(config)
 
 
-def check_trackers(tracking: TrackingConfig) -> None:
-    """Find out before anything is trained whether the trackers that are asked for can be had.
+def check_tracking(tracking: TrackingConfig) -> None:
+    """Check before training that the configured experiment trackers can be used.
 
     Raises:
-        ConfigError: one is not installed, or does not let runs in.
+        ConfigError: one is not installed, or refuses the login.
     """
     from sleep_tune.training import tracking as trackers
 
     trackers.require_trackers(tracking)
 
 
-def settle_trackers(tracking: TrackingConfig, trials: Path, ended: Iterable[TrialState]) -> None:
-    """Tell trackers the end of trials whose processes were killed before they could, and who are not started again.
+def finish_killed_trials(tracking: TrackingConfig, trials: Path, ended: Iterable[TrialState]) -> None:
+    """Report to the trackers the end of trials whose processes were killed before they could do so.
 
     Args:
-        tracking: of every trial.
-        trials: the folder of their folders.
-        ended: those that have ended.
+        tracking: the trackers of all trials.
+        trials: the folder with the folder of each trial.
+        ended: the trials that have ended.
     """
     from sleep_tune.training import tracking as trackers
 
@@ -103,12 +103,12 @@ def settle_trackers(tracking: TrackingConfig, trials: Path, ended: Iterable[Tria
 
 
 def remove_mirrored(trials: Path, ended: Iterable[TrialState], processes: int) -> None:
-    """Remove from training.mirror what trials that are over have left there: those that failed, or ended at rest.
+    """Remove the checkpoints in training.mirror of trials that have ended and will not resume.
 
     Args:
-        trials: the folder of their folders.
-        ended: those that are over, and are not started again.
-        processes: that trained each together.
+        trials: the folder with the folder of each trial.
+        ended: the trials that have ended and will not resume.
+        processes: number of processes that trained each trial.
     """
     from sleep_tune.data.prepare import prepare
     from sleep_tune.training.identity import identify
@@ -127,8 +127,8 @@ def remove_mirrored(trials: Path, ended: Iterable[TrialState], processes: int) -
             mirror.remove()
 
 
-def sync_command(tracking: TrackingConfig, trials: Path) -> str | None:
-    """The command that uploads what trials left offline; None if nothing was to be left."""
+def upload_command(tracking: TrackingConfig, trials: Path) -> str | None:
+    """Return the command that uploads what trials tracked offline; None if nothing was tracked offline."""
     from sleep_tune.training.weights_and_biases import wandb_sync_command
 
     return wandb_sync_command(tracking, trials / "*")

@@ -16,7 +16,7 @@ from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.run_folder import record
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.run import launch
-from sleep_tune.search.run.disk import Disk
+from sleep_tune.search.run.disk import DiskWatch
 from sleep_tune.search.run.fake_worker import FakeWorker
 from tests.search.fake_search import study
 
@@ -39,7 +39,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _no_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the search would pause beforehand, and wait for room."""
-    monkeypatch.setattr(launch, "Disk", functools.partial(Disk, reserve=0, free=lambda folder: 10**12))
+    monkeypatch.setattr(launch, "DiskWatch", functools.partial(DiskWatch, reserve=0, free=lambda folder: 10**12))
 
 
 @dataclass
@@ -133,7 +133,7 @@ def test_what_a_run_prints_into_a_full_log_is_no_bug(small_disk: Path) -> None:
         "import sys; from pathlib import Path; from sleep_tune import cli; from sleep_tune.search.run import launch"
     ]
     lines += ["from tests.search.fake_search import study; from tests.search.run.test_full_disk import Filler"]
-    lines += ["launch.Disk.__init__.__kwdefaults__ |= {'reserve': 0, 'free': lambda folder: 10**12}"]
+    lines += ["launch.DiskWatch.__init__.__kwdefaults__ |= {'reserve': 0, 'free': lambda folder: 10**12}"]
     lines += ["folder, moment = Path(sys.argv[1]), int(sys.argv[2])"]
     lines += ["search = study(folder / 'printing', worker=Filler(folder, moment, writes=False, noise=50_000))"]
     lines += ["sys.exit(cli.run(lambda arguments: search.run(launcher='inline', address=None) or 0, []))"]

@@ -12,7 +12,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, DiskError
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
-from sleep_tune.search.run.launch import Interrupted, Study
+from sleep_tune.search.run.launch import Interrupted, PreparedSearch
 from tests.search.fake_search import study
 
 SCRIPT = Path(__file__).parents[1] / "fake_search.py"
@@ -46,7 +46,7 @@ def test_a_signal_ends_the_session_and_the_same_search_goes_on(tmp_path: Path) -
 
 def test_a_mistake_before_the_first_trial_leaves_nothing_behind(tmp_path: Path) -> None:
     search = study(tmp_path / "results" / "study", trials=3, worker=FakeWorker())
-    endless = Study(
+    endless = PreparedSearch(
         space=search.space.__class__(**vars(search.space) | {"baselines": {}, "parameters": ()}),
         base=search.base,
         corpus=search.corpus.__class__(words=10, samples=1),
@@ -96,4 +96,4 @@ def test_a_calibrated_plan_leaves_its_speed_to_later_plans(tmp_path: Path) -> No
 
 def test_a_space_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
-        Study.read(tmp_path / "none.yaml", (), tmp_path)
+        PreparedSearch.read(tmp_path / "none.yaml", (), tmp_path)

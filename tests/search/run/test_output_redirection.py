@@ -6,10 +6,10 @@ from pathlib import Path
 SCRIPT = """
 import os, subprocess, sys
 from pathlib import Path
-from sleep_tune.search.run.output_redirection import printing_to, terminal
+from sleep_tune.search.run.output_redirection import redirect_output, terminal
 with terminal() as ours:
     print("before")
-    with printing_to(Path(sys.argv[1])):
+    with redirect_output(Path(sys.argv[1])):
         print("a library")
         print("an error", file=sys.stderr)
         os.write(1, b"C code\\n")

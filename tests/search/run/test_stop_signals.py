@@ -9,7 +9,7 @@ from sleep_tune.records import Decision, Progress
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.decide.work import Trial
 from sleep_tune.search.run.fake_worker import FakeWorker
-from sleep_tune.search.run.stop_signals import GRACE_SECONDS, SILENT_SECONDS, Interrupted, is_over
+from sleep_tune.search.run.stop_signals import GRACE_SECONDS, SILENT_SECONDS, Interrupted, should_end
 from tests.search.fake_search import study
 
 
@@ -25,12 +25,12 @@ class Search:
 def test_a_signal_holds_the_search_which_ends_when_its_runs_have_saved_or_cannot() -> None:
     search: Any = Search(running=2)
     interrupts = Interrupts()
-    assert not is_over(search, interrupts)
+    assert not should_end(search, interrupts)
     assert not search.held
     interrupts.number, interrupts.since = 15, 100.0
 
     def over(after: float) -> bool:
-        return is_over(search, interrupts, lambda: 100.0 + after)
+        return should_end(search, interrupts, lambda: 100.0 + after)
 
     assert not over(0)
     assert search.held == "interrupted"
@@ -76,7 +76,7 @@ def test_a_closed_pipe_ends_a_search_as_a_signal_does() -> None:
     search: Any = Search(running=0)
     interrupts = Interrupts()
     interrupts.hang_up()
-    assert is_over(search, interrupts)
+    assert should_end(search, interrupts)
     assert "SIGPIPE" in interrupts.last_line()
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -8,8 +8,8 @@ from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import DataError, Diverged
 from sleep_tune.records import Decision, Outcome, Progress, Report
-from sleep_tune.search.run.launch import Study
-from sleep_tune.search.run.worker import left_out, summarize, train_worker
+from sleep_tune.search.run.launch import PreparedSearch
+from sleep_tune.search.run.worker import list_unscored_tasks, summarize, train_worker
 from sleep_tune.search.space.search_space import Finalists, Int, Parameter, Space, Stop
 
 
@@ -23,7 +23,7 @@ def scored_on(data: Path, cache: Path) -> RunConfig:
 
 
 def test_without_tasks_nothing_is_looked_at() -> None:
-    assert left_out(RunConfig()) == ()
+    assert list_unscored_tasks(RunConfig()) == ()
 
 
 @pytest.mark.slow
@@ -33,12 +33,12 @@ def test_a_task_is_looked_at_before_anything_is_trained(tmp_path: Path, capfd: p
     pairs.parent.mkdir(parents=True)
     pairs.write_text("cat the\nthe cat\n" + "cat the " * 20 + "\n" + "the cat " * 20 + "\n", encoding="utf-8")
     base = scored_on(tmp_path / "tasks", tmp_path / "cache")
-    (reason,) = left_out(base)
+    (reason,) = list_unscored_tasks(base)
     assert re.match(r"zorro is not scored: 1 of its 2 items .* while data.max_length=12", reason)
     pairs.write_text("cat the\nthe cat\ncat the\n", encoding="utf-8")
     space = Space(name="study", stop=Stop(trials=1), finalists=Finalists(count=0, seeds=1))
     folder = tmp_path / "study"
-    study = Study(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)
+    study = PreparedSearch(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)
     with pytest.raises(DataError, match=r"npi.txt.*3"):
         study.run(launcher="inline", address=None)
     assert not folder.exists()
@@ -70,7 +70,7 @@ def test_a_search_that_ends_leaves_nothing_in_the_mirror(tmp_path: Path) -> None
         return train_worker(config, until)
 
     folder = tmp_path / "study"
-    Study(space=space, base=base, corpus=summarize(base), folder=folder, worker=moody).run(
+    PreparedSearch(space=space, base=base, corpus=summarize(base), folder=folder, worker=moody).run(
         launcher="inline", address=None
     )
     assert len(left) == 1

@@ -1,4 +1,4 @@
-"""A Ray cluster: joined by its address, its nodes, and what is wrong with it. `own_ray` starts a search's own."""
+"""Connections to a Ray cluster: join a running one by its address, and list its nodes (`own_ray` starts one)."""
 
 import contextlib
 import functools
@@ -15,34 +15,44 @@ from urllib.parse import urlsplit
 import psutil
 
 from sleep_tune.errors import ClusterError, UserError, shortened
-from sleep_tune.search.run.on_ray.ray_variables import around_joined, bypassing_proxies, changed
+from sleep_tune.search.run.on_ray.cluster_checks import token_variables
+from sleep_tune.search.run.on_ray.ray_variables import changed_environment, joined_cluster_environment, proxy_bypass
 from sleep_tune.search.run.on_ray.slot_plan import Node
-from sleep_tune.search.run.on_ray.token import token_settings
 
-__all__ = ["FOLDER_PREFIX", "connected", "explained", "joined", "nodes", "raylets", "require_dashboard", "this_machine"]
+__all__ = [
+    "FOLDER_PREFIX",
+    "connect",
+    "explain_ray_errors",
+    "join_cluster",
+    "nodes",
+    "raylets",
+    "require_dashboard",
+    "this_machine",
+]
 
 SETTINGS = {
-    # Ray Train looks for dead and finished workers this often (seconds); 2 s is its default.
+    # How often (seconds) Ray Train checks for dead and finished workers; its default is 2.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-    # Ray would make a session folder the working directory, and relative paths would lead there.
+    # Else Ray makes a session folder the working directory, and relative paths lead there.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # A worker group that finds no place within this time (seconds) is given up; Ray's 60 s would be tried for ever.
+    # A worker group that finds no place within this time (seconds) ends; Ray would retry for ever, for 60 s each.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20",
-    # Helpers of Train that serve neither a search nor its report, a process of 0.1 GB for each slot.
+    # Parts of Train that a search does not use, among them a process of 0.1 GB for each slot.
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",
 }
-"""Environment of every process that Ray starts for us."""
+"""Environment variables of every process that Ray starts for a search."""
 
 CONNECT_SECONDS = 10.0
+"""How long to wait for something to answer at an address."""
 
 FOLDER_PREFIX = "sleep-tune-ray-"
-"""How the names of the folders of searches' own Rays begin."""
+"""Prefix of the folders of searches' own Rays."""
 
 
 @functools.cache
 def this_machine() -> Node:
-    """The CPUs that this process may use and the GPUs that are visible to it, without starting anything."""
+    """Return the CPUs that this process may use and the GPUs that it can see, without starting Ray."""
     cpus = len(os.sched_getaffinity(0))
     quota = Path("/sys/fs/cgroup/cpu.max")
     if quota.exists():
@@ -59,11 +69,11 @@ def this_machine() -> Node:
 
 
 @contextlib.contextmanager
-def explained(sentence: Callable[[str], str]) -> Iterator[None]:
-    """Make one sentence of whatever keeps Ray from starting or answering: it raises bare `Exception`, among others.
+def explain_ray_errors(sentence: Callable[[str], str]) -> Iterator[None]:
+    """Turn errors of Ray, which raises bare `Exception` among others, into a message of one sentence.
 
     Args:
-        sentence: from the first line of Ray's message to ours.
+        sentence: makes the message from the first line of Ray's.
 
     Raises:
         ClusterError: with that sentence.
@@ -83,35 +93,35 @@ def explained(sentence: Callable[[str], str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def joined(address: str, warn: Callable[[str], None]) -> Iterator[list[Node]]:
-    """Join a running cluster; leave it on leaving.
+def join_cluster(address: str, warn: Callable[[str], None]) -> Iterator[list[Node]]:
+    """Join a running cluster and return its nodes; disconnect on exit.
 
     Args:
         address: 'auto' for the cluster that this machine belongs to ($RAY_ADDRESS, if set), or 'host:port'.
-        warn: is called with a sentence if the cluster lets everybody in, or hides its dashboard from its machines.
+        warn: called with a sentence if the cluster requires no token, or its nodes cannot reach its dashboard.
 
     Raises:
-        ClusterError: there is none, it does not let us in, it has no dashboard, or this machine belongs to several.
+        ClusterError: there is no cluster or more than one, it refuses the token, or it has no dashboard.
     """
     found = _resolve(address)
     host = found.rpartition(":")[0]
     hosts = ",".join({host, *_addresses(host)})
-    # Every process is given the address: Ray Train would look for one by itself, and may find another cluster's. The
-    # shells in which the nodes were started may have named other addresses and proxies.
+    # Every process gets the address, since Ray Train would search for one and may find another cluster's. The shells
+    # in which the nodes were started may have set other addresses and proxies.
     everywhere = {"RAY_ADDRESS": found, "RAY_API_SERVER_ADDRESS": ""}
     everywhere |= {"NO_PROXY": f"${{NO_PROXY}},${{no_proxy}},{hosts},127.0.0.1", "no_proxy": "${NO_PROXY}"}
     with contextlib.ExitStack() as stack:
-        stack.enter_context(around_joined(found, token_settings(found, warn)))
-        stack.enter_context(changed(bypassing_proxies(os.environ, [hosts])))
-        with explained(lambda reason: f"no Ray cluster at {found}: {reason}"):
-            stack.enter_context(connected(address=found, environment=everywhere, log_to_driver=True))
+        stack.enter_context(joined_cluster_environment(found, token_variables(found, warn)))
+        stack.enter_context(changed_environment(proxy_bypass(os.environ, [hosts])))
+        with explain_ray_errors(lambda reason: f"cannot join a Ray cluster at {found}: {reason}"):
+            stack.enter_context(connect(address=found, environment=everywhere, log_to_driver=True))
         require_dashboard("install ray[default] and start the head with `ray start --head --include-dashboard=true`")
         _warn_of_dashboard(warn)
         yield nodes()
 
 
 def _warn_of_dashboard(warn: Callable[[str], None]) -> None:
-    """Warn if machines of the cluster cannot reach its dashboard, as is the default; Ray must be up."""
+    """Warn if other machines of the cluster cannot reach its dashboard (Ray's default); Ray must be running."""
     import ray
     from ray.dashboard.utils import get_address_for_submission_client
 
@@ -119,51 +129,55 @@ def _warn_of_dashboard(warn: Callable[[str], None]) -> None:
     machines = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
     if _is_hidden(url, machines):
         warn(
-            f"the cluster's dashboard ({url}) answers only on its own machine, so what a killed slot held on another "
-            "is never freed. Start the head with --dashboard-host=ADDRESS, its own in the network"
+            f"the cluster's dashboard ({url}) answers only on its own machine, so the resources of a killed slot on "
+            "another machine are never freed. Start the head with --dashboard-host=ADDRESS, its address in the network"
         )
 
 
 def _is_hidden(url: str, machines: Collection[str]) -> bool:
-    """Whether `url` leads each of several machines to itself."""
+    """Return whether `url` is a loopback address although there are several machines."""
     return len(machines) > 1 and urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _resolve(address: str) -> str:
-    """The host:port behind `address`, where something answers: Ray itself would try for minutes."""
+    """Return the host:port of `address`, after checking that something answers there: Ray would try for minutes."""
     here, source = raylets(), "--address"
     if address == "auto":
         address, source = os.environ.get("RAY_ADDRESS") or "auto", "RAY_ADDRESS"
         if address == "auto":
             clusters = [found for found, raylet in here.items() if not _is_of_a_search(raylet)]
             if len(clusters) != 1:
-                found = f"there are several; choose one: --address {' or '.join(clusters)}" if clusters else "none runs"
-                raise ClusterError(f"--address auto needs one Ray on this machine, as `ray start` makes it; {found}")
+                found = f"found several; choose one: --address {' or '.join(clusters)}" if clusters else "found none"
+                raise ClusterError(
+                    f"--address auto needs exactly one running Ray (`ray start`) on this machine; {found}"
+                )
             address = clusters[0]
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
-        raise ClusterError(f"{source} must be auto or host:port, as `ray start` prints it; got {address}")
+        raise ClusterError(f"{source} must be auto, or host:port as `ray start` prints it; got {address}")
     try:
         with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS) as connection:
             is_here = connection.getsockname()[0] == connection.getpeername()[0]
     except (OSError, OverflowError) as error:
-        raise ClusterError(f"{source} must be that of a running Ray cluster; {address} gives: {error}") from error
-    # Other nodes cannot reach this machine by the names that it has for itself, such as 127.0.0.1.
+        raise ClusterError(
+            f"{source} must be the address of a running Ray cluster; nothing answers at {address}: {error}"
+        ) from error
+    # Other nodes cannot reach this machine by its loopback addresses, such as 127.0.0.1.
     ours = {found.address for card in psutil.net_if_addrs().values() for found in card}
     same = [own for own in here if own.rpartition(":")[2] == port and own.rpartition(":")[0] in ours]
     return same[0] if is_here and address not in here and same else address
 
 
 def _addresses(host: str) -> set[str]:
-    """The IP addresses of `host`, if its name is known here."""
+    """Return the IP addresses of `host`; none if its name is unknown here."""
     with contextlib.suppress(OSError):
         return {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
     return set()
 
 
 @contextlib.contextmanager
-def connected(*, address: str, environment: Mapping[str, str], **arguments: Any) -> Iterator[None]:
-    """Connect, with `environment` in every process that is started for us."""
+def connect(*, address: str, environment: Mapping[str, str], **arguments: Any) -> Iterator[None]:
+    """Connect to Ray, and set `environment` in every process that it starts for this one; disconnect on exit."""
     import ray
 
     settings = {"env_vars": {**SETTINGS, **environment}}
@@ -175,7 +189,7 @@ def connected(*, address: str, environment: Mapping[str, str], **arguments: Any)
 
 
 def nodes() -> list[Node]:
-    """What each machine of the cluster has that is there now; Ray must be up."""
+    """Return the CPUs and GPUs of each machine in the cluster now; Ray must be running."""
     import ray
 
     alive: list[Mapping[str, Any]] = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
@@ -183,12 +197,16 @@ def nodes() -> list[Node]:
 
 
 def require_dashboard(remedy: str, patience: float = 30.0) -> None:
-    """Ask the cluster's State API, which the dashboard serves, for this node, as Ray Train asks for its actors.
+    """Check that the cluster's State API, which the dashboard serves, knows this node.
 
-    Ray Train frees the resources of a slot that died only if the State API answers; without it they stay taken.
+    Ray Train asks it whether its actors live, and without an answer never frees the resources of a dead slot.
+
+    Args:
+        remedy: what the user can do, for the message.
+        patience: seconds to wait for an answer.
 
     Raises:
-        ClusterError: it does not answer, or that of another cluster does.
+        ClusterError: the State API does not answer, or it is another cluster's.
     """
     import ray
     from ray.util.state import get_node
@@ -203,16 +221,16 @@ def require_dashboard(remedy: str, patience: float = 30.0) -> None:
             reason = shortened(str(error).strip(), 300)
         if time.monotonic() > end:
             raise ClusterError(
-                f"Ray must run its dashboard, or what a dead slot held is never freed; {remedy} ({reason})"
+                f"Ray's dashboard must run, else the resources of a dead slot are never freed; {remedy} ({reason})"
             )
         time.sleep(0.5)
 
 
 def raylets() -> dict[str, psutil.Process]:
-    """Address of each Ray that has a raylet on this machine -> the raylet."""
+    """Return the raylets on this machine by the address of their cluster."""
     found: dict[str, psutil.Process] = {}
     for process in psutil.process_iter(["name", "cmdline", "status", "username"]):
-        # A zombie has ended; only its parent has not looked yet.
+        # A zombie has ended, but its parent has not waited for it yet.
         if process.info["name"] == "raylet" and process.info["status"] != psutil.STATUS_ZOMBIE:
             flags = [flag for flag in process.info["cmdline"] or [] if flag.startswith("--gcs-address=")]
             found[flags[0].partition("=")[2] if flags else "an unknown address"] = process
@@ -220,5 +238,5 @@ def raylets() -> dict[str, psutil.Process]:
 
 
 def _is_of_a_search(raylet: psutil.Process) -> bool:
-    """Whether a raylet is that of a search's own Ray, which nobody else may join."""
+    """Return whether a raylet belongs to a search's own Ray, which cannot be joined."""
     return any(f"/{FOLDER_PREFIX}" in flag for flag in raylet.info["cmdline"] or [])

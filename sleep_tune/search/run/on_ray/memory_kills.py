@@ -1,7 +1,7 @@
-"""Whether workers died because memory ran out on their machine.
+"""Whether workers were killed because memory ran out on their machine.
 
-Its kernel kills processes then, and Ray some before it comes to that. Either kill is a SIGKILL, of which the process
-itself can say nothing. The kernel counts its kills for everyone to read; Ray says it to whoever calls the dead actor.
+Both the kernel and Ray's memory monitor kill by SIGKILL, so the process cannot report it. The kernel counts its kills
+in /proc/vmstat. Ray raises OutOfMemoryError in a call to the dead actor.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ COUNTS = Path("/proc/vmstat")
 
 
 def count_kills(counts: Path = COUNTS) -> int:
-    """Return how many processes the kernel has killed since it started because memory ran out, in any cgroup.
+    """Return how many processes the kernel has killed since boot because memory ran out, in any cgroup.
 
     Args:
-        counts: the kernel's file of counts; 0 is returned where it has none.
+        counts: the kernel's file of counts; without it, or without this count in it, 0 is returned.
     """
     try:
         lines = counts.read_text(encoding="ascii").splitlines()
@@ -27,7 +27,7 @@ def count_kills(counts: Path = COUNTS) -> int:
 
 
 def killed_for_memory(error: BaseException) -> bool:
-    """Return whether Ray's memory monitor is the cause of an error, or the cause of its cause."""
+    """Return whether an error was caused, directly or through other errors, by Ray's memory monitor."""
     from ray.exceptions import OutOfMemoryError
 
     cause: BaseException | None = error
@@ -37,7 +37,7 @@ def killed_for_memory(error: BaseException) -> bool:
 
 
 def killed_by_ray(workers: Sequence[Any]) -> bool:
-    """Return whether Ray's memory monitor killed one of some actors, of which some have died."""
+    """Return whether Ray's memory monitor killed any of these actors."""
     import ray
     from ray.exceptions import OutOfMemoryError, RayError
 
@@ -46,6 +46,6 @@ def killed_by_ray(workers: Sequence[Any]) -> bool:
             ray.get(worker.__ray_ready__.remote(), timeout=1.0)
         except OutOfMemoryError:
             return True
-        except RayError:  # it died of something else, or does not answer
+        except RayError:  # it died for another reason, or does not answer
             continue
     return False

@@ -1,4 +1,4 @@
-"""What the driver, a slot and its workers say to one another. Plain records; knows nothing of how they travel."""
+"""Messages between the driver, a slot and the workers of the slot."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,10 +6,21 @@ from typing import Any
 from sleep_tune.errors import UserError
 from sleep_tune.records import Outcome, Progress
 
-__all__ = ["Closed", "Ended", "Failed", "GroupEnded", "Heard", "Job", "Key", "Lost", "Message", "Refused"]
+__all__ = [
+    "Ended",
+    "Failed",
+    "GroupEnded",
+    "Job",
+    "Key",
+    "MailboxClosed",
+    "Message",
+    "ProgressMessage",
+    "UserMistake",
+    "WorkerLost",
+]
 
 Key = tuple[str, int]
-"""Trial and attempt: what tells a job from every other one."""
+"""Trial and attempt, which identify a job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +36,13 @@ class Job:
 
     @property
     def key(self) -> Key:
-        """What tells this job from every other one."""
+        """The trial and the attempt."""
         return self.trial, self.attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """A heartbeat, or with a rung a report that waits for its decision."""
+class ProgressMessage:
+    """A heartbeat, or the report of a rung, whose sender waits for a decision."""
 
     trial: str
     attempt: int
@@ -40,17 +51,17 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The run ended by itself or as it was told."""
+    """The run has completed, stopped or paused."""
 
     trial: str
     attempt: int
     outcome: Outcome | None
-    """None for a job that was given back before any worker took it."""
+    """None if no worker had taken the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The run raised."""
+    """The run raised an error."""
 
     trial: str
     attempt: int
@@ -60,8 +71,8 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """The run met the user's mistake, a full disk for one: the search stops with this message."""
+class UserMistake:
+    """The run raised a `UserError`. A full disk pauses the search; any other error ends it with this message."""
 
     trial: str
     attempt: int
@@ -69,28 +80,28 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
-    """A worker process died with the job; its successor waits to be told what to do."""
+class WorkerLost:
+    """A worker process died while it trained the job; the process that replaces it waits for a new job."""
 
     trial: str
     attempt: int
     killer: str | None = None
-    """Who killed it because memory ran out on its machine: the kernel, or Ray; None if nothing says so."""
+    """'the kernel' or 'Ray', if it killed the worker because memory ran out on its machine; else None."""
     workers: tuple[Any, ...] = ()
-    """Handles of the group's workers as they were, the dead one among them."""
+    """Actor handles of the group's workers, including the dead one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupEnded:
-    """The slot's worker group is gone for good: no job will be taken any more."""
+    """The slot's worker group has ended and takes no more jobs."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
-    """The mailbox was closed: the search is over."""
+class MailboxClosed:
+    """The mailbox was closed because the search is over."""
 
 
-Message = Heard | Ended | Failed | Refused | Lost | GroupEnded | Closed
-"""What a slot hears of its workers."""
+Message = ProgressMessage | Ended | Failed | UserMistake | WorkerLost | GroupEnded | MailboxClosed
+"""What a slot receives from its mailbox."""

@@ -1,4 +1,4 @@
-"""The Ray that a command starts for itself on this machine, beside whatever else runs there, for this user alone."""
+"""A Ray that a command starts for itself on this machine, beside other Rays, for this user only."""
 
 import contextlib
 import functools
@@ -13,63 +13,75 @@ from pathlib import Path
 import psutil
 
 from sleep_tune.errors import ClusterError, listed
-from sleep_tune.search.run.on_ray.cluster import FOLDER_PREFIX, connected, explained, nodes, raylets, require_dashboard
-from sleep_tune.search.run.on_ray.ray_variables import around_own, bypassing_proxies, changed, ignored
-from sleep_tune.search.run.on_ray.reaper import watched
+from sleep_tune.search.run.on_ray.cluster import (
+    FOLDER_PREFIX,
+    connect,
+    explain_ray_errors,
+    nodes,
+    raylets,
+    require_dashboard,
+)
+from sleep_tune.search.run.on_ray.ray_variables import (
+    changed_environment,
+    ignored_variables,
+    own_ray_environment,
+    proxy_bypass,
+)
+from sleep_tune.search.run.on_ray.reaper import reap_on_exit
 from sleep_tune.search.run.on_ray.slot_plan import Node
 
-__all__ = ["notes", "started"]
+__all__ = ["start_own_ray", "startup_notes"]
 
 OBJECT_STORE_BYTES = 200_000_000
-"""Only reports and configurations pass through it."""
+"""Size of the object store; only reports and configurations pass through it."""
 
 PATIENCE = {"RAY_gcs_server_port_wait_time_s": "120"}
-"""How long Ray waits for its first process to start on a busy machine; 30 s is its default."""
+"""How long Ray waits for its first process to start; its default of 30 s is too short on a busy machine."""
 
 FOLDER_BYTES = 50_000_000
-"""Room for the logs of our own Ray."""
+"""Free space that Ray's folder needs, for its logs."""
 
 LEAST_FILES = 200
-"""A Ray on two processors started with so many open files a process; with 64 it ended this process without a word."""
+"""Open files per process: a Ray on two processors started with so many; with 64 it ended this process silently."""
 
 LEAST_THREADS = 800
-"""A search with two workers had 770; with too few, Ray aborted this process."""
+"""Threads that must be available: a search with two workers had 770, and with too few Ray aborted this process."""
 
 SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
-"""Where Ray's folder can be if the usual place has no room or too long a path."""
+"""Where Ray's folder can be if the usual place is full or has too long a path."""
 
 LONGEST_PLACE = 11
-"""Bytes: a socket's path has at most 107, and Ray's longest takes 96 of them below this place."""
+"""Bytes: a socket's path has at most 107, and Ray's longest path below this place has 96."""
 
 
-def notes() -> list[str]:
-    """Return what a user should know before a search starts its own Ray, a sentence each.
+def startup_notes() -> list[str]:
+    """Return notes for the user before a search starts its own Ray, one sentence each.
 
     Raises:
-        ClusterError: a variable of the shell that this Ray would use has no valid value.
+        ClusterError: a variable of the shell that this Ray would use has an invalid value.
     """
     notes = []
     if others := raylets():
         named = [f"{address} ({raylet.info['username']}, process {raylet.pid})" for address, raylet in others.items()]
-        notes.append(f"other Rays run on this machine and use the same processors: {listed(named)}")
-    if unused := ignored(os.environ):
-        notes.append(f"the search starts a Ray of its own (--address joins another) and ignores {listed(unused)}")
+        notes.append(f"other Rays are running on this machine and share its processors: {listed(named)}")
+    if unused := ignored_variables(os.environ):
+        notes.append(f"the search starts its own Ray (to join a running one: --address) and ignores {listed(unused)}")
     return notes
 
 
 @contextlib.contextmanager
-def started(
+def start_own_ray(
     node: Node, *, otherwise: str = "search without Ray: --launcher inline", is_search: bool = True
 ) -> Iterator[list[Node]]:
-    """Start a Ray of our own on this machine; end it and remove its folder on leaving.
+    """Start a Ray on this machine and return its nodes; on exit, end it and remove its folder.
 
-    Its processes end with this one, however this one ends. Other Rays on the machine do not matter, nor which of Ray's
-    variables the shell sets. Nobody but this user can open its sockets and logs.
+    Its processes end when this process ends, even by kill -9. Other Rays on the machine and the shell's variables of
+    Ray have no effect on it. Only this user can open its sockets and logs.
 
     Args:
-        node: what it may use.
-        otherwise: what a user can do without a Ray, for messages.
-        is_search: whether Ray Train runs there, which needs the dashboard, and what workers print is wanted here.
+        node: the CPUs and GPUs that it may use.
+        otherwise: what the user can do without Ray, for messages.
+        is_search: whether Ray Train will run, which needs the dashboard, and whether workers print to this process.
 
     Raises:
         ClusterError: it does not start.
@@ -81,14 +93,14 @@ def started(
         # Ray Train asks for the address of its cluster where RAY_TMPDIR says. A token in the environment spares the
         # user's home the file that Ray would leave there.
         ours = {"RAY_TMPDIR": str(folder), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token(), **PATIENCE}
-        stack.enter_context(around_own(ours))
-        with explained(
+        stack.enter_context(own_ray_environment(ours))
+        with explain_ray_errors(
             lambda reason: (
-                f"a Ray must start on this machine; it did not: {reason} ({_limits(folder)}). Try again when the "
-                f"machine is less busy, or {otherwise}"
+                f"Ray did not start on this machine: {reason} ({_limits(folder)}). Try again when the machine is less "
+                f"busy, or {otherwise}"
             )
         ):
-            stack.enter_context(watched(folder))
+            stack.enter_context(reap_on_exit(folder))
             stack.enter_context(_connected_to_own(folder, node, is_search))
         if is_search:
             require_dashboard(f"install ray[default], or {otherwise}")
@@ -97,17 +109,17 @@ def started(
 
 @contextlib.contextmanager
 def _connected_to_own(folder: Path, node: Node, is_search: bool) -> Iterator[None]:
-    """Start Ray in `folder`, which is RAY_TMPDIR; end it on leaving."""
+    """Start Ray in `folder`, which is RAY_TMPDIR; end it on exit."""
     temporary = os.environ.get("TMPDIR", tempfile.gettempdir())
     with contextlib.ExitStack() as stack:
-        # Ray's dashboard makes sockets below TMPDIR, whose path may be too long for them. Workers get the user's.
-        with changed({"TMPDIR": str(folder)}):
+        # Ray's dashboard makes sockets below TMPDIR, whose path may be too long. Workers get the user's TMPDIR.
+        with changed_environment({"TMPDIR": str(folder)}):
             from ray.util import get_node_ip_address
 
             here: str = get_node_ip_address()  # type: ignore[no-untyped-call]
-            stack.enter_context(changed(bypassing_proxies(os.environ, [here])))
+            stack.enter_context(changed_environment(proxy_bypass(os.environ, [here])))
             stack.enter_context(
-                connected(
+                connect(
                     address="local",
                     num_cpus=node.cpus,
                     num_gpus=node.gpus,
@@ -120,25 +132,25 @@ def _connected_to_own(folder: Path, node: Node, is_search: bool) -> Iterator[Non
             )
         import ray
 
-        # As `ray start` leaves it: else Ray Train would look for its cluster among all that run on this machine.
+        # The file that `ray start` writes: without it Ray Train would search among all clusters on this machine.
         (folder / "ray" / "ray_current_cluster").write_text(ray.get_runtime_context().gcs_address)
         yield
 
 
 def _require_limits(otherwise: str) -> None:
-    """Refuse limits at which Ray ends this process from C++, where nothing can be caught.
+    """Check the limits at which Ray would abort this process from C++.
 
     Raises:
         ClusterError: too few open files or threads are allowed.
     """
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)  # Ray raises its own as far as it may
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)  # Ray raises the soft limit to the hard one
     if 0 <= files < LEAST_FILES:
         raise ClusterError(
-            f"Ray needs at least {LEAST_FILES} open files for each process; this shell allows {files} (ulimit -Hn). "
+            f"Ray needs at least {LEAST_FILES} open files per process; this shell allows {files} (ulimit -Hn). "
             f"Raise the limit, or {otherwise}"
         )
     threads, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-    if threads < 0 or os.geteuid() == 0:  # without a limit, or above it
+    if threads < 0 or os.geteuid() == 0:  # no limit, or root, for whom it does not count
         return
     used = sum(
         process.info["num_threads"] or 0
@@ -147,37 +159,35 @@ def _require_limits(otherwise: str) -> None:
     )
     if threads - used < LEAST_THREADS:
         raise ClusterError(
-            f"Ray needs at least {LEAST_THREADS} more threads; this shell allows {threads} (ulimit -u), of which this "
-            f"user's processes have {used}. Raise the limit, or {otherwise}"
+            f"Ray needs at least {LEAST_THREADS} more threads; this shell allows {threads} (ulimit -u), and this "
+            f"user's processes have {used} already. Raise the limit, or {otherwise}"
         )
 
 
 def _limits(folder: Path) -> str:
-    """What Ray may have run short of, in figures."""
+    """Return the disk space and the limits that Ray may have exceeded, in numbers."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     room = shutil.disk_usage(folder if folder.exists() else folder.parent).free
-    told = [f"{room / 1e6:.0f} MB free in {folder.parent}", f"at most {files} open files (ulimit -n)"]
+    limits = [f"{room / 1e6:.0f} MB free in {folder.parent}", f"at most {files} open files (ulimit -n)"]
     if processes != resource.RLIM_INFINITY:
-        told.append(f"at most {processes} processes (ulimit -u)")
-    return ", ".join(told)
+        limits.append(f"at most {processes} processes (ulimit -u)")
+    return ", ".join(limits)
 
 
 @functools.cache
 def _token() -> str:
-    """The token of this process's Rays; one only, for Ray reads it only once in a process."""
+    """Return the token of this process's Rays; always the same, because Ray reads it once per process."""
     return secrets.token_hex(32)
 
 
 def _private_folder(otherwise: str) -> Path:
-    """Make a folder for Ray that only this user can enter.
-
-    Ray opens its own folder, within it, to everybody.
+    """Create a folder for Ray that only this user can enter; Ray's own folder, inside it, is open to all users.
 
     Raises:
-        ClusterError: there is no place for it.
+        ClusterError: no place has enough room and a short path.
     """
-    told = []
+    unfit = []
     for place in dict.fromkeys([tempfile.gettempdir(), *SHORT_PLACES]):
         if len(os.fsencode(place)) > LONGEST_PLACE:
             continue
@@ -185,10 +195,10 @@ def _private_folder(otherwise: str) -> Path:
             free = shutil.disk_usage(place).free
             if free >= FOLDER_BYTES:
                 return Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=place))
-            told.append(f"{place} has {free / 1e6:.0f} MB free")
+            unfit.append(f"{place} has {free / 1e6:.0f} MB free")
         except OSError as error:
-            told.append(f"{place}: {error.strerror}")
+            unfit.append(f"{place}: {error.strerror}")
     raise ClusterError(
-        f"Ray needs a folder with {FOLDER_BYTES / 1e6:.0f} MB of room and a path of at most {LONGEST_PLACE} bytes; "
-        f"{', '.join(told)}. Make room there, set TMPDIR to such a folder, or {otherwise}"
+        f"Ray needs a folder with {FOLDER_BYTES / 1e6:.0f} MB free and a path of at most {LONGEST_PLACE} bytes; found "
+        f"none: {', '.join(unfit)}. Free space there, set TMPDIR to such a folder, or {otherwise}"
     )

@@ -1,7 +1,7 @@
-"""Environment variables around Ray: which of the shell's a search uses, and which its processes get instead.
+"""Environment variables of Ray: which of the shell's a search uses, and which it sets.
 
 Ray, Tune and Train read about two hundred variables. Some name another cluster, folder or program; with them a search's
-own Ray would fail, or ask that cluster about its workers. Imports no Ray, which reads some of them on import.
+own Ray would fail, or ask that cluster about its workers. Ray reads some on import, so this module imports no Ray.
 """
 
 import contextlib
@@ -11,47 +11,54 @@ from collections.abc import Collection, Iterator, Mapping
 
 from sleep_tune.errors import ClusterError
 
-__all__ = ["KEPT", "around_joined", "around_own", "bypassing_proxies", "changed", "ignored"]
+__all__ = [
+    "KEPT",
+    "changed_environment",
+    "ignored_variables",
+    "joined_cluster_environment",
+    "own_ray_environment",
+    "proxy_bypass",
+]
 
 DRIVER = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # A job that was submitted to a cluster may set variables that a search sets, too.
+    # A job that was submitted to a cluster may set the same variables as a search.
     "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     # Under `uv run`, Ray would copy the working directory, results included, and start every worker through uv.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    # Tune's own snapshots are never read: what survives a search is its log.
+    # Tune's own snapshots are never read: a search resumes from its log.
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
 }
-"""What the driver's process gets."""
+"""Set in the driver's process."""
 
 RAYS = ("RAY_", "TUNE_")
-"""How the names of Ray's variables begin."""
+"""Prefixes of the variables of Ray and its libraries."""
 
 LIBRARIES = ("RAY_AIR_", "RAY_CHDIR_", "RAY_TRAIN_", "RAY_TUNE_", "TUNE_")
-"""The same for Tune and Train alone, which a search runs by settings of its own on any cluster."""
+"""Prefixes of the variables of Tune and Train, which a search sets itself on any cluster."""
 
 KEPT = {
     "RAY_memory_monitor_refresh_ms": (r"[0-9]{1,9}", "a whole number of milliseconds"),
     "RAY_memory_usage_threshold": (r"0(\.[0-9]*)?|\.[0-9]+|1(\.0*)?", "a share of the memory between 0 and 1, as 0.95"),
     "RAY_worker_register_timeout_seconds": (r"[1-9][0-9]{0,8}", "a whole number of seconds, at least 1"),
 }
-"""Numbers that a search's own Ray takes from the shell, since a slow or crowded machine may need others.
+"""Variables that a search's own Ray takes from the shell, because a slow or crowded machine may need other numbers.
 
-Each with the form that its value must have: Ray ends this process at any other, even at a space.
+Each with the form of its value, as a pattern and in words: at any other value, even a space, Ray ends this process.
 """
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
-def ignored(environment: Mapping[str, str]) -> list[str]:
-    """Return the names of the variables that a search's own Ray does not use, sorted.
+def ignored_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of Ray's variables that a search's own Ray does not use, sorted.
 
     Raises:
-        ClusterError: one of `KEPT` does not have its form; Ray would end this process without a message.
+        ClusterError: the value of one of `KEPT` is not valid; Ray would end this process without a message.
     """
     _require_numbers(environment)
     return sorted(name for name in environment if name.startswith(RAYS) and name not in KEPT)
@@ -64,29 +71,29 @@ def _require_numbers(environment: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def around_own(changes: Mapping[str, str]) -> Iterator[None]:
-    """Remove what is `ignored` from the environment and make `changes`, until this is left."""
-    with changed({**DRIVER, **changes}, ignored(os.environ)):
+def own_ray_environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Remove the ignored variables from the environment and make `changes`; undo both on exit."""
+    with changed_environment({**DRIVER, **changes}, ignored_variables(os.environ)):
         yield
 
 
 @contextlib.contextmanager
-def around_joined(address: str, changes: Mapping[str, str]) -> Iterator[None]:
-    """Have Ray find the cluster at `address` and nothing else, and make `changes`, until this is left.
+def joined_cluster_environment(address: str, changes: Mapping[str, str]) -> Iterator[None]:
+    """Let Ray find the cluster at `address` and no other, and make `changes`; undo both on exit.
 
     Raises:
-        ClusterError: one of `KEPT` does not have its form.
+        ClusterError: the value of one of `KEPT` is not valid.
     """
     _require_numbers(os.environ)
     removed = [name for name in os.environ if name.startswith(LIBRARIES) or name == "RAY_API_SERVER_ADDRESS"]
-    with changed({**DRIVER, **changes, "RAY_ADDRESS": address}, removed):
+    with changed_environment({**DRIVER, **changes, "RAY_ADDRESS": address}, removed):
         yield
 
 
-def bypassing_proxies(environment: Mapping[str, str], hosts: Collection[str]) -> dict[str, str]:
-    """Return variables that let requests to `hosts` bypass the shell's proxy; none if there is no proxy.
+def proxy_bypass(environment: Mapping[str, str], hosts: Collection[str]) -> dict[str, str]:
+    """Return the variables with which requests to `hosts` bypass the shell's proxy; none if there is no proxy.
 
-    Ray asks its own dashboard by HTTP, and a proxy cannot reach it, or must not see its token.
+    Ray sends HTTP requests to its dashboard. A proxy may not reach it, and must not see its token.
     """
     if not any(environment.get(name) or environment.get(name.upper()) for name in PROXIES):
         return {}
@@ -96,8 +103,8 @@ def bypassing_proxies(environment: Mapping[str, str], hosts: Collection[str]) ->
 
 
 @contextlib.contextmanager
-def changed(changes: Mapping[str, str], removed: Collection[str] = ()) -> Iterator[None]:
-    """Change this process's environment, and on leaving put back what was changed and whatever Ray has changed."""
+def changed_environment(changes: Mapping[str, str], removed: Collection[str] = ()) -> Iterator[None]:
+    """Change this process's environment; on exit restore it, and the variables that Ray itself has changed."""
     before = dict(os.environ)
     for name in removed:
         del os.environ[name]

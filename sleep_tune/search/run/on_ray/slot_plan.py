@@ -1,4 +1,4 @@
-"""How many trials the machines of a cluster hold, and what each worker of a trial gets. Arithmetic; knows no Ray."""
+"""How many trials fit on the machines of a cluster, and the CPUs and GPUs of each worker."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from sleep_tune.errors import ClusterError
 from sleep_tune.search.space.search_space import Resources
 
-__all__ = ["Node", "Seats", "count_slots", "plan_seats"]
+__all__ = ["Node", "SlotPlan", "count_slots", "plan_slots"]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What one machine has."""
+    """The CPUs and GPUs of one machine."""
 
     cpus: int
     gpus: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seats:
-    """How many trials run at a time, and what each worker of a trial holds."""
+class SlotPlan:
+    """How many trials run at a time, and the workers of each trial with their CPUs and GPUs."""
 
     slots: int
     workers: int
@@ -28,25 +28,25 @@ class Seats:
 
     @property
     def gpus(self) -> float:
-        """GPUs that one trial holds."""
+        """GPUs of one trial."""
         return self.workers * self.gpus_per_worker
 
     def describe(self) -> str:
-        """A sentence for the start of a run and for --plan."""
+        """Return the plan in words, for the start of a search and for --plan."""
         each = f"{self.cpus_per_worker} CPU{'s' * (self.cpus_per_worker != 1)}, {_gpus(self.gpus_per_worker)}"
         return (
             f"{self.slots} slot{'s' * (self.slots != 1)} of {self.workers} worker{'s' * (self.workers != 1)} ({each})"
         )
 
 
-def plan_seats(resources: Resources, nodes: Sequence[Node]) -> Seats:
-    """Fit as many trials on the nodes as they hold; a worker is never split over two nodes, a trial may be.
+def plan_slots(resources: Resources, nodes: Sequence[Node]) -> SlotPlan:
+    """Return the largest number of trials that fit on the nodes; a trial may span nodes, a worker may not.
 
-    `auto` GPUs: one for each worker if any node has one. `auto` CPUs: with GPUs, as many as every GPU of the node that
-    has fewest CPUs per GPU can have; without, one.
+    `auto` GPUs: one per worker if any node has a GPU, else none. `auto` CPUs: with GPUs, the CPUs per GPU of the node
+    that has fewest; without GPUs, one.
 
     Raises:
-        ClusterError: not even one trial fits; the message has the figures.
+        ClusterError: not even one trial fits; the message gives the numbers.
     """
     gpus = resources.gpus_per_worker
     if isinstance(gpus, str):
@@ -59,22 +59,22 @@ def plan_seats(resources: Resources, nodes: Sequence[Node]) -> Seats:
     if places < resources.workers:
         has = ", ".join(f"{node.cpus} CPUs and {_gpus(node.gpus)}" for node in nodes) or "no nodes"
         raise ClusterError(
-            f"one trial must fit on the cluster: it needs {resources.workers} worker(s) with {cpus} CPU(s) and "
+            f"one trial does not fit on the cluster: it needs {resources.workers} worker(s) with {cpus} CPU(s) and "
             f"{_gpus(gpus)} each (resources.workers, .cpus_per_worker, .gpus_per_worker); the cluster has {has}, "
-            f"which holds {places} such worker(s)"
+            f"enough for {places} such worker(s)"
         )
-    return Seats(
+    return SlotPlan(
         slots=places // resources.workers, workers=resources.workers, cpus_per_worker=cpus, gpus_per_worker=float(gpus)
     )
 
 
-def count_slots(seats: Seats, nodes: Iterable[Node]) -> int:
-    """How many trials of this shape the nodes hold: those that are there now, of which some came or left; from 0."""
-    return _places(nodes, seats.cpus_per_worker, seats.gpus_per_worker) // seats.workers
+def count_slots(plan: SlotPlan, nodes: Iterable[Node]) -> int:
+    """Return how many trials of this plan fit on the nodes that are present now (0 or more)."""
+    return _places(nodes, plan.cpus_per_worker, plan.gpus_per_worker) // plan.workers
 
 
 def _places(nodes: Iterable[Node], cpus: int, gpus: float) -> int:
-    """Workers that fit, each on one node."""
+    """Return how many workers fit, each on one node."""
     hosts = [node for node in nodes if node.gpus >= gpus]
     return sum(min(node.cpus // cpus, int(node.gpus // gpus) if gpus else node.cpus) for node in hosts)
 

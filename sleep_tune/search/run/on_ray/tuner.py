@@ -1,7 +1,7 @@
-"""One Tuner runs everything: Tune hands slots to trials and trials to slots, the director decides.
+"""A search on Ray: one Tuner gives trials to slots, and the director decides.
 
-Tune's searcher and scheduler here are thin adapters: `suggest` is `Director.next`, a result is `Director.on_progress`.
-Tune's own state is never restored; what must survive is the director's log.
+Tune's searcher and scheduler are thin adapters here: they pass each call to the `Dispatcher`. Tune's own state is never
+restored; a search resumes from the director's log.
 """
 
 import shutil
@@ -22,182 +22,176 @@ from sleep_tune.errors import ClusterError
 from sleep_tune.interrupts import PATIENCE_SECONDS, current
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.decide.work import Done, Worker
-from sleep_tune.search.run.on_ray.dispatcher import Desk
-from sleep_tune.search.run.on_ray.mailbox import MailRoom
+from sleep_tune.search.run.on_ray.dispatcher import Dispatcher
+from sleep_tune.search.run.on_ray.mailbox import Mailboxes
 from sleep_tune.search.run.on_ray.memory_kills import killed_for_memory
 from sleep_tune.search.run.on_ray.slot import Slot
-from sleep_tune.search.run.on_ray.slot_plan import Seats
-from sleep_tune.search.run.on_ray.worker_group import GroupPlan
+from sleep_tune.search.run.on_ray.slot_plan import SlotPlan
 from sleep_tune.search.run.stop_signals import GRACE_SECONDS
 
-__all__ = ["DirectedScheduler", "DirectedSearcher", "run"]
+__all__ = ["DirectedScheduler", "DirectedSearcher", "run_on_ray"]
 
 SLOT_BUNDLE: dict[str, int | float] = {"memory": 1}
-"""What Tune sets aside for a slot's own actor: one byte. It takes no CPU, and Tune refuses a bundle of nothing."""
+"""Resources of a slot's own actor, which needs no CPU: one byte, because Tune refuses an empty bundle."""
 
-ROOM_SECONDS = 120.0
-"""Time for the mailbox's process to start."""
+MAILBOXES_SECONDS = 120.0
+"""Time for the process of the mailboxes to start."""
 
 MOST_SLOTS = 10_000
-"""More than any cluster holds: how many trials run at a time is the desk's to say, for it may change."""
+"""Tune's limit of concurrent trials, above that of any cluster. The dispatcher sets the real one, which may change."""
 
 
 class DirectedSearcher(Searcher):
-    """`Director.next` in Tune's words, and where trials' ends are heard."""
+    """Passes Tune's requests for trials, and the ends of trials, to the dispatcher."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, dispatcher: Dispatcher) -> None:
         super().__init__()
-        self._desk = desk
+        self._dispatcher = dispatcher
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial's name; None for none yet; FINISHED for no more."""
-        # With nothing running, Tune would ask again for ever when told to ask later.
-        trial = self._desk.guard(lambda: self._desk.next(trial_id), Done())
+        """Return the next trial's id, None for none yet, or FINISHED for no more."""
+        # After an error the answer is Done: without running trials Tune would repeat its request for ever after None.
+        trial = self._dispatcher.guard(lambda: self._dispatcher.next(trial_id), Done())
         if isinstance(trial, Done):
             return str(Searcher.FINISHED)
         return None if trial is None else {"trial": trial.id}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """A trial's last result, or with `error` the death of its slot."""
+        """Handle a trial's last result, or with `error` the death of its slot."""
         message = (result or {}).get("message")
-        self._desk.guard(lambda: self._desk.end(trial_id, message, error))
+        self._dispatcher.guard(lambda: self._dispatcher.on_end(trial_id, message, error))
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
-        """Nothing: the director's log is what survives."""
+        """Do nothing: a search resumes from the director's log."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the director's log is what survives."""
+        """Do nothing: a search resumes from the director's log."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the director's log is what survives."""
+        """Do nothing: a search resumes from the director's log."""
 
 
 class DirectedScheduler(FIFOScheduler):
-    """`Director.on_progress` in Tune's words. Tune is told to stop a trial only when it is given up."""
+    """Passes results to the dispatcher. Tune itself stops a trial only if it failed too often."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, dispatcher: Dispatcher) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._desk = desk
+        self._dispatcher = dispatcher
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Pass on a heartbeat, a rung or a lost worker."""
-        goes_on = self._desk.guard(lambda: self._desk.hear(trial.trial_id, result["slot"], result["message"]), True)
-        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+        """Handle a heartbeat, the report of a rung, or the death of a worker."""
+        continues = self._dispatcher.guard(
+            lambda: self._dispatcher.on_message(trial.trial_id, result["slot"], result["message"]), True
+        )
+        return str(TrialScheduler.CONTINUE if continues else TrialScheduler.STOP)
 
 
 class _Ticker(tune.Callback):
-    """Has the desk look up whenever Tune has done something, about ten times a second."""
+    """Calls `Dispatcher.poll` after each step of Tune, about ten times a second."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        self._desk.guard(self._desk.look)
+        self._dispatcher.guard(self._dispatcher.poll)
 
 
-class _Until(tune.Stopper):
-    """Stop everything when told to, or when something went wrong that Tune does not know."""
+class _StopAll(tune.Stopper):
+    """Ends all slots when the dispatcher says so: at a signal, or after an error that Tune does not see."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
         self._closed = False
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        stops = self._desk.stops
-        if stops and not self._closed:
+        must_stop = self._dispatcher.must_stop
+        if must_stop and not self._closed:
             self._closed = True
-            self._desk.room.close_all.remote()
-        return stops
+            self._dispatcher.mailboxes.close_all.remote()
+        return must_stop
 
 
-def run(
+def run_on_ray(
     director: Director,
     worker: Worker,
-    seats: Seats,
+    slot_plan: SlotPlan,
     *,
     logs: Path,
     interrupted: Callable[[], bool],
     tick: Callable[[], None],
     slots: Callable[[], int] | None = None,
 ) -> None:
-    """Train what the director asks for on warm slots, until it is over or `interrupted()`. Ray must be up.
+    """Run the director's trials on warm slots until the search is over or `interrupted()`. Ray must be running.
 
     Args:
-        director: Asked for trials and told what happens.
-        worker: Trains one configuration; importable on every node.
-        seats: What a slot's workers hold, and how many slots there are.
-        logs: Absolute folder for the logs of trials and of Tune.
-        interrupted: Asked about ten times a second; True ends the search.
-        tick: Called about ten times a second, to refresh a display.
-        slots: Asked before each start of a trial how many may run, where that changes; `seats.slots` unless given.
+        director: proposes trials and decides at their reports.
+        worker: trains one configuration; importable on every node.
+        slot_plan: the number of slots, and the resources of their workers.
+        logs: absolute path of the folder for the logs of trials and of Tune.
+        interrupted: called about ten times a second; True ends the search.
+        tick: called about ten times a second, to refresh a display.
+        slots: returns how many trials may run now; called before each start of a trial. None: `slot_plan.slots`.
 
     Raises:
-        Exception: whatever the director or `tick` raised, after Tune has let every slot go.
+        Exception: the error that the director or `tick` raised, once Tune has ended all slots.
     """
-    desk = Desk(director, None, logs, slots or (lambda: seats.slots), interrupted, tick)
+    dispatcher = Dispatcher(director, None, logs, slots or (lambda: slot_plan.slots), interrupted, tick)
     storage = logs / "ray"
-    plan = GroupPlan(
-        workers=seats.workers,
-        cpus_per_worker=seats.cpus_per_worker,
-        gpus_per_worker=seats.gpus_per_worker,
-        folder=str(storage),
-    )
     while True:
-        desk.room = _open_room()
+        dispatcher.mailboxes = _start_mailboxes()
         try:
-            with current().waiting(patience=GRACE_SECONDS + PATIENCE_SECONDS):  # `interrupted` looks, again and again
-                _tuner(desk, plan, worker, storage).fit()
+            with current().waiting(patience=GRACE_SECONDS + PATIENCE_SECONDS):  # `interrupted` checks for signals
+                _tuner(dispatcher, slot_plan, worker, storage).fit()
         except Exception as error:
-            if desk.error is None and not desk.room_died:
+            if dispatcher.error is None and not dispatcher.mailboxes_died:
                 if not killed_for_memory(error):
                     raise
                 raise ClusterError(
-                    "memory must suffice for the search's own processes; it ran out on their machine, and Ray killed "
-                    "them. Free memory there and run the same command again to resume, or search without Ray: "
-                    "--launcher inline"
+                    "memory ran out on the machine of this search, and Ray killed the search's own processes. Free "
+                    "memory there and run the same command again to resume, or search without Ray: --launcher inline"
                 ) from error
             traceback.print_exc()
         finally:
             shutil.rmtree(storage, ignore_errors=True)
-        if desk.error is not None:
-            raise desk.error
+        if dispatcher.error is not None:
+            raise dispatcher.error
         current().end()
-        if not desk.room_died:
+        if not dispatcher.mailboxes_died:
             return
-        desk.take_up()
+        dispatcher.reassign()
 
 
-def _open_room() -> Any:
-    """The actor of the mailboxes, on this node: no other node's end can take it away.
+def _start_mailboxes() -> Any:
+    """Start the actor of the mailboxes on this node, so that it survives the loss of any other node.
 
     Raises:
-        ClusterError: it does not start, as when the node itself has died.
+        ClusterError: it does not start, for example because Ray on this node has died.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    room: Any = ray.remote(num_cpus=0)(MailRoom).options(scheduling_strategy=here).remote()
+    mailboxes: Any = ray.remote(num_cpus=0)(Mailboxes).options(scheduling_strategy=here).remote()
     try:
-        ray.get(room.hold.remote(False), timeout=ROOM_SECONDS)
+        ray.get(mailboxes.set_paused.remote(False), timeout=MAILBOXES_SECONDS)
     except (RayError, GetTimeoutError) as error:
         raise ClusterError(
-            f"the Ray cluster must start the search's mailbox on this machine within {ROOM_SECONDS:.0f} s; it has "
-            f"died, or is overloaded ({str(error).strip().splitlines()[0]}). Run the same command again to resume, or "
-            "search without Ray: --launcher inline"
+            f"the Ray cluster did not start the search's mailboxes on this machine within {MAILBOXES_SECONDS:.0f} s: "
+            f"it has died or is overloaded ({str(error).strip().splitlines()[0]}). Run the same command again to "
+            "resume, or search without Ray: --launcher inline"
         ) from error
-    return room
+    return mailboxes
 
 
-def _tuner(desk: Desk, plan: GroupPlan, worker: Worker, storage: Path) -> tune.Tuner:
+def _tuner(dispatcher: Dispatcher, plan: SlotPlan, worker: Worker, storage: Path) -> tune.Tuner:
     return tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(Slot, room=desk.room, plan=plan, worker=worker),
+            tune.with_parameters(Slot, mailboxes=dispatcher.mailboxes, plan=plan, worker=worker, folder=str(storage)),
             tune.PlacementGroupFactory([SLOT_BUNDLE]),
         ),
         tune_config=tune.TuneConfig(
-            search_alg=DirectedSearcher(desk),
-            scheduler=DirectedScheduler(desk),
+            search_alg=DirectedSearcher(dispatcher),
+            scheduler=DirectedScheduler(dispatcher),
             num_samples=-1,
             max_concurrent_trials=MOST_SLOTS,
             reuse_actors=True,
@@ -206,8 +200,8 @@ def _tuner(desk: Desk, plan: GroupPlan, worker: Worker, storage: Path) -> tune.T
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(storage),
-            stop=_Until(desk),
-            callbacks=[_Ticker(desk)],
+            stop=_StopAll(dispatcher),
+            callbacks=[_Ticker(dispatcher)],
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,

@@ -1,7 +1,8 @@
-"""The workers of one slot: started once, then training job after job from the slot's mailbox.
+"""The worker group of one slot: processes that Ray Train starts once and that train one job after another.
 
-Ray Train starts the group, places it, watches it, and starts it again when a process dies; this module is what runs
-inside it and the thread that keeps it. It knows nothing of Tune or of the search; what a job trains is the `Worker`'s.
+Ray Train places the group's processes, checks that they live, and restarts all of them when one dies. `train_jobs` runs
+in each process: it takes a job from the mailbox, trains it, reports, and takes the next. `WorkerGroup` is the thread in
+the slot's process that starts the group and waits for its end.
 """
 
 import contextlib
@@ -9,7 +10,6 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,108 +22,98 @@ from sleep_tune.files import writing
 from sleep_tune.records import Decision, Progress, Report
 from sleep_tune.search.decide.work import KINDS, Worker
 from sleep_tune.search.run.on_ray.memory_kills import count_kills
-from sleep_tune.search.run.on_ray.messages import Ended, Failed, Job, Refused
-from sleep_tune.search.run.output_redirection import printing_to
+from sleep_tune.search.run.on_ray.messages import Ended, Failed, Job, UserMistake
+from sleep_tune.search.run.on_ray.slot_plan import SlotPlan
+from sleep_tune.search.run.output_redirection import redirect_output
 
-__all__ = ["DIED", "Group", "GroupPlan", "Line"]
+__all__ = ["DIED", "MailboxClient", "WorkerGroup"]
 
 DIED = (RayActorError, OutOfMemoryError)
-"""What a call of an actor raises that has died; the second where Ray killed it because memory ran out."""
+"""Errors of a call to a dead actor; the second if Ray killed it because memory ran out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupPlan:
-    """What every slot's group is made of."""
-
-    workers: int
-    cpus_per_worker: int
-    gpus_per_worker: float
-    folder: str
-    """Absolute path where Ray Train may write."""
-
-
-class Line:
-    """One slot's mailbox, called from another process; every call waits for its answer.
+class MailboxClient:
+    """Calls one slot's mailbox from another process.
 
     Args:
-        room: The handle of the actor that is the search's `MailRoom`.
-        slot: Name of the slot.
+        mailboxes: the handle of the `Mailboxes` actor.
+        slot: name of the slot.
     """
 
-    def __init__(self, room: Any, slot: str) -> None:
-        self._room = room
+    def __init__(self, mailboxes: Any, slot: str) -> None:
+        self._mailboxes = mailboxes
         self._slot = slot
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Call `method` of the mailbox and wait."""
+        """Call `method` of the mailbox and return its answer."""
         return ray.get(self.send(method, *arguments))
 
     def send(self, method: str, *arguments: Any) -> Any:
-        """Call `method` of the mailbox; the answer is a Ray object reference."""
-        return self._room.call.remote(self._slot, method, *arguments)
+        """Call `method` of the mailbox and return a Ray object reference to its answer, without waiting."""
+        return self._mailboxes.call.remote(self._slot, method, *arguments)
 
 
 PEER_SECONDS = 10.0
-"""A worker that raises waits so long to learn whether another's death was the reason."""
+"""How long a worker whose run raised checks whether another worker of the group has died."""
 
 
 class _Reporter:
-    """`report` as a run is given it: rungs wait for their decision, a heartbeat is told the last one's."""
+    """The `report` function of a run: waits at rungs; a heartbeat returns the answer to the heartbeat before it."""
 
-    def __init__(self, line: Line, job: Job, rank: int) -> None:
-        self._line = line
+    def __init__(self, mailbox: MailboxClient, job: Job, rank: int) -> None:
+        self._mailbox = mailbox
         self._job = job
         self._rank = rank
         self._sent: Any = None
 
     def __call__(self, progress: Progress) -> Decision:
         if progress.rung is not None:
-            return self._heed(self._line.call("rung", self._job.key, self._rank, progress))
+            return self._follow(self._mailbox.call("report_rung", self._job.key, self._rank, progress))
         if self._rank != 0:
             return Decision.CONTINUE
         if self._sent is not None:
             answered, _ = ray.wait([self._sent], timeout=0)
             if not answered:
                 return Decision.CONTINUE
-            answer = self._heed(ray.get(self._sent))
+            answer = self._follow(ray.get(self._sent))
             self._sent = None
             if answer is not Decision.CONTINUE:
                 return answer
-        self._sent = self._line.send("beat", self._job.key, progress)
+        self._sent = self._mailbox.send("heartbeat", self._job.key, progress)
         return Decision.CONTINUE
 
     @staticmethod
-    def _heed(answer: Decision | None) -> Decision:
+    def _follow(answer: Decision | None) -> Decision:
         if answer is None:
-            raise JobCancelled("the search is over, or the job is another process's")
+            raise JobCancelled("the search is over, or another process has the job now")
         return answer
 
 
 def train_jobs(settings: dict[str, Any]) -> None:
-    """Run in every process of the group: take a job, train it, say how it ended, until there are no more.
+    """Take a job, train it and report its end, until there are no more jobs. Runs in every process of the group.
 
     Args:
-        settings: `room` and `slot` of the mailbox, and the `worker` that trains.
+        settings: `mailboxes` and `slot` of the mailbox, and the `worker` that trains.
     """
     from ray.train import get_context
 
     rank = get_context().get_world_rank()
-    line = Line(settings["room"], settings["slot"])
+    mailbox = MailboxClient(settings["mailboxes"], settings["slot"])
     me, node = ray.get_runtime_context().current_actor, ray.get_runtime_context().get_node_id()
     while True:
-        job = line.call("take", rank, me, (node, count_kills()))
+        job = mailbox.call("take_job", rank, me, (node, count_kills()))
         if job is False:
             return
         if job is not True:
-            message = _train(settings["worker"], job, _Reporter(line, job, rank))
-            if isinstance(message, Failed) and message.kind == "bug" and _a_peer_died(line.call("peers", rank)):
-                raise RuntimeError(f"a worker of the group died during {job.trial}; the group begins anew")
+            message = _train(settings["worker"], job, _Reporter(mailbox, job, rank))
+            if isinstance(message, Failed) and message.kind == "bug" and _a_peer_died(mailbox.call("peers", rank)):
+                raise RuntimeError(f"a worker of the group died during {job.trial}; the group restarts")
             if message is not None:
-                line.call("end", rank, message)
+                mailbox.call("end_run", rank, message)
 
 
 def _a_peer_died(peers: Sequence[Any]) -> bool:
-    """Whether another worker of the group died just now: what this one then raises is no bug of the run's."""
+    """Return whether another worker of the group has died; the error of this one is then no bug in the run."""
     end = time.monotonic() + PEER_SECONDS
     while peers and time.monotonic() < end:
         for peer in peers:
@@ -137,15 +127,15 @@ def _a_peer_died(peers: Sequence[Any]) -> bool:
     return False
 
 
-def _train(worker: Worker, job: Job, report: Report) -> Ended | Failed | Refused | None:
+def _train(worker: Worker, job: Job, report: Report) -> Ended | Failed | UserMistake | None:
     try:
-        with writing(Path(job.log)), printing_to(Path(job.log)):
+        with writing(Path(job.log)), redirect_output(Path(job.log)):
             return _train_printing(worker, job, report)
     except UserError as error:  # the log itself cannot be written
-        return Refused(trial=job.trial, attempt=job.attempt, error=error)
+        return UserMistake(trial=job.trial, attempt=job.attempt, error=error)
 
 
-def _train_printing(worker: Worker, job: Job, report: Report) -> Ended | Failed | Refused | None:
+def _train_printing(worker: Worker, job: Job, report: Report) -> Ended | Failed | UserMistake | None:
     config = from_dict(job.config)
     try:
         with writing(Path(config.run.dir or ".")):
@@ -153,9 +143,9 @@ def _train_printing(worker: Worker, job: Job, report: Report) -> Ended | Failed 
     except (JobCancelled, Superseded):
         return None
     except DIED:
-        raise  # the mailbox is gone, and the search with it
+        raise  # the mailbox actor has died, and this group ends
     except UserError as error:
-        return Refused(trial=job.trial, attempt=job.attempt, error=error)
+        return UserMistake(trial=job.trial, attempt=job.attempt, error=error)
     except Exception as error:
         traceback.print_exc()
         kind = next((kind for raised, kind in KINDS.items() if isinstance(error, raised)), "bug")
@@ -164,17 +154,27 @@ def _train_printing(worker: Worker, job: Job, report: Report) -> Ended | Failed 
     return Ended(trial=job.trial, attempt=job.attempt, outcome=outcome)
 
 
-class Group:
-    """A worker group that lives as long as its slot.
+class WorkerGroup:
+    """The thread that keeps a slot's worker group running.
 
-    Its thread ends when the mailbox is closed and the workers have returned, or when Ray Train gives the group up; it
-    then says so in the mailbox, where the slot would otherwise wait for ever.
+    It ends when the mailbox is closed and the workers have returned, or when Ray Train cannot keep the group running.
+    It then calls `end_group` of the mailbox, so that the slot does not wait for ever.
     """
 
-    def __init__(self, plan: GroupPlan, worker: Worker, room: Any, slot: str) -> None:
+    def __init__(self, plan: SlotPlan, folder: str, worker: Worker, mailboxes: Any, slot: str) -> None:
+        """Prepare the thread.
+
+        Args:
+            plan: the number of workers and their resources.
+            folder: absolute path of the folder in which Ray Train writes.
+            worker: trains one configuration.
+            mailboxes: the handle of the `Mailboxes` actor.
+            slot: name of the slot.
+        """
         self._plan = plan
+        self._folder = folder
         self._worker = worker
-        self._room = room
+        self._mailboxes = mailboxes
         self._slot = slot
         self._thread = threading.Thread(target=self._keep, name=f"group-{slot}", daemon=True)
 
@@ -183,13 +183,13 @@ class Group:
         self._thread.start()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the group's end; False if `timeout` seconds pass first."""
+        """Wait for the group's end; return False if `timeout` seconds pass first."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def kill(self) -> None:
-        """End every worker process at once; Ray Train starts the group again while the mailbox is open."""
-        for worker in Line(self._room, self._slot).call("workers"):
+        """Kill every worker process; Ray Train restarts the group while the mailbox is open."""
+        for worker in MailboxClient(self._mailboxes, self._slot).call("workers"):
             ray.kill(worker, no_restart=True)
 
     def _keep(self) -> None:
@@ -204,13 +204,13 @@ class Group:
             elif OutOfMemoryError.__name__ in reason:
                 killer = "Ray"
         with contextlib.suppress(*DIED):
-            Line(self._room, self._slot).call("end_group", reason, killer)
+            MailboxClient(self._mailboxes, self._slot).call("end_group", reason, killer)
 
     def _trainer(self) -> Any:
         from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 
-        # A lone worker needs no process group. TorchTrainer would import torch here and in Ray Train's controller:
-        # 3 s and 270 MB for each slot.
+        # A single worker needs no torch process group. TorchTrainer would import torch here and in Ray Train's
+        # controller: 3 s and 270 MB for each slot.
         trainer: Any
         if self._plan.workers == 1:
             from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer as trainer
@@ -218,7 +218,7 @@ class Group:
             from ray.train.torch import TorchTrainer as trainer
         return trainer(
             train_jobs,
-            train_loop_config={"room": self._room, "slot": self._slot, "worker": self._worker},
+            train_loop_config={"mailboxes": self._mailboxes, "slot": self._slot, "worker": self._worker},
             scaling_config=ScalingConfig(
                 num_workers=self._plan.workers,
                 use_gpu=self._plan.gpus_per_worker > 0,
@@ -226,8 +226,8 @@ class Group:
             ),
             run_config=RunConfig(
                 name=self._slot,
-                storage_path=self._plan.folder,
-                # Any number of deaths, which are counted by trial; but a group that finds no place is given up.
+                storage_path=self._folder,
+                # Worker deaths are limited per trial (resources.max_retries), not here. Without a place a group ends.
                 failure_config=FailureConfig(max_failures=-1, controller_failure_limit=0),
             ),
         )

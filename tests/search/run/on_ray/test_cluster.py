@@ -26,7 +26,7 @@ def test_this_machine_has_the_cpus_that_this_process_may_use(monkeypatch: pytest
 
 
 def refused(address: str) -> str:
-    with pytest.raises(ClusterError) as caught, cluster.joined(address, warn=print):
+    with pytest.raises(ClusterError) as caught, cluster.join_cluster(address, warn=print):
         pass
     return str(caught.value)
 
@@ -36,15 +36,15 @@ def test_an_address_where_no_ray_answers_is_refused_at_once(monkeypatch: pytest.
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    assert f"127.0.0.1:{port} gives: " in refused(f"127.0.0.1:{port}")
-    assert "must be auto or host:port" in refused("ray://head:10001")
-    assert "must be auto or host:port" in refused("head")
+    assert f"127.0.0.1:{port}" in refused(f"127.0.0.1:{port}")
+    assert "host:port" in refused("ray://head:10001")
+    assert "host:port" in refused("head")
     monkeypatch.setenv("RAY_ADDRESS", "http://head:8265")
-    assert "RAY_ADDRESS must be auto or host:port" in refused("auto")
+    assert "RAY_ADDRESS must be auto" in refused("auto")
     monkeypatch.delenv("RAY_ADDRESS")
-    assert "90000 gives: " in refused("127.0.0.1:90000")
+    assert "127.0.0.1:90000" in refused("127.0.0.1:90000")
     monkeypatch.setattr(cluster, "raylets", dict)
-    assert "none runs" in refused("auto")
+    assert "found none" in refused("auto")
     monkeypatch.setattr(cluster, "raylets", lambda: {"a:1": raylet(), "b:2": raylet()})
     assert "--address a:1 or b:2" in refused("auto")
 
@@ -86,10 +86,10 @@ def test_auto_is_the_one_cluster_beside_searches_own_rays(monkeypatch: pytest.Mo
 
 def test_what_keeps_ray_from_starting_is_one_sentence_and_a_bug_of_ours_stays_a_traceback() -> None:
     for error in (Exception("timed out\nSee the logs"), ImportError("timed out"), OSError("timed out")):
-        with pytest.raises(ClusterError) as caught, cluster.explained(lambda reason: f"not: {reason}"):
+        with pytest.raises(ClusterError) as caught, cluster.explain_ray_errors(lambda reason: f"not: {reason}"):
             raise error
         assert str(caught.value) == "not: timed out"
-    with pytest.raises(TypeError), cluster.explained(str):
+    with pytest.raises(TypeError), cluster.explain_ray_errors(str):
         raise TypeError
 
 

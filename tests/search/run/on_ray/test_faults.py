@@ -101,7 +101,7 @@ def test_real_training_goes_on_from_its_checkpoint_when_a_worker_or_a_slot_is_ki
         assert losses(run.run) == losses(tmp_path / run.run.name)
 
 
-@pytest.mark.parametrize(("part", "seconds"), [("raylet", "40"), ("ray::MailRoom", "4")])
+@pytest.mark.parametrize(("part", "seconds"), [("raylet", "40"), ("ray::Mailboxes", "4")])
 def test_a_search_whose_cluster_dies_ends_by_itself_and_one_whose_mailbox_dies_goes_on(
     start: Callable[..., Driver], part: str, seconds: str
 ) -> None:
@@ -110,7 +110,7 @@ def test_a_search_whose_cluster_dies_ends_by_itself_and_one_whose_mailbox_dies_g
     driver.until(lambda: driver.count("report") >= 1)
     before = driver.after("lost")
     driver.named(part)[0].kill()
-    if part == "ray::MailRoom":
+    if part == "ray::Mailboxes":
         driver.until(lambda: driver.after("lost") > before)
     else:
         assert driver.wait() != 0

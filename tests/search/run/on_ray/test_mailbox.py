@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.records import Decision, Progress
-from sleep_tune.search.run.on_ray.mailbox import Mailbox, MailRoom
-from sleep_tune.search.run.on_ray.messages import Closed, Ended, Failed, GroupEnded, Heard, Job, Lost
+from sleep_tune.search.run.on_ray.mailbox import Mailbox, Mailboxes
+from sleep_tune.search.run.on_ray.messages import (
+    Ended,
+    Failed,
+    GroupEnded,
+    Job,
+    MailboxClosed,
+    ProgressMessage,
+    WorkerLost,
+)
 from tests.made import make_outcome, make_progress
 
 SOON = 0.05
@@ -38,10 +46,10 @@ def run(scene: Coroutine[Any, Any, None]) -> None:
 def test_a_job_is_taken_once_by_each_rank() -> None:
     async def scene() -> None:
         box = Mailbox(2)
-        await box.put(job())
-        assert await box.take(0) == job()
-        assert await box.take(1) == job()
-        assert await box.next(SOON) is None
+        await box.put_job(job())
+        assert await box.take_job(0) == job()
+        assert await box.take_job(1) == job()
+        assert await box.next_message(SOON) is None
 
     run(scene())
 
@@ -49,10 +57,10 @@ def test_a_job_is_taken_once_by_each_rank() -> None:
 def test_a_worker_waits_for_a_job() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        taking = asyncio.create_task(box.take(0))
+        taking = asyncio.create_task(box.take_job(0))
         await asyncio.sleep(SOON)
         assert not taking.done()
-        await box.put(job())
+        await box.put_job(job())
         assert await taking == job()
 
     run(scene())
@@ -61,12 +69,12 @@ def test_a_worker_waits_for_a_job() -> None:
 def test_only_the_latest_heartbeat_is_kept() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        await box.put(job())
-        await box.take(0)
+        await box.put_job(job())
+        await box.take_job(0)
         for words in (1, 2, 3):
-            assert await box.beat(job().key, progress(words)) is Decision.CONTINUE
-        assert await box.next(SOON) == Heard(trial="t0001", attempt=1, progress=progress(3))
-        assert await box.next(SOON) is None
+            assert await box.heartbeat(job().key, progress(words)) is Decision.CONTINUE
+        assert await box.next_message(SOON) == ProgressMessage(trial="t0001", attempt=1, progress=progress(3))
+        assert await box.next_message(SOON) is None
 
     run(scene())
 
@@ -74,14 +82,16 @@ def test_only_the_latest_heartbeat_is_kept() -> None:
 def test_a_rung_waits_for_its_decision_and_overtakes_the_heartbeat() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        await box.put(job())
-        await box.take(0)
-        await box.beat(job().key, progress(1))
-        report = asyncio.create_task(box.rung(job().key, 0, progress(500, rung=500)))
+        await box.put_job(job())
+        await box.take_job(0)
+        await box.heartbeat(job().key, progress(1))
+        report = asyncio.create_task(box.report_rung(job().key, 0, progress(500, rung=500)))
         await asyncio.sleep(SOON)
         assert not report.done()
-        assert await box.next(SOON) == Heard(trial="t0001", attempt=1, progress=progress(500, rung=500))
-        assert await box.next(SOON) is None
+        assert await box.next_message(SOON) == ProgressMessage(
+            trial="t0001", attempt=1, progress=progress(500, rung=500)
+        )
+        assert await box.next_message(SOON) is None
         await box.answer(job().key, 500, Decision.STOP)
         assert await report is Decision.STOP
 
@@ -91,14 +101,14 @@ def test_a_rung_waits_for_its_decision_and_overtakes_the_heartbeat() -> None:
 def test_every_rank_hears_the_same_decision_and_only_rank_0_is_read() -> None:
     async def scene() -> None:
         box = Mailbox(2)
-        await box.put(job())
-        await asyncio.gather(box.take(0), box.take(1))
-        late = asyncio.create_task(box.rung(job().key, 1, progress(7, rung=500)))
-        first = asyncio.create_task(box.rung(job().key, 0, progress(500, rung=500)))
-        heard = await box.next(SOON)
-        assert isinstance(heard, Heard)
+        await box.put_job(job())
+        await asyncio.gather(box.take_job(0), box.take_job(1))
+        late = asyncio.create_task(box.report_rung(job().key, 1, progress(7, rung=500)))
+        first = asyncio.create_task(box.report_rung(job().key, 0, progress(500, rung=500)))
+        heard = await box.next_message(SOON)
+        assert isinstance(heard, ProgressMessage)
         assert heard.progress.words_seen == 500
-        assert await box.next(SOON) is None
+        assert await box.next_message(SOON) is None
         await box.answer(job().key, 500, Decision.CONTINUE)
         assert [await late, await first] == [Decision.CONTINUE] * 2
 
@@ -110,12 +120,12 @@ def test_a_worker_that_asks_again_has_lost_its_job() -> None:
 
     async def scene() -> None:
         box = Mailbox(1)
-        await box.put(job())
-        await box.take(0, "dead")
-        again = asyncio.create_task(box.take(0, "alive"))
-        assert await box.next(SOON) == Lost(trial="t0001", attempt=1, workers=("dead",))
+        await box.put_job(job())
+        await box.take_job(0, "dead")
+        again = asyncio.create_task(box.take_job(0, "alive"))
+        assert await box.next_message(SOON) == WorkerLost(trial="t0001", attempt=1, workers=("dead",))
         assert not again.done()
-        await box.put(job(attempt=2))
+        await box.put_job(job(attempt=2))
         assert await again == job(attempt=2)
 
     run(scene())
@@ -135,11 +145,11 @@ def test_a_worker_whose_kernel_has_killed_since_died_for_want_of_memory(
 ) -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        await box.put(job())
-        await box.take(0, None, before)
-        again = asyncio.create_task(box.take(0, None, after))
-        lost = await box.next(SOON)
-        assert isinstance(lost, Lost)
+        await box.put_job(job())
+        await box.take_job(0, None, before)
+        again = asyncio.create_task(box.take_job(0, None, after))
+        lost = await box.next_message(SOON)
+        assert isinstance(lost, WorkerLost)
         assert lost.killer == killer
         await box.close()
         assert await again is False
@@ -152,14 +162,14 @@ def test_a_dead_workers_wait_takes_no_job() -> None:
 
     async def scene() -> None:
         box = Mailbox(1)
-        dead = asyncio.create_task(box.take(0))
+        dead = asyncio.create_task(box.take_job(0))
         await asyncio.sleep(0)
-        alive = asyncio.create_task(box.take(0))
+        alive = asyncio.create_task(box.take_job(0))
         await asyncio.sleep(SOON)
-        await box.put(job())
+        await box.put_job(job())
         assert await dead is True
         assert await alive == job()
-        assert await box.next(SOON) is None
+        assert await box.next_message(SOON) is None
 
     run(scene())
 
@@ -169,13 +179,13 @@ def test_an_earlier_attempt_is_dismissed_and_not_heard() -> None:
 
     async def scene() -> None:
         box = Mailbox(1)
-        await box.put(job(attempt=2))
-        await box.take(0)
-        assert await box.beat(job(attempt=1).key, progress(1)) is None
-        assert await box.rung(job(attempt=1).key, 0, progress(500, rung=500)) is None
-        await box.end(0, ended(job(attempt=1)))
+        await box.put_job(job(attempt=2))
+        await box.take_job(0)
+        assert await box.heartbeat(job(attempt=1).key, progress(1)) is None
+        assert await box.report_rung(job(attempt=1).key, 0, progress(500, rung=500)) is None
+        await box.end_run(0, ended(job(attempt=1)))
         await box.answer(job(attempt=1).key, 500, Decision.CONTINUE)
-        assert await box.next(SOON) is None
+        assert await box.next_message(SOON) is None
 
     run(scene())
 
@@ -183,16 +193,16 @@ def test_an_earlier_attempt_is_dismissed_and_not_heard() -> None:
 def test_rank_0_ends_the_job_and_any_rank_fails_it() -> None:
     async def scene() -> None:
         box = Mailbox(2)
-        await box.put(job())
-        await asyncio.gather(box.take(0), box.take(1))
-        await box.end(1, ended(job()))
-        assert await box.next(SOON) is None
-        await box.end(0, ended(job()))
-        assert await box.next(SOON) == ended(job())
-        await box.put(job("t0002"))
-        await asyncio.gather(box.take(0), box.take(1))
-        await box.end(1, failed(job("t0002")))
-        assert await box.next(SOON) == failed(job("t0002"))
+        await box.put_job(job())
+        await asyncio.gather(box.take_job(0), box.take_job(1))
+        await box.end_run(1, ended(job()))
+        assert await box.next_message(SOON) is None
+        await box.end_run(0, ended(job()))
+        assert await box.next_message(SOON) == ended(job())
+        await box.put_job(job("t0002"))
+        await asyncio.gather(box.take_job(0), box.take_job(1))
+        await box.end_run(1, failed(job("t0002")))
+        assert await box.next_message(SOON) == failed(job("t0002"))
 
     run(scene())
 
@@ -200,14 +210,14 @@ def test_rank_0_ends_the_job_and_any_rank_fails_it() -> None:
 def test_a_rank_that_has_ended_may_ask_while_another_still_trains() -> None:
     async def scene() -> None:
         box = Mailbox(2)
-        await box.put(job())
-        await asyncio.gather(box.take(0), box.take(1))
-        await box.end(1, ended(job()))
-        asking = asyncio.create_task(box.take(1))
-        assert await box.next(SOON) is None
-        await box.end(0, ended(job()))
-        assert await box.next(SOON) == ended(job())
-        await box.put(job("t0002"))
+        await box.put_job(job())
+        await asyncio.gather(box.take_job(0), box.take_job(1))
+        await box.end_run(1, ended(job()))
+        asking = asyncio.create_task(box.take_job(1))
+        assert await box.next_message(SOON) is None
+        await box.end_run(0, ended(job()))
+        assert await box.next_message(SOON) == ended(job())
+        await box.put_job(job("t0002"))
         assert await asking == job("t0002")
 
     run(scene())
@@ -216,14 +226,14 @@ def test_a_rank_that_has_ended_may_ask_while_another_still_trains() -> None:
 def test_settled_means_that_every_rank_waits() -> None:
     async def scene() -> None:
         box = Mailbox(2)
-        waits = [asyncio.create_task(box.take(0))]
-        assert not await box.settle(SOON)
-        assert not await box.settle(1000.0, SOON)
-        waits.append(asyncio.create_task(box.take(1)))
-        assert await box.settle(1.0)
-        await box.put(job())
+        waits = [asyncio.create_task(box.take_job(0))]
+        assert not await box.wait_until_idle(SOON)
+        assert not await box.wait_until_idle(1000.0, SOON)
+        waits.append(asyncio.create_task(box.take_job(1)))
+        assert await box.wait_until_idle(1.0)
+        await box.put_job(job())
         await asyncio.gather(*waits)
-        assert not await box.settle(SOON)
+        assert not await box.wait_until_idle(SOON)
 
     run(scene())
 
@@ -231,23 +241,23 @@ def test_settled_means_that_every_rank_waits() -> None:
 def test_a_run_that_does_not_stop_counts_as_stopped_where_it_reported() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        await box.put(job())
-        await box.take(0, "worker")
-        report = asyncio.create_task(box.rung(job().key, 0, progress(500, rung=500)))
-        await box.next(SOON)
-        assert box.overdue() == 0
+        await box.put_job(job())
+        await box.take_job(0, "worker")
+        report = asyncio.create_task(box.report_rung(job().key, 0, progress(500, rung=500)))
+        await box.next_message(SOON)
+        assert box.seconds_overdue() == 0
         await box.answer(job().key, 500, Decision.STOP)
         assert await report is Decision.STOP
         await asyncio.sleep(SOON)
-        assert box.overdue() > 0
+        assert box.seconds_overdue() > 0
         assert box.workers() == ["worker"]
-        await box.give_up()
-        told = await box.next(SOON)
+        await box.end_overdue_run()
+        told = await box.next_message(SOON)
         assert isinstance(told, Ended)
         assert told.outcome is not None
         assert (told.outcome.state, told.outcome.words_seen) == ("stopped", 500)
-        await box.end(0, ended(job()))  # the worker did end after all
-        assert await box.next(SOON) is None
+        await box.end_run(0, ended(job()))  # the worker did end after all
+        assert await box.next_message(SOON) is None
 
     run(scene())
 
@@ -255,17 +265,17 @@ def test_a_run_that_does_not_stop_counts_as_stopped_where_it_reported() -> None:
 def test_closing_lets_everyone_go() -> None:
     async def scene() -> None:
         box = Mailbox(2)
-        await box.put(job())
-        await box.take(0)
-        report = asyncio.create_task(box.rung(job().key, 0, progress(500, rung=500)))
-        listening = asyncio.create_task(box.next(60))
-        await box.next(SOON)
+        await box.put_job(job())
+        await box.take_job(0)
+        report = asyncio.create_task(box.report_rung(job().key, 0, progress(500, rung=500)))
+        listening = asyncio.create_task(box.next_message(60))
+        await box.next_message(SOON)
         await box.close()
         assert await report is None
-        assert isinstance(await listening, Closed | Heard)
-        assert await box.beat(job().key, progress(600)) is None
-        assert await box.take(1) is False
-        assert await box.next(SOON) == Closed()
+        assert isinstance(await listening, MailboxClosed | ProgressMessage)
+        assert await box.heartbeat(job().key, progress(600)) is None
+        assert await box.take_job(1) is False
+        assert await box.next_message(SOON) == MailboxClosed()
 
     run(scene())
 
@@ -276,8 +286,8 @@ def test_the_end_of_the_group_is_heard_and_survives_the_next_job() -> None:
     async def scene() -> None:
         box = Mailbox(1)
         await box.end_group("no such device")
-        await box.put(job())
-        assert await box.next(60) == GroupEnded(reason="no such device")
+        await box.put_job(job())
+        assert await box.next_message(60) == GroupEnded(reason="no such device")
 
     run(scene())
 
@@ -285,9 +295,9 @@ def test_the_end_of_the_group_is_heard_and_survives_the_next_job() -> None:
 def test_a_heartbeat_needs_no_rung_and_a_rung_one() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        await box.put(job())
+        await box.put_job(job())
         with pytest.raises(AssertionError, match="heartbeat"):
-            await box.rung(job().key, 0, progress(1))
+            await box.report_rung(job().key, 0, progress(1))
 
     run(scene())
 
@@ -295,22 +305,22 @@ def test_a_heartbeat_needs_no_rung_and_a_rung_one() -> None:
 def test_a_held_search_pauses_its_runs_and_gives_back_what_none_has_begun() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        await box.put(job())
-        await box.take(0)
-        assert await box.beat(job().key, progress(1)) is Decision.CONTINUE
-        await box.hold(True)
-        assert await box.beat(job().key, progress(2)) is Decision.PAUSE
-        await box.end(0, ended(job(), "paused"))
-        assert await box.next(SOON) == ended(job(), "paused")
-        await box.put(job(attempt=2))
-        told = await box.next(SOON)
+        await box.put_job(job())
+        await box.take_job(0)
+        assert await box.heartbeat(job().key, progress(1)) is Decision.CONTINUE
+        await box.set_paused(True)
+        assert await box.heartbeat(job().key, progress(2)) is Decision.PAUSE
+        await box.end_run(0, ended(job(), "paused"))
+        assert await box.next_message(SOON) == ended(job(), "paused")
+        await box.put_job(job(attempt=2))
+        told = await box.next_message(SOON)
         assert isinstance(told, Ended)
         assert (told.attempt, told.outcome) == (2, None)
-        assert await box.take(0) is True
-        await box.hold(False)
-        await box.put(job(attempt=3))
-        assert await box.take(0) == job(attempt=3)
-        assert await box.beat(job(attempt=3).key, progress(3)) is Decision.CONTINUE
+        assert await box.take_job(0) is True
+        await box.set_paused(False)
+        await box.put_job(job(attempt=3))
+        assert await box.take_job(0) == job(attempt=3)
+        assert await box.heartbeat(job(attempt=3).key, progress(3)) is Decision.CONTINUE
 
     run(scene())
 
@@ -318,50 +328,50 @@ def test_a_held_search_pauses_its_runs_and_gives_back_what_none_has_begun() -> N
 def test_a_rung_may_be_answered_with_a_pause() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        await box.put(job())
-        await box.take(0)
-        report = asyncio.create_task(box.rung(job().key, 0, progress(500, rung=500)))
-        await box.next(SOON)
+        await box.put_job(job())
+        await box.take_job(0)
+        report = asyncio.create_task(box.report_rung(job().key, 0, progress(500, rung=500)))
+        await box.next_message(SOON)
         await box.answer(job().key, 500, Decision.PAUSE)
         assert await report is Decision.PAUSE
-        assert box.overdue() == 0  # saving a checkpoint takes its time
+        assert box.seconds_overdue() == 0  # saving a checkpoint takes its time
 
     run(scene())
 
 
 def test_a_room_that_is_held_holds_every_slot_that_opens() -> None:
     async def scene() -> None:
-        room = MailRoom()
-        await room.open("a", 1)
-        room.stage(job())
-        await room.fetch("a", "t0001")
-        await room.hold(True)
-        assert isinstance(await room.call("a", "next", SOON), Ended)
-        await room.open("b", 1)
-        room.stage(job(attempt=2))
-        await room.fetch("b", "t0001")
-        assert isinstance(await room.call("b", "next", SOON), Ended)
+        room = Mailboxes()
+        await room.open_mailbox("a", 1)
+        room.stage_job(job())
+        await room.deliver_job("a", "t0001")
+        await room.set_paused(True)
+        assert isinstance(await room.call("a", "next_message", SOON), Ended)
+        await room.open_mailbox("b", 1)
+        room.stage_job(job(attempt=2))
+        await room.deliver_job("b", "t0001")
+        assert isinstance(await room.call("b", "next_message", SOON), Ended)
 
     run(scene())
 
 
 def test_a_dead_slots_job_is_known_to_have_been_taken_or_not() -> None:
     async def scene() -> None:
-        room = MailRoom()
-        await room.open("a", 1)
-        room.stage(job())
-        await room.fetch("a", "t0001")
-        assert await room.call("a", "take", 0) == job()
-        assert await room.bury(job().key) == (True, "", None)
-        assert await room.call("a", "beat", job().key, progress(1)) is None
-        assert await room.call("a", "take", 0) is False
-        await room.open("b", 1)
-        room.stage(job("t0002"))
-        assert await room.bury(job("t0002").key) == (False, "", None)
-        room.stage(job("t0002"))
-        await room.fetch("b", "t0002")
+        room = Mailboxes()
+        await room.open_mailbox("a", 1)
+        room.stage_job(job())
+        await room.deliver_job("a", "t0001")
+        assert await room.call("a", "take_job", 0) == job()
+        assert await room.close_dead_slot(job().key) == (True, "", None)
+        assert await room.call("a", "heartbeat", job().key, progress(1)) is None
+        assert await room.call("a", "take_job", 0) is False
+        await room.open_mailbox("b", 1)
+        room.stage_job(job("t0002"))
+        assert await room.close_dead_slot(job("t0002").key) == (False, "", None)
+        room.stage_job(job("t0002"))
+        await room.deliver_job("b", "t0002")
         await room.call("b", "end_group", "no memory", "the kernel")
-        assert await room.bury(job("t0002").key) == (False, "no memory", "the kernel")
+        assert await room.close_dead_slot(job("t0002").key) == (False, "no memory", "the kernel")
 
     run(scene())
 
@@ -369,8 +379,8 @@ def test_a_dead_slots_job_is_known_to_have_been_taken_or_not() -> None:
 def test_workers_know_their_peers() -> None:
     async def scene() -> None:
         box = Mailbox(2)
-        await box.put(job())
-        await asyncio.gather(box.take(0, "first"), box.take(1, "second"))
+        await box.put_job(job())
+        await asyncio.gather(box.take_job(0, "first"), box.take_job(1, "second"))
         assert box.peers(0) == ["second"]
         assert box.peers(1) == ["first"]
 
@@ -379,23 +389,23 @@ def test_workers_know_their_peers() -> None:
 
 def test_the_room_hands_staged_jobs_to_slots_and_closes_them_all() -> None:
     async def scene() -> None:
-        room = MailRoom()
+        room = Mailboxes()
         for slot in ("a", "b", "a"):
-            await room.open(slot, 1)
-        room.stage(job("t0007"))
-        await room.fetch("b", "t0007")
-        assert await room.call("b", "take", 0) == job("t0007")
-        assert await room.call("a", "overdue") == 0
+            await room.open_mailbox(slot, 1)
+        room.stage_job(job("t0007"))
+        await room.deliver_job("b", "t0007")
+        assert await room.call("b", "take_job", 0) == job("t0007")
+        assert await room.call("a", "seconds_overdue") == 0
         assert "t0007#1" in repr(room)
         await room.close_all()
-        assert await room.call("a", "take", 0) is False
+        assert await room.call("a", "take_job", 0) is False
 
     run(scene())
 
 
 @given(st.integers(0, 2**32), st.integers(1, 3))
 def test_every_job_ends_once_however_often_its_workers_die(seed: int, ranks: int) -> None:
-    """Workers that die at random: each death is one Lost, each job one end, and attempts are counted up."""
+    """Workers that die at random: each death is one WorkerLost, each job one end, and attempts are counted up."""
 
     async def scene() -> None:
         rng = random.Random(seed)
@@ -410,15 +420,15 @@ def test_every_job_ends_once_however_often_its_workers_die(seed: int, ranks: int
 
         async def worker(rank: int) -> bool:
             while True:
-                given_job = await box.take(rank)
+                given_job = await box.take_job(rank)
                 if given_job is False:
                     return False
                 if given_job is True:
                     continue
                 if dies[given_job.key]:
                     return True
-                await box.rung(given_job.key, rank, progress(500, rung=500))
-                await box.end(rank, ended(given_job))
+                await box.report_rung(given_job.key, rank, progress(500, rung=500))
+                await box.end_run(rank, ended(given_job))
 
         dies: dict[tuple[str, int], bool] = {}
         working = asyncio.create_task(group())
@@ -426,15 +436,15 @@ def test_every_job_ends_once_however_often_its_workers_die(seed: int, ranks: int
             now = job(f"t{number}")
             while True:
                 dies[now.key] = rng.random() < 0.4
-                await box.put(now)
-                message = await box.next(10)
-                if isinstance(message, Lost):
+                await box.put_job(now)
+                message = await box.next_message(10)
+                if isinstance(message, WorkerLost):
                     assert (message.trial, message.attempt) == now.key
                     now = job(now.trial, now.attempt + 1)
                     continue
-                assert isinstance(message, Heard)
+                assert isinstance(message, ProgressMessage)
                 await box.answer(now.key, 500, Decision.CONTINUE)
-                assert await box.next(10) == ended(now)
+                assert await box.next_message(10) == ended(now)
                 break
         await box.close()
         await working

@@ -49,7 +49,7 @@ def test_too_low_a_limit_is_refused_before_ray_ends_the_process(
     low = getattr(resource, f"RLIMIT_{limited}")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(resource, "getrlimit", lambda which: (64, 64) if which == low else (-1, -1))
-    with pytest.raises(ClusterError) as caught, own_ray.started(Node(1, 0), otherwise="do without"):
+    with pytest.raises(ClusterError) as caught, own_ray.start_own_ray(Node(1, 0), otherwise="do without"):
         pass
     assert named in str(caught.value) and "do without" in str(caught.value)
 
@@ -91,9 +91,9 @@ def test_variables_that_are_ignored_and_other_rays_are_named(monkeypatch: pytest
         monkeypatch.delenv(name)
     theirs = SimpleNamespace(info={"username": "ann"}, pid=7)
     monkeypatch.setattr(own_ray, "raylets", dict)
-    assert own_ray.notes() == []
+    assert own_ray.startup_notes() == []
     monkeypatch.setattr(own_ray, "raylets", lambda: {"10.0.0.1:6379": theirs})
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    others, variables = own_ray.notes()
+    others, variables = own_ray.startup_notes()
     assert "10.0.0.1:6379 (ann, process 7)" in others
     assert "ignores RAY_ADDRESS" in variables

@@ -4,7 +4,13 @@ import re
 import pytest
 
 from sleep_tune.errors import ClusterError
-from sleep_tune.search.run.on_ray.ray_variables import KEPT, around_joined, around_own, bypassing_proxies, ignored
+from sleep_tune.search.run.on_ray.ray_variables import (
+    KEPT,
+    ignored_variables,
+    joined_cluster_environment,
+    own_ray_environment,
+    proxy_bypass,
+)
 
 
 @pytest.fixture
@@ -25,9 +31,9 @@ def rays() -> dict[str, str]:
 @pytest.mark.usefixtures("shell")
 def test_a_searchs_own_ray_takes_only_numbers_for_a_crowded_machine_from_the_shell() -> None:
     before = dict(os.environ)
-    assert "RAY_ADDRESS" in ignored(os.environ)
-    assert "RAY_memory_usage_threshold" not in ignored(os.environ)
-    with around_own({"RAY_AUTH_TOKEN": "ours", "RAY_NEW": "1"}):
+    assert "RAY_ADDRESS" in ignored_variables(os.environ)
+    assert "RAY_memory_usage_threshold" not in ignored_variables(os.environ)
+    with own_ray_environment({"RAY_AUTH_TOKEN": "ours", "RAY_NEW": "1"}):
         assert "other" not in rays().values()
         assert rays()["RAY_memory_usage_threshold"] == "0.99"
         assert (os.environ["RAY_AUTH_TOKEN"], os.environ["RAY_NEW"], os.environ["DATA"]) == ("ours", "1", "mine")
@@ -38,7 +44,7 @@ def test_a_searchs_own_ray_takes_only_numbers_for_a_crowded_machine_from_the_she
 @pytest.mark.usefixtures("shell")
 def test_a_cluster_that_is_joined_keeps_the_shells_token_and_no_other_address() -> None:
     before = dict(os.environ)
-    with around_joined("10.0.0.1:6379", {"RAY_AUTH_MODE": "token"}):
+    with joined_cluster_environment("10.0.0.1:6379", {"RAY_AUTH_MODE": "token"}):
         assert os.environ["RAY_AUTH_MODE"] == "token"
         assert os.environ["RAY_ADDRESS"] == "10.0.0.1:6379"
         assert [name for name, value in rays().items() if value == "other"] == ["RAY_AUTH_TOKEN"]
@@ -51,9 +57,9 @@ def test_a_variable_that_is_no_such_number_is_refused_where_ray_would_crash(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     with pytest.raises(ClusterError, match=rf"{name} .* '{re.escape(value)}'"):
-        ignored({name: value})
+        ignored_variables({name: value})
     monkeypatch.setenv(name, value)
-    with pytest.raises(ClusterError, match=name), around_joined("10.0.0.1:6379", {}):
+    with pytest.raises(ClusterError, match=name), joined_cluster_environment("10.0.0.1:6379", {}):
         pass
 
 
@@ -68,12 +74,12 @@ def test_a_variable_that_is_no_such_number_is_refused_where_ray_would_crash(
     ],
 )
 def test_a_number_as_ray_reads_it_is_taken(name: str, value: str) -> None:
-    assert ignored({name: value}) == []
+    assert ignored_variables({name: value}) == []
 
 
 def test_requests_to_rays_dashboard_bypass_a_proxy() -> None:
-    assert bypassing_proxies({"no_proxy": "example.org"}, ["10.0.0.1"]) == {}
+    assert proxy_bypass({"no_proxy": "example.org"}, ["10.0.0.1"]) == {}
     for name in ("http_proxy", "ALL_PROXY"):
-        changes = bypassing_proxies({name: "http://proxy:3128", "NO_PROXY": "example.org"}, ["10.0.0.1"])
+        changes = proxy_bypass({name: "http://proxy:3128", "NO_PROXY": "example.org"}, ["10.0.0.1"])
         assert changes["no_proxy"] == changes["NO_PROXY"]
         assert {"example.org", "10.0.0.1", "127.0.0.1"} <= set(changes["no_proxy"].split(","))

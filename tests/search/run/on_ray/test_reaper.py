@@ -20,9 +20,9 @@ EXEC = ["sh", "-c", "sleep 300 & echo 1; exec sleep 300"]
 SEARCH = """
 import os, subprocess, sys, time
 from pathlib import Path
-from sleep_tune.search.run.on_ray.reaper import MEMBERSHIP, watched
+from sleep_tune.search.run.on_ray.reaper import MEMBERSHIP, reap_on_exit
 folder = Path(sys.argv[1])
-with watched(folder):
+with reap_on_exit(folder):
     member = subprocess.Popen(sys.argv[3:], stdout=subprocess.PIPE)
     member.stdout.readline()
     print(member.pid, flush=True)
