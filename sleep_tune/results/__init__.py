@@ -1,11 +1,11 @@
-"""The answer: the search's event log as a table, the comparison with the epoch baseline, and how both are shown.
+"""Results of a search: tables of its trials, the comparison of arms with the baseline, and their output formats.
 
-Reads experiment folders and nothing else; knows nothing of Ray, torch or the configuration's schema.
+Reads experiment folders; needs no Ray and no torch.
 
 - `table`: trials.jsonl as tidy pandas tables
-- `experiment`: what the experiment says of itself in experiment.yaml
-- `statistics`: intervals and tests over seeds
-- `comparison`: arms against `epochs`, with notes and a verdict
+- `experiment`: description of an experiment, from experiment.yaml
+- `statistics`: confidence intervals and tests over seeds
+- `comparison`: arms compared with `epochs`, with notes and a verdict
 - `render`: that comparison on the terminal, as CSV and as Markdown
 """
 

@@ -1,7 +1,7 @@
-"""What a run answered item by item, as it wrote it at its end: eval/items.parquet in its folder.
+"""Answers of a run to each test item, from eval/items.parquet in its folder.
 
-Columns: task, uid (the item's group), id, text (a fingerprint, by which an item is known again in another task),
-correct (1, 0, or a share where options tie). Knows no statistics.
+Columns: task, uid (the item's group), id, text (a fingerprint that identifies the item in other tasks), correct (1, 0,
+or a share where options tie).
 """
 
 from pathlib import Path
@@ -21,12 +21,12 @@ PAIRS_TASK, PAIRS = "pairs", "test/pairs_accuracy"
 
 
 def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
-    """Endpoint -> what was scored on each item, in the endpoint's unit; empty without the file.
+    """Return endpoint -> score of each item, in the endpoint's unit (shares or percent); empty without the file.
 
-    Indexed by (uid, id, text); the text is empty where the file is of a version that did not write it.
+    The series are indexed by (uid, id, text); text is empty in files of earlier versions.
 
     Raises:
-        DataError: the file is no table of items.
+        DataError: the file is not a table of items.
     """
     path = run / FILE
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""A model card: what a published model was trained on and how, with the table that it comes from."""
+"""Model card of a published model: how it was trained, and the comparison that it comes from."""
 
 import re
 from pathlib import Path
@@ -13,12 +13,12 @@ __all__ = ["model_card"]
 
 
 def model_card(winner: Winner, comparison: Comparison, *, language: str = "en") -> str:
-    """A README.md with the metadata that the Hugging Face Hub reads.
+    """Return a README.md with the metadata that the Hugging Face Hub reads.
 
     Args:
-        winner: whose model it is.
-        comparison: the table.
-        language: of the corpus, as ISO 639-1 has it.
+        winner: the arm whose model is published.
+        comparison: shown in the card.
+        language: of the corpus, an ISO 639-1 code.
     """
     metadata = yaml.safe_dump(
         {
@@ -29,13 +29,13 @@ def model_card(winner: Winner, comparison: Comparison, *, language: str = "en") 
         }
     )
     sleep = yaml.safe_dump(dict(winner.sleep), sort_keys=False)
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", sleep)), default=0))  # longer than any in the text
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", sleep)), default=0))  # longer than any fence in the text
     table = as_markdown(comparison).partition("\n")[2].strip()
     return (
         f"---\n{metadata}---\n\n# {markdown_text(f'{comparison.experiment.name}: {winner.arm}')}\n\n"
         f"A masked language model trained by sleep-consolidated training with sleep-tune: {markdown_text(winner.why)}. "
         f"The weights are those of the run {markdown_text(Path(winner.run).name)}.\n\n"
-        f"## How it slept\n\n{fence}yaml\n{sleep}{fence}\n\n## Against the baseline\n\n{table}\n\n"
+        f"## Sleep settings\n\n{fence}yaml\n{sleep}{fence}\n\n## Comparison with the baseline\n\n{table}\n\n"
         "## Use\n\n```python\nfrom transformers import AutoModelForMaskedLM, AutoTokenizer\n\n"
         'model = AutoModelForMaskedLM.from_pretrained("REPO")\ntokenizer = AutoTokenizer.from_pretrained("REPO")\n```\n'
     )

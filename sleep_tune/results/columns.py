@@ -1,7 +1,4 @@
-"""What the comparison has columns for: each one's heading, which way is better, and how its numbers are written.
-
-Knows nothing of arms or statistics.
-"""
+"""Columns of a comparison: their headings, units and number formats, and which direction is better."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +9,7 @@ from sleep_tune.babylm.score_names import MACRO, TITLES, score_title, task_of
 __all__ = ["COLUMNS", "MOST_NAMED", "Column", "column", "setting_text", "short_names", "sort_metrics"]
 
 MOST_NAMED = 12
-"""Arms that a sentence names one by one; more are counted."""
+"""Arms that a sentence names; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +18,15 @@ class Column:
 
     heading: str
     write: Callable[[float], str]
-    """A number as it is shown."""
+    """Formats a number."""
     better: str | None = None
     """'min', 'max', or None where neither is better."""
     unit: str = ""
-    """Unit of the number as it is shown, for a sentence."""
+    """Unit of the formatted number, for a sentence."""
 
 
 MANY_DIGITS = 1e7
-"""From here on a perplexity is told by its power of ten."""
+"""Perplexities from here on are written with an exponent."""
 
 
 def _decimals(number: float) -> str:
@@ -72,15 +69,15 @@ COLUMNS: dict[str, Column] = {
     "gpu_hours": Column("GPU-hours", _hours, "min"),
     "cpu_hours": Column("CPU-hours", _hours, "min"),
 }
-"""Column -> how it is shown, in the order in which it is shown. Other metrics stay in the CSV."""
+"""Metric or cost -> its column, in the order of the table. Other metrics are only in the CSV."""
 
 
 BABYLM = "babylm/"
-"""First part of the names of BabyLM's scores, each of which has a column: the average, then the tasks."""
+"""Prefix of BabyLM's scores, each of which has a column: the macro average, then the tasks."""
 
 
 def column(key: str) -> Column:
-    """How `key` is shown; a metric outside the table under its own name."""
+    """Return the column of a metric or cost; metrics without an entry are shown under their own names."""
     if key.startswith(BABYLM):
         score = key.removeprefix(BABYLM)
         part = " fast" if score.endswith(FAST) else ""  # both may stand in one table
@@ -90,7 +87,7 @@ def column(key: str) -> Column:
 
 
 def sort_metrics(keys: Iterable[str]) -> list[str]:
-    """The columns' order, BabyLM's scores between measures and costs; then every other key by name."""
+    """Return the keys in the order of the columns: measures, BabyLM's scores, costs, then all others by name."""
     given = set(keys)
     scores = sorted((key for key in given if key.startswith(BABYLM)), key=_task_order)
     known = [key for key in COLUMNS if key in given]
@@ -99,7 +96,7 @@ def sort_metrics(keys: Iterable[str]) -> list[str]:
 
 
 def _task_order(key: str) -> tuple[int, str]:
-    """The average first, tasks in the challenge's order, what it does not know last."""
+    """Sort key: the macro average, then tasks in the challenge's order, then unknown ones."""
     name = key.removeprefix(BABYLM)
     tasks = list(TITLES)
     task = task_of(name)
@@ -107,7 +104,7 @@ def _task_order(key: str) -> tuple[int, str]:
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
-    """Dotted keys -> their shortest endings that tell them apart.
+    """Return dotted key -> its shortest ending that no other key shares.
 
     >>> short_names(["sleep.folds", "sleep.replay.ratio", "sleep.length.ratio"])
     {'sleep.folds': 'folds', 'sleep.replay.ratio': 'replay.ratio', 'sleep.length.ratio': 'length.ratio'}
@@ -124,7 +121,7 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
 
 
 def setting_text(value: object) -> str:
-    """A setting in few digits, for people: four significant ones of a real number; files keep all.
+    """Return a setting as text, real numbers with four significant digits; files keep all digits.
 
     >>> setting_text(0.00031234567890123456), setting_text("keep")
     ('0.0003123', 'keep')

@@ -1,8 +1,8 @@
-"""Arms against a baseline: means over seeds with intervals, paired differences with corrected p, notes and a verdict.
+"""Comparison of arms with a baseline: means over seeds, paired differences with corrected p, notes and a verdict.
 
-An arm is what was repeated over fresh seeds: the baseline `epochs`, the other baselines (controls), and the finalists
-of the search. A run of the search itself never counts: it was chosen for its value. Models trained elsewhere and
-published figures may join. Knows nothing of how tables look.
+An arm is a configuration trained again over fresh seeds: the baseline `epochs`, the other baselines (controls) and the
+finalists of the search. Runs of the search itself are never counted, because they were selected for their values.
+Models trained elsewhere and published figures may be added.
 """
 
 import math
@@ -41,17 +41,20 @@ COSTS = ("words_seen", "updates", "flops", "gpu_hours", "cpu_hours")
 def compare(
     folder: Path, others: Sequence[Arm] = (), *, baseline: str = BASELINE, matched: str | None = None
 ) -> Comparison:
-    """Compare the arms of the experiment in `folder`, however far it has got, and `others` beside them.
+    """Compare the arms of the experiment in `folder`, finished or not, and `others`.
+
+        comparison = compare(Path("results/demo"))
+        print(comparison.verdict)
 
     Args:
         folder: of the experiment.
         others: arms trained elsewhere, or published rows.
-        baseline: name of the arm that every other is compared with.
-        matched: what arms should have had the same of, a name in `names.MATCHED`; the experiment's own unless given.
+        baseline: name of the arm that all others are compared with.
+        matched: the resource that all arms should share, a name in `names.MATCHED`; the experiment's own by default.
 
     Raises:
-        RunFolderError: the folder holds no experiment.
-        DataError: a line of its log is no event, or its description is not YAML.
+        RunFolderError: the folder holds no experiment, or a file in it is not as it was written.
+        DataError: experiment.yaml names an unknown resource or mode, or two arms have one name.
     """
     events, experiment = read_events(folder / LOG), describe_experiment(folder)
     table = tabulate_trials(fold_events(events))
@@ -62,15 +65,15 @@ def compare(
 
 
 def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
-    """The arms of an experiment that join another's comparison: named `<experiment>/<arm>`, none of them a baseline.
+    """Return the arms of an experiment for another's comparison: named `<experiment>/<arm>`, none of them a baseline.
 
     Args:
         folder: of the experiment.
-        name: what it is called here; its own name unless given.
+        name: of the experiment in the comparison; its own name by default.
 
     Raises:
-        RunFolderError: the folder holds no experiment.
-        DataError: a line of its log is no event, or its description is not YAML.
+        RunFolderError: the folder holds no experiment, or a file in it is not as it was written.
+        DataError: experiment.yaml names an unknown resource or mode.
     """
     table, experiment = read_trials(folder), describe_experiment(folder)
     called = name or experiment.name
@@ -99,18 +102,18 @@ def compare_arms(
     trials: dict[str, int] | None = None,
     looks: tuple[Look, ...] = (),
 ) -> Comparison:
-    """Compare arms, wherever they come from.
+    """Compare arms from any source.
 
     Args:
         arms: without contrasts yet.
         experiment: gives the primary endpoint and the smallest difference of interest.
-        baseline: name of the arm that every other is compared with.
-        matched: what arms should have had the same of; the experiment's own unless given.
-        trials: state -> number of the search's trials, where there was a search.
+        baseline: name of the arm that all others are compared with.
+        matched: the resource that all arms should share; the experiment's own by default.
+        trials: state -> number of trials, where there was a search.
         looks: at the study, see `find_looks`.
 
     Raises:
-        DataError: two arms of one name: every table and difference is by name.
+        DataError: two arms have one name.
     """
     counts = Counter(arm.name for arm in arms)
     twice = [name for name, count in counts.items() if count > 1]
@@ -137,7 +140,7 @@ def compare_arms(
 
 
 def _device_hours(table: pd.DataFrame, workers: int) -> pd.DataFrame:
-    """Hours of a run times the GPUs it held, or times its workers on CPUs; missing where the device is not known."""
+    """Return hours times GPUs, or times workers on CPUs, of each run; missing where the device is unknown."""
     hours = table["seconds"] / 3600
     on_cpu = table["device"].eq("cpu")
     on_gpu = ~on_cpu & table["device"].notna()
@@ -146,7 +149,7 @@ def _device_hours(table: pd.DataFrame, workers: int) -> pd.DataFrame:
 
 
 def _arms(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """(name, its runs): the baseline, then controls, then finalists, each in the order asked for."""
+    """Return (name, runs) of each arm: the baseline, then controls, then finalists, in the order asked for."""
     repeated = table[table["role"].isin(["baseline", "finalist"]) & (table["study"] == "")]
     groups = [(str(name), _current(runs)) for name, runs in repeated.groupby("arm", sort=False)]
     rank = {"baseline": 1, "finalist": 2}
@@ -154,7 +157,7 @@ def _arms(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _current(runs: pd.DataFrame) -> pd.DataFrame:
-    """An arm's runs under the settings asked for last: a search that has grown may have tuned its baseline anew."""
+    """Return an arm's runs under its last settings: a search that has grown may have tuned its baseline again."""
     parameters = parameter_columns(runs)
     settings = [repr(list(row)) for row in runs[parameters].itertuples(index=False)]
     is_current = [
@@ -164,7 +167,7 @@ def _current(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_broken(runs: pd.DataFrame, primary: str) -> pd.DataFrame:
-    """The runs, of which those that ended with a loss that is no finite number have diverged, as others did earlier."""
+    """Return the runs; those that ended with a loss that is not finite count as diverged."""
     if column(primary).better != "min":
         return runs
     named = runs["not_finite"].map(lambda names: primary in str(names).split(", "))
@@ -178,7 +181,7 @@ def _with_broken(runs: pd.DataFrame, primary: str) -> pd.DataFrame:
 
 
 def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
-    """One arm from its runs; not yet compared with anything."""
+    """Return one arm from its runs, without contrasts."""
     completed = runs[runs["state"] == "completed"]
     failed = runs[runs["state"].isin(["failed", "refused"])]
     waiting = runs[~runs["state"].isin(["completed", "failed", "refused"])]
@@ -204,7 +207,7 @@ def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
 
 
 def _answers(runs: Iterable[tuple[str, int]], folder: Path) -> dict[str, dict[int, "pd.Series[float]"]]:
-    """Endpoint -> seed -> what each run scored on each item."""
+    """Return endpoint -> seed -> score of each item."""
     answers: dict[str, dict[int, pd.Series[float]]] = {}
     for trial, seed in runs:
         for endpoint, scored in read_answers(folder / "trials" / trial).items():
@@ -213,13 +216,13 @@ def _answers(runs: Iterable[tuple[str, int]], folder: Path) -> dict[str, dict[in
 
 
 def _by_seed(runs: pd.DataFrame, key: str) -> dict[int, float]:
-    """Seed -> the run's value, where it is finite."""
+    """Return seed -> value of the run, where it is finite."""
     pairs = zip(runs["seed"], runs[key], strict=True)
     return {int(seed): float(value) for seed, value in pairs if pd.notna(value) and math.isfinite(value)}
 
 
 def _endpoints(arms: Sequence[Arm], primary: str) -> tuple[str, ...]:
-    """The primary endpoint; then minimal pairs and BabyLM's tasks, where some arm or published row has them."""
+    """Return the primary endpoint, then minimal pairs and BabyLM's tasks that some arm or published row has."""
     measured = {key for arm in arms for key in arm.estimates}
     others = sort_metrics(key for key in measured if key == PAIRS or key.startswith(BABYLM))
     return (primary, *(key for key in others if key != primary))

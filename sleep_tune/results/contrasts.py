@@ -1,9 +1,9 @@
-"""Arms' differences to the baseline at every endpoint, with corrected p. Knows no folders, and not how tables look.
+"""Differences of arms to the baseline at every endpoint, with corrected p.
 
-Where both arms kept their answers item by item, seeds and items are crossed (`crossed`); elsewhere the seeds alone
-speak (`paired_difference`). Seeds at which a run diverged have the worst ranks (`worst_rank_p`): the larger p counts.
-The primary endpoint is a family of tests of its own, over the arms; all others together are a second one, over arms
-and endpoints (Holm 1979); equality at the primary endpoint is a third.
+Where both arms kept their answers item by item, both seeds and items are random samples (`crossed_design`); elsewhere
+the test is on seeds alone (`paired_difference`). Seeds at which a run diverged rank worst (`worst_rank_p`), and the
+larger p counts. Holm's correction (1979) is over three families of tests: all arms at the primary endpoint, all arms
+at all other endpoints, and equivalence of all arms at the primary endpoint.
 """
 
 import math
@@ -29,11 +29,11 @@ def add_contrasts(
     smallest: float | None = None,
     lower: Collection[str] = (),
 ) -> tuple[Arm, ...]:
-    """The arms with their contrasts; the baseline and published rows stay without.
+    """Return the arms with their contrasts; the baseline and published rows have none.
 
     Args:
         arms: one of which may be the baseline.
-        baseline: its name.
+        baseline: name of the baseline.
         endpoints: the primary one first.
         smallest: the smallest difference of interest at the primary endpoint, in its unit.
         lower: endpoints at which less is better.
@@ -62,19 +62,19 @@ def add_contrasts(
 
 
 def _corrected(family: Mapping[tuple[str, str], float | None]) -> dict[tuple[str, str], float]:
-    """The p of a family after Holm's correction; a test that has none is no part of it."""
+    """Return the Holm-corrected p of a family; tests without a p are not part of it."""
     known = {key: p for key, p in family.items() if p is not None}
     return dict(zip(known, holm(list(known.values())), strict=True))
 
 
 def _equal_p(made: Contrast, smallest: float) -> float | None:
-    """Return the p of equivalence: 1 where a seed diverged, for what it would have scored is not within any margin."""
+    """Return the p of the equivalence test; 1 where a seed diverged, because its difference is within no margin."""
     p = equivalence_p(made.difference, smallest)
     return 1.0 if p is not None and made.diverged else p
 
 
 def _contrast(arm: Arm, reference: Arm, endpoint: str, *, better: int) -> Contrast | None:
-    """Not yet corrected; None where the two share no seed. `better` is the sign of a difference in the arm's favour."""
+    """Return the uncorrected contrast, or None without a shared seed; `better` is the sign of an improvement."""
     ours, theirs = arm.values.get(endpoint, {}), reference.values.get(endpoint, {})
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
@@ -96,11 +96,17 @@ def _contrast(arm: Arm, reference: Arm, endpoint: str, *, better: int) -> Contra
 
 
 def _with_diverged(made: Contrast, ours: frozenset[int], theirs: frozenset[int], gains: np.ndarray) -> Contrast:
-    """With the seeds that diverged, which have the worst ranks: p is the larger of theirs and the survivors'.
+    """Return the contrast with the diverged seeds counted: p is the larger of the rank test's and the survivors' p.
 
-    A seed counts whether or not the other arm has run it, so that nothing is gained by a run that is missing. Where an
-    arm that diverged is worse at the seeds that it survived, too, both say the same, and the survivors' p stands: few
-    ranks could not show what is plain.
+    A seed counts whether or not the other arm has run it, so that a missing run is no advantage. Where an arm that
+    diverged is also worse at the seeds that survived, p is the survivors': a rank test of few seeds has no power to
+    show it.
+
+    Args:
+        made: over the seeds at which neither diverged.
+        ours: seeds at which the arm diverged.
+        theirs: seeds at which the baseline diverged.
+        gains: (n,) differences at the other seeds, positive where the arm is better.
     """
     if not ours | theirs:
         return made
@@ -114,7 +120,10 @@ def _with_diverged(made: Contrast, ours: frozenset[int], theirs: frozenset[int],
 def _tables(
     arm: Arm, reference: Arm, endpoint: str, seeds: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Both arms' answers, (seeds, items), and the items' groups; None where any is missing or makes another score."""
+    """Return both arms' item scores, (S, I) each, and (I,) the items' groups.
+
+    None where a table of items is missing, or its mean over groups is not the score.
+    """
     ours, theirs = arm.answers.get(endpoint, {}), reference.answers.get(endpoint, {})
     rows = [table.get(seed) for table in (ours, theirs) for seed in seeds]
     if any(row is None or row.empty for row in rows):
@@ -132,6 +141,6 @@ def _tables(
 
 
 def _clustered_error(difference_I: np.ndarray, group_I: np.ndarray) -> float | None:
-    """Standard error of the mean over groups, were other groups drawn: of two checkpoints, not of two recipes."""
+    """Return the standard error of the mean over groups as a random sample; it describes two checkpoints only."""
     means = np.bincount(group_I, difference_I) / np.bincount(group_I)
     return float(means.std(ddof=1)) / math.sqrt(means.size) if means.size > 1 else None

@@ -1,13 +1,13 @@
-"""Seeds crossed with items: how far the difference of two arms may be off, since both were only sampled.
+"""Differences with both seeds and test items as random samples: a crossed design.
 
-Every seed of two arms answers the same items, which are grouped (BLiMP's paradigms). Arrays in, frozen numbers out;
-knows nothing of arms, tasks or folders. Shape suffixes: S seeds, I items, G groups, R replicates.
+All seeds of two arms answer the same items, which are grouped (BLiMP's paradigms). Shape suffixes: S seeds, I items,
+G groups, R replicates.
 
-A t interval over seeds alone takes the items as all there are; an interval over items alone takes two checkpoints for
-two recipes. Here both are random: the variance of the mean over S x I crossed draws is the sum of its parts (Cornfield
-and Tukey 1956), whose unbiased estimates are taken from the table. The Multi-Bootstrap (Sellam et al. 2022) estimates
-the same by resampling, but counts the residual three times (Owen 2007), and its percentiles are too narrow for few
-seeds; it is given beside, as a check that assumes no normal law.
+A t interval over seeds alone treats the items as fixed; an interval over items alone compares two checkpoints, not two
+recipes. Here both are random: the variance of the mean over S x I crossed samples is a sum of components (Cornfield and
+Tukey 1956), of which unbiased estimates are computed from the table. The Multi-Bootstrap (Sellam et al. 2022) estimates
+the same variance by resampling, but counts the residual three times (Owen 2007), and its percentile intervals are too
+narrow for few seeds; it is available as a check that does not assume normality.
 """
 
 import math
@@ -31,39 +31,39 @@ __all__ = [
 Reals = NDArray[np.float64]
 
 EXACT = 1e-6
-"""A score that is not the mean over its groups' means, to this share of itself, is not taken apart into items."""
+"""Relative tolerance within which a score must be the mean of its groups' means to be split into items."""
 
 CHUNK = 64
-"""Replicates resampled at a time: bounds memory at CHUNK x I numbers."""
+"""Replicates resampled at a time, which limits memory to CHUNK x I numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class CrossedMean:
-    """A mean over seeds and items, and the variance of it."""
+    """A mean over seeds and items, and its variance."""
 
     mean: float
     variance: float
     freedom: float
-    """Degrees of freedom of the variance's estimate (Satterthwaite 1946)."""
+    """Degrees of freedom of the estimated variance (Satterthwaite 1946)."""
     seed_share: float
-    """Share of the variance that more seeds would reduce, in [0, 1]; the rest is the items'."""
+    """Share of the variance that comes from seeds, in [0, 1]; the rest comes from items."""
 
 
 def crossed_mean(values_SI: Reals, group_I: NDArray[np.integer]) -> CrossedMean | None:
-    """The mean of the groups' means over all seeds, and its variance over new seeds and new items of the same groups.
+    """Return the mean of the groups' means over all seeds, and its variance over new seeds and new items of the groups.
 
     With D the table, M_s the seeds' means, m_i the items' means and e the residual of both within a group:
-    V = var(M_s)/S + sum_g [var(m_i)/n_g - var(e)/(S n_g)] / G^2, never below the seeds' own part.
+    V = var(M_s)/S + sum_g [var(m_i)/n_g - var(e)/(S n_g)] / G^2, where the second term is at least 0.
 
     Args:
-        values_SI: finite; what each seed scored on each item, or the difference of two arms there.
-        group_I: the group of each item; every group counts the same, whatever its size.
+        values_SI: (S, I) finite; the score of each seed on each item, or the difference of two arms.
+        group_I: (I,) the group of each item, any integers; all groups have the same weight.
 
     Returns:
-        None from a single seed: how far seeds alone scatter is not known then.
+        None from a single seed, where the variance between seeds is unknown.
 
     Raises:
-        ValueError: shapes that do not fit, no item, or a value that is not finite.
+        ValueError: shapes that do not match, no item, or a value that is not finite.
     """
     values_SI, group_I = _checked(values_SI, group_I)
     seeds = len(values_SI)
@@ -76,7 +76,7 @@ def crossed_mean(values_SI: Reals, group_I: NDArray[np.integer]) -> CrossedMean 
     by_item = residual = 0.0
     for group, count in enumerate(count_G):
         if count < 2:
-            continue  # a lone item's scatter is not known; its group is taken as it is
+            continue  # the variance of a single item is unknown; its group is treated as fixed
         inside = group_I == group
         block = values_SI[:, inside]
         rest = block - block.mean(axis=1, keepdims=True) - mean_I[inside] + block.mean()
@@ -93,15 +93,20 @@ def crossed_mean(values_SI: Reals, group_I: NDArray[np.integer]) -> CrossedMean 
 def crossed_difference(
     treated_SI: Reals, reference_SI: Reals, group_I: NDArray[np.integer], confidence: float = CONFIDENCE
 ) -> Difference:
-    """Treated minus reference with its interval and two-sided p, seeds and items both random; see `crossed`.
+    """Return treated minus reference with its interval and two-sided p, seeds and items both random (`crossed_mean`).
 
-    Row s of both tables shares a seed, column i an item. Neither is ever bolder than what Student's t says of the seeds
-    alone: where few seeds happen to agree, Satterthwaite's degrees of freedom take what is left for the items' part,
-    and three arms over 3 seeds claimed a difference that was not there in 7.7% of tables rather than 5%. Where all
-    seeds differ by the same amount, they say nothing, and nothing is tested.
+    The interval is never narrower, and p never smaller, than Student's t on the seeds alone: where few seeds happen to
+    agree, Satterthwaite's approximation attributes their variance to the items, and three arms over 3 seeds gave false
+    positives in 7.7% of tables rather than 5%. Where all seeds differ by the same amount, nothing is tested.
+
+    Args:
+        treated_SI: (S, I) finite; row s of both tables shares a seed, column i an item.
+        reference_SI: (S, I) finite.
+        group_I: (I,) the group of each item.
+        confidence: coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: shapes that do not fit, no item, or a value that is not finite.
+        ValueError: shapes that do not match, no item, or a value that is not finite.
     """
     if np.shape(treated_SI) != np.shape(reference_SI):
         raise ValueError(f"paired tables must have one shape; got {np.shape(treated_SI)} and {np.shape(reference_SI)}")
@@ -125,12 +130,18 @@ def crossed_difference(
 def multi_bootstrap(
     differences_SI: Reals, group_I: NDArray[np.integer], rng: np.random.Generator, replicates: int = 2_000
 ) -> Reals:
-    """Means of tables resampled at both levels: seeds with replacement, and items with replacement within their group.
+    """Return means of tables in which seeds, and items within their groups, are resampled with replacement.
 
     Source: Sellam et al., "The MultiBERTs: BERT Reproductions for Robustness Analysis" (ICLR 2022), section 4.
 
+    Args:
+        differences_SI: (S, I) finite.
+        group_I: (I,) the group of each item.
+        rng: draws the replicates.
+        replicates: their number R.
+
     Returns:
-        (R,) the mean of the groups' means of each replicate; its percentiles are the bootstrap's interval.
+        (R,) the mean of the groups' means of each replicate; its percentiles are the bootstrap interval.
     """
     differences_SI, group_I = _checked(differences_SI, group_I)
     order = np.argsort(group_I, kind="stable")
@@ -150,24 +161,24 @@ def multi_bootstrap(
 
 
 def mean_of_groups(values_I: Reals, group_I: NDArray[np.integer]) -> float:
-    """The mean of the groups' means, of groups numbered from 0 without gaps."""
+    """Return the mean of the groups' means of (I,) values; groups are numbered from 0 without gaps."""
     weight_I, _ = _weights(group_I)
     return float(values_I @ weight_I)
 
 
 def is_mean_of_groups(score: float, values_I: Reals, group_I: NDArray[np.integer]) -> bool:
-    """Whether a score is that mean, so that it may be taken apart into items."""
+    """Whether a score is the mean of its groups' means, so that it can be split into items."""
     return math.isclose(mean_of_groups(values_I, group_I), score, rel_tol=EXACT, abs_tol=EXACT)
 
 
 def _weights(group_I: NDArray[np.integer]) -> tuple[Reals, NDArray[np.int64]]:
-    """What each item counts in the mean of the groups' means; and how many items each group has."""
+    """Return (I,) the weight of each item in the mean of the groups' means, and (G,) the sizes of the groups."""
     count_G = np.bincount(group_I)
     return 1.0 / (len(count_G) * count_G[group_I]), count_G
 
 
 def _checked(values_SI: Reals, group_I: NDArray[np.integer]) -> tuple[Reals, NDArray[np.int64]]:
-    """The table as finite reals, and the groups numbered from 0 without gaps."""
+    """Return the table as finite reals, and the groups numbered from 0 without gaps."""
     values = np.asarray(values_SI, dtype=np.float64)
     if values.ndim != 2 or values.size == 0 or values.shape[1] != len(group_I) or not np.isfinite(values).all():
         raise ValueError(f"expected finite values of shape (seeds, {len(group_I)} items); got shape {values.shape}")

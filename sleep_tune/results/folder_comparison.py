@@ -1,4 +1,4 @@
-"""From folders as a user names them to one comparison: an experiment, others beside it, models trained elsewhere."""
+"""Comparison of what a user names: experiments, models trained elsewhere, and published figures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ from sleep_tune.results.published_figures import read_published
 __all__ = ["compare_folders"]
 
 HOURS = {"gpu_hours", "cpu_hours"}
-"""Measures that two runs share only if they are one."""
+"""Measures that are equal only if two runs are one and the same."""
 
 MANY_GROUPS = 10
-"""Two checkpoints do not score the same in so many groups of items by chance."""
+"""With so many groups of items, two different checkpoints do not have equal scores by chance."""
 
 
 def compare_folders(
@@ -27,18 +27,21 @@ def compare_folders(
     baseline: str | None = None,
     matched: str | None = None,
 ) -> tuple[Comparison, Path | None]:
-    """Compare all that was named.
+    """Compare the arms of all folders and files.
 
     Args:
         folders: experiments, or [NAME=]folders of the official pipeline's reports; folders of one name are its seeds.
         published: CSV files of figures.
-        baseline: an arm's name; by default `epochs` of the first experiment, else the first arm named.
-        matched: what arms should have had the same of; what the first experiment names unless given.
+        baseline: name of an arm; by default `epochs` of the first experiment, else the first model.
+        matched: the resource that all arms should share; by default that of the first experiment.
+
+    Returns:
+        The comparison, and the folder of the first experiment; None where all models were trained elsewhere.
 
     Raises:
         RunFolderError: a folder that is neither.
         DataError: a file that cannot be read, a folder named twice, an experiment and its copy, two arms of one name,
-            or no arm of the baseline's.
+            or no arm with the name of the baseline.
     """
     experiments, models = _sorted(folders)
     joined = {path: read_arms(path, name) for name, path in _names(experiments[1:])}
@@ -49,7 +52,7 @@ def compare_folders(
     measured = {key for arm in others for key in arm.estimates}
     others += [arm for path in published for arm in read_published(path, measured)]
     if baseline in {arm.name for arm in others if arm.kind == "published"}:
-        raise DataError(f"the baseline must have been trained, seed by seed; '{baseline}' is a published figure")
+        raise DataError(f"the baseline must be an arm with seeds; '{baseline}' is a published figure")
     if experiments:
         comparison = compare(experiments[0], others, baseline=baseline or BASELINE, matched=matched)
     else:
@@ -62,7 +65,7 @@ def compare_folders(
 
 
 def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelScores]]]:
-    """The experiments, and the models that were scored elsewhere: name -> its seeds."""
+    """Return the experiments, and name -> seeds of each model that was scored elsewhere."""
     experiments: list[Path] = []
     models: dict[str, list[ModelScores]] = {}
     seen: dict[Path, Path] = {}
@@ -76,27 +79,25 @@ def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelSco
         )
         if twice is not None:
             what = "again" if twice == place else f"and {seen[twice]}, of which one is in the other"
-            raise DataError(
-                f"a folder must be named once: its runs are no more seeds than they were; got {path} {what}"
-            )
+            raise DataError(f"a folder must be named once, because its runs are no additional seeds; got {path} {what}")
         seen[place] = path
         if (path / LOG).is_file():
             if name is not None:
-                raise DataError(f"{path} is an experiment, whose arms have names: leave '{name}=' out")
+                raise DataError(f"{path} is an experiment, whose arms have names already: leave '{name}=' out")
             experiments.append(path)
         elif path.is_dir() and holds_reports(path):
             model = read_model(path)
             if (name is None and model.name in models) or (name or model.name) in unnamed:
                 raise DataError(
-                    f"{path} holds another model '{name or model.name}': name both (NAME=FOLDER), alike if they are "
-                    "seeds of one recipe"
+                    f"{path} holds another model '{name or model.name}': name both (NAME=FOLDER), and use one name "
+                    "if they are seeds of one recipe"
                 )
             unnamed |= {model.name} if name is None else set()
             same = next((other for other in read if _is_copy(read[other], model)), None)
             if same is not None:
                 raise DataError(
-                    f"{path} must hold another checkpoint than {same}; every score is the same in both: a copy is no "
-                    "further seed, so name one of them"
+                    f"{path} must hold another checkpoint than {same}, but all scores are equal: a copy is no "
+                    "additional seed, so name only one of them"
                 )
             read[path] = model
             models.setdefault(name or model.name, []).append(model)
@@ -106,13 +107,13 @@ def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelSco
 
 
 def _refuse_copies(experiments: Mapping[Path, Sequence[Arm]]) -> None:
-    """Refuse experiments that hold the same runs: one is a copy of the other, grown perhaps.
+    """Check that no experiment is a copy of another, even if one of them has grown since.
 
-    Runs are the same where every measure is, device hours to the last digit among them: a run that is trained again
-    takes another time.
+    Two runs are the same if all their measures are equal, device hours to the last digit included: a run that is
+    trained again takes another time.
 
     Raises:
-        DataError: names the two folders and one of the runs.
+        DataError: two experiments share a run; the message names both folders and the run.
     """
     seen: dict[tuple[tuple[str, float], ...], Path] = {}
     for path, arms in experiments.items():
@@ -120,25 +121,25 @@ def _refuse_copies(experiments: Mapping[Path, Sequence[Arm]]) -> None:
         same = next((run for run in runs if run in seen), None)
         if same is not None:
             raise DataError(
-                f"{path} must hold other runs than {seen[same]}; it has the very same ({runs[same]}), to the second: "
-                "a copy's runs are no further seeds, so name one of the two folders"
+                f"{path} must hold other runs than {seen[same]}, but both hold the same run ({runs[same]}): the "
+                "runs of a copy are no additional seeds, so name only one of the two folders"
             )
         seen |= dict.fromkeys((run for run in runs if HOURS & {key for key, _ in run}), path)
 
 
 def _measures(arm: Arm, seed: int) -> tuple[tuple[str, float], ...]:
-    """All that a run measured, and what it cost."""
+    """Return all measures and costs of a run."""
     return tuple(sorted((key, values[seed]) for key, values in arm.values.items() if seed in values))
 
 
 def _is_copy(model: ModelScores, other: ModelScores) -> bool:
-    """Whether two folders hold the same scores in so many groups that they are of one checkpoint."""
+    """Whether two folders have equal scores in so many groups that they must be of one checkpoint."""
     groups = sum(len(parts) for parts in model.paradigms.values())
     return groups >= MANY_GROUPS and (model.scores, model.paradigms) == (other.scores, other.paradigms)
 
 
 def _named(text: str) -> tuple[str | None, Path]:
-    """A name and a folder; a folder that exists is never taken apart."""
+    """Return the name, if any, and the folder; a text that is an existing folder has no name."""
     name, sign, folder = text.partition("=")
     if sign and not Path(text).exists():
         if not name or not folder:
@@ -148,7 +149,7 @@ def _named(text: str) -> tuple[str | None, Path]:
 
 
 def _neither(path: Path) -> str:
-    """What the folder should have been, and which beside it might have been meant."""
+    """Say what the folder should have been, and which folder beside it might be meant."""
     what = f"expected an experiment's folder ({LOG}) or official reports (best_temperature_report.txt); got {path}"
     if path.is_dir():
         return what
@@ -160,13 +161,13 @@ def _neither(path: Path) -> str:
 
 
 def _names(experiments: Sequence[Path]) -> list[tuple[str, Path]]:
-    """What each of the further experiments is called: its name, or its folder where another has that name too."""
+    """Return (name, folder) of each further experiment; where several have one name, their folders are their names."""
     names = [describe_experiment(path).name for path in experiments]
     return [(str(path) if names.count(name) > 1 else name, path) for name, path in zip(names, experiments, strict=True)]
 
 
 def _primary(arms: Sequence[Arm]) -> str:
-    """Without a space that names one: BLiMP where all models have it, else a task that all have, else any.
+    """Return the primary endpoint without a study: BLiMP where all models have it, else a shared task, else any task.
 
     Raises:
         DataError: no model has a score.

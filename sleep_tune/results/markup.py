@@ -1,4 +1,4 @@
-"""A comparison as a document: Markdown, LaTeX (booktabs) or HTML. Lays text out and computes none."""
+"""A comparison as a document: Markdown, LaTeX (booktabs) or HTML."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ __all__ = ["DOCUMENTS", "as_html", "as_latex", "as_markdown", "markdown_text"]
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """Title, verdict, table, notes."""
+    """Return title, verdict, table and notes."""
     sheet = make_sheet(comparison)
     title = markdown_text(f"{comparison.experiment.name}: arms against {comparison.baseline}")
     lines = [f"# {title}", "", markdown_text(comparison.verdict), ""]
@@ -29,7 +29,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def as_latex(comparison: Comparison) -> str:
-    r"""A table for `\input`: needs booktabs and graphicx; wide as the text, the caption says how it is to be read."""
+    r"""Return a table for `\input`, with verdict and notes as caption; needs the packages booktabs and graphicx."""
     sheet = make_sheet(comparison)
     columns = "l" * sheet.words + "r" * (len(sheet.headings) - sheet.words)
     caption = _latex(" ".join([comparison.verdict, *comparison.notes]))
@@ -44,7 +44,7 @@ def as_latex(comparison: Comparison) -> str:
         "    \\toprule",
         f"    {' & '.join(_latex(heading) for heading in sheet.headings)} \\\\",
         "    \\midrule",
-        # {}: a row that begins with [ or * would be an argument of the \\\\ before it
+        # {}: a row that begins with [ or * would be an argument of the preceding \\\\
         *(f"    {{}}{' & '.join(_latex_cell(cell) for cell in row)} \\\\" for row in sheet.rows),
         "    \\bottomrule",
         "  \\end{tabular}}",
@@ -54,13 +54,13 @@ def as_latex(comparison: Comparison) -> str:
 
 
 def as_html(comparison: Comparison) -> str:
-    """A page of its own, without scripts."""
+    """Return an HTML page without scripts."""
     title = f"{comparison.experiment.name}: arms against {comparison.baseline}"
     return render_page("comparison.html", title=title, comparison=comparison, sheet=make_sheet(comparison))
 
 
 DOCUMENTS: dict[str, Callable[[Comparison], str]] = {"md": as_markdown, "tex": as_latex, "html": as_html}
-"""Suffix of a file -> what makes its content."""
+"""Suffix of a file -> function that returns its content."""
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -75,14 +75,14 @@ def _markdown_row(cells: Iterable[str]) -> str:
 MARKDOWN = str.maketrans(
     {character: f"\\{character}" for character in "\\`*|~$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 )
-"""Characters that Markdown, or the HTML in it, would take for its own -> how they are written."""
+"""Characters with a meaning in Markdown or in HTML -> how they are written as text."""
 
 MARKDOWN_ENDS = re.compile(r"(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
-"""What may begin or end an emphasis, or end the words of a link; `as_epochs` and an interval in brackets are text."""
+"""Characters that could start or end an emphasis, or end the text of a link; `as_epochs` and `[1, 2]` are text."""
 
 
 def markdown_text(text: str) -> str:
-    """Return `text` on one line of Markdown, where it is nothing but text."""
+    """Return `text` escaped for Markdown, on one line."""
     return MARKDOWN_ENDS.sub(r"\\\g<0>", " ".join(visible(text).split()).translate(MARKDOWN))
 
 
@@ -96,7 +96,7 @@ LATEX = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 } | {character: f"\\{character}" for character in "&%$#_{}"}
-"""Characters that LaTeX would take for its own."""
+"""Characters with a meaning in LaTeX, or missing from its fonts -> how they are written as text."""
 
 
 def _latex(text: str) -> str:

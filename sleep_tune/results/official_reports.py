@@ -1,9 +1,9 @@
-"""Results of BabyLM's official pipeline, read from the folders that it writes, as arms of a comparison.
+"""Reports of BabyLM's official pipeline as arms of a comparison.
 
 A model's folder is `<model>/<revision>/zero_shot/<backend>/<task>/<data folder>/best_temperature_report.txt`, reading's
 `.../<backend>/reading/report.txt`. Three other layouts are read too: `<model>/<backend>/<task>/<data folder>/`, each
 task in an output folder of its own, and data folders alone. Only reports are read: predictions alone do not say which
-are right. Knows no experiment.
+answers are correct.
 """
 
 import math
@@ -23,7 +23,7 @@ from sleep_tune.results.arms import Arm, over_seeds
 __all__ = ["LAYOUT", "ModelScores", "holds_reports", "official_arm", "read_model"]
 
 ROUNDING = 0.0101
-"""A printed average is this near to the mean of printed scores, if it is their mean."""
+"""Largest distance of a printed average from the mean of the printed scores that it averages."""
 
 REPORT, READING = "best_temperature_report.txt", "report.txt"
 
@@ -31,7 +31,7 @@ LAYOUT = f"<model>/<revision>/zero_shot/<backend>/<task>/<data>/{REPORT}, such a
 LAYOUT += f"blimp_fast/{REPORT}"
 
 BACKENDS = ("mlm", "mntp", "causal", "enc_dec_mask", "enc_dec_prefix", "enc_dec")
-"""The back ends that the pipeline names folders for; reading has `enc_dec` for the two of encoder-decoders."""
+"""Folder names of the pipeline's back ends; reading uses `enc_dec` for both encoder-decoder back ends."""
 
 HEADING = re.compile(r"### (?P<group>.+) (?P<metric>ACCURACY|SPEARMAN'S RHO)")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|nan|inf)", re.IGNORECASE)
@@ -40,7 +40,7 @@ READING_LINES = {"EYE TRACKING SCORE": READING_SCORES[0], "SELF-PACED READING SC
 AVERAGE, UID = "AVERAGE", "UID"
 
 CORRELATION = "avg"
-"""The one group of a rank correlation's report. From 2 to 12 August 2025 its headings said ACCURACY."""
+"""The only group of a report on a rank correlation. From 2 to 12 August 2025 its headings said ACCURACY."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +48,18 @@ class ModelScores:
     """One checkpoint's scores, in percent (wug: rho x 100, or an accuracy of its own name)."""
 
     name: str
-    """Model, and its revision where that is not main."""
+    """Name of the model, with its revision unless that is main, and its back end."""
     scores: Mapping[str, float]
-    """`babylm/<data folder>` -> its average: that of its paradigms, as reports print two decimals; else as printed."""
+    """`babylm/<data folder>` -> average: the mean of its paradigms (reports print two decimals), else as printed."""
     paradigms: Mapping[str, Mapping[str, float]]
-    """`babylm/<data folder>` -> UID -> score, where there are several and the average is their mean."""
+    """`babylm/<data folder>` -> UID -> score, where there are several paradigms and the average is their mean."""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """`babylm/<data folder>` -> what stands in which file, where that is no finite number."""
+    """`babylm/<data folder>` -> value and file, where the value is not finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """The checkpoint that a report belongs to, as its folders name it."""
+    """The checkpoint of a report, from the names of its folders."""
 
     model: str
     revision: str
@@ -72,25 +72,25 @@ class _Owner:
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """A number of a report, and where it stands."""
+    """A number of a report, with its file and line."""
 
     number: float
     where: str
 
 
 def holds_reports(folder: Path) -> bool:
-    """Whether the official pipeline wrote into `folder` or below it."""
+    """Whether there is a report of the official pipeline in or below `folder`."""
     return next(_reports(folder), None) is not None
 
 
 def read_model(folder: Path) -> ModelScores:
-    """Every report of one checkpoint.
+    """Read all reports of one checkpoint.
 
     Args:
-        folder: of a model with one revision and one back end scored, or any folder between it and the reports.
+        folder: of a model with one scored revision and back end, or any folder between that and the reports.
 
     Raises:
-        DataError: no reports, those of several checkpoints, two of one task, or a report that is none; the message
+        DataError: no reports, reports of several checkpoints, two reports of one task, or a damaged report; the message
             names file and line.
     """
     paths = sorted(_reports(folder))
@@ -119,7 +119,7 @@ def read_model(folder: Path) -> ModelScores:
 
 
 def official_arm(name: str, models: Sequence[ModelScores]) -> Arm:
-    """One arm from its checkpoints, each counted as a seed from 1: the i-th is paired with the i-th of other arms."""
+    """Return an arm of several checkpoints: the i-th (from 1) is seed i, and paired with that of other arms."""
     numbered = list(enumerate(models, 1))
     keys = dict.fromkeys(key for model in models for key in model.scores)
     values = {key: {seed: model.scores[key] for seed, model in numbered if key in model.scores} for key in keys}
@@ -140,10 +140,10 @@ def _reports(folder: Path) -> Iterator[Path]:
 
 
 def _only_owner(folder: Path, paths: Sequence[Path]) -> _Owner:
-    """The checkpoint that all reports belong to; reading's `enc_dec` is of the pipeline's other two.
+    """Return the checkpoint of all reports; `enc_dec` of reading belongs to either encoder-decoder back end.
 
     Raises:
-        DataError: reports of several checkpoints, or folders of no layout that is read.
+        DataError: reports of several checkpoints, or folders in an unknown layout.
     """
     owners: dict[_Owner, Path] = {}
     for path in paths:
@@ -152,19 +152,19 @@ def _only_owner(folder: Path, paths: Sequence[Path]) -> _Owner:
     whole = {(one.model, one.revision) for one in owners if one.backend.startswith("enc_dec_")}
     different = [one for one in owners if one.backend != "enc_dec" or (one.model, one.revision) not in whole]
     if len(different) > 1:
-        told = " and ".join(f"{one} in {owners[one]}" for one in different[:2])
+        first = " and ".join(f"{one} in {owners[one]}" for one in different[:2])
         more = f" and {len(different) - 2} more" if len(different) > 2 else ""
         raise DataError(
-            f"{folder} must hold the reports of one checkpoint; it holds {told}{more}: name the folder of one of them"
+            f"{folder} must hold the reports of one checkpoint; it holds {first}{more}: name the folder of one of them"
         )
     return different[0]
 
 
 def _owner(path: Path) -> tuple[_Owner, Path]:
-    """The checkpoint that a report belongs to, and its folder.
+    """Return the checkpoint of a report, and its folder.
 
     Raises:
-        DataError: the folders are of no layout that is read.
+        DataError: the folders are in an unknown layout.
     """
     data = path.resolve().parent
     above = data.parent if path.name == READING else data.parent.parent
@@ -176,11 +176,11 @@ def _owner(path: Path) -> tuple[_Owner, Path]:
     if data.name in FOLDERS:
         model = above if data.parent.name in (*FOLDERS.values(), "wug") else data.parent
         return _Owner(model.name, "", ""), model
-    raise DataError(f"{path} must lie in folders that say what was scored: {LAYOUT}")
+    raise DataError(f"{path} must be in folders that say what was scored: {LAYOUT}")
 
 
 def _task(path: Path) -> tuple[dict[str, _Value], dict[str, float]]:
-    """A task's report: the name and average of its score; UID -> score, where the average is their mean.
+    """Read the report of a task: name -> average of its score; and UID -> score, where the average is their mean.
 
     Raises:
         DataError: the report is damaged, or its average is not the mean of its groups.
@@ -216,7 +216,7 @@ def _task(path: Path) -> tuple[dict[str, _Value], dict[str, float]]:
     if abs(expected - average.number) > ROUNDING:
         raise DataError(
             f"{average.where}: the average must be the mean of the report's {len(parts)} groups, {expected:.2f}; got "
-            f"{average.number:.2f}: the report was changed, or is of two runs"
+            f"{average.number:.2f}: the report was edited, or mixes two runs"
         )
     if abs(mean - average.number) > ROUNDING:
         return {score: average}, {}
@@ -224,10 +224,10 @@ def _task(path: Path) -> tuple[dict[str, _Value], dict[str, float]]:
 
 
 def _sections(path: Path) -> tuple[str, dict[str, dict[str, _Value]]]:
-    """The metric of a report, and its sections: FIELD, UID, LINGUISTICS_TERM, AVERAGE -> name -> score.
+    """Return the metric of a report, and its sections: FIELD, UID, LINGUISTICS_TERM, AVERAGE -> name -> score.
 
     Raises:
-        DataError: a line is none of a report, or the report was not written to its end.
+        DataError: a line that no report has, or a report that is cut off.
     """
     sections: dict[str, dict[str, _Value]] = {}
     metric = section = ""
@@ -236,7 +236,7 @@ def _sections(path: Path) -> tuple[str, dict[str, dict[str, _Value]]]:
         if heading:
             section = heading["group"]
             if section in sections:
-                raise DataError(f"{where}: a report must have one section '{section}'; it is there a second time")
+                raise DataError(f"{where}: a report must have one section '{section}'; this is the second")
             if metric not in ("", heading["metric"]):
                 raise DataError(f"{where}: a report must have one metric, {metric}; got {heading['metric']}")
             metric, sections[section] = heading["metric"], {}
@@ -246,17 +246,17 @@ def _sections(path: Path) -> tuple[str, dict[str, dict[str, _Value]]]:
                 what = "a name and its score, with a decimal point"
                 raise DataError(f"{where}: expected {what}; got {shortened(line)!r}")
             if name in sections[section]:
-                raise DataError(f"{where}: {name or 'the average'} must have one score; it is there a second time")
+                raise DataError(f"{where}: {name or 'the average'} must have one score; this is the second")
             sections[section][name] = _Value(float(value), where)
         elif not line.startswith("TEMPERATURE: "):
             raise DataError(f"{where}: expected TEMPERATURE or '### ... ACCURACY'; got {shortened(line)!r}")
     if not sections.get(AVERAGE):
-        raise DataError(f"{path} must end with '### AVERAGE ...' and a number: it was not written to its end")
+        raise DataError(f"{path} must end with '### AVERAGE ...' and a number: it is cut off")
     return metric, sections
 
 
 def _reading(path: Path) -> tuple[dict[str, _Value], dict[str, float]]:
-    """Both scores of reading."""
+    """Read the report of the reading task, which has two scores."""
     found: dict[str, _Value] = {}
     for number, line in _lines(path):
         where = f"{path}:{number}"
@@ -264,7 +264,7 @@ def _reading(path: Path) -> tuple[dict[str, _Value], dict[str, float]]:
         if what not in READING_LINES or not NUMBER.fullmatch(value):
             raise DataError(f"{where}: expected one of {', '.join(READING_LINES)}; got {shortened(line)!r}")
         if READING_LINES[what] in found:
-            raise DataError(f"{where}: {what} must be there once; it is there a second time")
+            raise DataError(f"{where}: {what} must be there once; this is the second")
         if abs(float(value)) > 100:
             raise DataError(f"{where}: {what} is a percentage of variance; got {value}")
         found[READING_LINES[what]] = _Value(float(value), where)
@@ -275,7 +275,7 @@ def _reading(path: Path) -> tuple[dict[str, _Value], dict[str, float]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """A report's lines with their numbers, without those that are empty."""
+    """Yield the lines of a report that are not empty, with their numbers from 1."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

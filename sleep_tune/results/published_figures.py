@@ -1,6 +1,6 @@
-"""Published figures as rows of a comparison: a table with a column `model`, one for each score, and `source`.
+"""Published figures as rows of a comparison, from a CSV with a column `model`, one for each score, and `source`.
 
-They have no seeds that anyone shares, and so no differences: they stand beside the arms for orientation.
+They share no seeds with the arms, so no differences are computed: they are shown for orientation.
 """
 
 import csv
@@ -22,17 +22,17 @@ __all__ = ["read_published"]
 MODEL, SOURCE = "model", "source"
 
 LABELS = ("track", "scoring", "backend", "revision")
-"""Columns of words that tell rows of one model apart."""
+"""Columns of text that distinguish rows of one model."""
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 ABSENT = frozenset({"", "-", "–", "—", "nan", "na", "n/a", "none", "null"})  # noqa: RUF001
-"""What a cell without a figure holds, in lower case."""
+"""Content of cells without a figure, in lower case."""
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 CORRELATED = frozenset({"reading_eye_tracking", "reading_self_paced", "aoa"})
-"""Tasks whose scores may well lie between 0 and 1 percent."""
+"""Tasks whose scores can be between 0 and 1 percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +42,23 @@ class _Column:
     heading: str
     key: str
     scale: float
-    """What its numbers are multiplied by to be in the unit of `key`."""
+    """Factor that converts its numbers to the unit of `key`."""
 
 
 def read_published(path: Path, metrics: Collection[str] = ()) -> list[Arm]:
-    """A row for each line of the file; lines that begin with #, and cells that are empty or say n/a, are left out.
+    """Return one arm per line of the file, without lines that begin with # and cells that are empty or say n/a.
 
-    A column is named for what the comparison calls it (`babylm/blimp_fast`, `test/nll`), or as BabyLM's tables do
-    (`blimp_fast`, `BLiMP Supplement`, `wug_adj_rho`: see `ALIASES`). The columns `track`, `scoring`, `backend`
-    and `revision` become part of a model's name that is there several times. Cells are parted by commas, semicolons or
-    tabs; but for the first, a number may have a decimal comma.
+    A column has the name of a metric (`babylm/blimp_fast`, `test/nll`) or that of BabyLM's tables (`blimp_fast`,
+    `BLiMP Supplement`, `wug_adj_rho`: see `ALIASES`). Where a model has several lines, its columns `track`,
+    `scoring`, `backend` and `revision` become part of its name. Cells are separated by commas, semicolons or tabs; with
+    semicolons or tabs, numbers may have a decimal comma.
 
     Args:
         path: of the file, in UTF-8.
-        metrics: what other arms of the comparison measured, which may be published too.
+        metrics: measured by other arms of the comparison; the file may have columns for these too.
 
     Raises:
-        DataError: the file is no such table; the message names file, line and column.
+        DataError: the file is not such a table; the message names file, line and column.
     """
     lines = _lines(path)
     where = f"{path}:{lines[0][0]}" if lines else str(path)
@@ -88,7 +88,7 @@ def read_published(path: Path, metrics: Collection[str] = ()) -> list[Arm]:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """The file's lines with their numbers, without those that are empty or comments."""
+    """Return the lines of the file with their numbers from 1, without empty lines and comments."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -100,21 +100,25 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 
 def _delimiter(where: str, lines: Sequence[tuple[int, str]]) -> str:
-    """What parts the cells: that which makes the first line have a column `model`."""
+    """Return the separator of cells: the one with which the first line has a column `model`."""
     first = lines[0][1] if lines else ""
     for delimiter in DELIMITERS:
         headings = [heading.strip().strip('"').lower() for heading in first.split(delimiter)]
         if MODEL in headings:
             return delimiter
-    turned = "; a line for each metric and a column for each model must be turned" if "metric" in first else ""
+    turned = (
+        "; a table with a line for each metric and a column for each model must be transposed"
+        if "metric" in first
+        else ""
+    )
     raise DataError(
-        f"{where}: expected a column '{MODEL}' and one for each score, parted by {' or '.join(DELIMITERS.values())}; "
-        f"got {shortened(first)!r}{turned}"
+        f"{where}: expected a column '{MODEL}' and one for each score, separated by "
+        f"{' or '.join(DELIMITERS.values())}; got {shortened(first)!r}{turned}"
     )
 
 
 def _rows(path: Path, lines: Sequence[tuple[int, str]], delimiter: str) -> list[tuple[int, list[str]]]:
-    """Each row with the line of the file that it ends on."""
+    """Return each row with the number of the line that it ends on."""
     reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)
     rows: list[tuple[int, list[str]]] = []
     try:
@@ -128,7 +132,7 @@ def _rows(path: Path, lines: Sequence[tuple[int, str]], delimiter: str) -> list[
 def _columns(
     where: str, headings: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]], metrics: Collection[str]
 ) -> dict[int, str | _Column]:
-    """Place -> MODEL, SOURCE, one of `LABELS`, or a column of figures; empty columns without a heading are left out."""
+    """Return index -> MODEL, SOURCE, one of `LABELS`, or a column of figures, without empty columns without heading."""
     columns: dict[int, str | _Column] = {}
     for at, heading in enumerate(headings):
         if not heading and not any(row[at : at + 1] != [""] for _, row in rows if at < len(row)):
@@ -147,7 +151,7 @@ def _columns(
 
 
 def _column(where: str, at: int, heading: str, metrics: Collection[str]) -> _Column:
-    """A column of figures by its heading."""
+    """Return the column of figures with this heading."""
     if not heading:
         raise DataError(f"{where}: column {at + 1} must have a name; it is empty")
     if heading in COLUMNS or heading in metrics:
@@ -160,7 +164,7 @@ def _column(where: str, at: int, heading: str, metrics: Collection[str]) -> _Col
     close = nearest(heading.lower().removeprefix(BABYLM), known)
     hint = f"did you mean {known[close]}?" if close else f"choose one of: {', '.join(known.values())}."
     raise DataError(
-        f"{where}: unknown column '{shortened(heading)}'; {hint} Words about a model belong into '{SOURCE}' or one of "
+        f"{where}: unknown column '{shortened(heading)}'; {hint} Text about a model belongs in '{SOURCE}' or one of "
         f"{', '.join(LABELS)}"
     )
 
@@ -168,7 +172,7 @@ def _column(where: str, at: int, heading: str, metrics: Collection[str]) -> _Col
 def _arm(
     where: str, columns: Mapping[int, str | _Column], cells: Sequence[str], delimiter: str, *, labelled: bool
 ) -> Arm:
-    """One line as an arm; its name has the labels, too, if asked for."""
+    """Return one line as an arm; if `labelled`, the labels are part of its name."""
     words = {column: cells[at] for at, column in columns.items() if isinstance(column, str)}
     if not words[MODEL]:
         raise DataError(f"{where}: expected a name in the column '{MODEL}'; it is empty")
@@ -182,15 +186,15 @@ def _arm(
 def _figures(
     where: str, columns: Mapping[int, str | _Column], cells: Sequence[str], delimiter: str
 ) -> Iterator[tuple[str, float]]:
-    """The figures of a line by their keys."""
+    """Yield (key, value) of each figure in a line."""
     for at, column in columns.items():
         if not isinstance(column, str) and cells[at].lower() not in ABSENT:
             yield column.key, _number(where, column, cells[at], delimiter)
 
 
 def _number(where: str, column: _Column, cell: str, delimiter: str) -> float:
-    """A cell as a number in the unit of its column."""
-    text = cell.replace("−", "-")  # noqa: RUF001  the sign of minus
+    """Return a cell as a number in the unit of its key."""
+    text = cell.replace("−", "-")  # noqa: RUF001  minus sign
     if column.key.startswith(BABYLM) and column.scale == 1.0:
         text = text.removesuffix("%").rstrip()
     if delimiter != ",":
@@ -217,7 +221,7 @@ def _is_rho(key: str) -> bool:
 
 
 def _range(column: _Column) -> tuple[float, float, str]:
-    """The least and the largest number that a column may hold, and what its unit is called."""
+    """Return the smallest and largest number that a column may hold, and the name of its unit."""
     score = column.key.removeprefix(BABYLM)
     if column.scale != 1.0:
         return -1.0, 1.0, "Spearman's rho"
@@ -234,7 +238,7 @@ def _range(column: _Column) -> tuple[float, float, str]:
 
 
 def _looks_like_a_share(column: _Column, number: float) -> bool:
-    """Whether a score in percent is given from 0 to 1. Reading's are that small in truth."""
+    """Whether a score that should be in percent seems to be a share; scores of reading are really that small."""
     score = column.key.removeprefix(BABYLM)
     known = column.key.startswith(BABYLM) and (score == MACRO or find_score(score) is not None)
     return known and column.scale == 1.0 and score not in CORRELATED and 0 < abs(number) < 1

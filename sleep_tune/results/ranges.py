@@ -1,4 +1,4 @@
-"""What a measure can be at least and at most, and intervals cut there: no accuracy is 104%. Computes no statistic."""
+"""Ranges of possible values of each measure; intervals are limited to them, because no accuracy is 104%."""
 
 import math
 from dataclasses import replace
@@ -8,12 +8,12 @@ from sleep_tune.results.statistics import Difference, Estimate
 __all__ = ["cut_difference", "cut_estimate", "value_range"]
 
 SIGNED = ("babylm/macro", "babylm/wug_", "babylm/aoa", "babylm/reading_")
-"""How the names begin of scores that may be below 0: correlations x 100 and gains in explained variance, and averages
-that count them. A wug score that ends in `_accuracy` is none."""
+"""Prefixes of scores that may be below 0: correlations x 100, gains in explained variance, and averages that include
+these. A wug score that ends in `_accuracy` is not one of them."""
 
 
 def value_range(key: str) -> tuple[float, float]:
-    """The least and the most that a metric or cost can be, as its values are kept (shares are from 0 to 1).
+    """Return the smallest and largest possible value of a metric or cost, in its own unit (shares are in [0, 1]).
 
     >>> value_range("test/pairs_accuracy"), value_range("babylm/blimp_fast"), value_range("babylm/wug_past_tense")
     ((0.0, 1.0), (0.0, 100.0), (-100.0, 100.0))
@@ -27,9 +27,9 @@ def value_range(key: str) -> tuple[float, float]:
 
 
 def cut_estimate(key: str, made: Estimate) -> Estimate:
-    """The estimate with its interval cut to what the measure can be: what a t interval adds beyond it is impossible.
+    """Return the estimate with its interval limited to possible values of the measure.
 
-    Where the mean itself is out of range, the range is not that of these numbers, and nothing is cut.
+    An estimate whose mean is out of range is in another unit, and stays as it is.
     """
     low, high = value_range(key)
     if made.low is None or made.high is None or not low <= made.mean <= high:
@@ -38,7 +38,7 @@ def cut_estimate(key: str, made: Estimate) -> Estimate:
 
 
 def cut_difference(key: str, made: Difference) -> Difference:
-    """The same for a difference of two such values."""
+    """Return the difference of two such values with its interval limited in the same way."""
     low, high = value_range(key)
     width = high - low
     if made.low is None or made.high is None or abs(made.mean) > width:

@@ -1,7 +1,4 @@
-"""A comparison as rows of text, before any markup: what the terminal, Markdown, LaTeX and HTML lay out alike.
-
-Turns numbers into text and computes none.
-"""
+"""A comparison as rows of text without markup, for the terminal, Markdown, LaTeX and HTML."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +13,7 @@ __all__ += ["make_sheet", "p_text", "second_endpoints", "seeds_text", "settings_
 MISSING, MINUS = "–", "−"  # noqa: RUF001  an en dash and a minus sign, as tables have them
 
 SURVIVORS = "†"
-"""Marks a difference over the seeds that both arms survived, where others diverged; a note explains it."""
+"""Marks a difference over the seeds at which neither arm diverged, where others did; a note explains it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +22,9 @@ class Cell:
 
     text: str
     detail: str = ""
-    """What stands beside or below it in small: an interval."""
+    """Shown small beside or below the text: an interval."""
     claim: str | None = None
-    """'better' or 'worse', where the evidence allows to say so."""
+    """'better' or 'worse', where the difference is significant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +34,11 @@ class Sheet:
     headings: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     words: int
-    """The first so many columns hold words, the others numbers."""
+    """Number of columns of words at the left; all others hold numbers."""
 
 
 def make_sheet(comparison: Comparison) -> Sheet:
-    """Every shown metric and cost; then, at every endpoint that is shown, the difference to the baseline and its p."""
+    """Return the shown metrics and costs of each arm, then its differences to the baseline with p at each endpoint."""
     shown = shown_metrics(comparison)
     endpoints = [key for key in comparison.endpoints if any(key in arm.contrasts for arm in comparison.arms)]
     headings = ["arm", "settings", "seeds", *(column(key).heading for key in shown)]
@@ -52,7 +49,7 @@ def make_sheet(comparison: Comparison) -> Sheet:
 
 
 def shown_metrics(comparison: Comparison) -> list[str]:
-    """The metrics and costs that have a column of their own; the others stay in the CSV."""
+    """Return the metrics and costs that have a column; all others are only in the CSV."""
     return [key for key in comparison.metrics if key in COLUMNS or key in comparison.endpoints]
 
 
@@ -72,26 +69,26 @@ def _cells(arm: Arm, comparison: Comparison, shown: list[str], endpoints: list[s
 
 
 def claim_of(arm: Arm, endpoint: str, comparison: Comparison) -> str | None:
-    """'better' or 'worse' where the corrected p allows it."""
+    """Return 'better' or 'worse' where the difference is significant after Holm correction."""
     if not is_claim(arm, endpoint):
         return None
     return "better" if improves(arm, endpoint, mode_of(endpoint, comparison.experiment)) else "worse"
 
 
 def difference_cell(arm: Arm, endpoint: str) -> tuple[str, str]:
-    """(difference, interval); the difference is marked, and has no interval, where seeds diverged."""
+    """Return (difference, interval) as text; where seeds diverged, the difference is marked and has no interval."""
     mean, _, interval = difference_text(arm, endpoint).partition(" ")
     return (f"{mean}{SURVIVORS}", "") if arm.contrasts[endpoint].diverged else (mean, interval)
 
 
 def seeds_text(arm: Arm) -> str:
-    """`5`; `3 of 5` where the other two diverged; a dash where no run has ended so."""
+    """Return the number of seeds: `5`, or `3 of 5` where two diverged, or a dash where no run has completed."""
     survived, diverged = len(arm.seeds), len(arm.diverged)
     return f"{survived} of {survived + diverged}" if diverged else str(survived) if survived else MISSING
 
 
 def estimate_text(arm: Arm, key: str) -> tuple[str, str]:
-    """(mean, interval): as shown; the interval is empty where there is none, or where every seed cost the same."""
+    """Return (mean, interval) as text; costs, and means of a single seed, have no interval."""
     estimate, write = arm.estimates.get(key), column(key).write
     if estimate is None:
         return MISSING, ""
@@ -101,18 +98,18 @@ def estimate_text(arm: Arm, key: str) -> tuple[str, str]:
 
 
 def p_text(value: float) -> str:
-    """`0.034`, `< 0.001`."""
+    """Return p as text: `0.034`, `< 0.001`."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
 def settings_text(arm: Arm, comparison: Comparison, write: Callable[[object], str] = setting_text) -> str:
-    """`folds 20, replay.ratio 0.31`: what sets the arm apart, by the shortest names that no other setting has."""
+    """Return the settings of an arm under their shortest unambiguous names: `folds 20, replay.ratio 0.31`."""
     every = [key for other in comparison.arms for key in other.parameters]
     names = short_names([*comparison.experiment.parameters, *every])
     return ", ".join(f"{names[key]} {write(value)}" for key, value in arm.parameters.items())
 
 
 def second_endpoints(comparison: Comparison) -> list[str]:
-    """The primary endpoint, minimal pairs and BabyLM's macro average: what a narrow table has differences for."""
+    """Return the endpoints of a narrow table: the primary one, minimal pairs and BabyLM's macro average."""
     few = (comparison.endpoints[0], PAIRS, "babylm/macro")
     return [key for key in dict.fromkeys(few) if any(key in arm.contrasts for arm in comparison.arms)]

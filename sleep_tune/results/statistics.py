@@ -1,7 +1,7 @@
-"""Intervals and tests over seeds: Student's t, sign flips, signed ranks with diverged seeds last, equivalence, Holm.
+"""Confidence intervals and tests over seeds: Student's t, sign flips, signed ranks, equivalence, power, Holm.
 
-Arrays in, frozen numbers out. Knows nothing of trials, arms or folders. The unit of replication is the seed: a run
-repeated over fresh seeds speaks about the training recipe, one run speaks about one checkpoint.
+The unit of replication is the seed: runs repeated over fresh seeds describe the training recipe, a single run describes
+one checkpoint.
 """
 
 import math
@@ -27,36 +27,36 @@ __all__ += [
 ]
 
 CONFIDENCE = 0.95
-"""Coverage of every interval unless told otherwise."""
+"""Default coverage of intervals."""
 
 POWER = 0.8
-"""A difference counts as within a table's reach where so many of such tables would tell it."""
+"""Statistical power at which a difference counts as detectable."""
 
 ROUNDING = 1e-12
-"""Spread below this share of the values' size is rounding, not spread."""
+"""Spread below this share of the size of the values counts as rounding error."""
 
 EXACT_SEEDS = 14
-"""Up to so many seeds each of the 2^n flips of signs is tried; beyond, `FLIPS` of them are drawn."""
+"""Up to this many seeds all 2^n sign flips are tried; with more seeds, `FLIPS` of them are drawn."""
 
 FLIPS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over seeds with its interval; no interval (None) from a single value."""
+    """A mean over seeds with its interval, which is None for a single value."""
 
     mean: float
     low: float | None
     high: float | None
     count: int
-    """Seeds that the mean is over."""
+    """Number of seeds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A mean of paired differences with its interval and two-sided p.
 
-    Neither (None) from a single pair. Where every seed differs by the same amount there is no interval, and p is 1.
+    Both are None for a single pair. Where all seeds differ by the same amount there is no interval, and p is 1.
     """
 
     mean: float
@@ -64,25 +64,28 @@ class Difference:
     high: float | None
     p: float | None
     count: int
-    """Pairs, one per shared seed."""
+    """Number of pairs, one per shared seed."""
     error: float | None = None
     """Standard error of the mean."""
     freedom: float | None = None
-    """Degrees of freedom of that error: those of the t law that the interval and p come from."""
+    """Degrees of freedom of the standard error, and of the t distribution of the interval and p."""
 
     @property
     def is_untested(self) -> bool:
-        """Whether there are several pairs, and they did not vary."""
+        """Whether there are several pairs, all with the same difference."""
         return self.count > 1 and self.error is None
 
 
 def estimate_mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
-    """Mean and Student-t interval: mean ± t(confidence, n - 1) s / sqrt(n).
+    """Return the mean and its Student-t interval: mean ± t(confidence, n - 1) s / sqrt(n).
 
-    Values that are all equal give an interval of no width: the formula's own answer, not a claim of certainty.
+    Equal values give an interval of width zero; this is not a claim of certainty.
+
+    >>> estimate_mean([1.0, 2.0, 3.0]).mean
+    2.0
 
     Args:
-        values: shape (n,), n >= 1, finite; one value a seed.
+        values: (n,) n >= 1, finite; one value per seed.
         confidence: coverage of the interval, in (0, 1).
 
     Raises:
@@ -96,13 +99,13 @@ def estimate_mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate
 
 
 def paired_difference(treated: ArrayLike, reference: ArrayLike, confidence: float = CONFIDENCE) -> Difference:
-    """Mean of treated - reference over shared seeds, its t interval, and the p of the paired t test.
+    """Return the mean of treated - reference over shared seeds, its t interval, and the p of the paired t test.
 
-    Where the differences have no spread, they are not tested (see `untested`).
+    Differences without spread are not tested (see `untested_difference`).
 
     Args:
-        treated: shape (n,), n >= 1, finite; entry i and entry i of `reference` share a seed.
-        reference: shape (n,), finite.
+        treated: (n,) n >= 1, finite; entry i shares a seed with entry i of `reference`.
+        reference: (n,) finite.
         confidence: coverage of the interval, in (0, 1).
 
     Raises:
@@ -123,32 +126,31 @@ def paired_difference(treated: ArrayLike, reference: ArrayLike, confidence: floa
 
 
 def untested_difference(mean: float, count: int) -> Difference:
-    """The difference of pairs that all differ by the same amount: no interval, and p = 1.
+    """Return the difference of pairs that all differ by the same amount: no interval, and p = 1.
 
-    How far seeds scatter is what every test here measures the mean by, and such pairs do not show it. They come from
-    runs that were scored twice, or from scores so coarse that few values are possible: neither is evidence. Other
-    answers claim too much: t is infinite; the sign-flip test gives 2 / 2^n, so that eight copies of one pair of models
-    would prove a difference; the items' scatter alone speaks of two models, not of two recipes, and claimed a
-    difference in 131 of 290 tables in which there was none. A p of 1 stays in Holm's family, which the numbers
-    themselves must not make smaller.
+    All tests here compare the mean with the variation between seeds, which such pairs do not show. They come from runs
+    that were scored twice, or from scores with few possible values: neither is evidence. Other answers claim too much:
+    t is infinite; the sign-flip test gives 2 / 2^n, so that eight copies of one pair of models would be significant;
+    the variance of items alone describes two models, not two recipes, and gave a false positive in 131 of 290 tables.
+    A p of 1 stays in Holm's family, whose size must not depend on the results.
     """
     return Difference(mean, None, None, 1.0, count)
 
 
 def is_constant(differences: NDArray[np.float64], scale: float) -> bool:
-    """Whether differences of values as large as `scale` are all the same but for rounding."""
+    """Whether (n,) differences of values as large as `scale` are all equal, apart from rounding."""
     return bool(np.ptp(differences) <= ROUNDING * scale)
 
 
 def sign_flip_p(differences: ArrayLike, rng: np.random.Generator | None = None) -> float:
-    """Two-sided p of the paired permutation test: under no difference, either arm may bear either name.
+    """Return the two-sided p of the paired permutation test, which exchanges the two arms at each seed.
 
-    Exact up to `EXACT_SEEDS` seeds. It assumes nothing else, and can never be below 2 / 2^n: five seeds cannot reach
-    0.05 by it.
+    Exact up to `EXACT_SEEDS` seeds. It makes no other assumption. Its p is never below 2 / 2^n, so that five seeds
+    cannot reach 0.05.
 
     Args:
-        differences: shape (n,), n >= 1, finite; one a seed.
-        rng: draws flips beyond `EXACT_SEEDS` seeds; seeded with 0 unless given.
+        differences: (n,) n >= 1, finite; one per seed.
+        rng: draws sign flips beyond `EXACT_SEEDS` seeds; by default a generator with seed 0.
     """
     array = _checked(differences, CONFIDENCE)
     if array.size <= EXACT_SEEDS:
@@ -161,16 +163,16 @@ def sign_flip_p(differences: ArrayLike, rng: np.random.Generator | None = None) 
 
 
 def worst_rank_p(differences: ArrayLike, lost: int, won: int = 0) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test in which a run that diverged ranks below every run that did not.
+    """Return the two-sided p of Wilcoxon's signed-rank test in which diverged runs rank below all others.
 
-    Seeds that only one of two arms survived count as the largest differences, for the arm that survived. Dropping them
-    instead would compare the survivors, who are not a sample of what the recipe does. The test is of the direction in
-    which the survivors differ on average: where the diverged seeds point the other way, they weaken that finding.
-    Exact, with mean ranks for ties; zeros count for neither side.
+    Seeds at which only one arm diverged count as the largest differences, in favour of the other arm. Dropping them
+    would compare survivors, which are not a random sample of the recipe. The test is in the direction of the mean
+    difference of the survivors: diverged seeds in the other direction weaken it. Exact, with mean ranks for ties; zeros
+    count for neither side.
 
     Args:
-        differences: shape (n,), n >= 1, finite; treated - reference at the seeds that both survived, in a measure of
-            which more is better.
+        differences: (n,) n >= 1, finite; treated - reference at the seeds at which neither diverged, in a measure where
+            more is better.
         lost: seeds at which only the treated arm diverged.
         won: seeds at which only the reference diverged.
     """
@@ -190,7 +192,7 @@ def worst_rank_p(differences: ArrayLike, lost: int, won: int = 0) -> float:
 
 
 def fewest_seeds(lost: int, level: float) -> int:
-    """Seeds below which no claim at `level` is possible, whatever the others score, once `lost` of them diverged.
+    """Return the fewest seeds with which significance at `level` is possible if `lost` of them diverged.
 
     >>> fewest_seeds(1, 0.05)
     12
@@ -206,17 +208,17 @@ def fewest_seeds(lost: int, level: float) -> int:
 
 
 def equivalence_p(difference: Difference, margin: float) -> float | None:
-    """How surprising such a difference were if the true one were `margin` or more from 0, to either side.
+    """Return the p of an equivalence test: two one-sided t tests (Schuirmann 1987) against `margin` on either side.
 
-    Two one-sided t tests (Schuirmann 1987): below 0.05 it says that the arms are equal for all practical purposes,
-    provided that `margin`, the smallest difference of interest, was named before the run.
+    A p below 0.05 shows that the arms are equivalent for practical purposes, provided that `margin`, the smallest
+    difference of interest, was chosen before the run.
 
     Args:
         difference: with its standard error and degrees of freedom.
-        margin: above 0, in the difference's unit.
+        margin: above 0, in the unit of the difference.
 
     Returns:
-        The larger of the two one-sided p; 1 where the pairs did not vary, None from a single one.
+        The larger of the two one-sided p; 1 where the pairs do not vary, None for a single pair.
 
     Raises:
         ValueError: a margin that is not above 0.
@@ -227,24 +229,24 @@ def equivalence_p(difference: Difference, margin: float) -> float | None:
         return 1.0
     if not difference.error or difference.freedom is None:
         return None
-    nearest = margin - abs(difference.mean)  # the bound that is nearer to the mean gives the larger p
+    nearest = margin - abs(difference.mean)  # the bound nearer to the mean has the larger p
     return float(stdtr(difference.freedom, -nearest / difference.error))
 
 
 def detectable_difference(difference: Difference, level: float, power: float = POWER) -> float | None:
-    """The smallest true difference that a table of this precision tells with probability `power`.
+    """Return the smallest true difference that a test with this standard error detects with the given power.
 
-    The noncentrality at which a t test of that level is passed so often, times the standard error (Bloom 1995,
-    Evaluation Review 19:547, with the noncentral t law of Cohen 1988, chapter 2, for few seeds). It is taken from the
-    precision alone: power at the difference that was found would only restate p (Hoenig and Heisey 2001).
+    It is the noncentrality at which a t test of this level has this power, times the standard error (Bloom 1995,
+    Evaluation Review 19:547, with the noncentral t distribution of Cohen 1988, chapter 2, for few seeds). It depends on
+    the standard error only: power at the observed difference would restate p (Hoenig and Heisey 2001).
 
     Args:
         difference: with its standard error and degrees of freedom.
         level: of the two-sided test, in (0, 1).
-        power: in [0.5, 1): below a half the test's far side would count too.
+        power: in [0.5, 1); below, the test's other tail would not be negligible.
 
     Returns:
-        In the difference's unit; None from a single pair, or where nothing scatters.
+        In the unit of the difference; None for a single pair, or where the standard error is 0.
 
     Raises:
         ValueError: a level or power out of range.
@@ -258,10 +260,10 @@ def detectable_difference(difference: Difference, level: float, power: float = P
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: p values that hold together at one level, in the order given.
+    """Return p-values after Holm's step-down correction, in the order given.
 
-    The i-th smallest of m is multiplied by m - i (i from 0), made monotone and capped at 1. Holds under any dependence
-    between the tests and is never less powerful than Bonferroni's (Holm 1979, Scand. J. Statistics 6:65).
+    The i-th smallest of m is multiplied by m - i (i from 0), made monotone and capped at 1. Valid under any dependence
+    between the tests, and never less powerful than Bonferroni's correction (Holm 1979, Scand. J. Statistics 6:65).
 
     Raises:
         ValueError: a p outside [0, 1].
@@ -277,7 +279,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _checked(values: ArrayLike, confidence: float) -> NDArray[np.float64]:
-    """`values` as one finite vector."""
+    """Return `values` as a vector of finite numbers."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise ValueError(f"expected at least one value, all finite, in one dimension; got {values!r}")
@@ -287,12 +289,12 @@ def _checked(values: ArrayLike, confidence: float) -> NDArray[np.float64]:
 
 
 def _half_width(values: NDArray[np.float64], confidence: float) -> float | None:
-    """Half of the t interval's width; None from a single value."""
+    """Return half the width of the t interval; None for a single value."""
     if values.size < 2:
         return None
     return float(stdtrit(values.size - 1, 0.5 + confidence / 2)) * _standard_error(values)
 
 
 def _standard_error(values: NDArray[np.float64]) -> float:
-    scale = max(1.0, float(np.abs(values).max()))  # the perplexity of a run that came apart has no finite square
+    scale = max(1.0, float(np.abs(values).max()))  # the square of a diverged run's perplexity overflows
     return scale * float((values / scale).std(ddof=1)) / math.sqrt(values.size)

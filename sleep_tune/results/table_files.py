@@ -1,4 +1,4 @@
-"""Files that a comparison leaves behind: comparison.{csv,parquet,md,tex,html} and trials.{csv,parquet}."""
+"""Files of a comparison: comparison.{csv,parquet,md,tex,html} and trials.{csv,parquet}."""
 
 import io
 from pathlib import Path
@@ -16,15 +16,15 @@ from sleep_tune.results.trial_tables import read_trials
 __all__ = ["FOLDER", "tidy", "write_comparison", "write_tables"]
 
 FOLDER = "tables"
-"""Where an experiment's tables are written, in its folder."""
+"""Folder of the tables, in the folder of an experiment."""
 
 
 def write_tables(folder: Path) -> Comparison:
     """Compare the arms of the experiment in `folder` and write its tables.
 
     Raises:
-        RunFolderError: the folder holds no experiment.
-        DataError: its log cannot be read.
+        RunFolderError: the folder holds no experiment, or a file in it is not as it was written.
+        DataError: experiment.yaml names an unknown resource or mode.
     """
     comparison = compare(folder)
     write_comparison(comparison, folder / FOLDER, experiment=folder)
@@ -32,7 +32,12 @@ def write_tables(folder: Path) -> Comparison:
 
 
 def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path | None = None) -> list[Path]:
-    """Write a comparison in every format, and the table of an experiment's trials beside it.
+    """Write a comparison in every format, and the table of trials if there is an experiment.
+
+    Args:
+        comparison: to write.
+        folder: for the files.
+        experiment: folder of the experiment whose trials are written.
 
     Returns:
         The files.
@@ -50,13 +55,14 @@ def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path |
 
 
 def tidy(comparison: Comparison) -> pd.DataFrame:
-    """One row per arm and metric, every metric and cost included.
+    """Return one row per arm and metric, with every metric and cost.
 
-    Columns: experiment, arm, kind, parameters (with all digits), metric, seeds, mean, low, high (95% interval); then,
-    at endpoints and to the baseline: shared_seeds, items (crossed with the seeds; missing where the seeds alone speak),
-    difference, difference_low, difference_high, error (standard error), p, p_holm, p_flip (permutation over seeds),
-    p_equal (after Holm), diverged (seeds at which either arm diverged: p counts them, means and intervals do not). A
-    missing value is empty.
+    Columns: experiment, arm, kind, parameters (with all digits), metric, seeds, mean, low, high (95% interval).
+
+    Differences to the baseline, at endpoints only: shared_seeds, items (treated as random beside the seeds; missing
+    where the test is on seeds alone), difference, difference_low, difference_high, error (standard error), p, p_holm,
+    p_flip (permutation test over seeds), p_equal (equivalence, Holm-corrected), diverged (seeds at which either arm
+    diverged: p counts them, means and intervals do not).
     """
     rows: list[dict[str, object]] = []
     for arm in comparison.arms:
@@ -82,9 +88,9 @@ def tidy(comparison: Comparison) -> pd.DataFrame:
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> list[Path]:
-    """As CSV, and as Parquet, which keeps the types.
+    """Write a table as CSV and as Parquet, which keeps types, and return the files.
 
-    A text that a spreadsheet would compute has a ' in front of it in the CSV; numbers stay numbers.
+    In the CSV, a text that a spreadsheet would take for a formula has a ' in front; numbers stay numbers.
     """
     table = table.map(lambda value: visible(value) if isinstance(value, str) else value).rename(columns=visible)
     write_whole(
@@ -97,7 +103,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> list[Path]:
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """With a parameter that has values of several types (a number, or none of it) as text: Parquet has one a column."""
+    """Return the table with columns of several types as text, because a column of Parquet has one type."""
     mixed = [
         key
         for key in table.columns

@@ -1,4 +1,4 @@
-"""A comparison on the terminal: results, tasks, costs, notes, verdict last. Lays text out and computes none."""
+"""A comparison on the terminal: results, tasks, costs, notes, and the verdict last."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -28,16 +28,16 @@ from sleep_tune.results.sheet import (
 __all__ = ["print_comparison"]
 
 WIDE = 95
-"""Columns that the results take with perplexity among them."""
+"""Width in characters of the results with a column for perplexity."""
 
 PERPLEXITY = "test/pseudo_perplexity"
 TASKS = "babylm/"
 
 MOST_ARMS = 40
-"""Arms that are printed: of more the baseline, and those that are best at the primary endpoint."""
+"""Arms that are printed; of more, the baseline and the best at the primary endpoint."""
 
 NUMBER = 6
-"""Columns that a score or a difference takes."""
+"""Width in characters of a score or a difference."""
 
 STYLES = {"better": "bold green", "worse": "bold red", None: ""}
 
@@ -45,11 +45,17 @@ STYLES = {"better": "bold green", "worse": "bold red", None: ""}
 def print_comparison(
     comparison: Comparison, console: Console | None = None, write: Callable[[], str] | None = None
 ) -> None:
-    """Print the tables and notes; then what `write` says of the files that it wrote; the verdict last, in full view."""
+    """Print the tables and notes, then the text that `write` returns after writing files, and the verdict last.
+
+    Args:
+        comparison: to print.
+        console: to print it on; stdout by default.
+        write: writes the tables, and returns a text about the files.
+    """
     shown_on = console or PlainConsole()
     shown_on.print(_tables(_first_arms(comparison), shown_on.width))
     if len(comparison.arms) > MOST_ARMS:
-        shown_on.print(f"{MOST_ARMS} of {len(comparison.arms):,} arms are shown; the tables' files have all of them.\n")
+        shown_on.print(f"{MOST_ARMS} of {len(comparison.arms):,} arms are shown; the files of the tables have all.\n")
     if write is not None:
         shown_on.print(write(), soft_wrap=True, highlight=False, markup=False)
         shown_on.print()
@@ -57,7 +63,7 @@ def print_comparison(
 
 
 def _first_arms(comparison: Comparison) -> Comparison:
-    """The comparison with as many arms as are printed, in their order."""
+    """Return the comparison with at most `MOST_ARMS` arms, in their order."""
     if len(comparison.arms) <= MOST_ARMS:
         return comparison
     primary = comparison.endpoints[0]
@@ -72,7 +78,7 @@ def _first_arms(comparison: Comparison) -> Comparison:
 
 
 def _tables(comparison: Comparison, width: int) -> RenderableType:
-    """Results, BabyLM's tasks, costs and settings, notes: readable from 80 columns on."""
+    """Return results, BabyLM's tasks, costs and settings, and notes; readable from 80 columns on."""
     title = f"{comparison.experiment.name}: arms against {comparison.baseline}"
     parts: list[RenderableType] = [Text(title, style="bold")]
     if comparison.arms:
@@ -95,17 +101,17 @@ def _table(*, lines: bool = False) -> Table:
 
 
 def _arms_width(texts: Sequence[str], width: int) -> int:
-    """Return how many columns arms' names take: what the widest needs, but at most a third of the screen."""
+    """Return the width of the column of arms: that of the longest name, but at most a third of the screen."""
     return min(max(map(cell_len, texts)), width // 3)
 
 
 def _add_arms(table: Table, texts: Sequence[str], width: int) -> None:
-    """Add the column of arms; a longer name takes several lines, so that the numbers have room."""
+    """Add the column of arms; longer names take several lines."""
     table.add_column("arm", width=_arms_width(texts, width), overflow="fold")
 
 
 def _results(comparison: Comparison, width: int) -> Table:
-    """Arms by what they reach and how they differ from the baseline; perplexity (e^nll) only where it fits."""
+    """Return the results of each arm and its differences to the baseline; perplexity (e^nll) only where it fits."""
     endpoints = second_endpoints(comparison) or [comparison.endpoints[0]]
     keys = [key for key in shown_metrics(comparison) if "/" in key]
     keys = [key for key in keys if not key.startswith(TASKS) or key in endpoints]
@@ -125,7 +131,7 @@ def _results(comparison: Comparison, width: int) -> Table:
 
 
 def _tasks(comparison: Comparison, width: int) -> Iterator[Table]:
-    """Arms by BabyLM's tasks, with their differences to the baseline; in several tables where one were too wide."""
+    """Yield tables of BabyLM's tasks with differences to the baseline; several where one would be too wide."""
     keys = [key for key in comparison.metrics if key.startswith(TASKS)]
     every = [arm.name for arm in comparison.arms]
     names = _arms_width(every, width)
@@ -149,7 +155,7 @@ def _tasks(comparison: Comparison, width: int) -> Iterator[Table]:
 
 
 def _task(arm: Arm, key: str, comparison: Comparison) -> Text:
-    """A score over its difference to the baseline, coloured where the corrected p allows a claim."""
+    """Return a score above its difference to the baseline, coloured where that is significant."""
     mean, _ = estimate_text(arm, key)
     if key not in arm.contrasts:
         return Text(mean)
@@ -158,7 +164,7 @@ def _task(arm: Arm, key: str, comparison: Comparison) -> Text:
 
 
 def _costs(comparison: Comparison, width: int) -> Table:
-    """Arms by what they cost and what sets them apart."""
+    """Return the costs and settings of each arm."""
     table = _table()
     costs = [key for key in shown_metrics(comparison) if "/" not in key]
     _add_arms(table, [arm.name for arm in _with_costs(comparison.arms)], width)
@@ -172,12 +178,12 @@ def _costs(comparison: Comparison, width: int) -> Table:
 
 
 def _with_costs(arms: Sequence[Arm]) -> list[Arm]:
-    """All but those trained elsewhere or published, whose costs are not known."""
+    """Return the arms with known costs: not those trained elsewhere or published."""
     return [arm for arm in arms if arm.kind not in ("elsewhere", "published")]
 
 
 def _contrast(arm: Arm, endpoint: str, comparison: Comparison) -> Text:
-    """Difference, interval and p of one cell; coloured only where the corrected p allows a claim."""
+    """Return difference, interval and p in one cell, coloured where the difference is significant."""
     contrast = arm.contrasts.get(endpoint)
     if contrast is None:
         return Text(MISSING)
@@ -186,6 +192,6 @@ def _contrast(arm: Arm, endpoint: str, comparison: Comparison) -> Text:
 
 
 def _stacked(first: str, second: str, style: str = "") -> Text:
-    """A number over its interval, in one cell."""
+    """Return a number above its interval, in one cell."""
     text = Text(first, style=style)
     return text.append(f"\n{second}", style="dim") if second else text

@@ -1,7 +1,4 @@
-"""The settings that a search found: which arm they are, and what a run under them is called on.
-
-Chosen on dev over fresh seeds, where finalists have them; the test figures of the table choose nothing.
-"""
+"""The best settings of a search: selected on dev over fresh seeds, where there are finalists, and never on test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,23 +25,23 @@ class Winner:
     run: Path
     """Folder of its best run on dev."""
     why: str
-    """In a sentence."""
+    """Reason, without a full stop."""
     sleep: Mapping[str, Any]
-    """The whole section `sleep` of its configuration, nested; options that are not set are left out."""
+    """Section `sleep` of its configuration, nested, without options that are not set."""
     others: Mapping[str, Any]
     """Searched options of other sections, by dotted key."""
     base: Mapping[str, Any]
-    """The study's base without what it says of sleep: choices of groups and options by dotted key."""
+    """The study's base without sleep: choices of groups, and options by dotted key."""
 
 
 def find_winner(folder: Path) -> Winner:
-    """The arm whose mean objective on dev is best over fresh seeds; without finalists, the best trial of the search.
+    """Return the arm with the best mean objective on dev over fresh seeds or, without finalists, the best trial.
 
-    An arm that diverged at more seeds than another never wins against it: its mean is over the seeds that survived.
+    An arm that diverged at more seeds than another never wins against it, because its mean is over fewer survivors.
 
     Raises:
-        RunFolderError: the folder holds no experiment.
-        DataError: nothing has been completed, or the winner's folder is gone.
+        RunFolderError: the folder holds no experiment, or the winner's configuration is missing or damaged.
+        DataError: no run has been completed.
     """
     table, experiment = read_trials(folder), describe_experiment(folder)
     done = table[(table["state"] == "completed") & table["repeats"].isna()]
@@ -64,7 +61,7 @@ def find_winner(folder: Path) -> Winner:
         runs = done[done["study"] == MAIN]
         if runs.empty:
             raise DataError(
-                f"{folder} must have a finalist's run, or a trial of the search, that was completed with a finite "
+                f"{folder} must have a completed run of a finalist, or a completed trial of the search, with a finite "
                 f"{metric}; none of its {len(table)} trials was"
             )
         runs = runs.sort_values(metric, ascending=lowest, kind="stable")[:1]
@@ -81,7 +78,7 @@ def find_winner(folder: Path) -> Winner:
 def _config(run: Path) -> dict[str, Any]:
     path = run / "config.yaml"
     if not path.is_file():
-        raise RunFolderError(f"{path} must hold the winner's configuration; it is gone")
+        raise RunFolderError(f"{path} must hold the winner's configuration; it is missing")
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
@@ -92,7 +89,7 @@ def _config(run: Path) -> dict[str, Any]:
 
 
 def _base(experiment: Experiment) -> dict[str, Any]:
-    """What the space says of every run, but for sleep and for what was searched."""
+    """Return the base of all runs, without sleep and without searched parameters."""
     return {
         key: value
         for key, value in experiment.base.items()

@@ -69,7 +69,7 @@ def test_a_copy_of_an_experiment_is_refused_beside_it(tmp_path: Path, grown: boo
         log = SyntheticLog(second)
         log.run("epochs", 9, 2.5, 0.8, seconds=next(SECONDS))
         log.run("t0007", 9, 2.4, 0.8, role="finalist", seconds=next(SECONDS))
-    with pytest.raises(DataError, match=rf"{second} .*{first}.*epochs, seed 0.* name one of the two"):
+    with pytest.raises(DataError, match=rf"{second} .*{first}.*epochs, seed 0"):
         compare_folders([str(first), str(second)])
     other = experiment(tmp_path / "other")
     with pytest.raises(DataError, match=rf"{second} .*{first}"):
@@ -83,9 +83,9 @@ def test_a_run_that_was_trained_again_is_no_copy(tmp_path: Path) -> None:
 
 def test_a_folder_named_twice_is_refused(tmp_path: Path) -> None:
     folder, model = experiment(tmp_path / "replay"), write_model(tmp_path, "run")
-    with pytest.raises(DataError, match=r"must be named once.*replay again"):
+    with pytest.raises(DataError, match=r"once.*replay again"):
         names(folder, folder)
-    with pytest.raises(DataError, match=r"must be named once.*run again"):
+    with pytest.raises(DataError, match=r"once.*run again"):
         names(folder, f"ours={model}", f"ours={tmp_path}/../{tmp_path.name}/run")
 
 
@@ -110,7 +110,7 @@ def test_a_model_without_the_primary_endpoint_is_not_compared_and_that_is_said(t
 
 def test_two_models_of_one_name_are_not_taken_for_seeds(tmp_path: Path) -> None:
     models = [write_model(tmp_path / place, "run") for place in ("a", "b")]
-    with pytest.raises(DataError, match=r"b/run holds another model 'run \(mlm\)': name both \(NAME=FOLDER\)"):
+    with pytest.raises(DataError, match=r"b/run .*'run \(mlm\)'.*NAME=FOLDER"):
         names(*models)
     assert names(*(f"run={model}" for model in models)) == ["run"]
 
@@ -118,7 +118,7 @@ def test_two_models_of_one_name_are_not_taken_for_seeds(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["epochs", "t0001"])
 def test_a_model_may_not_bear_an_arms_name(tmp_path: Path, name: str) -> None:
     folder, model = experiment(tmp_path / "replay"), write_model(tmp_path, "run")
-    with pytest.raises(DataError, match=f"every arm must have a name of its own; '{name}' is the name of 2"):
+    with pytest.raises(DataError, match=f"'{name}' is the name of 2"):
         names(folder, f"{name}={model}")
 
 
@@ -149,16 +149,14 @@ def test_the_baseline_may_be_any_arm_and_a_wrong_name_is_told_the_nearest(tmp_pa
 
 def test_a_folder_that_is_neither_is_told_and_the_nearest_one_that_is_there(tmp_path: Path) -> None:
     folder = experiment(tmp_path / "replay")
-    with pytest.raises(
-        RunFolderError, match=r"or official reports .*; got .*repla, which is no folder; did you mean .*replay\?"
-    ):
+    with pytest.raises(RunFolderError, match=r"official reports .*repla, .*did you mean .*replay\?"):
         names(tmp_path / "repla")
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunFolderError, match=r"got \S*empty$"):
         names(folder, tmp_path / "empty")
-    with pytest.raises(DataError, match=r"is an experiment, whose arms have names: leave 'ours=' out"):
+    with pytest.raises(DataError, match=r"replay is an experiment.*'ours='"):
         names(f"ours={folder}")
-    with pytest.raises(DataError, match=r"expected NAME=FOLDER; got '=\S*replay'"):
+    with pytest.raises(DataError, match=r"NAME=FOLDER.*'=\S*replay'"):
         names(f"={folder}")
 
 
@@ -169,7 +167,7 @@ def test_a_copy_of_a_checkpoint_is_no_further_seed(tmp_path: Path) -> None:
             groups |= {"paradigm_0": 62.0}
         folder = tmp_path / name / "main" / "zero_shot" / "mlm" / "blimp" / "blimp_fast"
         write_report(folder, {"UID": groups}, sum(groups.values()) / len(groups))
-    with pytest.raises(DataError, match=r"copy must hold another checkpoint than .*one;"):
+    with pytest.raises(DataError, match=r"copy .*another checkpoint than .*one"):
         names(f"a={tmp_path / 'one'}", f"a={tmp_path / 'copy'}")
     assert names(f"a={tmp_path / 'one'}", f"a={tmp_path / 'other'}") == ["a"]
 

@@ -76,6 +76,16 @@ def test_latex_has_a_cell_for_every_column(comparison: Comparison) -> None:
     assert "\\label{tab:a-b-50-c-}" in text
 
 
+@pytest.mark.parametrize("name", ["[x]", "*x"])
+def test_a_row_of_latex_is_no_argument_of_the_row_before(log: Any, name: str) -> None:
+    r"""After \\\\ LaTeX takes a * or a bracket for an option: the length of the gap below the row."""
+    log.open()
+    for arm in ("epochs", name):
+        log.run(arm, 1, 2.0, 0.8, role="baseline" if arm == "epochs" else "finalist")
+    rows = as_latex(compare(log.folder)).partition("\\midrule")[2].partition("\\bottomrule")[0]
+    assert any(row.lstrip().startswith(f"{{}}{name}") for row in rows.splitlines())
+
+
 @pytest.mark.slow
 def test_latex_compiles(comparison: Comparison, tmp_path: Path) -> None:
     program = shutil.which("tectonic") or shutil.which("pdflatex")

@@ -166,11 +166,11 @@ def described(text: str) -> Callable[[Log], None]:
 
 
 MISTAKES: dict[str, tuple[Callable[[Log], None], str]] = {
-    "half a line that is not the last": (line('{"event":"as'), r"trials\.jsonl:2 must be an event of a search"),
-    "another program's line": (line('{"evnt":"asked"}'), r"trials\.jsonl:2 must be an event of a search"),
+    "half a line that is not the last": (line('{"event":"as'), r"trials\.jsonl:2 "),
+    "another program's line": (line('{"evnt":"asked"}'), r"trials\.jsonl:2 "),
     "a description with words for numbers": (
         described("space: {baselines: {epochs: {trials: many}}}"),
-        r"experiment\.yaml must describe an experiment; .*'many'",
+        r"experiment\.yaml .*'many'",
     ),
 }
 """What is wrong -> what makes the folder, and the error."""
@@ -188,9 +188,9 @@ def test_what_cannot_be_read_is_one_error_with_its_place(log: Log, name: str) ->
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: [", "config.yaml is not YAML"),
-        ("a: " + "[" * 5000, "config.yaml is not YAML: .*recursion"),
-        ("training: {}", "config.yaml must hold a run's configuration, with a section sl"),
+        ("a: [", "config.yaml .*YAML"),
+        ("a: " + "[" * 5000, "config.yaml .*YAML: .*recursion"),
+        ("training: {}", "config.yaml .*section sleep"),
     ],
 )
 def test_a_winner_whose_configuration_is_torn_is_told(log: Log, text: str, told: str) -> None:

@@ -59,11 +59,11 @@ def test_every_report_of_a_checkpoint_is_read(tmp_path: Path) -> None:
 def test_two_checkpoints_are_not_mixed(tmp_path: Path) -> None:
     write_model(tmp_path, "run", revision="chck_1M")
     write_model(tmp_path, "run", revision="main")
-    with pytest.raises(DataError, match=r"one checkpoint; it holds run chck_1M \(mlm\) in .* and run \(mlm\) in .*mlm"):
+    with pytest.raises(DataError, match=r"one checkpoint.* run chck_1M \(mlm\) in .* and run \(mlm\) in .*mlm"):
         read_model(tmp_path)
     (tmp_path / "run/main/zero_shot/causal").mkdir()
     write_report(tmp_path / "run/main/zero_shot/causal/comps/comps", {"UID": {"comps": 50.0}}, 50.0)
-    with pytest.raises(DataError, match=r"one checkpoint; it holds run \(causal\) in .* and run \(mlm\) in"):
+    with pytest.raises(DataError, match=r"one checkpoint.* run \(causal\) in .* and run \(mlm\) in"):
         read_model(tmp_path / "run/main")
     assert read_model(tmp_path / "run/main/zero_shot/causal").scores == {"babylm/comps": 50.0}
 
@@ -82,38 +82,38 @@ def test_reading_of_an_encoder_decoder_belongs_to_its_other_tasks(tmp_path: Path
 BLIMP, TRACKING = "blimp_fast", "entity_tracking_fast"
 
 DAMAGES: dict[str, tuple[str, Callable[[str], str], str]] = {
-    "a word": (BLIMP, lambda text: text.replace("60.50", "sixty"), r"txt:8: expected a name and its score"),
-    "no average": (BLIMP, lambda text: text[: text.index("### AVERAGE")], r"must end with '### AVERAGE"),
-    "an average without its number": (BLIMP, lambda text: text[: text.index("43.17")], r"must end with '### AVERAGE"),
+    "a word": (BLIMP, lambda text: text.replace("60.50", "sixty"), r"txt:8: .*sixty"),
+    "no average": (BLIMP, lambda text: text[: text.index("### AVERAGE")], r"txt .*### AVERAGE"),
+    "an average without its number": (BLIMP, lambda text: text[: text.index("43.17")], r"txt .*### AVERAGE"),
     "half a number": (
         BLIMP,
         lambda text: text.replace("43.17", "43."),
-        r"txt:12: .* mean of .* 3 groups, 43.17; got 43",
+        r"txt:12: .*43.17; got 43",
     ),
-    "empty": (BLIMP, lambda text: "", r"must end with '### AVERAGE"),
+    "empty": (BLIMP, lambda text: "", r"txt .*### AVERAGE"),
     "another average": (BLIMP, lambda text: text.replace("43.17", "44.17"), r"txt:12: .*43.17; got 44.17"),
     "more than all": (
         BLIMP,
         lambda text: text.replace("60.50", "160.50"),
-        r"txt:8: an accuracy .* \[0, 100\]; got 160.5",
+        r"txt:8: .*\[0, 100\]; got 160.5",
     ),
-    "infinite": (BLIMP, lambda text: text.replace("60.50", "inf"), r"txt:8: an accuracy .* got inf"),
-    "written twice": (BLIMP, lambda text: text + text, r"txt:14: expected a name and its score"),
-    "a section twice": (BLIMP, lambda text: text.replace("FIELD", "UID"), r"txt:6: .*'UID'; it is there a second time"),
-    "a group twice": (BLIMP, lambda text: text.replace("passive_1", "wh_island"), r"txt:9: wh_island must have one"),
+    "infinite": (BLIMP, lambda text: text.replace("60.50", "inf"), r"txt:8: .*got inf"),
+    "written twice": (BLIMP, lambda text: text + text, r"txt:14: .*TEMPERATURE"),
+    "a section twice": (BLIMP, lambda text: text.replace("FIELD", "UID"), r"txt:6: .*'UID'"),
+    "a group twice": (BLIMP, lambda text: text.replace("passive_1", "wh_island"), r"txt:9: wh_island"),
     "two metrics": (
         BLIMP,
         lambda text: text.replace("AVERAGE ACCURACY", "AVERAGE SPEARMAN'S RHO"),
-        "txt:11: .* one metric",
+        "txt:11: .*ACCURACY.*RHO",
     ),
-    "another file": (BLIMP, lambda text: "EYE TRACKING SCORE: 5.35", r"txt:1: expected TEMPERATURE"),
+    "another file": (BLIMP, lambda text: "EYE TRACKING SCORE: 5.35", r"txt:1: .*TEMPERATURE"),
     "a rho of a task of right answers": (
         BLIMP,
         lambda text: "### UID SPEARMAN'S RHO\navg: 0.5\n### AVERAGE SPEARMAN'S RHO\n0.5\n",
-        r"txt:4: BLiMP must have an accuracy",
+        r"txt:4: BLiMP .*rho",
     ),
-    "a split of no number": (TRACKING, lambda text: text.replace("regular_0_ops", "regular_ops"), "named <split>_<num"),
-    "a rho of 53": ("wug_adj_nominalization", lambda text: text.replace("0.53", "53.0"), r"rho must be in \[-1, 1\]"),
+    "a split of no number": (TRACKING, lambda text: text.replace("regular_0_ops", "regular_ops"), "<split>_<num"),
+    "a rho of 53": ("wug_adj_nominalization", lambda text: text.replace("0.53", "53.0"), r"rho .*\[-1, 1\]"),
 }
 """What is wrong -> the report, what does it, and the error."""
 
@@ -131,13 +131,13 @@ def test_a_damaged_report_is_named_with_its_line(tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("EYE TRACKING SCORE: 5.35\n", "it lacks SELF-PACED READING SCORE"),
+        ("EYE TRACKING SCORE: 5.35\n", "report.txt .*SELF-PACED READING SCORE$"),
         (
             "EYE TRACKING SCORE: 5.35\nEYE TRACKING SCORE: 5.35\n",
-            r"report.txt:2: EYE TRACKING SCORE must be there once",
+            r"report.txt:2: EYE TRACKING SCORE",
         ),
-        ("EYE TRACKING SCORE: high\n", r"report.txt:1: expected one of EYE TRACKING SCORE, SELF-PACED"),
-        ("EYE TRACKING SCORE: 535.0\n", r"report.txt:1: .* percentage of variance; got 535.0"),
+        ("EYE TRACKING SCORE: high\n", r"report.txt:1: .*EYE TRACKING SCORE, SELF-PACED"),
+        ("EYE TRACKING SCORE: 535.0\n", r"report.txt:1: .*got 535.0"),
         ("EYE TRACKING SCORE: inf\n", r"report.txt:1: .* got inf"),
     ],
 )
@@ -227,7 +227,7 @@ def test_folders_may_be_laid_out_in_several_ways(tmp_path: Path, blimp: str, rea
 
 def test_a_layout_that_does_not_say_what_was_scored_is_refused_with_the_one_that_is_wanted(tmp_path: Path) -> None:
     write_report(tmp_path / "results/first_try", {"UID": {"passive_1": 60.0}}, 60.0)
-    with pytest.raises(DataError, match=r"first_try/best.*must lie in folders.*<model>/<revision>/zero_shot/.*such as"):
+    with pytest.raises(DataError, match=r"first_try/best.*<model>/<revision>/zero_shot/.*such as"):
         read_model(tmp_path / "results")
 
 
@@ -235,13 +235,13 @@ def test_two_reports_of_one_task_are_refused(tmp_path: Path) -> None:
     """Two models of one name, or one scored twice: which of them counts is not for us to choose."""
     for place in ("first", "second"):
         write_report(tmp_path / place / "run/mlm/blimp/blimp_fast", {"UID": {"passive_1": 60.0}}, 60.0)
-    with pytest.raises(DataError, match=r"one report of each task; BLiMP has two, .*first.* and .*second"):
+    with pytest.raises(DataError, match=r"BLiMP .*first.*second"):
         read_model(tmp_path)
 
 
 def test_a_folder_without_reports_is_refused(tmp_path: Path) -> None:
     assert not holds_reports(tmp_path)
-    with pytest.raises(DataError, match="there are none"):
+    with pytest.raises(DataError, match=r"official pipeline.*best_temperature_report\.txt"):
         read_model(tmp_path)
 
 

@@ -33,43 +33,43 @@ def test_a_row_is_an_arm_without_seeds(tmp_path: Path) -> None:
 B = "babylm/blimp_fast"
 
 MISTAKES: dict[str, tuple[str, str]] = {
-    "a word": (f"model,{B}\nx,1\ny,seventy\n", f"csv:3: {B} must be a number, or empty; got 'seventy'"),
-    "an infinity": (f"# a comment\nmodel,{B}\nx,inf\n", f"csv:3: {B} must be a number, or empty; got 'inf'"),
-    "a decimal comma": (f'model,{B}\nx,"71,5"\n', f"csv:2: {B} must be a number \\(with a decimal point\\)"),
-    "thousands": (f"model;{B}\nx;1.234,5\n", f"csv:2: {B} must be a number, or empty; got '1.234,5'"),
-    "more than all": (f"model,{B}\nx,174.5\n", f"csv:2: {B} must be in percent, in \\[0, 100\\]; got 174.5"),
+    "a word": (f"model,{B}\nx,1\ny,seventy\n", f"csv:3: {B} .*'seventy'"),
+    "an infinity": (f"# a comment\nmodel,{B}\nx,inf\n", f"csv:3: {B} .*'inf'"),
+    "a decimal comma": (f'model,{B}\nx,"71,5"\n', f"csv:2: {B} .*decimal point"),
+    "thousands": (f"model;{B}\nx;1.234,5\n", f"csv:2: {B} .*'1.234,5'"),
+    "more than all": (f"model,{B}\nx,174.5\n", f"csv:2: {B} .*percent.*\\[0, 100\\].*174.5"),
     "less than nothing": (f"model,{B}\nx,-1\n", "got -1"),
-    "a share": (f"model,{B}\nx,0.745\n", "in percent; got 0.745, which looks like a share: write 74.5"),
+    "a share": (f"model,{B}\nx,0.745\n", "percent; got 0.745, .*share.* 74.5"),
     "a percentage of pairs": (
         "model,test/pairs_accuracy\nx,74.5\n",
-        r"a share of right answers, in \[0, 1\]; got 74.5",
+        r"share .*\[0, 1\].*74.5",
     ),
     "rho itself": (
         "model,wug_past_tense\nx,0.53\n",
-        r"x 100; got 0.53, .* rho itself: write 53, or name the column",
+        r"x 100; got 0.53, .*53.*wug_past_rho",
     ),
-    "rho times 100": ("model,wug_adj_rho\nx,53\n", r"csv:2: wug_adj_rho must be Spearman's rho, in \[-1, 1\]; got 53"),
-    "no model": (f"name,{B}\nx,1\n", r"csv:1: expected a column 'model' and one for each score"),
-    "turned": ("metric,ours\nblimp_fast,71.5\n", "a line for each metric and a column for each model must be turned"),
-    "no score": ("model,source\nx,a paper\n", "csv:1: expected a column for at least one score; got model, source"),
-    "nothing": ("", r"csv: expected a column 'model'"),
-    "headings alone": (f"model,{B}\n", "csv:1: expected a line for each model"),
-    "a model twice": (f"model,{B}\nx,71\n\nx,72\n", r"csv:4: every model must have a name of its own; 'x' is there"),
-    "no name": (f"model,{B}\n,71\n", r"csv:2: expected a name in the column 'model'; it is empty"),
-    "a cell too many": (f"model,{B}\nx,71,72\n", r"csv:2: expected 2 cells, as the first line has; got 3"),
-    "a cell too few": (f"model,{B},zorro\nx,71\n", r"csv:2: expected 3 cells, as the first line has; got 2"),
-    "a column twice": (f"model,{B},{B}\nx,71,72\n", "csv:1: every column must have a name of its own"),
-    "a column under two names": (f"model,{B},BLiMP fast\nx,71,72\n", f"'{B}' and 'BLiMP fast' are both {B}"),
-    "figures without a heading": (f"model,{B},\nx,71,72\n", "csv:1: column 3 must have a name"),
+    "rho times 100": ("model,wug_adj_rho\nx,53\n", r"csv:2: wug_adj_rho .*rho.*\[-1, 1\].*53"),
+    "no model": (f"name,{B}\nx,1\n", r"csv:1: .*'model'"),
+    "turned": ("metric,ours\nblimp_fast,71.5\n", "csv:1: .*'metric,ours'.*each model"),
+    "no score": ("model,source\nx,a paper\n", "csv:1: .*score.*model, source"),
+    "nothing": ("", r"csv: .*'model'"),
+    "headings alone": (f"model,{B}\n", "csv:1: .*model"),
+    "a model twice": (f"model,{B}\nx,71\n\nx,72\n", r"csv:4: .*'x'"),
+    "no name": (f"model,{B}\n,71\n", r"csv:2: .*'model'.*empty"),
+    "a cell too many": (f"model,{B}\nx,71,72\n", r"csv:2: .*2 cells.*got 3"),
+    "a cell too few": (f"model,{B},zorro\nx,71\n", r"csv:2: .*3 cells.*got 2"),
+    "a column twice": (f"model,{B},{B}\nx,71,72\n", f"csv:1: .*'{B}' and '{B}'"),
+    "a column under two names": (f"model,{B},BLiMP fast\nx,71,72\n", f"csv:1: .*'{B}' and 'BLiMP fast' .*{B}"),
+    "figures without a heading": (f"model,{B},\nx,71,72\n", "csv:1: column 3 .*name"),
     "a typo": (
         "model,babylm/blimp_fst\nx,71\n",
-        r"csv:1: unknown column 'babylm/blimp_fst'; did you mean babylm/blimp_f",
+        r"csv:1: .*'babylm/blimp_fst'; did you mean babylm/blimp_f",
     ),
     "an unknown column": (
         "model,parameters\nx,71\n",
-        r"csv:1: unknown column 'parameters'; .*Words .* belong into 'source' or",
+        r"csv:1: .*'parameters'; .*'source' or .*track",
     ),
-    "an open quote": (f'model,{B}\n"x,71\n', "csv:2 cannot be read as a CSV: unexpected end of data"),
+    "an open quote": (f'model,{B}\n"x,71\n', "csv:2 .*unexpected end of data"),
 }
 """What is wrong -> the file, and the error."""
 
@@ -111,7 +111,7 @@ def test_labels_tell_rows_of_one_model_apart(tmp_path: Path) -> None:
     text = f"track,model,backend,{B}\nstrict,GPT,mntp,71\nstrict,GPT,causal,72\nstrict-small,BERT,mlm,73\n"
     names = [arm.name for arm in read_published(write(tmp_path, text))]
     assert names == ["GPT, strict, mntp", "GPT, strict, causal", "BERT"]
-    with pytest.raises(DataError, match=r"csv:3: .* 'GPT, strict, mntp' is there already"):
+    with pytest.raises(DataError, match=r"csv:3: .*'GPT, strict, mntp'"):
         read_published(write(tmp_path, text.replace("causal", "mntp")))
 
 
@@ -123,7 +123,7 @@ def test_a_cell_without_a_figure_is_left_out(tmp_path: Path, cell: str) -> None:
 
 def test_what_other_arms_measured_may_be_published(tmp_path: Path) -> None:
     path = write(tmp_path, "model,test/pairs/agreement\nx,0.9\n")
-    with pytest.raises(DataError, match="unknown column 'test/pairs/agreement'"):
+    with pytest.raises(DataError, match="'test/pairs/agreement'"):
         read_published(path)
     (arm,) = read_published(path, {"test/pairs/agreement"})
     assert arm.estimates["test/pairs/agreement"].mean == 0.9
@@ -139,7 +139,7 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file"):
         read_published(tmp_path / "none.csv")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"bytes.csv must be a CSV in UTF-8"):
+    with pytest.raises(DataError, match=r"bytes.csv .*UTF-8"):
         read_published(tmp_path / "bytes.csv")
 
 

@@ -99,16 +99,16 @@ def test_intervals_cover_as_they_say() -> None:
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf], [[1.0], [2.0]]])
 def test_values_must_be_finite_and_there(values: list[float]) -> None:
-    with pytest.raises(ValueError, match="at least one value, all finite"):
+    with pytest.raises(ValueError, match="finite"):
         estimate_mean(values)
 
 
 def test_other_nonsense_is_refused() -> None:
-    with pytest.raises(ValueError, match="must come in pairs; got 2 and 3"):
+    with pytest.raises(ValueError, match="2 and 3"):
         paired_difference([1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match=r"confidence must be in \(0, 1\); got 95"):
         estimate_mean([1, 2], 95)
-    with pytest.raises(ValueError, match=r"p values must be in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"\[0, 1\].*nan"):
         holm([0.5, math.nan])
 
 

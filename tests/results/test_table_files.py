@@ -42,6 +42,17 @@ def test_tables_are_read_back_as_they_were(log: Any) -> None:
         assert (tables / f"comparison.{suffix}").read_text() == document(comparison)
 
 
+def test_no_heading_of_a_csv_is_a_formula(log: Any) -> None:
+    """A column of the trials is named for its parameter, which a folder from elsewhere may name as it likes."""
+    log.open()
+    log.ask("t0001", parameters={"=cmd.x": 1})
+    write_tables(log.folder)
+    headings = (log.folder / "tables" / "trials.csv").read_text().splitlines()[0].split(",")
+    assert "'=cmd.x" in headings
+    assert "=cmd.x" not in headings
+    assert "=cmd.x" in pd.read_parquet(log.folder / "tables" / "trials.parquet")
+
+
 def test_the_long_table_has_every_arm_and_metric_and_what_was_tested(log: Any) -> None:
     comparison = compare(fill(log))
     table = tidy(comparison)

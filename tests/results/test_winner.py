@@ -104,8 +104,8 @@ def test_without_finalists_the_best_trial_is_it_and_the_sentence_says_so(log: Sy
 def test_nothing_completed_and_a_folder_that_is_gone_are_told(log: SyntheticLog) -> None:
     log.open()
     log.ask("t0001")
-    with pytest.raises(DataError, match="eval/nll; none of its 1 trials was"):
+    with pytest.raises(DataError, match=r"eval/nll.* 1 trials"):
         find_winner(log.folder)
     log.complete("t0001", {"eval/nll": 1.0})
-    with pytest.raises(RunFolderError, match=r"config\.yaml must hold the winner's configuration; it is gone"):
+    with pytest.raises(RunFolderError, match=r"config\.yaml .*missing"):
         find_winner(log.folder)
