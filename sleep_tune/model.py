@@ -1,6 +1,8 @@
-"""What is trained: masked language models built from configuration, and their logits at masked positions only.
+"""Masked language models: built from configuration, with logits at masked positions only.
 
-The one place that knows an architecture's trunk and head. Knows nothing of text, phases, devices or optimizers.
+The only module that depends on the names of an architecture's trunk and head.
+
+Suffixes of tensor names: B rows, T tokens in a row, H hidden width, M masked positions, V vocabulary.
 """
 
 import re
@@ -51,7 +53,7 @@ MODELS: dict[str, Callable[..., PreTrainedModel]] = {
     "roberta": roberta,
     "roberta_prelayernorm": roberta_prelayernorm,
 }
-"""Architecture -> function from the options that both share to a freshly initialised model on the CPU."""
+"""Name of `model.kind` -> function (options shared by all) -> model with random weights on the CPU."""
 
 
 NORMS = (torch.nn.LayerNorm, torch.nn.RMSNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._NormBase)
@@ -63,20 +65,20 @@ NORM_CLASS = re.compile(r"Norm(Gated|[1-3]d)?$")
 def build_model(
     model: ModelConfig, *, vocab_size: int, max_length: int, special: SpecialTokens, seed: int
 ) -> PreTrainedModel:
-    """Build the model with weights drawn from the stream (seed, INIT); torch's own generator is left as it was.
+    """Return a model with weights from the random stream (seed, INIT); torch's own generator is left as it was.
 
     Args:
         model: architecture and sizes.
-        vocab_size: rows of the embedding, special tokens included.
-        max_length: tokens in the longest row, special tokens included.
+        vocab_size: rows of the embedding, special tokens included, >= 1.
+        max_length: tokens in the longest row, special tokens included, >= 1.
         special: ids of the special tokens.
-        seed: the run's seed (training.seed).
+        seed: the run's seed (training.seed), >= 0.
 
     Returns:
         The model on the CPU in float32, in training mode, with SDPA attention.
 
     Raises:
-        ConfigError: an architecture that `MODELS` does not have, or a width that the heads do not divide.
+        ConfigError: an unknown architecture, or a width that is no multiple of the heads.
     """
     if model.kind not in MODELS:
         raise ConfigError(unknown("model.kind", model.kind, MODELS))
@@ -108,7 +110,7 @@ def build_model(
     finally:
         torch.set_rng_state(before)
     if not model.tie_embeddings:
-        # The decoder then has a bias of its own and nobody reads this one; DDP waits for a gradient of all that train.
+        # The decoder then has a bias of its own and this one is unused; DDP would wait for its gradient.
         head: Any = built.lm_head
         head.bias.requires_grad_(False)
     trained: PreTrainedModel = built.train()
@@ -116,7 +118,7 @@ def build_model(
 
 
 class Selection:
-    """A hook that, when positions are set, hands a module the states at those positions alone."""
+    """A forward pre-hook that, when positions are set, passes only the states at those positions to a module."""
 
     def __init__(self) -> None:
         self.positions: torch.Tensor | None = None
@@ -124,7 +126,7 @@ class Selection:
     def __call__(
         self, module: torch.nn.Module, states_BTH: tuple[torch.Tensor, ...]
     ) -> tuple[torch.Tensor, ...] | None:
-        """Select (M, H) from each (B, T, H); without positions, leave the states as they are."""
+        """Return (M, H) from each (B, T, H); None, which leaves the states unchanged, without positions."""
         if self.positions is None:
             return None
         return tuple(states.flatten(0, 1).index_select(0, self.positions) for states in states_BTH)
@@ -133,10 +135,10 @@ class Selection:
 def masked_logits(
     model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor
 ) -> torch.Tensor:
-    """Logits at the masked positions alone: nothing is computed elsewhere that does not reach them.
+    """Return logits at the masked positions, without computing what no masked position needs.
 
-    The head's vocabulary-sized product is run at the masked positions, and so is the last layer from its attention's
-    output on: what other positions hold there is read by nobody.
+    The head is applied at the masked positions only, and so is the last layer from its attention's output on: the
+    states of other positions are not used after it.
 
     Args:
         model: any model of `MODELS`.
@@ -151,15 +153,15 @@ def masked_logits(
 
 
 def runs_at_positions(model: torch.nn.Module) -> bool:
-    """Whether `masked_logits` knows this model's trunk and head."""
+    """Return whether `masked_logits` can be used with this model."""
     return isinstance(model, RobertaForMaskedLM | RobertaPreLayerNormForMaskedLM)
 
 
 @contextmanager
 def sparse_forward(model: PreTrainedModel) -> Iterator[None]:
-    """While active, calling the model means `masked_logits`.
+    """Within the block, calling the model computes `masked_logits`.
 
-    DDP, autocast and torch.compile all wrap a model's forward, so a loss that went round it would lose all three.
+    DDP, autocast and torch.compile all wrap a model's forward; a loss that did not call it would lose all three.
     """
     selection = _selection(model)
 
@@ -191,7 +193,7 @@ def _masked_logits(
 
 
 def _selection(model: PreTrainedModel) -> Selection:
-    """The model's hook, put in once and left there: torch.compile traces a hook, but not the act of putting it in."""
+    """Return the model's hook, which is registered once and stays: torch.compile cannot trace its registration."""
     trunk: Any = model.base_model
     output = trunk.encoder.layer[-1].attention.output
     for hook in output._forward_pre_hooks.values():
@@ -205,11 +207,11 @@ def _selection(model: PreTrainedModel) -> Selection:
 def names_to_decay(model: torch.nn.Module) -> list[str]:
     """Return the names of the parameters that weight decay acts on: all but biases and those of norms.
 
-    The type of the module and the parameter's own name decide. The path to the module says nothing, since it holds
-    words such as `roberta_prelayernorm`.
+    The type of the module and the parameter's own name decide. The path to the module does not: it may contain words
+    such as `roberta_prelayernorm`.
 
     Args:
-        model: any model; a tied parameter is named once for each module that has it.
+        model: any model; a tied parameter is returned once for each module that has it.
     """
     return [
         name
@@ -221,22 +223,22 @@ def names_to_decay(model: torch.nn.Module) -> list[str]:
 
 
 def _is_norm(module: torch.nn.Module) -> bool:
-    """Whether a module normalises and has no modules in it, as one that also projects would."""
-    known = isinstance(module, NORMS) or NORM_CLASS.search(type(module).__name__) is not None
-    return known and next(module.children(), None) is None
+    """Return whether a module normalises and has no submodules, as one that also projects would."""
+    is_norm = isinstance(module, NORMS) or NORM_CLASS.search(type(module).__name__) is not None
+    return is_norm and next(module.children(), None) is None
 
 
 def count_flops(config: PretrainedConfig, *, tokens: int, predicted: int, length: int) -> float:
-    """Floating-point operations of training: two for each multiply-add, and a backward pass of twice the forward.
+    """Return the floating-point operations of training: 2 for each multiply-add; the backward pass counts as 2 forward.
 
-    Counts the matrix products that `masked_logits` makes (projections, attention, feed-forward, head); leaves out
-    norms, activations and the optimizer.
+    Counts the matrix products of `masked_logits` (projections, attention, feed-forward, head), not norms, activations
+    and the optimizer.
 
     Args:
         config: the model's configuration.
-        tokens: tokens that went through the trunk, padding included.
-        predicted: positions that went through the head.
-        length: tokens in a row, T.
+        tokens: tokens that went through the trunk, padding included, >= 0.
+        predicted: positions that went through the head, >= 0.
+        length: tokens in a row, T, >= 1.
     """
     width, depth = int(config.hidden_size), int(config.num_hidden_layers)
     mixing = 2 * 3 * width**2 + 4 * length * width

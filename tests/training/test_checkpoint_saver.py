@@ -1,5 +1,8 @@
-"""When a run saves: at its first hundredth, at shares of its budget, and by the clock; never at too high a price."""
+"""When a run saves: at its first hundredth, at shares of its budget, and by the clock, at a bounded cost."""
 
+import os
+import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,14 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.training import checkpoint_saver
+from sleep_tune.training import checkpoint_saver, heartbeat
+from sleep_tune.training.attempts import find_latest
 from sleep_tune.training.checkpoint import complete_checkpoint
 from sleep_tune.training.checkpoint_saver import FIRST_SECONDS, SAVING_SHARE, CheckpointClock
 from sleep_tune.training.run import train
 from tests.training.runs import go_on, make_config, weigh
 
 
-class Time:
+class Clock:
     """A clock whose seconds are set by hand."""
 
     def __init__(self) -> None:
@@ -35,16 +39,16 @@ class Time:
 def test_the_clock_bounds_what_is_lost_and_what_saving_costs(
     minutes: float, writes: list[float], update: float
 ) -> None:
-    time = Time()
-    clock = CheckpointClock(minutes, time)
+    now = Clock()
+    clock = CheckpointClock(minutes, now)
     trained: list[float] = []
     for write in writes:
-        begun = time.seconds
+        begun = now.seconds
         while not clock.due():
-            time.seconds += max(update, minutes / 50)
-        trained.append(time.seconds - begun)
+            now.seconds += max(update, minutes / 50)
+        trained.append(now.seconds - begun)
         clock.begin()
-        time.seconds += write
+        now.seconds += write
         clock.end()
         assert not clock.due()
     assert trained[0] == pytest.approx(min(FIRST_SECONDS, 60 * minutes), abs=max(update, minutes / 50))
@@ -54,9 +58,9 @@ def test_the_clock_bounds_what_is_lost_and_what_saving_costs(
 
 
 def test_without_minutes_the_clock_never_asks() -> None:
-    time = Time()
-    clock = CheckpointClock(None, time)
-    time.seconds += 1e9
+    now = Clock()
+    clock = CheckpointClock(None, now)
+    now.seconds += 1e9
     assert not clock.due()
 
 
@@ -99,3 +103,28 @@ def test_the_clock_saves_between_shares_if_that_is_cheap(
 @pytest.mark.slow
 def test_a_ratio_of_nothing_saves_nothing(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert saved(tmp_path, corpus, monkeypatch, checkpoint_ratio=0.0, checkpoint_minutes=1e-9) == []
+
+
+@pytest.mark.slow
+def test_a_signal_waits_until_the_checkpoint_is_complete(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long writing takes. The run then ends, with that checkpoint and one of the update after it."""
+    completed: list[str] = []
+
+    def complete(folder: Path, *others: Any) -> None:
+        if not completed:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        complete_checkpoint(folder, *others)
+        completed.append(folder.name)
+
+    monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(checkpoint_saver, "complete_checkpoint", complete)
+    config = make_config(tmp_path, checkpoint_ratio=0.5)
+    with pytest.raises(SystemExit):
+        train(config, go_on, corpus=corpus, evaluate=weigh, show_progress=True)
+    assert len(completed) == 2
+    latest = find_latest(tmp_path)
+    assert latest is not None
+    assert latest.folder.name == completed[-1]

@@ -1,72 +1,75 @@
-"""A process that was given up for dead and comes back changes nothing of the run that another has taken over."""
+"""A process that was presumed lost and comes back changes nothing in the run that another has taken over."""
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from transformers import PreTrainedModel, Trainer
 
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import Superseded
 from sleep_tune.records import Decision, Progress
+from sleep_tune.training import run
 from sleep_tune.training.attempts import find_latest, make_attempt
 from sleep_tune.training.run import train
+from tests.training.processes import start_process
 from tests.training.runs import go_on, make_config, read_lines, weigh
 
-ROOT = Path(__file__).parents[2]
 RUNGS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 
-FROZEN = """
-import os, signal, sys
-from pathlib import Path
-from sleep_tune.errors import Superseded
-from sleep_tune.records import Decision
-from sleep_tune.training.run import train
-from tests.training import runs
 
-folder, where = Path(sys.argv[1]), sys.argv[2]
+def train_until_frozen(folder: Path, where: str) -> None:
+    """Train, and stand still at a place until SIGCONT; exit with 7 if another attempt has taken over by then."""
 
-def freeze(place):
-    if place == where:
-        os.kill(os.getpid(), signal.SIGSTOP)
+    def freeze(place: str) -> None:
+        if place == where:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
-def report(progress):
-    if progress.rung is not None and progress.rung == progress.budget_words:
-        freeze("end")
-    elif progress.rung is not None and progress.rung > 0.5 * progress.budget_words:
-        freeze("rung")
-    return Decision.PAUSE if progress.rung is not None and where == "save" else Decision.CONTINUE
+    def frozen(place: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def freeze_first(*arguments: Any, **options: Any) -> Any:
+            freeze(place)
+            return function(*arguments, **options)
 
-def evaluate(model, split):
-    freeze(split)
-    return runs.weigh(model, split)
+        return freeze_first
 
-if where == "save":
-    from transformers import Trainer
-    save = Trainer._save_checkpoint
-    def save_frozen(*arguments, **options):
-        freeze("save")
-        save(*arguments, **options)
-    Trainer._save_checkpoint = save_frozen
+    def report(progress: Progress) -> Decision:
+        if progress.rung is not None and progress.rung == progress.budget_words:
+            freeze("end")
+        elif progress.rung is not None and progress.rung > 0.5 * progress.budget_words:
+            freeze("rung")
+        return Decision.PAUSE if progress.rung is not None and where == "save" else Decision.CONTINUE
 
-ratio = 0 if where == "save" else 0.09
-config = runs.make_config(folder, rungs=(0.15, 0.3, 0.45, 0.6, 0.75, 0.9), checkpoint_ratio=ratio)
-if where == "beginning":
-    from sleep_tune.training import run
-    build = run.build_model
-    def build_frozen(*arguments, **options):
-        freeze("beginning")
-        return build(*arguments, **options)
-    run.build_model = build_frozen
-try:
-    train(config, report, evaluate=evaluate)
-except Superseded:
-    sys.exit(7)
-"""
+    def evaluate(model: PreTrainedModel, split: str) -> dict[str, float]:
+        freeze(split)
+        return weigh(model, split)
+
+    saving: Any = Trainer
+    saving._save_checkpoint = frozen("save", saving._save_checkpoint)
+    beginning: Any = run
+    beginning.build_model = frozen("beginning", beginning.build_model)
+    try:
+        train(make_config(folder, rungs=RUNGS, checkpoint_ratio=ratio_for(where)), report, evaluate=evaluate)
+    except Superseded:
+        sys.exit(7)
+
+
+def ratio_for(where: str) -> float:
+    """Only a run without other checkpoints is frozen as it saves the one of its pause."""
+    return 0 if where == "save" else 0.09
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbs."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(make_config(folder, rungs=RUNGS), go_on, corpus=corpus, evaluate=weigh)
+    return folder
 
 
 def content(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -75,9 +78,9 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
-def wait_until_stopped(process: "subprocess.Popen[bytes]") -> None:
+def wait_until_stopped(process: ForkServerProcess) -> None:
     for _ in range(3000):
-        assert process.poll() is None
+        assert process.is_alive()
         state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0]
         if state == "T":
             return
@@ -89,20 +92,23 @@ def wait_until_stopped(process: "subprocess.Popen[bytes]") -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="sees that a process is stopped in /proc")
 @pytest.mark.parametrize("where", ["beginning", "rung", "dev", "save", "test", "end"])
-def test_a_process_that_comes_back_after_the_end_changes_nothing(where: str, corpus: Corpus, tmp_path: Path) -> None:
+def test_a_process_that_comes_back_after_the_end_changes_nothing(
+    where: str, whole: Path, corpus: Corpus, tmp_path: Path
+) -> None:
     """Two real processes: the first is stopped, the second runs to the end, the first goes on."""
-    ratio = 0 if where == "save" else 0.09
-    old = subprocess.Popen([sys.executable, "-c", FROZEN, str(tmp_path / "run"), where], cwd=ROOT)
+    old = start_process(train_until_frozen, tmp_path / "run", where)
     try:
         wait_until_stopped(old)
-        config = make_config(tmp_path / "run", rungs=RUNGS, checkpoint_ratio=ratio)
+        config = make_config(tmp_path / "run", rungs=RUNGS, checkpoint_ratio=ratio_for(where))
         assert train(config, go_on, corpus=corpus, evaluate=weigh).state == "completed"
         before = content(tmp_path / "run")
+        assert old.pid is not None
         os.kill(old.pid, signal.SIGCONT)
-        assert old.wait(timeout=120) == 7
+        old.join(timeout=120)
+        assert old.exitcode == 7
     finally:
         old.kill()
-        old.wait()
+        old.join()
     assert content(tmp_path / "run") == before
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "eval",
@@ -110,8 +116,7 @@ def test_a_process_that_comes_back_after_the_end_changes_nothing(where: str, cor
         "model",
         "outcome.json",
     ]
-    train(make_config(tmp_path / "whole", rungs=RUNGS, checkpoint_ratio=ratio), go_on, corpus=corpus, evaluate=weigh)
-    assert read_lines(tmp_path / "run") == read_lines(tmp_path / "whole")
+    assert read_lines(tmp_path / "run") == read_lines(whole)
 
 
 def taken_over(folder: Path, at: float) -> Callable[[Progress], Decision]:

@@ -1,105 +1,85 @@
 """Several processes train what one would."""
 
-import json
+import os
+import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch.distributed as dist
 
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.errors import DataError, JobCancelled
-from sleep_tune.training.attempts import find_latest
+from sleep_tune.errors import DataError, DiskError, JobCancelled, Superseded
+from sleep_tune.records import Decision, Progress
+from sleep_tune.training import checkpoint_saver
+from sleep_tune.training.attempts import find_latest, make_attempt
 from sleep_tune.training.process_group import ProcessGroup, find_process_group
 from sleep_tune.training.run import train
+from tests.training.processes import start_process
 from tests.training.runs import go_on, make_config, read_lines, weigh
 
-PAIR = """
-import json, os, signal, sys
-import torch.distributed as dist
-from pathlib import Path
-from sleep_tune.errors import DiskError, JobCancelled, Superseded
-from sleep_tune.records import Decision
-from sleep_tune.training import checkpoint_saver
-from sleep_tune.training.attempts import make_attempt
-from sleep_tune.training.run import train
-from tests.training.runs import make_config, weigh
 
-folder, cut, accumulation = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-os.environ["MASTER_PORT"], pause = sys.argv[4:6]
-ranks = []
-for rank in (0, 1):
-    ranks.append(os.fork())
-    if ranks[-1] == 0:
-        break
-else:
-    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in ranks]))
-    sys.exit()
+class Cut(Exception):
+    """Ends a run in these tests."""
 
-signal.alarm(240)
-os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-dist.init_process_group("gloo")
 
-def report(progress):
-    assert rank == 0
-    stop = progress.rung is not None and progress.rung >= cut * progress.budget_words
-    if stop and cut < 1:
-        raise KeyError("cut")
-    is_beat = progress.rung is None
-    return Decision.PAUSE if pause == ("beat" if is_beat else "rung") else Decision.CONTINUE
+def train_as_rank(rank: int, port: int, folder: Path, cut: float, accumulation: int, event: str) -> None:
+    """Train as one of two processes, and exit with a code that says how the run ended.
 
-if pause == "clock":  # the leading process's clock asks for a checkpoint at once, the other's never
-    checkpoint_saver.SAVING_SHARE = 1e9 if rank == 0 else 1e-9
-config = make_config(folder, rungs=(0.5,), batch_size=4, accumulation=accumulation, checkpoint_minutes=1e-9)
-config.model.dropout = config.model.attention_dropout = 0.0
-def hand_over(progress):
-    if progress.rung is not None:
-        make_attempt(folder)
-    return Decision.CONTINUE
+    Args:
+        rank: 0 or 1.
+        port: of the leading process.
+        folder: of the run.
+        cut: share of the budget at whose rung the report raises an error; 1 never does.
+        accumulation: batches in an update.
+        event: what happens on the way.
+    """
+    signal.alarm(240)
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    dist.init_process_group("gloo")
+    saver: Any = checkpoint_saver
+    if event == "clock":  # the leading process's clock asks for a checkpoint at once, the other's never
+        saver.SAVING_SHARE = 1e9 if rank == 0 else 1e-9
+    if event == "full disk":
+        saver.complete_checkpoint = fill_disk
 
-def cancel(progress):
-    if pause == ("cancelled at a beat" if progress.rung is None else "cancelled at a rung"):
-        raise JobCancelled("the search is over")
-    return Decision.CONTINUE
+    def report(progress: Progress) -> Decision:
+        assert rank == 0
+        kind = "beat" if progress.rung is None else "rung"
+        if event == f"cancelled at a {kind}":
+            raise JobCancelled("the search is over")
+        if progress.rung is not None and progress.rung >= cut * progress.budget_words and cut < 1:
+            raise Cut
+        if progress.rung is not None and event == "superseded":
+            make_attempt(folder)
+        return Decision.PAUSE if event == kind else Decision.CONTINUE
 
-def fill(*arguments):
+    config = make_config(folder, rungs=(0.5,), batch_size=4, accumulation=accumulation, checkpoint_minutes=1e-9)
+    config.model.dropout = config.model.attention_dropout = 0.0
+    codes: dict[type[Exception], int] = {Superseded: 7, JobCancelled: 5, DiskError: 6, Cut: 9}
+    try:
+        outcome = train(config, report, evaluate=weigh)
+        assert outcome.state == ("completed" if event in ("never", "clock") else "paused")
+        dist.destroy_process_group()
+    except tuple(codes) as error:
+        os._exit(codes[type(error)])  # at once: the other process may have gone
+
+
+def fill_disk(*arguments: Any) -> None:
     raise OSError(28, "the disk is full")
 
-try:
-    if pause == "superseded":
-        report = hand_over
-    elif pause.startswith("cancelled"):
-        report = cancel
-    elif pause == "full disk":
-        checkpoint_saver.complete_checkpoint = fill
-    outcome = train(config, report, evaluate=weigh)
-    assert outcome.state == ("completed" if pause in ("never", "clock") else "paused")
-    dist.destroy_process_group()
-except Superseded:
-    os._exit(7)
-except JobCancelled:
-    os._exit(5)
-except DiskError:
-    os._exit(6)
-except KeyError:
-    os._exit(9)
-except Exception:
-    if cut == 1:
-        raise
-    os._exit(9)
-"""
 
-
-def run_pair(folder: Path, *, cut: float = 1.0, accumulation: int = 1, pause: str = "never") -> list[int]:
-    """Two processes that load the libraries once for both; their exit codes."""
+def run_pair(folder: Path, *, cut: float = 1.0, accumulation: int = 1, event: str = "never") -> list[int | None]:
+    """Exit codes of two processes that train together."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    command = [sys.executable, "-c", PAIR, str(folder), str(cut), str(accumulation), port, pause]
-    told = subprocess.run(command, cwd=Path(__file__).parents[2], check=True, stdout=subprocess.PIPE, text=True).stdout
-    codes: list[int] = json.loads(told.splitlines()[-1])
-    return codes
+        port = free.getsockname()[1]
+    ranks = [start_process(train_as_rank, rank, port, folder, cut, accumulation, event) for rank in (0, 1)]
+    for process in ranks:
+        process.join()
+    return [process.exitcode for process in ranks]
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +124,7 @@ def test_two_processes_train_what_one_would_with_twice_the_batch(
 @pytest.mark.slow
 def test_two_processes_go_on_where_they_were_cut(corpus: Corpus, whole: Path, tmp_path: Path) -> None:
     """The leading one's clock asked for checkpoints, which both write."""
-    assert 9 in run_pair(tmp_path / "cut", cut=0.5, pause="clock")
+    assert run_pair(tmp_path / "cut", cut=0.5, event="clock") == [9, 5]
     assert run_pair(tmp_path / "cut") == [0, 0]
     assert read_lines(tmp_path / "cut", "train") == read_lines(whole, "train")
 
@@ -152,9 +132,9 @@ def test_two_processes_go_on_where_they_were_cut(corpus: Corpus, whole: Path, tm
 @pytest.mark.slow
 def test_two_processes_pause_together(corpus: Corpus, whole: Path, tmp_path: Path) -> None:
     """At a rung, and at a heartbeat that only the leading one hears of; each ends after the same update."""
-    assert run_pair(tmp_path / "paused", pause="rung") == [0, 0]
+    assert run_pair(tmp_path / "paused", event="rung") == [0, 0]
     at_rung = find_latest(tmp_path / "paused")
-    assert run_pair(tmp_path / "paused", pause="beat") == [0, 0]
+    assert run_pair(tmp_path / "paused", event="beat") == [0, 0]
     at_beat = find_latest(tmp_path / "paused")
     assert at_rung is not None
     assert at_beat is not None
@@ -166,7 +146,7 @@ def test_two_processes_pause_together(corpus: Corpus, whole: Path, tmp_path: Pat
 @pytest.mark.slow
 def test_two_processes_that_were_replaced_leave_together(corpus: Corpus, tmp_path: Path) -> None:
     """Else one of them would wait for the other for ever."""
-    assert run_pair(tmp_path, pause="superseded") == [7, 7]
+    assert run_pair(tmp_path, event="superseded") == [7, 7]
 
 
 @pytest.mark.slow
@@ -177,7 +157,7 @@ def test_two_processes_leave_together_what_the_leading_one_gives_up(
     what: str, codes: list[int], corpus: Corpus, tmp_path: Path
 ) -> None:
     """The other one waited for it in an exchange, and held the slot's next trial up for a minute."""
-    assert run_pair(tmp_path, pause=what) == codes
+    assert run_pair(tmp_path, event=what) == codes
 
 
 def test_what_the_leading_process_does_alone_is_done_or_raised() -> None:

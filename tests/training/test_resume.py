@@ -4,8 +4,6 @@ import dataclasses
 import errno
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +26,7 @@ from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_stream
 from sleep_tune.training.trainer import SleepTrainer
+from tests.training.processes import start_process
 from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
 
 SHARES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
@@ -166,29 +165,20 @@ def test_a_signal_ends_at_once_what_saves_nothing(
     assert read_lines(tmp_path) == read_lines(whole[0])
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from sleep_tune.records import Decision
-from sleep_tune.training.process_group import ProcessGroup
-from sleep_tune.training.run import train
-from sleep_tune.training.session import open_stream
-from sleep_tune.training.trainer import SleepTrainer
-from tests.training.runs import make_config, weigh
+def train_until_killed(folder: Path) -> None:
+    def report(progress: Progress) -> Decision:
+        if progress.rung is not None and progress.rung > 0.5 * progress.budget_words:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Decision.CONTINUE
 
-def report(progress):
-    if progress.rung is not None and progress.rung > 0.5 * progress.budget_words:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return Decision.CONTINUE
-
-train(make_config(Path(sys.argv[1]), rungs=(0.15, 0.3, 0.45, 0.6, 0.75, 0.9)), report, evaluate=weigh)
-"""
+    train(make_config(folder, rungs=SHARES), report, evaluate=weigh)
 
 
 @pytest.mark.slow
 def test_a_killed_process_is_resumed_by_another(whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, cwd=Path(__file__).parents[2])
-    assert done.returncode == -signal.SIGKILL
+    killed = start_process(train_until_killed, tmp_path)
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     assert same_outcome(run(make_config(tmp_path, rungs=SHARES), corpus), whole[1])
     assert read_lines(tmp_path) == read_lines(whole[0])
 

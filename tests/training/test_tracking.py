@@ -14,8 +14,13 @@ import psutil
 import pytest
 
 from sleep_tune.config.schema import TrackingConfig
-from sleep_tune.training.tracking import TrackerGroup
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.errors import ConfigError
+from sleep_tune.records import Decision, Progress
+from sleep_tune.training.run import train
+from sleep_tune.training.tracking import TrackerGroup, require_trackers
 from sleep_tune.training.weights_and_biases import wandb_mode, wandb_sync_command
+from tests.training.runs import go_on, make_config, read_lines, weigh
 from tests.training.wandb_files import Kept, nobody_home, tracked_lines
 from tests.training.wandb_server import Server, serving
 
@@ -253,18 +258,21 @@ def test_a_run_whose_tracker_is_killed_goes_on_and_is_told_whole_at_its_end(tmp_
 
 
 @pytest.mark.slow
-def test_a_wrong_key_or_none_is_told_before_anything_trains(tmp_path: Path) -> None:
+def test_a_wrong_key_is_refused_before_anything_trains(tmp_path: Path) -> None:
     with serving(accepts=False) as server:
-        for overrides, given, told in (
-            (["tracking=wandb"], server, "no such key; tracking.wandb=offline needs no network"),
-            (["tracking.wandb=online"], None, "needs a key (wandb login, or $WANDB_API_KEY)"),
-        ):
-            refused = worker(tmp_path, *overrides, server=given)
-            _, stderr = refused.communicate(timeout=240)
-            assert refused.returncode == 2, stderr
-            assert told in stderr
-            assert "Traceback" not in stderr
+        refused = worker(tmp_path, "tracking=wandb", server=server)
+        _, stderr = refused.communicate(timeout=240)
+    assert refused.returncode == 2, stderr
+    assert "no such key; tracking.wandb=offline" in stderr
+    assert "Traceback" not in stderr
     assert not (tmp_path / "runs" / "default" / "metrics.jsonl").exists()
+
+
+def test_no_key_is_refused_where_tracking_is_to_be_online(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    with pytest.raises(ConfigError, match=r"tracking\.wandb=online .*wandb login.*WANDB_API_KEY"):
+        require_trackers(TrackingConfig(wandb="online"))
 
 
 @pytest.mark.slow
@@ -287,17 +295,22 @@ def test_online_every_line_is_told_once_and_a_server_that_goes_away_stops_no_run
 
 
 @pytest.mark.slow
-def test_tensorboard_has_every_loss_once(tmp_path: Path) -> None:
+def test_tensorboard_has_every_loss_once(corpus: Corpus, tmp_path: Path) -> None:
+    """Also of a run that was paused: its second attempt replaces the event files of the first."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    done = worker(tmp_path, "run.name=tracked", "tracking=tensorboard")
-    _, stderr = done.communicate(timeout=240)
-    assert done.returncode == 0, stderr
-    run = tmp_path / "runs" / "tracked"
-    events = EventAccumulator(str(run / "tensorboard"))
+    config = make_config(tmp_path, rungs=(0.5,))
+    config.tracking.tensorboard = True
+
+    def pause(progress: Progress) -> Decision:
+        return Decision.CONTINUE if progress.rung is None else Decision.PAUSE
+
+    assert train(config, pause, corpus=corpus, evaluate=weigh).state == "paused"
+    assert train(config, go_on, corpus=corpus, evaluate=weigh).state == "completed"
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    losses = [(line["words_seen"], line["loss"]) for line in lines if line["kind"] == "train"]
+    lines = read_lines(tmp_path, "train")
+    losses = [(line["words_seen"], line["loss"]) for line in lines]
     found = [(event.step, event.value) for event in events.Scalars("loss")]
     assert found == [(words, pytest.approx(loss)) for words, loss in losses]
-    assert not (run / "wandb").exists()
+    assert not (tmp_path / "wandb").exists()

@@ -1,18 +1,21 @@
 """Models at the words seen that BabyLM's rules name: whole, at the right words, whatever happened on the way."""
 
-import subprocess
-import sys
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import BudgetError
 from sleep_tune.records import Decision, Progress
 from sleep_tune.training import word_checkpoints
+from sleep_tune.training.outputs import write_model
 from sleep_tune.training.run import train
 from sleep_tune.training.word_checkpoints import word_marks
+from tests.training.processes import start_process
 from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
 
 
@@ -70,28 +73,20 @@ def test_models_are_saved_at_their_words(corpus: Corpus, tmp_path: Path) -> None
     assert read_lines(tmp_path / "plain") == read_lines(tmp_path / "run")
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from sleep_tune.records import Decision
-from sleep_tune.training import outputs, word_checkpoints
-from sleep_tune.training.run import train
-from tests.training.runs import go_on, make_config, weigh
+def train_until_killed(folder: Path, left: int) -> None:
+    """Train with a million of a thousand words, and die with half of a model written, after `left` whole ones."""
 
-word_checkpoints.MILLION = 1000
-write, left = outputs.write_model, int(sys.argv[2])
+    def write_or_die(model_folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
+        nonlocal left
+        if left == 0:
+            model.save_pretrained(model_folder)
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        write_model(model_folder, model, tokenizer)
 
-def write_and_die(folder, model, tokenizer):
-    global left
-    if left == 0:
-        model.save_pretrained(folder)
-        os.kill(os.getpid(), signal.SIGKILL)
-    left -= 1
-    write(folder, model, tokenizer)
-
-word_checkpoints.write_model = write_and_die
-train(make_config(Path(sys.argv[1]), word_checkpoints=True), go_on, evaluate=weigh)
-"""
+    module: Any = word_checkpoints
+    module.MILLION, module.write_model = 1000, write_or_die
+    train(make_config(folder, word_checkpoints=True), go_on, evaluate=weigh)
 
 
 @pytest.mark.slow
@@ -101,8 +96,9 @@ def test_a_run_killed_while_it_saves_leaves_no_half_model(corpus: Corpus, tmp_pa
     train(make_config(tmp_path / "whole", word_checkpoints=True), go_on, corpus=corpus, evaluate=weigh)
     expected = weights(tmp_path / "whole")
     for left in (1, 2, 0):
-        command = [sys.executable, "-c", KILLED, str(tmp_path / "cut"), str(left)]
-        assert subprocess.run(command, check=False, cwd=Path(__file__).parents[2]).returncode == -9
+        killed = start_process(train_until_killed, tmp_path / "cut", left)
+        killed.join()
+        assert killed.exitcode == -signal.SIGKILL
         there = weights(tmp_path / "cut" / "checkpoints")
         assert there.items() <= expected.items()
         assert all((tmp_path / "cut" / "checkpoints" / name / "tokenizer.json").exists() for name in there)
