@@ -10,7 +10,7 @@ from sleep_tune.results.matched_resource import resource_notes
 from sleep_tune.results.run_facts import fact_notes
 from sleep_tune.results.sheet import SURVIVORS
 from sleep_tune.results.statistics import POWER, detectable_difference
-from sleep_tune.results.verdict import LEVEL, is_claim
+from sleep_tune.results.verdict import LEVEL, is_claim, is_control
 
 __all__ = ["ENOUGH_SEEDS", "is_power_note", "is_warning", "write_notes"]
 
@@ -107,10 +107,15 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
 
 
 def _control(comparison: Comparison) -> Iterator[str]:
-    """Explain the A/A control."""
-    name = comparison.baseline
-    if name == BASELINE and comparison.reference is not None and any(arm.name == CONTROL for arm in comparison.arms):
+    """Explain the A/A control, or warn that it is none because one of the two arms was tuned."""
+    name, reference = comparison.baseline, comparison.reference
+    control = next((arm for arm in comparison.arms if arm.name == CONTROL), None)
+    if name != BASELINE or reference is None or control is None:
+        return
+    if is_control(control, reference):
         yield f"{CONTROL} is an A/A control: it differs from {name} only in data order, so any difference is noise."
+    else:
+        yield f"Warning: {CONTROL} is no A/A control here, because {name} has other settings: not only noise differs."
 
 
 def _seeds(comparison: Comparison) -> Iterator[str]:
@@ -125,10 +130,8 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
     chosen = "; nothing was selected on test" if comparison.experiment.primary.startswith("test/") else ""
     yield f"{number} {noun} per arm{shared}{chosen}."
     if least < ENOUGH_SEEDS:
-        yield (
-            f"Warning: {least} {'seed is' if least == 1 else 'seeds are'} few; plan at least {ENOUGH_SEEDS}, and 20 "
-            "for a published claim."
-        )
+        only = f"only {least} seed{'' if least == 1 else 's'} in an arm"
+        yield f"Warning: {only}; plan at least {ENOUGH_SEEDS}, and 20 for a published claim."
 
 
 def _diverged(arms: Sequence[Arm]) -> Iterator[str]:

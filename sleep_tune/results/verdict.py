@@ -12,7 +12,7 @@ from sleep_tune.results.columns import MOST_NAMED, column
 from sleep_tune.results.matched_resource import same_resource_text
 from sleep_tune.results.statistics import fewest_seeds
 
-__all__ = ["LEVEL", "difference_text", "improves", "is_claim", "write_verdict"]
+__all__ = ["LEVEL", "difference_text", "improves", "is_claim", "is_control", "write_verdict"]
 
 LEVEL = 0.05
 """Significance level: a Holm-corrected p below it is a claim."""
@@ -69,6 +69,11 @@ def is_claim(arm: Arm, endpoint: str) -> bool:
     """Whether the arm's difference to the baseline is significant after Holm correction."""
     contrast = arm.contrasts.get(endpoint)
     return contrast is not None and contrast.p_holm is not None and contrast.p_holm < LEVEL
+
+
+def is_control(arm: Arm, baseline: Arm) -> bool:
+    """Whether an arm has the settings of the baseline, so that the two differ only in data order."""
+    return arm.parameters == baseline.parameters
 
 
 def improves(arm: Arm, endpoint: str, mode: str) -> bool:
@@ -196,8 +201,11 @@ def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
 def _doubt(comparison: Comparison) -> str:
     """Warn where the A/A control differs significantly from the baseline."""
     primary = comparison.experiment.primary
+    reference = comparison.reference
     control = next((arm for arm in comparison.arms if arm.name == CONTROL), None)
-    if control is None or comparison.baseline != BASELINE or not is_claim(control, primary):
+    if reference is None or control is None or comparison.baseline != BASELINE:
+        return ""
+    if not (is_control(control, reference) and is_claim(control, primary)):
         return ""
     return (
         f" Warning: the A/A control {control.name} differs significantly from {comparison.baseline} too, which is a "

@@ -151,6 +151,19 @@ def test_a_control_that_differs_casts_doubt(log: Any) -> None:
     assert re.search(r"Warning: .*control as_epochs .*-0\.0", compare(log.folder).verdict)
 
 
+def test_a_baseline_that_was_tuned_has_no_control(log: Any) -> None:
+    """The arms then differ in what was tuned, and a difference between them is neither noise nor an error."""
+    log.open()
+    for seed in SEEDS:
+        log.run("epochs", seed, 2.5 + seed / 1e5, 0.9, parameters={"training.learning_rate": 0.01})
+        log.run("as_epochs", seed, 3.0 + seed / 2e5, 0.9)
+        log.run("t0001", seed, 2.0 + seed / 3e5, 0.9, role="finalist", parameters=SETTINGS)
+    comparison = compare(log.folder)
+    assert by_name(comparison)["as_epochs"].contrasts["test/nll"].p_holm < LEVEL  # type: ignore[operator]
+    assert "as_epochs" not in comparison.verdict
+    assert has_note(comparison, "Warning", "as_epochs is no A/A control")
+
+
 def test_one_seed_supports_no_claim(log: Any) -> None:
     log.open()
     fill(log, {"epochs": 0.0, "t0001": -0.5}, seeds=(1000,))

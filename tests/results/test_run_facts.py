@@ -139,7 +139,7 @@ def test_every_caution_of_a_table_is_said_of_real_folders(log: SyntheticLog) -> 
             )
     comparison = compare(log.folder)
     for parts in (
-        ("Warning: 2 seeds", "at least 5"),
+        ("Warning: only 2 seeds", "at least 5"),
         ("Warning: epochs was tuned with 2 trials", "finalists with 5"),
         ("Not matched on words seen: t0001 saw 500,000 words, 50.0% fewer than epochs",),
         ("Warning: ", "2 versions of the code (aaaaaaaaaa, bbbbbbbbbb)."),
