@@ -3,7 +3,7 @@
 import pytest
 
 from sleep_tune import errors
-from sleep_tune.errors import nearest, unknown
+from sleep_tune.errors import listed, nearest, unknown
 
 
 def test_an_unknown_name_lists_the_choices_and_the_nearest() -> None:
@@ -31,3 +31,8 @@ def test_a_failed_trial_is_not_the_users_mistake(name: str) -> None:
     failure = getattr(errors, name)
     assert issubclass(failure, errors.TrialFailure)
     assert not issubclass(failure, errors.UserError)
+
+
+@pytest.mark.parametrize(("count", "text"), [(1, "a"), (3, "a; b; c"), (4, "a; b; c and 1 more")])
+def test_names_beyond_the_most_are_counted(count: int, text: str) -> None:
+    assert listed("abcd"[:count], 3, between="; ") == text
