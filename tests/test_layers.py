@@ -47,7 +47,8 @@ LAYERS = {
         {"config/load.py": HYDRA},
     ),
     "experiment": Layer(BASE | {"config"}, HEAVY),
-    "data": Layer(CONFIGURED, HYDRA | SEARCHERS | {"torch"}),
+    "data/toy": Layer(frozenset(), HEAVY),
+    "data": Layer(CONFIGURED | {"data/toy"}, HYDRA | SEARCHERS | {"torch"}),
     "model": Layer(CONFIGURED | {"data"}, HYDRA | SEARCHERS),
     "evaluation": Layer(CONFIGURED | {"data", "model"}, HYDRA | SEARCHERS),
     "evaluate": Layer(
@@ -99,12 +100,11 @@ def layer_of(file: Path) -> str:
 
 
 def layer_named(parts: Sequence[str]) -> str:
-    """The layer of a module, given the parts of its name below the package; the rooms of search/ are layers."""
+    """Return the layer of a module, given the parts of its name below the package."""
     if not parts or parts[0] in ("", "__init__"):
         return "sleep_tune"
-    if parts[0] == "search" and len(parts) > 1 and parts[1] != "__init__":
-        return f"search/{parts[1]}"
-    return parts[0]
+    inner = "/".join(parts[:2])
+    return inner if inner in LAYERS else parts[0]
 
 
 def imports(file: Path) -> Iterator[Import]:
@@ -144,6 +144,12 @@ def broken(file: Path) -> Iterator[str]:
                 yield f"{where}; {name} may import {', '.join(sorted(layer.ours)) or 'nothing'} of ours"
         elif top in layer.never - allowed and not item.for_types:
             yield f"{where}; {name} never imports {top}"
+
+
+def test_no_layer_imports_one_below_it() -> None:
+    names = list(LAYERS)
+    for place, name in enumerate(names):
+        assert not LAYERS[name].ours & set(names[place + 1 :]) - BASE, name
 
 
 @pytest.mark.parametrize("file", files(), ids=lambda file: file.relative_to(PACKAGE).as_posix())
@@ -218,8 +224,9 @@ def test_a_layer_loads_only_what_it_may_in_a_clean_interpreter(name: str) -> Non
     assert done.returncode == 0, done.stderr
     loaded = json.loads(done.stdout.splitlines()[-1])
     assert not {module for module in loaded if module in LAYERS[name].never}
-    ours = {layer_named(module.split(".")[1:]) for module in loaded if module.startswith("sleep_tune.")} - {"search"}
-    assert ours <= LAYERS[name].ours | reachable(name) | {name}
+    ours = {layer_named(module.split(".")[1:]) for module in loaded if module.startswith("sleep_tune.")}
+    packages = {name.partition("/")[0], "search"}
+    assert ours <= LAYERS[name].ours | reachable(name) | {name} | packages
 
 
 def reachable(name: str) -> frozenset[str]:

@@ -24,7 +24,7 @@ from sleep_tune.data.preprocess import preprocess
 from sleep_tune.data.split import complete_splits, keep_words
 from sleep_tune.data.text import babylm_corpus, text_corpus
 from sleep_tune.data.tokenizer import TOKENIZERS, TokenizedText, TokenizerRecipe
-from sleep_tune.data.toy.language import toy_corpus
+from sleep_tune.data.toy_corpus import toy_corpus
 from sleep_tune.errors import DataError
 from sleep_tune.files import write_whole
 from sleep_tune.sleep.samples import Samples, SpecialTokens

@@ -38,7 +38,7 @@ def test_transformers_opens_the_trained_tokenizer(tmp_path: Path) -> None:
 def test_training_is_deterministic_over_processes() -> None:
     """Word counts live in a hash map with a random seed: ties must not be broken by its order."""
     script = (
-        "import hashlib; from sleep_tune.data.toy.language import generate;"
+        "import hashlib; from sleep_tune.data.toy_corpus import generate;"
         "from sleep_tune.data.tokenizer import train_bpe;"
         "text = [s for d in generate(300, 0.05, 0).train for s in d.sentences];"
         "print(hashlib.sha256(train_bpe(text, 400).to_str().encode()).hexdigest())"

@@ -6,7 +6,6 @@ Genres differ in difficulty and in size, so that the mix of sources in a replay 
 from collections.abc import Callable
 from itertools import accumulate
 
-from sleep_tune.data.documents import Document
 from sleep_tune.data.toy import constructions
 from sleep_tune.data.toy.constructions import Cast
 from sleep_tune.data.toy.draws import Draws
@@ -67,8 +66,8 @@ SHORTEST, LONGEST = 6, 16
 """Sentences in a document."""
 
 
-def write_document(draws: Draws, reserved: frozenset[str]) -> Document:
-    """Return a document of one genre, about a cast of three characters.
+def write_document(draws: Draws, reserved: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the genre and the sentences of a document about a cast of three characters.
 
     Args:
         draws: source of every random choice.
@@ -83,4 +82,4 @@ def write_document(draws: Draws, reserved: frozenset[str]) -> Document:
         sentence = draws.pick_weighted(functions, cumulative)(draws, cast)
         if sentence not in reserved:
             written.append(sentence)
-    return Document(genre, tuple(written))
+    return genre, tuple(written)

@@ -64,7 +64,7 @@ def _write(sentences: int, draws: Draws, reserved: frozenset[str]) -> tuple[Docu
     documents = []
     written = 0
     while written < sentences:
-        document = write_document(draws, reserved)
+        document = Document(*write_document(draws, reserved))
         documents.append(document)
         written += len(document.sentences)
     return tuple(documents)

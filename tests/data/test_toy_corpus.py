@@ -8,9 +8,9 @@ from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.documents import Splits
 from sleep_tune.data.toy.draws import Draws
 from sleep_tune.data.toy.genres import GENRES
-from sleep_tune.data.toy.language import GRAMMAR, PAIRS_PER_PARADIGM, generate, toy_corpus
 from sleep_tune.data.toy.paradigms import PARADIGMS, PHENOMENA
 from sleep_tune.data.toy.phrases import someone
+from sleep_tune.data.toy_corpus import GRAMMAR, PAIRS_PER_PARADIGM, generate, toy_corpus
 
 
 @pytest.fixture(scope="module")
