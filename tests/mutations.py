@@ -210,7 +210,7 @@ class Readers:
             with contextlib.ExitStack() as stack:
                 for opened in (taken, director):
                     stack.callback(opened._held.close)
-                asked = [next(iter(opened._memory.studies)).sampler.ask(99) for opened in (taken, director)]
+                asked = [next(iter(opened._history.studies)).sampler.ask(99) for opened in (taken, director)]
                 return (
                     table.to_csv(),
                     curves.to_csv(),

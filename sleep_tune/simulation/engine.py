@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sleep_tune.records import Decision, Event, Outcome, Progress
+from sleep_tune.search.decide.assignments import Trial
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Trial
 
 __all__ = ["Cluster", "Curve", "MemoryLog", "Pace", "VirtualClock"]
 

@@ -21,7 +21,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.experiment.event_log import EventLog, LineWriter
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.search.decide.director import Director, Trial
-from sleep_tune.search.decide.search_memory import replay
+from sleep_tune.search.decide.search_history import replay
 from sleep_tune.search.space.search_space import (
     Choice,
     CorpusSummary,

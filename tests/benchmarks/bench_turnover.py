@@ -24,8 +24,8 @@ from typing import Any
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.records import Decision, Outcome, Progress, Report
+from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Worker
 from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.on_ray import own_ray
 from sleep_tune.search.run.on_ray.cluster import this_machine

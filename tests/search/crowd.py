@@ -10,7 +10,7 @@ import pytest
 
 from sleep_tune.records import Decision, Event
 from sleep_tune.search.decide.director import Director, Trial
-from sleep_tune.search.decide.search_memory import Knowledge
+from sleep_tune.search.decide.search_history import FoldedLog
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.space.search_space import (
     Baseline,
@@ -69,7 +69,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         self._log = MemoryLog(self.events)
-        self._reader = Knowledge(self.space, BASE)
+        self._reader = FoldedLog(self.space, BASE)
         self._num_read = 0
         self._spent: dict[str, tuple[float, float]] = {}
         self.director = Director(
@@ -81,7 +81,7 @@ class Watched:
             log=self._log,
             clock=lambda: float(len(self._log.kept)),
         )
-        known = self.director._memory._known
+        known = self.director._history._folded
         live_apply = known.apply
 
         def apply(event: Event) -> None:
@@ -101,7 +101,7 @@ class Watched:
         for event in self._log.kept[self._num_read :]:
             self._reader.apply(Event.from_json(without_schema(event)))
         self._num_read = len(self._log.kept)
-        assert repr_of(self._reader) == repr_of(self.director._memory._known)
+        assert repr_of(self._reader) == repr_of(self.director._history._folded)
         self.compare_spent()
 
     def compare_spent(self) -> None:
@@ -118,12 +118,12 @@ class Watched:
 
     def compare_samplers(self) -> None:
         """Both propose the same, for every study."""
-        for mine, theirs in zip(self._reader.studies, self.director._memory.studies, strict=True):
+        for mine, theirs in zip(self._reader.studies, self.director._history.studies, strict=True):
             number = self._reader.state.study(mine.name).asks
             assert mine.sampler.ask(number) == theirs.sampler.ask(number)
 
 
-def repr_of(known: Knowledge) -> object:
+def repr_of(known: FoldedLog) -> object:
     """The state, comparable even where a value is NaN."""
     return repr(
         replace(known.state, trials={name: replace(t, progress=None) for name, t in known.state.trials.items()})

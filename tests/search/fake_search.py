@@ -14,7 +14,7 @@ from sleep_tune import cli
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import Diverged, OutOfMemory
 from sleep_tune.records import Outcome, Report
-from sleep_tune.search.decide.work import Worker
+from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.launch import Interrupted, PreparedSearch
 from sleep_tune.search.space.search_space import (

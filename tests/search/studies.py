@@ -6,8 +6,8 @@ from typing import Any
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.records import Decision, Outcome, Progress, Report
+from sleep_tune.search.decide.assignments import Trial, Worker
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Trial, Worker
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import (

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sleep_tune.config.tree import from_dict
 from sleep_tune.records import Event
+from sleep_tune.search.decide.assignments import Trial, Wait
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Trial, Wait
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker, synthetic_loss
 from sleep_tune.search.space.search_space import Space, Stop
 from sleep_tune.simulation.engine import Cluster, MemoryLog, Pace, VirtualClock
@@ -33,7 +33,7 @@ def cluster(space: Space, **more: Any) -> Cluster:
 
 
 def events(simulated: Cluster) -> list[Any]:
-    log = simulated.director._memory._log
+    log = simulated.director._history._log
     assert isinstance(log, MemoryLog)
     return log.kept
 

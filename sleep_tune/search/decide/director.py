@@ -1,29 +1,29 @@
-"""The one brain of a search: what to train next, who stops, when it is over. Whoever runs the trials asks here.
+"""The director of a search: what to train next, which trials to stop, when the search is over.
 
-Knows no processes, no Ray and no torch. Everything that it decides is in trials.jsonl before it is acted upon, and
-what it knows is a fold over those lines, so that a search killed at any moment goes on as if it had not been.
+Launchers ask it and report to it; it starts no processes itself. Every decision is in trials.jsonl before it takes
+effect, and the director's state is a fold over those lines, so a search that was killed at any moment is resumed as if
+it had not been.
 """
 
 import contextlib
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.experiment.event_log import Log
-from sleep_tune.experiment.search_state import MAIN, SearchState, TrialState
+from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.search.decide import study_folder
-from sleep_tune.search.decide.proposals import Asker
-from sleep_tune.search.decide.rung_decisions import Judge
-from sleep_tune.search.decide.search_memory import Memory
-from sleep_tune.search.decide.session_start import Opening
-from sleep_tune.search.decide.steady_clock import steady_clock
-from sleep_tune.search.decide.work import Done, Trial, Wait
+from sleep_tune.search.decide import experiment_identity
+from sleep_tune.search.decide.asha import RungScheduler
+from sleep_tune.search.decide.assignments import Done, Trial, Wait
+from sleep_tune.search.decide.proposals import Proposals
+from sleep_tune.search.decide.search_history import SearchHistory, steady_clock
+from sleep_tune.search.decide.search_view import SearchView
+from sleep_tune.search.decide.session_start import start_session
 from sleep_tune.search.space.budget_check import budget_words, check_budget, check_search_ends
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.search.space.trial_configs import TrialConfigs
@@ -36,18 +36,18 @@ MEMORY_REMEDY = (
 )
 
 
-class Director:
-    """Opens the experiment folder, or goes on with the one that is there. Not for several threads at once.
+class Director(SearchView):
+    """Opens the experiment folder, or resumes the search in it. Not thread-safe.
 
     Args:
-        space: the study.
-        base: what `space.base` composes to.
-        corpus: what every trial reads.
+        space: the current space.
+        base: the configuration that `space.base` composes to.
+        corpus: read by every trial.
         folder: results/<name>; made if absent.
         gpus: GPUs that one trial holds while it runs.
-        clock: seconds since 1970; never goes back. A `steady_clock` unless given.
-        log: where events go instead of the folder, which then is neither made nor read.
-        lock: of the folder, where the caller holds it; else it is taken here, before anything is read, until `close`.
+        clock: seconds since 1970; never goes back. A `steady_clock` by default.
+        log: stores the events instead of the folder, which then is neither made nor read.
+        lock: of the folder, if the caller holds it; else the director takes it first, and holds it until `close`.
 
     Raises:
         BudgetError: a baseline or a choice that the budget can never hold.
@@ -73,86 +73,62 @@ class Director:
         self.corpus = corpus
         self.folder = folder.resolve()
         self.budget_words = budget_words(base, corpus)
-        self.held: str | None = None
-        """Why nothing may be started now, and what runs is told to pause; None to go on. Set from outside."""
+        self.held = None
+        """Why the search is paused: nothing is started, and running trials pause. Launchers set it."""
         self._gpus = gpus
-        self._told_to_pause: set[str] = set()
+        self._pausing: set[str] = set()
+        """Trials whose last report was answered with PAUSE."""
         with contextlib.ExitStack() as held:
             if log is None and lock is None:
                 held.enter_context(FolderLock(self.folder))
-            then = study_folder.open_folder(self.folder, space, base, corpus) if log is None else None
-            self._memory = Memory(self.folder, space, base, clock or steady_clock(), log)
-            held.callback(self._memory.close)
+            then = experiment_identity.open_folder(self.folder, space, base, corpus) if log is None else None
+            self._history = SearchHistory(self.folder, space, base, clock or steady_clock(), log)
+            held.callback(self._history.close)
+            self.state = self._history.state
             if log is None:
-                study_folder.check_trials(self.folder, self._memory.state.trials)
-            self._judge = Judge(space, self._memory, self.budget_words)
+                experiment_identity.check_trials(self.folder, self.state.trials)
+            self._scheduler = RungScheduler(space, self._history, self.budget_words)
             self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)
-            self._asker = Asker(space, self._memory, self._configs, seed=base.training.seed)
-            opening = Opening(space, base, corpus, self.folder, self.budget_words)
-            opening.begin(self._memory, self._judge, then)
+            self._proposals = Proposals(space, self._history, self._configs, seed=base.training.seed)
+            start_session(
+                self._history,
+                self._scheduler,
+                space,
+                base,
+                corpus,
+                self.folder,
+                budget_words=self.budget_words,
+                then=then,
+            )
             self._held = held.pop_all()
 
     @property
     def rungs(self) -> tuple[float, ...]:
         """Shares of the budget, below 1, at which search trials are compared."""
-        return self._judge.rungs
-
-    @property
-    def state(self) -> SearchState:
-        """All that is known; to be read only."""
-        return self._memory.state
-
-    @property
-    def trials(self) -> Mapping[str, TrialState]:
-        """Every trial asked for so far, in that order."""
-        return MappingProxyType(self.state.trials)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every trial, baseline and finalist has ended."""
-        return self.state.finished
-
-    @property
-    def ended(self) -> str | None:
-        """Why the search asks for no more trials, once it does (baselines and finalists may still be running)."""
-        return self.state.study(MAIN).ended
-
-    @property
-    def changes(self) -> list[str]:
-        """How this session differs from the last: options of the space, trials of earlier experiments taken over."""
-        return self.state.changes
+        return self._scheduler.rungs
 
     @property
     def running(self) -> int:
-        """How many trials are running."""
+        """Number of running trials."""
         return self.state.num_running()
 
     @property
     def pausing(self) -> int:
-        """How many running trials have reported since the search is held, and were told to pause."""
-        return sum(self.state.trials[name].state == "running" for name in self._told_to_pause)
+        """Number of running trials that have been asked to pause, and have not ended yet."""
+        return sum(self.state.trials[name].state == "running" for name in self._pausing)
 
     @property
     def seconds_per_update(self) -> float:
-        """Of the slowest running trial, on average and with its evaluations; 0 before any has reported an update."""
-        courses = (trial.progress for trial in self.state.open_trials() if trial.state == "running")
-        return max((course.seconds / course.updates for course in courses if course and course.updates), default=0.0)
-
-    def best(self) -> TrialState | None:
-        """The best completed trial of the search so far."""
-        return self.state.best()
-
-    def counts(self) -> dict[str, int]:
-        """Trials by state; states that none is in are left out."""
-        states = [trial.state for trial in self.state.trials.values()]
-        return {state: states.count(state) for state in dict.fromkeys(states)}
+        """Seconds per update of the slowest running trial, evaluations included; 0 before any has reported one."""
+        reports = (trial.progress for trial in self.state.open_trials() if trial.state == "running")
+        return max((report.seconds / report.updates for report in reports if report and report.updates), default=0.0)
 
     def seconds(self) -> float:
-        """Wall clock, summed over sessions."""
-        return self.state.seconds(self._memory.now())
+        """Return the wall clock in seconds, over all sessions."""
+        return self.state.seconds(self._history.now())
 
     def next(self) -> Trial | Wait | Done:
-        """What to do with a free slot. A trial returned here is running from now on."""
+        """Return what to do with a free slot. A trial that is returned is running from now on."""
         if self.finished:
             return Done()
         if self.held is not None:
@@ -160,22 +136,22 @@ class Director:
         while True:
             waiting = self.state.first_waiting()
             if waiting is None:
-                if not self._asker.ask() and not self._asker.repeat():
+                if not self._proposals.ask() and not self._proposals.ask_repeat():
                     break
             elif waiting.attempt:
                 return self._start(waiting, "resumed")
-            elif not self._asker.settle(waiting):
+            elif not self._proposals.end_untrained(waiting):
                 return self._start(waiting, None)
         if not self.state.all_ended():
             return Wait()
-        self._memory.record("closed", finished=True)
+        self._history.record("closed", finished=True)
         return Done()
 
     def on_progress(self, trial_id: str, progress: Progress) -> Decision:
-        """Take a report in and answer it. A heartbeat is remembered, a rung logged, and what is decided there too.
+        """Return the decision on a run that reports. A report at a rung is logged, and so is the decision.
 
-        A rung reported again, by a later attempt, is answered as before: its first report counts. While the search is
-        held, a run that would go on is told to pause; but not at the end of its budget, where it is done anyway.
+        A rung that a later attempt reports again gets the same decision: its first report counts. While the search is
+        paused, a run that would continue must pause, except at the end of its budget, where it has ended.
 
         Raises:
             ConfigError: the run does not report the objective.
@@ -186,21 +162,21 @@ class Director:
         trial.progress = progress
         rung = progress.rung
         if rung is None:
-            return Decision.STOP if trial.must_stop else self._unless_held(trial)
+            return Decision.STOP if trial.must_stop else self._unless_paused(trial)
         if rung not in trial.rungs:
             value = self._objective(progress.metrics)
-            self._memory.record("report", trial, rung=rung, value=value, progress=progress.to_json())
-        decision = self._judge.judge(trial, rung)
-        return self._unless_held(trial) if decision is Decision.CONTINUE and rung < self.budget_words else decision
+            self._history.record("report", trial, rung=rung, value=value, progress=progress.to_json())
+        decision = self._scheduler.decide(trial, rung)
+        return self._unless_paused(trial) if decision is Decision.CONTINUE and rung < self.budget_words else decision
 
     def on_end(self, trial_id: str, outcome: Outcome | None) -> None:
-        """A run has ended by itself, or as it was told to. One that has paused waits to be started again.
+        """Record that a run has ended without a failure. One that has paused waits to be resumed.
 
-        One that ended as stopped, untold, was interrupted: it is left for the next session.
+        One that stopped though it was not pruned was interrupted: the next session resumes it.
 
         Args:
-            trial_id: whose run.
-            outcome: how it ended; None where it did not say, as one that was given back before it began.
+            trial_id: the run's trial.
+            outcome: how it ended; None if it reported none, as when it was cancelled before it began.
 
         Raises:
             ConfigError: a completed run that does not report the objective.
@@ -209,51 +185,51 @@ class Director:
         if trial.state != "running":
             return
         if trial.must_stop and (outcome is None or outcome.state != "completed"):
-            self._judge.stop(trial, outcome)
+            self._scheduler.record_stop(trial, outcome)
             return
         if outcome is None or outcome.state == "paused":
-            said = None if outcome is None else outcome.to_json()
-            self._memory.record("paused", trial, reason=self.held, outcome=said)
+            data = None if outcome is None else outcome.to_json()
+            self._history.record("paused", trial, reason=self.held, outcome=data)
         if outcome is None or outcome.state != "completed":
             return
         value = self._objective(outcome.metrics)
         if math.isfinite(value):
-            self._memory.record("completed", trial, value=value, outcome=outcome.to_json())
+            self._history.record("completed", trial, value=value, outcome=outcome.to_json())
         else:
             reason = f"{self.space.objective.metric} is not a finite number at the end"
-            self._memory.record("failed", trial, kind="diverged", reason=reason, outcome=outcome.to_json())
+            self._history.record("failed", trial, kind="diverged", reason=reason, outcome=outcome.to_json())
 
     def on_failure(self, trial_id: str, reason: str, kind: str, log: str | None = None) -> None:
-        """A run failed for good.
+        """Record that a run has failed and is not retried.
 
         Args:
-            trial_id: whose run.
+            trial_id: the run's trial.
             reason: in a sentence.
-            kind: 'diverged' or 'out_of_memory' (the settings' doing: the sampler is told), 'bug' (ours) or
-                'infrastructure' (the machine's; see `on_lost` for a process that may be started again).
-            log: path of a file that says more.
+            kind: 'diverged' or 'out_of_memory' (caused by the settings: a failed trial for the sampler), 'bug' (of
+                this program) or 'infrastructure' (of the machine; `on_lost` retries a lost process).
+            log: path of the run's log.
         """
         trial = self.state.trials[trial_id]
         if trial.state == "running":
-            self._memory.record("failed", trial, kind=kind, reason=reason, log=log, seconds=trial.seconds)
+            self._history.record("failed", trial, kind=kind, reason=reason, log=log, seconds=trial.seconds)
 
     def on_lost(
         self, trial_id: str, reason: str = "its process died", log: str | None = None, killer: str | None = None
     ) -> Trial | None:
-        """A run's process died: its next attempt, or None if it has ended, or failed now after `max_retries`.
+        """Return the next attempt of a run whose process died; None if it has ended, or failed after `max_retries`.
 
         Args:
-            trial_id: whose run.
+            trial_id: the run's trial.
             reason: in a sentence.
-            log: path of a file that says more.
-            killer: who killed it because memory ran out on its machine, if somebody did; a run whose last attempt ends
-                so has failed for want of memory, as its settings may be the cause.
+            log: path of the run's log.
+            killer: what killed the process because its machine ran out of memory; None if nothing did. If the last
+                attempt ends so, the trial has failed as out of memory, since its settings may be the cause.
         """
         trial = self.state.trials[trial_id]
         if trial.state != "running":
             return None
         if trial.must_stop:
-            self._judge.stop(trial, None)
+            self._scheduler.record_stop(trial, None)
             return None
         if trial.retries < self.space.resources.max_retries:
             return self._start(trial, "lost", killer)
@@ -261,22 +237,22 @@ class Director:
         if killer is None:
             self.on_failure(trial_id, f"{reason} {times}", "infrastructure", log)
         else:
-            told = f"memory ran out on its machine, and {killer} killed its process, {times}; {MEMORY_REMEDY}"
-            self.on_failure(trial_id, told, "out_of_memory", log)
+            why = f"memory ran out on its machine, and {killer} killed its process, {times}; {MEMORY_REMEDY}"
+            self.on_failure(trial_id, why, "out_of_memory", log)
         return None
 
     def close(self) -> None:
-        """End this session. Running trials go on in the next one."""
+        """End this session. The next one resumes the running trials."""
         with self._held:
             if not self.finished:
                 spent = {trial.id: trial.seconds for trial in self.trials.values() if trial.seconds > trial.spent}
                 data: dict[str, Any] = {"seconds": spent} if spent else {}
-                self._memory.record("closed", finished=False, **data)
+                self._history.record("closed", finished=False, **data)
 
     def _start(self, trial: TrialState, after: str | None, killer: str | None = None) -> Trial:
-        self._told_to_pause.discard(trial.id)
+        self._pausing.discard(trial.id)
         number, spent = trial.attempt + 1, trial.seconds
-        self._memory.record(
+        self._history.record(
             "started", trial, attempt=number, after=after, gpus=self._gpus, seconds=spent, killer=killer
         )
         return Trial(
@@ -290,14 +266,14 @@ class Director:
             group=trial.group,
         )
 
-    def _unless_held(self, trial: TrialState) -> Decision:
+    def _unless_paused(self, trial: TrialState) -> Decision:
         if self.held is None:
             return Decision.CONTINUE
-        self._told_to_pause.add(trial.id)
+        self._pausing.add(trial.id)
         return Decision.PAUSE
 
     def _objective(self, metrics: Mapping[str, float]) -> float:
-        """The objective among what a run reports; NaN if it is not finite."""
+        """Return the objective among a run's metrics; NaN if it is not finite."""
         metric = self.space.objective.metric
         if metric not in metrics:
             raise ConfigError(unknown("objective.metric", metric, metrics))

@@ -1,4 +1,4 @@
-"""Who is trained over fresh seeds: every baseline, and the best configurations of the search. Decides nothing else."""
+"""Runs over fresh seeds: every baseline, and the finalists, which are the best configurations of the search."""
 
 import hashlib
 import json
@@ -13,15 +13,15 @@ from sleep_tune.search.space.search_space import Space
 __all__ = ["DRAWN", "FIRST_SEED", "Repeat", "due_repeats", "fresh_seeds", "seeds_source"]
 
 DRAWN = range(100_000, 1_000_000)
-"""Where a study's seeds are drawn from: six digits, so that no seed chosen by hand is likely to be among them."""
+"""Range of fresh seeds: six digits, so that a seed chosen by hand is unlikely to be among them."""
 
 FIRST_SEED = 1000
-"""Where the seeds of logs without a source start, plus the search's own: two such studies share most of theirs."""
+"""First fresh seed, plus the search's own seed, in logs without a source; two such studies share most seeds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """One configuration under one seed; `arm` is a baseline's name or a search trial's id."""
+    """One configuration under one fresh seed; `arm` is a baseline's name or a search trial's id."""
 
     id: str
     role: str
@@ -31,21 +31,21 @@ class Repeat:
 
 
 def seeds_source(space: Space) -> str:
-    """What a study's seeds are drawn from: a digest of its name, its base as the file has it, and its search's seed.
+    """Return what a study's fresh seeds are drawn from: a digest of its name, its base and its search's seed.
 
-    Written into the log when a search opens, so that the same study keeps its seeds whatever later versions add.
+    It is logged when a search opens, so that the study keeps its seeds under later versions.
     """
     study = [space.name, dict(space.base), space.search.seed]
     return hashlib.sha256(json.dumps(study, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def fresh_seeds(space: Space, source: str | None, taken: int) -> tuple[int, ...]:
-    """The seeds shared by all baselines and finalists. More of them begin with the same ones.
+    """Return the fresh seeds, which all baselines and finalists share. A larger number begins with the same seeds.
 
-    Two studies have seeds of their own, so that one can replicate the other; `finalists.first_seed` lets them share.
+    Two studies have different seeds, so that one can replicate the other; `finalists.first_seed` lets them share.
 
     Args:
-        space: says how many, and which is the first if the file chose it.
+        space: has the number of seeds, and the first one if the user chose it.
         source: what they are drawn from; None in a log that an earlier version opened, which keeps its rule.
         taken: the seed of the search's own runs, on which settings were chosen: never among them.
     """
@@ -58,7 +58,7 @@ def fresh_seeds(space: Space, source: str | None, taken: int) -> tuple[int, ...]
 
 
 def _drawn(source: str) -> Iterator[int]:
-    """Seeds without repeats, each from a hash of its own: no generator's, whose numbers a library may change."""
+    """Yield different seeds, each from its own hash: numbers of a library's generator may change with its version."""
     seen: set[int] = set()
     for number in count():
         digest = hashlib.sha256(f"{source} {number}".encode()).digest()
@@ -69,10 +69,10 @@ def _drawn(source: str) -> Iterator[int]:
 
 
 def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> list[Repeat]:
-    """Runs over fresh seeds that may start by now, in their order; those that have started among them.
+    """Return the runs over fresh seeds that may start by now, in order, including those that have started.
 
-    Baselines fill the slots while the search's last trials run; a tuned one waits for its own search, of which it has
-    the best settings. Finalists are the best of the search, once all of it has ended: all seeds of one, then the next.
+    Baselines fill the slots while the search's last trials run; a tuned one waits for its own study, whose best
+    settings it has. Finalists are the best of the search, once all of it has ended: all seeds of one, then the next.
     """
     if state.study(MAIN).ended is None:
         return []
@@ -92,7 +92,7 @@ def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> lis
 def _over_seeds(
     state: SearchState, role: str, arm: str, parameters: dict[str, Value], seeds: tuple[int, ...]
 ) -> list[Repeat]:
-    """One run for each seed. A baseline that is tuned anew, as a grown search may, has runs of a new name."""
+    """Return one run for each seed. A baseline that was tuned again, with other settings, has runs of a new name."""
     earlier, key = state.arms.get(arm, []), configuration_key(parameters)
     version = (earlier.index(key) if key in earlier else len(earlier)) + 1
     name = arm if version == 1 else f"{arm}-v{version}"

@@ -1,6 +1,6 @@
-"""What to ask for next: one more trial of a study, or one more run over fresh seeds; and what need not be trained.
+"""Proposals: the next trial of a study or run over fresh seeds, a study's end, and trials that need no training.
 
-Starts nothing and stops nothing. Every step is one event, and follows from the events before it alone.
+Every step is one event, and depends only on the events before it.
 """
 
 from collections import Counter
@@ -9,56 +9,59 @@ from functools import cached_property
 
 import numpy as np
 
-from sleep_tune.experiment.search_state import StudyState, TrialState
+from sleep_tune.experiment.search_state import SearchState, StudyState, TrialState
 from sleep_tune.experiment.trial_state import Value, configuration_key
 from sleep_tune.search.decide.finalists import due_repeats, fresh_seeds
-from sleep_tune.search.decide.search_memory import Memory
-from sleep_tune.search.decide.stop_rules import reason_to_stop
-from sleep_tune.search.decide.studies import Study
-from sleep_tune.search.space.search_space import Space, list_settings
+from sleep_tune.search.decide.search_history import SearchHistory
+from sleep_tune.search.decide.studies import SettingsSearch
+from sleep_tune.search.space.search_space import Space, Stop, list_settings
 from sleep_tune.search.space.trial_configs import TrialConfigs
 
-__all__ = ["MAX_REPEATS", "Asker"]
+__all__ = ["MAX_REFUSALS", "MAX_REPEATS", "Proposals", "reason_to_stop"]
 
 MAX_REPEATS = 10
-"""Proposals in a row that repeat an earlier one before its result is taken.
+"""Proposals in a row that repeat an earlier trial before that trial's result is taken.
 
-The second half are drawn at random: where all settings can be listed, from those that have not been tried.
+The second half are drawn at random: from the untried settings, where all settings can be listed.
 """
 
+MAX_REFUSALS = 1000
+"""Settings refused in a row after which a study ends: its space does not fit its budget."""
 
-class Asker:
-    """Asks the studies in turn, then for the repeats that are due.
+
+class Proposals:
+    """Asks the studies in turn, then for the runs over fresh seeds that are due.
 
     Args:
-        space: the study.
-        memory: what is known, and where events are written.
-        configs: what a trial would be.
+        space: the current space.
+        history: state of the search, and where events are logged.
+        configs: makes the configuration of a trial.
         seed: of the search's own runs, the same for all of them.
     """
 
-    def __init__(self, space: Space, memory: Memory, configs: TrialConfigs, *, seed: int) -> None:
+    def __init__(self, space: Space, history: SearchHistory, configs: TrialConfigs, *, seed: int) -> None:
         self._space = space
-        self._memory = memory
+        self._history = history
         self._configs = configs
         self._seed = seed
 
     def ask(self) -> bool:
-        """Ask one study for one more trial; False when none has any to give now."""
-        for study in self._memory.studies:
-            state = self._memory.state.study(study.name)
+        """Ask one study for one more trial; return False if none has one now."""
+        for study in self._history.studies:
+            state = self._history.state.study(study.name)
             if state.ended is not None:
                 continue
-            reason = reason_to_stop(state, self._memory.state, study.stop, study.num_settings, now=self._memory.now())
+            now = self._history.now()
+            reason = reason_to_stop(state, self._history.state, study.stop, study.num_settings, now=now)
             if reason is not None:
-                self._memory.record("ended", study=study.name, reason=reason)
+                self._history.record("ended", study=study.name, reason=reason)
                 continue
-            given = self._given(study, state)
+            given = self._next_enqueued(study, state)
             if given is None and state.repeats > MAX_REPEATS:
-                continue  # what it proposes is being trained; it may know better when one of these has ended
+                continue  # the sampler proposes what is being trained; wait until one of these trials has ended
             parameters = self._propose(study, state) if given is None else study.sampler.ask(state.asks, fixed=given)
             trial = f"{study.prefix}t{state.asks + 1:04d}"
-            self._memory.record_asked(
+            self._history.record_asked(
                 trial,
                 role="search",
                 arm=study.baseline or trial,
@@ -72,34 +75,11 @@ class Asker:
             return True
         return False
 
-    def _given(self, study: Study, state: StudyState) -> Mapping[str, Value] | None:
-        """The next of the points that the file wants trained first; None when all have been asked for."""
-        listed: Counter[str] = Counter()
-        for point in self._space.enqueue if study.baseline is None else ():
-            key = configuration_key(point)
-            listed[key] += 1
-            if state.enqueued.get(key, 0) < listed[key]:
-                return point
-        return None
-
-    def _propose(self, study: Study, state: StudyState) -> dict[str, Value]:
-        if state.repeats < MAX_REPEATS // 2:
-            return study.sampler.ask(state.asks)
-        if study.num_settings is None:
-            return study.sampler.ask(state.asks, explore=True)
-        untried = [chosen for chosen in list_settings(study.parameters) if configuration_key(chosen) not in state.known]
-        return untried[np.random.default_rng([self._space.search.seed, state.asks]).integers(len(untried))]
-
-    @cached_property
-    def _seeds(self) -> tuple[int, ...]:
-        """Of repeats; known once the search is open."""
-        return fresh_seeds(self._space, self._memory.state.seeds_source, taken=self._seed)
-
-    def repeat(self) -> bool:
-        """Ask for one more run over fresh seeds; False when none is due now."""
-        for repeat in due_repeats(self._space, self._memory.state, self._seeds):
-            if repeat.id not in self._memory.state.trials:
-                self._memory.record_asked(
+    def ask_repeat(self) -> bool:
+        """Ask for one more run over fresh seeds; return False if none is due now."""
+        for repeat in due_repeats(self._space, self._history.state, self._seeds):
+            if repeat.id not in self._history.state.trials:
+                self._history.record_asked(
                     repeat.id,
                     role=repeat.role,
                     arm=repeat.arm,
@@ -112,22 +92,22 @@ class Asker:
                 return True
         return False
 
-    def settle(self, trial: TrialState) -> bool:
-        """End a trial that cannot or need not be trained; False if it is to be."""
+    def end_untrained(self, trial: TrialState) -> bool:
+        """End a trial that cannot or need not be trained; return False if it must be."""
         refusal = self._configs.refusal(trial)
         if refusal is not None:
-            self._memory.record("refused", trial, kind=refusal.kind, reason=refusal.reason)
+            self._history.record("refused", trial, kind=refusal.kind, reason=refusal.reason)
             return True
         if trial.number is None or trial.point is None:
             return False
-        study = self._memory.state.study(trial.study)
-        first = self._memory.state.trials[study.known.get(configuration_key(trial.point), trial.id)]
+        study = self._history.state.study(trial.study)
+        first = self._history.state.trials[study.known.get(configuration_key(trial.point), trial.id)]
         if first is trial:
             return False
         if trial.enqueued or study.repeats < MAX_REPEATS or not first.ended:
-            self._memory.record("refused", trial, kind="repeat", reason=f"repeats {first.id}")
+            self._history.record("refused", trial, kind="repeat", reason=f"repeats {first.id}")
             return True
-        self._memory.record(
+        self._history.record(
             first.state,
             trial,
             repeats=first.id,
@@ -137,3 +117,56 @@ class Asker:
             outcome=None if first.outcome is None else first.outcome.to_json(),
         )
         return True
+
+    def _next_enqueued(self, study: SettingsSearch, state: StudyState) -> Mapping[str, Value] | None:
+        """Return the next point of the space's `enqueue`; None if all have been asked for."""
+        listed: Counter[str] = Counter()
+        for point in self._space.enqueue if study.baseline is None else ():
+            key = configuration_key(point)
+            listed[key] += 1
+            if state.enqueued.get(key, 0) < listed[key]:
+                return point
+        return None
+
+    def _propose(self, study: SettingsSearch, state: StudyState) -> dict[str, Value]:
+        if state.repeats < MAX_REPEATS // 2:
+            return study.sampler.ask(state.asks)
+        if study.num_settings is None:
+            return study.sampler.ask(state.asks, explore=True)
+        untried = [chosen for chosen in list_settings(study.parameters) if configuration_key(chosen) not in state.known]
+        return untried[np.random.default_rng([self._space.search.seed, state.asks]).integers(len(untried))]
+
+    @cached_property
+    def _seeds(self) -> tuple[int, ...]:
+        """Fresh seeds; known once the search is open."""
+        return fresh_seeds(self._space, self._history.state.seeds_source, taken=self._seed)
+
+
+def reason_to_stop(
+    study: StudyState, state: SearchState, stop: Stop, num_settings: int | None, *, now: float
+) -> str | None:
+    """Return why a study should ask for no more trials; None if it should ask on.
+
+    Args:
+        study: state of the study.
+        state: state of the whole search.
+        stop: the study's limits; None is no limit.
+        num_settings: number of different settings that it can propose; None if infinite.
+        now: seconds since 1970.
+    """
+    if stop.trials is not None and study.trained >= stop.trials:
+        return f"stop.trials: {study.trained} trials"
+    hours = state.seconds(now) / 3600
+    if stop.hours is not None and hours >= stop.hours:
+        return f"stop.hours: {hours:.2f} hours"
+    gpu_hours = state.gpu_hours(study.name)
+    if stop.gpu_hours is not None and gpu_hours >= stop.gpu_hours:
+        return f"stop.gpu_hours: {gpu_hours:.2f} GPU-hours"
+    if stop.no_improvement is not None and study.without_improvement >= stop.no_improvement:
+        return f"stop.no_improvement: {study.without_improvement} completed trials without a new best"
+    if num_settings is not None and len(study.known) >= num_settings:
+        return f"all {num_settings} settings of the space have been tried"
+    if study.refusals >= MAX_REFUSALS:
+        last = [trial for trial in state.trials.values() if trial.study == study.name][-1]
+        return f"{study.refusals} settings in a row were refused; the last: {last.reason}"
+    return None

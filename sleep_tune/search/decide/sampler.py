@@ -1,8 +1,8 @@
-"""Proposals of settings by Optuna's samplers, one for each ask. Knows settings and values; nothing of budgets or logs.
+"""Optuna's samplers, one for each ask.
 
-Optuna 5's own loop would make a resumed search differ from an uninterrupted one (its generator's state is lost), so
-every ask has a sampler of its own, seeded by the search's seed and the number of the ask. What it has learnt is
-rebuilt by telling it again.
+Optuna 5's own loop would make a resumed search differ from an uninterrupted one, as the state of its generator is lost.
+So every ask has a new sampler, seeded by the search's seed and the number of the ask, and a resumed search tells the
+results of its trials again.
 
 Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NeurIPS 2011), in Optuna's multivariate form.
 """
@@ -25,7 +25,7 @@ from optuna.trial import TrialState as OptunaState
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform, active
 
-__all__ = ["SAMPLERS", "Sampler"]
+__all__ = ["SAMPLERS", "Sampler", "direction_of"]
 
 
 def _random(seed: int, startup: int) -> BaseSampler:
@@ -42,15 +42,20 @@ SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {"random": _random, "tp
 """Name -> function(seed, startup trials) that makes the sampler of one ask."""
 
 
+def direction_of(mode: str) -> StudyDirection:
+    """Return Optuna's direction for 'min' or 'max'."""
+    return StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
+
+
 class Sampler:
-    """What has been tried, and what to try next.
+    """Proposes settings, and learns from the results of trials.
 
     Args:
-        parameters: in an order in which those that `when` names come first.
+        parameters: searched; those that a `when` names come before the parameters that depend on them.
         algorithm: a name of `SAMPLERS`.
         mode: 'min' or 'max'.
-        seed: with the number of an ask it seeds that ask.
-        startup: trials that must have ended before tpe learns from them.
+        seed: each ask is seeded by it and the number of the ask.
+        startup: number of ended trials before tpe learns from them.
     """
 
     def __init__(
@@ -64,24 +69,23 @@ class Sampler:
         self._seed = seed
         self._startup = startup
         self._storage = _Trials()
-        direction = StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
-        self._name = optuna.create_study(storage=self._storage, direction=direction).study_name
+        self._name = optuna.create_study(storage=self._storage, direction=direction_of(mode)).study_name
         self._asking = self._storage.create_new_trial(self._storage.get_study_id_from_name(self._name))
-        """The trial that Optuna's samplers take each ask for; they leave it out of what they learn from."""
+        """The trial that every ask is for; Optuna's samplers do not learn from it."""
 
     def ask(
         self, number: int, *, explore: bool = False, fixed: Mapping[str, Value] = MappingProxyType({})
     ) -> dict[str, Value]:
-        """Propose settings. The same history and number propose the same ones, and nothing is remembered.
+        """Propose settings. The same results and number give the same settings, and the sampler does not change.
 
         Args:
             number: of the ask, from 0.
-            explore: draw at random, whatever has been learnt.
-            fixed: values that are given; the others are proposed beside them.
+            explore: draw at random, without learning from results.
+            fixed: given values; the sampler proposes the others.
         """
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
         sampler = SAMPLERS["random" if explore else self._algorithm](seed, self._startup)
-        # A new study each time, as it would keep what it once read.
+        # A new study each time, as it would cache the trials that it has read.
         study = optuna.load_study(study_name=self._name, storage=self._storage, sampler=sampler)
         trial = self._storage.get_trial(self._asking)
         space = sampler.infer_relative_search_space(study, trial)
@@ -102,8 +106,8 @@ class Sampler:
         return settings
 
     def add(self, trial: str, settings: Mapping[str, Value]) -> None:
-        """Remember that `trial` is being trained with these settings."""
-        number = len(self._storage.told) + 1  # 0 is the one that asks
+        """Add a trial that is being trained with these settings."""
+        number = len(self._storage.told) + 1  # 0 is the trial that asks
         self._storage.told[trial] = FrozenTrial(
             number=number,
             trial_id=number,
@@ -119,12 +123,12 @@ class Sampler:
         )
 
     def tell_completed(self, trial: str, value: float) -> None:
-        """The trial spent its budget; `value` is its objective, finite."""
+        """Tell that a trial was completed; `value` is its objective, finite."""
         told = self._storage.told[trial]
         told.state, told.value = OptunaState.COMPLETE, value
 
     def tell_stopped(self, trial: str, rungs: Mapping[int, float]) -> None:
-        """The trial was stopped at the last of these rungs (nominal words -> objective)."""
+        """Tell that a trial was pruned at the last of these rungs (nominal words -> objective)."""
         if any(not math.isfinite(value) for value in rungs.values()):
             self.tell_impossible(trial)
             return
@@ -133,21 +137,21 @@ class Sampler:
         told.state, told.value = OptunaState.PRUNED, rungs[max(rungs)] if rungs else None
 
     def tell_impossible(self, trial: str) -> None:
-        """The settings cannot be trained: worse than any that was stopped at a rung.
+        """Tell that settings cannot be trained: they are worse than any that were pruned at a rung.
 
-        Told as pruned with a NaN at step 0. Were it told as failed, tpe would pass over it and sample there again; at
-        a later step it would count as better than a trial stopped before that.
+        For Optuna the trial was pruned with a NaN at step 0. If it had failed, tpe would ignore it and sample there
+        again; at a later step it would count as better than trials that were pruned before that step.
         """
         told = self._storage.told[trial]
         told.intermediate_values[0] = math.nan
         told.state = OptunaState.PRUNED
 
     def tell_nothing(self, trial: str) -> None:
-        """The trial says nothing about its settings: its machine failed, or it repeats another."""
+        """Tell that a trial says nothing about its settings: its machine failed, or it repeats another trial."""
         self._storage.told[trial].state = OptunaState.FAIL
 
     def copy(self, trial: str) -> FrozenTrial:
-        """What has been told of an ended trial, for another study to take in."""
+        """Return a copy of an ended trial, for another Optuna study."""
         told = self._storage.told[trial]
         return create_trial(
             state=told.state,
@@ -158,32 +162,32 @@ class Sampler:
         )
 
     def _of(self, keys: tuple[str, ...]) -> dict[str, BaseDistribution]:
-        """The distributions of these parameters: one dictionary for all trials that have them."""
+        """Return the distributions of these parameters: one dictionary for all trials that have them."""
         if keys not in self._known:
             self._known[keys] = {key: self._distributions[key] for key in keys}
         return self._known[keys]
 
 
 class _Trials(InMemoryStorage):
-    """What Optuna's samplers look at: trials that are told here at once, none of which is copied.
+    """Storage that Optuna's samplers read; trials are added directly and never copied.
 
-    Optuna's own ask and tell take time in proportion to all trials before, and copy every one that they touch.
+    Optuna's own ask and tell take time in proportion to the number of trials, and copy each trial that they touch.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.told: dict[str, FrozenTrial] = {}
-        """Our trial -> Optuna's; neither its numbers nor its times matter."""
+        """Id of a trial -> Optuna's trial, whose number and times do not matter."""
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[OptunaState] | None = None
     ) -> list[FrozenTrial]:
-        """All that was told, in the order in which it was added."""
+        """Return all trials, in the order in which they were added."""
         return [trial for trial in self.told.values() if states is None or trial.state in states]
 
 
 def _plain(domain: Domain, value: Any) -> Value:
-    """What Optuna drew, without numpy's types."""
+    """Return a value that Optuna drew, without numpy's types."""
     match domain:
         case Choice():
             chosen: Value = value

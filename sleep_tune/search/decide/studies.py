@@ -1,64 +1,68 @@
-"""The searches of one study: the space's own, and one for each baseline that is tuned. Each has a sampler that learns.
+"""Studies of a search: the space's own and one for each tuned baseline, each with a sampler that learns from trials.
 
-A fold over events, like the state beside it: Optuna is told here and nowhere else.
+A fold over events, as the search state is. Ended trials are also copied to optuna.journal, for optuna-dashboard; the
+search never reads that file.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
 from sleep_tune.experiment.search_state import MAIN, SearchState, TrialState
 from sleep_tune.records import Event
-from sleep_tune.search.decide.optuna_journal import Journal
-from sleep_tune.search.decide.sampler import Sampler
+from sleep_tune.search.decide.sampler import Sampler, direction_of
 from sleep_tune.search.space.search_space import Parameter, Space, Stop, num_settings
 
-__all__ = ["Studies", "Study"]
+__all__ = ["SettingsSearch", "Studies"]
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """One search for settings."""
+class SettingsSearch:
+    """One study: a search for settings with its own sampler and limits."""
 
     name: str
     baseline: str | None
-    """The baseline that it tunes; None for the search itself."""
+    """The baseline that it tunes; None for the space's own study."""
     parameters: tuple[Parameter, ...]
     num_settings: int | None
-    """How many different settings there are; None when there is no end to them."""
+    """Number of different settings; None if infinite."""
     stop: Stop
     sampler: Sampler
 
     @property
     def prefix(self) -> str:
-        """What its trials' ids begin with."""
+        """Beginning of its trials' ids."""
         return "" if self.baseline is None else f"{self.baseline}-"
 
 
 class Studies:
-    """All of them, the search itself first.
+    """All studies, the space's own first.
 
     Args:
-        space: the study they belong to.
-        state: what is known; `apply` here is called after its own.
-        journal: where ended trials of the search itself are copied for optuna-dashboard.
+        space: the current space.
+        state: the search's state; must be updated with an event before `apply` is called with it.
     """
 
     def __init__(self, space: Space, state: SearchState) -> None:
         self._state = state
-        self._journal: Journal | None = None
+        self._dashboard: optuna.Study | None = None
         self._ended: list[str] = []
-        self._studies = {MAIN: _study(space, MAIN, None, space.parameters, space.stop)}
+        """Ended trials of the space's own study that are not in optuna.journal yet."""
+        self._studies = {MAIN: _make_study(space, MAIN, None, space.parameters, space.stop)}
         for name, baseline in space.baselines.items():
             if baseline.trials is not None:
                 parameters = space.subset(baseline.parameters)
-                self._studies[name] = _study(space, name, name, parameters, Stop(trials=baseline.trials))
+                self._studies[name] = _make_study(space, name, name, parameters, Stop(trials=baseline.trials))
 
-    def __iter__(self) -> Iterator[Study]:
+    def __iter__(self) -> Iterator[SettingsSearch]:
         return iter(self._studies.values())
 
     def apply(self, event: Event) -> None:
-        """Teach the sampler what an event says, if its trial fits the present space."""
+        """Update the sampler of the event's trial, if that trial fits the current space."""
         if event.trial is None:
             return
         trial = self._state.trials[event.trial]
@@ -67,26 +71,35 @@ class Studies:
             return
         if event.event in ("asked", "adopted"):
             study.sampler.add(trial.id, trial.point)
-        if trial.ended and trial.kind != "bug":  # which says nothing yet: it will be tried again
-            _tell(study.sampler, trial)
+        if trial.ended and trial.kind != "bug":  # a bug says nothing about the settings: the trial is retried
+            _update_sampler(study.sampler, trial)
             if study.baseline is None:
                 self._ended.append(trial.id)
-                self._copy()
+                self._copy_ended()
 
     def open_journal(self, path: Path, name: str, mode: str) -> None:
-        """Write optuna.journal anew, and keep it up from now on."""
-        self._journal = Journal(path, name=name, mode=mode)
-        self._copy()
+        """Write optuna.journal anew, and keep it up to date from now on.
 
-    def _copy(self) -> None:
-        """Copy those that have ended since this was last done."""
-        if self._journal is not None:
+        Args:
+            path: the file; its old content is removed.
+            name: of the Optuna study in it.
+            mode: 'min' or 'max'.
+        """
+        path.unlink(missing_ok=True)
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        self._dashboard = optuna.create_study(storage=storage, study_name=name, direction=direction_of(mode))
+        self._copy_ended()
+
+    def _copy_ended(self) -> None:
+        if self._dashboard is not None:
             for trial in self._ended:
-                self._journal.add(self._studies[MAIN].sampler.copy(trial))
+                self._dashboard.add_trial(self._studies[MAIN].sampler.copy(trial))
             self._ended.clear()
 
 
-def _study(space: Space, name: str, baseline: str | None, parameters: tuple[Parameter, ...], stop: Stop) -> Study:
+def _make_study(
+    space: Space, name: str, baseline: str | None, parameters: tuple[Parameter, ...], stop: Stop
+) -> SettingsSearch:
     sampler = Sampler(
         parameters,
         algorithm=space.search.algorithm,
@@ -94,10 +107,10 @@ def _study(space: Space, name: str, baseline: str | None, parameters: tuple[Para
         seed=space.search.seed,
         startup=space.search.startup,
     )
-    return Study(name, baseline, parameters, num_settings(parameters), stop, sampler)
+    return SettingsSearch(name, baseline, parameters, num_settings(parameters), stop, sampler)
 
 
-def _tell(sampler: Sampler, trial: TrialState) -> None:
+def _update_sampler(sampler: Sampler, trial: TrialState) -> None:
     match trial.state, trial.kind:
         case "completed", _:
             assert trial.value is not None

@@ -1,8 +1,8 @@
-"""Warm start: what earlier experiments found out, taken into this one's log. Trains nothing and asks for nothing.
+"""Warm start: copies trials of earlier experiments into this one's log.
 
-A trial of another experiment that ended there, by itself or at a rung, and whose configuration this space could have
-proposed, is worth what one of our own is: the sampler is told, it is compared at rungs of equal nominal words, and it
-may become a finalist.
+A trial is copied if it was completed or pruned there and this space could have proposed its configuration. It then
+counts as any other: the sampler learns from it, it is compared at rungs of the same nominal words, and it can become a
+finalist.
 """
 
 from collections.abc import Iterator
@@ -16,22 +16,21 @@ from sleep_tune.errors import ConfigError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.experiment.trial_state import TrialState, configuration_key
-from sleep_tune.search.decide import study_folder
-from sleep_tune.search.decide.search_memory import Memory
-from sleep_tune.search.decide.space_fit import Point, project
-from sleep_tune.search.decide.study_folder import Experiment
+from sleep_tune.search.decide.current_space import Point, project
+from sleep_tune.search.decide.experiment_identity import ExperimentIdentity, find_differences, summarize
+from sleep_tune.search.decide.search_history import SearchHistory
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.search.space.trial_configs import with_settings
 
-__all__ = ["Adopter"]
+__all__ = ["WarmStart"]
 
 ENDS = ("completed", "stopped")
-"""What a trial must have come to, to be worth anything elsewhere."""
+"""States in which a trial is copied."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Earlier:
-    """An experiment whose trials may be taken."""
+    """An experiment whose trials may be copied."""
 
     source: str
     name: str
@@ -39,14 +38,14 @@ class _Earlier:
     trials: tuple[TrialState, ...]
 
 
-class Adopter:
-    """Takes the trials of the experiments that `warm_start` names, each experiment once for every space.
+class WarmStart:
+    """Copies trials of the experiments that `warm_start` names, once for each experiment and space.
 
     Args:
-        space: the study as it is now.
-        base: what `space.base` composes to.
-        corpus: what every trial reads.
-        budget_words: B.
+        space: the current space.
+        base: the configuration that `space.base` composes to.
+        corpus: read by every trial.
+        budget_words: words of a whole run.
     """
 
     def __init__(self, space: Space, base: RunConfig, corpus: CorpusSummary, budget_words: int) -> None:
@@ -57,15 +56,15 @@ class Adopter:
         self._read: list[_Earlier] = []
 
     def read(self, sources: list[str], own: Path) -> None:
-        """Read experiments to be adopted later. Nothing is written.
+        """Read experiments whose trials `adopt` copies. Nothing is written.
 
         Args:
             sources: their folders.
-            own: the folder of this one.
+            own: the folder of this experiment.
 
         Raises:
-            ConfigError: one is another study than this; the message says what differs. Two have the same name.
-            RunFolderError: a folder is no experiment's.
+            ConfigError: one is another study than this (the message names what differs), or two have the same name.
+            RunFolderError: a folder holds no experiment.
         """
         for number, source in enumerate(sources):
             earlier = self._earlier(source, f"warm_start.{number}", own)
@@ -73,18 +72,18 @@ class Adopter:
                 raise ConfigError(f"{self._at}: two experiments must not have the same name; got {earlier.name} twice")
             self._read.append(earlier)
 
-    def adopt(self, memory: Memory) -> None:
-        """Record what was read: trials that fit this space, whose settings nobody has trained here."""
+    def adopt(self, history: SearchHistory) -> None:
+        """Log the trials that fit this space and whose settings have not been trained here."""
         for earlier in self._read:
-            taken, elsewhere = 0, 0
+            adopted, elsewhere = 0, 0
             for trial, point in self._placed(earlier):
-                name = f"{earlier.name}.{trial.id}"
+                name, known = f"{earlier.name}.{trial.id}", history.state.study(MAIN).known
                 if point is None:
                     elsewhere += 1
-                elif name not in memory.state.trials and configuration_key(point) not in memory.state.study(MAIN).known:
-                    memory.record_adopted(name, seed=trial.seed, events=list(_parts(trial, point, earlier.source)))
-                    taken += 1
-            memory.record("warmed", source=earlier.source, adopted=taken, elsewhere=elsewhere)
+                elif name not in history.state.trials and configuration_key(point) not in known:
+                    history.record_adopted(name, seed=trial.seed, events=list(_parts(trial, point, earlier.source)))
+                    adopted += 1
+            history.record("warmed", source=earlier.source, adopted=adopted, elsewhere=elsewhere)
         self._read.clear()
 
     @property
@@ -96,16 +95,14 @@ class Adopter:
         at = self._space.where.get(key, self._at)
         if folder.resolve() == own:
             raise ConfigError(f"{at}: warm_start must name other experiments; {source} is this one")
-        there = Experiment(folder)
+        there = ExperimentIdentity(folder)
         events = read_events(folder / LOG)
         if not events:
             raise ConfigError(f"{at}: warm_start must name experiments with trials; {folder / LOG} is empty")
-        differences = study_folder.unlike(there, self._space, self._base, self._corpus)
+        differences = find_differences(there, self._space, self._base, self._corpus)
         budgets = {event.data["budget_words"] for event in events if event.event == "opened"} - {self._budget_words}
         if differences or budgets:
-            what = (
-                study_folder.told(differences) or f"its budget is {budgets.pop():,} words, here {self._budget_words:,}"
-            )
+            what = summarize(differences) or f"its budget is {budgets.pop():,} words, here {self._budget_words:,}"
             raise ConfigError(f"{at}: warm_start must name experiments of the same study; in {source}, {what}")
         state = fold_events(events, self._space.objective.mode)
         trials = (trial for trial in state.trials.values() if trial.study == MAIN and trial.state in ENDS)
@@ -114,7 +111,7 @@ class Adopter:
         )
 
     def _placed(self, earlier: _Earlier) -> Iterator[tuple[TrialState, Point | None]]:
-        """Each trial, and its settings in this space if it fits."""
+        """Yield each trial, and its point in this space; None if it does not fit."""
         base = to_dict(self._base)
         for trial in earlier.trials:
             config = flatten(with_settings(earlier.base, trial.parameters))
@@ -122,7 +119,7 @@ class Adopter:
 
 
 def _parts(trial: TrialState, point: Point, source: str) -> Iterator[dict[str, Any]]:
-    """The events that a trial taken over consists of."""
+    """Yield the events of a copied trial."""
     asked = {"study": MAIN, "number": None, "parameters": point, "group": "", "source": source}
     yield {"event": "asked", "data": asked}
     for rung, progress in trial.reports.items():

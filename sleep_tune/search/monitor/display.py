@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.live import Live
 
 from sleep_tune.console import PlainConsole
+from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor import wording
 from sleep_tune.search.monitor.event_lines import EventLines, heartbeat_line
-from sleep_tune.search.monitor.forecast import Watched
 from sleep_tune.search.monitor.screen import screen
 
 __all__ = ["Display"]
@@ -37,7 +37,7 @@ class Display:
 
     def __init__(
         self,
-        director: Watched,
+        director: SearchView,
         slots: int,
         console: Console | None = None,
         interactive: bool | None = None,

@@ -5,8 +5,9 @@ from itertools import islice
 
 from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.records import Decision
+from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor import wording
-from sleep_tune.search.monitor.forecast import Watched, forecast
+from sleep_tune.search.monitor.forecast import forecast
 
 __all__ = ["EventLines", "heartbeat_line"]
 
@@ -18,7 +19,7 @@ class EventLines:
         watched: the search.
     """
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: SearchView) -> None:
         self._watched = watched
         self._open = {name: _Printed(trial) for name, trial in watched.trials.items() if not trial.ended}
         self._seen = len(watched.trials)
@@ -83,7 +84,7 @@ class _Printed:
         return f"{f'lost its process{memory}, ' * is_lost}restarted (attempt {trial.attempt})"
 
 
-def heartbeat_line(watched: Watched, slots: int) -> str:
+def heartbeat_line(watched: SearchView, slots: int) -> str:
     """Return one line with the progress of the search and of its running trials."""
     state = forecast(watched, slots)
     done = f"{state.done} runs done" if state.total is None else f"{state.done}/{state.total} runs done"

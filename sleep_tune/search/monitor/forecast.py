@@ -4,36 +4,16 @@ Work is counted in budgets: a run that has seen half of its words is half a budg
 reports, so an interruption of the search does not change the estimate.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from sleep_tune.experiment.search_state import MAIN, TrialState
-from sleep_tune.search.space.search_space import Space
+from sleep_tune.search.decide.search_view import SearchView
 
-__all__ = ["Forecast", "Watched", "forecast", "gpu_hours"]
+__all__ = ["Forecast", "forecast", "gpu_hours"]
 
 ENOUGH_SECONDS = 10.0
 """Seconds of training, over all trials, before the time left is estimated."""
-
-
-class Watched(Protocol):
-    """What the screen reads of a search (a director, or a snapshot of its folder)."""
-
-    @property
-    def space(self) -> Space: ...  # noqa: D102
-    @property
-    def trials(self) -> Mapping[str, TrialState]: ...  # noqa: D102
-    @property
-    def ended(self) -> str | None: ...  # noqa: D102
-    @property
-    def finished(self) -> bool: ...  # noqa: D102
-    @property
-    def held(self) -> str | None: ...  # noqa: D102
-    @property
-    def changes(self) -> Sequence[str]: ...  # noqa: D102
-    def best(self) -> TrialState | None: ...  # noqa: D102
-    def seconds(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +31,7 @@ class Forecast:
     gpu_hours_left: float | None
 
 
-def forecast(director: Watched, slots: int) -> Forecast:
+def forecast(director: SearchView, slots: int) -> Forecast:
     """Return the progress of the search, and an estimate of what is left.
 
     A trial to come is expected to train for as many words as the trials before it did on average, and as fast.
@@ -109,7 +89,7 @@ def _share(trial: TrialState) -> float:
     return trial.progress.words_seen / trial.progress.budget_words if trial.progress is not None else 0.0
 
 
-def _searches_to_come(director: Watched, runs: list[TrialState]) -> int | None:
+def _searches_to_come(director: SearchView, runs: list[TrialState]) -> int | None:
     """Return how many trials the search and the baselines' searches will still propose; None if there is no limit."""
     wanted = {name: baseline.trials for name, baseline in director.space.baselines.items() if baseline.trials}
     if director.ended is None:
@@ -119,7 +99,7 @@ def _searches_to_come(director: Watched, runs: list[TrialState]) -> int | None:
     return sum(max(0, trials - sum(run.study == study for run in runs)) for study, trials in wanted.items())
 
 
-def _repeats_to_come(director: Watched, runs: list[TrialState]) -> int:
+def _repeats_to_come(director: SearchView, runs: list[TrialState]) -> int:
     """Return how many runs of baselines and finalists over fresh seeds are still to come."""
     space, search = director.space, [run for run in runs if run.study == MAIN]
     finalists = space.finalists.count

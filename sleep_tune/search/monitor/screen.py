@@ -14,8 +14,9 @@ from rich.text import Text
 
 from sleep_tune.console import PlainConsole
 from sleep_tune.experiment.search_state import TrialState
+from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor import wording
-from sleep_tune.search.monitor.forecast import Forecast, Watched, forecast, gpu_hours
+from sleep_tune.search.monitor.forecast import Forecast, forecast, gpu_hours
 from sleep_tune.search.monitor.rung_table import draw_rungs
 
 __all__ = ["screen"]
@@ -37,7 +38,7 @@ STATES = ("running", "waiting", "completed", "stopped", "failed", "refused")
 
 
 def screen(
-    watched: Watched, slots: int, *, width: int, height: int | None = None, notes: Sequence[str] = ()
+    watched: SearchView, slots: int, *, width: int, height: int | None = None, notes: Sequence[str] = ()
 ) -> RenderableType:
     """Return the drawing of a search.
 
@@ -67,7 +68,7 @@ def screen(
     return Group(*spaced[1:])
 
 
-def _head(watched: Watched, slots: int, notes: Sequence[str]) -> Iterator[Text]:
+def _head(watched: SearchView, slots: int, notes: Sequence[str]) -> Iterator[Text]:
     """Yield the headline, the counts, the notes, and why the search is paused."""
     state = forecast(watched, slots)
     yield Text(" · ".join(_headline(watched, slots, state)), style="bold")
@@ -79,7 +80,7 @@ def _head(watched: Watched, slots: int, notes: Sequence[str]) -> Iterator[Text]:
         yield Text(f"paused: {watched.held}", style="bold yellow")
 
 
-def _headline(watched: Watched, slots: int, state: Forecast) -> Iterator[str]:
+def _headline(watched: SearchView, slots: int, state: Forecast) -> Iterator[str]:
     yield watched.space.name
     busy = sum(trial.state == "running" for trial in watched.trials.values())
     yield "finished" if watched.finished else f"{busy}/{slots} slots busy"
@@ -94,7 +95,7 @@ def _headline(watched: Watched, slots: int, state: Forecast) -> Iterator[str]:
         yield f"{wording.clock_time(hours * 3600 - watched.seconds())} of stop.hours left"
 
 
-def _counts(watched: Watched, state: Forecast) -> Iterator[str]:
+def _counts(watched: SearchView, state: Forecast) -> Iterator[str]:
     """Yield trials by state, why no more trials are proposed, GPU-hours."""
     trials = watched.trials.values()
     counts = Counter(trial.state for trial in trials)
@@ -110,7 +111,7 @@ def _counts(watched: Watched, state: Forecast) -> Iterator[str]:
         yield f"{searched:.2f} of stop.gpu_hours {limit:g} by the search"
 
 
-def _best(watched: Watched, metric: str) -> Text:
+def _best(watched: SearchView, metric: str) -> Text:
     """Return the best trial of the search and its settings."""
     best = watched.best()
     if best is None or best.value is None:

@@ -14,9 +14,10 @@ from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.run_journal import find_mistake
-from sleep_tune.experiment.search_state import MAIN, SearchState, TrialState
+from sleep_tune.experiment.search_state import SearchState
 from sleep_tune.records import Progress
-from sleep_tune.search.decide.study_folder import Experiment
+from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
+from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.space.search_space import Baseline, Finalists, Objective, Scheduler, Space, Stop
 
 __all__ = ["Recorded", "read_recorded", "standing"]
@@ -31,8 +32,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """A search as it is looked at (`forecast.Watched`)."""
+class Recorded(SearchView):
+    """A search as its folder shows it."""
 
     space: Space
     state: SearchState
@@ -43,31 +44,6 @@ class Recorded:
     slots: int
     """Most trials that ran at a time in the last session."""
     held: str | None
-
-    @property
-    def trials(self) -> Mapping[str, TrialState]:
-        """Every trial asked for so far."""
-        return self.state.trials
-
-    @property
-    def finished(self) -> bool:
-        """Whether all has ended."""
-        return self.state.finished
-
-    @property
-    def changes(self) -> list[str]:
-        """How the last session differs from the one before."""
-        return self.state.changes
-
-    @property
-    def ended(self) -> str | None:
-        """Why the search asks for no more trials, once it does."""
-        return self.state.study(MAIN).ended
-
-    def best(self) -> TrialState | None:
-        """The best completed trial of the search."""
-        name = self.state.study(MAIN).best
-        return None if name is None else self.state.trials[name]
 
     def seconds(self) -> float:
         """Wall clock over all sessions; of one that nobody drives, up to its last event."""
@@ -87,7 +63,7 @@ def read_recorded(folder: Path, *, is_driven: bool, silent: float = 0.0) -> Reco
     """
     events = read_events(folder / LOG)
     told = next((event.data["study"] for event in events if event.data.get("study") and event.event == "opened"), None)
-    space = _space(told or Experiment(folder).space, folder)
+    space = _space(told or ExperimentIdentity(folder).space, folder)
     state = SearchState(mode=space.objective.mode)
     slots, budget = 1, 0
     for event in events:

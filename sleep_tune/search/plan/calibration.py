@@ -15,7 +15,7 @@ from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import from_dict, to_dict
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.search.decide.work import Worker
+from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.search_space import CorpusSummary
 from sleep_tune.search.space.trial_configs import baseline_settings, with_settings

@@ -9,8 +9,8 @@ from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import Superseded, TrialFailure, UserError
 from sleep_tune.files import writing
 from sleep_tune.records import Decision, Progress
+from sleep_tune.search.decide.assignments import KINDS, Done, Trial, Wait, Worker
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import KINDS, Done, Trial, Wait, Worker
 
 __all__ = ["run_inline"]
 

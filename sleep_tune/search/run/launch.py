@@ -20,8 +20,8 @@ from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import EXPERIMENT
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.interrupts import catching, current
+from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Worker
 from sleep_tune.search.monitor.display import Display
 from sleep_tune.search.plan.calibration import calibrate
 from sleep_tune.search.plan.search_plan import Plan, Slots, make_plan

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sleep_tune.interrupts import current
+from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Worker
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.run.on_ray import own_ray
 from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan

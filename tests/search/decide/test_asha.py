@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.experiment.trial_state import Arrivals
-from sleep_tune.search.decide.asha import goes_on, num_kept
+from sleep_tune.search.decide.asha import is_promoted, num_kept
 from sleep_tune.search.space.rungs import rung_shares, rungs_of
 from sleep_tune.search.space.search_space import Scheduler
 
 VALUES = st.one_of(st.integers(0, 4).map(float), st.floats(-10, 10), st.just(math.nan), st.just(math.inf))
 
 
-def last_goes_on(values: list[float], reduction: float, mode: str) -> bool:
+def last_is_promoted(values: list[float], reduction: float, mode: str) -> bool:
     """What is said of the last of these arrivals."""
     arrivals = Arrivals(mode)
-    return goes_on([arrivals.add(value) for value in values][-1], reduction)
+    return is_promoted([arrivals.add(value) for value in values][-1], reduction)
 
 
 @given(
@@ -33,25 +33,25 @@ def test_the_best_go_on(values: list[float], reduction: float, mode: str) -> Non
 
     judged = len(values) - 1
     best = sorted(range(len(values)), key=place)[: max(1, int(len(values) / reduction + 1e-9))]
-    assert last_goes_on(values, reduction, mode) == (judged in best and math.isfinite(values[judged]))
+    assert last_is_promoted(values, reduction, mode) == (judged in best and math.isfinite(values[judged]))
 
 
 @given(st.lists(VALUES, max_size=20), st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_what_is_not_finite_never_goes_on(values: list[float], value: float) -> None:
     """A trial that had diverged won every rung of a tuner whose comparison with NaN was always false."""
-    assert not last_goes_on([*values, value], 3, "min")
-    assert not last_goes_on([*values, value], 3, "max")
+    assert not last_is_promoted([*values, value], 3, "min")
+    assert not last_is_promoted([*values, value], 3, "max")
 
 
 def test_the_first_arrival_goes_on() -> None:
-    assert last_goes_on([5.0], 3, "min")
+    assert last_is_promoted([5.0], 3, "min")
 
 
 def test_one_in_eta_goes_on_in_random_order() -> None:
     """27 trials from best to worst: only the first goes on; from worst to best: all do."""
     descending = [float(value) for value in range(27, 0, -1)]
-    assert sum(last_goes_on(descending[: n + 1], 3, "min") for n in range(27)) == 27
-    assert sum(last_goes_on(descending[::-1][: n + 1], 3, "min") for n in range(27)) == 1
+    assert sum(last_is_promoted(descending[: n + 1], 3, "min") for n in range(27)) == 27
+    assert sum(last_is_promoted(descending[::-1][: n + 1], 3, "min") for n in range(27)) == 1
 
 
 @pytest.mark.parametrize(

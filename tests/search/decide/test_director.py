@@ -275,7 +275,7 @@ def test_the_sampler_learns_what_a_stopped_trial_was_worth_at_its_last_rung(tmp_
     director.on_progress(worse.id, progress(first, rung=first, value=2.0))
     assert director.on_progress(worse.id, progress(second, rung=second, value=1.5)) is Decision.STOP
     director.on_end(worse.id, outcome("stopped", 1.5))
-    learnt = next(iter(director._memory.studies)).sampler.copy(worse.id)
+    learnt = next(iter(director._history.studies)).sampler.copy(worse.id)
     assert (learnt.value, learnt.intermediate_values) == (1.5, {first: 2.0, second: 1.5})
     director.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from sleep_tune.experiment.event_log import read_events
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.steady_clock import steady_clock
+from sleep_tune.search.decide.search_history import steady_clock
 from sleep_tune.search.space.search_space import Stop
 from tests.search.studies import open_search, outcome, plain, start
 

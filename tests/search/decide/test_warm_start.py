@@ -12,7 +12,7 @@ from sleep_tune.errors import ConfigError, RunFolderError
 from sleep_tune.experiment.event_log import read_events
 from sleep_tune.experiment.trial_state import TrialState
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.search_memory import replay
+from sleep_tune.search.decide.search_history import replay
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import (
@@ -62,7 +62,7 @@ def test_its_trials_are_known_told_and_not_counted(old: Path, tmp_path: Path) ->
     study = with_it.state.study("search")
     assert (study.asks, study.trained, len(study.known)) == (0, 0, 5)
     assert study.best == f"old.{min(there.values(), key=lambda trial: trial.value or 9.0).id}"
-    ours, fresh = (next(iter(director._memory.studies)).sampler.ask(0) for director in (with_it, without))
+    ours, fresh = (next(iter(director._history.studies)).sampler.ask(0) for director in (with_it, without))
     assert ours != fresh
     run_inline(with_it, WORKER)
     own = [t for t in with_it.trials.values() if t.number is not None and t.state not in ("refused",)]
@@ -146,7 +146,7 @@ def test_a_warm_start_cut_at_any_event_is_completed(old: Path, tmp_path: Path) -
         (tmp_path / "x" / "trials.jsonl").write_bytes(b"".join(lines[:kept]))
         director = open_search(tmp_path / "x", warm(old))
         assert director.trials.keys() == whole.trials.keys()
-        assert director._memory.studies is not whole._memory.studies
+        assert director._history.studies is not whole._history.studies
         director._held.close()
         known = replay(read_events(tmp_path / "x" / "trials.jsonl"), director.space, BASE)
         assert known.state == director.state

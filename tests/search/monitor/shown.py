@@ -6,8 +6,8 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from sleep_tune.records import Progress
+from sleep_tune.search.decide.assignments import Trial
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Trial
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.space.search_space import Baseline, Choice, Finalists, Parameter, Space, Stop, Uniform
 from tests.made import make_progress

@@ -1,35 +1,25 @@
 """How much is done and left, from trials in every state."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from sleep_tune.experiment.search_state import MAIN, TrialState
+from sleep_tune.experiment.search_state import MAIN, SearchState, StudyState, TrialState
+from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor.forecast import Forecast, gpu_hours
 from sleep_tune.search.monitor.forecast import forecast as look
 from sleep_tune.search.space.search_space import Baseline, Finalists, Space, Stop
 from tests.made import make_progress
 
 
-@dataclass
-class Watched:
-    """The parts of a director that a forecast looks at."""
+class ViewOfTrials(SearchView):
+    """A search of these trials."""
 
-    space: Space
-    trials: Mapping[str, TrialState] = field(default_factory=dict)
-    ended: str | None = None
-    finished: bool = False
-    held: str | None = None
-    changes: tuple[str, ...] = ()
-
-    def best(self) -> TrialState | None:
-        """Nobody asks."""
-        return None
+    def __init__(self, space: Space, state: SearchState) -> None:
+        self.space, self.state, self.held = space, state, None
 
     def seconds(self) -> float:
-        """Nobody asks."""
+        """Return no time: a forecast does not read it."""
         return 0.0
 
 
@@ -56,16 +46,18 @@ def trial(
     return TrialState(**head, study=study, number=number, asked_at=0.0, state=state, progress=progress, **more)
 
 
-def forecast(search: Watched) -> tuple[int, int | None, float | None]:
+def forecast(search: ViewOfTrials) -> tuple[int, int | None, float | None]:
     """Runs done and in all, and work left."""
     state = look(search, 1)
     return state.done, state.total, state.work_left
 
 
-def watched(*trials: TrialState, ended: str | None = None, **space: Any) -> Watched:
+def watched(*trials: TrialState, ended: str | None = None, **space: Any) -> ViewOfTrials:
     parts: dict[str, Any] = {"stop": Stop(trials=4), "baselines": {"epochs": Baseline()}}
     parts["finalists"] = Finalists(count=1, seeds=2)
-    return Watched(Space(name="x", **(parts | space)), {str(n): one for n, one in enumerate(trials)}, ended)
+    by_name = {str(number): one for number, one in enumerate(trials)}
+    studies = {MAIN: StudyState(name=MAIN, ended=ended)}
+    return ViewOfTrials(Space(name="x", **(parts | space)), SearchState(mode="min", trials=by_name, studies=studies))
 
 
 def test_at_the_start_everything_is_to_come_in_full() -> None:

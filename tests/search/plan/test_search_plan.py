@@ -13,7 +13,7 @@ from rich.console import Console
 from sleep_tune.config.size import model_bytes, needed_bytes
 from sleep_tune.errors import BudgetError
 from sleep_tune.experiment.trial_state import Arrivals
-from sleep_tune.search.decide.asha import goes_on
+from sleep_tune.search.decide.asha import is_promoted
 from sleep_tune.search.plan.plan_view import show_plan
 from sleep_tune.search.plan.search_plan import Plan, Slots, expected_at_rungs, make_plan
 from sleep_tune.search.plan.speeds import Speed
@@ -95,7 +95,7 @@ def test_expected_counts_are_those_of_the_rule() -> None:
         for rung in range(3):
             reached[rung] += len(values)
             arrivals = Arrivals("min")
-            values = [value for value in values if goes_on(arrivals.add(value), 3)]
+            values = [value for value in values if is_promoted(arrivals.add(value), 3)]
             rng.shuffle(values)
     expected = expected_at_rungs(27, 3, 3)
     assert [count / 400 for count in reached] == pytest.approx(expected, rel=0.1)

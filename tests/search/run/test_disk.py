@@ -12,8 +12,8 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import Diverged
 from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.records import Outcome, Report
+from sleep_tune.search.decide.assignments import Done, Wait
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Done, Wait
 from sleep_tune.search.run.disk import DiskWatch
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Finalists, Resources, Space, Stop

@@ -16,8 +16,8 @@ from typing import Any
 import ray
 
 from sleep_tune.errors import ClusterError, DiskError, UserError
+from sleep_tune.search.decide.assignments import Done, Trial
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Done, Trial
 from sleep_tune.search.run.on_ray.messages import Ended, Failed, Job, ProgressMessage, UserMistake, WorkerLost
 from sleep_tune.search.run.on_ray.worker_group import DIED
 

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from sleep_tune.search.decide.work import Worker
+from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.run.on_ray.memory_kills import killed_by_ray
 from sleep_tune.search.run.on_ray.messages import Ended, Failed, GroupEnded, MailboxClosed, UserMistake, WorkerLost
 from sleep_tune.search.run.on_ray.slot_plan import SlotPlan

@@ -20,8 +20,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sleep_tune.errors import ClusterError
 from sleep_tune.interrupts import PATIENCE_SECONDS, current
+from sleep_tune.search.decide.assignments import Done, Worker
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.work import Done, Worker
 from sleep_tune.search.run.on_ray.dispatcher import Dispatcher
 from sleep_tune.search.run.on_ray.mailbox import Mailboxes
 from sleep_tune.search.run.on_ray.memory_kills import killed_for_memory

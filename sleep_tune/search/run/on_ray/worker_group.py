@@ -20,7 +20,7 @@ from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import JobCancelled, Superseded, UserError
 from sleep_tune.files import writing
 from sleep_tune.records import Decision, Progress, Report
-from sleep_tune.search.decide.work import KINDS, Worker
+from sleep_tune.search.decide.assignments import KINDS, Worker
 from sleep_tune.search.run.on_ray.memory_kills import count_kills
 from sleep_tune.search.run.on_ray.messages import Ended, Failed, Job, UserMistake
 from sleep_tune.search.run.on_ray.slot_plan import SlotPlan

@@ -10,7 +10,7 @@ from ray.exceptions import RayActorError
 from ray.tune.search import Searcher
 
 from sleep_tune.errors import ClusterError, ConfigError, DiskError
-from sleep_tune.search.decide.work import Done, Trial, Wait
+from sleep_tune.search.decide.assignments import Done, Trial, Wait
 from sleep_tune.search.run.on_ray.dispatcher import FULL_SECONDS, MOST_UNSTARTED, Dispatcher
 from sleep_tune.search.run.on_ray.messages import UserMistake
 from sleep_tune.search.run.on_ray.tuner import DirectedSearcher

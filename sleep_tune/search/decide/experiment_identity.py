@@ -1,7 +1,7 @@
-"""experiment.yaml: what an experiment folder is an experiment of, and the refusal to continue it as another one.
+"""Identity of an experiment: writing experiment.yaml, and refusing to resume a folder with another study.
 
-The file holds the space as it is now; what it was before, and when it changed, is in the log. The log is written first:
-where a kill leaves the file behind, the next session brings it up to date.
+The file holds the current space; earlier spaces, and when they changed, are in the log. The log is written first: if a
+kill leaves the file behind, the next session updates it.
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -20,62 +20,63 @@ from sleep_tune.experiment.run_folder import CONFIG, IRRELEVANT
 from sleep_tune.files import write_whole
 from sleep_tune.search.space.search_space import CorpusSummary, Space, to_json
 
-__all__ = ["Difference", "Experiment", "changes", "check_trials", "open_folder", "told", "unlike", "update"]
+__all__ = ["ExperimentIdentity", "OptionChange", "changes", "check_trials", "open_folder"]
+__all__ += ["find_differences", "summarize", "update"]
 
 FIXED = ("name", "objective", "comparison", "search.seed", "finalists.first_seed")
-"""Parts of the space that make it another study, by dotted key; so does another base, composed."""
+"""Parts of the space, by dotted key, that must not change in a folder; nor must the composed base."""
 
 WHOLE = ("base", "parameters", "baselines")
-"""Parts whose keys the user names: one that is missing has no default."""
+"""Parts of the space whose keys the user names: a missing key has no default."""
 
 
-class Difference(NamedTuple):
-    """An option, by dotted key, that is not what it was."""
+class OptionChange(NamedTuple):
+    """An option, by dotted key, whose value differs."""
 
     key: str
     before: Any
     after: Any
 
     def __str__(self) -> str:
-        if isinstance(self.before, Mapping) or isinstance(self.after, Mapping):  # a parameter or a baseline, whole
+        if isinstance(self.before, Mapping) or isinstance(self.after, Mapping):  # a whole parameter or baseline
             return f"{self.key}: {'added' if self.before is None else 'removed'}"
         return f"{self.key}: {self.before} -> {self.after}"
 
 
-class Experiment:
-    """What is written of an experiment.
+class ExperimentIdentity:
+    """Space, base and corpus of an experiment, read from its folder.
 
     Args:
-        folder: its folder.
+        folder: of the experiment.
 
     Raises:
-        RunFolderError: the file is missing, or cannot be read as an experiment.
+        RunFolderError: experiment.yaml is missing, or cannot be read as an experiment.
 
     Attributes:
-        space: as JSON (`space.to_json`), with today's defaults for options that it does not know.
+        space: as JSON (`search_space.to_json`), with today's defaults for options that it lacks.
         tree: the composed base, nested.
-        base: the same, by dotted key.
-        corpus: what its trials read.
+        base: the composed base, by dotted key.
+        corpus: read by its trials.
     """
 
     def __init__(self, folder: Path) -> None:
         path = folder / EXPERIMENT
         try:
-            then = read_experiment_file(path)
+            stored = read_experiment_file(path)
             for key in ("space", "base", "corpus"):
-                if not isinstance(then.get(key), Mapping):
+                if not isinstance(stored.get(key), Mapping):
                     raise RunFolderError(
                         f"{path} must hold space, base and corpus, each a mapping; {key} is "
-                        f"{'none' if key in then else 'missing'}: put the file back from a copy"
+                        f"{'none' if key in stored else 'missing'}: put the file back from a copy"
                     )
-            self.space = _with_defaults(then["space"])
-            self.tree = to_dict(from_dict(then["base"]))
+            self.space = _with_defaults(stored["space"])
+            self.tree = to_dict(from_dict(stored["base"]))
             self.base = flatten(self.tree)
-            self.corpus = CorpusSummary(words=then["corpus"]["words"], samples=then["corpus"]["samples"])
+            self.corpus = CorpusSummary(words=stored["corpus"]["words"], samples=stored["corpus"]["samples"])
         except FileNotFoundError:
             raise RunFolderError(f"{folder} must be the folder of a search; got no {EXPERIMENT} in it") from None
         except ConfigError as error:
-            what = str(error).partition(";")[0]  # without the options that there are
+            what = str(error).partition(";")[0]  # without the list of options
             raise RunFolderError(
                 f"{path} must describe an experiment of this version of sleep-tune, and not of a newer one: {what}"
             ) from error
@@ -83,14 +84,14 @@ class Experiment:
             raise RunFolderError(f"{path} cannot be read as an experiment ({error!r})") from error
 
 
-def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> Experiment:
-    """Make the folder and write experiment.yaml, or check that it is the same study that goes on, grown perhaps.
+def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> ExperimentIdentity:
+    """Make the folder and write experiment.yaml, or check that it holds the same study, possibly with another space.
 
     Returns:
-        What was written there.
+        The identity of the experiment as the file has it.
 
     Raises:
-        RunFolderError: another study is there; the message says what differs. Or experiment.yaml cannot be read.
+        RunFolderError: the folder holds another study (the message names what differs), or cannot be read.
     """
     if not (folder / LOG).exists():
         check_trials(folder, ())
@@ -101,8 +102,8 @@ def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSumma
                 "another name (name=...)"
             )
         _write(folder, space, base, corpus)
-        return Experiment(folder)
-    then = Experiment(folder)
+        return ExperimentIdentity(folder)
+    then = ExperimentIdentity(folder)
     differences = [
         *(difference for difference in _differences(then.space, to_json(space)) if difference.key.startswith(FIXED)),
         *_base_differences(then, base),
@@ -116,21 +117,21 @@ def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSumma
         )
     if differences:
         raise RunFolderError(
-            f"{folder} holds another study: {told(differences)}. "
+            f"{folder} holds another study: {summarize(differences)}. "
             "Give this one another name (name=...), or move the folder away"
         )
     return then
 
 
 def check_trials(folder: Path, known: Container[str]) -> None:
-    """Check that the log knows every run in trials/: one that was cut off would be continued as an earlier one.
+    """Check that every run in trials/ is in the log: a log that was cut off must not be resumed as an earlier one.
 
     Args:
         folder: of the experiment.
         known: trials of its log.
 
     Raises:
-        RunFolderError: it does not.
+        RunFolderError: a run is not in the log; the message names it.
     """
     runs = sorted(path.parent.name for path in (folder / "trials").glob(f"*/{CONFIG}"))
     unknown = [name for name in runs if name not in known]
@@ -141,8 +142,8 @@ def check_trials(folder: Path, known: Container[str]) -> None:
         )
 
 
-def changes(then: Mapping[str, Any], space: Space) -> list[Difference]:
-    """What the space asks for now that it did not."""
+def changes(then: Mapping[str, Any], space: Space) -> list[OptionChange]:
+    """Return how the space differs from an earlier one, given as JSON."""
     return [
         difference
         for difference in _differences(_with_defaults(then), to_json(space))
@@ -150,18 +151,20 @@ def changes(then: Mapping[str, Any], space: Space) -> list[Difference]:
     ]
 
 
-def update(folder: Path, then: Experiment, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
-    """Write experiment.yaml anew if it no longer holds this space and this base."""
+def update(folder: Path, then: ExperimentIdentity, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
+    """Write experiment.yaml again if its space or base has changed."""
     if changes(then.space, space) or then.tree != to_dict(base):
         _write(folder, space, base, corpus)
 
 
-def unlike(there: Experiment, space: Space, base: RunConfig, corpus: CorpusSummary) -> list[Difference]:
-    """How another experiment differs from this one, but for what either searches, and where its files lie."""
+def find_differences(
+    there: ExperimentIdentity, space: Space, base: RunConfig, corpus: CorpusSummary
+) -> list[OptionChange]:
+    """Return how another experiment differs from this one, except in searched options and in paths."""
     searched = {parameter.key for parameter in space.parameters} | set(there.space["parameters"])
     for section, members in ONE_OF.items():
         keys = {f"{section}.{member}" for member in members}
-        searched |= keys if keys & searched else set()  # one that is searched clears the others
+        searched |= keys if keys & searched else set()  # a searched option clears the others of its section
     differences = [
         *_base_differences(there, base),
         *_differences(_corpus(there.corpus), _corpus(corpus), "corpus."),
@@ -171,8 +174,8 @@ def unlike(there: Experiment, space: Space, base: RunConfig, corpus: CorpusSumma
     return [difference for difference in differences if difference.key not in free]
 
 
-def told(differences: Sequence[Difference]) -> str:
-    """The first three, for a message."""
+def summarize(differences: Sequence[OptionChange]) -> str:
+    """Return the first three differences as text, for a message."""
     more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
     return "; ".join(f"{key} is {before} there and {after} here" for key, before, after in differences[:3]) + more
 
@@ -182,8 +185,8 @@ def _write(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -
     write_whole(folder / EXPERIMENT, sealed(yaml.safe_dump(now | environment(), sort_keys=False, allow_unicode=True)))
 
 
-def _base_differences(there: Experiment, base: RunConfig) -> Iterator[Difference]:
-    """How the base differs in what is computed; options that a run may be resumed with changed are left out."""
+def _base_differences(there: ExperimentIdentity, base: RunConfig) -> Iterator[OptionChange]:
+    """Yield differences of the base, except options that may change when a run is resumed."""
     free = {f"base.{key}" for key in IRRELEVANT}
     found = _differences(there.base, flatten(to_dict(base)), "base.")
     return (difference for difference in found if difference.key not in free)
@@ -194,7 +197,7 @@ def _corpus(corpus: CorpusSummary) -> dict[str, int]:
 
 
 def _with_defaults(space: Mapping[str, Any]) -> dict[str, Any]:
-    """A space that an earlier version wrote has today's defaults for what that one did not know."""
+    """Return a space that may be an earlier version's, with today's defaults for options that it lacks."""
     filled = to_json(Space(name=space["name"]))
     for key, value in space.items():
         is_section = isinstance(value, Mapping) and isinstance(filled.get(key), Mapping) and key not in WHOLE
@@ -202,13 +205,13 @@ def _with_defaults(space: Mapping[str, Any]) -> dict[str, Any]:
     return filled
 
 
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[OptionChange]:
     for key in dict.fromkeys([*then, *now]):
         before, after = _plain(then.get(key)), _plain(now.get(key))
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             yield from _differences(before, after, f"{prefix}{key}.")
         elif before != after:
-            yield Difference(f"{prefix}{key}", before, after)
+            yield OptionChange(f"{prefix}{key}", before, after)
 
 
 def _plain(value: Any) -> Any:

@@ -1,8 +1,8 @@
-"""What a trial's settings are called in the present space, if they lie in it at all. Pure; knows no logs or samplers.
+"""The current space of a search: which point of it, if any, a trial's settings are.
 
-A search may go on under another space than the one in which its trials were asked for. A trial fits the present one
-if its whole configuration is the base with some setting of the present parameters: each active parameter's value is
-read off the configuration and lies in its domain, and every other option is the base's.
+A search may be resumed under another space than the one in which its trials were asked for. A trial fits the current
+space if its whole configuration is the base with some setting of the current parameters: the configuration's value of
+each active parameter lies in its domain, and every other option has the base's value.
 """
 
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ from sleep_tune.search.space.search_space import (
 )
 from sleep_tune.search.space.trial_configs import baseline_settings, with_settings
 
-__all__ = ["Point", "Present", "as_asked", "project"]
+__all__ = ["CurrentSpace", "Point", "match_point", "project"]
 
 Point = dict[str, Value]
-"""A setting of the present parameters: every active one, in the space's order."""
+"""Values of all active parameters, in the space's order."""
 
 
 def project(parameters: tuple[Parameter, ...], base: Tree, config: Mapping[str, Any]) -> Point | None:
-    """The setting of `parameters` that makes `config` of `base`; None if there is none.
+    """Return the point of `parameters` that turns `base` into `config`; None if there is none.
 
     Args:
         parameters: in an order in which those that `when` names come first.
@@ -50,10 +50,10 @@ def project(parameters: tuple[Parameter, ...], base: Tree, config: Mapping[str, 
     return point if flatten(with_settings(base, point)) == config else None
 
 
-def as_asked(parameters: tuple[Parameter, ...], settings: Mapping[str, Value]) -> Point | None:
-    """`settings` if they are a setting of `parameters` as they stand, as those asked for under the same space are.
+def match_point(parameters: tuple[Parameter, ...], settings: Mapping[str, Value]) -> Point | None:
+    """Return `settings` as a point if they have exactly the active parameters, each with a value in its domain.
 
-    What `project` says of them, without making a configuration; None does not mean that they do not fit.
+    It is what `project` would return, without making a configuration. None does not mean that they do not fit.
     """
     point: Point = {}
     for parameter in parameters:
@@ -64,12 +64,12 @@ def as_asked(parameters: tuple[Parameter, ...], settings: Mapping[str, Value]) -
     return point if len(point) == len(settings) else None
 
 
-class Present:
-    """The space as it is now, for trials that were asked for whenever.
+class CurrentSpace:
+    """Placement of trials in the current space (`search_state.Placement`).
 
     Args:
-        space: the study.
-        base: what `space.base` composes to.
+        space: the current space.
+        base: the configuration that `space.base` composes to.
     """
 
     def __init__(self, space: Space, base: RunConfig) -> None:
@@ -82,20 +82,20 @@ class Present:
                 self._studies[name] = (parameters, with_settings(tree, baseline_settings(name)))
 
     def point(self, study: str, settings: Mapping[str, Value]) -> Point | None:
-        """What `settings`, over the study's base, are in the present space; None if they do not fit it."""
+        """Return the point that `settings` over the study's base are; None if they do not fit the current space."""
         if study not in self._studies:
             return None
         parameters, base = self._studies[study]
-        point = as_asked(parameters, settings)
+        point = match_point(parameters, settings)
         return point if point is not None else project(parameters, base, flatten(with_settings(base, settings)))
 
     def group(self, point: Mapping[str, Value]) -> str:
-        """With which trials this one is compared at rungs."""
+        """Return the group of a point: trials are compared at rungs within a group."""
         return str(point.get(self._within or "", ""))
 
 
 def _values(parameter: Parameter, value: Any) -> list[Value]:
-    """The domain's values that the option would take as `value`: one, or none."""
+    """Return the domain's value that equals the option's `value`: a list of one, or empty."""
     domain, option = parameter.domain, options()[parameter.key]
     if isinstance(domain, Choice):
         return [own for own in domain.values if option.check(own) == value][:1]
@@ -105,7 +105,7 @@ def _values(parameter: Parameter, value: Any) -> list[Value]:
 
 
 def _own(domain: Domain, value: Any) -> Value:
-    """`value`, which the domain contains, as the domain itself would propose it."""
+    """Return `value`, which the domain contains, in the type that a sampler proposes."""
     match domain:
         case Choice(values):
             return next(own for own in values if own == value and isinstance(own, bool) == isinstance(value, bool))

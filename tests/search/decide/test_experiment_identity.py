@@ -14,7 +14,13 @@ from sleep_tune.errors import RunFolderError, UserError
 from sleep_tune.experiment.experiment_file import EXPERIMENT as FILE
 from sleep_tune.experiment.experiment_file import describe_experiment
 from sleep_tune.experiment.run_folder import record
-from sleep_tune.search.decide.study_folder import Experiment, changes, open_folder, unlike, update
+from sleep_tune.search.decide.experiment_identity import (
+    ExperimentIdentity,
+    changes,
+    find_differences,
+    open_folder,
+    update,
+)
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.space.search_space import (
     Baseline,
@@ -82,7 +88,7 @@ def test_what_may_change_is_told_and_written(tmp_path: Path) -> None:
         "baselines.random: added",
     ]
     update(tmp_path, then, grown, BASE, TOY_CORPUS)
-    now = Experiment(tmp_path)
+    now = ExperimentIdentity(tmp_path)
     assert changes(now.space, grown) == []
     before = (tmp_path / FILE).stat().st_ino
     update(tmp_path, now, grown, BASE, TOY_CORPUS)
@@ -93,10 +99,10 @@ def test_what_changes_nothing_of_a_run_changes_nothing_of_a_study(tmp_path: Path
     """Neither when the search is resumed nor when another one takes its trials."""
     changed = compose([f"{key}={value}" for key, value in RESUMABLE.items()])
     then = open_folder(tmp_path, study(), compose([]), TOY_CORPUS)
-    assert unlike(then, study(), changed, TOY_CORPUS) == []
+    assert find_differences(then, study(), changed, TOY_CORPUS) == []
     open_folder(tmp_path, study(), changed, TOY_CORPUS)
     update(tmp_path, then, study(), changed, TOY_CORPUS)
-    now = Experiment(tmp_path)
+    now = ExperimentIdentity(tmp_path)
     assert now.base["training.checkpoint_ratio"] == RESUMABLE["training.checkpoint_ratio"]
     with pytest.raises(RunFolderError, match=r"base\.training\.warmup is 0\.05 there and 0\.1 here\. "):
         open_folder(tmp_path, study(), compose(["training.warmup=0.1"]), TOY_CORPUS)
@@ -122,7 +128,7 @@ def test_an_option_of_a_newer_version_is_named(tmp_path: Path) -> None:
     written["base"]["training"]["dreams"] = 1
     (tmp_path / FILE).write_text(yaml.safe_dump(written))
     with pytest.raises(RunFolderError, match=r"of a newer one: unknown option 'training\.dreams'$"):
-        Experiment(tmp_path)
+        ExperimentIdentity(tmp_path)
 
 
 @pytest.mark.parametrize("above", ["# mine\n", "\ufeff", "name: mine\n"])
@@ -131,9 +137,9 @@ def test_an_edit_above_the_checksum_is_noticed(above: str, tmp_path: Path) -> No
     written = (tmp_path / FILE).read_text()
     (tmp_path / FILE).write_text(above + written)
     with pytest.raises(RunFolderError, match=r"checksum is not its first line.*remove the line .* 'sha256:'"):
-        Experiment(tmp_path)
+        ExperimentIdentity(tmp_path)
     (tmp_path / FILE).write_text(above + written.partition("\n")[2])
-    Experiment(tmp_path)
+    ExperimentIdentity(tmp_path)
 
 
 @pytest.mark.parametrize("key", ["space", "base", "corpus"])
@@ -146,7 +152,7 @@ def test_a_section_that_is_no_mapping_is_named(key: str, value: object, tmp_path
         del written[key]
     (tmp_path / FILE).write_text(yaml.safe_dump(written))
     with pytest.raises(RunFolderError, match=rf"each a mapping; {key} is (none|missing)"):
-        Experiment(tmp_path)
+        ExperimentIdentity(tmp_path)
 
 
 def test_a_log_without_its_study(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a free slot is given (a trial to train, a reason to wait, or the end), and who trains it. Plain records."""
+"""What the director gives to a free slot: a trial to train, a reason to wait, or the end of the search."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from sleep_tune.records import Outcome, Report
 __all__ = ["KINDS", "Done", "Trial", "Wait", "Worker"]
 
 Worker = Callable[[RunConfig, Report], Outcome]
-"""Trains one configuration, reporting as it goes; a failure is raised."""
+"""Trains one configuration and reports its progress; raises if the run fails."""
 
 KINDS: dict[type[TrialFailure], str] = {Diverged: "diverged", OutOfMemory: "out_of_memory"}
-"""What a run may raise of itself -> the kind of failure that the search is told."""
+"""Failure that a run raises -> its kind in the event log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One thing to train now."""
+    """One attempt at a trial, to be trained now."""
 
     id: str
     role: str
     """search, baseline or finalist."""
     arm: str
-    """What it is a run of in the comparison: a baseline's name, or a search trial's id."""
+    """Its arm in the comparison: a baseline's name, or a search trial's id."""
     seed: int
     parameters: dict[str, Value]
     attempt: int
-    """From 1; above 1 the run goes on from its last checkpoint."""
+    """From 1; from 2 on the run resumes from its last checkpoint."""
     config: Tree
     """The whole configuration (`config.tree.from_dict` makes a RunConfig of it)."""
     group: str
@@ -39,7 +39,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to start before a running trial ends."""
+    """Nothing can be started before a running trial ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from sleep_tune.config.tree import flatten, to_dict
 from sleep_tune.experiment.trial_state import configuration_key
+from sleep_tune.search.decide.current_space import CurrentSpace, match_point, project
 from sleep_tune.search.decide.sampler import Sampler
-from sleep_tune.search.decide.space_fit import Present, as_asked, project
 from sleep_tune.search.space.search_space import Baseline, Choice, Int, LogUniform, Parameter, Scheduler, Uniform
 from sleep_tune.search.space.trial_configs import with_settings
 from tests.search.studies import BASE, plain, study
@@ -48,7 +48,7 @@ def test_a_trial_fits_if_the_space_can_make_its_configuration(
     point = project(now, TREE, config)
     if point is not None:
         assert flatten(with_settings(TREE, point)) == config
-        assert as_asked(now, point) == point
+        assert match_point(now, point) == point
     unsearched = config.keys() - {parameter.key for parameter in now}
     base = flatten(TREE)
     if any(config[key] != base[key] for key in unsearched):
@@ -61,9 +61,9 @@ def test_the_short_way_finds_what_the_long_one_does(
     before: tuple[Parameter, ...], now: tuple[Parameter, ...], number: int
 ) -> None:
     asked = proposed(before, number)
-    assert as_asked(before, asked) == asked
+    assert match_point(before, asked) == asked
     assert project(before, TREE, flatten(with_settings(TREE, asked))) == asked
-    short = as_asked(now, asked)
+    short = match_point(now, asked)
     if short is not None:
         assert project(now, TREE, flatten(with_settings(TREE, asked))) == short
 
@@ -86,20 +86,20 @@ def test_values_are_the_domain_s_own(before: Any, domain: Any, now: Any) -> None
         point = project((parameter,), TREE, flatten(with_settings(TREE, {parameter.key: before})))
         assert point == (None if now is None else {parameter.key: now})
         assert now is None or configuration_key(point or {}) == configuration_key({parameter.key: now})
-    short = as_asked((parameter,), {parameter.key: before})
+    short = match_point((parameter,), {parameter.key: before})
     assert short is None or configuration_key(short) == configuration_key({parameter.key: now})
 
 
 def test_an_option_searched_anew_is_read_off_the_base() -> None:
     now = (Parameter("sleep.folds", Int(1, 30)), Parameter("sleep.replay.ratio", Uniform(0.1, 0.9)))
-    present = Present(plain(parameters=now), BASE)
+    present = CurrentSpace(plain(parameters=now), BASE)
     assert present.point("search", {"sleep.folds": 7}) == {"sleep.folds": 7, "sleep.replay.ratio": 0.3}
-    narrow = Present(plain(parameters=(now[0], Parameter("sleep.replay.ratio", Uniform(0.4, 0.9)))), BASE)
+    narrow = CurrentSpace(plain(parameters=(now[0], Parameter("sleep.replay.ratio", Uniform(0.4, 0.9)))), BASE)
     assert narrow.point("search", {"sleep.folds": 7}) is None
 
 
 def test_an_option_no_longer_searched_must_be_the_base_s() -> None:
-    present = Present(plain(), BASE)
+    present = CurrentSpace(plain(), BASE)
     assert present.point("search", {"sleep.folds": 7, "sleep.replay.ratio": 0.3}) == {"sleep.folds": 7}
     assert present.point("search", {"sleep.folds": 7, "sleep.replay.ratio": 0.6}) is None
 
@@ -107,22 +107,22 @@ def test_an_option_no_longer_searched_must_be_the_base_s() -> None:
 def test_a_length_that_excludes_another() -> None:
     """Options of which one at most is set clear each other."""
     now = (Parameter("sleep.length.ratio", Uniform(0.5, 4)),)
-    present = Present(plain(parameters=now), BASE)
+    present = CurrentSpace(plain(parameters=now), BASE)
     assert present.point("search", {"sleep.length.ratio": 2.0}) == {"sleep.length.ratio": 2.0}
     assert present.point("search", {"sleep.length.passes": 2.0}) is None
 
 
 def test_a_baseline_s_trials_lie_over_what_it_sets() -> None:
     space = study()
-    present = Present(space, BASE)
+    present = CurrentSpace(space, BASE)
     assert present.point("epochs", {"training.learning_rate": 1e-3}) == {"training.learning_rate": 1e-3}
     assert present.point("epochs", {"training.learning_rate": 0.5}) is None
     assert present.point("as_epochs", {}) is None
-    untuned = Present(study(baselines={"epochs": Baseline()}), BASE)
+    untuned = CurrentSpace(study(baselines={"epochs": Baseline()}), BASE)
     assert untuned.point("epochs", {"training.learning_rate": 1e-3}) is None
 
 
 def test_groups_are_those_of_the_present_scheduler() -> None:
-    present = Present(study(scheduler=Scheduler(within="sleep.folds")), BASE)
+    present = CurrentSpace(study(scheduler=Scheduler(within="sleep.folds")), BASE)
     assert present.group({"sleep.folds": 5}) == "5"
-    assert Present(study(), BASE).group({"sleep.folds": 5}) == ""
+    assert CurrentSpace(study(), BASE).group({"sleep.folds": 5}) == ""
