@@ -83,7 +83,7 @@ def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelSco
         seen[place] = path
         if (path / LOG).is_file():
             if name is not None:
-                raise DataError(f"{path} is an experiment, whose arms have names already: leave '{name}=' out")
+                raise DataError(f"{path} is an experiment, and its arms have names already: leave '{name}=' out")
             experiments.append(path)
         elif path.is_dir() and holds_reports(path):
             model = read_model(path)

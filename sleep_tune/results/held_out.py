@@ -33,32 +33,32 @@ def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[A
             finalists or, where one arm did not keep its answers, with them.
         experiment: names the objective, which selected the finalists, and the primary endpoint.
     """
-    chose, judges = experiment.objective, experiment.primary
+    objective, primary = experiment.objective, experiment.primary
     found = any(arm.kind == "finalist" for arm in arms)
-    if not (found and chose.startswith(BABYLM) and judges.startswith(BABYLM)):
+    if not (found and objective.startswith(BABYLM) and primary.startswith(BABYLM)):
         return tuple(arms), ()
-    name = column(judges).heading
-    if chose == judges:
+    name = column(primary).heading
+    if objective == primary:
         note = f"Warning: the items of {name} selected the finalists and evaluate them too. For a claim, name another "
         return tuple(arms), (f"{note}primary endpoint (comparison.primary).",)
-    tasks = _chosen_from(arms, chose, judges)
+    tasks = _chosen_from(arms, objective, primary)
     if not tasks:
         return tuple(arms), ()
     folders = ", ".join(task.removeprefix(BABYLM) for task in tasks)
     whole = f"Warning: the items of {folders} selected the finalists and are part of {name}, which evaluates them; "
-    if judges == BABYLM + MACRO:
+    if primary == BABYLM + MACRO:
         return tuple(arms), (f"{whole}for a claim, name another primary endpoint (comparison.primary).",)
-    judged = [arm for arm in arms if arm.values.get(judges)]
+    scored = [arm for arm in arms if arm.values.get(primary)]
     texts = _texts(arms, tasks)
-    silent = [arm.name for arm in judged if not _keeps_texts(arm, judges)]
+    silent = [arm.name for arm in scored if not _keeps_texts(arm, primary)]
     if not texts or silent:
         names = ", ".join(silent) or "the runs"
         why = f"{names} did not keep their answers item by item (eval/items.parquet)"
         return tuple(arms), (f"{whole}they cannot be excluded, because {why}.",)
-    cut = {arm.name: _without(arm, judges, texts) for arm in judged}
+    cut = {arm.name: _without(arm, primary, texts) for arm in scored}
     if any(made is None for made in cut.values()):
         return tuple(arms), (f"{whole}they cannot be excluded, because its score is not a mean over groups of items.",)
-    before, after = (_items(one, judges) for one in (judged[0], cut[judged[0].name] or judged[0]))
+    before, after = (_items(one, primary) for one in (scored[0], cut[scored[0].name] or scored[0]))
     note = (
         f"Excluded from {name}: {before - after:,} of {before:,} items, those of {folders}, because they selected the "
         f"finalists. Scores and differences of {name} are over the other {after:,}."
@@ -66,15 +66,15 @@ def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[A
     return tuple(cut.get(arm.name) or arm for arm in arms), (note,)
 
 
-def _chosen_from(arms: Sequence[Arm], chose: str, judges: str) -> list[str]:
+def _chosen_from(arms: Sequence[Arm], objective: str, primary: str) -> list[str]:
     """Return the tasks of the objective whose items are part of the endpoint."""
     macro = BABYLM + MACRO
-    if judges == macro:
-        return [chose]
-    if chose != macro:
-        return [chose] if _family(chose) == _family(judges) else []
+    if primary == macro:
+        return [objective]
+    if objective != macro:
+        return [objective] if _family(objective) == _family(primary) else []
     every = dict.fromkeys(key for arm in arms for key in arm.answers)
-    return [key for key in every if key != judges and _family(key) == _family(judges)]
+    return [key for key in every if key != primary and _family(key) == _family(primary)]
 
 
 def _family(key: str) -> str:

@@ -131,14 +131,14 @@ def _measures(arms: Sequence[Arm]) -> Iterator[str]:
     for key in keys:
         if not key.endswith((ACCURACY, UNSPECIFIED)):
             continue
-        who = ", ".join(_names(arm for arm in arms if key in arm.estimates))
+        names = ", ".join(_names(arm for arm in arms if key in arm.estimates))
         rho = column(key.removesuffix(ACCURACY).removesuffix(UNSPECIFIED)).heading
         if key.endswith(UNSPECIFIED):
-            yield f"{column(key).heading}: published as {rho}, without saying which of the two measures it is ({who})."
+            yield f"{column(key).heading}: published as {rho}, without saying which of its two measures ({names})."
         elif tasks[task_of(key.removeprefix(BABYLM))] > 1:
             yield (
-                f"Warning: {column(key).heading} ({who}) is the share of correct answers, which the pipeline reported "
-                f"until July 2025; {rho} is Spearman's rho x 100. These are different measures and are not compared."
+                f"Warning: {column(key).heading} ({names}) is the share of correct answers, which the pipeline "
+                f"reported until July 2025; {rho} is Spearman's rho x 100. Different measures are not compared."
             )
 
 

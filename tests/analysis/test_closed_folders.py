@@ -25,7 +25,7 @@ def call(script: str, *arguments: object) -> int:
 
 @contextlib.contextmanager
 def without_rights() -> Iterator[None]:
-    """Be a user who may only read, where the tests are run by one who may do everything."""
+    """Become a user with read access only, if the tests run as root."""
     if os.geteuid() != 0:
         yield
         return
@@ -60,11 +60,11 @@ def test_a_folder_that_cannot_be_written_needs_another_for_the_output(
     before = sorted((results / "theirs").rglob("*"))
     with without_rights():
         assert call(script, results / "theirs") == 2
-        told = capsys.readouterr().err
+        error = capsys.readouterr().err
         assert call(script, results / "theirs", "--output", results / "open" / "new") == 0
-    assert str(results / "theirs") in told
-    assert "--output DIR" in told
-    assert len(told.splitlines()) == 1
+    assert str(results / "theirs") in error
+    assert "--output DIR" in error
+    assert len(error.splitlines()) == 1
     assert sorted((results / "theirs").rglob("*")) == before
     assert any((results / "open" / "new").iterdir())
 
@@ -82,9 +82,9 @@ def test_what_cannot_be_read_is_named(
             assert call(script, results / "theirs", "--output", results / "open") == 2
     finally:
         path.chmod(mode)
-    told = capsys.readouterr().err
-    assert "theirs" in told
-    assert len(told.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert "theirs" in error
+    assert len(error.splitlines()) == 1
     assert not list((results / "open").iterdir())
 
 

@@ -69,7 +69,7 @@ def test_a_folder_that_is_no_experiment_is_refused_in_one_line(tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
-def test_the_tables_go_where_they_are_told_and_figures_join(folder: Path, tmp_path: Path) -> None:
+def test_the_tables_go_to_the_output_folder_with_published_figures(folder: Path, tmp_path: Path) -> None:
     """The whole command line at once: published figures, another baseline, what is matched, another place."""
     figures = tmp_path / "figures.csv"
     figures.write_text("model,test/nll\nGPT,1.5\n")
@@ -96,11 +96,11 @@ def test_models_trained_elsewhere_have_no_table_of_costs(folder: Path, tmp_path:
 def test_a_mistake_in_figures_or_names_is_one_line_and_exit_code_2(folder: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.csv"
     figures.write_text("model,test/nll\nGPT,fast\n")
-    for arguments, told in (
+    for arguments, message in (
         (("--published", figures), "figures.csv:2: test/nll must be a number, or empty; got 'fast'"),
         (("--baseline", "epoch"), "unknown arm 'epoch'; did you mean 'epochs'?"),
     ):
         done = compare(folder, *arguments)
         assert (done.returncode, done.stdout) == (2, "")
-        assert told in done.stderr
+        assert message in done.stderr
         assert done.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The winner's way on: settings that compose, a command that is one, a model that is published whole."""
+"""Export of the winner: settings that compose, a valid command, a model that is published whole."""
 
 import base64
 import json
@@ -64,7 +64,7 @@ def test_the_settings_are_a_choice_of_the_group_and_compose_to_what_was_found(
     assert (again.sleep.length.passes, again.sleep.length.ratio) == (None, 0.5)
 
 
-def test_other_settings_of_the_name_are_not_overwritten_unless_told(folder: Path, tmp_path: Path) -> None:
+def test_other_settings_of_the_name_are_not_overwritten_unless_forced(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "conf" / "sleep" / "found.yaml"
     path.parent.mkdir(parents=True)
     path.write_text("folds: 1\n")
@@ -104,8 +104,8 @@ class Hub(BaseHTTPRequestHandler):
             return self._answer({"url": f"{here}/owner/model", "name": "owner/model"})
         if "/preupload/" in self.path:
             files = json.loads(body)["files"]
-            told = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in files]
-            return self._answer({"files": told})
+            modes = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in files]
+            return self._answer({"files": modes})
         if self.path.endswith("/validate-yaml"):
             return self._answer({"errors": [], "warnings": []})
         for line in map(json.loads, body.splitlines()):
@@ -121,7 +121,7 @@ class Hub(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _body(self) -> bytes:
-        """Of a length that is told, or in chunks."""
+        """Return a body of known length, or in chunks."""
         if "Content-Length" in self.headers:
             return self.rfile.read(int(self.headers["Content-Length"]))
         body = b""

@@ -27,7 +27,7 @@ def test_a_task_s_answers_are_in_percent_and_unanswered_items_are_left_out(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         (items(correct=["yes", "no"]), "could not convert"),
         (items(correct=[1.0, np.inf]), r"must be in \[0, 1\]"),
@@ -35,8 +35,8 @@ def test_a_task_s_answers_are_in_percent_and_unanswered_items_are_left_out(tmp_p
         (items().drop(columns="uid"), "uid"),
     ],
 )
-def test_a_table_that_holds_other_things_is_refused(tmp_path: Path, table: pd.DataFrame, told: str) -> None:
-    with pytest.raises(DataError, match=rf"items\.parquet .*{told}"):
+def test_a_table_that_holds_other_things_is_refused(tmp_path: Path, table: pd.DataFrame, message: str) -> None:
+    with pytest.raises(DataError, match=rf"items\.parquet .*{message}"):
         read_answers(write(tmp_path, table))
 
 

@@ -1,4 +1,4 @@
-"""Arms against epochs: who is a row, what is a cell, what is claimed."""
+"""Comparison with epochs: its rows, its cells, and what it claims."""
 
 import re
 from dataclasses import replace

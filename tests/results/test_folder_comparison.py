@@ -54,7 +54,7 @@ def test_arms_that_share_few_seeds_or_none_are_named(tmp_path: Path) -> None:
     assert has_note(comparison, "Not compared: replay/t0002", "no seed", "epochs", "test nll")
 
 
-def test_experiments_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+def test_experiments_of_one_name_are_distinguished_by_their_folders(tmp_path: Path) -> None:
     folders = [experiment(tmp_path / place / "study", name="study") for place in ("a", "b", "c")]
     found = names(*folders)
     assert found[2:] == [f"{folder}/{arm}" for folder in folders[1:] for arm in ("epochs", "t0001")]
@@ -136,7 +136,7 @@ def test_published_figures_stand_beside_and_are_no_baseline(tmp_path: Path) -> N
         compare_folders([str(folder)], [figures], baseline="GPT")
 
 
-def test_the_baseline_may_be_any_arm_and_a_wrong_name_is_told_the_nearest(tmp_path: Path) -> None:
+def test_the_baseline_may_be_any_arm_and_a_wrong_name_gets_the_nearest(tmp_path: Path) -> None:
     folder = experiment(tmp_path / "replay", better=0.5)
     comparison = compare_folders([str(folder)], baseline="t0001")[0]
     assert comparison.baseline == "t0001"
@@ -147,7 +147,7 @@ def test_the_baseline_may_be_any_arm_and_a_wrong_name_is_told_the_nearest(tmp_pa
         compare_folders([str(folder)], baseline="epoch")
 
 
-def test_a_folder_that_is_neither_is_told_and_the_nearest_one_that_is_there(tmp_path: Path) -> None:
+def test_a_folder_that_is_neither_is_reported_with_the_nearest_one(tmp_path: Path) -> None:
     folder = experiment(tmp_path / "replay")
     with pytest.raises(RunFolderError, match=r"official reports .*repla, .*did you mean .*replay\?"):
         names(tmp_path / "repla")
@@ -160,7 +160,7 @@ def test_a_folder_that_is_neither_is_told_and_the_nearest_one_that_is_there(tmp_
         names(f"={folder}")
 
 
-def test_a_copy_of_a_checkpoint_is_no_further_seed(tmp_path: Path) -> None:
+def test_a_copy_of_a_checkpoint_is_no_additional_seed(tmp_path: Path) -> None:
     groups = {f"paradigm_{number}": 60.0 + number for number in range(10)}
     for name in ("one", "copy", "other"):
         if name == "other":

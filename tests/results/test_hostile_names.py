@@ -45,9 +45,9 @@ def write_hostile(folder: Path) -> Path:
         metrics = {"eval/nll": 3.0 + seed / 100, "test/nll": 3.0 + seed / 90, measure: 1.0}
         log.complete(trial, metrics, device=HOSTILE)
         journal = (folder / "trials" / "t0003-s0" / "metrics.jsonl").read_text(encoding="utf-8")
-        told = journal.replace('"a dog ran"', json.dumps(HOSTILE)).replace('"tales"', json.dumps(HOSTILE))
+        changed = journal.replace('"a dog ran"', json.dumps(HOSTILE)).replace('"tales"', json.dumps(HOSTILE))
         (folder / "trials" / trial).mkdir()
-        (folder / "trials" / trial / "metrics.jsonl").write_text(told, encoding="utf-8")
+        (folder / "trials" / trial / "metrics.jsonl").write_text(changed, encoding="utf-8")
     for number, reason in enumerate((HOSTILE, f"+1\ud800{HOSTILE}")):
         log.ask(f"{HOSTILE[:5]}{number}", parameters={parameter: "-1", "sleep.folds": 5})
         log.event("failed", f"{HOSTILE[:5]}{number}", 1, kind="bug", reason=reason, log=HOSTILE)

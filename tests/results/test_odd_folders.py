@@ -1,4 +1,4 @@
-"""Folders that are not as one would wish: a table, every document and true sentences of each, or one clear error."""
+"""Odd folders: each gives a table, every document and true sentences, or one clear error."""
 
 import io
 import math
@@ -130,7 +130,7 @@ FOLDERS: dict[str, tuple[Callable[[Log], None], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_table_and_every_document_say_what_is_true(log: Log, name: str) -> None:
-    make, told = FOLDERS[name]
+    make, parts = FOLDERS[name]
     log.open()
     make(log)
     comparison = compare(log.folder)
@@ -139,7 +139,7 @@ def test_a_table_and_every_document_say_what_is_true(log: Log, name: str) -> Non
     written = write_comparison(comparison, log.folder / "tables", experiment=log.folder)
     assert len(written) == 4 + len(DOCUMENTS)
     text = "\n".join([*comparison.notes, comparison.verdict])
-    for part in told:
+    for part in parts:
         assert part in text
     assert "nan" not in text
     assert " 1 seeds" not in text
@@ -178,33 +178,33 @@ MISTAKES: dict[str, tuple[Callable[[Log], None], str]] = {
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_what_cannot_be_read_is_one_error_with_its_place(log: Log, name: str) -> None:
-    make, told = MISTAKES[name]
+    make, message = MISTAKES[name]
     log.open()
     make(log)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         compare(log.folder)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: [", "config.yaml .*YAML"),
         ("a: " + "[" * 5000, "config.yaml .*YAML: .*recursion"),
         ("training: {}", "config.yaml .*section sleep"),
     ],
 )
-def test_a_winner_whose_configuration_is_torn_is_told(log: Log, text: str, told: str) -> None:
+def test_a_winner_whose_configuration_is_damaged_is_reported(log: Log, text: str, message: str) -> None:
     log.open()
     log.ask("t0001")
     log.complete("t0001", {"eval/nll": 1.0})
     run = log.folder / "trials" / "t0001"
     run.mkdir(parents=True)
     (run / "config.yaml").write_text(text)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         find_winner(log.folder)
 
 
-def test_a_run_that_came_apart_is_no_winner(log: Log, tmp_path: Path) -> None:
+def test_a_run_that_diverged_is_no_winner(log: Log, tmp_path: Path) -> None:
     log.open()
     for trial, value in (("t0001", math.nan), ("t0002", math.inf), ("t0003", 3.0)):
         log.ask(trial)

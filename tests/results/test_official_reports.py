@@ -120,16 +120,16 @@ DAMAGES: dict[str, tuple[str, Callable[[str], str], str]] = {
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_report_is_named_with_its_line(tmp_path: Path, name: str) -> None:
-    data, damage, told = DAMAGES[name]
+    data, damage, message = DAMAGES[name]
     folder = write_model(tmp_path, "run")
     path = next(folder.rglob(f"{data}/best_temperature_report.txt"))
     path.write_text(damage(path.read_text()))
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_model(folder)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("EYE TRACKING SCORE: 5.35\n", "report.txt .*SELF-PACED READING SCORE$"),
         (
@@ -141,10 +141,10 @@ def test_a_damaged_report_is_named_with_its_line(tmp_path: Path, name: str) -> N
         ("EYE TRACKING SCORE: inf\n", r"report.txt:1: .* got inf"),
     ],
 )
-def test_a_damaged_report_of_reading_is_never_half_read(tmp_path: Path, text: str, told: str) -> None:
+def test_a_damaged_report_of_reading_is_never_half_read(tmp_path: Path, text: str, message: str) -> None:
     folder = write_model(tmp_path, "run")
     next(folder.rglob("reading/report.txt")).write_text(text)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_model(folder)
 
 

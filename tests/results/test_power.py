@@ -1,4 +1,4 @@
-"""What so many seeds can tell: the formula against statsmodels and against simulated tables, and what the notes say."""
+"""Statistical power: the formula against statsmodels and against simulated tables, and what the notes say of it."""
 
 import math
 import re
@@ -39,14 +39,14 @@ def test_many_degrees_of_freedom_are_the_normal_laws() -> None:
     assert detectable_difference(precise(0.5, 1e9), 0.05) == pytest.approx(0.5 * normal, rel=1e-4)
 
 
-def test_without_scatter_or_with_one_seed_nothing_is_foretold() -> None:
+def test_without_scatter_or_with_one_seed_no_power_is_computed() -> None:
     assert detectable_difference(precise(0.0, 4), 0.05) is None
     assert detectable_difference(Difference(1.0, None, None, None, 1), 0.05) is None
     with pytest.raises(ValueError, match=r"got 0.05 and 0.2"):
         detectable_difference(precise(1.0, 4), 0.05, 0.2)
 
 
-def test_a_true_difference_of_two_points_is_told_as_often_as_foretold(
+def test_a_true_difference_of_two_points_is_detected_as_often_as_predicted(
     record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At 5 seeds that scatter by about 0.7 points, as published checkpoints of one recipe do; the power is printed."""
@@ -55,23 +55,23 @@ def test_a_true_difference_of_two_points_is_told_as_often_as_foretold(
     shift = 2.0 / (world.expected(0.5) - world.expected(-0.5))
     runs, _ = world.table(rng, 200, (0.0,))
     assert runs[0].mean(axis=1).std(ddof=1) == pytest.approx(0.7, abs=0.1)
-    told, errors, gaps = 0, [], []
+    detected, errors, gaps = 0, [], []
     for _ in range(tables):
         table, truth = world.table(rng, 5, (0.0, shift))
         made = crossed_difference(table[1], table[0], world.group_I)
         assert made.p is not None
         assert made.error is not None
-        told += made.p < LEVEL
+        detected += made.p < LEVEL
         errors.append(made.error**2)
         gaps.append(truth[1] - truth[0])
     needed = scipy.stats.t.ppf(1 - LEVEL / 2, 4)
-    foretold = scipy.stats.nct.sf(needed, 4, np.mean(gaps) / np.sqrt(np.mean(errors)))
-    power = f"{told / tables:.0%} of {tables} tables; by the formula {foretold:.0%}"
+    predicted = scipy.stats.nct.sf(needed, 4, np.mean(gaps) / np.sqrt(np.mean(errors)))
+    power = f"{detected / tables:.0%} of {tables} tables; by the formula {predicted:.0%}"
     record_property("power at 2 points and 5 seeds", power)
     with capsys.disabled():
         sys.stdout.write(f"\npower at 2 points and 5 seeds: {power}\n")
     assert np.mean(gaps) == pytest.approx(2.0, abs=0.1)
-    assert told / tables == pytest.approx(foretold, abs=0.07)
+    assert detected / tables == pytest.approx(predicted, abs=0.07)
 
 
 def test_the_printed_power_is_there_for_every_number_of_seeds() -> None:
@@ -96,7 +96,7 @@ def test_the_printed_power_is_there_for_every_number_of_seeds() -> None:
 def test_the_notes_say_what_was_within_reach_where_nothing_is_claimed(
     log: SyntheticLog, controls: tuple[str, ...]
 ) -> None:
-    """Every arm that is tested raises what a difference must be to be told after Holm's correction."""
+    """Every arm that is tested raises the difference that can be detected after Holm correction."""
     log.open()
     for seed, noise in enumerate((0.01, -0.02, 0.005)):
         log.run("epochs", seed, 2.0 + seed / 50, 0.8)

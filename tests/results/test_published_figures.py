@@ -1,4 +1,4 @@
-"""Published figures: what a file may hold, and how each mistake in it is told with its line."""
+"""Published figures: what a file may hold, and how each mistake in it is reported with its line."""
 
 from pathlib import Path
 
@@ -75,9 +75,9 @@ MISTAKES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_with_its_line_and_column(tmp_path: Path, name: str) -> None:
-    text, told = MISTAKES[name]
-    with pytest.raises(DataError, match=told):
+def test_a_mistake_is_reported_with_its_line_and_column(tmp_path: Path, name: str) -> None:
+    text, message = MISTAKES[name]
+    with pytest.raises(DataError, match=message):
         read_published(write(tmp_path, text))
 
 
@@ -135,7 +135,7 @@ def test_every_alias_is_a_score_with_a_heading_of_its_own() -> None:
     assert len(set(headings)) == len(headings)
 
 
-def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file"):
         read_published(tmp_path / "none.csv")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")

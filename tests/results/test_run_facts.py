@@ -109,7 +109,7 @@ DEPARTURES = {
 
 
 @pytest.mark.parametrize("override", DEPARTURES)
-def test_arms_that_differ_in_more_than_sleep_are_told_from_their_real_configurations(
+def test_arms_that_differ_in_more_than_sleep_are_named_from_their_real_configurations(
     log: SyntheticLog, override: str
 ) -> None:
     log.open()
@@ -124,7 +124,7 @@ def test_arms_that_differ_in_more_than_sleep_are_told_from_their_real_configurat
     assert "folds" not in note
 
 
-def test_every_caution_of_a_table_is_said_of_real_folders(log: SyntheticLog) -> None:
+def test_every_warning_of_a_table_is_given_of_real_folders(log: SyntheticLog) -> None:
     """Few seeds, tuning, budget, code, exposures: one folder that has all that is wrong."""
     log.open(baselines={"epochs": {"trials": 2}, "as_epochs": {}}, parameters={"sleep.folds": {}})
     for number in range(5):

@@ -101,7 +101,7 @@ def test_without_finalists_the_best_trial_is_it_and_the_sentence_says_so(log: Sy
     assert "under one seed: no finalist was repeated" in winner.why
 
 
-def test_nothing_completed_and_a_folder_that_is_gone_are_told(log: SyntheticLog) -> None:
+def test_nothing_completed_and_a_missing_folder_are_reported(log: SyntheticLog) -> None:
     log.open()
     log.ask("t0001")
     with pytest.raises(DataError, match=r"eval/nll.* 1 trials"):
