@@ -1,14 +1,13 @@
-"""A search whose machine's clock is set by an hour, forwards and backwards, in every process at once.
+"""A search during which the clock of all its processes is set forward, or back, by an hour.
 
     python -m tests.endurance.clock FOLDER             # needs gcc; forwards only (clock.txt says why): end it then
     python -m tests.endurance.clock FOLDER --launcher inline
 
-`clock.c` is loaded into the driver, into Ray's processes and into the workers. The search may take half an hour
-(`stop.hours`), so that a jump of an hour would end it. At the end: whether its trials are those of a search that was
-not disturbed, whether the events of its log are in order, and what --status said after the jump.
+`clock.c` is loaded into the driver, into Ray's processes and into the workers. The search has a limit of half an hour
+(`stop.hours`), which a jump of an hour must not use up. It prints whether the trials are those of an undisturbed
+search, whether the events of the log are in order, and what --status showed after the jump.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -17,19 +16,18 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.endurance.searches import TUNE, account, drive, finish_inline, has_reported, read_log
+from tests.endurance.searches import TUNE, account, drive, finish_inline, has_reported, parser, read_log
 
 SOURCE = Path(__file__).with_name("clock.c")
 HOUR = 3600
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Set the clock during two searches, and account."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the searches are kept; an undisturbed one there is used again")
-    parser.add_argument("--launcher", choices=["ray", "inline"], default="ray")
-    given = parser.parse_args(arguments)
-    folder = given.folder.absolute()
+    """Set the clock during two searches, and print what happened."""
+    options = parser(__doc__)
+    options.add_argument("--launcher", choices=["ray", "inline"], default="ray")
+    given = options.parse_args(arguments)
+    folder = given.folder
     undisturbed = finish_inline(folder / "undisturbed")
     library, clock = folder / "clock.so", folder / "clock"
     subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", str(library), str(SOURCE), "-ldl"], check=True)

@@ -3,14 +3,12 @@
     python -m tests.endurance.memory FOLDER            # as root, with cgroup v1's memory controller: 12 minutes
     python -m tests.endurance.memory FOLDER ray-once   # needs no root, but half of the machine's memory for seconds
 
-`once`: the first worker is put into a cgroup that is too small for it; its successor is not. `always`: every worker
-is. `starts`: every worker is, before it has begun. `ray-once`: memory is taken
-until Ray has killed the first worker, and freed then. `ray-always`: it stays taken. `ray-starts`: Ray's limit lies
-below what is in use from the start. At the end: what the user read, what each trial was counted as, and whether the
-search ended.
+`once`: the first worker is put into a cgroup that is too small for it; the worker that replaces it is not. `always`:
+every worker is. `starts`: every worker is, before it has begun. `ray-once`: memory is taken until Ray has killed the
+first worker, and then freed. `ray-always`: it stays taken. `ray-starts`: Ray's limit is below what is in use from the
+start. It prints what the user read, how each trial ended, and whether the search ended.
 """
 
-import argparse
 import contextlib
 import shutil
 import sys
@@ -21,12 +19,12 @@ from pathlib import Path
 import psutil
 
 from sleep_tune.search.run.on_ray.ray_variables import changed_environment
-from tests.endurance.searches import account, drive, finish_inline
+from tests.endurance.searches import account, drive, finish_inline, parser
 from tests.search.run.on_ray.driving import Driver
 
 GROUP = Path("/sys/fs/cgroup/memory/sleep-tune-endurance")
 LIMIT = 2 * 2**20
-"""Bytes that it may take from then on; what it has taken before counts elsewhere."""
+"""Bytes that a worker may take once it is in the cgroup; what it took before is not counted there."""
 WORKER = "ray::RayTrainWorker"
 SHARE = 0.5
 """Share of the machine's memory from which on Ray kills workers, in the cases `ray-once` and `ray-always`."""
@@ -36,8 +34,8 @@ def squeeze(driver: Driver, due: Callable[[int], bool]) -> str:
     """Put workers into the small cgroup until the search ends, and count them.
 
     Args:
-        driver: whose workers.
-        due: whether one more may be put there, after so many.
+        driver: the search.
+        due: whether to put one more worker there, given the number of those that are there.
     """
     squeezed: set[int] = set()
     while driver.process.poll() is None:
@@ -99,12 +97,9 @@ CASES: dict[str, tuple[Callable[[Driver], str], str | None]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Disturb each search, and account."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the searches are kept; an undisturbed one there is used again")
-    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; all of them unless given")
-    given = parser.parse_args(arguments)
-    folder = given.folder.absolute()
+    """Disturb each search, and print what happened."""
+    given = parser(__doc__, "cases", CASES).parse_args(arguments)
+    folder = given.folder
     undisturbed = finish_inline(folder / "undisturbed")
     for case in given.cases or CASES:
         disturb, share = CASES[case]

@@ -1,14 +1,15 @@
-"""A small real search for the scripts of this folder, and an account of what became of it."""
+"""A small real search for the scripts of this folder, and a summary of what happened to it."""
 
+import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.search.run.on_ray.driving import Driver
 
-__all__ = ["TUNE", "account", "decisions", "drive", "finish_inline", "has_reported", "read_log"]
+__all__ = ["TUNE", "account", "decisions", "drive", "finish_inline", "has_reported", "parser", "read_log"]
 
 TUNE = Path(__file__).parents[2] / "tune.py"
 
@@ -24,17 +25,36 @@ baselines: {epochs: {}}
 finalists: {count: 1, seeds: 2}
 resources: {cpus_per_worker: 2, max_retries: 3}
 """
-"""One slot, so that every decision is the same however long something was stopped."""
+"""With one slot, so that the decisions do not depend on how long something was stopped."""
 
 ENDS = ("completed", "stopped", "failed", "refused")
 
 
-def drive(folder: Path, *overrides: str, launcher: str = "ray") -> Driver:
-    """Start the search in a process of its own, or resume it; its output is in results/output.txt.
+def parser(doc: str | None, cases: str = "", names: Iterable[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of a script of this folder.
 
     Args:
-        folder: of this search alone.
-        overrides: of the space.
+        doc: the script's docstring.
+        cases: name of the argument that chooses cases, such as "parts"; empty for a script without cases.
+        names: the cases that can be chosen; all of them run unless some are given.
+    """
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument(
+        "folder",
+        type=lambda text: Path(text).absolute(),
+        help="where the searches are kept; the undisturbed one in it is reused",
+    )
+    if cases:
+        made.add_argument(cases, nargs="*", help=f"of {', '.join(names)}; all of them unless given")
+    return made
+
+
+def drive(folder: Path, *overrides: str, launcher: str = "ray") -> Driver:
+    """Start or resume the search in its own process; its output is in results/output.txt.
+
+    Args:
+        folder: of this search only.
+        overrides: of the space, as `key=value`.
         launcher: ray or inline.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +65,7 @@ def drive(folder: Path, *overrides: str, launcher: str = "ray") -> Driver:
 
 
 def finish_inline(folder: Path, *overrides: str) -> list[dict[str, Any]]:
-    """Run the search undisturbed, without Ray, and return its log."""
+    """Run the search undisturbed, without Ray, and return its events."""
     driver = drive(folder, *overrides, launcher="inline")
     assert driver.process.wait() == 0, driver.output.read_text()[-2000:]
     return read_log(driver)
@@ -58,7 +78,7 @@ def read_log(driver: Driver) -> list[dict[str, Any]]:
 
 
 def decisions(events: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    """Return each trial's settings, its values at rungs and at its end, and how it ended, without when."""
+    """Return each trial's settings, its values at rungs and at its end, and how it ended, without times."""
     made: dict[str, list[Any]] = {}
     for event in events:
         if event.get("trial") is None:
@@ -74,7 +94,7 @@ def decisions(events: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def account(driver: Driver, undisturbed: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Say what became of the search, a line each, and how it differs from the undisturbed one."""
+    """Yield lines about what happened to the search, and how it differs from the undisturbed one."""
     events = read_log(driver)
     same = decisions(events) == decisions(undisturbed)
     yield f"exit code {driver.process.returncode}; trials {'the same as' if same else 'OTHER than'} undisturbed"

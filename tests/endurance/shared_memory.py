@@ -3,11 +3,10 @@
     unshare --mount python -m tests.endurance.shared_memory FOLDER          # Linux, as root; 3 minutes
 
 `small`: there is 1 MiB from the start, `docker`: 64 MiB, as in a container, `filled`: there is room when Ray starts,
-and none after the first report. At the end: what the user read, and whether the trials are those of a search that was
-not disturbed. Without `unshare` it would change /dev/shm for everybody.
+and none after the first report. It prints what the user read, and whether the trials are those of an undisturbed
+search. Without `unshare` it would change /dev/shm for all processes of the machine.
 """
 
-import argparse
 import contextlib
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.endurance.searches import account, drive, finish_inline, has_reported
+from tests.endurance.searches import account, drive, finish_inline, has_reported, parser
 
 SHARED = Path("/dev/shm")
 MEBIBYTES = {"small": 1, "docker": 64, "filled": 300}
@@ -32,12 +31,9 @@ def fill(file: Path) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run each search, and account."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the searches are kept; an undisturbed one there is used again")
-    parser.add_argument("cases", nargs="*", help=f"of {', '.join(MEBIBYTES)}; all of them unless given")
-    given = parser.parse_args(arguments)
-    folder = given.folder.absolute()
+    """Run each search, and print what happened."""
+    given = parser(__doc__, "cases", MEBIBYTES).parse_args(arguments)
+    folder = given.folder
     undisturbed = finish_inline(folder / "undisturbed")
     for case in given.cases or MEBIBYTES:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEBIBYTES[case]}m", "tmpfs", str(SHARED)], check=True)
