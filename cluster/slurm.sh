@@ -20,14 +20,14 @@ set -euo pipefail
 
 source .venv/bin/activate
 read -r first < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
-# Its address in the cluster: some machines give their own name a loopback address, where nobody else could reach them.
+# Its address in the cluster. On some machines the own name has a loopback address, which other nodes cannot reach.
 read -r ip < <(srun --nodes=1 --ntasks=1 --nodelist="$first" bash -c '
     for ip in $(hostname --ip-address) $(hostname --all-ip-addresses); do
         case "$ip" in 127.* | *:*) ;; *) echo "$ip" && break ;; esac
     done')
-port=$((20000 + 2 * (SLURM_JOB_ID % 10000))) # two jobs on one node must not meet on one port; the next is the dashboard's
+port=$((20000 + 2 * (SLURM_JOB_ID % 10000))) # differs between two jobs on one node; the dashboard has the next one
 
-# Ray runs code for everybody who reaches its ports and has its token; without a token, for everybody who reaches them.
+# Ray runs code for anybody who reaches its ports and has its token, and without a token for anybody who reaches them.
 # Each start of the job makes a new one. It is passed on in the environment, which other users cannot read, and never in
 # a command line, which they can.
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
@@ -62,17 +62,17 @@ while sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[2]) and time.mon
 python tune.py "$@" --address "$ip:$port" & # others may run a Ray on this node, too
 search=$!
 is_over=false
-# SIGTERM is to the search what Ctrl-C is: it saves and ends. (A shell lets its background jobs ignore Ctrl-C itself.)
+# SIGTERM works as Ctrl-C: the search saves and ends. (Background jobs of a shell ignore Ctrl-C itself.)
 trap 'is_over=true; kill -TERM "$search"' USR1
 trap 'kill -TERM "$search"' TERM
 while :; do
     code=0
     wait "$search" || code=$?
-    kill -0 "$search" 2>/dev/null || break # else a signal has ended the wait, not the search
+    kill -0 "$search" 2>/dev/null || break # still running: a signal ended the wait
 done
 kill "$cluster" 2>/dev/null || true
 wait "$cluster" || true
-# 0: done. 2: a mistake in what was asked. Anything else, once the time is up: there is more to do.
+# 0: done. 2: a mistake of the user. Any other code at the time limit: the search is not finished.
 if "$is_over" && [ "$code" -ne 0 ] && [ "$code" -ne 2 ]; then
     scontrol requeue "$SLURM_JOB_ID"
 fi

@@ -23,13 +23,13 @@ PORT = 20_000 + 2 * (os.getpid() % 10_000)
 
 STAND_INS = {
     # scontrol show hostnames LIST; scontrol requeue JOB
-    "scontrol": 'if [ "$1" = show ]; then echo first; echo second; else echo "scontrol $*" >>told; fi',
+    "scontrol": 'if [ "$1" = show ]; then echo first; echo second; else echo "scontrol $*" >>calls; fi',
     # srun [--option=value ...] COMMAND: runs it here, as the task of the first node.
     "srun": 'while [ "${1#--}" != "$1" ]; do echo "$1" >>options; shift; done; SLURM_PROCID=0 exec "$@"',
     "hostname": 'if [ "$1" = --ip-address ]; then echo ::1 127.0.1.1; else echo 0.0.0.0 10.0.0.1; fi',
     # ray start --head ... --port=P: listens there until it is ended.
     "ray": """
-        echo "ray $*" >>told
+        echo "ray $*" >>calls
         echo "$RAY_AUTH_MODE $RAY_AUTH_TOKEN" >>tokens
         for word; do case "$word" in --port=*) port="${word#--port=}";; esac; done
         exec "$REAL_PYTHON" -c "import socket, signal
@@ -39,10 +39,10 @@ signal.pause()"
     # python -c ... waits for nodes; python tune.py ... is the search, which ends as $SEARCH says.
     "python": """
         if [ "$1" = -c ]; then exit 0; fi
-        echo "python $*" >>told
+        echo "python $*" >>calls
         echo "$RAY_AUTH_MODE $RAY_AUTH_TOKEN" >>tokens
-        trap 'echo saved >>told; exit 143' TERM
-        echo started >>told
+        trap 'echo saved >>calls; exit 143' TERM
+        echo started >>calls
         if [ -n "$SEARCH" ]; then exit "$SEARCH"; fi
         while :; do sleep 0.05; done
     """,
@@ -65,7 +65,7 @@ def job(tmp_path: Path) -> Iterator[Path]:
 
 
 def submit(job: Path, search: str = "", **environment: str) -> "subprocess.Popen[bytes]":
-    told = {
+    variables = {
         "PATH": f"{job / 'bin'}:{os.environ['PATH']}",
         "REAL_PYTHON": subprocess.check_output(["which", "python3"], text=True).strip(),
         "SEARCH": search,
@@ -80,28 +80,28 @@ def submit(job: Path, search: str = "", **environment: str) -> "subprocess.Popen
         return subprocess.Popen(
             ["bash", str(SCRIPT), "search_spaces/replay.yaml", "data=text", "data.path=a folder"],
             cwd=job,
-            env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | told,
+            env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | variables,
             stdout=output,
             stderr=output,
         )
 
 
-def told(job: Path) -> list[str]:
-    path = job / "told"
+def calls(job: Path) -> list[str]:
+    path = job / "calls"
     return path.read_text().splitlines() if path.exists() else []
 
 
 def wait_for(job: Path, line: str) -> None:
     end = time.monotonic() + 300
-    while line not in told(job):
-        assert time.monotonic() < end, told(job)
+    while line not in calls(job):
+        assert time.monotonic() < end, calls(job)
         time.sleep(0.02)
 
 
 def test_it_starts_ray_on_the_first_node_and_the_search_beside_it(job: Path) -> None:
     running = submit(job, search="0")
     assert running.wait(300) == 0, (job / "output").read_text()
-    ray, search, _ = told(job)
+    ray, search, _ = calls(job)
     folder = re.fullmatch(
         rf"ray start --head --block --node-ip-address=0\.0\.0\.0 --port={PORT} --dashboard-host=0\.0\.0\.0 "
         rf"--dashboard-port={PORT + 1} --temp-dir=(/tmp/ray-\d+-\w{{6}})/ray --num-cpus=16 --num-gpus=4",
@@ -124,7 +124,7 @@ def test_every_start_of_the_job_has_a_new_token_that_ray_and_the_search_share(jo
     first, search, second, _ = tokens(job)
     assert re.fullmatch("token [0-9a-f]{64}", first)
     assert search == first != second
-    for shown in [job / "output", job / "told", *job.glob("ray-*.log")]:
+    for shown in [job / "output", job / "calls", *job.glob("ray-*.log")]:
         assert first.removeprefix("token ") not in shown.read_text()
 
 
@@ -133,7 +133,7 @@ def test_a_task_without_the_token_starts_no_ray(job: Path) -> None:
     srun = job / "bin" / "srun"
     srun.write_text(srun.read_text().replace("exec", "unset RAY_AUTH_TOKEN; exec"))
     assert submit(job, search="0").wait(300) != 0
-    assert told(job) == []
+    assert calls(job) == []
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_signal_lets_the_search_save_and_only_a_full_time_queues_again(
     wait_for(job, "started")
     running.send_signal(number)
     assert running.wait(300) == 143
-    lines = told(job)
+    lines = calls(job)
     assert "saved" in lines
     assert (f"scontrol requeue {os.getpid()}" in lines) == queued
 
@@ -155,7 +155,7 @@ def test_a_signal_lets_the_search_save_and_only_a_full_time_queues_again(
 def test_a_search_that_ends_by_itself_is_not_queued_again(job: Path, code: int) -> None:
     running = submit(job, search=str(code))
     assert running.wait(300) == code
-    assert not any("requeue" in line for line in told(job))
+    assert not any("requeue" in line for line in calls(job))
 
 
 SEARCH = """
@@ -168,13 +168,13 @@ with cluster.join_cluster(sys.argv[-1], warn) as nodes:
     import ray
     answer = ray.get(ray.remote(lambda: sorted(name for name in os.environ if "AUTH" in name)).remote())
     assert answer == ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN"], answer
-    Path("told").write_text("joined")
+    Path("calls").write_text("joined")
     while not Path("looked").exists():
         time.sleep(0.05)
 """
 """Stands in for the search: joins as it does, has a task done, and stays until it was looked at."""
 
-STRANGER = """
+INTRUDER = """
 import encodings.idna, json, os, sys, urllib.error, urllib.request  # before it loses the right to import
 import grpc
 gcs, dashboard, folder = sys.argv[1:]
@@ -229,7 +229,7 @@ def test_ray_as_the_script_starts_it_lets_nobody_in_without_the_token(job: Path)
     running = submit(job, SLURM_JOB_NUM_NODES="1", SLURM_CPUS_PER_TASK="1", SLURM_GPUS_ON_NODE="0", PYTHONPATH=library)
     try:
         end = time.monotonic() + 300
-        while told(job) != ["joined"]:
+        while calls(job) != ["joined"]:
             assert running.poll() is None, (job / "output").read_text()
             assert time.monotonic() < end
             time.sleep(0.1)
@@ -239,15 +239,15 @@ def test_ray_as_the_script_starts_it_lets_nobody_in_without_the_token(job: Path)
         (head,) = [process for process in psutil.process_iter(["cmdline"]) if is_head(process, running.pid)]
         folder = next(flag.partition("=")[2] for flag in head.info["cmdline"] if flag.startswith("--temp-dir="))
         gcs = f"{address}:{PORT}"
-        told_stranger = subprocess.check_output(
-            [sys.executable, "-c", STRANGER, gcs, dashboard[1], folder],
+        answered = subprocess.check_output(
+            [sys.executable, "-c", INTRUDER, gcs, dashboard[1], folder],
             env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
         )
         refused = {"job": 401, "state": 401, "log": 401, "folder": "closed"}
         refused |= dict.fromkeys(
             ("NodeInfoGcsService/GetAllNodeInfo", "InternalKVGcsService/InternalKVGet"), "UNAUTHENTICATED"
         )
-        answers = json.loads(told_stranger)
+        answers = json.loads(answered)
         if os.geteuid() != 0:
             del answers["folder"], refused["folder"]  # its owner may look into it
         assert answers == refused

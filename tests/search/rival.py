@@ -1,4 +1,4 @@
-"""A process that starts searches when it is told to, side by side with others of its kind.
+"""A process that starts a search at each request, at the same time as other such processes.
 
 `python -m tests.search.rival [ERRNO]`; with ERRNO, flock fails with it, as on a file system without locks. Reads lines
 of JSON: folder; at (seconds since 1970); seconds that each trial takes; mistake (it warm-starts from a folder that is
@@ -19,12 +19,12 @@ from tests.search.fake_search import study
 
 
 def without_locks(file: object, operation: int) -> None:
-    """Fail as told."""
+    """Fail with the given error."""
     raise OSError(int(sys.argv[1]), os.strerror(int(sys.argv[1])))
 
 
 def answer(message: str | None) -> None:
-    """Write a line to whoever started this process."""
+    """Write a line to the process that started this one."""
     print(json.dumps(message), file=sys.stderr, flush=True)  # noqa: T201
 
 
@@ -34,11 +34,11 @@ def main() -> None:
         fcntl.flock = without_locks
     answer("ready")
     for line in sys.stdin:
-        told = json.loads(line)
-        search = study(Path(told["folder"]), worker=FakeWorker(seconds=told["seconds"]))
-        if told["mistake"]:
+        request = json.loads(line)
+        search = study(Path(request["folder"]), worker=FakeWorker(seconds=request["seconds"]))
+        if request["mistake"]:
             search = replace(search, space=replace(search.space, warm_start=("nowhere",)))
-        time.sleep(max(0.0, told["at"] - time.time()))
+        time.sleep(max(0.0, request["at"] - time.time()))
         refused = None
         try:
             search.run(launcher="inline", address=None)

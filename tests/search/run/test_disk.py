@@ -61,8 +61,8 @@ def write_run(config: RunConfig, report: Report) -> Outcome:
     return outcome
 
 
-def look_after(director: Director, **more: Any) -> DiskWatch:
-    """A disk that takes its time."""
+def watch_disk(director: Director, **more: Any) -> DiskWatch:
+    """Without a limit of time."""
     return DiskWatch(director, patience=math.inf, **more)
 
 
@@ -71,9 +71,9 @@ def with_weights(folder: Path) -> set[str]:
 
 
 def test_the_best_keep_their_weights_and_everyone_their_metrics(tmp_path: Path) -> None:
-    """Through a whole search with a tuned baseline and finalists; looked after at every step."""
+    """Through a whole search with a tuned baseline and finalists; checked at every step."""
     director = opened(tmp_path / "x", study(finalists=Finalists(count=2, seeds=2)))
-    disk = look_after(director)
+    disk = watch_disk(director)
     run_inline(director, write_run, disk.watch)
     disk.watch()
     trials, state = director.trials, director.state
@@ -95,7 +95,7 @@ def test_the_best_keep_their_weights_and_everyone_their_metrics(tmp_path: Path) 
 
 def test_a_search_without_finalists_keeps_its_best(tmp_path: Path) -> None:
     director = opened(tmp_path / "x", plain(stop=Stop(trials=5)))
-    disk = look_after(director)
+    disk = watch_disk(director)
     run_inline(director, write_run, disk.watch)
     disk.watch()
     best = director.best()
@@ -109,7 +109,7 @@ def test_a_trial_that_may_go_on_keeps_its_checkpoint(kind: str, goes_on: bool, t
     trial = start(director)
     fill(tmp_path / "x" / "trials" / trial.id / "attempt-1" / "checkpoint-1" / "weights", CHECKPOINT)
     director.on_failure(trial.id, "it broke", kind)
-    look_after(director).watch()
+    watch_disk(director).watch()
     assert (tmp_path / "x" / "trials" / trial.id / "attempt-1").exists() == goes_on
 
 
@@ -118,11 +118,11 @@ def test_running_and_waiting_trials_are_left_alone(tmp_path: Path) -> None:
     trial = start(director)
     checkpoint = tmp_path / "x" / "trials" / trial.id / "attempt-1" / "checkpoint-1" / "weights"
     fill(checkpoint, CHECKPOINT)
-    disk = look_after(director)
+    disk = watch_disk(director)
     disk.watch()
     OPEN.pop().close()
     again = opened(tmp_path / "x", plain(stop=Stop(trials=3)))
-    look_after(again).watch()
+    watch_disk(again).watch()
     assert checkpoint.exists()
 
 
@@ -133,7 +133,7 @@ def capped(megabytes: float, **more: Any) -> Space:
 def test_over_its_cap_an_experiment_loses_weights_worst_first(tmp_path: Path) -> None:
     """Three would stay by rank; the cap has room for the best two and for the one that runs. Metrics stay."""
     director = opened(tmp_path / "x", capped(7.7, finalists=Finalists(count=3, seeds=1)))
-    disk = look_after(director)
+    disk = watch_disk(director)
     run_inline(director, write_run, disk.watch)
     disk.watch()
     assert director.finished
@@ -153,7 +153,7 @@ def test_a_cap_that_nothing_can_meet_holds_the_search_and_says_what_to_do(tmp_pa
     director = opened(tmp_path / "x", capped(2))
     trial = start(director)
     fill(tmp_path / "x" / "trials" / trial.id / "attempt-1" / "weights", CHECKPOINT)
-    disk = look_after(director)
+    disk = watch_disk(director)
     disk.watch()
     assert director.held is not None
     assert "resources.disk_gb allows 0.002 GB" in director.held
@@ -177,13 +177,13 @@ class Room:
 def test_a_nearly_full_disk_holds_the_search_until_there_is_room(tmp_path: Path) -> None:
     """What it waits for is more than what made it wait, so that it does not go to and fro."""
     director, room = opened(tmp_path / "x", plain(stop=Stop(trials=3))), Room(1e12)
-    disk = look_after(director, free=room, reserve=10**9)
+    disk = watch_disk(director, free=room, reserve=10**9)
     trial = start(director)
     assert _held_at(disk, room, 10**12, director) is None
-    told = _held_at(disk, room, 10**9, director)
-    assert told is not None
-    assert "1.0 GB free" in told
-    assert "1 trials" in told
+    message = _held_at(disk, room, 10**9, director)
+    assert message is not None
+    assert "1.0 GB free" in message
+    assert "1 trials" in message
     assert isinstance(director.next(), Wait)
     limit = next(size for size in range(10**9, 10**10, 10**6) if _held_at(disk, room, size, director) is None)
     room.free = int(limit / 1.05)
@@ -205,7 +205,7 @@ def test_more_trials_need_more_room(tmp_path: Path) -> None:
         director, room = opened(tmp_path / str(running), plain(stop=Stop(trials=9))), Room(0)
         for _ in range(running):
             start(director)
-        disk = look_after(director, free=room, reserve=0)
+        disk = watch_disk(director, free=room, reserve=0)
         needs.append(next(size for size in range(0, 10**9, 10**6) if _held_at(disk, room, size, director) is None))
     assert needs[1] > 1.5 * needs[0]
 
@@ -213,7 +213,7 @@ def test_more_trials_need_more_room(tmp_path: Path) -> None:
 def test_the_hold_of_another_is_left_alone(tmp_path: Path) -> None:
     """Ctrl-C's, for one."""
     director, room = opened(tmp_path / "x", plain()), Room(0)
-    disk = look_after(director, free=room)
+    disk = watch_disk(director, free=room)
     director.held = "interrupted"
     disk.watch()
     assert director.held == "interrupted"
@@ -223,9 +223,9 @@ def test_the_hold_of_another_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_held_search_runs_to_its_end_when_there_is_room_again(tmp_path: Path) -> None:
-    """The disk is full for a moment in the middle of some runs: these pause, wait and go on; none is lost."""
+    """The disk is full for a moment in the middle of some runs: these pause, wait and resume; none is lost."""
     director, room = opened(tmp_path / "x", plain(stop=Stop(trials=4))), Room(1e12)
-    disk, looks = look_after(director, free=room), 0
+    disk, looks = watch_disk(director, free=room), 0
     held: list[str] = []
 
     def look() -> None:
@@ -245,19 +245,19 @@ def test_a_held_search_runs_to_its_end_when_there_is_room_again(tmp_path: Path) 
 def test_a_model_that_was_removed_breaks_no_resuming(tmp_path: Path) -> None:
     space = plain(stop=Stop(trials=4))
     director = opened(tmp_path / "x", space)
-    disk = look_after(director)
+    disk = watch_disk(director)
     run_inline(director, write_run, disk.watch)
     OPEN.pop().close()
     more = plain(stop=Stop(trials=6))
     again = opened(tmp_path / "x", more)
-    run_inline(again, write_run, look_after(again).watch)
+    run_inline(again, write_run, watch_disk(again).watch)
     assert again.finished
 
 
 def test_it_is_fast_with_a_thousand_trials(tmp_path: Path) -> None:
-    """Sizes of trials that have ended are remembered: what is looked at anew is what runs."""
+    """Sizes of ended trials are kept: only the files of running trials are measured again."""
     director = opened(tmp_path / "x", plain(stop=Stop(trials=30)))
-    disk = look_after(director)
+    disk = watch_disk(director)
     run_inline(director, write_run, disk.watch)
     disk.watch()
     for path in (tmp_path / "x" / "trials").iterdir():
@@ -284,7 +284,7 @@ def test_a_trial_that_diverged_leaves_metrics_alone(tmp_path: Path) -> None:
 
 
 def test_a_look_takes_no_longer_than_it_may(tmp_path: Path) -> None:
-    """What it did not come to, it does at the next looks, before it starts anew."""
+    """The rest is done in the next checks, before a new one starts."""
     director = opened(tmp_path / "x", plain(stop=Stop(trials=8)))
     run_inline(director, write_run)
     disk, before = DiskWatch(director, patience=0), []

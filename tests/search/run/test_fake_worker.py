@@ -1,4 +1,4 @@
-"""The fake worker is a function of configuration and seed, and obeys as training does."""
+"""The fake worker is a function of configuration and seed, and follows decisions as training does."""
 
 from typing import Any
 
@@ -13,32 +13,42 @@ from tests.search.studies import BUDGET
 RUNGS = EvaluationConfig(rungs=(0.25, 0.5))
 
 
-def go_on(told: Any) -> Decision:
+def keep_training(progress: Any) -> Decision:
     return Decision.CONTINUE
 
 
 def test_it_reports_heartbeats_rungs_and_the_end() -> None:
     reports: list[Any] = []
 
-    def report(told: Any) -> Decision:
-        reports.append(told)
+    def report(progress: Any) -> Decision:
+        reports.append(progress)
         return Decision.CONTINUE
 
     ended = FakeWorker(heartbeats=2)(RunConfig(evaluation=RUNGS), report)
-    assert [told.rung for told in reports] == [None, None, BUDGET // 4, None, None, BUDGET // 2, None, None, BUDGET]
+    assert [progress.rung for progress in reports] == [
+        None,
+        None,
+        BUDGET // 4,
+        None,
+        None,
+        BUDGET // 2,
+        None,
+        None,
+        BUDGET,
+    ]
     assert (ended.state, ended.words_seen) == ("completed", BUDGET)
     assert reports[-1].metrics["eval/nll"] == ended.metrics["eval/nll"]
     assert "test/nll" in ended.metrics
-    assert [told.words_seen for told in reports] == sorted(told.words_seen for told in reports)
+    assert [progress.words_seen for progress in reports] == sorted(progress.words_seen for progress in reports)
 
 
 @pytest.mark.parametrize("rung", [None, BUDGET // 4, BUDGET // 2])
 def test_it_stops_at_once(rung: int | None) -> None:
     reports: list[Any] = []
 
-    def report(told: Any) -> Decision:
-        reports.append(told)
-        return Decision.STOP if told.rung == rung else Decision.CONTINUE
+    def report(progress: Any) -> Decision:
+        reports.append(progress)
+        return Decision.STOP if progress.rung == rung else Decision.CONTINUE
 
     ended = FakeWorker()(RunConfig(evaluation=RUNGS), report)
     assert ended.state == "stopped"
@@ -48,12 +58,12 @@ def test_it_stops_at_once(rung: int | None) -> None:
 
 def test_it_is_deterministic_and_seeds_and_settings_differ() -> None:
     worker = FakeWorker()
-    first = worker(RunConfig(), go_on)
-    assert first == worker(RunConfig(), go_on)
-    assert first != worker(RunConfig(training=TrainingConfig(seed=1)), go_on)
-    assert first != worker(RunConfig(sleep=SleepConfig(replay=ReplayConfig(ratio=0.9))), go_on)
+    first = worker(RunConfig(), keep_training)
+    assert first == worker(RunConfig(), keep_training)
+    assert first != worker(RunConfig(training=TrainingConfig(seed=1)), keep_training)
+    assert first != worker(RunConfig(sleep=SleepConfig(replay=ReplayConfig(ratio=0.9))), keep_training)
 
 
 def test_it_diverges() -> None:
     with pytest.raises(Diverged, match="loss is nan at 50%"):
-        FakeWorker()(RunConfig(training=TrainingConfig(learning_rate=0.1)), go_on)
+        FakeWorker()(RunConfig(training=TrainingConfig(learning_rate=0.1)), keep_training)

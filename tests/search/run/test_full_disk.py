@@ -91,7 +91,7 @@ def fill(disk: Path, room: int) -> None:
             file.truncate(max(0, file.tell() - 4096))
 
 
-def told(folder: Path) -> dict[str, tuple[str, object]]:
+def trial_ends(folder: Path) -> dict[str, tuple[str, object]]:
     """How each trial ended, and with what value."""
     ends = ("completed", "stopped", "failed", "refused")
     return {str(e.trial): (e.event, e.data.get("value")) for e in read_events(folder / LOG) if e.event in ends}
@@ -100,7 +100,7 @@ def told(folder: Path) -> dict[str, tuple[str, object]]:
 @functools.cache
 def undisturbed(parent: Path) -> dict[str, tuple[str, object]]:
     study(parent / "study", worker=FakeWorker(heartbeats=1)).run(launcher="inline", address=None)
-    return told(parent / "study")
+    return trial_ends(parent / "study")
 
 
 @pytest.mark.parametrize("room", [0, 4096])
@@ -123,12 +123,12 @@ def test_the_search_says_so_and_continues_once_there_is_room(
     assert not [event for event in read_events(folder / LOG) if event.event == "failed"]
     (small_disk / "filler").unlink()
     study(folder, worker=FakeWorker(heartbeats=1)).run(launcher="inline", address=None)
-    assert told(folder) == undisturbed(tmp_path_factory.getbasetemp())
+    assert trial_ends(folder) == undisturbed(tmp_path_factory.getbasetemp())
     shutil.rmtree(folder)
 
 
 def test_what_a_run_prints_into_a_full_log_is_no_bug(small_disk: Path) -> None:
-    """As a process of its own, whose output is the driver's log meanwhile: its terminal gets one line of it."""
+    """In its own process, whose output goes to the driver's log; its terminal gets one line."""
     lines = [
         "import sys; from pathlib import Path; from sleep_tune import cli; from sleep_tune.search.run import launch"
     ]

@@ -22,7 +22,7 @@ SPACE = study(parameters=(Parameter("sleep.folds", Int(1, 30)),), baselines={})
 DEMO = Path(__file__).parents[3] / "search_spaces" / "demo.yaml"
 
 
-def test_a_failure_of_the_settings_is_recorded_and_the_search_goes_on(tmp_path: Path) -> None:
+def test_a_failure_of_the_settings_is_recorded_and_the_search_continues(tmp_path: Path) -> None:
     def moody(config: RunConfig, report: Any) -> Outcome:
         match config.run.name:
             case "t0001":
@@ -34,8 +34,8 @@ def test_a_failure_of_the_settings_is_recorded_and_the_search_goes_on(tmp_path: 
     director = open_search(tmp_path / "x", SPACE)
     run_inline(director, moody)
     assert director.finished
-    told = [(trial.state, trial.kind, trial.reason) for trial in director.trials.values()]
-    assert told[:2] == [("failed", "diverged", "loss is nan"), ("failed", "out_of_memory", "7 GB wanted")]
+    ended = [(trial.state, trial.kind, trial.reason) for trial in director.trials.values()]
+    assert ended[:2] == [("failed", "diverged", "loss is nan"), ("failed", "out_of_memory", "7 GB wanted")]
     director.close()
 
 
@@ -76,7 +76,7 @@ def test_a_search_that_waits_for_nothing_is_our_bug(tmp_path: Path) -> None:
     director.close()
 
 
-def test_a_held_search_waits_to_be_let_go_on(tmp_path: Path) -> None:
+def test_a_paused_search_waits_to_be_resumed(tmp_path: Path) -> None:
     director = open_search(tmp_path / "x", SPACE)
     looks = []
 
@@ -119,7 +119,7 @@ def test_a_small_search_that_really_trains(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_checkpoint_is_good_under_another_scheduler(tmp_path: Path) -> None:
-    """Killed in training; the next session has other rungs, and the run goes on from where it was."""
+    """Killed in training; the next session has other rungs, and the run resumes from its checkpoint."""
     options = ["data.sentences=400", "budget.passes=4", "evaluation.samples=8", "evaluation.pairs=12"]
     options += ["stop.trials=1", "baselines={}", "finalists.count=0", "training.checkpoint_ratio=0.1"]
     options += ["parameters.sleep.folds.int=[1, 2]"]
@@ -128,10 +128,10 @@ def test_a_checkpoint_is_good_under_another_scheduler(tmp_path: Path) -> None:
     corpus = summarize(base)
 
     def killed_at_its_end(config: RunConfig, report: Report) -> Outcome:
-        def until(told: Progress) -> Decision:
-            if told.rung == told.budget_words:
+        def until(progress: Progress) -> Decision:
+            if progress.rung == progress.budget_words:
                 raise Killed
-            return report(told)
+            return report(progress)
 
         return train_worker(config, until)
 

@@ -22,21 +22,21 @@ with terminal() as ours:
 def test_everything_but_our_terminal_goes_to_the_file(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "driver.log"
     for _ in range(2):  # what was there is kept
-        told = subprocess.run([sys.executable, "-c", SCRIPT, str(log)], capture_output=True, text=True, check=True)
-        assert told.stdout.split("\n") == ["before", "ours", "after", ""]
-        assert told.stderr == ""
+        seen = subprocess.run([sys.executable, "-c", SCRIPT, str(log)], capture_output=True, text=True, check=True)
+        assert seen.stdout.split("\n") == ["before", "ours", "after", ""]
+        assert seen.stderr == ""
     assert sorted(log.read_text().splitlines()) == sorted(["a library", "an error", "C code", "a child"] * 2)
 
 
 GONE = """
 import os, sys
 from sleep_tune.search.run.output_redirection import terminal
-told = []
-with terminal(lambda: told.append("closed")) as ours:
+seen = []
+with terminal(lambda: seen.append("closed")) as ours:
     sys.stdin.read()
     for number in range(3):
         print(number, file=ours)
-print(told, file=sys.stderr)
+print(seen, file=sys.stderr)
 """
 
 

@@ -24,16 +24,16 @@ DELAYS = ((0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.002, 0.004), (0.0, 0.01), (0.0, 0
 
 
 class Rival:
-    """A process that starts a search when it is told to."""
+    """A process that starts a search at each request."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
 
-    def tell(self, folder: Path, at: float, *, seconds: float = 0.02, mistake: bool = False) -> None:
+    def order(self, folder: Path, at: float, *, seconds: float = 0.02, mistake: bool = False) -> None:
         """Have it search."""
         assert self.process.stdin is not None
-        told = {"folder": str(folder), "at": at, "seconds": seconds, "mistake": mistake}
-        self.process.stdin.write(json.dumps(told) + "\n")
+        request = {"folder": str(folder), "at": at, "seconds": seconds, "mistake": mistake}
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
 
     def answer(self) -> Any:
@@ -76,7 +76,7 @@ def test_one_searches_and_the_others_are_refused(tmp_path: Path, rivals: Sequenc
         folder, start = tmp_path / f"results-{round_}" / "study", time.time() + 0.05
         asked = rivals[: len(delays)]
         for rival, delay in zip(asked, delays, strict=True):
-            rival.tell(folder, start + delay)
+            rival.order(folder, start + delay)
         answers = {rival.process.pid: rival.answer() for rival in asked}
         (winner,) = [process for process, answer in answers.items() if answer is None]
         for answer in answers.values():
@@ -92,9 +92,9 @@ def test_one_that_is_refused_for_a_mistake_removes_what_it_made_alone(tmp_path: 
     for round_, delays in enumerate(DELAYS):
         folder, start = tmp_path / f"results-{round_}" / "study", time.time() + 0.05
         mistaken, *others = rivals
-        mistaken.tell(folder, start + delays[-1], mistake=True)
+        mistaken.order(folder, start + delays[-1], mistake=True)
         for rival, delay in zip(others, delays, strict=False):
-            rival.tell(folder, start + delay)
+            rival.order(folder, start + delay)
         answer = mistaken.answer()
         assert answer is not None
         assert "nowhere" in answer or HELD.search(answer), answer
@@ -107,23 +107,23 @@ def test_one_that_is_refused_for_a_mistake_removes_what_it_made_alone(tmp_path: 
 
 
 def test_a_mistake_alone_leaves_nothing(tmp_path: Path, rivals: Sequence[Rival]) -> None:
-    rivals[0].tell(tmp_path / "results" / "study", 0.0, mistake=True)
+    rivals[0].order(tmp_path / "results" / "study", 0.0, mistake=True)
     assert "nowhere" in rivals[0].answer()
     assert not list(tmp_path.iterdir())
 
 
 def test_one_that_is_killed_is_followed_by_one_of_the_others(tmp_path: Path, rivals: Sequence[Rival]) -> None:
     folder, (killed, *others) = tmp_path / "results" / "study", rivals
-    killed.tell(folder, 0.0, seconds=30.0)
+    killed.order(folder, 0.0, seconds=30.0)
     while not (folder / "trials.jsonl").exists() or "started" not in events(folder):
         time.sleep(0.01)
-    others[0].tell(folder, 0.0)
+    others[0].order(folder, 0.0)
     assert f"process {killed.process.pid} on" in others[0].answer()
     killed.process.kill()
     killed.process.wait()
     start = time.time() + 0.05
     for rival in others:
-        rival.tell(folder, start)
+        rival.order(folder, start)
     assert [rival.answer() for rival in others].count(None) == 1
     assert_whole(folder)
     assert events(folder).count("resumed") == 1

@@ -61,11 +61,11 @@ def test_a_search_that_ends_leaves_nothing_in_the_mirror(tmp_path: Path) -> None
     left: list[str] = []
 
     def moody(config: RunConfig, report: Report) -> Outcome:
-        def until(told: Progress) -> Decision:
-            if config.run.name == "t0001" and told.rung == told.budget_words:
+        def until(progress: Progress) -> Decision:
+            if config.run.name == "t0001" and progress.rung == progress.budget_words:
                 left.extend(path.name for path in mirror.iterdir())
                 raise Diverged("loss is nan")
-            return report(told)
+            return report(progress)
 
         return train_worker(config, until)
 

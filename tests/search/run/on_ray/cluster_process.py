@@ -10,7 +10,7 @@ from ray.util.state import list_actors
 
 
 def main() -> None:
-    """Obey until the input ends."""
+    """Run commands until the input ends."""
     cluster = Cluster()
     nodes: dict[str, Any] = {}
 

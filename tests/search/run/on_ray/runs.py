@@ -1,4 +1,4 @@
-"""What tests look at in a run's folder while it is killed, and the same run with nobody to disturb it."""
+"""Checks of a run's folder while processes are killed, and the same run undisturbed."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ __all__ = ["Watch", "losses", "train_again"]
 
 
 class Watch:
-    """What must hold of a run's record at every moment: a run that goes on keeps what its checkpoint knew."""
+    """Checks that the record of a resumed run never loses lines that its checkpoint had."""
 
     def __init__(self, run: Path) -> None:
         self.run = run

@@ -48,7 +48,7 @@ class Director:
     def __init__(self, *trials: Trial) -> None:
         self.trials = list(trials)
         self.held: str | None = None
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
     def next(self) -> Trial | Wait | Done:
         """The next one."""
@@ -56,12 +56,12 @@ class Director:
 
     def on_lost(self, name: str, reason: str, log: str, killer: str | None) -> Trial | None:
         """One more attempt."""
-        self.told.append(("lost", name, reason, killer))
+        self.calls.append(("lost", name, reason, killer))
         return trial(name, 2)
 
     def on_end(self, name: str, outcome: object) -> None:
         """Note it."""
-        self.told.append(("end", name, outcome))
+        self.calls.append(("end", name, outcome))
 
 
 def trial(name: str, attempt: int = 1) -> Trial:
@@ -130,11 +130,11 @@ def test_a_trial_whose_slot_died_goes_to_another_and_pays_only_if_it_had_begun()
     at.next("1")
     at.mailboxes.taken = False
     at.on_end("1", None, slot_died=True)
-    assert director.told == []
+    assert director.calls == []
     assert at.next("2") == trial("a")
     at.mailboxes.taken = True
     at.on_end("2", None, slot_died=True)
-    assert director.told == [("lost", "a", "its slot died", None)]
+    assert director.calls == [("lost", "a", "its slot died", None)]
     assert at.next("3") == trial("a", 2)
 
 
@@ -152,7 +152,7 @@ def test_workers_that_never_start_end_the_search_unless_they_only_want_a_place()
     at.next("1")
     with pytest.raises(ClusterError, match="ModuleNotFoundError: No module named 'sleep_tune'"):
         at.on_end("1", None, slot_died=True)
-    assert director.told == []
+    assert director.calls == []
 
 
 def test_memory_is_named_where_its_want_killed_workers_that_started() -> None:
@@ -177,7 +177,7 @@ def test_a_group_that_was_killed_for_memory_under_its_trial_counts_as_that() -> 
     at.next("1")
     at.mailboxes.killer = "Ray"
     at.on_end("1", None, slot_died=True)
-    assert director.told == [("lost", "a", "its slot died", "Ray")]
+    assert director.calls == [("lost", "a", "its slot died", "Ray")]
 
 
 def test_a_held_search_starts_nothing_and_gives_back_what_waits_for_a_slot() -> None:
@@ -188,7 +188,7 @@ def test_a_held_search_starts_nothing_and_gives_back_what_waits_for_a_slot() -> 
     director.held = "the disk is nearly full"
     assert at.next("2") is None
     assert at.mailboxes.calls[-1] == ("set_paused", True)
-    assert director.told[-1] == ("end", "a", None)
+    assert director.calls[-1] == ("end", "a", None)
     at.poll()
     assert [call[0] for call in at.mailboxes.calls].count("set_paused") == 1
     director.held = None
@@ -206,7 +206,7 @@ def test_dead_mailboxes_end_the_round_and_every_trial_that_ran_goes_on() -> None
     assert at.must_stop
     at.reassign()
     assert not at.must_stop
-    assert [told[:2] for told in director.told] == [("lost", "a"), ("lost", "b")]
+    assert [call[:2] for call in director.calls] == [("lost", "a"), ("lost", "b")]
     assert [waiting.id for waiting in at.waiting] == ["a", "b"]
 
 
@@ -216,7 +216,7 @@ def test_a_run_that_finds_the_disk_full_waits_with_the_search_for_room() -> None
     at = dispatcher(director, clock=lambda: now[0])
     at.next("1")
     at.on_end("1", UserMistake(trial="a", attempt=1, error=DiskError("no space left")), slot_died=False)
-    assert director.told == [("end", "a", None)]
+    assert director.calls == [("end", "a", None)]
     assert director.held == "no space left"
     assert at.next("2") is None
     now[0] += FULL_SECONDS

@@ -105,9 +105,9 @@ def test_every_rank_hears_the_same_decision_and_only_rank_0_is_read() -> None:
         await asyncio.gather(box.take_job(0), box.take_job(1))
         late = asyncio.create_task(box.report_rung(job().key, 1, progress(7, rung=500)))
         first = asyncio.create_task(box.report_rung(job().key, 0, progress(500, rung=500)))
-        heard = await box.next_message(SOON)
-        assert isinstance(heard, ProgressMessage)
-        assert heard.progress.words_seen == 500
+        message = await box.next_message(SOON)
+        assert isinstance(message, ProgressMessage)
+        assert message.progress.words_seen == 500
         assert await box.next_message(SOON) is None
         await box.answer(job().key, 500, Decision.CONTINUE)
         assert [await late, await first] == [Decision.CONTINUE] * 2
@@ -175,7 +175,7 @@ def test_a_dead_workers_wait_takes_no_job() -> None:
 
 
 def test_an_earlier_attempt_is_dismissed_and_not_heard() -> None:
-    """To be told to stop, it would have cleared the checkpoints that the later attempt goes on from."""
+    """The answer STOP would have removed the checkpoints that the later attempt resumes from."""
 
     async def scene() -> None:
         box = Mailbox(1)
@@ -252,10 +252,10 @@ def test_a_run_that_does_not_stop_counts_as_stopped_where_it_reported() -> None:
         assert box.seconds_overdue() > 0
         assert box.workers() == ["worker"]
         await box.end_overdue_run()
-        told = await box.next_message(SOON)
-        assert isinstance(told, Ended)
-        assert told.outcome is not None
-        assert (told.outcome.state, told.outcome.words_seen) == ("stopped", 500)
+        message = await box.next_message(SOON)
+        assert isinstance(message, Ended)
+        assert message.outcome is not None
+        assert (message.outcome.state, message.outcome.words_seen) == ("stopped", 500)
         await box.end_run(0, ended(job()))  # the worker did end after all
         assert await box.next_message(SOON) is None
 
@@ -313,9 +313,9 @@ def test_a_held_search_pauses_its_runs_and_gives_back_what_none_has_begun() -> N
         await box.end_run(0, ended(job(), "paused"))
         assert await box.next_message(SOON) == ended(job(), "paused")
         await box.put_job(job(attempt=2))
-        told = await box.next_message(SOON)
-        assert isinstance(told, Ended)
-        assert (told.attempt, told.outcome) == (2, None)
+        message = await box.next_message(SOON)
+        assert isinstance(message, Ended)
+        assert (message.attempt, message.outcome) == (2, None)
         assert await box.take_job(0) is True
         await box.set_paused(False)
         await box.put_job(job(attempt=3))

@@ -77,8 +77,8 @@ def test_a_killed_search_takes_its_ray_along_and_spares_who_reads_its_logs(tmp_p
 
 def test_what_belongs_to_the_ray_ends_with_the_search_but_not_the_search_itself(tmp_path: Path) -> None:
     driver = search(tmp_path / "ray", 0)
-    told, _ = driver.communicate(timeout=300)
-    assert told.splitlines()[1] == "left"
+    printed, _ = driver.communicate(timeout=300)
+    assert printed.splitlines()[1] == "left"
     assert driver.returncode == 0
     assert not (tmp_path / "ray").exists()
 

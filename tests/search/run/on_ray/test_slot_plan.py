@@ -57,14 +57,14 @@ def test_a_cluster_too_small_for_one_trial_is_refused_with_its_figures() -> None
 
 
 @pytest.mark.parametrize(
-    ("plan", "told"),
+    ("plan", "description"),
     [
         (SlotPlan(slots=2, workers=1, cpus_per_worker=1, gpus_per_worker=0), "2 slots of 1 worker (1 CPU, no GPU)"),
         (SlotPlan(slots=1, workers=4, cpus_per_worker=8, gpus_per_worker=1), "1 slot of 4 workers (8 CPUs, 1 GPU)"),
     ],
 )
-def test_seats_say_what_they_are(plan: SlotPlan, told: str) -> None:
-    assert plan.describe() == told
+def test_a_plan_describes_itself(plan: SlotPlan, description: str) -> None:
+    assert plan.describe() == description
     assert plan.gpus == plan.workers * plan.gpus_per_worker
 
 

@@ -1,4 +1,4 @@
-"""A tracked search on Ray, whose worker, tracker and driver are killed: every line once, every run told to its end."""
+"""A tracked search on Ray, whose worker, tracker and driver are killed: every line and every end is logged once."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ finalists: {count: 1, seeds: 1}
 
 
 def losses(run: Path) -> list[int]:
-    """Words at each loss that TensorBoard was told."""
+    """Return the words at each loss in TensorBoard's file."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(run / "tensorboard"))
