@@ -5,7 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 
-__all__ = ["raises_naming"]
+__all__ = ["missing", "raises_naming"]
+
+
+def missing(message: object, facts: str) -> list[str]:
+    """Return those of `facts` (separated by '|') that a message, of one line or several, does not hold."""
+    return [fact for fact in facts.split("|") if fact not in str(message)]
 
 
 @contextmanager
@@ -19,5 +24,5 @@ def raises_naming(kind: type[Exception], *parts: object) -> Iterator[None]:
         yield
     message = str(caught.value)
     assert "\n" not in message, message
-    missing = [part for part in map(str, parts) if part not in message]
-    assert not missing, f"{message!r} does not name {missing}"
+    absent = [part for part in map(str, parts) if part not in message]
+    assert not absent, f"{message!r} does not name {absent}"

@@ -9,7 +9,7 @@ from sleep_tune.babylm.challenge import DATASETS
 from sleep_tune.config import groups
 from sleep_tune.config.options import options, sections
 from sleep_tune.errors import ConfigError
-from tests.config.messages import missing
+from tests.messages import missing
 
 EVERY = [(group, choice, file) for group, choices in groups.groups().items() for choice, file in choices.items()]
 

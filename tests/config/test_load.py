@@ -14,7 +14,7 @@ from sleep_tune.config.load import compose, parse_override
 from sleep_tune.config.options import options
 from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.errors import ConfigError, UserError
-from tests.config.messages import missing
+from tests.messages import missing
 
 
 def test_the_defaults_are_the_default_groups() -> None:

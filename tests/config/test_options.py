@@ -10,7 +10,7 @@ from sleep_tune.config.entry import shown
 from sleep_tune.config.options import Option, options, section_fields, sections
 from sleep_tune.errors import ConfigError
 from sleep_tune.search.space.search_space import Resources
-from tests.config.messages import missing
+from tests.messages import missing
 
 ALL = list(options().values())
 

@@ -8,7 +8,7 @@ from sleep_tune.config.rules import RULES
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import assign, from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError, UserError
-from tests.config.messages import missing
+from tests.messages import missing
 
 BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
     ("exactly_one", {"budget.passes": None}, ConfigError, "budget.passes, budget.words|none"),

@@ -1,4 +1,4 @@
-"""Sizes told from the configuration are about those of the model."""
+"""Sizes estimated from the configuration are close to those of the model."""
 
 import dataclasses
 

@@ -11,7 +11,7 @@ from sleep_tune.config.options import options, sections
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import assign, flatten, from_dict, to_dict
 from sleep_tune.errors import ConfigError
-from tests.config.messages import missing
+from tests.messages import missing
 
 
 def test_there_and_back() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import ConfigError
-from tests.config.messages import missing
+from tests.messages import missing
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def active(parameter: Parameter, values: Mapping[str, Value]) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """What is compared, on dev."""
+    """The metric that the search improves, on dev."""
 
     metric: str = option("eval/nll", "what the search improves, as runs report it")
     mode: str = option("min", "min or max", choices=("max", "min"))
@@ -125,14 +125,14 @@ class Scheduler:
     """Early stopping."""
 
     name: str = option("asha", "stop all but the best at each rung, or none", choices=names.SCHEDULERS)
-    first_rung: float = option(0.3, "no trial is judged before this share of the budget", above=0, high=1)
+    first_rung: float = option(0.3, "no trial is stopped before this share of the budget", above=0, high=1)
     reduction: float = option(3.0, "one trial in this many is promoted at a rung (eta)", low=1.5, high=100)
     within: str | None = option(None, "a searched choice; trials are compared only with those of the same value")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """When the search asks for no more trials: whichever comes first. What runs, baselines and finalists follow."""
+    """When no more trials are started: at the first of these limits. Running trials, baselines and finalists follow."""
 
     trials: int | None = option(None, "search trials trained", low=1, high=1_000_000)
     hours: float | None = option(None, "hours of wall clock, summed over sessions", above=0)
@@ -171,7 +171,7 @@ class Finalists:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What the comparison may claim; named before the first run, and not to be changed after it."""
+    """What the comparison may claim; set before the first run, and fixed after it."""
 
     primary: str | None = option(
         None, "the one endpoint that claims are about, such as test/nll or babylm/blimp_filtered; null: the objective"
@@ -184,14 +184,14 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a trial takes."""
+    """Resources of one trial."""
 
     workers: int = option(1, "processes that train one trial together", low=1)
     gpus_per_worker: float | str = option(
         "auto", "GPUs of a worker; auto: one where the cluster has any", low=0, auto=True
     )
     cpus_per_worker: int | str = option("auto", "CPUs of a worker; auto: its share of a node's", low=1, auto=True)
-    max_retries: int = option(3, "times that a trial whose process died is started again", low=0)
+    max_retries: int = option(3, "times that a trial is restarted after its process died", low=0)
     disk_gb: float | None = option(None, "gigabytes that the whole experiment folder may take", above=0)
 
 
@@ -230,7 +230,7 @@ class Space:
     """Where each key was given ('demo.yaml:12', 'stop.trials on the command line'), for messages."""
 
     def subset(self, keys: tuple[str, ...]) -> tuple[Parameter, ...]:
-        """The parameters named, in the space's order."""
+        """Return the parameters with these keys, in the space's order."""
         return tuple(parameter for parameter in self.parameters if parameter.key in keys)
 
 

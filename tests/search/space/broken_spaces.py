@@ -163,7 +163,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
         WHOLE + "enqueue:\n  - sleep.replay.strategy: random\n    sleep.replay.decay: 0.5\n",
         "study.yaml:23: |sleep.replay.decay|sleep.replay.strategy|'strict'|'weighted'|'random'",
     ),
-    "a point that leaves out what it hangs on": (WHOLE + "enqueue: [{sleep.replay.decay: 0.5}]\n", "study.yaml:21: |sleep.replay.decay|sleep.replay.strategy|got none"),
+    "a point that leaves out what it is conditional on": (WHOLE + "enqueue: [{sleep.replay.decay: 0.5}]\n", "study.yaml:21: |sleep.replay.decay|sleep.replay.strategy|got none"),
     "warm_start is text": (WHOLE + "warm_start: results/a\n", "study.yaml:21: |warm_start|list|'results/a'"),
     "warm_start with a number": (WHOLE + "warm_start: [results/a, 3]\n", "study.yaml:21: |warm_start.1|folder|got 3"),
     "warm_start with a folder twice": (WHOLE + "warm_start: [results/a, results/a]\n", "study.yaml:21: |warm_start|'results/a'|twice"),

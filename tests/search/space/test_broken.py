@@ -1,4 +1,4 @@
-"""Hundreds of broken files: each gets one report that names the line, and nothing is written."""
+"""Hundreds of broken files: each ends in one error that names the line, and nothing is written."""
 
 import subprocess
 import sys

@@ -8,7 +8,7 @@ from sleep_tune.config.schema import BudgetConfig, LengthConfig, RunConfig, Slee
 from sleep_tune.errors import BudgetError, ConfigError
 from sleep_tune.search.space.budget_check import budget_words, check_budget, planned_parameters
 from sleep_tune.search.space.search_space import Baseline, Choice, CorpusSummary, Parameter, Resources, Uniform
-from tests.config.messages import missing
+from tests.messages import missing
 from tests.search.studies import BASE, study
 
 CORPUS = CorpusSummary(words=100_000, samples=1_000)

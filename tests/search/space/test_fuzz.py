@@ -1,4 +1,4 @@
-"""Whatever a file holds, it is a space or a report."""
+"""Any file is read as a space, or refused with the user's error."""
 
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,6 @@ def test_any_text_is_a_space_or_a_report(text: str, tmp_path_factory: pytest.Tem
 @fuzz
 @given(key=KEYS, value=TREES)
 def test_any_section_is_a_space_or_a_report(key: str, value: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Beside a parameter that is right, so that the reading goes on to the end."""
+    """There is a valid parameter beside it, so that the whole file is read."""
     tree = {"parameters": {"sleep.folds": {"int": [2, 5]}}} | {key: value}
     read(yaml.safe_dump(tree, allow_unicode=True), tmp_path_factory.mktemp("x"))

@@ -8,7 +8,7 @@ from sleep_tune.errors import UserError
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import Objective
 from sleep_tune.search.space.space_file import load_space
-from tests.config.messages import missing
+from tests.messages import missing
 from tests.search.space.broken_spaces import WHOLE
 
 

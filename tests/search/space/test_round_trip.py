@@ -50,7 +50,7 @@ PARAMETERS = st.tuples(
     ),
     st.just(Parameter("training.compile", Choice((True, False)))),
 ).flatmap(lambda known: st.sets(st.integers(2, len(known) - 1), min_size=1).map(lambda chosen: _some(known, chosen)))
-"""Some of every kind; the conditional one with the one it hangs on."""
+"""Some of every kind; a conditional parameter comes with the one that its `when` names."""
 
 
 def _some(known: tuple[Parameter, ...], chosen: set[int]) -> tuple[Parameter, ...]:

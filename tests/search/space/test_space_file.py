@@ -18,7 +18,7 @@ from sleep_tune.search.space.search_space import (
     Uniform,
 )
 from sleep_tune.search.space.space_file import load_space
-from tests.config.messages import missing
+from tests.messages import missing
 from tests.search.space.broken_spaces import BROKEN, LINE, OVERRIDES, WHOLE, change
 
 SPACES = Path(__file__).parents[3] / "search_spaces"
