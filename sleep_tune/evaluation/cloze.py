@@ -50,7 +50,7 @@ class Probes:
     position: Ints
     """(P,) index of the token in its text; the text's length for the token that would come next."""
     group: Ints
-    """(P,) integers from 0 that tell the copies of a text apart."""
+    """(P,) integers from 0 that distinguish the copies of a text."""
     target: Ints | None = None
     """(P,) token whose probability is computed; None: the token at `position`."""
 

@@ -40,11 +40,11 @@ def find_task_folders(data: Path, known: Iterable[str], only: Sequence[str] = ()
         return found
     tasks = {FOLDERS[name] for name in names if name in FOLDERS}
     wanted = set()
-    for asked in only:
-        if asked not in names and asked not in tasks:
-            raise DataError(unknown("task", asked, {*names, *tasks}))
-        chosen = {name for name in found if asked in (name, FOLDERS.get(name))}
+    for task in only:
+        if task not in names and task not in tasks:
+            raise DataError(unknown("task", task, {*names, *tasks}))
+        chosen = {name for name in found if task in (name, FOLDERS.get(name))}
         if not chosen:
-            raise DataError(f"{data} must hold the task {asked}, which was asked for; it holds {', '.join(found)}")
+            raise DataError(f"{data} must hold {task}, one of the given tasks; it holds {', '.join(found)}")
         wanted |= chosen
     return {name: path for name, path in found.items() if name in wanted}

@@ -35,8 +35,8 @@ def require_one_set(folder: Path) -> str:
         A warning that says which of two formats is read; empty if the folder holds only one.
 
     Raises:
-        DataError: there are no weights; or a whole file stands beside the index of several files, which another model
-            left.
+        DataError: there are no weights; or there is a whole file beside the index of several files, which another
+            model left.
     """
     held = [[name for name in names if (folder / name).is_file()] for names in WEIGHTS]
     read, *others = [names for names in held if names] or [[]]

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/parity_causal_model.py TEXT_DIR TOKENIZER_DIR OUT_DIR
 
-Takes the tokenizer of the masked model that train_worker.py has trained on the same text. A minute on one core.
+It uses the tokenizer of the masked model that train_worker.py has trained on the same text. It takes a minute on one
+core.
 """
 
 import sys
@@ -22,7 +23,7 @@ def main(text_dir: Path, tokenizer_dir: Path, out_dir: Path) -> None:
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_dir)
     lines = [line for path in sorted(text_dir.glob("*.txt")) for line in path.read_text().splitlines() if line.strip()]
-    encoded = tokenizer(lines)["input_ids"]  # each line framed as a text to be scored will be
+    encoded = tokenizer(lines)["input_ids"]  # with the special tokens of a text that is scored
     stream = torch.from_numpy(np.concatenate([np.array(ids, dtype=np.int64) for ids in encoded]))
     config = GPT2Config(
         vocab_size=len(tokenizer),

@@ -1,9 +1,9 @@
-"""The collated file beside the official one, on a whole submission of made-up predictions. See parity_statistics.md.
+"""Parity of the collated file, on a complete submission of made-up predictions. See parity_statistics.md.
 
     PYTHONPATH=. python tests/benchmarks/parity_collation.py CHECKOUT [--keep tests/evaluation/official/collation.json]
 
-CHECKOUT is a working tree of babylm/evaluation-pipeline-2025. `--keep` writes what the official collation made of the
-checkpoints' fast tasks, and the hash of all the rest, for the test suite.
+CHECKOUT is a working tree of babylm/evaluation-pipeline-2025. `--keep` writes the official scores of the
+checkpoints' fast tasks, and a hash of everything else, for the test suite.
 """
 
 import argparse
@@ -25,7 +25,7 @@ BACKEND, FAST, READING = "mlm", "fast_eval_results", "reading"
 
 
 def main(checkout: Path, keep: Path | None) -> int:
-    """Compare for each track, print, and return 1 where more than the last digits of reading's fits differ."""
+    """Compare the files of each track, print, and return 1 if more than the last digits of reading's fits differ."""
     same = True
     for track in AOA_CHECKPOINTS:
         with tempfile.TemporaryDirectory() as temporary:
@@ -44,7 +44,7 @@ def main(checkout: Path, keep: Path | None) -> int:
 
 
 def official(checkout: Path, results: Path, data: Path, track: str) -> bytes:
-    """The official file, by its own code in a process of its own."""
+    """Return the file that the official code makes in a process of its own."""
     arguments = ["--model_path_or_name", results.name, "--backend", BACKEND, "--track", track, "--fast"]
     arguments += ["--results_dir", str(results.parent), "--fast_eval_dir", str(data)]
     subprocess.run(
@@ -57,7 +57,7 @@ def official(checkout: Path, results: Path, data: Path, track: str) -> bytes:
 
 
 def compare(track: str, ours: bytes, theirs: bytes) -> bool:
-    """Print how two files differ."""
+    """Print how two files differ, and return whether they agree."""
     if ours == theirs:
         print(f"{track}: {len(ours):,} bytes, the same")
         return True
@@ -72,7 +72,7 @@ def compare(track: str, ours: bytes, theirs: bytes) -> bool:
 
 
 def without_fits(file: bytes) -> str:
-    """The file with reading's fitted numbers taken out."""
+    """Return the file with reading's fitted numbers set to 0."""
     read: dict[str, Any] = json.loads(file)
     for fits in read[FAST][READING]:
         fits.update(dict.fromkeys(fits, 0.0))

@@ -1,11 +1,11 @@
-"""Run the official pipeline's own zero-shot code on some tasks, and keep the option scores that it compares.
+"""Run the official pipeline's own zero-shot code on some tasks, and write the option scores that it compares.
 
     cd CHECKOUT && PYTHONPATH=. python .../parity_official_run.py CALLS.json
 
 CALLS.json is a list of {"scores": file to write, "arguments": [of its run.py], "seconds": file for the seconds of its
-scoring loop by the clock and of the processor, start-up excluded}. Nothing of the pipeline is changed but two things:
-folders are listed in the order of names (it takes them as the file system gives them, so that the order of its report
-differs from machine to machine), and the scores that go into its choice are written down on the way.
+scoring loop, by the clock and of the processor, without start-up}. Two things of the pipeline are changed: folders are
+listed in the order of names (it takes them in the order of the file system, so the order of its report differs between
+machines), and the scores that it compares are recorded.
 """
 
 import json
@@ -29,7 +29,7 @@ def in_order(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def keeping(function: Any) -> Any:
-    """Write down the scores of a batch before the pipeline ranks them."""
+    """Return the function, which now records the scores of a batch before the pipeline ranks them."""
 
     def ranked(args: Any, stats: Any, all_log_probs: Any, *rest: Any) -> None:
         scores.extend(torch.stack(all_log_probs[1.0], dim=1).tolist())
@@ -39,7 +39,7 @@ def keeping(function: Any) -> Any:
 
 
 def timed(function: Any) -> Any:
-    """Take the time of the pipeline's loop: batches are tokenised within it."""
+    """Return the function, which now measures the pipeline's loop; batches are tokenised within it."""
 
     def measured(*arguments: Any) -> Any:
         started, worked = time.perf_counter(), time.process_time()

@@ -1,9 +1,9 @@
-"""Zero-shot parity: the official pipeline beside ours, on the same models and data, item by item. See parity.md.
+"""Zero-shot parity: the official pipeline and this package on the same models and data, item by item. See parity.md.
 
     python tests/benchmarks/parity_zero_shot.py CHECKOUT --model DIR:BACKEND ... --data DIR [--tasks A,B] [--keep DIR]
 
-CHECKOUT is a working tree of babylm/evaluation-pipeline-2025. Each task is scored by its code, in another process, and
-by `sleep_tune.evaluation` in this one; compared are every option's score, every choice, and the bytes of both files.
+CHECKOUT is a working tree of babylm/evaluation-pipeline-2025. Each task is scored by its code in another process
+and by `sleep_tune.evaluation` in this one. Every option's score, every choice and the bytes of both files are compared.
 `--keep` writes the official scores and files for the test suite.
 """
 
@@ -28,7 +28,7 @@ from sleep_tune.evaluation.tasks import TASKS
 DRIVER = Path(__file__).with_name("parity_official_run.py")
 TOLERANCE = 1e-4
 ROUNDING = 1e-5
-"""Two scores that the pipeline itself tells apart by less than this are equal but for the order of its additions."""
+"""Two scores of the pipeline that differ by less than this differ only by the order of its additions."""
 
 
 def main(arguments: list[str]) -> int:
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
 
 def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: Path | None) -> bool:
-    """Hold ours against what the official code has written."""
+    """Compare our scores and files with those of the official code, and return whether they agree."""
     folder = output / model.resolve().stem / "main" / "zero_shot" / backend / result.task.official / result.path.stem
     files = {name: (folder / name).read_bytes() for name in (official_files.PREDICTIONS, official_files.REPORT)}
     theirs = np.array(json.loads((output / f"{result.name}.json").read_text()))
@@ -88,7 +88,7 @@ def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: P
 def run_official(
     results: tuple[TaskScores, ...], checkout: Path, model: Path, backend: str, temporary: Path
 ) -> list[tuple[float, float]]:
-    """Score the tasks by the official code: its files, and <task>.json with the scores of all options, to a folder.
+    """Score the tasks by the official code, which writes its files and <task>.json with the scores of all options.
 
     Returns:
         The seconds of its loop over each task, by the clock and of the processor.
@@ -114,7 +114,7 @@ def run_official(
 
 
 def equal_predictions(ours: bytes, theirs: bytes, probabilities: bool) -> str:
-    """How two predictions.json compare: wug's have a probability each, whose last digits are the order of additions."""
+    """Compare two predictions.json; the last digits of wug's probabilities depend on the order of additions."""
     if ours == theirs:
         return "same bytes"
     if not probabilities:
@@ -128,7 +128,7 @@ def equal_predictions(ours: bytes, theirs: bytes, probabilities: bool) -> str:
 
 
 def _flat(predictions: bytes) -> list[dict[str, str | float]]:
-    return [told for group in json.loads(predictions).values() for told in group["predictions"]]
+    return [row for group in json.loads(predictions).values() for row in group["predictions"]]
 
 
 if __name__ == "__main__":

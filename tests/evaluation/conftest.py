@@ -29,7 +29,7 @@ def special() -> SpecialTokens:
 
 @pytest.fixture
 def model() -> PreTrainedModel:
-    """Untrained, but far from uniform; in training mode, with dropout, as a run would hand it over."""
+    """Untrained, but far from uniform; in training mode, with dropout, as during a training run."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         built = masked_model(VOCAB, positions=MAX_LENGTH, pad=SPECIAL.pad)

@@ -1,7 +1,7 @@
 """A whole submission of made-up predictions, in the challenge's sizes, and fast data with the right answers.
 
-From a seed, the same everywhere; the official collation's own output on it is kept in `official/collation.json`, and
-`tests/benchmarks/parity_collation.py` makes it again.
+It is made from a seed and the same on every machine. The official collation's output on it is stored in
+`official/collation.json`; `tests/benchmarks/parity_collation.py` makes it again.
 """
 
 import json
@@ -34,8 +34,8 @@ GROUPS = {
 
 
 def _blimp(uid: str, number: int) -> Row:
-    told = {"field": "syntax", "linguistics_term": "x", "UID": uid}
-    return {"sentence_good": f" Zoë sees {number} cats. ", "sentence_bad": f"Zoë cats {number} sees.", **told}
+    groups = {"field": "syntax", "linguistics_term": "x", "UID": uid}
+    return {"sentence_good": f" Zoë sees {number} cats. ", "sentence_bad": f"Zoë cats {number} sees.", **groups}
 
 
 def _supplement(uid: str, number: int) -> Row:
@@ -89,10 +89,13 @@ def write_results(results: Path, fast_data: Path, *, backend: str, track: str) -
     top = main / "zero_shot" / backend
     for folder, place in FULL_TASKS.items():
         groups = {group.replace("*", folder): size for group, size in GROUP_SIZES[folder].items()}
-        rows = {group: _told(group, rng.integers(2, size=size).tolist()) for group, size in groups.items()}
+        rows = {group: _predictions(group, _choices(rng, size)) for group, size in groups.items()}
         _write(top / place / "predictions.json", rows)
     for task, size in GROUP_SIZES["glue_filtered"].items():
-        _write(main / "finetune" / task / "predictions.json", {task: _told(task, rng.integers(2, size=size).tolist())})
+        _write(
+            main / "finetune" / task / "predictions.json",
+            {task: _predictions(task, _choices(rng, size))},
+        )
     steps = [f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track]]
     ages = [{"step": step, "context": "é", "surprisal": float("nan")} for step in steps for _ in range(AOA_CONTEXTS)]
     _write(top / AGES, {"results": ages})
@@ -103,7 +106,12 @@ def write_results(results: Path, fast_data: Path, *, backend: str, track: str) -
             _write(results / step / "zero_shot" / backend / place / "predictions.json", rows)
 
 
-def _told(group: str, choices: list[int]) -> Row:
+def _choices(rng: np.random.Generator, size: int) -> list[int]:
+    drawn: list[int] = rng.integers(2, size=size).tolist()
+    return drawn
+
+
+def _predictions(group: str, choices: list[int]) -> Row:
     return {"predictions": [{"id": f"{group}_{n}", "pred": f"naïve {choice}"} for n, choice in enumerate(choices)]}
 
 

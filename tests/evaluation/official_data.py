@@ -1,7 +1,7 @@
 """Made-up evaluation data under the official names and in the official columns, and tiny models to score it.
 
-Built from a seed, the same everywhere: the pipeline's own output on it is kept in `official/`, and anybody can make it
-again (see tests/benchmarks/parity.md).
+It is made from a seed and the same on every machine. The pipeline's output on it is stored in `official/`;
+tests/benchmarks/parity.md says how to make it again.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Models of many architectures: what is opened is what was saved, and scores are those of one text at a time."""
+"""Models of many architectures: they are opened as they were saved, and score as one text at a time."""
 
 from pathlib import Path
 from typing import Any
@@ -128,11 +128,11 @@ def test_a_model_scores_as_it_did_before_it_was_saved_and_one_text_at_a_time(nam
     with torch.no_grad():
         for text, position in zip(probes.text, probes.position, strict=True):
             ids = torch.tensor(texts[text][None].astype(np.int64))
-            asked = int(ids[0, position])
+            target = int(ids[0, position])
             if masks:
                 ids[0, position] = MASK
             output: Any = model(input_ids=ids, attention_mask=torch.ones_like(ids))
-            expected.append(float(output[0][0, position - shift].log_softmax(dim=-1)[asked]))
+            expected.append(float(output[0][0, position - shift].log_softmax(dim=-1)[target]))
         trunk = getattr(model, model.base_model_prefix)(input_ids=ids)[0]
         assert torch.equal(open_model(tmp_path, TRUNK).train(False)(input_ids=ids)[0], trunk)
     cloze = Cloze(texts, probes, pad=PAD, mask=MASK if masks else None, batch_tokens=4096, shift=shift)

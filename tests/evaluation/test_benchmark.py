@@ -83,10 +83,10 @@ def test_what_a_model_cannot_read_is_left_out_and_refused_if_it_was_named(
     long = {"input_prefix": "the dog saw the cat . " * 30, "options": ["dog", "cat"], "numops": 0}
     write_rows(data / "entity_tracking_fast" / "regular.jsonl", [long, {**long, "input_prefix": "the "}])
     benchmark = Benchmark(data, tokenizer, batch_tokens=512, positions=30)
-    told = {task.name: (task.items, task.of) for task in benchmark.too_long}
-    assert told["entity_tracking_fast"] == (1, 2)
+    skipped = {task.name: (task.items, task.of) for task in benchmark.too_long}
+    assert skipped["entity_tracking_fast"] == (1, 2)
     times = read_times(data / "reading" / "reading_data.csv")
-    assert told["reading"][1] == len(times.words) and 0 < told["reading"][0] < len(times.words)
+    assert skipped["reading"][1] == len(times.words) and 0 < skipped["reading"][0] < len(times.words)
     assert "babylm/entity_tracking_fast" not in benchmark.score(lm)
     for name, pattern in (("entity_tracking_fast", "1 of its 2"), ("reading", r"\d+ of its")):
         with pytest.raises(DataError, match=rf"evaluation\.tasks .*{name}.* {pattern} .*data\.max_length=30"):

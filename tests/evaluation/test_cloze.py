@@ -34,7 +34,7 @@ def questionnaires(draw: st.DrawFn) -> tuple[Texts, list[tuple[int, int, int]]]:
 def expected(
     texts: Texts, questions: list[tuple[int, int, int]], oracle: Callable[..., dict[int, float]]
 ) -> list[float]:
-    """One copy at a time: the positions asked about in the same text and group are masked together."""
+    """Return scores of one copy at a time: positions of the same text and group are masked together."""
     scores = []
     for text, position, group in questions:
         together = [t for n, t, g in questions if (n, g) == (text, group)]

@@ -1,4 +1,4 @@
-"""Questions against the definition: one text and one token at a time, by the dense model, with nothing of ours."""
+"""Scores of items against the definition: one text and one token at a time, by the dense model of transformers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +60,7 @@ def tokenizer_of(folder: Path, framed: bool) -> PreTrainedTokenizerBase:
 
 
 def definition(option: TextOption, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, backend: str) -> float:
-    """The sum of log p over the tokens that end after the completion's start, each asked in a pass of its own."""
+    """Return the sum of log p over the tokens that end after the completion's start, each in a pass of its own."""
     encoded = tokenizer(option.text, return_offsets_mapping=True)
     ids = torch.tensor([encoded["input_ids"]], dtype=torch.long)
     total = 0.0
@@ -84,8 +84,8 @@ def test_scores_are_the_definition(tmp_path: Path, case: str, monkeypatch: pytes
     expected = [[definition(option, model, tokenizer, backend) for option in item.options] for item in ITEMS]
     for batch_tokens, dense in ((1, 2**26), (60, 1), (4096, 2**26)):
         monkeypatch.setattr(logits, "DENSE_LOGITS", dense)
-        questions = ItemScorer(ITEMS, tokenizer, backend=backend, batch_tokens=batch_tokens)
-        for scores, row in zip(questions.score(model), expected, strict=True):
+        scorer = ItemScorer(ITEMS, tokenizer, backend=backend, batch_tokens=batch_tokens)
+        for scores, row in zip(scorer.score(model), expected, strict=True):
             np.testing.assert_allclose(scores, row, atol=1e-4)
 
 
@@ -105,11 +105,11 @@ def test_an_ending_without_a_token_scores_nothing(tmp_path: Path) -> None:
 def test_a_subset_scores_as_the_whole_and_progress_adds_up(tmp_path: Path) -> None:
     tokenizer = tokenizer_of(tmp_path, True)
     model = official_data.masked_model(len(tokenizer))
-    questions = ItemScorer(ITEMS, tokenizer, backend="mlm", batch_tokens=64)
-    told: list[int] = []
-    whole = questions.score(model, told.append)
-    assert sum(told) == questions.num_tokens
-    part = questions.subset(np.array([3, 1]))
+    scorer = ItemScorer(ITEMS, tokenizer, backend="mlm", batch_tokens=64)
+    batches: list[int] = []
+    whole = scorer.score(model, batches.append)
+    assert sum(batches) == scorer.num_tokens
+    part = scorer.subset(np.array([3, 1]))
     assert [item.id for item in part.items] == ["d_0", "b_0"]
     for scores, index in zip(part.score(model), (3, 1), strict=True):
         np.testing.assert_allclose(scores, whole[index], atol=1e-5)
@@ -127,7 +127,7 @@ def test_options_that_are_the_same_tokens_are_found(tmp_path: Path, backend: str
 
 
 def test_how_long_items_are(tmp_path: Path) -> None:
-    """A causal model reads up to the last token that is asked for, and not that token."""
+    """A causal model reads the tokens before the last scored one."""
     tokenizer = tokenizer_of(tmp_path, True)
     length = len(tokenizer("the cat")["input_ids"])
     items = (Item("a", "a_0", (TextOption("x"), TextOption("the cat"))),)

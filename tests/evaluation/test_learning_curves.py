@@ -1,4 +1,4 @@
-"""Ages of acquisition: against curves whose ages are known, and against what the official pipeline made of them."""
+"""Ages of acquisition from curves of known ages."""
 
 import math
 from pathlib import Path

@@ -57,9 +57,9 @@ def test_a_masked_model_is_not_scored_as_a_causal_one(masked: Path) -> None:
 
 
 def test_of_a_library_s_message_one_line_is_kept(causal: Path) -> None:
-    with pytest.raises(DataError, match=r"\(--backend mlm\): Unrecognized configuration class") as told:
+    with pytest.raises(DataError, match=r"\(--backend mlm\): Unrecognized configuration class") as refused:
         load_model(causal, "mlm")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_broken_config_is_refused(tmp_path: Path) -> None:

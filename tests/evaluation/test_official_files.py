@@ -1,4 +1,4 @@
-"""Against the official pipeline's own output on the made-up data: kept in official/, made as parity.md tells."""
+"""Scores and files against the official pipeline's output on made-up data, which parity.md says how to make."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scored(run: str, data: Path, folder: Path) -> tuple[TaskScores, ...]:
     name, _, backend = run.rpartition("_")
     official_data.write_model(folder, name)
-    # Merges may be counted otherwise by another version of the library: the tokenizer is kept, too.
+    # Another version of the library may count merges differently, so the tokenizer is stored too.
     shutil.copyfile(KEPT / f"{name}.tokenizer.json", folder / "tokenizer.json")
     model = load_model(folder, backend)
     tokenizer = load_tokenizer(folder, backend, model)
@@ -51,15 +51,15 @@ def test_scores_choices_and_files_are_the_pipelines(run: str, data: Path, tmp_pa
         assert (tmp_path / result.name / official_files.REPORT).read_bytes() == (
             kept / official_files.REPORT
         ).read_bytes()
-        if (kept / official_files.PREDICTIONS).exists():  # kept of some, for they follow from choices
+        if (kept / official_files.PREDICTIONS).exists():  # stored for some only, because they follow from the choices
             written = json.loads((tmp_path / result.name / official_files.PREDICTIONS).read_text())
             assert flat(written) == flat(json.loads((kept / official_files.PREDICTIONS).read_text())), result.name
 
 
 def flat(predictions: dict[str, dict[str, list[dict[str, object]]]]) -> list[dict[str, object]]:
-    """In order; a probability to the fourth digit, for the last ones are the order of additions."""
+    """Return the rows in order; the last digits of a probability depend on the order of additions."""
     return [
-        {name: pytest.approx(value, abs=1e-4) if name == "prob" else value for name, value in told.items()}
+        {name: pytest.approx(value, abs=1e-4) if name == "prob" else value for name, value in row.items()}
         for group in predictions.values()
-        for told in group["predictions"]
+        for row in group["predictions"]
     ]

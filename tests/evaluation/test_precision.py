@@ -39,20 +39,20 @@ def test_bf16_makes_the_choices_of_float32(
     monkeypatch.setattr(precision, "SAMPLE", 10)
     questions = questions_of(tokenizer, 80)
     exact = precision.in_fp32(questions, model)
-    asked: list[int] = []
+    scored: list[int] = []
     whole = ItemScorer.subset
 
     def counting(self: ItemScorer, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ItemScorer:
-        asked.append(len(chosen))
+        scored.append(len(chosen))
         return whole(self, chosen)
 
     monkeypatch.setattr(ItemScorer, "subset", counting)
     mixed = precision.in_bf16(questions, model)
     assert [choose(scores) for scores in mixed] == [choose(scores) for scores in exact]
     kept = [n for n, (a, b) in enumerate(zip(mixed, exact, strict=True)) if not np.allclose(a, b, atol=1e-5)]
-    assert asked[0] == 80, "all are scored in bf16"
-    assert 10 <= sum(asked[1:]) < 80, "some are scored again"
-    assert len(kept) >= 80 - sum(asked[1:]), "and the others keep scores that are bf16's"
+    assert scored[0] == 80, "all are scored in bf16"
+    assert 10 <= sum(scored[1:]) < 80, "some are scored again"
+    assert len(kept) >= 80 - sum(scored[1:]), "and the others keep scores that are bf16's"
 
 
 def test_values_that_are_compared_are_never_bf16(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

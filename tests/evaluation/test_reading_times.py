@@ -54,9 +54,9 @@ def test_every_word_and_the_one_before_it_agree_with_the_definition(
         assert (
             math.isnan(value) if place is None else value == pytest.approx(expected[times.words.index(place)], abs=1e-4)
         )
-    assert times.words[0] == WordInContext("None", "the")  # the pipeline's text where nothing stands before
+    assert times.words[0] == WordInContext("None", "the")  # the pipeline's text for an empty context
     assert [place is None for place in times.previous].count(True) == 2 * len(SENTENCES)
-    # Nothing stands before the first word, and what stands before the second's is a gap in the file.
+    # The first word has none before it, and the context of the second one's is empty in the file.
 
 
 def test_predictions_and_report_are_in_the_official_layout(

@@ -1,4 +1,4 @@
-"""Under which names a model's results stand."""
+"""Names of the folders of a model's results."""
 
 from pathlib import Path
 

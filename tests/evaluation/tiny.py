@@ -1,4 +1,4 @@
-"""A tokenizer and models of Hugging Face's kinds, small enough for any test, untrained but far from uniform."""
+"""A tokenizer and models of Hugging Face's architectures, small enough for any test, untrained but far from uniform."""
 
 from collections.abc import Iterable
 
@@ -18,11 +18,11 @@ __all__ = ["LONGEST", "causal_model", "masked_model", "tiny_model", "tiny_tokeni
 SPECIAL = ["<s>", "</s>", "<pad>", "<mask>"]
 
 LONGEST = 200
-"""Tokens that the models have positions for."""
+"""Number of positions of the models."""
 
 
 def tiny_tokenizer(texts: Iterable[str], vocab_size: int = 300) -> PreTrainedTokenizerFast:
-    """Byte-level, of so few tokens that most words take several, some of them half a letter."""
+    """Return a byte-level tokenizer of so few tokens that most words take several, some of them half a letter."""
     built = Tokenizer(models.BPE())
     built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     built.decoder = decoders.ByteLevel()
@@ -43,7 +43,7 @@ def tiny_tokenizer(texts: Iterable[str], vocab_size: int = 300) -> PreTrainedTok
 
 
 def tiny_model(backend: str, tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> PreTrainedModel:
-    """A model that the back end can ask, in evaluation mode."""
+    """Return a model for the back end, in evaluation mode."""
     size = len(tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -53,7 +53,7 @@ def tiny_model(backend: str, tokenizer: PreTrainedTokenizerFast, seed: int = 0) 
 
 
 def masked_model(vocab_size: int, *, positions: int, pad: int) -> PreTrainedModel:
-    """Two layers of the architecture that is trained here, weights from torch's generator; in evaluation mode."""
+    """Return two layers of the architecture that this package trains, in evaluation mode."""
     config = RobertaPreLayerNormConfig(
         vocab_size=vocab_size,
         hidden_size=16,
@@ -70,7 +70,7 @@ def masked_model(vocab_size: int, *, positions: int, pad: int) -> PreTrainedMode
 
 
 def causal_model(vocab_size: int, *, positions: int, end: int) -> PreTrainedModel:
-    """Two layers of GPT-2, whose text starts with token 0 and ends with `end`; in evaluation mode."""
+    """Return two layers of GPT-2, whose text starts with token 0 and ends with `end`, in evaluation mode."""
     config = GPT2Config(
         vocab_size=vocab_size,
         n_positions=positions,
