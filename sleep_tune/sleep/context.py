@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.sentence_index import SentenceIndex, content_lengths, index_sentences
 
-__all__ = ["CONTEXTS", "Context", "MakePass", "ReplayPass", "Rows", "gather_rows", "join_rows"]
+__all__ = ["CONTEXTS", "Context", "MakePass", "ReplayPass", "ReplayRows", "gather_rows", "join_rows"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ReplayRows:
     """R rows of a pass over a buffer."""
 
     input_ids: NDArray[np.int32]
@@ -43,7 +43,7 @@ class ReplayPass(Protocol):
         """Value of the cursor when nothing is left."""
         ...
 
-    def take(self, cursor: int, count: int) -> tuple[Rows, int]:
+    def take(self, cursor: int, count: int) -> tuple[ReplayRows, int]:
         """Return between 1 and `count` rows from `cursor` < end on, and the cursor after them."""
         ...
 
@@ -68,9 +68,9 @@ def gather_rows(samples: Samples, rows: NDArray[np.int32]) -> tuple[NDArray[np.i
     return tokens.astype(np.int32), np.where(_is_text(samples, tokens), rows[:, None], np.int32(-1))
 
 
-def join_rows(parts: Sequence[Rows]) -> Rows:
+def join_rows(parts: Sequence[ReplayRows]) -> ReplayRows:
     """Return the rows of all parts, >= 1 of them, as one."""
-    return Rows(
+    return ReplayRows(
         input_ids=np.concatenate([part.input_ids for part in parts]),
         sample_ids=np.concatenate([part.sample_ids for part in parts]),
         begun=np.concatenate([part.begun for part in parts]),
@@ -122,11 +122,11 @@ class _KeptPass:
         self._order = order
         self.end = len(order)
 
-    def take(self, cursor: int, count: int) -> tuple[Rows, int]:
+    def take(self, cursor: int, count: int) -> tuple[ReplayRows, int]:
         rows = self._order[cursor : cursor + count]
         input_ids, sample_ids = gather_rows(self._samples, rows)
         words = int(self._samples.words[rows].sum(dtype=np.int64))
-        return Rows(input_ids, sample_ids, rows, words), cursor + len(rows)
+        return ReplayRows(input_ids, sample_ids, rows, words), cursor + len(rows)
 
 
 class _RepackedPass:
@@ -141,7 +141,7 @@ class _RepackedPass:
         self._offset = offset % self._total
         self.end = -(-self._total // (samples.max_length - 1))
 
-    def take(self, cursor: int, count: int) -> tuple[Rows, int]:
+    def take(self, cursor: int, count: int) -> tuple[ReplayRows, int]:
         width = self._samples.max_length - 1
         stop = min(cursor + count, self.end)
         first, last = cursor * width, min(stop * width, self._total)
@@ -165,7 +165,7 @@ class _ShuffledPass:
         self._ends = np.cumsum(self._lengths, dtype=np.int64)
         self.end = len(drawn)
 
-    def take(self, cursor: int, count: int) -> tuple[Rows, int]:
+    def take(self, cursor: int, count: int) -> tuple[ReplayRows, int]:
         width = self._samples.max_length - 1
         cuts = [cursor]  # sentences before each row
         while len(cuts) <= count and cuts[-1] < self.end:
@@ -191,7 +191,7 @@ def _compose(
     targets: NDArray[np.int64],
     num_rows: int,
     begun: NDArray[np.int32],
-) -> Rows:
+) -> ReplayRows:
     """Return rows of a start token, tokens of the corpus, and padding.
 
     Args:
@@ -199,7 +199,7 @@ def _compose(
         sources: (P,) flat positions of the tokens in the corpus, in [0, N * T).
         targets: (P,) their flat positions in the new rows, in [0, num_rows * T).
         num_rows: R, >= 1.
-        begun: passed on as `Rows.begun`.
+        begun: passed on as `ReplayRows.begun`.
     """
     width = samples.max_length
     tokens = samples.tokens.reshape(-1)[sources]
@@ -209,7 +209,7 @@ def _compose(
     sample_ids = np.full((num_rows, width), -1, np.int32)
     sample_ids.reshape(-1)[targets] = np.where(_is_text(samples, tokens), sources // width, -1)
     words = int(np.count_nonzero(samples.starts_word.reshape(-1)[sources]))
-    return Rows(input_ids, sample_ids, begun, words)
+    return ReplayRows(input_ids, sample_ids, begun, words)
 
 
 def _is_text(samples: Samples, tokens: NDArray[np.integer]) -> NDArray[np.bool_]:

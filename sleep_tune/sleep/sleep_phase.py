@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sleep_tune.sleep.context import MakePass, ReplayPass, Rows, join_rows
+from sleep_tune.sleep.context import MakePass, ReplayPass, ReplayRows, join_rows
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.samples import Samples
@@ -45,9 +45,9 @@ class SleepPhase:
         self._cursor = 0
         self._pass: ReplayPass | None = None
 
-    def draw(self, num_rows: int) -> Rows:
+    def draw(self, num_rows: int) -> ReplayRows:
         """Return the next `num_rows` rows, >= 1; where a pass over the buffer ends, they continue with the next."""
-        parts: list[Rows] = []
+        parts: list[ReplayRows] = []
         missing = num_rows
         while missing:
             current = self._pass or self._begin_pass()

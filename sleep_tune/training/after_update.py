@@ -9,7 +9,7 @@ from sleep_tune.training.checkpoint_saver import CheckpointSaver
 from sleep_tune.training.heartbeat import Heartbeat
 from sleep_tune.training.loss_log import LossLog
 from sleep_tune.training.progress_bar import ProgressBar
-from sleep_tune.training.rungs import Rungs
+from sleep_tune.training.rung_evaluation import Rungs
 from sleep_tune.training.session import Session
 from sleep_tune.training.word_checkpoints import WordCheckpoints
 

@@ -32,7 +32,7 @@ from sleep_tune.training.outputs import publish, read_evaluation, write_evaluati
 from sleep_tune.training.process_environment import training_environment
 from sleep_tune.training.process_group import find_process_group
 from sleep_tune.training.progress_bar import ProgressBar
-from sleep_tune.training.rungs import Evaluate, RungEvaluator, Rungs
+from sleep_tune.training.rung_evaluation import Evaluate, RungEvaluator, Rungs
 from sleep_tune.training.schedules import SCHEDULES
 from sleep_tune.training.session import Session, open_session, open_stream
 from sleep_tune.training.tracking import finish_trackers, tracking_run

@@ -33,7 +33,7 @@ def packed(num_samples: int, max_length: int, *, seed: int = 0, padded: bool = F
 def of_words(words: NDArray[np.integer]) -> Samples:
     """A corpus whose row i begins words[i] words, in rows as short as can be.
 
-    Rows have one text token; where a corpus flags the words that begin at it, here stands their number. A row's sum is
+    A row has one text token; where a corpus flags the words that begin at it, here stands their number. A row's sum is
     all that whole rows need.
     """
     starts_word = np.stack([np.zeros_like(words), words], axis=1).astype(np.int16)

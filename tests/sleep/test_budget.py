@@ -11,7 +11,7 @@ from sleep_tune.sleep.budget import SleepPlan, plan_budget, to_fraction
 
 
 def plan(**given: Any) -> SleepPlan:
-    """1,000 samples of 10 words in 32 batches, 10 folds and 10 passes unless told otherwise."""
+    """1,000 samples of 10 words in 32 batches, 10 folds and 10 passes unless given."""
     budget = {} if {"budget_passes", "budget_words"} & set(given) else {"budget_passes": 10.0}
     settings = {"corpus_words": 10_000, "num_samples": 1000, "batch_size": 32, "folds": 10} | budget
     return plan_budget(**(settings | given))
@@ -105,14 +105,14 @@ def test_repeats_expect_passes_when_the_buffers_are_known(scope: str, first: flo
 
 
 @given(st.fractions(0, 20), st.integers(0, 10**9), st.integers(0, 10**9))
-def test_a_sleep_goes_on_while_words_are_short_of_its_share(ratio: Fraction, seen: int, read: int) -> None:
+def test_sleep_continues_until_its_share_of_words(ratio: Fraction, seen: int, read: int) -> None:
     made = SleepPlan(10, 10, 10, 1, 10, 1, ratio=ratio, repeats=None, passes=None)
     continues = made.sleep_continues(words_seen=seen, words_read_awake=read, rows_replayed=0, rows_chosen=0)
     assert continues is (seen < (1 + ratio) * read)
 
 
 @given(st.floats(0.1, 20), st.integers(0, 10**9), st.integers(0, 10**9))
-def test_a_sleep_goes_on_until_its_buffers_were_repeated(repeats: float, replayed: int, chosen: int) -> None:
+def test_sleep_continues_until_its_buffers_were_repeated(repeats: float, replayed: int, chosen: int) -> None:
     made = SleepPlan(10, 10, 10, 1, 10, 1, ratio=None, repeats=repeats, passes=None)
     continues = made.sleep_continues(words_seen=0, words_read_awake=0, rows_replayed=replayed, rows_chosen=chosen)
     assert continues is (replayed < to_fraction(repeats) * chosen)

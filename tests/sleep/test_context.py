@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.sleep.context import CONTEXTS, Rows, join_rows
+from sleep_tune.sleep.context import CONTEXTS, ReplayRows, join_rows
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.sentence_index import index_sentences
 from tests.sleep.corpora import FIRST_TEXT, SPECIAL, packed, samples_of
@@ -14,7 +14,7 @@ contexts = pytest.mark.parametrize("context", CONTEXTS)
 corpora = st.builds(packed, st.integers(1, 14), st.integers(2, 12), seed=st.integers(0, 99), padded=st.booleans())
 
 
-def one_pass(samples: Samples, context: str, order: np.ndarray, *, seed: int = 0, step: int = 3) -> Rows:
+def one_pass(samples: Samples, context: str, order: np.ndarray, *, seed: int = 0, step: int = 3) -> ReplayRows:
     """All rows of one pass over a buffer, `step` at a time."""
     replay = CONTEXTS[context](samples)(order.astype(np.int32), np.random.default_rng(seed))
     parts, cursor = [], 0
@@ -76,7 +76,7 @@ def texts(samples: Samples, order: np.ndarray) -> list[tuple[int, int]]:
     ]
 
 
-def unpacked(rows: Rows) -> list[tuple[int, int]]:
+def unpacked(rows: ReplayRows) -> list[tuple[int, int]]:
     """(token, sample) of the content of some rows."""
     content = rows.input_ids[:, 1:] != SPECIAL.pad
     return list(zip(rows.input_ids[:, 1:][content].tolist(), rows.sample_ids[:, 1:][content].tolist(), strict=True))

@@ -20,7 +20,7 @@ def test_every_name_has_its_own_stream() -> None:
 
 
 def test_purposes_keep_their_numbers() -> None:
-    """They are part of every run's identity: a checkpoint of an older version goes on with the same draws."""
+    """They are part of every run's identity: a checkpoint of an older version continues with the same draws."""
     assert [purpose.name for purpose in Purpose][:8] == [
         "ORDER",
         "BUFFER",

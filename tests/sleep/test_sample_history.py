@@ -8,7 +8,7 @@ from sleep_tune.sleep.sample_history import SampleHistory
 
 
 def history_of(*samples: int, num_samples: int = 6) -> tuple[SampleHistory, np.ndarray]:
-    """A history that read those samples, and they."""
+    """A history in which those samples were read, and the samples."""
     history = SampleHistory(num_samples)
     ids = np.array(samples, np.int32)
     history.mark_read(ids, has_text=np.ones(len(ids), np.bool_))
@@ -88,9 +88,7 @@ def test_a_loss_that_is_not_finite_is_a_divergence(loss: float) -> None:
         ([1, 3], [1.0, 1.0], [1, 1], "sample 3 "),
     ],
 )
-def test_losses_that_nobody_awaits_are_refused(
-    ids: list[int], losses: list[float], counts: list[int], message: str
-) -> None:
+def test_unexpected_losses_are_refused(ids: list[int], losses: list[float], counts: list[int], message: str) -> None:
     history, samples = history_of(1, 2)
     with pytest.raises(ValueError, match=message):
         history.add_losses(ids, losses, counts)

@@ -18,7 +18,7 @@ from tests.sleep.corpora import SPECIAL, of_words, packed, play, samples_of
 
 
 def stream_of(samples: Samples, *, replay: Replay | None = None, context: str = "keep", **given: Any) -> SleepStream:
-    """A stream with 4 folds of batches of 4 and a budget of 5 passes, unless told otherwise."""
+    """A stream with 4 folds of batches of 4 and a budget of 5 passes, unless given."""
     budget = {} if "budget_words" in given else {"budget_passes": 5.0}
     length = {} if any(key.startswith("length") for key in given) else {"length_passes": 1.0}
     settings = {"batch_size": 4, "folds": 4} | budget | length | given
@@ -314,8 +314,8 @@ def test_strict_replays_the_hardest_and_records_it() -> None:
     assert stream.take_sleep_records() == []
     assert (record.cycle, record.buffer_size, record.candidates) == (0, 2, 8)
     assert (record.mean_score, record.mean_age) == (6.5, 0)
-    told = [(example.sample, example.score, example.age) for example in record.examples]
-    assert told == [(ids[-1], 7.0, 0), (ids[-2], 6.0, 0)]
+    named = [(example.sample, example.score, example.age) for example in record.examples]
+    assert named == [(ids[-1], 7.0, 0), (ids[-2], 6.0, 0)]
     shares = np.bincount(samples.sources[ids[-2:]], minlength=2) / 2
     assert record.sources == {"books": shares[0], "talk": shares[1]}
     replays = record.batches * 4

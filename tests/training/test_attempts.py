@@ -71,13 +71,13 @@ def test_the_furthest_by_number_is_taken(tmp_path: Path) -> None:
 
 
 def test_an_attempt_that_died_before_its_first_checkpoint_sends_the_run_back_to_its_origin(tmp_path: Path) -> None:
-    """What an older attempt, given up for dead, completed since is not of the run that the later one went on with."""
+    """What an older attempt that was presumed lost completes afterwards is not part of the run that was resumed."""
     first = make_attempt(tmp_path)
     origin = write(first, 4)
     second = make_attempt(tmp_path)
     record_origin(second, find_latest(tmp_path))
     write(first, 8)
-    make_attempt(tmp_path)  # died before it knew where from
+    make_attempt(tmp_path)  # died before it had recorded its origin
     latest = find_latest(tmp_path)
     assert latest is not None
     assert latest.folder == origin
@@ -155,8 +155,8 @@ def test_the_last_two_stay_and_later_attempts_are_left_alone(tmp_path: Path) -> 
     assert not first.exists()
 
 
-def test_the_one_that_an_attempt_went_on_from_stays_until_it_has_two_of_its_own(tmp_path: Path) -> None:
-    """What the earlier attempt, given up for dead, has completed since is not the one before."""
+def test_the_one_that_an_attempt_resumed_from_stays_until_it_has_two_of_its_own(tmp_path: Path) -> None:
+    """What the earlier attempt, presumed lost, has completed since does not count as the one before."""
     first = make_attempt(tmp_path)
     write(first, 1)
     write(first, 4)

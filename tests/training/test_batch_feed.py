@@ -1,4 +1,4 @@
-"""From the stream to the device and back."""
+"""Batches from the stream to the device, and losses back to the stream."""
 
 import math
 from itertools import islice, pairwise
@@ -26,7 +26,7 @@ def make_feed(corpus: Corpus, *, rank: int = 0, size: int = 1, batch_size: int =
 
 
 def answer(feed: BatchFeed, prepared: PreparedBatch) -> None:
-    """Bring losses that are the labels, so that the scores can be checked."""
+    """Pass on losses that equal the labels, so that the scores can be checked."""
     feed.record_losses(prepared, prepared.labels.float())
 
 
@@ -48,7 +48,7 @@ def test_a_batch_is_the_streams_with_masks(corpus: Corpus) -> None:
     assert feed.next_batch() is None
 
 
-def test_masks_are_drawn_anew_for_each_batch_at_the_options_rate(corpus: Corpus) -> None:
+def test_each_batch_has_its_own_masks_at_the_configured_rate(corpus: Corpus) -> None:
     config, special = make_config(Path("unused"), sleep=False), corpus.train.special
     config.training.masking.probability = 0.4
     stream = open_stream(config, corpus, ProcessGroup())
@@ -96,7 +96,7 @@ def test_counts_are_of_tokens_and_predictions(corpus: Corpus) -> None:
     assert (feed.num_tokens, feed.num_predicted) == (tokens, predicted)
 
 
-def test_masks_are_named_by_the_batch(corpus: Corpus) -> None:
+def test_masks_depend_on_the_number_of_the_batch(corpus: Corpus) -> None:
     """Not by how often they were drawn before, so that a resumed run draws the same."""
     first, other = make_feed(corpus, sleep=False), make_feed(corpus, sleep=False)
     first.next_batch()
@@ -121,7 +121,7 @@ def test_processes_share_what_one_would_read(size: int, corpus: Corpus) -> None:
         assert mean == pytest.approx(float(prepared.labels.sum()) / prepared.divisor)
 
 
-def test_a_process_without_rows_lends_a_hand_that_weighs_nothing(corpus: Corpus) -> None:
+def test_a_process_without_rows_trains_on_one_of_weight_zero(corpus: Corpus) -> None:
     one_row = Samples(
         corpus.train.tokens[:1],
         corpus.train.starts_word[:1],

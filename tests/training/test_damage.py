@@ -1,4 +1,4 @@
-"""Whatever happens to a run's files while it rests: it goes on as if nothing had, or ends in one sentence."""
+"""Damage to the files of a paused run: it resumes as if nothing had happened, or ends with one message."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ RUNGS = (0.5,)
 
 
 class Hostile:
-    """What leaves a trace if anybody unpickles it."""
+    """Leaves a trace if it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -44,7 +44,7 @@ class Hostile:
 
 @pytest.fixture(scope="module")
 def whole(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    """A run that nobody disturbs."""
+    """A run that is not interrupted."""
     folder = tmp_path_factory.mktemp("whole")
     return folder, train(make_config(folder, rungs=RUNGS), go_on, corpus=corpus, evaluate=weigh)
 
@@ -107,7 +107,7 @@ DAMAGES = (missing, empty, truncated, flipped, a_folder, longer)
 
 
 def reseal(folder: Path, change: Callable[[dict[str, Any]], None] = lambda content: None) -> None:
-    """Rewrite the marker to match what lies there now, as somebody does who wants it to be believed."""
+    """Rewrite the marker so that it matches the present files, as an attacker would."""
     marker = folder / "complete.json"
     content = json.loads(marker.read_text())
     del content["sha256"]
@@ -160,7 +160,7 @@ def test_the_run_is_the_same_from_the_earlier_checkpoint(
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_where_both_are_damaged_one_sentence_says_so(name: str, run: Path, corpus: Corpus) -> None:
+def test_where_both_are_damaged_one_message_says_so(name: str, run: Path, corpus: Corpus) -> None:
     before = sorted(str(path.relative_to(run)) for path in run.rglob("*"))
     for folder in checkpoints(run):
         flipped(folder / name)
@@ -410,8 +410,8 @@ def test_a_record_that_was_changed_is_put_back(
 
 def test_another_configuration_is_refused_by_the_options_that_differ(run: Path, corpus: Corpus) -> None:
     config = make_config(run, rungs=RUNGS, learning_rate=0.005, seed=3)
-    told = r"training\.seed is 0 there, 3 here; training\.learning_rate is 0\.01 there, 0\.005 here"
-    with pytest.raises(RunFolderError, match=rf"is of another run: {told}\. Remove it"):
+    differences = r"training\.seed is 0 there, 3 here; training\.learning_rate is 0\.01 there, 0\.005 here"
+    with pytest.raises(RunFolderError, match=rf"is of another run: {differences}\. Remove it"):
         train(config, go_on, corpus=corpus, evaluate=weigh)
 
 

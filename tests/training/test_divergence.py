@@ -1,4 +1,4 @@
-"""A run that has come apart is told from one that sleeps."""
+"""Detection of divergence: sleep phases alone never end a run, losses that stay high do."""
 
 import json
 import math
@@ -35,10 +35,10 @@ def make_guard() -> DivergenceGuard:
 
 
 def watch(guard: DivergenceGuard, lines: Iterable[Line], start: int = 0) -> int:
-    """Show the guard line after line.
+    """Check line after line.
 
     Returns:
-        How many it saw before it raised; all of them, if it did not.
+        How many lines passed before it raised; all of them, if it did not.
     """
     number = 0
     for number, line in enumerate(lines, 1):
@@ -67,10 +67,10 @@ cycles = st.lists(
 
 
 @given(cycles=cycles)
-def test_while_wake_goes_well_a_sleep_may_do_as_it_likes(
+def test_sleep_losses_alone_never_end_a_run(
     cycles: list[tuple[list[float], list[float], bool]],
 ) -> None:
-    """Strict replay of the hardest samples begins as high as it pleases, and may never come down."""
+    """Strict replay of the hardest samples may begin with any loss, which may stay high."""
     lines = learning(30)
     for noise, sleep, meets in cycles:
         lines += [{"loss/wake": 4.0 + each} for each in noise]
@@ -81,8 +81,8 @@ def test_while_wake_goes_well_a_sleep_may_do_as_it_likes(
 
 
 @given(wake=st.lists(st.floats(0, 15), min_size=1, max_size=60), every=st.integers(1, PATIENCE))
-def test_while_sleep_still_learns_waking_up_may_be_hard(wake: list[float], every: int) -> None:
-    """A long sleep on few samples leaves a model that must first find back to the text."""
+def test_wake_losses_alone_never_end_a_run_whose_sleep_losses_are_low(wake: list[float], every: int) -> None:
+    """After a long sleep phase on few samples, the model must first adapt to the text again."""
     lines = learning(30)
     for number, loss in enumerate(wake):
         lines.append({"loss/wake": loss} | ({"loss/sleep": 0.2} if number % every == 0 else {}))
@@ -90,7 +90,7 @@ def test_while_sleep_still_learns_waking_up_may_be_hard(wake: list[float], every
 
 
 @given(losses=st.lists(st.floats(0, 20), min_size=1, max_size=200), sleeps=st.booleans())
-def test_a_model_that_has_learned_nothing_has_nothing_to_lose(losses: list[float], sleeps: bool) -> None:
+def test_a_model_that_has_learned_nothing_cannot_diverge(losses: list[float], sleeps: bool) -> None:
     phase = "loss/sleep" if sleeps else "loss/wake"
     lines = [{phase: (1 - 0.19) * GUESSING + loss} for loss in losses]
     assert watch(make_guard(), lines) == len(lines)
@@ -131,7 +131,7 @@ def test_one_lucky_line_does_not_lower_the_bar() -> None:
 
 
 def test_worse_than_guessing_counts_before_frequencies_are_learned() -> None:
-    """A rate that is too high from the start: the loss falls below guessing, never below frequencies, and goes up."""
+    """A rate that is too high from the start: the loss falls below uniform guessing only, then rises."""
     guard = make_guard()
     lines = [{"loss/wake": 6.8}] * WINDOW + [{"loss/wake": 12.0}] * 20
     assert watch(guard, lines) == WINDOW + PATIENCE
@@ -140,16 +140,16 @@ def test_worse_than_guessing_counts_before_frequencies_are_learned() -> None:
 def test_the_message_has_the_figures() -> None:
     guard = make_guard()
     watch(guard, learning(200))
-    told = (
+    figures = (
         r"fallen to 4\.04 nats, has been above 6\.01 for 5 words and is 9 nats \(wake\): lower training\.learning_rate"
     )
-    with pytest.raises(Diverged, match=told):
+    with pytest.raises(Diverged, match=figures):
         for number in range(20):
             guard.check({"loss/wake": 9.0}, 200 + number)
 
 
 @given(cut=st.integers(0, 60))
-def test_a_restored_guard_concludes_the_same(cut: int) -> None:
+def test_a_restored_guard_comes_to_the_same_result(cut: int) -> None:
     lines = [*learning(40), *[{"loss/wake": 9.0, "loss/sleep": 8.0}] * 20]
     whole = watch(make_guard(), lines)
     first, second = make_guard(), make_guard()

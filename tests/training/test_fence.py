@@ -95,7 +95,7 @@ def wait_until_stopped(process: ForkServerProcess) -> None:
 def test_a_process_that_comes_back_after_the_end_changes_nothing(
     where: str, whole: Path, corpus: Corpus, tmp_path: Path
 ) -> None:
-    """Two real processes: the first is stopped, the second runs to the end, the first goes on."""
+    """Two real processes: the first is stopped, the second runs to its end, the first continues."""
     old = start_process(train_until_frozen, tmp_path / "run", where)
     try:
         wait_until_stopped(old)
@@ -131,7 +131,7 @@ def taken_over(folder: Path, at: float) -> Callable[[Progress], Decision]:
 
 
 @pytest.mark.slow
-def test_it_unwinds_at_its_next_write(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_superseded_attempt_ends_at_its_next_write(corpus: Corpus, tmp_path: Path) -> None:
     config = make_config(tmp_path, rungs=(0.3,))
     with pytest.raises(Superseded, match=r"attempt-1 writes nothing more: another attempt"):
         train(config, taken_over(tmp_path, 0.3), corpus=corpus, evaluate=weigh)
@@ -144,7 +144,7 @@ def test_it_unwinds_at_its_next_write(corpus: Corpus, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_whose_folder_was_removed_ends(corpus: Corpus, tmp_path: Path) -> None:
-    """Nothing is made anew where somebody has tidied up."""
+    """A folder that a user has removed is not made again."""
     folder = tmp_path / "run"
 
     def report(progress: Progress) -> Decision:

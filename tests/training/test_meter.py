@@ -55,7 +55,7 @@ def test_a_run_that_begins_badly_may_get_better() -> None:
         meter.take()
 
 
-def test_a_restored_meter_goes_on() -> None:
+def test_a_restored_meter_continues() -> None:
     one, other = make_meter(), make_meter()
     one.add(torch.tensor(3.3), "wake")
     one.take()

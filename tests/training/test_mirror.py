@@ -1,4 +1,4 @@
-"""Checkpoints in a second place: a run whose disk is gone goes on from there."""
+"""The mirror of checkpoints: a run whose disk is gone resumes from it."""
 
 import dataclasses
 import re
@@ -69,7 +69,7 @@ def test_the_last_two_stay_and_later_ones_are_left_alone(tmp_path: Path) -> None
 def test_a_copy_that_broke_off_before_its_marker_is_none(
     files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The marker is copied last: until then the checkpoint before it is the one to go on from, without a warning."""
+    """The marker is copied last: until then a run resumes from the checkpoint before it, without a warning."""
     run, mirror = tmp_path / "run", Mirror((tmp_path / "there").as_uri(), "x")
     mirror.push(write(run, 2))
     broken, left, copy = write(run, 3), [files], shutil.copyfileobj
@@ -85,7 +85,7 @@ def test_a_copy_that_broke_off_before_its_marker_is_none(
         patch.setattr(shutil, "copyfileobj", break_off)
         mirror.push(broken)
     caplog.clear()
-    pulled = mirror.pull(make_attempt(tmp_path / "anew"))
+    pulled = mirror.pull(make_attempt(tmp_path / "again"))
     assert pulled is not None
     assert pulled.updates == 2
     assert not caplog.records
@@ -182,7 +182,7 @@ def pause_at(number: int) -> Callable[[Progress], Decision]:
 
 
 @pytest.mark.slow
-def test_a_run_whose_folder_is_gone_goes_on_from_its_mirror(
+def test_a_run_whose_folder_is_gone_resumes_from_its_mirror(
     corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As if nothing had happened: batches, losses, rungs and lines."""
@@ -210,11 +210,11 @@ def test_another_configuration_of_the_same_name_begins_afresh(corpus: Corpus, tm
     outcome = train(make_config(tmp_path / "run", mirror=mirror, **changes), go_on, corpus=corpus, evaluate=weigh)
     alone = train(make_config(tmp_path / "alone", **changes), go_on, corpus=corpus, evaluate=weigh)
     assert same_outcome(outcome, alone)
-    assert len(copied(tmp_path / "there")) == 2  # the first one's, which may yet go on
+    assert len(copied(tmp_path / "there")) == 2  # the first one's, which may resume later
 
 
 @pytest.mark.slow
-def test_a_run_all_of_whose_checkpoints_are_damaged_goes_on_from_its_mirror(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_run_all_of_whose_checkpoints_are_damaged_resumes_from_its_mirror(corpus: Corpus, tmp_path: Path) -> None:
     whole = train(make_config(tmp_path / "whole", rungs=(0.5,)), go_on, corpus=corpus, evaluate=weigh)
     config = make_config(tmp_path / "run", rungs=(0.5,), mirror=(tmp_path / "there").as_uri())
     assert train(config, pause_at(1), corpus=corpus, evaluate=weigh).state == "paused"

@@ -1,4 +1,4 @@
-"""Told to pause, a run saves and ends; started again it goes on as if it had not been told."""
+"""A paused run saves and ends; started again, it continues as if it had not been paused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.training.attempts import find_latest
 from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
-from sleep_tune.training.rungs import Rungs
+from sleep_tune.training.rung_evaluation import Rungs
 from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
 
 RUNGS = (0.2, 0.45, 0.7)
@@ -65,7 +65,7 @@ def paused(config: Any, report: Callable[[Progress], Decision], corpus: Corpus) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"accumulation": 3, "log_ratio": 0.07}])
-def test_a_run_paused_at_a_rung_goes_on_as_if_it_had_not_been(
+def test_a_run_paused_at_a_rung_equals_one_that_was_not(
     options: dict[str, Any], whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path
 ) -> None:
     """Batches, losses, sleeps and rungs are those of the whole run; no rung is reported twice."""
@@ -116,7 +116,7 @@ def test_a_run_may_be_paused_after_its_last_update(whole: tuple[Path, Outcome], 
 
 @pytest.mark.slow
 def test_rungs_of_one_update_are_all_reported_before_the_pause(corpus: Corpus, tmp_path: Path) -> None:
-    """Those left out would never be: the run goes on after them."""
+    """Rungs that were left out would never be reported: the run resumes after them."""
     config = make_config(tmp_path, rungs=(0.5, 0.501, 0.502))
     reported: list[int | None] = []
 
@@ -127,19 +127,6 @@ def test_rungs_of_one_update_are_all_reported_before_the_pause(corpus: Corpus, t
     paused(config, report, corpus)
     budget = int(3.5 * corpus.train.num_words)
     assert [rung for rung in reported if rung] == [round(share * budget) for share in config.evaluation.rungs]
-
-
-@pytest.mark.slow
-def test_a_stop_outweighs_a_pause(corpus: Corpus, tmp_path: Path) -> None:
-    answers = iter((Decision.PAUSE, Decision.STOP))
-    outcome = train(
-        make_config(tmp_path, rungs=(0.5, 0.501)),
-        lambda progress: Decision.CONTINUE if progress.rung is None else next(answers),
-        corpus=corpus,
-        evaluate=weigh,
-    )
-    assert outcome.state == "stopped"
-    assert not list(tmp_path.glob("attempt-*"))
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def whole(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("share", SHARES)
-def test_a_run_cut_by_an_exception_goes_on_as_if_nothing_had_happened(
+def test_a_run_cut_by_an_exception_equals_an_uninterrupted_one(
     share: float, whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path
 ) -> None:
     """Dropout is on; lines written after the last checkpoint are there once; rungs passed are not reported again."""
@@ -141,7 +141,7 @@ def test_a_signal_saves_and_ends_a_run_by_hand(
 def test_a_signal_ends_at_once_what_saves_nothing(
     phase: str, whole: tuple[Path, Outcome], corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Compiling and evaluating took no notice of it. The work since the last checkpoint is done again."""
+    """Signals were ignored while compiling and evaluating. The work since the last checkpoint is repeated."""
     budget = round(3.5 * corpus.train.num_words)
 
     def hang(*arguments: Any) -> Any:
@@ -218,7 +218,7 @@ def test_evaluation_and_reports_change_nothing_of_training(
 
     def disturb(model: torch.nn.Module, split: str) -> dict[str, float]:
         torch.manual_seed(0)
-        np.random.seed(0)  # noqa: NPY002 - the generator that nobody may depend on
+        np.random.seed(0)  # noqa: NPY002 - no run may depend on this generator
         return {"eval/nll": 1.0, "test/nll": 1.0}
 
     torch.manual_seed(123)

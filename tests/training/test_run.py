@@ -28,34 +28,34 @@ from tests.data.kinds import KINDS, TEXT
 from tests.training.runs import DATA, TOKENIZER, go_on, make_config, read_lines, weigh
 
 
-class Ear:
-    """A report that remembers what it was told, and stops a run at a rung."""
+class Reports:
+    """A report that keeps every progress, and stops a run at a rung."""
 
     def __init__(self, stop_at: int | None = None) -> None:
-        self.heard: list[Progress] = []
+        self.received: list[Progress] = []
         self.stop_at = stop_at
 
     def __call__(self, progress: Progress) -> Decision:
-        """Remember, and answer."""
-        self.heard.append(progress)
+        """Keep it, and answer."""
+        self.received.append(progress)
         return Decision.STOP if progress.rung is not None and progress.rung == self.stop_at else Decision.CONTINUE
 
     @property
     def rungs(self) -> list[Progress]:
-        """What was told of rungs."""
-        return [progress for progress in self.heard if progress.rung is not None]
+        """Those of rungs."""
+        return [progress for progress in self.received if progress.rung is not None]
 
 
 @pytest.fixture(scope="module")
-def done(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome, Ear]:
+def done(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome, Reports]:
     """A whole run with the real evaluation, under another seed than that of the data, which draws the questions."""
-    folder, ear = tmp_path_factory.mktemp("done"), Ear()
-    outcome = train(make_config(folder, rungs=(0.3, 0.6), log_ratio=0.05, seed=DATA.seed + 1), ear, corpus=corpus)
-    return folder, outcome, ear
+    folder, reports = tmp_path_factory.mktemp("done"), Reports()
+    outcome = train(make_config(folder, rungs=(0.3, 0.6), log_ratio=0.05, seed=DATA.seed + 1), reports, corpus=corpus)
+    return folder, outcome, reports
 
 
 @pytest.mark.slow
-def test_words_end_within_a_batch_of_the_budget(done: tuple[Path, Outcome, Ear], corpus: Corpus) -> None:
+def test_words_end_within_a_batch_of_the_budget(done: tuple[Path, Outcome, Reports], corpus: Corpus) -> None:
     _, outcome, _ = done
     budget = int(3.5 * corpus.train.num_words)
     most = 8 * int(corpus.train.words.max())
@@ -67,31 +67,35 @@ def test_words_end_within_a_batch_of_the_budget(done: tuple[Path, Outcome, Ear],
 
 
 @pytest.mark.slow
-def test_rungs_are_nominal_and_carry_every_metric_of_dev(done: tuple[Path, Outcome, Ear], corpus: Corpus) -> None:
-    _, outcome, ear = done
+def test_rungs_are_nominal_and_carry_every_metric_of_dev(done: tuple[Path, Outcome, Reports], corpus: Corpus) -> None:
+    _, outcome, reports = done
     budget = int(3.5 * corpus.train.num_words)
-    assert [progress.rung for progress in ear.rungs] == [round(0.3 * budget), round(0.6 * budget), budget]
-    for progress in ear.rungs[:-1]:
+    assert [progress.rung for progress in reports.rungs] == [round(0.3 * budget), round(0.6 * budget), budget]
+    for progress in reports.rungs[:-1]:
         assert progress.rung is not None
         assert 0 <= progress.words_seen - progress.rung < 8 * int(corpus.train.words.max())
         assert {"eval/nll", "eval/pseudo_perplexity", "eval/pairs_accuracy"} <= progress.metrics.keys()
         assert all(name.startswith("eval/") for name in progress.metrics)
-    assert ear.rungs[-1].words_seen == outcome.words_seen
-    assert {name: value for name, value in outcome.metrics.items() if name.startswith("eval/")} == ear.rungs[-1].metrics
+    assert reports.rungs[-1].words_seen == outcome.words_seen
+    assert {name: value for name, value in outcome.metrics.items() if name.startswith("eval/")} == reports.rungs[
+        -1
+    ].metrics
     assert "test/nll" in outcome.metrics
 
 
 @pytest.mark.slow
-def test_heartbeats_are_at_most_one_a_second(done: tuple[Path, Outcome, Ear]) -> None:
-    _, outcome, ear = done
-    beats = [progress for progress in ear.heard if progress.rung is None]
+def test_heartbeats_are_at_most_one_a_second(done: tuple[Path, Outcome, Reports]) -> None:
+    _, outcome, reports = done
+    beats = [progress for progress in reports.received if progress.rung is None]
     assert 1 <= len(beats) <= 1 + outcome.seconds
     assert all(progress.metrics.keys() <= {"loss"} for progress in beats)
-    assert all(later.seconds >= earlier.seconds for earlier, later in zip(ear.heard, ear.heard[1:], strict=False))
+    assert all(
+        later.seconds >= earlier.seconds for earlier, later in zip(reports.received, reports.received[1:], strict=False)
+    )
 
 
 @pytest.mark.slow
-def test_the_model_opens_by_itself_and_measures_as_it_did(done: tuple[Path, Outcome, Ear], corpus: Corpus) -> None:
+def test_the_model_opens_by_itself_and_measures_as_it_did(done: tuple[Path, Outcome, Reports], corpus: Corpus) -> None:
     folder, outcome, _ = done
     model = AutoModelForMaskedLM.from_pretrained(folder / "model")
     tokenizer = AutoTokenizer.from_pretrained(folder / "model")
@@ -110,12 +114,12 @@ def test_the_model_opens_by_itself_and_measures_as_it_did(done: tuple[Path, Outc
 
 
 @pytest.mark.slow
-def test_the_folder_holds_what_it_should(done: tuple[Path, Outcome, Ear], corpus: Corpus) -> None:
+def test_the_folder_holds_what_it_should(done: tuple[Path, Outcome, Reports], corpus: Corpus) -> None:
     """Checkpoints of a run that is over are removed; sleeps are on record, and each phase has its losses."""
-    folder, outcome, ear = done
+    folder, outcome, reports = done
     assert sorted(path.name for path in folder.iterdir()) == ["eval", "metrics.jsonl", "model", "outcome.json"]
     assert sorted(path.name for path in (folder / "eval").iterdir()) == ["dev.json", "items.parquet", "test.json"]
-    assert Progress.from_json(json.loads((folder / "eval" / "dev.json").read_text())) == ear.rungs[-1]
+    assert Progress.from_json(json.loads((folder / "eval" / "dev.json").read_text())) == reports.rungs[-1]
     assert read_outcome(folder) == outcome
     lines = read_lines(folder, "train")
     assert 15 <= len(lines) <= 21
@@ -128,19 +132,19 @@ def test_the_folder_holds_what_it_should(done: tuple[Path, Outcome, Ear], corpus
     assert hardest.keys() == {"text", "sample", "score", "age", "times_seen"}
     assert hardest["text"] == decoder(corpus.train, corpus.tokenizer_dir)(hardest["sample"])
     assert [(line["split"], line["rung"]) for line in read_lines(folder, "eval")] == [
-        *(("dev", progress.rung) for progress in ear.rungs),
-        ("test", ear.rungs[-1].rung),
+        *(("dev", progress.rung) for progress in reports.rungs),
+        ("test", reports.rungs[-1].rung),
     ]
 
 
 @pytest.mark.slow
-def test_a_finished_run_says_so_again_at_once(done: tuple[Path, Outcome, Ear]) -> None:
-    folder, outcome, ear = done
-    again = Ear()
+def test_a_finished_run_says_so_again_at_once(done: tuple[Path, Outcome, Reports]) -> None:
+    folder, outcome, reports = done
+    again = Reports()
     began = time.process_time()
     assert train(make_config(folder, rungs=(0.3, 0.6), log_ratio=0.05), again) == outcome
     assert time.process_time() - began < 1
-    assert again.heard == ear.rungs[-1:]
+    assert again.received == reports.rungs[-1:]
 
 
 @pytest.mark.slow
@@ -164,20 +168,20 @@ def test_a_run_with_a_loaded_tokenizer_whose_pad_ends_sentences_is_evaluated(tmp
     assert model.get_input_embeddings().weight.shape[0] == max(tokenizer.get_vocab().values()) + 1
 
 
-def test_a_run_told_to_stop_stops_there(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_run_stops_at_the_rung_whose_answer_is_stop(corpus: Corpus, tmp_path: Path) -> None:
     budget = int(3.5 * corpus.train.num_words)
-    ear = Ear(stop_at=round(0.5 * budget))
-    outcome = train(make_config(tmp_path, rungs=(0.3, 0.5, 0.7)), ear, corpus=corpus, evaluate=weigh)
+    reports = Reports(stop_at=round(0.5 * budget))
+    outcome = train(make_config(tmp_path, rungs=(0.3, 0.5, 0.7)), reports, corpus=corpus, evaluate=weigh)
     assert outcome.state == "stopped"
-    assert outcome.words_seen == ear.rungs[-1].words_seen < 0.6 * budget
-    assert [progress.rung for progress in ear.rungs] == [round(0.3 * budget), round(0.5 * budget)]
+    assert outcome.words_seen == reports.rungs[-1].words_seen < 0.6 * budget
+    assert [progress.rung for progress in reports.rungs] == [round(0.3 * budget), round(0.5 * budget)]
     assert not list(tmp_path.glob("attempt-*"))
     assert not (tmp_path / "model").exists()
     assert read_outcome(tmp_path) is None
 
 
 @pytest.mark.slow
-def test_a_heartbeat_may_be_told_to_stop(corpus: Corpus, tmp_path: Path) -> None:
+def test_the_answer_to_a_heartbeat_may_stop_a_run(corpus: Corpus, tmp_path: Path) -> None:
     outcome = train(make_config(tmp_path), lambda progress: Decision.STOP, corpus=corpus, evaluate=weigh)
     assert outcome.state == "stopped"
     assert outcome.updates == 1
@@ -185,10 +189,10 @@ def test_a_heartbeat_may_be_told_to_stop(corpus: Corpus, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_rungs_that_one_batch_passes_are_all_reported(corpus: Corpus, tmp_path: Path) -> None:
-    ear = Ear()
-    train(make_config(tmp_path, rungs=(0.5, 0.501, 0.502)), ear, corpus=corpus, evaluate=weigh)
-    assert len(ear.rungs) == 4
-    assert ear.rungs[0].words_seen == ear.rungs[2].words_seen
+    reports = Reports()
+    train(make_config(tmp_path, rungs=(0.5, 0.501, 0.502)), reports, corpus=corpus, evaluate=weigh)
+    assert len(reports.rungs) == 4
+    assert reports.rungs[0].words_seen == reports.rungs[2].words_seen
 
 
 @pytest.mark.slow
@@ -214,9 +218,9 @@ def test_the_macro_average_that_a_search_judges_by_is_over_dev_s_tasks(corpus: C
         "dev": {"eval/nll": 3.0, "babylm/blimp_fast": 60.0, "babylm/macro": 60.0},
         "test": {"test/nll": 3.0, "babylm/comps": math.nan},
     }
-    ear = Ear()
-    outcome = train(make_config(tmp_path), ear, corpus=corpus, evaluate=lambda _, split: measured[split])
-    assert outcome.metrics["babylm/macro"] == ear.rungs[-1].metrics["babylm/macro"] == 60.0
+    reports = Reports()
+    outcome = train(make_config(tmp_path), reports, corpus=corpus, evaluate=lambda _, split: measured[split])
+    assert outcome.metrics["babylm/macro"] == reports.rungs[-1].metrics["babylm/macro"] == 60.0
     assert outcome.metrics.keys() == measured["dev"].keys() | measured["test"].keys()
 
 
@@ -272,13 +276,13 @@ FAILURES: list[tuple[Exception, type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("raised", "expected", "message"), FAILURES)
-def test_failures_of_libraries_are_told_as_ours(raised: Exception, expected: type[Exception], message: str) -> None:
+def test_failures_of_libraries_become_our_errors(raised: Exception, expected: type[Exception], message: str) -> None:
     with pytest.raises(expected, match=message), translated_failures(Path("run")):
         raise raised
 
 
 @pytest.mark.slow
-def test_memory_that_no_machine_has_is_told_as_such(corpus: Corpus, tmp_path: Path) -> None:
+def test_memory_that_no_machine_has_is_an_error_of_ours(corpus: Corpus, tmp_path: Path) -> None:
     def evaluate(model: PreTrainedModel, split: str) -> dict[str, float]:
         torch.empty(2**60)
         return {}

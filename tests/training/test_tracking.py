@@ -1,4 +1,4 @@
-"""Trackers: each line once, whatever dies; Weights & Biases whole and without the network; TensorBoard's files."""
+"""Trackers log each line once after any crash, Weights & Biases also without a network; TensorBoard's files."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from sleep_tune.training.run import train
 from sleep_tune.training.tracking import TrackerGroup, require_trackers
 from sleep_tune.training.weights_and_biases import wandb_mode, wandb_sync_command
 from tests.training.runs import go_on, make_config, read_lines, weigh
-from tests.training.wandb_files import Kept, nobody_home, tracked_lines
+from tests.training.wandb_files import Kept, closed_network, tracked_lines
 from tests.training.wandb_server import Server, serving
 
 ROOT = Path(__file__).parents[2]
@@ -31,16 +31,16 @@ SMALL += ["training.log_ratio=0.05", "training.save_model=false"]
 
 
 class Notes:
-    """A tracker that keeps what it is told."""
+    """A tracker that keeps what it logs."""
 
     def __init__(self, begins_at: int = 0) -> None:
         self.begins_at = begins_at
-        self.told: list[tuple[int, int, Mapping[str, float]]] = []
+        self.lines: list[tuple[int, int, Mapping[str, float]]] = []
         self.end: tuple[str, Mapping[str, float]] | None = None
 
     def log(self, number: int, words_seen: int, values: Mapping[str, float]) -> None:
         """Keep it."""
-        self.told.append((number, words_seen, values))
+        self.lines.append((number, words_seen, values))
 
     def finish(self, state: str, metrics: Mapping[str, float]) -> None:
         """Keep it."""
@@ -67,29 +67,29 @@ def journal(folder: Path, lines: Sequence[Mapping[str, Any]]) -> Path:
     return path
 
 
-def test_a_line_becomes_the_numbers_that_it_has(tmp_path: Path) -> None:
+def test_the_numbers_of_a_line_are_logged(tmp_path: Path) -> None:
     notes = Notes()
-    told = TrackerGroup([lambda: notes], journal(tmp_path, []))
+    trackers = TrackerGroup([lambda: notes], journal(tmp_path, []))
     for number, line in enumerate(LINES):
-        told(number, line)
-    assert notes.told == [
+        trackers(number, line)
+    assert notes.lines == [
         (0, 100, {"loss": 3.0}),
         (1, 100, {"sleep/buffer_size": 3.0, "sleep/mean_score": 2.5}),
         (2, 200, {"eval/nll": 2.0}),
         (3, 300, {"loss": 1.0}),
     ]
-    told.finish()
+    trackers.finish()
     assert notes.end == ("failed", {})
 
 
 @pytest.mark.parametrize("begins_at", range(5))
-def test_a_tracker_is_told_what_it_lacks_of_what_was_kept_and_of_what_comes(begins_at: int, tmp_path: Path) -> None:
+def test_a_tracker_logs_the_lines_that_it_lacks(begins_at: int, tmp_path: Path) -> None:
     """Its journal has kept two lines; the tracker may know fewer, or more than the checkpoint did."""
     notes = Notes(begins_at)
-    told = TrackerGroup([lambda: notes], journal(tmp_path, LINES[:2]))
+    trackers = TrackerGroup([lambda: notes], journal(tmp_path, LINES[:2]))
     for number in (2, 3):
-        told(number, LINES[number])
-    assert [number for number, _, _ in notes.told] == list(range(begins_at, 4))
+        trackers(number, LINES[number])
+    assert [number for number, _, _ in notes.lines] == list(range(begins_at, 4))
 
 
 class Breaks(Notes):
@@ -113,31 +113,31 @@ class Breaks(Notes):
 
 
 @pytest.mark.parametrize("at", [0, 2, None])
-def test_a_tracker_that_breaks_harms_neither_the_run_nor_another_and_is_told_everything_at_the_end(
+def test_a_tracker_that_fails_affects_nothing_else_and_logs_everything_at_the_end(
     at: int | None, tmp_path: Path
 ) -> None:
     whole, other, again = Breaks(at), Notes(), Notes()
     opened = [whole, again]
-    told = TrackerGroup([lambda: opened.pop(0), lambda: other], journal(tmp_path, LINES))
-    told.state = "completed"
-    told.finish()
+    trackers = TrackerGroup([lambda: opened.pop(0), lambda: other], journal(tmp_path, LINES))
+    trackers.state = "completed"
+    trackers.finish()
     assert other.end == again.end == ("completed", {})
-    assert other.told == again.told
-    assert [number for number, _, _ in again.told] == [0, 1, 2, 3]
+    assert other.lines == again.lines
+    assert [number for number, _, _ in again.lines] == [0, 1, 2, 3]
     assert whole.end is None
 
 
-def test_a_tracker_that_cannot_be_opened_harms_nothing_and_is_left_to_the_attempt_that_goes_on(tmp_path: Path) -> None:
+def test_a_tracker_that_cannot_be_opened_is_left_to_the_next_attempt(tmp_path: Path) -> None:
     asked = []
 
     def opener() -> Notes:
         asked.append(1)
         raise TimeoutError("no answer")
 
-    told = TrackerGroup([opener], journal(tmp_path, LINES[:1]))
-    told(1, LINES[1])
-    told.state = "paused"
-    told.finish()
+    trackers = TrackerGroup([opener], journal(tmp_path, LINES[:1]))
+    trackers(1, LINES[1])
+    trackers.state = "paused"
+    trackers.finish()
     assert len(asked) == 1
 
 
@@ -153,10 +153,10 @@ def test_without_a_key_it_is_offline(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert wandb_mode(TrackingConfig(wandb="offline"), {"WANDB_API_KEY": "key"}) == "offline"
 
 
-@pytest.mark.parametrize(("mode", "told"), [("off", False), ("online", False), ("offline", True)])
-def test_how_to_upload_is_told_where_something_lies_offline(mode: str, told: bool) -> None:
+@pytest.mark.parametrize(("mode", "is_returned"), [("off", False), ("online", False), ("offline", True)])
+def test_the_command_to_upload_is_returned_for_offline_runs(mode: str, is_returned: bool) -> None:
     command = wandb_sync_command(TrackingConfig(wandb=mode), Path("results/demo/trials/*"))
-    assert command == ("wandb sync results/demo/trials/*/wandb/offline-run-*" if told else None)
+    assert command == ("wandb sync results/demo/trials/*/wandb/offline-run-*" if is_returned else None)
 
 
 def worker(
@@ -183,7 +183,7 @@ def test_weights_and_biases_has_every_line_once_though_the_run_was_killed_and_no
     tmp_path: Path,
 ) -> None:
     run = tmp_path / "runs" / "tracked"
-    with nobody_home() as (proxy, asked):
+    with closed_network() as (proxy, asked):
         overrides = ["run.name=tracked", "tracking=wandb", "tracking.group=study"]
         first = worker(tmp_path, *overrides, proxy=proxy)
         while len(list(run.glob("attempt-1/checkpoint-*/complete.json"))) < 1 or len(tracked_lines(run)) < 8:
@@ -195,7 +195,7 @@ def test_weights_and_biases_has_every_line_once_though_the_run_was_killed_and_no
         stdout, stderr = second.communicate(timeout=240)
     assert second.returncode == 0, stderr
     assert asked == []
-    kept = Kept(run)  # one: what the killed attempt left is told again, whole
+    kept = Kept(run)  # one: what the killed attempt left is logged again
     assert kept.lines == tracked_lines(run)
     assert (kept.run.run_group, kept.run.display_name, kept.run.project) == ("study", "study/tracked", "sleep-tune")
     assert kept.config["model"]["hidden"] == 32
@@ -209,7 +209,7 @@ def test_weights_and_biases_has_every_line_once_though_the_run_was_killed_and_no
 
 
 def sync(place: Path, server: Server, *flags: str) -> list[int]:
-    """Upload a folder, as the command that is told does; the steps that the server got."""
+    """Upload a folder, as the printed command does; the steps that the server got."""
     command = [str(Path(sys.executable).with_name("wandb")), "sync", *flags, str(place)]
     given = os.environ | server.environment | {"HOME": str(place), "WANDB_ERROR_REPORTING": "false"}
     done = subprocess.run(command, env=given, cwd=place, capture_output=True, text=True, check=False)
@@ -218,7 +218,7 @@ def sync(place: Path, server: Server, *flags: str) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_as_it_ended_is_told_to_its_end_by_the_same_command(tmp_path: Path) -> None:
+def test_a_run_that_was_killed_as_it_ended_is_finished_by_the_same_command(tmp_path: Path) -> None:
     run = tmp_path / "runs" / "tracked"
     overrides = ["run.name=tracked", "tracking=wandb", "tracking.tensorboard=true"]
     _, stderr = worker(tmp_path, *overrides).communicate(timeout=240)
@@ -240,7 +240,7 @@ def test_a_run_that_was_killed_as_it_ended_is_told_to_its_end_by_the_same_comman
 
 
 @pytest.mark.slow
-def test_a_run_whose_tracker_is_killed_goes_on_and_is_told_whole_at_its_end(tmp_path: Path) -> None:
+def test_a_run_whose_tracker_is_killed_continues_and_logs_everything_at_its_end(tmp_path: Path) -> None:
     run = tmp_path / "runs" / "tracked"
     process = worker(tmp_path, "run.name=tracked", "tracking=wandb")
     while not (run / "metrics.jsonl").exists() or len(tracked_lines(run)) < 4:
@@ -276,7 +276,7 @@ def test_no_key_is_refused_where_tracking_is_to_be_online(tmp_path: Path, monkey
 
 
 @pytest.mark.slow
-def test_online_every_line_is_told_once_and_a_server_that_goes_away_stops_no_run(tmp_path: Path) -> None:
+def test_online_every_line_is_logged_once_and_a_server_that_disappears_stops_no_run(tmp_path: Path) -> None:
     with serving() as server:
         _, stderr = worker(tmp_path, "run.name=whole", "tracking=wandb", server=server).communicate(timeout=240)
         assert server.steps == tracked_lines(tmp_path / "runs" / "whole"), stderr

@@ -1,4 +1,4 @@
-"""What a folder of Weights & Biases holds, read without its package's readers; and a network where nobody is home."""
+"""Content of a folder of Weights & Biases, read without its package; and a proxy that must not be used."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Kept", "nobody_home", "tracked_lines"]
+__all__ = ["Kept", "closed_network", "tracked_lines"]
 
 
 class Kept:
@@ -66,7 +66,7 @@ def _records(path: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def nobody_home() -> Iterator[tuple[str, list[bytes]]]:
+def closed_network() -> Iterator[tuple[str, list[bytes]]]:
     """The address of a proxy that nothing should ask, and what it was asked."""
     asked: list[bytes] = []
     server = socket.create_server(("127.0.0.1", 0))

@@ -24,7 +24,7 @@ VIEWER = {"id": "somebody", "entity": "somebody", "username": "somebody", "flags
 
 
 class Server:
-    """What it was told, and where it is."""
+    """What it has received, and its address."""
 
     def __init__(self, url: str, *, accepts: bool) -> None:
         self.url = url

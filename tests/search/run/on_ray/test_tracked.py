@@ -7,7 +7,7 @@ import pytest
 from tests.search.run.on_ray.driving import Driver
 from tests.search.run.on_ray.runs import Watch
 from tests.search.run.on_ray.test_faults import ROOT
-from tests.training.wandb_files import Kept, nobody_home, tracked_lines
+from tests.training.wandb_files import Kept, closed_network, tracked_lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]
 
@@ -42,7 +42,7 @@ def test_a_search_has_every_line_of_every_run_once_though_its_parts_are_killed(
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_MODE", "WANDB_DIR"):
         monkeypatch.delenv(name, raising=False)
-    with nobody_home() as (proxy, asked):
+    with closed_network() as (proxy, asked):
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         killed = Driver(folder, command=[str(ROOT / "tune.py"), "study.yaml"])
         first = Watch(folder / "trials" / "t0001")
