@@ -73,7 +73,7 @@ def explain_ray_errors(sentence: Callable[[str], str]) -> Iterator[None]:
     """Turn errors of Ray, which raises bare `Exception` among others, into a message of one sentence.
 
     Args:
-        sentence: makes the message from the first line of Ray's.
+        sentence: makes the message from the first line of Ray's; from all lines, if the first only announces them.
 
     Raises:
         ClusterError: with that sentence.
@@ -88,7 +88,9 @@ def explain_ray_errors(sentence: Callable[[str], str]) -> Iterator[None]:
         ).__module__.startswith("ray.")
         if not known and type(error) is not Exception:
             raise
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        text = str(error).strip() or type(error).__name__
+        first = text.splitlines()[0]
+        reason = " ".join(text.split()) if first.endswith(":") else first
         raise ClusterError(sentence(shortened(reason, 300))) from error
 
 
@@ -113,11 +115,16 @@ def join_cluster(address: str, warn: Callable[[str], None]) -> Iterator[list[Nod
     with contextlib.ExitStack() as stack:
         stack.enter_context(joined_cluster_environment(found, token_variables(found, warn)))
         stack.enter_context(changed_environment(proxy_bypass(os.environ, [hosts])))
-        with explain_ray_errors(lambda reason: f"cannot join a Ray cluster at {found}: {reason}"):
+        with explain_ray_errors(lambda reason: f"cannot join the Ray cluster at {found}: {reason}{_remedy(reason)}"):
             stack.enter_context(connect(address=found, environment=everywhere, log_to_driver=True))
         require_dashboard("install ray[default] and start the head with `ray start --head --include-dashboard=true`")
         _warn_of_dashboard(warn)
         yield nodes()
+
+
+def _remedy(reason: str) -> str:
+    """Return what to do about an error of Ray; empty if that is not known."""
+    return ". Use the same versions on all machines" if reason.startswith("Version mismatch") else ""
 
 
 def _warn_of_dashboard(warn: Callable[[str], None]) -> None:

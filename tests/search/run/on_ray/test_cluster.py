@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from ray._private.utils import check_version_info
 
 from sleep_tune.errors import ClusterError
 from sleep_tune.search.run.on_ray import cluster
@@ -91,6 +92,16 @@ def test_what_keeps_ray_from_starting_is_one_sentence_and_a_bug_of_ours_stays_a_
         assert str(caught.value) == "not: timed out"
     with pytest.raises(TypeError), cluster.explain_ray_errors(str):
         raise TypeError
+
+
+def test_a_version_mismatch_names_both_versions_and_what_to_do() -> None:
+    """Ray's message has them on lines of their own; the first line alone said only that there was a mismatch."""
+    with pytest.raises(RuntimeError) as raised:
+        check_version_info({"ray_version": "2.55.0", "python_version": "3.11.9"}, "10.0.0.2:1")
+    with pytest.raises(ClusterError) as caught, cluster.explain_ray_errors(str):
+        raise raised.value
+    assert "2.55.0" in str(caught.value) and "3.11.9" in str(caught.value) and "\n" not in str(caught.value)
+    assert "same versions" in cluster._remedy(str(caught.value))
 
 
 @pytest.mark.ray
