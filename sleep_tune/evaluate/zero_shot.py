@@ -12,7 +12,7 @@ from sleep_tune.babylm.challenge import CHANCE, FOLDERS
 from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import choose_backend
-from sleep_tune.evaluation.model_folder import load_model, load_tokenizer
+from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.positions import readable_positions, trained_positions
 from sleep_tune.evaluation.result_folders import result_names
 from sleep_tune.evaluation.score_files import SCORES, macro_score, read_previous_scores, write_zero_shot
@@ -41,7 +41,7 @@ def run_zero_shot(options: argparse.Namespace, device: str, progress: Progress) 
     trust = {"trust_remote_code": options.trust_remote_code}
     notes: list[str] = []
     model = load_model(options.model, backend, note=notes.append, **trust)
-    tokenizer = load_tokenizer(options.model, backend, model, **trust)
+    tokenizer = load_fast_tokenizer(options.model, backend, model, **trust)
     model.to(device)  # type: ignore[arg-type]
     bar = progress.add_task("reading and tokenising", total=None)
     limit = readable_positions(model)

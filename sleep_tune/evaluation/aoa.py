@@ -21,7 +21,7 @@ from sleep_tune.errors import DataError
 from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, TextOption
 from sleep_tune.evaluation.learning_curves import AgeComparison, compare_ages, read_children
-from sleep_tune.evaluation.model_folder import Note, load_model, load_tokenizer
+from sleep_tune.evaluation.model_folder import Note, load_fast_tokenizer, load_model
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.files import write_whole
 
@@ -211,7 +211,7 @@ def score_checkpoints(
             (folder / "tokenizer.json").read_bytes() if (folder / "tokenizer.json").is_file() else folder.name.encode()
         )
         if key not in prepared:
-            tokenizer = load_tokenizer(folder, backend, model, trust_remote_code=trust_remote_code)
+            tokenizer = load_fast_tokenizer(folder, backend, model, trust_remote_code=trust_remote_code)
             positions = readable_positions(model)
             prepared[key] = WordScorer(
                 words, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=positions

@@ -13,7 +13,7 @@ from sleep_tune.babylm.averages import benchmark_averages
 from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import MLM
-from sleep_tune.evaluation.model_folder import load_tokenizer
+from sleep_tune.evaluation.model_folder import load_fast_tokenizer
 from sleep_tune.evaluation.suite import Suite, TaskScores
 from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.files import expanded
@@ -94,7 +94,7 @@ def cached_benchmark(
     data: str, tokenizer_dir: Path, only: tuple[str, ...], without: tuple[str, ...], batch_tokens: int, positions: int
 ) -> Benchmark:
     """Return the benchmark of masked models; it is made once in a process, for all runs with the same arguments."""
-    tokenizer = load_tokenizer(tokenizer_dir, MLM)
+    tokenizer = load_fast_tokenizer(tokenizer_dir, MLM)
     return Benchmark(
         expanded(data), tokenizer, only=only, without=without, batch_tokens=batch_tokens, positions=positions
     )

@@ -17,7 +17,7 @@ from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import MLM
 from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, TextOption
-from sleep_tune.evaluation.model_folder import load_tokenizer
+from sleep_tune.evaluation.model_folder import load_fast_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -72,7 +72,9 @@ class PairScorer:
             Item(uid=pair.paradigm, id=f"{pair.paradigm}_{n}", options=(TextOption(pair.good), TextOption(pair.bad)))
             for n, pair in enumerate(self.pairs)
         ]
-        self._scorer = ItemScorer(items, load_tokenizer(tokenizer_dir, MLM), backend=MLM, batch_tokens=batch_tokens)
+        self._scorer = ItemScorer(
+            items, load_fast_tokenizer(tokenizer_dir, MLM), backend=MLM, batch_tokens=batch_tokens
+        )
         sentences = (option.text for item in items for option in item.options)
         for sentence, tokens in zip(sentences, self._scorer.tokenized, strict=True):
             if not len(tokens.positions):

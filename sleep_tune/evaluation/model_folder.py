@@ -16,7 +16,7 @@ from sleep_tune.evaluation.weight_names import TRUNK, find_prefix, key_mapping
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["Note", "load_model", "load_tokenizer", "open_auto_tokenizer", "open_model", "require_fit"]
+__all__ = ["Note", "load_fast_tokenizer", "load_model", "open_auto_tokenizer", "open_model", "require_fit"]
 
 Note = Callable[[str], object]
 """Called with each warning about a folder that belongs beside its scores."""
@@ -115,7 +115,7 @@ def open_model(
     return opened
 
 
-def load_tokenizer(
+def load_fast_tokenizer(
     folder: Path, backend: str, model: "PreTrainedModel | None" = None, *, trust_remote_code: bool = False
 ) -> "PreTrainedTokenizerBase":
     """Open a folder's fast tokenizer, which gives the characters of each token.

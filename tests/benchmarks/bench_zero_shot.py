@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from parity_zero_shot import run_official  # type: ignore[import-not-found]
 
 from sleep_tune.config.schema import ModelConfig
-from sleep_tune.evaluation.model_folder import load_model, load_tokenizer
+from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.suite import Suite
 from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import TASKS
@@ -80,7 +80,7 @@ def measure(name: str, setting: Setting, checkout: Path, blimp: Path, tokenizer_
         lines = file.read_text().splitlines(keepends=True)[: setting.pairs]
         (data / "blimp_fast" / file.name).write_text("".join(lines))
     model = load_model(model_dir, backend)
-    tokenizer = load_tokenizer(model_dir, backend, model)
+    tokenizer = load_fast_tokenizer(model_dir, backend, model)
     ours, theirs = [], []
     for _ in range(REPEATS):
         started, worked = time.perf_counter(), time.process_time()

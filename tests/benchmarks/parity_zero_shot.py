@@ -19,7 +19,7 @@ import numpy as np
 
 from sleep_tune.evaluation import official_files
 from sleep_tune.evaluation.items import choose
-from sleep_tune.evaluation.model_folder import load_model, load_tokenizer
+from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.evaluation.suite import Suite, TaskScores
 from sleep_tune.evaluation.task_folders import find_task_folders
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     for given in options.model:
         folder, _, backend = given.rpartition(":")
         model = load_model(Path(folder), backend)
-        tokenizer = load_tokenizer(Path(folder), backend, model)
+        tokenizer = load_fast_tokenizer(Path(folder), backend, model)
         positions = readable_positions(model)
         suite = Suite(folders, tokenizer, backend=backend, batch_tokens=16_384, positions=positions)
         results = suite.score(model).tasks

@@ -6,7 +6,7 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import choose_backend
-from sleep_tune.evaluation.model_folder import load_model, load_tokenizer
+from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from tests.evaluation import official_data
 
 
@@ -87,22 +87,22 @@ def test_a_tokenizer_without_a_mask_is_refused_if_one_is_needed(causal: Path, tm
     settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
     del settings["mask_token"]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
-    assert load_tokenizer(tmp_path, "causal").mask_token_id is None
+    assert load_fast_tokenizer(tmp_path, "causal").mask_token_id is None
     with pytest.raises(DataError, match=r"mask_token for --backend mlm; .* bos_token <s>"):
-        load_tokenizer(tmp_path, "mlm")
+        load_fast_tokenizer(tmp_path, "mlm")
 
 
 def test_a_tokenizer_of_another_model_is_refused(masked: Path) -> None:
     small = official_data.masked_model(100)
     last = len(AutoTokenizer.from_pretrained(masked)) - 1
     with pytest.raises(DataError, match=rf"100 rows \(ids 0 to 99\).*id {last}"):
-        load_tokenizer(masked, "mlm", small)
+        load_fast_tokenizer(masked, "mlm", small)
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, masked: Path) -> None:
     (tmp_path / "config.json").write_bytes((masked / "config.json").read_bytes())
     with pytest.raises(DataError, match=r"none of tokenizer\.json"):
-        load_tokenizer(tmp_path, "mlm")
+        load_fast_tokenizer(tmp_path, "mlm")
 
 
 CUSTOM = """

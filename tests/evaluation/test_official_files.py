@@ -9,7 +9,7 @@ import pytest
 
 from sleep_tune.evaluation import official_files
 from sleep_tune.evaluation.items import choose
-from sleep_tune.evaluation.model_folder import load_model, load_tokenizer
+from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.suite import Suite, TaskScores
 from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import TASKS
@@ -32,7 +32,7 @@ def scored(run: str, data: Path, folder: Path) -> tuple[TaskScores, ...]:
     # Another version of the library may count merges differently, so the tokenizer is stored too.
     shutil.copyfile(KEPT / f"{name}.tokenizer.json", folder / "tokenizer.json")
     model = load_model(folder, backend)
-    tokenizer = load_tokenizer(folder, backend, model)
+    tokenizer = load_fast_tokenizer(folder, backend, model)
     return Suite(find_task_folders(data, TASKS), tokenizer, backend=backend, batch_tokens=4096).score(model).tasks
 
 

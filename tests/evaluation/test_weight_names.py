@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.model_folder import load_model, load_tokenizer, open_model
+from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model, open_model
 from sleep_tune.evaluation.weight_names import TRUNK
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 
@@ -437,9 +437,9 @@ def test_a_folder_s_code_is_not_run_unasked(models: Path, tmp_path: Path, monkey
         path = folder / "tokenizer_config.json"
         own = {"auto_map": {"AutoTokenizer": [None, "own.PreTrainedTokenizerFast"]}, "tokenizer_class": "Own"}
         path.write_text(json.dumps(json.loads(path.read_text()) | own))
-    load_tokenizer(known, "mlm")
+    load_fast_tokenizer(known, "mlm")
     with pytest.raises(DataError, match="--trust-remote-code runs it"):
-        load_tokenizer(unknown, "mlm")
+        load_fast_tokenizer(unknown, "mlm")
     with pytest.raises(DataError, match="--trust-remote-code runs it"):
         load_model(unknown, "mlm")
     assert torch.equal(answer(load_model(known, "mlm")), answer(load_model(models / "bert", "mlm")))
