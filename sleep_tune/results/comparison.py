@@ -16,7 +16,7 @@ import pandas as pd
 from sleep_tune.errors import DataError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
-from sleep_tune.experiment.search_state import fold_events
+from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.results.answers import read_answers
 from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, mode_of, over_seeds
 from sleep_tune.results.columns import BABYLM, column, sort_metrics
@@ -30,9 +30,6 @@ from sleep_tune.results.trial_tables import metric_columns, parameter_columns, r
 from sleep_tune.results.verdict import write_verdict
 
 __all__ = ["compare", "compare_arms", "read_arms"]
-
-MAIN = "search"
-"""The study that the space describes; a tuned baseline's own study has the baseline's name, a repeated run has none."""
 
 COSTS = ("words_seen", "updates", "flops", "gpu_hours", "cpu_hours")
 """Columns of the table of trials that are compared beside the metrics."""

@@ -11,7 +11,7 @@ import yaml
 
 from sleep_tune.errors import DataError, RunFolderError
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
-from sleep_tune.results.comparison import MAIN
+from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.results.trial_tables import parameter_columns, read_trials
 
 __all__ = ["Winner", "find_winner"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from sleep_tune.experiment.experiment_file import Experiment
+from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.results.columns import setting_text, short_names
-from sleep_tune.results.comparison import MAIN
 from sleep_tune.results.trial_tables import parameter_columns
 
 __all__ = ["SearchTables", "make_search_tables"]
