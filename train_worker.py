@@ -1,8 +1,8 @@
 """Train one model: `python train_worker.py sleep=weighted data=toy training.seed=3`.
 
 Tiny, on a laptop: `python train_worker.py run.name=tiny data.sentences=5000 budget.passes=4`. The study's model on
-BabyLM: `python train_worker.py data=text data.path=DIR model=small training=gpu`. The same command again resumes a run
-that was killed, and prints the figures of one that has ended.
+BabyLM: `python train_worker.py data=text data.path=DIR model=small training=gpu`. To resume a run that was stopped or
+killed, or to print the results of one that has ended, run the same command again.
 """
 
 import argparse
@@ -27,7 +27,7 @@ FIGURES = {
     "pseudo_perplexity": "pseudo-perplexity {:.2f}",
     "pairs_accuracy": "minimal pairs {:.1%}",
 }
-"""Metric, without its split -> how the summary tells it."""
+"""Metric, without its split -> its text in the summary."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The arguments: --help, --cfg job, and overrides in any order."""
+    """Return --help, --cfg and the overrides, which may come in any order."""
     parser = argparse.ArgumentParser(prog="train_worker.py", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--cfg", choices=["job"])
@@ -60,7 +60,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def help_text() -> str:
-    """Usage, groups and options, written from conf/ and the schema."""
+    """Return the usage, the groups of conf/ and the options of the schema."""
     from sleep_tune.config.describe import describe_groups, describe_options
 
     return f"""\
@@ -74,7 +74,7 @@ Run the same command again to resume a stopped or killed run, or to print the re
   python train_worker.py data=text data.path=DIR model=small budget.words=100000000
 
   --cfg job    print the whole configuration, with every option's meaning, and train nothing
-  --help       this
+  --help       print this text
 
 GROUPS  (group=choice; * is taken by default; a file conf/GROUP/CHOICE.yaml of yours adds a choice)
 
@@ -86,22 +86,22 @@ OPTIONS  (option=value; with its default, given the default groups)
 
 
 def train(folder: Path, config: "RunConfig") -> None:
-    """Train in `folder`, resume there, or tell what its finished run measured."""
+    """Train in `folder`, resume there, or print the results of its finished run."""
     from sleep_tune.experiment import run_folder
 
     with run_folder.claimed(folder, config) as resumed:
         outcome = run_folder.read_outcome(folder)
         if outcome is not None:
             print(f"{folder} has ended already.")
-            settle_quietly(folder, config, outcome)
+            settle_in(folder, config, outcome)
         else:
             print(f"{'Resuming' if resumed else 'Training'} in {folder} (log: {folder / run_folder.LOG})", flush=True)
-            outcome = train_quietly(folder, config)
+            outcome = train_in(folder, config)
         print(visible(summary(folder, config, outcome)))
 
 
-def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
-    """Train with a progress bar; what libraries have to say goes to log.txt."""
+def train_in(folder: Path, config: "RunConfig") -> "Outcome":
+    """Train with a progress bar; messages of libraries go to log.txt."""
     from sleep_tune.config.library_logs import log_to, redirect_libraries
     from sleep_tune.experiment.run_folder import LOG
 
@@ -114,17 +114,17 @@ def train_quietly(folder: Path, config: "RunConfig") -> "Outcome":
 
         redirect_libraries()
         require_trackers(config.tracking)
-        with cli.telling("sleep_tune.data"):
+        with cli.echo_log("sleep_tune.data"):
             corpus = prepare(config.data, config.tokenizer)
         print(visible("\n".join(corpus.description)), flush=True)
         with ExitStack() as stack:
             for part in ("session", "attempts", "mirror", "journal"):  # where it resumes, and what was damaged
-                stack.enter_context(cli.telling(f"sleep_tune.training.{part}"))
-            return train(config, go_on, corpus=corpus, show_progress=True)
+                stack.enter_context(cli.echo_log(f"sleep_tune.training.{part}"))
+            return train(config, always_continue, corpus=corpus, show_progress=True)
 
 
-def settle_quietly(folder: Path, config: "RunConfig", outcome: "Outcome") -> None:
-    """Tell trackers the end of a run whose process was killed before it could."""
+def settle_in(folder: Path, config: "RunConfig", outcome: "Outcome") -> None:
+    """Report the end of a run to its trackers, if its process was killed before it could."""
     from sleep_tune.config.library_logs import log_to
     from sleep_tune.experiment.run_folder import LOG
     from sleep_tune.training.tracking import finish_trackers
@@ -133,38 +133,38 @@ def settle_quietly(folder: Path, config: "RunConfig", outcome: "Outcome") -> Non
         finish_trackers(config, outcome.state, outcome.metrics)
 
 
-def go_on(progress: "Progress") -> "Decision":
-    """The answer to every report of a run that no search watches."""
+def always_continue(progress: "Progress") -> "Decision":
+    """Answer every report of a run outside a search."""
     from sleep_tune.records import Decision
 
     return Decision.CONTINUE
 
 
 def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
-    """What was measured, what it cost, and how to load the model."""
+    """Return the metrics, the cost, and how to load the model, a line each."""
     from sleep_tune.evaluation.benchmark import with_macro
     from sleep_tune.training.weights_and_biases import wandb_sync_command
 
     lines = []
     for split, prefix in (("dev", "eval/"), ("test", "test/")):
         measured = {key.removeprefix(prefix): value for key, value in outcome.metrics.items() if key.startswith(prefix)}
-        told = [text.format(measured[key]) for key, text in FIGURES.items() if key in measured]
-        if told:
-            lines.append(f"{split:6}{', '.join(told)}")
-    lines += told_scores(with_macro(outcome.metrics))
+        figures = [text.format(measured[key]) for key, text in FIGURES.items() if key in measured]
+        if figures:
+            lines.append(f"{split:6}{', '.join(figures)}")
+    lines += format_scores(with_macro(outcome.metrics))
     lines.append(
         f"cost  {outcome.words_seen:,} words, {outcome.updates:,} updates, {outcome.seconds:,.1f} s on {outcome.device}"
     )
     if config.training.save_model:
         lines.append(f'model {folder / "model"}  (AutoModelForMaskedLM.from_pretrained("{folder / "model"}"))')
     left_out = folder / "eval" / "left_out.json"
-    lines += [f"beware {reason}" for reason in json.loads(left_out.read_text("utf-8"))] if left_out.is_file() else []
+    lines += [f"warning: {reason}" for reason in json.loads(left_out.read_text("utf-8"))] if left_out.is_file() else []
     if (command := wandb_sync_command(config.tracking, folder)) is not None:
         lines.append(f"track {command}")
     return "\n".join(lines)
 
 
-def told_scores(metrics: Mapping[str, float]) -> list[str]:
+def format_scores(metrics: Mapping[str, float]) -> list[str]:
     """`babylm BLiMP 59.40, Zorro 61.00`: BabyLM's scores on one line, if there are any."""
     from sleep_tune.babylm.score_names import MACRO, score_title
 

@@ -1,7 +1,7 @@
 """Search sleep settings on Ray: `python tune.py search_spaces/replay.yaml data=text data.path=DIR`.
 
-Tiny, on a laptop: `python tune.py search_spaces/demo.yaml`. The same command again goes on with a search that was
-stopped or killed, and prints the comparison of one that has ended.
+Tiny, on a laptop: `python tune.py search_spaces/demo.yaml`. To resume a search that was stopped or killed, or to print
+the comparison of one that has ended, run the same command again.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     from sleep_tune.search.run.launch import Interrupted, PreparedSearch
 
     current().farewell = f"nothing is lost. To resume: python tune.py {shlex.join(arguments)}"
-    with cli.telling("sleep_tune.data"):
+    with cli.echo_log("sleep_tune.data"):
         study = PreparedSearch.read(options.space, options.overrides, options.dir)
     if options.plan:
         if options.calibrate:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The space, overrides in any order, and flags."""
+    """Return the search space, the overrides and the flags, which may come in any order."""
     parser = argparse.ArgumentParser(prog="tune.py", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--plan", action="store_true")
@@ -63,14 +63,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.usage = USAGE
     options = parser.parse_intermixed_args(arguments)
     if options.space is None and not options.help:
-        parser.error("a search space is needed, such as search_spaces/demo.yaml (--help tells more)")
+        parser.error("a search space is needed, such as search_spaces/demo.yaml (see --help)")
     if options.calibrate and not options.plan:
         parser.error("--calibrate measures for a plan: write --plan --calibrate")
     return options
 
 
 def help_text() -> str:
-    """Usage, and every option of a search space, written from its dataclasses."""
+    """Return the usage and every option of a search space, from its dataclasses."""
     from sleep_tune.search.space.space_help import describe_space
 
     return f"""\
@@ -87,7 +87,7 @@ command again to resume a search that was stopped or killed, or to print the com
 
   SPACE           a YAML file: one study
   override        key=value. A key that begins with a section below (or name) sets the space; every other key, such as
-                  data=text or training.learning_rate=1e-3, sets every run: python train_worker.py --help tells them
+                  data=text or training.learning_rate=1e-3, sets every run: see python train_worker.py --help
   --plan          print what would run (trials at each rung, passes, slots, words, hours, disk), and start nothing. The
                   hours are estimated from earlier experiments in DIR with such a model, batch and device
   --calibrate     with --plan: train for half a minute here and estimate the hours from that (kept in DIR/.speeds.jsonl)
@@ -98,7 +98,7 @@ command again to resume a search that was stopped or killed, or to print the com
   --launcher L    ray: trials on warm worker groups, as many as the cluster holds. inline: one at a time in this
                   process, without Ray, for debugging
   --dir DIR       where experiments are written (default: results)
-  --help          this
+  --help          print this text
 
 All mistakes in a space are reported together, with line numbers.
 Ctrl-C or SIGTERM saves everything and stops; a second Ctrl-C stops at once. What Ray and the trials print is
@@ -109,7 +109,7 @@ Exit code: 0 done, 2 a mistake in what was asked, 130 stopped by Ctrl-C, 143 by 
 
 
 def show_status(options: argparse.Namespace) -> None:
-    """Show a search that another process runs, or that has ended."""
+    """Show the state of a search that is running or has ended."""
     from sleep_tune.console import PlainConsole
     from sleep_tune.search.monitor.status import show_status
 

@@ -1,7 +1,4 @@
-"""What both commands share: a mistake of the user's ends in one message and exit code 2, never in a traceback.
-
-Knows no command's arguments.
-"""
+"""The frame of every command: signals, exit codes, and one message instead of a traceback for a user's mistake."""
 
 import contextlib
 import io
@@ -17,19 +14,22 @@ from sleep_tune.errors import Superseded, TrialFailure, UserError, refusal
 from sleep_tune.interrupts import Interrupts, catching
 from sleep_tune.plain_text import visible
 
-__all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "run", "say", "telling"]
+__all__ = ["FAILED", "INTERRUPTED", "MISTAKE", "echo_log", "run", "say"]
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
-"""Exit codes: the run cannot go on; the user's mistake; Ctrl-C. Another signal's is 128 + its number."""
+"""Exit codes: the run failed; the user made a mistake; Ctrl-C. For another signal it is 128 + its number."""
 
 
 def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Call `main` with the command line's arguments and return its exit code.
 
-    A UserError becomes its message on standard error and 2 (a full disk, a limit on files or a file that is closed to
-    the user too, wherever it was noticed), a TrialFailure or Superseded its message and 1, a signal 128 + its number
-    and a last line (`Interrupts.farewell`), and a reader that closed the pipe (`--help | head`) 0. Everything else is
-    our bug and keeps its traceback.
+    | what ended `main` | on standard error | code |
+    |---|---|---|
+    | UserError, a full disk, a limit on files, a file that this user may not open | its message | 2 |
+    | TrialFailure, Superseded | its message | 1 |
+    | a signal | how to resume (`Interrupts.farewell`) | 128 + its number |
+    | a reader that closed the pipe (`--help | head`) | | 0 |
+    | any other error, which is a bug | a traceback | 1 |
     """
     _complete_streams()
     with catching() as interrupts:
@@ -58,11 +58,11 @@ def _run(main: Callable[[Sequence[str]], int], arguments: Sequence[str], interru
         say(f"failed: {error}")
         return FAILED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would print an error at exit
         return 0
     except OSError as error:
         if isinstance(error, PermissionError) and error.filename is not None:
-            say(f"error: {error.filename} must be open to this user; it is not ({error.strerror})")
+            say(f"error: this user must be allowed to open {error.filename}; got: {error.strerror}")
             return MISTAKE
         refused = refusal(error, str(error.filename or "the results"))
         if refused is None:
@@ -72,16 +72,16 @@ def _run(main: Callable[[Sequence[str]], int], arguments: Sequence[str], interru
 
 
 def _complete_streams() -> None:
-    """Open on nothing the standard streams that this process was started without (`>&-`).
+    """Open /dev/null as each standard stream that this process was started without (`>&-`).
 
-    The next file that is opened would take the place of one, and what libraries print would go there. Characters that
-    the terminal's encoding lacks are printed as question marks.
+    Otherwise the next file that is opened would become that stream, and output of libraries would go there. Characters
+    that the terminal's encoding lacks are printed as question marks.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest number that is free: this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free number, which is this one
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -99,7 +99,7 @@ def _require_directory() -> None:
 
 
 def _fitted(message: str) -> str:
-    """The message with lines that a terminal would break broken between words, and what follows indented."""
+    """Return the message with long lines wrapped between words for a terminal, and indented."""
     if not sys.stderr.isatty():
         return message
     columns = shutil.get_terminal_size().columns
@@ -112,23 +112,23 @@ def _fitted(message: str) -> str:
 
 
 def say(message: str) -> None:
-    """Print a line for people on standard error, where it does not mix with output."""
+    """Print a line on standard error, where it does not mix with the output."""
     with contextlib.suppress(OSError):  # the terminal has been closed
-        print(visible(message), file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that talks
+        print(visible(message), file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
 
 
-class _Sayer(logging.Handler):
-    """Says each record's message."""
+class _Echo(logging.Handler):
+    """Handler that prints each record's message."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the message, without time or level: a log file has those."""
+        """Print the message without time and level, which are in the log file."""
         say(record.getMessage())
 
 
 @contextlib.contextmanager
-def telling(name: str) -> Iterator[None]:
-    """Print what the logger `name` logs at INFO or above, wherever else it is logged: each step that takes long."""
-    logger, handler = logging.getLogger(name), _Sayer()
+def echo_log(name: str) -> Iterator[None]:
+    """Also print what the logger `name` logs at INFO or above: the steps that take long."""
+    logger, handler = logging.getLogger(name), _Echo()
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

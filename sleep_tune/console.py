@@ -1,4 +1,4 @@
-"""The console that all commands print on, where nothing from outside is markup or moves the cursor."""
+"""The console of all commands, on which text from outside is neither markup nor moves the cursor."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,9 +12,9 @@ __all__ = ["PlainConsole"]
 
 
 class PlainConsole(Console):
-    """A console of rich that prints strings as they are: `[red]` is no colour, `:boom:` no picture.
+    """Console of rich that prints strings literally: `[red]` is not a colour, `:boom:` not a picture.
 
-    A control character in a name, a reason or a text is shown as a character; styles are given by `rich.text.Text`.
+    Control characters are shown as symbols. Styles are set by `rich.text.Text`.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""The error tree, and how a message names the nearest valid choice. Imports nothing of ours.
+"""The tree of errors, and helpers for their messages.
 
 SleepTuneError
 ├── UserError (a ValueError)        the user's mistake: one message, exit code 2, no traceback
@@ -10,12 +10,12 @@ SleepTuneError
 │   ├── DiskError                   too little space left, or a disk that cannot be written for now
 │   ├── LimitError                  a limit on files that the shell or the system has set
 │   └── ClusterError                a cluster that cannot run what was asked for
-├── TrialFailure                    a configuration that cannot be trained; told to the search
+├── TrialFailure                    a configuration that cannot be trained; counts as a failed trial
 │   ├── Diverged                    loss is NaN, infinite or exploding
 │   └── OutOfMemory                 the device has too little memory for this configuration
-├── Superseded                      a later attempt at the run has begun; this one leaves everything as it stands
-├── JobCancelled                    the run is given up by its search or its leading process, as is this process's part
-└── ScoresMissing (a RuntimeError)  our bug: a sleep was asked for before its wake scores arrived
+├── Superseded                      a later attempt at the run has begun; this one writes nothing more
+├── JobCancelled                    the run was cancelled by its search or by its leading process
+└── ScoresMissing (a RuntimeError)  a bug: a sleep phase began before the scores of its wake phase arrived
 """
 
 import difflib
@@ -63,7 +63,7 @@ class ConfigError(UserError):
 
 
 class Mistakes(ConfigError):
-    """Several mistakes, told at once: `together` makes one."""
+    """Several mistakes in one message; `together` makes it."""
 
     def __init__(self, message: str, errors: tuple[UserError, ...] = ()) -> None:
         super().__init__(message)
@@ -95,7 +95,7 @@ class ClusterError(UserError):
 
 
 class TrialFailure(SleepTuneError):
-    """A configuration that cannot be trained, whoever tries: told to the search, never retried."""
+    """A configuration that cannot be trained. It counts as a failed trial and is not retried."""
 
 
 class Diverged(TrialFailure):
@@ -107,23 +107,23 @@ class OutOfMemory(TrialFailure):
 
 
 class Superseded(SleepTuneError):
-    """A later attempt at the same run has begun: this one writes nothing more and is to be forgotten."""
+    """A later attempt at the same run has begun; this one writes nothing more."""
 
 
 class JobCancelled(SleepTuneError):
-    """The run is given up, by its search or by the process that leads it: it is left as it stands."""
+    """The run was cancelled by its search or by its leading process; its folder stays as it is."""
 
 
 class ScoresMissing(SleepTuneError, RuntimeError):
-    """A sleep batch was asked for before the scores of its wake phase had arrived."""
+    """A sleep batch was requested before the scores of its wake phase arrived."""
 
 
 def together(errors: Sequence[UserError], what: str) -> UserError:
-    """One error that tells all of `errors` (at least one), in their order; of a single one, that one.
+    """Return one error that lists all of `errors`, in their order; a single error is returned itself.
 
     Args:
-        errors: the mistakes.
-        what: what they were made in: 'study.yaml'.
+        errors: at least one.
+        what: name of the file that holds the mistakes.
     """
     if len(errors) == 1:
         return errors[0]
@@ -131,13 +131,13 @@ def together(errors: Sequence[UserError], what: str) -> UserError:
 
 
 def nearest(given: str, choices: Iterable[str]) -> str | None:
-    """The choice spelt most like `given`, or None if none is close."""
+    """Return the choice that is spelt most like `given`; None if none is close."""
     close = difflib.get_close_matches(given, list(choices), n=1, cutoff=0.6)
     return close[0] if close else None
 
 
 def unknown(what: str, given: object, choices: Iterable[str]) -> str:
-    """Say that `given` is no valid `what`: the choices, and the nearest one.
+    """Return a message that `given` is not a valid `what`, with the nearest choice and all choices.
 
     >>> unknown("sleep.replay.strategy", "strickt", ("random", "strict", "weighted"))
     "unknown sleep.replay.strategy 'strickt'; did you mean 'strict'? Choose one of: random, strict, weighted"
@@ -149,7 +149,7 @@ def unknown(what: str, given: object, choices: Iterable[str]) -> str:
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """`text` on one line, of at most `most` characters."""
+    """Return `text` on one line of at most `most` characters, with escapes for what cannot be printed."""
     text = "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text[: most + 1]
     )
@@ -161,9 +161,9 @@ def listed(names: Sequence[object], most: int = 3, *, width: int = 80, between: 
 
     Args:
         names: at least one.
-        most: names that are shown, at most.
-        width: characters of each name, at most.
-        between: separates the names.
+        most: greatest number of names that are shown.
+        width: greatest length of each name, in characters.
+        between: separator of the names.
     """
     shown = between.join(shortened(str(name), width) for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
@@ -179,15 +179,15 @@ REFUSALS: dict[int, tuple[type[UserError], str]] = {
     errno.EMFILE: (LimitError, "a process must be allowed more open files for {}; raise the limit (ulimit -n)"),
     errno.ENFILE: (LimitError, "the system must allow more open files for {}; raise the limit (sysctl fs.file-max)"),
 }
-"""What the system says of a disk or of files -> what it means for what was to be written."""
+"""Error number of the operating system -> error of ours and its message; {} is what was to be written."""
 
 
 def refusal(error: Exception, what: str) -> UserError | None:
-    """Return what to say of a disk that cannot be written or of a limit on files; None for any other error.
+    """Return the error for a disk that cannot be written, or for a limit on files; None for any other error.
 
     Args:
-        error: of the system, or of a library that passes on what the system said.
-        what: was to be read or written.
+        error: of the operating system, or of a library that repeats its text.
+        what: name of what was to be read or written.
     """
     number = error.errno if isinstance(error, OSError) else None
     if number is None:

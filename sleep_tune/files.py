@@ -1,4 +1,8 @@
-"""Files that are never half-written: whole (temporary file, fsync, rename), or lines of which the last may be torn."""
+"""Reading and writing of files so that a kill or a power cut never leaves one half-written.
+
+A file is written under a temporary name, synced and renamed. In a log, of which lines are appended, only the last line
+may be incomplete.
+"""
 
 import contextlib
 import hashlib
@@ -31,50 +35,50 @@ __all__ = [
 
 
 def expanded(path: str) -> Path:
-    """`path` with ~ and ~user as their home folders; as it is where there is no such user (pathlib would raise)."""
+    """Return `path` with ~ and ~user replaced by home folders; unchanged if there is no such user."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def require_space(folder: Path, num_bytes: int, what: str, remedy: str) -> None:
-    """Refuse before anything is written if `num_bytes` do not fit.
+    """Check, before anything is written, that the disk has `num_bytes` free.
 
     Args:
-        folder: exists, on the disk in question.
-        num_bytes: that will be written, with what is to be left to others.
-        what: is written, for the message.
-        remedy: what helps, besides making room.
+        folder: an existing folder on the disk.
+        num_bytes: that will be written, plus what must stay free.
+        what: name of what is written, for the message.
+        remedy: what the user can do instead of making room.
 
     Raises:
-        DiskError: says how much is needed and how much is free.
+        DiskError: it has less; the message says how much is needed and how much is free.
     """
     free = shutil.disk_usage(folder).free
     if free < num_bytes:
         raise DiskError(
             f"{folder} must have {num_bytes / 2**20:,.0f} MiB free for {what}; it has {free / 2**20:,.0f} MiB: "
-            f"free some, or {remedy}"
+            f"free some space, or {remedy}"
         )
 
 
 def require_writable(folder: Path, remedy: str) -> None:
-    """Refuse before anything is computed or written if this user cannot make files in `folder`.
+    """Check, before anything is computed, that this user can create files in `folder`.
 
     Args:
-        folder: is made if absent, by whoever writes there.
-        remedy: what to do instead.
+        folder: need not exist yet.
+        remedy: what the user can do instead.
 
     Raises:
-        RunFolderError: the folder, or the nearest one above it that exists, is no folder or cannot be written.
+        RunFolderError: it, or the nearest path above it that exists, is not a folder or cannot be written.
     """
     place = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     is_known = os.access in os.supports_effective_ids
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK, effective_ids=is_known)):
-        why = "is not open to this user for writing" if place.is_dir() else "is no folder"
+        why = "cannot be written by this user" if place.is_dir() else "is not a folder"
         raise RunFolderError(f"{folder} must be a folder that can be written; {place} {why}: {remedy}")
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise the UserError that `refusal` makes of a full, broken or read-only disk, or of a limit, met at `path`."""
+    """Turn errors of a full, broken or read-only disk, or of a limit, into the UserError that `refusal` returns."""
     try:
         yield
     except OSError as error:
@@ -85,7 +89,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and new names in `folder` survive a power cut."""
+    """Sync a folder, so that its renames and new names survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -94,7 +98,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Make the content of every file below `folder` survive a power cut, before a rename says that they are whole."""
+    """Sync every file below `folder`, so that its content survives a power cut."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
@@ -103,9 +107,9 @@ def sync_tree(folder: Path) -> None:
 
 
 def share_tree(folder: Path) -> None:
-    """Let whoever may read or write `folder` do so with everything below it, whatever made it.
+    """Add the permissions of `folder` to everything below it.
 
-    safetensors, among others, makes a file that only its user may read, whatever the umask.
+    Some libraries, such as safetensors, make files that only their user may read, whatever the umask.
     """
     usual = stat.S_IMODE(folder.stat().st_mode) & 0o777
     for path in folder.rglob("*"):
@@ -114,7 +118,7 @@ def share_tree(folder: Path) -> None:
 
 
 def grant(path: Path, permissions: int) -> None:
-    """Add `permissions` (bits of a mode) to those that `path` has; a file gets none to execute."""
+    """Add `permissions` (bits of a mode) to those of `path`; a file gets no permission to execute."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if more := permissions & (0o777 if path.is_dir() else 0o666) & ~mode:
         path.chmod(mode | more)
@@ -127,14 +131,14 @@ def sha256_of(path: Path) -> str:
 
 
 def fingerprint(path: Path, digest: Callable[[Path], str] = sha256_of) -> dict[str, Any]:
-    """Return what `find_change` compares a file with later: its size and SHA-256, as `digest` returns it."""
+    """Return the size and SHA-256 of a file, for `find_change`."""
     return {"bytes": path.stat().st_size, "sha256": digest(path)}
 
 
 def find_change(
     folder: Path, files: Mapping[str, Mapping[str, Any]], digest: Callable[[Path], str] = sha256_of
 ) -> str | None:
-    """Say which of a folder's files is not as it was written, and how; None if every one is.
+    """Return which file of a folder has changed since it was written, and how; None if none has.
 
     Args:
         folder: holds the files.
@@ -156,16 +160,16 @@ def find_change(
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write `content` so that `path` holds either what it held before or all of it.
+    """Write a file so that `path` holds either its old content or all of the new one.
 
-    A new file gets the permissions that `open` would give it: the umask's, or those of the folder's default ACL. A file
-    that was there keeps its permissions and its group. A link is replaced, since in a folder that came from somebody
-    else it may lead to any file of the user's. What is no file (a pipe, a terminal) is written to as it is.
+    A new file gets the permissions that `open` would give it: those of the umask, or of the folder's default ACL. An
+    existing file keeps its permissions and its group. A link is replaced, since in a folder from another person it may
+    lead to any of the user's files. A pipe or a terminal is written to directly.
 
     Raises:
         DiskError: the disk is full, broken or read-only.
         LimitError: a limit on files does not allow it.
-        RunFolderError: there is a folder in its place.
+        RunFolderError: `path` is a folder.
     """
     with writing(path):
         _write_whole(path, content.encode() if isinstance(content, str) else content)
@@ -197,7 +201,7 @@ def _write_whole(path: Path, data: bytes) -> None:
 def _keep_permissions(descriptor: int, before: os.stat_result) -> None:
     """Give a new file the group and permissions of the file that it replaces.
 
-    A group that this user may not give (they are not in it) is lost; the new one may then do what others may.
+    If this user may not give it the group, it keeps its own, with the permissions that others have.
     """
     mode = stat.S_IMODE(before.st_mode)
     if os.fstat(descriptor).st_gid != before.st_gid:
@@ -210,7 +214,7 @@ def _keep_permissions(descriptor: int, before: os.stat_result) -> None:
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield each line's object; a last line torn by a kill (no newline, or not JSON) is dropped.
+    """Yield the object on each line; a last line that a kill left incomplete (no newline, or not JSON) is dropped.
 
     Raises:
         ValueError: a line before the last is not a JSON object; the message names file and line.
@@ -225,7 +229,7 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
         except (ValueError, TypeError, RecursionError) as error:
             if number == len(lines) and not torn:
                 return
-            # In a folder from elsewhere the file may be a link to a private one, which no report may quote.
+            # In a folder from another person the file may be a link to a private one, which must not be quoted.
             given = repr(line[:80]) if line.startswith((b"{", b"[")) else "a line that begins with neither { nor ["
             raise ValueError(f"{path}:{number}: expected a JSON object, got {given}") from error
         yield record

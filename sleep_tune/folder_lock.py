@@ -1,7 +1,7 @@
-"""The lock of a folder that one process at a time may write: a run's, an experiment's.
+"""Lock of a folder that only one process at a time may write: the folder of a run or of an experiment.
 
-Take it before anything in the folder is made or read. Only the holder may remove anything. The lock's file is removed
-only by its holder and only with the folder; whoever has locked a file checks that it is still the one in the folder, so
+Take the lock before anything in the folder is made or read. Only the holder may remove files. It removes the lock's
+file only together with the folder. After locking a file, a process checks that it is still the one in the folder, so
 that two processes never hold two files of one name.
 """
 
@@ -27,39 +27,39 @@ __all__ = ["LOCK", "FolderLock", "Holder", "read_holder"]
 LOCK = ".lock"
 """The file that is locked.
 
-While it is held, its first line says by which process, on which host, since when. Its second is for programs: the
-machine and container, the file's own inode (by which a copy of it is known, which nobody holds), and when that process
-began by a clock that nobody sets.
+While the lock is held, the first line names the process, its host and the time. The second is for programs: the machine
+and container, the file's inode (a copy has another one, and is not held), and the start time of the process, by a clock
+that is never set.
 """
 
 CLAIM = ".claim"
-"""The same, where the file system has no locks: whoever can make this file holds the folder."""
+"""Replaces the lock on a file system without locks: the process that creates this file holds the folder."""
 
 WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-"""What flock says on a file system that cannot lock, such as some cluster mounts."""
+"""Errors of flock on a file system without locks, such as some cluster mounts."""
 
 HOLDER = re.compile(r"process (\d{1,9}) on (\S+) \(since (.*)\)")
 
 TRIES, TRY_SECONDS = 200, 0.01
-"""How often to try again where a holder is just coming or leaving; after that something else is in the way."""
+"""Number of attempts, and seconds between them, while another process is just taking or releasing the lock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds a folder, as it wrote it there."""
+    """The process that holds a folder, from the file that it wrote there."""
 
     process: int
     host: str
     since: str
-    """When it took the folder, for people: local time with its offset from UTC (earlier versions wrote no offset)."""
+    """Local time at which it took the folder, with its offset from UTC (earlier versions wrote no offset)."""
     is_here: bool
-    """Whether it is on this machine and in this container, where it can be looked for."""
+    """Whether it is on this machine and in this container, where its process can be checked."""
     is_alive: bool
-    """True elsewhere, for it cannot be known from here; a holder that ends by itself removes what it wrote."""
+    """True if it is elsewhere, where its process cannot be checked; a holder that ends normally empties the file."""
 
 
 def read_holder(file: Path) -> Holder | None:
-    """Return the process that a lock's file names; None where it names none, is a copy, or is not there."""
+    """Return the process that a lock's file names; None if it names none, is a copy, or does not exist."""
     try:
         first, _, second = file.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
         inode = str(file.stat().st_ino)
@@ -76,7 +76,7 @@ def read_holder(file: Path) -> Holder | None:
 
 
 class FolderLock:
-    """Holds a folder for this process alone, until it is closed or the process ends, however that ends.
+    """Lock of a folder for this process, until it is closed or the process ends in any way.
 
     Args:
         folder: made if absent, with its parents.
@@ -85,7 +85,7 @@ class FolderLock:
         RunFolderError: another process holds the folder; the message names it. Or the folder cannot be written.
 
     Attributes:
-        is_new: whether the folder was empty when it was taken, so that whatever it holds was made under this lock.
+        is_new: whether the folder was empty when the lock was taken, so that all its content was made under this lock.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,12 +104,12 @@ class FolderLock:
             raise
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove what was made under this lock: files and folders, then each folder that it made and that is empty now.
+        """Remove files and folders that were made under this lock, then the parent folders it made, if they are empty.
 
-        Raises nothing: what cannot be removed stays, and the mistake for which it is removed is on its way.
+        Raises nothing: it is called while another error is raised. What cannot be removed stays.
 
         Args:
-            names: of files and folders in the folder, in the order in which they go; those that are not there are none.
+            names: of files and folders in the folder, in the order in which they are removed; they need not exist.
         """
         for name in names:
             path = self.folder / name
@@ -143,7 +143,10 @@ class FolderLock:
         """Return the lock's file, open and locked."""
         path = self.folder / LOCK
         for _ in range(TRIES):
-            with contextlib.ExitStack() as stack, contextlib.suppress(FileNotFoundError):  # a holder removed the folder
+            with (
+                contextlib.ExitStack() as stack,
+                contextlib.suppress(FileNotFoundError),
+            ):  # the folder was removed
                 self._make_folders()
                 file = stack.enter_context(open(path, "a+", encoding="utf-8", opener=_open_no_link))
                 if self._lock(file):
@@ -164,27 +167,27 @@ class FolderLock:
                     self._made.insert(0, path)
 
     def _remove_folders(self) -> None:
-        """Remove the folders that this process made; where somebody else has put something, they stay."""
+        """Remove the folders that this process made, if they are empty."""
         with contextlib.suppress(OSError):
             for path in self._made:
                 path.rmdir()
 
     def _lock(self, file: IO[str]) -> bool:
-        """Lock the folder; False where that is to be tried again."""
+        """Lock the folder; return False if the caller must try again."""
         path = Path(file.name)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._refuse(path)
-            return False  # its holder has not written its name yet, or is just leaving
+            return False  # its holder has not written its name yet, or is just releasing it
         except OSError as error:
             if error.errno not in WITHOUT_LOCKS:
                 raise
             return self._make_claim()
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())  # else its holder has removed the file meanwhile
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())  # else its holder has removed the file
 
     def _make_claim(self) -> bool:
-        """Make the file that only one process can make; one of a dead process of this machine is removed first."""
+        """Create the claim, which only one process can; the claim of a dead process of this machine is removed."""
         path = self.folder / CLAIM
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
@@ -197,7 +200,7 @@ class FolderLock:
         return True
 
     def _remove_dead(self, claim: Path) -> None:
-        """Remove the claim of a dead process of this machine, and no other that has come in its place meanwhile."""
+        """Remove the claim of a dead process of this machine, but not one that has replaced it meanwhile."""
         before, holder = claim.stat(), read_holder(claim)
         if holder is None or holder.is_alive:
             self._refuse(claim, f"; if that process is gone, or {self.folder} is a copy, remove {claim}")
@@ -210,7 +213,7 @@ class FolderLock:
             aside.rename(claim)
 
     def _refuse(self, file: Path, remedy: str = "") -> None:
-        """Refuse the folder to this process, naming the holder; not while no name is written there."""
+        """Raise an error that names the holder, if its name has been written."""
         text = file.read_text(encoding="utf-8", errors="replace").strip()
         if not text:
             return
@@ -223,7 +226,7 @@ class FolderLock:
 
 
 def _open_no_link(path: str, flags: int) -> int:
-    """Open a file, but not what a link leads to: in a folder where others may write, a lock would empty any file."""
+    """Open a file, but not through a link: where others may write, it could lead a lock to empty any file."""
     try:
         return os.open(path, flags | os.O_NOFOLLOW, 0o666)
     except OSError as error:
@@ -233,7 +236,7 @@ def _open_no_link(path: str, flags: int) -> int:
 
 
 def _name(file: IO[str]) -> str:
-    """Return what this process writes into a lock's file that it holds."""
+    """Return the text that this process writes into its lock's file."""
     process = os.getpid()
     began, inode = _began(process) or "unknown", os.fstat(file.fileno()).st_ino
     since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
@@ -241,9 +244,9 @@ def _name(file: IO[str]) -> str:
 
 
 def _machine() -> str:
-    """Return what tells the processes that can be looked for here from all others.
+    """Return the identity of this machine and container, in which processes can be checked.
 
-    On Linux the boot and the PID namespace: containers can share a host's name, and one machine can have several names.
+    On Linux it is the boot and the PID namespace: containers can share a host's name, and a machine can have several.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -253,7 +256,7 @@ def _machine() -> str:
 
 
 def _lives(process: int, began: str) -> bool:
-    """Return whether the process exists and is the one that began then: numbers of processes are used again."""
+    """Return whether the process exists and began at that time, since the numbers of processes are reused."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -264,7 +267,7 @@ def _lives(process: int, began: str) -> bool:
 
 
 def _began(process: int) -> str | None:
-    """Return when a process began, by a clock that nobody sets; "" if it has ended, None if that cannot be known."""
+    """Return when a process began, by a clock that is never set; "" if it has ended, None if that is unknown."""
     with contextlib.suppress(OSError):  # not Linux, or another user's and hidden
         fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
         return "" if fields[0] in "ZX" else fields[19]

@@ -1,9 +1,9 @@
-"""Ctrl-C, SIGTERM and a closed terminal: a command ends within seconds, whatever it is doing.
+"""Handling of Ctrl-C, SIGTERM and a closed terminal: a command ends within seconds, whatever it is doing.
 
-The first signal raises an exception in the main thread: at once, or, while the main thread `waits` for a moment at
-which it can save, if that takes longer than its patience. A second Ctrl-C ends the process on the spot. Python runs the
-handler of a signal only between two of its own instructions, so a thread watches from beside and ends the process where
-native code runs on. Nothing is lost then that a kill -9 would not lose: the work since the last checkpoint.
+The first signal raises an exception in the main thread. While the main thread `waits` for a moment at which it can
+save, the exception is raised only after its patience has passed. A second Ctrl-C ends the process immediately. Python
+runs signal handlers only between two of its own instructions, so a second thread watches, and ends the process if
+native code does not return. That loses no more than a kill -9 would: the work since the last checkpoint.
 """
 
 import _thread
@@ -21,28 +21,28 @@ __all__ = ["PATIENCE_SECONDS", "Interrupts", "catching", "current"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 PATIENCE_SECONDS = 10.0
-"""How long a signal waits for a moment to save, unless the main thread needs longer."""
+"""Seconds that a signal waits for a moment to save, unless the main thread sets more."""
 
 NATIVE_SECONDS = 3.0
-"""How long native code may keep an exception waiting."""
+"""Seconds that native code may delay the exception."""
 
 UNWIND_SECONDS = 30.0
-"""How long the exception may take to end the process: a Ray and experiment trackers are closed on its way."""
+"""Seconds that the exception may take to end the process, while Ray and experiment trackers are closed."""
 
 DOUBLE_SECONDS = 0.5
-"""A second Ctrl-C that comes sooner is the first one, sent twice: to the process and to its group."""
+"""Seconds within which a second Ctrl-C counts as the first: it is sent to the process and to its group."""
 
 WATCH_SECONDS = 0.1
 
 
 class Interrupts:
-    """What signals have asked for. One that is not entered catches nothing.
+    """The signals that have come. It catches them only as a context manager.
 
     Attributes:
         number: of the first signal; None if there was none.
-        since: when it came, by `time.monotonic`.
+        since: time at which it came, by `time.monotonic`.
         patience: seconds that a signal waits while `waits`.
-        farewell: how to resume the command; it ends `last_line`.
+        farewell: how to resume the command; the end of `last_line`.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Interrupts:
 
     @property
     def waits(self) -> bool:
-        """Whether the main thread asks for `number` itself, when it can save; else a signal is raised at once."""
+        """Whether the main thread checks `number` itself when it can save; else a signal raises at once."""
         return self._waits
 
     @waits.setter
@@ -68,7 +68,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def waiting(self, waits: bool = True, *, patience: float | None = None) -> Iterator[None]:
-        """Set `waits` (and `patience`, if given) for a block of code; without `waits`, raise what has come before."""
+        """Set `waits` and perhaps `patience` for a block of code; if `waits` is False, raise for an earlier signal."""
         before = self._waits, self.patience
         self.patience = self.patience if patience is None else patience
         self.waits = waits
@@ -78,32 +78,32 @@ class Interrupts:
             (self._waits, self.patience), self._changed = before, time.monotonic()
 
     def have_come(self) -> bool:
-        """Return whether a signal came; where its handler was another's, that is known a moment later."""
+        """Return whether a signal came; waits a moment, since another library's handler may have received it first."""
         return self._came.wait(WATCH_SECONDS)
 
     def end(self) -> None:
-        """Raise what a signal has asked for, if one has come.
+        """Raise the exception of the first signal, if one has come.
 
         Raises:
             KeyboardInterrupt: it was SIGINT.
-            SystemExit: it was another; the code is 128 + its number, as a shell has it.
+            SystemExit: it was another; the code is 128 + its number, as in a shell.
         """
         if self.number is not None:
             self._raised, self._changed = True, time.monotonic()
             raise KeyboardInterrupt if self.number == signal.SIGINT else SystemExit(128 + self.number)
 
     def hang_up(self) -> None:
-        """Note that nobody reads what the command prints, as if by a signal; not under nohup, which asks to run on."""
+        """Treat a closed terminal or pipe like a signal; not under nohup, where the command should continue."""
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             self._note(signal.SIGPIPE)
 
     def last_line(self) -> str:
-        """Return what a command says on standard error when a signal has ended it."""
+        """Return the last line of a command that a signal ended, for standard error."""
         assert self.number is not None, "only a signal makes a last line"
         return "; ".join(filter(None, (f"stopped by {signal.Signals(self.number).name}", self.farewell)))
 
     def install(self) -> None:
-        """Take the signals (again: Ray takes SIGTERM for itself when it starts), except those that are ignored."""
+        """Install the handlers, again after Ray has replaced that of SIGTERM; ignored signals stay ignored."""
         if self is _active:
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets SIGHUP
@@ -147,7 +147,7 @@ class Interrupts:
             self.end()
 
     def _watch(self) -> None:
-        """Read the number of every signal as it comes, and see to it that the first is obeyed in time."""
+        """Read the number of every signal as it comes, and end the process if the first takes too long."""
         seen = False
         while True:
             came = os.read(self._reads, 64) if self._ready(WATCH_SECONDS if seen else None) else b""
@@ -190,13 +190,13 @@ _active: Interrupts | None = None
 
 
 def current() -> Interrupts:
-    """Return what catches signals now; without any, one that catches nothing."""
+    """Return the Interrupts that catch signals now; if there are none, new ones that catch nothing."""
     return Interrupts() if _active is None else _active
 
 
 @contextlib.contextmanager
 def catching() -> Iterator[Interrupts]:
-    """Catch signals, unless they are caught already; in a thread that is not the main one nothing is caught."""
+    """Catch signals, unless they are caught already, or this is not the main thread."""
     if _active is not None or threading.current_thread() is not threading.main_thread():
         yield current()
         return
@@ -205,7 +205,7 @@ def catching() -> Iterator[Interrupts]:
 
 
 def _forget() -> None:
-    """In a forked process: leave the pipe to its parent, who would take the child's signals for its own."""
+    """Stop using the pipe in a forked process, since its parent would take the child's signals for its own."""
     if _active is not None:
         signal.set_wakeup_fd(-1)
 

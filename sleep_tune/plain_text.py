@@ -1,4 +1,4 @@
-"""Text from outside that a terminal, a page or a spreadsheet would take for commands, as plain text."""
+"""Escaping of text that a terminal or a spreadsheet would execute as commands."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ INVISIBLE = (
 )
 """Characters that move a cursor, colour what follows, turn the direction of writing or break a line -> what is shown.
 
-So are characters without width, by which two names would look alike (but not the joiners, which emoji and some scripts
-need), and halves of characters (surrogates), which no file can hold.
+They include characters without width, which make different names look alike (but not the joiners, which emoji and some
+scripts need), and surrogates, which cannot be written to a file.
 """
 
 FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""What a formula of a spreadsheet begins with, in the wide letters of East Asia too."""
+"""First characters of a spreadsheet's formula, also in their full-width forms."""
 
 
 def visible(text: str) -> str:
-    r"""Return `text` with each control character but tabs and ends of lines as a character that is only seen.
+    r"""Return `text` with each control character except tabs and line ends replaced by a visible symbol.
 
     >>> visible("a\x1b[31mb")
     'a\u241b[31mb'
@@ -31,9 +31,9 @@ def visible(text: str) -> str:
 
 
 def spreadsheet_cell(value: Any) -> Any:
-    """Return a value as a cell of a CSV file: a text that a spreadsheet would compute gets a ' in front.
+    """Return a value as a cell of a CSV file: text that a spreadsheet would compute gets a ' in front.
 
-    A text that is a number, such as -1, stays as it is, and so does everything that is no text.
+    Text that is a number, such as -1, and values that are not text are returned unchanged.
     """
     if not isinstance(value, str):
         return value

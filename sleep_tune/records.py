@@ -1,7 +1,11 @@
-"""Frozen records that cross layers: what a run says of itself, what it is told, and the search's event log.
+"""Records that cross layers: what runs report, what they are answered, how they end, and the events of a search.
 
-Three seams meet here. `Worker`: (config, report) -> Outcome trains one configuration; `report(progress) -> Decision`
-is the only word it hears from outside. A fake worker that replays curves has the same shape.
+| record | from | to |
+|---|---|---|
+| `Progress` | a run, through `Report` | the search, or the command that trains one model |
+| `Decision` | the search, as the answer to a `Report` | the run |
+| `Outcome` | a worker (configuration, report) -> Outcome; real or fake | its caller |
+| `Event` | the search | trials.jsonl, and all that reads it |
 """
 
 import enum
@@ -16,7 +20,7 @@ SCHEMA = 2
 
 
 def is_number(value: object) -> bool:
-    """Whether a value read from JSON is a number; a truth value is none."""
+    """Return whether a value from JSON is a number; a truth value is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -25,30 +29,30 @@ def _is_folder_name(value: object) -> bool:
 
 
 def is_count(value: object) -> bool:
-    """Whether a value read from JSON is an integer >= 0."""
+    """Return whether a value from JSON is an integer >= 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 class Decision(enum.Enum):
-    """What a run is told after a report."""
+    """Answer to a run's report."""
 
     CONTINUE = "continue"
     STOP = "stop"
     PAUSE = "pause"
-    """Save a checkpoint and end; the run goes on from there in another attempt."""
+    """Save a checkpoint and end; another attempt resumes from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a run stands; with `rung`, the evaluation at that rung too.
+    """Progress of a run, and at a rung its evaluation.
 
-    A heartbeat has `rung=None` and is never waited for. A rung's report is answered with a decision.
+    A heartbeat has `rung=None`, and the run does not wait for an answer. At a rung it waits for the decision.
     """
 
     words_seen: int
     """Running words trained on so far, replay included."""
     budget_words: int
-    """Words that the run may see in all."""
+    """Budget of the run, in words."""
     updates: int
     """Optimizer steps so far."""
     phase: str
@@ -71,25 +75,25 @@ class Progress:
     """Latest loss for a heartbeat; every `eval/...` value for a rung."""
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dictionary for a line of JSON or a message between processes."""
+        """Return a dictionary for a line of JSON or a message between processes."""
         return {field.name: getattr(self, field.name) for field in fields(self)} | {"metrics": dict(self.metrics)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Progress":
-        """The inverse of `to_json`."""
+        """Return the record of a dictionary that `to_json` made."""
         return cls(**values)
 
 
 Report = Callable[[Progress], Decision]
-"""Called by a run with its progress; the answer is obeyed at once."""
+"""Function that a run calls with its progress; it acts on the answer at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run ended, when it ended by itself or was told to stop. A failure is raised instead."""
+    """How a run ended: completed, stopped or paused. A failure is an exception instead."""
 
     state: str
-    """'completed' (the budget is spent), 'stopped' (told so at a rung) or 'paused' (told so; it is to go on later)."""
+    """'completed' (the budget is spent), 'stopped' (by a decision at a rung) or 'paused' (to be resumed later)."""
     words_seen: int
     updates: int
     seconds: float
@@ -99,21 +103,21 @@ class Outcome:
     device: str
     """What it ran on, as torch names it: 'cpu', 'NVIDIA H100 80GB HBM3'."""
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """The last evaluation's values: `eval/...` on dev and, when asked for, `test/...` on test."""
+    """Values of the last evaluation: `eval/...` on dev and, if requested, `test/...` on test."""
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dictionary for a line of JSON or a message between processes."""
+        """Return a dictionary for a line of JSON or a message between processes."""
         return {field.name: getattr(self, field.name) for field in fields(self)} | {"metrics": dict(self.metrics)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Outcome":
-        """The inverse of `to_json`."""
+        """Return the record of a dictionary that `to_json` made."""
         return cls(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of trials.jsonl, the search's memory.
+    """One line of trials.jsonl, the event log of a search.
 
     Events of a trial: asked, started, report, rung, paused, stopped, completed, failed, refused, adopted. Events of the
     search itself (trial is None): opened, resumed, changed, warmed, ended, closed.
@@ -128,31 +132,31 @@ class Event:
     role: str | None = None
     """search, baseline or finalist."""
     arm: str | None = None
-    """What the trial is a run of in the comparison: a baseline's name, or the search trial a finalist repeats."""
+    """Arm of the comparison: a baseline's name, or the search trial that a finalist repeats."""
     seed: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
-    """What this event has of its own: parameters when asked, progress at a rung, a reason when failed."""
+    """Further data, depending on the event: parameters, progress at a rung, the reason of a failure."""
 
     def __post_init__(self) -> None:
-        """Refuse a name of a trial that leads out of the folder of trials, where what it names is written and removed.
+        """Check that the trial's name stays inside the folder of trials, where it is written and removed.
 
         Raises:
-            ValueError: names it.
+            ValueError: it does not; the message holds the name.
         """
         if self.trial is not None and not _is_folder_name(self.trial):
             raise ValueError(f"trial must be the name of one folder; got {self.trial!r}")
 
     def parts(self) -> tuple["Event", ...]:
-        """Itself; or the events that `adopted`, one line so that a trial is taken over whole or not at all, is made of.
+        """Return the event itself; for `adopted`, the events of the adopted trial.
 
-        They carry the head and the time of the line.
+        They are one line, so that a trial is adopted completely or not at all, and have its time and trial.
         """
         if self.event != "adopted":
             return (self,)
         return tuple(replace(self, event=part["event"], data=part["data"]) for part in self.data["events"])
 
     def to_json(self) -> dict[str, Any]:
-        """The line's object: the fields that are set, then the event's own data beside them."""
+        """Return the object of the line: the fields that are set, and `data`."""
         head = {
             "schema": SCHEMA,
             "event": self.event,
@@ -167,5 +171,5 @@ class Event:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Event":
-        """The inverse of `to_json`."""
+        """Return the record of a dictionary that `to_json` made."""
         return cls(**{key: value for key, value in values.items() if key != "schema"})

@@ -58,6 +58,20 @@ def test_a_long_message_is_broken_between_words_in_a_terminal(
     ]
 
 
+def test_a_message_that_cannot_be_printed_leaves_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal has been closed, for instance."""
+
+    def main(arguments: Sequence[str]) -> int:
+        raise UserError("x")
+
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w", closefd=True) as closed:
+        monkeypatch.setattr(sys, "stderr", closed)
+        assert cli.run(main, []) == 2
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writes)  # what is buffered can be written at last
+
+
 def test_a_command_that_ends_well_returns_its_code() -> None:
     assert cli.run(lambda arguments: len(arguments), ["a", "b", "c"]) == 3
 
@@ -87,23 +101,25 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 def test_what_takes_long_is_said_while_it_is_asked_for(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     data = DataConfig(sentences=300, max_length=32, cache_dir=str(tmp_path))
-    with cli.telling("sleep_tune.data"):
+    with cli.echo_log("sleep_tune.data"):
         prepare(data, TokenizerConfig(vocab_size=300))
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[0] for line in lines] == ["reading", "training", "tokenizing"]
-    with cli.telling("sleep_tune.data"):
+    with cli.echo_log("sleep_tune.data"):
         prepare(data, TokenizerConfig(vocab_size=300))
     logging.getLogger("sleep_tune.data.cache").info("nobody asks")
-    assert capsys.readouterr().err == "", "a text that is in the cache is opened without a word"
+    assert capsys.readouterr().err == "", "nothing is printed for a text that is in the cache"
 
 
 STREAMS = """\
-import os, sys
+import os, subprocess, sys
 from sleep_tune import cli
 def main(arguments):
     print("\\u00b7 is printed")
     os.write(1, b"by C code\\n")
     print("an error", file=sys.stderr)
+    child = "import os; [os.fstat(number) for number in range(3)]"
+    assert subprocess.run([sys.executable, "-c", child]).returncode == 0, "a child process has the streams too"
     with open("file", "w") as file:
         return file.fileno()
 sys.exit(cli.run(main, []))

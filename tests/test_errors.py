@@ -1,9 +1,12 @@
 """What a user reads when a name is wrong, and how the error tree hangs together."""
 
+import errno
+import os
+
 import pytest
 
 from sleep_tune import errors
-from sleep_tune.errors import listed, nearest, unknown
+from sleep_tune.errors import DiskError, LimitError, listed, nearest, refusal, unknown
 
 
 def test_an_unknown_name_lists_the_choices_and_the_nearest() -> None:
@@ -36,3 +39,12 @@ def test_a_failed_trial_is_not_the_users_mistake(name: str) -> None:
 @pytest.mark.parametrize(("count", "text"), [(1, "a"), (3, "a; b; c"), (4, "a; b; c and 1 more")])
 def test_names_beyond_the_most_are_counted(count: int, text: str) -> None:
     assert listed("abcd"[:count], 3, between="; ") == text
+
+
+def test_a_full_disk_is_recognised_in_the_text_of_a_library_too() -> None:
+    """Libraries written in Rust (safetensors, tokenizers) raise errors of their own that repeat the system's text."""
+    found = refusal(RuntimeError(f"I/O error: {os.strerror(errno.ENOSPC)} (os error 28)"), "model.safetensors")
+    assert isinstance(found, DiskError) and "model.safetensors" in str(found)
+    assert isinstance(refusal(OSError(errno.EMFILE, "x"), "a"), LimitError)
+    assert refusal(RuntimeError("I/O error"), "a") is None
+    assert refusal(OSError(errno.EACCES, "x"), "a") is None

@@ -1,7 +1,22 @@
-"""The layers of sleep_tune hold: what each may import of ours, and what it never imports of others'.
+"""The layers of sleep_tune: which layers, and which heavy libraries, each may import.
 
-By the syntax tree of every file, and by importing each layer whole in a clean interpreter. Imports that only a type
-checker sees (`if TYPE_CHECKING`) load nothing and may name any library, but no layer of ours that is out of bounds.
+| layer | what it is for |
+|---|---|
+| errors, files, folder_lock, records, names, plain_text, console, interrupts, babylm | the base: imported everywhere |
+| cli | the frame of every command: exit codes and messages |
+| sleep | the mechanism, as functions of arrays |
+| config | options of one run, with ranges and help |
+| experiment | what the folders of an experiment and its runs hold |
+| data | from text to packed rows of tokens |
+| model | the models |
+| evaluation, evaluate | scores of a model; the command that computes them |
+| training | training of one run |
+| search/* | the search: space, decisions, running, monitoring, planning |
+| simulation | searches over recorded curves |
+| results | comparison, tables and report of an experiment |
+
+The test reads the syntax tree of every file, and imports every layer in a clean interpreter. An import under
+`if TYPE_CHECKING` loads nothing and may name any library, but only layers that are allowed.
 """
 
 import ast

@@ -44,7 +44,7 @@ def test_the_command_that_resumes_can_be_pasted(tmp_path: Path) -> None:
     assert shlex.split(interrupts.farewell.partition("To resume: ")[2]) == ["python", "tune.py", *given]
 
 
-def test_help_tells_every_flag_and_section() -> None:
+def test_help_lists_every_flag_and_section() -> None:
     told = tune("--help")
     assert told.returncode == 0
     for word in (

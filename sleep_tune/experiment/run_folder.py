@@ -221,7 +221,8 @@ def require_room(folder: Path, config: RunConfig) -> None:
     Raises:
         DiskError: too little is free where `folder` lies.
     """
-    require_space(folder, needed_bytes(config), "the run's checkpoints and models", "run.dir takes a path elsewhere")
+    remedy = "write to another disk: run.dir=PATH of train_worker.py, --dir PATH of tune.py"
+    require_space(folder, needed_bytes(config), "the run's checkpoints and models", remedy)
 
 
 def remove_weights(folder: Path) -> None:
