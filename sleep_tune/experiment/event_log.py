@@ -266,7 +266,7 @@ class EventLog:
             if not os.path.samestat(self.path.stat(), file):
                 raise FileNotFoundError
             if file.st_size != self._size:
-                problem = "be written by nobody else; another process has changed it: end that process"
+                problem = "be written by no other process; another process has changed it: end that process"
         except FileNotFoundError:
             problem = "stay where it is; it has been moved or removed: put it back"
         if problem is not None:

@@ -1,7 +1,7 @@
-"""The folder of one run: who may write it, which configuration it holds, and how it ended.
+"""The folder of one run: its lock, its configuration, and how it ended.
 
-Holds config.yaml (every option, with its meaning), environment.json, log.txt and, at the end, outcome.json. Knows
-nothing of training; what a run writes besides is training's own.
+It holds config.yaml (every option, with its meaning), environment.json, log.txt and, at the end, outcome.json. Training
+writes its own files beside them.
 """
 
 import contextlib
@@ -34,10 +34,10 @@ __all__ = [
     "WORD_CHECKPOINTS",
     "claimed",
     "defining_options",
-    "differences",
+    "describe_differences",
     "read_config",
     "read_outcome",
-    "record",
+    "record_run",
     "remove_weights",
     "require_room",
     "write_outcome",
@@ -46,11 +46,11 @@ __all__ = [
 CONFIG, ENVIRONMENT, OUTCOME = "config.yaml", "environment.json", "outcome.json"
 LOG = "log.txt"
 METRICS = "metrics.jsonl"
-"""Training's record: a folder that has it has been trained in."""
+"""Journal of the training: a folder that has it has been trained in."""
 
 MODEL, WORD_CHECKPOINTS = "model", "checkpoints"
 WEIGHTS = (MODEL, WORD_CHECKPOINTS)
-"""Folders that hold what was trained; without them a run that has ended is still on record."""
+"""Folders with trained weights; without them, a run that has ended still has its results."""
 
 IRRELEVANT = (
     "run.name",
@@ -62,44 +62,42 @@ IRRELEVANT = (
     "training.checkpoint_minutes",
     *(f"tracking.{field.name}" for field in dataclasses.fields(TrackingConfig)),
 )
-"""Options that say where files lie, how often a run is saved, which trackers it reports to and how fast it trains.
+"""Options for where files are, how often a run is saved, which trackers it reports to and how fast it trains.
 
-None of them changes what is computed, so each may change when a run is resumed.
-
-Another number of threads adds numbers in another order: the run is the same up to rounding, not to the bit.
+They do not change what is computed, so each may change when a run is resumed. With another number of threads, numbers
+are added in another order: the run is then the same up to rounding, not to the bit.
 """
 
-LOOKS = "evaluation.rungs"
-"""Where a run is looked at, which changes nothing of it: it goes on under other rungs, as another scheduler has them.
+RUNGS = "evaluation.rungs"
+"""Where a run is evaluated. A run may be resumed with other rungs, as another scheduler has them.
 
-Rungs that it has passed by then are not evaluated any more: the model is no longer the one of those words.
+Rungs that it has passed by then are not evaluated: the model of that number of words no longer exists.
 """
 
 PLACES = ("data.path", "tokenizer.name", "evaluation.data")
-"""Options that say where something lies that a run reads; the corpus's key stands for the text and the tokenizer."""
-
+"""Paths of what a run reads; the corpus's key identifies the text and the tokenizer."""
 
 STATES = ("completed", "stopped", "paused")
-"""How a run can have ended."""
+"""States of a run that has ended."""
 
 
 @contextlib.contextmanager
 def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
-    """Hold `folder` for this process and this configuration.
+    """Lock `folder` for this process and record this configuration in it.
 
-    A fresh run that is refused (a UserError) before it has trained leaves nothing behind, so that a mistake in the
-    corpus's path, say, can be put right under the same name. Only the process that holds the folder removes anything,
-    and only the files that it wrote and folders that are empty then.
+    A new run that is refused (a UserError) before it has trained leaves nothing behind, so that a mistake, such as a
+    wrong path of the corpus, can be corrected under the same name. Only the process that holds the lock removes
+    anything: the files that it wrote, and folders that are then empty.
 
     Yields:
-        Whether the folder held the run already, so that it is to be resumed.
+        Whether the folder held the run already, so that it is resumed.
 
     Raises:
         RunFolderError: another process holds the folder, or it is another configuration's.
     """
     with FolderLock(folder) as lock:
         theirs = [name for name in (CONFIG, ENVIRONMENT, LOG, METRICS) if (folder / name).exists()]
-        resumed = record(folder, config)
+        resumed = record_run(folder, config)
         try:
             yield resumed
         except UserError:
@@ -109,17 +107,17 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
             raise
 
 
-def record(folder: Path, config: RunConfig) -> bool:
-    """Write `config` and the environment into a fresh folder, or make sure that it holds this very configuration.
+def record_run(folder: Path, config: RunConfig) -> bool:
+    """Write `config` and the environment into a new folder, or check that the folder holds this configuration.
 
-    What may change when a run is resumed (`IRRELEVANT`, `LOOKS`) is written down as it is now.
+    Options that may change when a run is resumed (`IRRELEVANT`, `RUNGS`) are written with their new values.
 
     Returns:
-        Whether the folder held it already, so that the run is to be resumed.
+        Whether the folder held the run already, so that it is resumed.
 
     Raises:
-        RunFolderError: the folder holds another configuration; the message says which options differ, and how. Or
-            something else is in its place: a file, a link that leads nowhere.
+        RunFolderError: the folder holds another configuration (the message names the options that differ, and their
+            values), or something else is in its place: a file, a link that leads nowhere.
     """
     try:
         Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
@@ -128,10 +126,10 @@ def record(folder: Path, config: RunConfig) -> bool:
         raise RunFolderError(f"{folder} {what}: move away what is there, and run the same command again") from None
     if not (folder / CONFIG).exists():
         write_whole(folder / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
-        write_whole(folder / CONFIG, to_yaml(config))  # last: a folder with a configuration has all of this
+        write_whole(folder / CONFIG, to_yaml(config))  # last, so that a folder with a configuration is complete
         return False
     there = read_config(folder)
-    differing = differences(_options(there), _options(config))
+    differing = describe_differences(_options(there), _options(config))
     if differing:
         raise RunFolderError(
             f"{folder} holds a run of another configuration: {differing}. Give this one a run.name of its own, "
@@ -143,16 +141,16 @@ def record(folder: Path, config: RunConfig) -> bool:
 
 
 def defining_options(config: RunConfig) -> dict[str, Any]:
-    """The options that a run's course is a function of, by dotted key, in plain values.
+    """Return the options that determine a run's results, by dotted key, in plain values.
 
-    Where its text, tokenizer and tasks lie is not among them: the same command in another place, or on another
-    machine, is the same run if it reads the same.
+    The paths of its text, tokenizer and tasks are not among them: the same command on another machine is the same run
+    if it reads the same data.
     """
     return {key: value for key, value in _options(config).items() if key not in PLACES}
 
 
-def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """Which options differ, and how, in words: 'training.seed is 1 there, 2 here; ...'; empty if none does."""
+def describe_differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """Return how options differ, as text: 'training.seed is 1 there, 2 here; ...'; empty if none does."""
     keys = dict.fromkeys([*ours, *theirs])
     return "; ".join(
         f"{key} is {_text(theirs.get(key, 'absent'))} there, {_text(ours.get(key, 'absent'))} here"
@@ -162,10 +160,10 @@ def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
 
 
 def read_config(folder: Path) -> RunConfig:
-    """The configuration that `record` wrote.
+    """Return the configuration that `record_run` wrote.
 
     Raises:
-        RunFolderError: it is missing, lacks a section, or is not one that this version can read.
+        RunFolderError: it is missing, lacks a section, or cannot be read by this version.
     """
     file = folder / CONFIG
     if not file.is_file():
@@ -176,7 +174,7 @@ def read_config(folder: Path) -> RunConfig:
     except UserError as error:
         raise RunFolderError(f"{file} must be a configuration of this version: {error}") from None
     lacking = [section.name for section in dataclasses.fields(RunConfig) if section.name not in tree]
-    if lacking:  # its options would be taken to be the defaults
+    if lacking:  # its options would silently have their defaults
         raise RunFolderError(
             f"{file} must hold every section of a configuration; it lacks {', '.join(lacking)}: restore it, or remove "
             f"{folder} to train the run again"
@@ -185,15 +183,15 @@ def read_config(folder: Path) -> RunConfig:
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Say that the run has ended, and how."""
+    """Write that the run has ended, and how."""
     write_whole(folder / OUTCOME, json.dumps(outcome.to_json(), indent=2) + "\n")
 
 
 def read_outcome(folder: Path) -> Outcome | None:
-    """What `write_outcome` wrote, or None while the run has not ended.
+    """Return what `write_outcome` wrote; None while the run has not ended.
 
     Raises:
-        RunFolderError: the file is not as a run writes it; the message says what is wrong.
+        RunFolderError: the file is not one that a run writes; the message says what is wrong.
     """
     file = folder / OUTCOME
     if not file.is_file():
@@ -216,17 +214,17 @@ def read_outcome(folder: Path) -> Outcome | None:
 
 
 def require_room(folder: Path, config: RunConfig) -> None:
-    """Refuse to start what the disk cannot hold.
+    """Check that the disk can hold the run.
 
     Raises:
-        DiskError: too little is free where `folder` lies.
+        DiskError: too little space is free on the disk of `folder`.
     """
     remedy = "write to another disk: run.dir=PATH of train_worker.py, --dir PATH of tune.py"
     require_space(folder, needed_bytes(config), "the run's checkpoints and models", remedy)
 
 
 def remove_weights(folder: Path) -> None:
-    """Remove the models that a run has left, so that at no moment half of one passes for whole."""
+    """Remove a run's models. Each is renamed first, so that a half-removed model is never taken for a whole one."""
     for name in WEIGHTS:
         leaving = folder / f".{name}.removed"
         shutil.rmtree(leaving, ignore_errors=True)
@@ -236,7 +234,7 @@ def remove_weights(folder: Path) -> None:
 
 
 def _options(config: RunConfig) -> dict[str, Any]:
-    return {key: value for key, value in flatten(to_dict(config)).items() if key not in (*IRRELEVANT, LOOKS)}
+    return {key: value for key, value in flatten(to_dict(config)).items() if key not in (*IRRELEVANT, RUNGS)}
 
 
 def _text(value: Any) -> str:
@@ -255,4 +253,4 @@ _NAMES: dict[Any, str] = {
     float: "a number",
     Mapping[str, float]: "a mapping of numbers",
 }
-"""Type of a field of an outcome -> whether a value is one, and what to call it."""
+"""Type of a field of an outcome -> check of a value; -> its name in messages."""

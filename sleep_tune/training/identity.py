@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.experiment.run_folder import defining_options, differences
+from sleep_tune.experiment.run_folder import defining_options, describe_differences
 
 __all__ = ["Identity", "identify"]
 
@@ -44,7 +44,7 @@ class Identity:
             found.append("its corpus is another one (another text or tokenizer)")
         if there["processes"] != self.processes:
             found.append(f"{there['processes']} processes train it there, {self.processes} here")
-        found.append(differences(defining_options(RunConfig()) | dict(there["options"]), self.options))
+        found.append(describe_differences(defining_options(RunConfig()) | dict(there["options"]), self.options))
         return "; ".join(filter(None, found))
 
 

@@ -1,6 +1,10 @@
-"""The event log is read as it was written, or refused with the line that was not."""
+"""The event log is read as it was written, or the first wrong line is named; lines are synced, whole or not written."""
 
 import json
+import os
+import resource
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sleep_tune.errors import RunFolderError
-from sleep_tune.experiment.event_log import LineWriter, read_events
-from sleep_tune.experiment.event_schema import EVENTS, EventChecker
+from sleep_tune.errors import REFUSALS, LimitError, RunFolderError
+from sleep_tune.experiment.event_log import EventLog, LineWriter, read_events
 from sleep_tune.records import SCHEMA, Event
-from tests.made import make_old, make_outcome, make_progress, write_log
+from tests.made import make_old, write_log
 
 OPENED = Event(event="opened", time=1.0, data={"space": "x", "budget_words": 10, "corpus": {"words": 10, "samples": 2}})
 ASKED = Event(
@@ -132,133 +135,146 @@ def test_no_log(where: str, path: Path) -> None:
         read_events(path.parent)
 
 
-OUTCOME = make_outcome().to_json()
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "opened": dict(OPENED.data),
-    "resumed": {},
-    "changed": {"differences": ["stop.trials: 3 -> 4"], "space": {"name": "x"}},
-    "warmed": {"source": "results/old", "adopted": 3, "elsewhere": 0},
-    "ended": {"study": "search", "reason": "stop.trials"},
-    "closed": {"finished": False},
-    "asked": dict(ASKED.data),
-    "adopted": {
-        "events": [{"event": "asked", "data": dict(ASKED.data)}, {"event": "stopped", "data": {"outcome": OUTCOME}}]
-    },
-    "started": {"after": None, "gpus": 0.5},
-    "paused": {"outcome": OUTCOME},
-    "report": {"rung": 3, "value": float("nan"), "progress": make_progress(3, 10).to_json()},
-    "rung": {"rung": 3, "decision": "stop", "reported": 1, "kept": 1},
-    "stopped": {"outcome": None},
-    "completed": {"value": 2.0, "outcome": OUTCOME},
-    "failed": {"kind": "bug"},
-    "refused": {"kind": "budget"},
-}
-"""Event -> the least that it may hold."""
-BEFORE = {"rung": ("report",)}
-"""Event -> what must have happened before, besides that the trial was asked for."""
+def write(path: Path) -> bytes:
+    with EventLog(path) as log:
+        for event in EVENTS_OF_A_LOG:
+            log.append(event)
+    return path.read_bytes()
 
 
-def happen(checker: EventChecker, name: str, data: dict[str, Any], trial: str | None = "t1", **head: Any) -> Event:
-    about = {} if trial is None else {"trial": trial, "attempt": 1}
-    return checker.check({"event": name, "time": 1.0, "data": data} | about | head)
+def test_round_trip(tmp_path: Path) -> None:
+    write(tmp_path / "log")
+    with EventLog(tmp_path / "log") as log:
+        assert list(log.events) == EVENTS_OF_A_LOG
 
 
-def opened(*names: str) -> EventChecker:
-    checker = EventChecker()
-    for name in ("opened", *names):
-        happen(checker, name, EXAMPLES[name])
-    return checker
+@settings(max_examples=30)
+@given(cut=st.integers(0, 900), tail=st.sampled_from([b"", b"\0" * 9, b'{"schema":9\0}\n']))
+def test_a_torn_line_is_cut_off_before_anything_is_appended(
+    cut: int, tail: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "log"
+    content = write(path)[:cut]
+    path.write_bytes(content + tail)
+    whole = EVENTS_OF_A_LOG[: content.count(b"\n")]
+    rest = EVENTS_OF_A_LOG[len(whole) :]
+    assert list(read_events(path)) == whole
+    assert path.read_bytes() == content + tail
+    with EventLog(path) as log:
+        assert list(log.events) == whole
+        assert path.read_bytes() == content + tail
+        for event in rest:
+            log.append(event)
+    assert list(read_events(path)) == EVENTS_OF_A_LOG
 
 
-def before(name: str) -> EventChecker:
-    """A log in which an event of that name may come next."""
-    if name == "opened":
-        return EventChecker()
-    return opened(*([] if name in ("asked", "adopted") else ["asked"]), *BEFORE.get(name, ()))
+def test_on_return_the_disk_has_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was in the file, and whose, each time that it was synced."""
+    synced: list[tuple[int, bytes]] = []
+    sync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append((os.fstat(descriptor).st_ino, (tmp_path / "log").read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", seen)
+    with EventLog(tmp_path / "log") as log:
+        assert synced.pop()[0] == tmp_path.stat().st_ino  # its name
+        for number, event in enumerate(EVENTS_OF_A_LOG, 1):
+            log.append(event)
+            ((inode, content),) = synced
+            assert inode == (tmp_path / "log").stat().st_ino
+            assert content == (tmp_path / "log").read_bytes()
+            assert content.count(b"\n") == number
+            synced.clear()
 
 
-def test_every_event_has_an_example() -> None:
-    assert EXAMPLES.keys() == EVENTS.keys()
+@pytest.mark.parametrize("number", REFUSALS)
+def test_a_disk_that_takes_no_line_is_one_sentence_and_the_file_keeps_whole_lines(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = EventLog(tmp_path / "log")
+    log.append(OPENED)
+    before = (tmp_path / "log").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(number, os.strerror(number))))
+        with pytest.raises(REFUSALS[number][0], match=r" for .*log;") as raised:
+            log.append(ASKED)
+    assert (tmp_path / "log").read_bytes() == before
+    with pytest.raises(type(raised.value), match=str(raised.value)[:30]):
+        log.append(ASKED)  # not even now that it could be
+    log.close()
+    assert (tmp_path / "log").read_bytes() == before
+    with EventLog(tmp_path / "log") as again:
+        again.append(ASKED)
+    assert list(read_events(tmp_path / "log")) == [OPENED, ASKED]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_an_event_holds_all_that_it_must(name: str) -> None:
-    happen(before(name), name, EXAMPLES[name])
-    for key in EVENTS[name]:
-        if key in EXAMPLES[name]:
-            for odd in (object(), [], {"x": 1}, -1.5):
-                if (key, odd) not in (("value", -1.5), ("parameters", {"x": 1}), ("differences", [])):
-                    with pytest.raises(ValueError, match=f"'{key}' of '{name}' cannot be"):
-                        happen(before(name), name, EXAMPLES[name] | {key: odd})
-        if key in EXAMPLES[name] and key != "outcome":
-            less = {other: value for other, value in EXAMPLES[name].items() if other != key}
-            with pytest.raises(ValueError, match=f"'{key}' of '{name}' is missing"):
-                happen(before(name), name, less)
+def test_a_line_written_in_part_is_cut_off(tmp_path: Path) -> None:
+    """By a real limit on the size of files: it takes some of the line's bytes, and then no more."""
+    with EventLog(tmp_path / "log") as log:
+        log.append(OPENED)
+        before = (tmp_path / "log").read_bytes()
+        limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+        try:
+            with pytest.raises(LimitError, match="larger files must be allowed"):
+                log.append(ASKED)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, handler)
+        assert (tmp_path / "log").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("names", "name", "told"),
-    [
-        ((), "started", "'started' is of t1, which was never asked for"),
-        (("asked",), "asked", "t1 is asked for a second time"),
-        (("asked", "completed"), "report", "'report' is of t1, which has ended"),
-        (("asked", "failed"), "started", "which has ended"),
-        (("asked",), "rung", "t1 has not reported at rung 3"),
-        (("adopted",), "started", "which has ended"),
-        (("opened",), "opened", "opened a second time"),
-    ],
-)
-def test_what_cannot_follow_is_refused(names: tuple[str, ...], name: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        happen(opened(*names), name, EXAMPLES[name])
+def replace_by_copy(path: Path) -> None:
+    """As an editor does, and a program that synchronises folders."""
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
 
 
-def test_a_bugs_trial_may_be_started_again_in_the_next_session() -> None:
-    happen(opened("asked", "failed", "resumed"), "started", EXAMPLES["started"])
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.rename(path.with_name("moved")), replace_by_copy])
+def test_a_log_that_is_taken_away_while_its_search_runs_is_missed(
+    change: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    """What is written into a file without a name is lost, and the search would have gone on for days."""
+    with EventLog(tmp_path / "log") as log:
+        log.append(OPENED)
+        change(tmp_path / "log")
+        for _ in range(2):
+            with pytest.raises(RunFolderError, match=r"log must, .* moved or removed"):
+                log.append(ASKED)
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"event": "askd"}, "unknown event 'askd'; did you mean 'asked'"),
-        ({"event": ["asked"]}, "unknown event"),
-        ({"time": float("inf")}, "'time' must be seconds since 1970; got inf"),
-        ({"time": 10**12}, "'time'"),
-        ({"time": True}, "'time'"),
-        ({"data": []}, "'data' must be an object"),
-        ({"trial": None}, "must name a trial"),
-        ({"trial": 3}, "'trial' cannot be 3"),
-        ({"role": "boss"}, "'role' cannot be 'boss'"),
-        ({"seed": -1}, "'seed' cannot be -1"),
-        ({"seed": 2**63}, "'seed' cannot be"),
-        ({"colour": "red"}, "'colour' cannot be 'red'"),
-    ],
-)
-def test_a_head_that_cannot_be_is_refused(change: dict[str, Any], told: str) -> None:
-    line = {"event": "asked", "time": 1.0, "trial": "t1", "data": EXAMPLES["asked"]} | change
-    with pytest.raises(ValueError, match=told):
-        opened().check(line)
+def test_any_other_error_is_ours(tmp_path: Path) -> None:
+    with EventLog(tmp_path / "log") as log:
+        log._file.close()
+        with pytest.raises(ValueError, match="closed file"):
+            log.append(OPENED)
 
 
-def test_a_search_begins_with_its_opening() -> None:
-    with pytest.raises(ValueError, match="begins with 'opened', not with 'asked'"):
-        happen(EventChecker(), "asked", EXAMPLES["asked"])
+def test_a_damaged_log_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    content = write(tmp_path / "log").replace(b"t0001", b"t0002") + b'{"torn'
+    (tmp_path / "log").write_bytes(content)
+    with pytest.raises(RunFolderError, match=r"log:2 .*checksum"):
+        EventLog(tmp_path / "log")
+    assert (tmp_path / "log").read_bytes() == content
 
 
-@pytest.mark.parametrize(
-    "names", [("asked",), ("asked", "started"), ("report", "stopped"), ("asked", "rung", "stopped")]
-)
-def test_a_trial_that_is_taken_over_is_whole(names: tuple[str, ...]) -> None:
-    parts = [{"event": name, "data": EXAMPLES[name]} for name in names]
-    with pytest.raises(ValueError, match=r"an adopted trial is asked for|'events' of 'adopted'"):
-        happen(opened(), "adopted", {"events": parts})
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    with pytest.raises(RunFolderError, match="log must be a file that can be written"):
+        EventLog(tmp_path / "log")
 
 
-@pytest.mark.parametrize(
-    "change", [{"words_seen": -1}, {"seconds": float("nan")}, {"phase": 3}, {"metrics": {"x": "1"}}, {"more": 1}, None]
-)
-def test_a_report_says_where_the_run_stands(change: dict[str, Any] | None) -> None:
-    progress = make_progress(3, 10).to_json()
-    progress = {"words_seen": 3} if change is None else progress | change
-    with pytest.raises(ValueError, match="'progress' of 'report' cannot be"):
-        happen(opened("asked"), "report", EXAMPLES["report"] | {"progress": progress})
+def test_a_log_that_somebody_else_writes_while_its_search_runs_is_noticed(tmp_path: Path) -> None:
+    """Two searches that both hold the folder, as they believe: two lines of one number make a log unreadable."""
+    with EventLog(tmp_path / "log") as first, EventLog(tmp_path / "log") as second:
+        first.append(OPENED)
+        before = (tmp_path / "log").read_bytes()
+        for _ in range(2):
+            with pytest.raises(RunFolderError, match=r"log must, .* another process has changed it"):
+                second.append(OPENED)
+        assert (tmp_path / "log").read_bytes() == before
+        first.append(ASKED)
+    assert list(read_events(tmp_path / "log")) == [OPENED, ASKED]

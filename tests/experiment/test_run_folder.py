@@ -41,8 +41,8 @@ RESUMABLE = {
 
 def test_a_fresh_folder_is_written_and_the_same_run_resumes(tmp_path: Path) -> None:
     config = compose(["sleep=epochs"])
-    assert not run_folder.record(tmp_path, config)
-    assert run_folder.record(tmp_path, config)
+    assert not run_folder.record_run(tmp_path, config)
+    assert run_folder.record_run(tmp_path, config)
     assert run_folder.read_config(tmp_path) == config
     assert "numpy" in json.loads((tmp_path / "environment.json").read_text())["packages"]
 
@@ -52,29 +52,29 @@ def test_a_run_may_be_resumed_with_other_options_that_change_nothing_of_it(tmp_p
     values = flatten(to_dict(changed))
     assert all(values[key] != before for key, before in flatten(to_dict(RunConfig())).items() if key in RESUMABLE)
     assert RESUMABLE.keys() == set(run_folder.IRRELEVANT)
-    run_folder.record(tmp_path, compose([]))
-    assert run_folder.record(tmp_path, changed)
+    run_folder.record_run(tmp_path, compose([]))
+    assert run_folder.record_run(tmp_path, changed)
     assert run_folder.read_config(tmp_path) == changed
     assert identify(changed, "c", 1).digest() == identify(compose([]), "c", 1).digest()
 
 
 def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
-    run_folder.record(tmp_path, compose(["training.compile=true"]))
+    run_folder.record_run(tmp_path, compose(["training.compile=true"]))
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
     told = "training.seed is 0 there, 3 here; training.compile is true there, false here"
     with pytest.raises(RunFolderError, match=re.escape(told)):
-        run_folder.record(tmp_path, compose(["training.seed=3"]))
+        run_folder.record_run(tmp_path, compose(["training.seed=3"]))
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_other_rungs_are_written_down_and_the_run_goes_on(tmp_path: Path) -> None:
     """A search whose scheduler has changed looks at its runs elsewhere; they are the same runs."""
-    run_folder.record(tmp_path, compose(["evaluation.rungs=[0.3]"]))
+    run_folder.record_run(tmp_path, compose(["evaluation.rungs=[0.3]"]))
     other = compose(["evaluation.rungs=[0.2,0.6]"])
-    assert run_folder.record(tmp_path, other)
+    assert run_folder.record_run(tmp_path, other)
     assert run_folder.read_config(tmp_path) == other
     with pytest.raises(RunFolderError, match=r"training\.seed is 0 there, 3 here\. Give"):
-        run_folder.record(tmp_path, compose(["training.seed=3"]))
+        run_folder.record_run(tmp_path, compose(["training.seed=3"]))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_other_rungs_are_written_down_and_the_run_goes_on(tmp_path: Path) -> Non
 def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "config.yaml").write_text(content)
     with pytest.raises(RunFolderError, match=message):
-        run_folder.record(tmp_path, RunConfig())
+        run_folder.record_run(tmp_path, RunConfig())
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
@@ -269,12 +269,12 @@ def test_a_trial_s_folder_may_be_a_link_and_nothing_else_may_be_in_its_place(tmp
     (tmp_path / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "dangling").symlink_to(tmp_path / "not" / "made" / "yet")
     for name, place in (("linked", "elsewhere"), ("dangling", "not/made/yet")):
-        assert run_folder.record(tmp_path / name, config) is False
-        assert run_folder.record(tmp_path / name, config) is True
+        assert run_folder.record_run(tmp_path / name, config) is False
+        assert run_folder.record_run(tmp_path / name, config) is True
         assert (tmp_path / place / run_folder.CONFIG).is_file()
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     (tmp_path / "blocked").symlink_to(tmp_path / "file" / "x")
     for name in ("file", "loop", "blocked"):
         with pytest.raises(RunFolderError, match=re.escape(f"{tmp_path / name} must be a folder that can be written")):
-            run_folder.record(tmp_path / name, config)
+            run_folder.record_run(tmp_path / name, config)

@@ -15,7 +15,7 @@ import pytest
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import describe_experiment
-from sleep_tune.experiment.run_folder import record
+from sleep_tune.experiment.run_folder import record_run
 from sleep_tune.experiment.search_state import SearchState, fold_events
 from sleep_tune.records import Outcome, Report
 from sleep_tune.results.comparison import compare
@@ -92,7 +92,7 @@ def test_it_is_resumed_and_ends_with_the_same_trials(folder: Path) -> None:
 
     def work(config: RunConfig, report: Report) -> Outcome:
         run = Path(config.run.dir or "")
-        resumed[run.name] = record(run, config)
+        resumed[run.name] = record_run(run, config)
         return FakeWorker(curve=curve)(config, report)
 
     director = open_search(folder, SPACE)

@@ -20,8 +20,8 @@ from sleep_tune.experiment.run_folder import CONFIG, IRRELEVANT
 from sleep_tune.files import write_whole
 from sleep_tune.search.space.search_space import CorpusSummary, Space, to_json
 
-__all__ = ["ExperimentIdentity", "OptionChange", "changes", "check_trials", "open_folder"]
-__all__ += ["find_differences", "summarize", "update"]
+__all__ = ["ExperimentIdentity", "OptionChange", "check_trials", "find_space_changes", "open_folder"]
+__all__ += ["describe_changes", "find_differences", "update"]
 
 FIXED = ("name", "objective", "comparison", "search.seed", "finalists.first_seed")
 """Parts of the space, by dotted key, that must not change in a folder; nor must the composed base."""
@@ -117,7 +117,7 @@ def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSumma
         )
     if differences:
         raise RunFolderError(
-            f"{folder} holds another study: {summarize(differences)}. "
+            f"{folder} holds another study: {describe_changes(differences)}. "
             "Give this one another name (name=...), or move the folder away"
         )
     return then
@@ -142,7 +142,7 @@ def check_trials(folder: Path, known: Container[str]) -> None:
         )
 
 
-def changes(then: Mapping[str, Any], space: Space) -> list[OptionChange]:
+def find_space_changes(then: Mapping[str, Any], space: Space) -> list[OptionChange]:
     """Return how the space differs from an earlier one, given as JSON."""
     return [
         difference
@@ -153,7 +153,7 @@ def changes(then: Mapping[str, Any], space: Space) -> list[OptionChange]:
 
 def update(folder: Path, then: ExperimentIdentity, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
     """Write experiment.yaml again if its space or base has changed."""
-    if changes(then.space, space) or then.tree != to_dict(base):
+    if find_space_changes(then.space, space) or then.tree != to_dict(base):
         _write(folder, space, base, corpus)
 
 
@@ -174,7 +174,7 @@ def find_differences(
     return [difference for difference in differences if difference.key not in free]
 
 
-def summarize(differences: Sequence[OptionChange]) -> str:
+def describe_changes(differences: Sequence[OptionChange]) -> str:
     """Return the first three differences as text, for a message."""
     more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
     return "; ".join(f"{key} is {before} there and {after} here" for key, before, after in differences[:3]) + more

@@ -107,8 +107,8 @@ class Sampler:
 
     def add(self, trial: str, settings: Mapping[str, Value]) -> None:
         """Add a trial that is being trained with these settings."""
-        number = len(self._storage.told) + 1  # 0 is the trial that asks
-        self._storage.told[trial] = FrozenTrial(
+        number = len(self._storage.trials_by_id) + 1  # 0 is the trial that asks
+        self._storage.trials_by_id[trial] = FrozenTrial(
             number=number,
             trial_id=number,
             state=OptunaState.RUNNING,
@@ -124,17 +124,17 @@ class Sampler:
 
     def tell_completed(self, trial: str, value: float) -> None:
         """Tell that a trial was completed; `value` is its objective, finite."""
-        told = self._storage.told[trial]
-        told.state, told.value = OptunaState.COMPLETE, value
+        known = self._storage.trials_by_id[trial]
+        known.state, known.value = OptunaState.COMPLETE, value
 
     def tell_stopped(self, trial: str, rungs: Mapping[int, float]) -> None:
         """Tell that a trial was pruned at the last of these rungs (nominal words -> objective)."""
         if any(not math.isfinite(value) for value in rungs.values()):
             self.tell_impossible(trial)
             return
-        told = self._storage.told[trial]
-        told.intermediate_values.update(rungs)
-        told.state, told.value = OptunaState.PRUNED, rungs[max(rungs)] if rungs else None
+        known = self._storage.trials_by_id[trial]
+        known.intermediate_values.update(rungs)
+        known.state, known.value = OptunaState.PRUNED, rungs[max(rungs)] if rungs else None
 
     def tell_impossible(self, trial: str) -> None:
         """Tell that settings cannot be trained: they are worse than any that were pruned at a rung.
@@ -142,23 +142,23 @@ class Sampler:
         For Optuna the trial was pruned with a NaN at step 0. If it had failed, tpe would ignore it and sample there
         again; at a later step it would count as better than trials that were pruned before that step.
         """
-        told = self._storage.told[trial]
-        told.intermediate_values[0] = math.nan
-        told.state = OptunaState.PRUNED
+        known = self._storage.trials_by_id[trial]
+        known.intermediate_values[0] = math.nan
+        known.state = OptunaState.PRUNED
 
     def tell_nothing(self, trial: str) -> None:
         """Tell that a trial says nothing about its settings: its machine failed, or it repeats another trial."""
-        self._storage.told[trial].state = OptunaState.FAIL
+        self._storage.trials_by_id[trial].state = OptunaState.FAIL
 
     def copy(self, trial: str) -> FrozenTrial:
         """Return a copy of an ended trial, for another Optuna study."""
-        told = self._storage.told[trial]
+        known = self._storage.trials_by_id[trial]
         return create_trial(
-            state=told.state,
-            value=told.value,
-            params=told.params,
-            distributions=told.distributions,
-            intermediate_values=told.intermediate_values,
+            state=known.state,
+            value=known.value,
+            params=known.params,
+            distributions=known.distributions,
+            intermediate_values=known.intermediate_values,
         )
 
     def _of(self, keys: tuple[str, ...]) -> dict[str, BaseDistribution]:
@@ -176,14 +176,14 @@ class _Trials(InMemoryStorage):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: dict[str, FrozenTrial] = {}
+        self.trials_by_id: dict[str, FrozenTrial] = {}
         """Id of a trial -> Optuna's trial, whose number and times do not matter."""
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[OptunaState] | None = None
     ) -> list[FrozenTrial]:
         """Return all trials, in the order in which they were added."""
-        return [trial for trial in self.told.values() if states is None or trial.state in states]
+        return [trial for trial in self.trials_by_id.values() if states is None or trial.state in states]
 
 
 def _plain(domain: Domain, value: Any) -> Value:

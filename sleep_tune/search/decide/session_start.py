@@ -77,5 +77,5 @@ def _find_changes(state: SearchState, space: Space, then: ExperimentIdentity | N
     before = state.space if state.space is not None or then is None else then.space
     if not state.sessions or before is None:
         return []
-    changes = experiment_identity.changes(before, space)
+    changes = experiment_identity.find_space_changes(before, space)
     return [change for change in changes if not (state.finished and change.key.startswith("resources."))]

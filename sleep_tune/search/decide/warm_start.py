@@ -17,7 +17,7 @@ from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.experiment.trial_state import TrialState, configuration_key
 from sleep_tune.search.decide.current_space import Point, project
-from sleep_tune.search.decide.experiment_identity import ExperimentIdentity, find_differences, summarize
+from sleep_tune.search.decide.experiment_identity import ExperimentIdentity, describe_changes, find_differences
 from sleep_tune.search.decide.search_history import SearchHistory
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.search.space.trial_configs import with_settings
@@ -102,7 +102,9 @@ class WarmStart:
         differences = find_differences(there, self._space, self._base, self._corpus)
         budgets = {event.data["budget_words"] for event in events if event.event == "opened"} - {self._budget_words}
         if differences or budgets:
-            what = summarize(differences) or f"its budget is {budgets.pop():,} words, here {self._budget_words:,}"
+            what = (
+                describe_changes(differences) or f"its budget is {budgets.pop():,} words, here {self._budget_words:,}"
+            )
             raise ConfigError(f"{at}: warm_start must name experiments of the same study; in {source}, {what}")
         state = fold_events(events, self._space.objective.mode)
         trials = (trial for trial in state.trials.values() if trial.study == MAIN and trial.state in ENDS)

@@ -6,7 +6,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from sleep_tune.config.schema import RunConfig, TrackingConfig
-from sleep_tune.experiment.run_folder import CONFIG, read_config, record
+from sleep_tune.experiment.run_folder import CONFIG, read_config, record_run
 from sleep_tune.experiment.trial_state import TrialState
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.space.search_space import CorpusSummary
@@ -32,7 +32,7 @@ def train_worker(config: RunConfig, report: Report) -> Outcome:
     from sleep_tune.training.run import train
 
     assert config.run.dir is not None
-    record(Path(config.run.dir), config)
+    record_run(Path(config.run.dir), config)
     outcome: Outcome = train(config, report)
     return outcome
 

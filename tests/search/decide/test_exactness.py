@@ -99,8 +99,9 @@ def test_killed_at_some_events_it_decides_the_same(name: str, old: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "grown", "grown when it was over", "warm"])
 def test_killed_at_any_event_it_decides_the_same(name: str, old: str) -> None:
+    """At every third event of each of the four searches, which share most of their events."""
     space, begin, events = histories(old)[name]
-    for at in range(begin, len(events)):
+    for at in range(begin + len(name) % 3, len(events), 3):
         check_killed_at(space, events, at)
 
 

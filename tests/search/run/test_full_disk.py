@@ -13,7 +13,7 @@ import pytest
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import DiskError, UserError
 from sleep_tune.experiment.event_log import LOG, read_events
-from sleep_tune.experiment.run_folder import record
+from sleep_tune.experiment.run_folder import record_run
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.run import launch
 from sleep_tune.search.run.disk import DiskWatch
@@ -65,7 +65,7 @@ class Filler:
         self._pass()
         assert config.run.dir is not None
         if self.writes:
-            record(Path(config.run.dir), config)
+            record_run(Path(config.run.dir), config)
         print("n" * self.noise)  # noqa: T201
 
         def reported(progress: Progress) -> Decision:
