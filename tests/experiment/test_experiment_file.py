@@ -37,7 +37,7 @@ def test_without_a_description_the_defaults_stand_under_the_folders_name(tmp_pat
     ("text", "message"),
     [
         ("a: [", "is not YAML"),
-        ("a: " + "[" * 2000, "is not YAML"),
+        ("a: " + "[" * 1000, "is not YAML"),
         ("- 1", "it is no mapping but a list"),
         ("", "it is empty"),
         ("space: {comparison: {matched: wrds}}", "unknown comparison.matched 'wrds'; did you mean 'words'"),
