@@ -33,7 +33,7 @@ from sleep_tune.search.space.search_space import (
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes down every start (trial, process), then replays a curve, or meets what was asked for."""
+    """Records every start (trial, process), then replays a curve or raises the requested error."""
 
     seconds: float
     bug: str

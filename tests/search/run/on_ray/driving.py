@@ -1,4 +1,4 @@
-"""Searches and Ray clusters as processes of their own, which tests drive, look into and kill."""
+"""Searches and Ray clusters in their own processes, which tests start, inspect and kill."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ PATIENCE = 300.0
 
 
 class Driver:
-    """A search's process, and what it and its Ray leave behind."""
+    """A search in its own process, with its log, its output and its child processes."""
 
     def __init__(self, folder: Path, *options: str, command: Sequence[str] | None = None) -> None:
         """Start it.
@@ -45,7 +45,7 @@ class Driver:
         self.seen: dict[int, psutil.Process] = {}
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something to come true while the search runs."""
+        """Wait until a condition holds, while the search runs."""
         end = time.monotonic() + PATIENCE
         while not condition():
             assert self.process.poll() is None, self.output.read_text()
@@ -60,7 +60,7 @@ class Driver:
                 self.seen.setdefault(process.pid, process)
 
     def named(self, name: str) -> list[psutil.Process]:
-        """The search's live processes of this title or this name."""
+        """Return the search's live processes with this title or name."""
         self.look()
         found = []
         for process in self.seen.values():
@@ -70,47 +70,49 @@ class Driver:
         return found
 
     def wait(self) -> int:
-        """Its exit code."""
+        """Wait for the end, and return the exit code."""
         return self.process.wait(PATIENCE)
 
     def leaves_nothing(self) -> bool:
-        """Whether every process that was seen is gone, or goes in the end."""
+        """Return whether all processes that were seen end."""
         _, alive = psutil.wait_procs(self.seen.values(), timeout=PATIENCE)
         return not alive
 
     def events(self) -> list[dict[str, Any]]:
-        """What trials.jsonl holds."""
+        """Return the events of trials.jsonl."""
         log = self.folder / "trials.jsonl"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def count(self, event: str) -> int:
-        """How many such events there were."""
+        """Return the number of such events."""
         return sum(line["event"] == event for line in self.events())
 
     def attempts(self, number: int) -> int:
-        """How many trials were started for the `number`-th time."""
+        """Return how many trials were started for the `number`-th time."""
         return sum(line["event"] == "started" and line["attempt"] == number for line in self.events())
 
     def after(self, what: str) -> int:
-        """How many attempts were made after `what`: lost or resumed."""
+        """Return how many attempts were started after `what`: lost or resumed."""
         return sum(line["event"] == "started" and line["data"]["after"] == what for line in self.events())
 
     def running(self) -> int:
-        """Trials that workers train now, as far as they said: taken, and not ended."""
+        """Return the number of trials that workers have taken and that have not ended."""
         ended = {e["trial"] for e in self.events() if e["event"] in ("completed", "stopped", "failed", "paused")}
         return len(set(self.starts()) - ended)
 
     def starts(self) -> list[str]:
-        """Trials in the order in which workers took them."""
+        """Return the trials in the order in which workers took them."""
         file = self.folder / "starts.txt"
         return [line.split()[0] for line in file.read_text().splitlines()] if file.exists() else []
 
 
 class Cluster:
-    """A Ray cluster of several nodes on this machine, in a process of its own; driven by lines of text."""
+    """A Ray cluster of several nodes on this machine, in a process of its own; driven by lines of JSON."""
 
     def __init__(self, folder: Path) -> None:
         """Start nothing yet; its errors go to `folder`."""
+        self.nodes: list[str] = []
+        """Names of the nodes that were added, in their order."""
         self._errors = folder / "cluster.txt"
         self._ray = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # a short path, for Ray's sockets
 
@@ -147,11 +149,13 @@ class Cluster:
 
     def add(self, cpus: int) -> str:
         """Add a node (the first is the head) and return its name."""
-        return str(self._ask("add", cpus))
+        self.nodes.append(str(self._ask("add", cpus)))
+        return self.nodes[-1]
 
     def remove(self, name: str) -> None:
         """Kill every process of a node."""
         self._ask("remove", name)
+        self.nodes.remove(name)
 
     @property
     def address(self) -> str:

@@ -1,8 +1,7 @@
-"""Kill what a search is made of, at seeded random moments, and look whether anything is lost or done twice."""
+"""Kill processes of a search, at seeded random moments, and check that nothing is lost or done twice."""
 
 import json
 import random
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from sleep_tune.results.table_files import write_tables
 from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.on_ray.cluster import this_machine
 from tests.search.fake_search import study
-from tests.search.run.on_ray.driving import PATIENCE, Cluster, Driver
+from tests.search.run.on_ray.driving import Driver
 from tests.search.run.on_ray.runs import Watch, losses, train_again
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
@@ -37,12 +36,12 @@ finalists: {count: 0}
 
 def decisions(folder: Path) -> list[tuple[Any, ...]]:
     """Everything that a log says was asked, reported, decided and reached, in order, without times and attempts."""
-    told = []
+    made = []
     for line in (folder / "trials.jsonl").read_text().splitlines():
         event = json.loads(line)
         if event["event"] in ("asked", "report", "rung", "stopped", "completed", "failed", "refused", "ended"):
-            told.append((event["event"], event.get("trial"), json.dumps(event["data"], sort_keys=True)))
-    return told
+            made.append((event["event"], event.get("trial"), json.dumps(event["data"], sort_keys=True)))
+    return made
 
 
 def has_grown(driver: Driver, events: int) -> bool:
@@ -58,7 +57,7 @@ def test_a_driver_killed_again_and_again_decides_as_if_it_had_not_been(
     study(undisturbed, cpus=this_machine().cpus, worker=FakeWorker(heartbeats=10)).run(launcher="inline", address=None)
     one_slot = ("--cpus", str(this_machine().cpus), "--seconds")
     moments = random.Random(3)
-    for _ in range(3):
+    for _ in range(2):
         driver = start(*one_slot, "2")
         driver.until(partial(has_grown, driver, len(driver.events()) + 2))
         time.sleep(moments.uniform(0, 3))
@@ -68,7 +67,7 @@ def test_a_driver_killed_again_and_again_decides_as_if_it_had_not_been(
     driver = start(*one_slot, "0.2")
     assert driver.wait() == 0, driver.output.read_text()
     assert decisions(driver.folder) == decisions(undisturbed)
-    assert driver.count("resumed") == 3
+    assert driver.count("resumed") == 2
     for folder in (driver.folder, undisturbed):
         write_tables(folder)
     table = Path("tables") / "comparison.csv"
@@ -101,83 +100,18 @@ def test_real_training_goes_on_from_its_checkpoint_when_a_worker_or_a_slot_is_ki
         assert losses(run.run) == losses(tmp_path / run.run.name)
 
 
-@pytest.mark.parametrize(("part", "seconds"), [("raylet", "40"), ("ray::Mailboxes", "4")])
-def test_a_search_whose_cluster_dies_ends_by_itself_and_one_whose_mailbox_dies_goes_on(
-    start: Callable[..., Driver], part: str, seconds: str
-) -> None:
-    """Never does it wait for what is not there any more. Ray takes ten seconds to miss its raylet."""
-    driver = start("--seconds", seconds, "--trials", "1")
-    driver.until(lambda: driver.count("report") >= 1)
-    before = driver.after("lost")
-    driver.named(part)[0].kill()
-    if part == "ray::Mailboxes":
-        driver.until(lambda: driver.after("lost") > before)
-    else:
-        assert driver.wait() != 0
-        assert driver.leaves_nothing()
-        driver = start("--seconds", "0.2", "--trials", "1")
+def test_a_search_survives_its_mailboxes_and_ends_by_itself_when_its_cluster_dies(start: Callable[..., Driver]) -> None:
+    """It never waits for something that has died. Ray needs ten seconds to notice a dead raylet."""
+    driver = start("--seconds", "40", "--trials", "1")
+    driver.until(lambda: driver.running() >= 1)
+    driver.named("ray::Mailboxes")[0].kill()
+    driver.until(lambda: driver.after("lost") >= 1 and len(driver.starts()) > len(set(driver.starts())))
+    driver.named("raylet")[0].kill()
+    assert driver.wait() != 0
+    assert driver.leaves_nothing()
+    driver = start("--seconds", "0.2", "--trials", "1")
     assert driver.wait() == 0, driver.output.read_text()
     assert driver.leaves_nothing()
     ends = Counter(e["trial"] for e in driver.events() if e["event"] in ("completed", "stopped", "failed"))
     assert set(ends.values()) == {1}
     assert driver.count("failed") == 0
-
-
-def test_a_cluster_may_lose_a_node_and_gain_one(start: Callable[..., Driver], tmp_path: Path) -> None:
-    with Cluster(tmp_path) as cluster:
-        cluster.add(0)
-        lost, _ = cluster.add(1), cluster.add(1)
-        here = f"127.0.0.1:{cluster.address.rpartition(':')[2]}"
-        driver = start("--address", here, "--seconds", "10", "--trials", "3")
-        driver.until(lambda: driver.running() == 2)
-        cluster.remove(lost)
-        driver.until(lambda: driver.after("lost") >= 1)
-        driver.until(lambda: driver.running() == 1 and len(driver.starts()) > 2)
-        cluster.add(1)
-        driver.until(lambda: driver.running() == 2)
-        assert driver.wait() == 0, driver.output.read_text()
-        ends = Counter(e["trial"] for e in driver.events() if e["event"] in ("completed", "stopped", "failed"))
-        assert set(ends.values()) == {1}
-        assert driver.count("failed") == 0
-        assert nothing_is_left(cluster)
-
-
-def nothing_is_left(cluster: Cluster) -> bool:
-    """Whether Ray has let go of every placement group and actor, in the end."""
-    end = time.monotonic() + PATIENCE
-    while (left := cluster.left()) and time.monotonic() < end:
-        time.sleep(0.5)
-    assert not left
-    return True
-
-
-def test_a_joined_cluster_is_left_as_it_was_found(start: Callable[..., Driver], tmp_path: Path) -> None:
-    """Done, Ctrl-C, kill -9, a bug, refused: no placement group and no actor stays, and no process of the search."""
-    with Cluster(tmp_path) as cluster:
-        cluster.add(2)
-        joined = ("--address", cluster.address, "--trials", "1", "--seconds")
-        driver = start(*joined, "0.1", name="done")
-        assert driver.wait() == 0, driver.output.read_text()
-        assert nothing_is_left(cluster)
-
-        driver = start(*joined, "0.1", "--bug", "t0001", name="bug")
-        assert driver.wait() == 1
-        assert nothing_is_left(cluster)
-
-        driver = start(*joined, "0.1", "--workers", "3", name="refused")
-        assert driver.wait() == 2
-        assert "one trial must fit on the cluster" in driver.output.read_text()
-        assert nothing_is_left(cluster)
-
-        driver = start(*joined, "30", name="stopped")
-        driver.until(lambda: len(driver.starts()) == 2)
-        driver.process.send_signal(signal.SIGINT)
-        assert driver.wait() == 130
-        assert nothing_is_left(cluster)
-
-        driver = start(*joined, "30", name="killed")
-        driver.until(lambda: len(driver.starts()) == 2)
-        driver.process.kill()
-        driver.wait()
-        assert nothing_is_left(cluster)
-        assert driver.leaves_nothing()

@@ -9,26 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.search.run.on_ray.cluster import this_machine
 from sleep_tune.search.run.on_ray.reaper import MEMBERSHIP, members
-from tests.search.run.on_ray.driving import Cluster, Driver
-
-FOREIGN = {
-    "RAY_ADDRESS": "10.255.255.1:6379",
-    "RAY_API_SERVER_ADDRESS": "http://10.255.255.1:8265",
-    "RAY_AUTH_TOKEN_PATH": "/nowhere/token",
-    "RAY_GCS_SERVER_PORT": "80000",
-    "RAY_JOB_CONFIG_JSON_ENV_VAR": '{"runtime_env": {"env_vars": {"RAY_CHDIR_TO_TRIAL_DIR": "1"}}}',
-    "RAY_NAMESPACE": "others",
-    "RAY_REDIS_ADDRESS": "10.255.255.1:6380",
-    "RAY_RUNTIME_ENV_HOOK": "nowhere.hook",
-    "RAY_TMPDIR": "/nowhere",
-    "RAY_USE_TLS": "1",
-    "TUNE_RESULT_DIR": "/nowhere",
-    "TUNE_DISABLE_AUTO_INIT": "1",
-    "http_proxy": "http://10.255.255.1:3128",
-}
-"""What a shell may hold from work with another cluster; any of these alone would stop a search, or lead it there."""
+from tests.search.run.on_ray.driving import Driver
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(400)]
 
@@ -64,8 +46,8 @@ def test_killed_workers_and_slots_resume_their_trial(start: Callable[..., Driver
     assert not (driver.folder / "logs" / "ray").exists()
 
 
-def test_a_stopped_and_a_killed_search_go_on_where_they_were(start: Callable[..., Driver]) -> None:
-    """SIGTERM as trials start, Ctrl-C, kill -9, then to the end: nothing is lost, repeated, or left running.
+def test_a_stopped_search_resumes_where_it_was(start: Callable[..., Driver]) -> None:
+    """SIGTERM as trials start, Ctrl-C once a trial has ended, then to the end: nothing is lost, repeated or left.
 
     Nor is anything ended that does not belong to the search, such as a reader of its Ray's logs.
     """
@@ -76,8 +58,8 @@ def test_a_stopped_and_a_killed_search_go_on_where_they_were(start: Callable[...
     assert driver.output.read_text().splitlines()[-1] == "stopped by SIGTERM"
     assert driver.leaves_nothing()
 
-    driver = start("--seconds", "4")
-    driver.until(lambda: driver.count("report") >= 2)
+    driver = start("--seconds", "3")
+    driver.until(lambda: driver.count("completed") + driver.count("stopped") >= 1 and driver.running() >= 1)
     (raylet,) = driver.named("raylet")
     folder = raylet.environ()[MEMBERSHIP]
     all_of_it, ours = [raylet, *raylet.children(recursive=True)], members(folder)
@@ -96,11 +78,6 @@ def test_a_stopped_and_a_killed_search_go_on_where_they_were(start: Callable[...
     assert not running  # each run has saved what it had
     assert driver.count("paused") >= 1
 
-    driver = start("--seconds", "4")
-    driver.until(lambda: driver.count("completed") >= 2)
-    driver.process.kill()
-    driver.wait()
-    assert driver.leaves_nothing()
     before = driver.events()
     done = {e["trial"] for e in before if e["event"] in ("completed", "stopped")}
     starts = Counter(driver.starts())
@@ -121,50 +98,3 @@ def test_a_stopped_and_a_killed_search_go_on_where_they_were(start: Callable[...
         time.sleep(0.05)
     assert driver.wait() == 0
     assert driver.events() == events
-
-
-def test_two_workers_train_one_trial_and_a_bug_stops_the_search(start: Callable[..., Driver]) -> None:
-    driver = start("--workers", "2", "--bug", "t0002")
-    assert driver.wait() == 1
-    events = driver.events()
-    assert [(e["trial"], e["event"]) for e in events if e["event"] in ("completed", "stopped")] == [
-        ("t0001", "completed")
-    ]
-    assert Counter(driver.starts()) == {"t0001": 2, "t0002": 2}
-    failed = next(e for e in events if e["event"] == "failed")
-    assert (failed["trial"], failed["data"]["kind"]) == ("t0002", "bug")
-    assert failed["data"]["reason"] == "ZeroDivisionError: a bug of ours"
-    assert failed["data"]["log"] == str(driver.folder / "logs" / "t0002.log")
-    assert "ZeroDivisionError: a bug of ours" in driver.output.read_text()
-    assert "ZeroDivisionError" in (driver.folder / "logs" / "t0002.log").read_text()
-    assert driver.leaves_nothing()
-
-
-def test_a_search_runs_beside_another_ray_whatever_the_shell_sets(
-    start: Callable[..., Driver], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ray Train asked another cluster, or none, whether its controller lived, and the next trial waited for ever."""
-    scratch = tmp_path / ("scratch-" * 12)
-    scratch.mkdir()
-    with Cluster(tmp_path) as cluster:
-        cluster.add(2)
-        joining = start("--address", f"localhost:{cluster.address.rpartition(':')[2]}", "--trials", "1", name="joined")
-        for name, value in FOREIGN.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("TMPDIR", str(scratch))
-        driver = start("--cpus", str(this_machine().cpus), "--seconds", "3")
-        driver.until(lambda: driver.count("report") >= 1)
-        driver.named("ray::RayTrainWorker")[0].kill()
-        driver.until(lambda: driver.attempts(2) == 1)
-        driver.named("ray::TrainController")[0].kill()
-        assert driver.wait() == 0, driver.output.read_text()
-        assert driver.leaves_nothing()
-        assert driver.events()[-1]["data"] == {"finished": True}
-        assert driver.count("failed") == 0
-        assert driver.after("lost") == 2
-        assert "process" in driver.output.read_text()
-        assert "RAY_ADDRESS" in driver.output.read_text()
-        assert str(scratch) in (driver.folder / "logs" / "t0001.log").read_text()
-        assert not list(scratch.iterdir())
-        assert joining.wait() == 0, joining.output.read_text()
-        assert cluster.left() == []
