@@ -1,4 +1,4 @@
-"""A launcher of several slots to which anything may happen, and spaces that a search may go on under."""
+"""A launcher with several slots in which anything may happen, and spaces under which a search may be resumed."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -50,7 +50,7 @@ VARIANTS: tuple[Callable[[Space], Space], ...] = (
     lambda space: replace(space, finalists=Finalists(count=3, seeds=3)),
     lambda space: replace(space, enqueue=({RATE.key: 1e-4}, {"sleep.folds": 20, RATE.key: 1e-3})),
 )
-"""What a file may say when the search goes on."""
+"""Spaces of a resumed search."""
 
 
 def first_study() -> Space:
@@ -60,7 +60,7 @@ def first_study() -> Space:
 
 @dataclass
 class Watched:
-    """A search without a disk, whose log is read back beside it: after every event both must know the same."""
+    """A search without a disk, whose log is folded a second time: after every event both states must be equal."""
 
     space: Space
     events: tuple[Event, ...] = ()
@@ -149,7 +149,7 @@ class Crowd:
     """Heartbeats so far, of all trials."""
 
     def step(self) -> None:
-        """One thing that may happen: a start, a report, any end of an attempt; or the search is paused, or resumed."""
+        """Let one thing happen: a start, a report, any end of an attempt; or the search is paused, or resumed."""
         if self.random.random() < 0.05:
             self.director.held = None if self.director.held else "the disk is nearly full"
         if len(self.running) < self.slots:
@@ -172,7 +172,7 @@ class Crowd:
         if fate < 0.1:
             return self.director.on_lost(name) is None
         if fate < 0.15:
-            self.director.on_end(name, None)  # given back before its attempt began
+            self.director.on_end(name, None)  # cancelled before its attempt began
             return True
         if fate < 0.2:
             self.beats += 1

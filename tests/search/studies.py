@@ -1,4 +1,4 @@
-"""A small study and what its searches decide: shared by the tests of the search."""
+"""A small study, and what its searches decide; shared by the tests of the search."""
 
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def open_search(folder: Path, space: Space | None = None, **more: Any) -> Direct
 
 
 def search(folder: Path, space: Space | None = None, worker: FakeWorker = WORKER, **more: Any) -> dict[str, Any]:
-    """Open a search, run it to its end in this process, and say what was decided."""
+    """Open a search, run it to its end in this process, and return what was decided."""
     director = open_search(folder, space, **more)
     try:
         run_inline(director, worker)
@@ -102,7 +102,7 @@ def outcome(state: str, value: float) -> Outcome:
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing of ours catches it."""
+    """Stands for a kill: no code of the package catches it."""
 
 
 def killed_after(reports: int, worker: FakeWorker = WORKER) -> Worker:

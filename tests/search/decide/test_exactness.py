@@ -1,4 +1,4 @@
-"""A search killed at any moment goes on as if it had not been, whatever has happened to it before; and it ends."""
+"""A search killed at any moment is resumed as if it had not been, whatever happened before; and it ends."""
 
 import functools
 import json
@@ -29,8 +29,8 @@ ENDS = {"completed", "stopped", "failed", "refused"}
 RANDOM = st.integers(0, 10**9).map(Random)
 
 
-def go_on(space: Space, events: tuple[Event, ...]) -> tuple[Director, tuple[Event, ...]]:
-    """Go on from a log, without a disk, to the end."""
+def run_on(space: Space, events: tuple[Event, ...]) -> tuple[Director, tuple[Event, ...]]:
+    """Resume from a log, without a disk, and run to the end."""
     log = MemoryLog(events)
     director = Director(space, BASE, TOY_CORPUS, Path("none"), log=log)
     run_inline(director, WORKER)
@@ -71,20 +71,20 @@ def grown(space: Space, source: str) -> Space:
 def histories(source: str) -> dict[str, tuple[Space, int, tuple[Event, ...]]]:
     """Name -> (the space at the end, events before it became so, all events) of searches that nobody has killed."""
     first = first_study()
-    _, whole = go_on(first, ())
+    _, whole = run_on(first, ())
     half = whole[: len(whole) // 2]
     last = grown(first, source)
     return {
         "plain": (first, 0, whole),
-        "grown": (last, len(half), go_on(last, half)[1]),
-        "grown when it was over": (last, len(whole), go_on(last, whole)[1]),
-        "warm": (last, 0, go_on(last, ())[1]),
+        "grown": (last, len(half), run_on(last, half)[1]),
+        "grown when it was over": (last, len(whole), run_on(last, whole)[1]),
+        "warm": (last, 0, run_on(last, ())[1]),
     }
 
 
 def check_killed_at(space: Space, events: tuple[Event, ...], at: int) -> None:
-    director, _ = go_on(space, events)
-    again, after = go_on(space, events[:at])
+    director, _ = run_on(space, events)
+    again, after = run_on(space, events[:at])
     assert decisions(again) == decisions(director)
     pd.testing.assert_frame_equal(table(after), table(events))
 
@@ -123,7 +123,7 @@ def test_whatever_happens_for_long(random: Random, slots: int, sessions: int, ol
 def live_and_end(random: Random, slots: int, sessions: int, old: str) -> None:
     """Sessions under one space after another, each killed or closed; at last it runs to its end.
 
-    After every event what the log tells is compared with what is known (`Watched`).
+    After every event the folded log is compared with the live state (`Watched`).
     """
     space, events = first_study(), tuple[Event, ...]()
     for _ in range(sessions):
@@ -140,7 +140,7 @@ def live_and_end(random: Random, slots: int, sessions: int, old: str) -> None:
         space = random.choice(VARIANTS)(random.choice([space, first_study()]))
         if random.random() < 0.2:
             space = replace(space, warm_start=(old,))
-    director, after = go_on(space, events)
+    director, after = run_on(space, events)
     assert director.finished
     assert {trial.state for trial in director.trials.values()} <= ENDS
     assert set(table(after)["state"]) <= ENDS
@@ -148,7 +148,7 @@ def live_and_end(random: Random, slots: int, sessions: int, old: str) -> None:
 
 
 def check_counts(director: Director) -> None:
-    """What is kept at hand is what looking through all trials would find."""
+    """The counts of a study are those of its trials."""
     state = director.state
     for study in state.studies.values():
         own = [trial for trial in state.trials.values() if trial.study == study.name]
@@ -193,6 +193,6 @@ def check_cut(random: Random, share: float, path: Path, old: str) -> None:
     write_log(path, log.kept)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    director, _ = go_on(last, read_events(path))
+    director, _ = run_on(last, read_events(path))
     assert {trial.state for trial in director.trials.values()} <= ENDS
     check_counts(director)

@@ -1,4 +1,4 @@
-"""Whoever sets the machine's clock, a search's own goes on at a second a second."""
+"""Setting the machine's clock does not change a search's own clock."""
 
 import time
 from collections.abc import Callable
