@@ -163,9 +163,9 @@ def test_its_commands_are_ours(command: str) -> None:
         assert load_space(ROOT / options.space, overrides).name == "replay"
 
 
-def test_the_options_that_the_storage_section_names_are_there() -> None:
+def test_the_options_that_the_readme_names_are_there() -> None:
     named = set(re.findall(r"`((?:training|resources|run|data)\.\w+)", TEXTS["README.md"]))
-    assert named == {"training.mirror", "resources.max_retries", "run.dir", "data.path"}
+    assert named == {"training.mirror", "resources.max_retries", "resources.workers", "run.dir", "data.path"}
     known = set(options()) | {f"resources.{field.name}" for field in fields(Resources)}
     assert named <= known
 
