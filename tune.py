@@ -127,10 +127,10 @@ def show_plan(plan: "Plan") -> None:
 def show_comparison(folder: Path) -> None:
     """Write the experiment's tables and report, and print the table that answers the question."""
     from sleep_tune.console import PlainConsole
+    from sleep_tune.output_redirection import terminal
     from sleep_tune.results.report.page import write_report
     from sleep_tune.results.table_files import write_tables
     from sleep_tune.results.terminal import print_comparison
-    from sleep_tune.search.run.output_redirection import terminal
 
     comparison = write_tables(folder)
     with terminal() as file:  # it may have been closed since the search began

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sleep_tune"
 
 BASE = frozenset({"errors", "records", "names", "babylm", "files", "folder_lock", "interrupts"})
-BASE |= {"console", "plain_text", "sleep_tune"}
+BASE |= {"console", "output_redirection", "plain_text", "sleep_tune"}
 HEAVY = frozenset({"torch", "transformers", "ray", "optuna", "hydra", "omegaconf", "datasets", "pandas"})
 HYDRA = frozenset({"hydra", "omegaconf"})
 SEARCHERS = frozenset({"ray", "optuna"})
@@ -69,15 +69,16 @@ LAYERS = {
     "evaluate": Layer(
         CONFIGURED | {"cli", "data", "model", "evaluation"},
         HYDRA | SEARCHERS,
-        {"evaluate/glue_jobs.py": frozenset({"ray", "search/run"})},
+        {"evaluate/glue_jobs.py": frozenset({"ray", "search/run/on_ray"})},
     ),
     "training": Layer(CONFIGURED | {"data", "model", "evaluation"}, HYDRA | SEARCHERS),
     "search/space": Layer(CONFIGURED, SEARCH | {"ray", "optuna"}),
     "search/decide": Layer(CONFIGURED | {"search/space"}, SEARCH | {"ray"}),
     "search/monitor": Layer(CONFIGURED | {"search/space", "search/decide"}, SEARCH | {"ray", "optuna"}),
     "search/plan": Layer(CONFIGURED | {"search/space", "search/decide"}, SEARCH | {"ray", "optuna"}),
+    "search/run/on_ray": Layer(CONFIGURED | {"search/space", "search/decide"}, SEARCH),
     "search/run": Layer(
-        CONFIGURED | {"search/space", "search/decide", "search/monitor", "search/plan"},
+        CONFIGURED | {"search/space", "search/decide", "search/monitor", "search/plan", "search/run/on_ray"},
         SEARCH,
         {"search/run/worker.py": frozenset({"data", "training"})},
     ),
@@ -118,8 +119,8 @@ def layer_named(parts: Sequence[str]) -> str:
     """Return the layer of a module, given the parts of its name below the package."""
     if not parts or parts[0] in ("", "__init__"):
         return "sleep_tune"
-    inner = "/".join(parts[:2])
-    return inner if inner in LAYERS else parts[0]
+    names = ["/".join(parts[:length]) for length in (3, 2)]
+    return next((name for name in names if name in LAYERS), parts[0])
 
 
 def imports(file: Path) -> Iterator[Import]:
@@ -240,7 +241,7 @@ def test_a_layer_loads_only_what_it_may_in_a_clean_interpreter(name: str) -> Non
     loaded = json.loads(done.stdout.splitlines()[-1])
     assert not {module for module in loaded if module in LAYERS[name].never}
     ours = {layer_named(module.split(".")[1:]) for module in loaded if module.startswith("sleep_tune.")}
-    packages = {name.partition("/")[0], "search"}
+    packages = {"data", "search", "search/run"}
     assert ours <= LAYERS[name].ours | reachable(name) | {name} | packages
 
 

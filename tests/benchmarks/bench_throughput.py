@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.output_redirection import redirect_output, terminal
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.on_ray import cluster, own_ray
 from sleep_tune.search.run.on_ray.slot_plan import SlotPlan
-from sleep_tune.search.run.output_redirection import redirect_output, terminal
 from sleep_tune.search.space.search_space import Finalists, Parameter, Scheduler, Space, Stop, Uniform
 
 SLOTS = 2

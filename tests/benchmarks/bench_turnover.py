@@ -23,6 +23,7 @@ from typing import Any
 
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.output_redirection import redirect_output, terminal
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.decide.director import Director
@@ -30,7 +31,6 @@ from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.on_ray import own_ray
 from sleep_tune.search.run.on_ray.cluster import this_machine
 from sleep_tune.search.run.on_ray.slot_plan import SlotPlan
-from sleep_tune.search.run.output_redirection import redirect_output, terminal
 from sleep_tune.search.run.worker import summarize, train_worker
 from sleep_tune.search.space.search_space import CorpusSummary, Finalists, Parameter, Search, Space, Stop, Uniform
 

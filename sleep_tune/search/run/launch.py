@@ -20,8 +20,10 @@ from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import EXPERIMENT
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.interrupts import catching, current
+from sleep_tune.output_redirection import redirect_output, terminal
 from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.decide.director import Director
+from sleep_tune.search.decide.stop_signals import Interrupted, should_end
 from sleep_tune.search.monitor.display import Display
 from sleep_tune.search.plan.calibration import calibrate
 from sleep_tune.search.plan.search_plan import Plan, Slots, make_plan
@@ -31,8 +33,6 @@ from sleep_tune.search.run.launchers import LAUNCHERS, Launch
 from sleep_tune.search.run.on_ray import cluster, own_ray
 from sleep_tune.search.run.on_ray.cluster_checks import check_nodes
 from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan, count_slots, plan_slots
-from sleep_tune.search.run.output_redirection import redirect_output, terminal
-from sleep_tune.search.run.stop_signals import Interrupted, should_end
 from sleep_tune.search.run.worker import (
     check_tracking,
     finish_killed_trials,

@@ -22,12 +22,12 @@ from sleep_tune.errors import ClusterError
 from sleep_tune.interrupts import PATIENCE_SECONDS, current
 from sleep_tune.search.decide.assignments import Done, Worker
 from sleep_tune.search.decide.director import Director
+from sleep_tune.search.decide.stop_signals import GRACE_SECONDS
 from sleep_tune.search.run.on_ray.dispatcher import Dispatcher
 from sleep_tune.search.run.on_ray.mailbox import Mailboxes
 from sleep_tune.search.run.on_ray.memory_kills import killed_for_memory
 from sleep_tune.search.run.on_ray.slot import Slot
 from sleep_tune.search.run.on_ray.slot_plan import SlotPlan
-from sleep_tune.search.run.stop_signals import GRACE_SECONDS
 
 __all__ = ["DirectedScheduler", "DirectedSearcher", "run_on_ray"]
 

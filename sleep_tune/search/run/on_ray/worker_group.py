@@ -19,12 +19,12 @@ from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import JobCancelled, Superseded, UserError
 from sleep_tune.files import writing
+from sleep_tune.output_redirection import redirect_output
 from sleep_tune.records import Decision, Progress, Report
 from sleep_tune.search.decide.assignments import KINDS, Worker
 from sleep_tune.search.run.on_ray.memory_kills import count_kills
 from sleep_tune.search.run.on_ray.messages import Ended, Failed, Job, UserMistake
 from sleep_tune.search.run.on_ray.slot_plan import SlotPlan
-from sleep_tune.search.run.output_redirection import redirect_output
 
 __all__ = ["DIED", "MailboxClient", "WorkerGroup"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 SCRIPT = """
 import os, subprocess, sys
 from pathlib import Path
-from sleep_tune.search.run.output_redirection import redirect_output, terminal
+from sleep_tune.output_redirection import redirect_output, terminal
 with terminal() as ours:
     print("before")
     with redirect_output(Path(sys.argv[1])):
@@ -30,7 +30,7 @@ def test_everything_but_our_terminal_goes_to_the_file(tmp_path: Path) -> None:
 
 GONE = """
 import os, sys
-from sleep_tune.search.run.output_redirection import terminal
+from sleep_tune.output_redirection import terminal
 seen = []
 with terminal(lambda: seen.append("closed")) as ours:
     sys.stdin.read()

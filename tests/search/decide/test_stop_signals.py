@@ -8,8 +8,8 @@ from sleep_tune.interrupts import Interrupts
 from sleep_tune.records import Decision, Progress
 from sleep_tune.search.decide.assignments import Trial
 from sleep_tune.search.decide.director import Director
+from sleep_tune.search.decide.stop_signals import GRACE_SECONDS, SILENT_SECONDS, Interrupted, should_end
 from sleep_tune.search.run.fake_worker import FakeWorker
-from sleep_tune.search.run.stop_signals import GRACE_SECONDS, SILENT_SECONDS, Interrupted, should_end
 from tests.search.fake_search import study
 
 
