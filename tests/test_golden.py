@@ -1,5 +1,6 @@
 """The few texts whose every word is held: what a newcomer reads first, and what a mistake looks like."""
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,7 +9,21 @@ import pytest
 import train_worker
 import tune
 from sleep_tune import cli
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.console import PlainConsole
+from sleep_tune.search.decide.director import Director
+from sleep_tune.search.monitor.screen import screen
+from sleep_tune.search.plan.plan_view import show_plan
+from sleep_tune.search.plan.search_plan import Slots, make_plan
+from sleep_tune.search.plan.speeds import Speed
+from sleep_tune.search.run.fake_worker import TOY_CORPUS
+from sleep_tune.search.space.base import compose_base
+from sleep_tune.search.space.search_space import CorpusSummary
+from sleep_tune.search.space.space_file import load_space
+from sleep_tune.simulation.engine import MemoryLog, VirtualClock
 from tests.golden import assert_golden
+from tests.search.monitor.shown import BUDGET, at, drawn, started, study
+from tests.search.studies import outcome
 
 SPACE = """\
 base: {data: toy, model: tiny, trainin.seed: 3}
@@ -53,3 +68,33 @@ def test_a_mistake(
     assert cli.run(main, arguments) == cli.MISTAKE
     *_, error = capsys.readouterr().err.partition("error: ")
     assert_golden(name, f"error: {error}")
+
+
+def test_the_plan_of_the_demo() -> None:
+    space = load_space(Path(__file__).parents[1] / "search_spaces" / "demo.yaml")
+    corpus = CorpusSummary(
+        words=72_530, samples=6_480, description=("text: train 72,530 words; dev 3,650; test 3,734",)
+    )
+    speed = Speed(words_per_second=30_000.0, evaluation_seconds=0.5, device="cpu", time=0.0, source="an example")
+    plan = make_plan(
+        space, compose_base(space), corpus, slots=Slots(2, 0.0, "2 slots of 1 worker (1 CPU)"), speed=speed
+    )
+    text = io.StringIO()
+    show_plan(plan, PlainConsole(file=text))
+    assert_golden("plan-of-the-demo.txt", text.getvalue())
+
+
+def test_the_screen_of_a_search() -> None:
+    """One trial has completed, one was stopped, one has failed, one is running."""
+    clock = VirtualClock()
+    director = Director(study(), RunConfig(), TOY_CORPUS, Path("demo"), clock=clock, log=MemoryLog())
+    for value, end in ((4.25, "completed"), (4.5, "stopped")):
+        trial = started(director)
+        clock.advance(clock() + 400)
+        director.on_progress(trial.id, at(BUDGET // 3, BUDGET // 3, **{"eval/nll": value}))
+        director.on_end(trial.id, outcome(end, value))
+    director.on_failure(started(director).id, "the loss stayed high", "diverged", "logs/t0003.log")
+    clock.advance(clock() + 100)
+    director.on_progress(started(director).id, at(BUDGET // 4, loss=4.4))
+    text = drawn(screen(director, 2, width=100), 100)
+    assert_golden("screen.txt", "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
