@@ -66,21 +66,22 @@ def help_text() -> str:
     return f"""\
 usage: python train_worker.py [--help] [--cfg job] [group=choice | option=value ...]
 
-Train one model: read a fold awake, replay a buffer asleep, within a budget of words. It is written to runs/<run.name>.
+Train one model. The text is read in folds (wake); after each fold, a buffer of samples that were read before is
+replayed (sleep), until the budget of words is used. Everything is written to runs/<run.name>.
 Run the same command again to resume a stopped or killed run, or to print the results of one that has ended.
 
   python train_worker.py sleep=weighted training.seed=3
   python train_worker.py sleep=epochs run.name=baseline
-  python train_worker.py data=text data.path=DIR model=small budget.words=100000000
+  python train_worker.py run.name=mine data=text data.path=DIR model=small budget.words=100000000
 
-  --cfg job    print the whole configuration, with every option's meaning, and train nothing
+  --cfg job    print the whole configuration, with the meaning of every option, and train nothing
   --help       print this text
 
-GROUPS  (group=choice; * is taken by default; a file conf/GROUP/CHOICE.yaml of yours adds a choice)
+GROUPS  (group=choice; * marks the default; to add a choice, write a file conf/GROUP/CHOICE.yaml)
 
 {describe_groups()}
 
-OPTIONS  (option=value; with its default, given the default groups)
+OPTIONS  (option=value; the second column is the default with the default groups)
 
 {describe_options()}"""
 

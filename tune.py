@@ -76,34 +76,36 @@ def help_text() -> str:
     return f"""\
 usage: {USAGE}
 
-Search settings of sleep for the best model at a fixed budget of words; train the baselines at the same budget; repeat
-the best settings and the baselines over fresh seeds; compare. Everything is written to results/<name>. Run the same
-command again to resume a search that was stopped or killed, or to print the comparison of one that has ended.
+Search the settings of sleep that give the best model at a fixed budget of words. Train the baselines with the same
+budget. Then train the best settings and the baselines again with fresh seeds, and compare them. Everything is written
+to results/<name>. Run the same command again to resume a search that was stopped or killed, or to print the comparison
+of one that has ended.
 
   python tune.py search_spaces/demo.yaml                                        a few minutes on two cores
   python tune.py search_spaces/demo.yaml name=mine data=text data.path=DIR      the same on your own text
   python tune.py search_spaces/replay.yaml data=text data.path=DIR --plan       what would run, without running it
   python tune.py search_spaces/replay.yaml --address auto                       on the Ray cluster of this machine
 
-  SPACE           a YAML file: one study
-  override        key=value. A key that begins with a section below (or name) sets the space; every other key, such as
-                  data=text or training.learning_rate=1e-3, sets every run: see python train_worker.py --help
+  SPACE           the search space: a YAML file, as described below
+  override        key=value. A key that begins with a section below (or name) changes the search space. Any other key,
+                  such as data=text or training.learning_rate=1e-3, sets an option of all runs: see python
+                  train_worker.py --help. A group, such as data=text, drops the options data.* of the file's base
   --plan          print what would run (trials at each rung, passes, slots, words, hours, disk), and start nothing. The
-                  hours are estimated from earlier experiments in DIR with such a model, batch and device
+                  hours are estimated from earlier experiments in DIR with a similar model, batch and device
   --calibrate     with --plan: train for half a minute here and estimate the hours from that (kept in DIR/.speeds.jsonl)
-  --status        show where the search stands, from any shell and at any time, and start nothing; SPACE may be the
+  --status        show the state of the search, from any shell and at any time, and start nothing; SPACE may be the
                   experiment's name or folder
-  --address A     join a Ray cluster: auto, or host:port. Otherwise a Ray of the search's own runs on this machine, and
-                  ends with it. A cluster needs its dashboard (pip install 'ray[default]')
-  --launcher L    ray: trials on warm worker groups, as many as the cluster holds. inline: one at a time in this
-                  process, without Ray, for debugging
-  --dir DIR       where experiments are written (default: results)
+  --address A     join a Ray cluster: auto, or host:port. Without it the search starts its own Ray on this machine, and
+                  stops it at the end. A cluster needs its dashboard (pip install 'ray[default]')
+  --launcher L    ray: as many trials at a time as fit on the machine or cluster (default). inline: one trial at a time
+                  in this process, without Ray, for debugging
+  --dir DIR       folder of all experiments (default: results)
   --help          print this text
 
 All mistakes in a space are reported together, with line numbers.
-Ctrl-C or SIGTERM saves everything and stops; a second Ctrl-C stops at once. What Ray and the trials print is
-in results/<name>/logs.
-Exit code: 0 done, 2 a mistake in what was asked, 130 stopped by Ctrl-C, 143 by SIGTERM.
+Ctrl-C or SIGTERM saves everything and stops; a second Ctrl-C stops at once. The output of Ray and of the trials is in
+results/<name>/logs.
+Exit code: 0 done, 2 a mistake in the arguments or files, 130 stopped by Ctrl-C, 143 by SIGTERM.
 
 {describe_space()}"""
 

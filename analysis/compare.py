@@ -14,11 +14,11 @@ from sleep_tune import cli
 from sleep_tune.names import MATCHED
 
 EPILOG = """\
-A FOLDER is an experiment of tune.py, or one that BabyLM's official pipeline wrote (best_temperature_report.txt): a
-model trained elsewhere. NAME=FOLDER names its arm; several folders of one NAME are its seeds, in the order given.
+A FOLDER is an experiment of tune.py, or the official scores (best_temperature_report.txt) of a model trained elsewhere.
+NAME=FOLDER gives the name of its arm. Several folders with the same NAME are its seeds, in the order given.
 
   python analysis/compare.py results/replay                              one experiment
-  python analysis/compare.py results/replay results/other                its arms, and those of another
+  python analysis/compare.py results/replay results/other                its arms, and those of another experiment
   python analysis/compare.py results/replay ours=outputs/my_model        and a model trained elsewhere
   python analysis/compare.py base=out/a1 base=out/a2 sleep=out/b1 sleep=out/b2 --output tables
   python analysis/compare.py results/replay --published analysis/reference/babylm2025_strict_small.csv
@@ -29,27 +29,32 @@ def main(arguments: Sequence[str]) -> int:
     """Compare the folders; print and write the table."""
     parser = argparse.ArgumentParser(
         prog="compare.py",
-        description="Compare arms with a baseline: an experiment's epochs, or the first of models trained elsewhere.",
+        description="Compare arms (the rows of the table) with a baseline: `epochs` of an experiment, or else the\n"
+        "first arm. Print the table and write it to tables/ in the experiment's folder.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("folders", metavar="FOLDER", nargs="+", help="an experiment, or [NAME=]reports")
+    parser.add_argument(
+        "folders", metavar="FOLDER", nargs="+", help="an experiment, or [NAME=]folder of official scores, see below"
+    )
     parser.add_argument(
         "--published",
         metavar="CSV",
         action="append",
         default=[],
         type=Path,
-        help="published figures to show beside the arms",
+        help="published scores to show beside the arms, such as analysis/reference/*.csv",
     )
-    parser.add_argument("--baseline", metavar="ARM", help="the arm that all others are compared with")
+    parser.add_argument("--baseline", metavar="ARM", help="arm that all others are compared with (default: see above)")
     parser.add_argument(
         "--matched",
         choices=MATCHED,
-        help="the resource that all arms must share (default: that of the study, or words)",
+        help="the resource that must be the same for all arms (default: comparison.matched of the study, or words)",
     )
-    parser.add_argument("--output", metavar="DIR", type=Path, help="the folder for the tables")
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="folder for the tables (default: tables/ in the experiment)"
+    )
     options = parser.parse_args(arguments)
     from sleep_tune.files import require_writable
     from sleep_tune.results.folder_comparison import compare_folders

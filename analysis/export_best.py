@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="export_best.py",
         description="Write the best settings of a search to conf/sleep/NAME.yaml; print how to train with them.",
-        epilog="The Hub's token is read from HF_TOKEN, HF_WRITE_TOKEN or HF_READ_TOKEN, or from `hf auth login`.",
+        epilog="The token for the Hub is read from HF_TOKEN, HF_WRITE_TOKEN or HF_READ_TOKEN, or from `hf auth login`.",
         allow_abbrev=False,
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="an experiment, such as results/replay")
@@ -31,8 +31,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--conf", metavar="DIR", type=Path, default=ROOT / "conf", help="the folder of configurations (default: conf)"
     )
-    parser.add_argument("--force", action="store_true", help="replace other settings of that name")
-    parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="publish the model, tokenizer and card there")
+    parser.add_argument("--force", action="store_true", help="replace an existing file with other settings")
+    parser.add_argument(
+        "--push-to-hub",
+        metavar="OWNER/NAME",
+        help="publish the model, tokenizer and model card on the Hugging Face Hub",
+    )
     options = parser.parse_args(arguments)
     from sleep_tune.errors import ConfigError
     from sleep_tune.files import require_writable

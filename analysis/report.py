@@ -15,10 +15,14 @@ from sleep_tune import cli
 def main(arguments: Sequence[str]) -> int:
     """Write the report of each folder."""
     parser = argparse.ArgumentParser(
-        prog="report.py", description="Write report.html of an experiment.", allow_abbrev=False
+        prog="report.py",
+        description="Write report.html of an experiment: verdict, table, curves, failures. It may be running.",
+        allow_abbrev=False,
     )
     parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="an experiment, such as results/demo")
-    parser.add_argument("--output", metavar="DIR", type=Path, help="where report.html is written (default: FOLDER)")
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="folder where report.html is written (default: FOLDER)"
+    )
     options = parser.parse_args(arguments)
     if options.output is not None and len(options.folders) > 1:
         parser.error("--output DIR takes one FOLDER, since every report has the same name")

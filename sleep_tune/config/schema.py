@@ -68,7 +68,7 @@ class RunSection:
     """The name and the folder of a run."""
 
     name: str = option("default", "name of the run; its folder is runs/<name> unless run.dir is given")
-    dir: str | None = option(None, "folder of the run; another configuration already there is refused")
+    dir: str | None = option(None, "folder of the run; it must not hold a run with another configuration")
 
 
 @dataclass(kw_only=True)
@@ -82,15 +82,16 @@ class DataConfig:
     )
     dataset: str | None = option(None, "dataset id on the Hugging Face Hub (data=babylm)")
     revision: str | None = option(None, "branch, tag or commit of that dataset")
-    max_words: int | None = option(
-        None, "keep whole documents, drawn with data.seed, up to about this many training words", low=1
-    )
-    sentences: int = option(20_000, "sentences of training text that the toy language generates", low=100)
+    max_words: int | None = option(None, "train on about this many words: whole documents, drawn with data.seed", low=1)
+    sentences: int = option(20_000, "training sentences that are generated (data=toy)", low=100)
     dev_ratio: float = option(
-        0.05, "share of the documents cut off as dev, and as many as test, where they are missing", above=0, high=0.3
+        0.05,
+        "share of the documents that becomes dev if there is no dev file, and the same for test",
+        above=0,
+        high=0.3,
     )
     include_punctuation: bool = option(True, "keep punctuation; otherwise it is dropped before tokenization")
-    join_sentences: bool = option(True, "pack sentences one after another; otherwise each starts a row of its own")
+    join_sentences: bool = option(True, "pack several sentences into one row; otherwise each sentence starts a new row")
     max_length: int = option(128, "tokens in a sample (a packed row), special tokens included", low=8, high=4096)
     seed: int = option(0, "random seed of the split and of max_words, for all runs of a study", low=0, high=MAX_SEED)
     cache_dir: str | None = option(
@@ -104,7 +105,7 @@ class TokenizerConfig:
 
     kind: str = option("bpe", "train a byte-level BPE on the training text, or load one", choices=names.TOKENIZERS)
     name: str | None = option(None, "tokenizer to load: a folder or an id on the Hub (tokenizer=hub)")
-    vocab_size: int = option(8192, "tokens in a trained vocabulary, at most", low=64, high=65_536)
+    vocab_size: int = option(8192, "largest number of tokens in the vocabulary (tokenizer=bpe)", low=64, high=65_536)
 
 
 @dataclass(kw_only=True)
@@ -128,20 +129,24 @@ class ReplayConfig:
 
     strategy: str = option("weighted", "how the buffer is chosen from the candidates", choices=names.STRATEGIES)
     ratio: float = option(0.3, "buffer size as a share of the candidates", above=0, high=1)
-    alpha: float = option(1.0, "exponent of the score in the priority; 0: all scores count alike", low=0, high=32)
-    decay: float = option(0.0, "share of its priority that a candidate loses with each cycle of age", low=0, high=1)
-    floor: float = option(0.0, "the age factor never falls below this", low=0, high=1)
-    scope: str = option("seen", "candidates: every sample read so far, or the last fold's", choices=names.SCOPES)
+    alpha: float = option(1.0, "exponent of the score in the priority; 0: the score does not matter", low=0, high=32)
+    decay: float = option(
+        0.0, "share of its priority that a sample loses with each cycle since it was read", low=0, high=1
+    )
+    floor: float = option(0.0, "lowest value of the factor (1 - decay)^age", low=0, high=1)
+    scope: str = option(
+        "seen",
+        "samples that can be replayed: all that were read so far (seen), or those of the last fold (fold)",
+        choices=names.SCOPES,
+    )
 
 
 @dataclass(kw_only=True)
 class LengthConfig:
     """How long sleep lasts; exactly one of the three."""
 
-    passes: float | None = option(
-        1.0, "whole passes over the corpus that the budget holds; sleep shares the rest", above=0
-    )
-    ratio: float | None = option(None, "sleep words per wake word; 0 is no sleep (epochs)", low=0)
+    passes: float | None = option(1.0, "times that the corpus is read; the rest of the budget is sleep", above=0)
+    ratio: float | None = option(None, "words replayed for each word read; 0: no sleep (epochs)", low=0)
     repeats: float | None = option(None, "times that each buffer is replayed", above=0)
 
 
@@ -163,8 +168,10 @@ class SleepConfig:
 class BudgetConfig:
     """Words that the run may see, replay included; exactly one of the two."""
 
-    passes: float | None = option(10.0, "in passes over the training text (BabyLM's rule: 10)", above=0)
-    words: int | None = option(None, "in running words", low=1)
+    passes: float | None = option(
+        10.0, "in words of the training text: 10 is ten times as many words as it has (BabyLM's limit)", above=0
+    )
+    words: int | None = option(None, "in words", low=1)
 
 
 @dataclass(kw_only=True)
@@ -172,16 +179,20 @@ class MaskingConfig:
     """Which positions are predicted, awake and asleep."""
 
     kind: str = option(
-        "fixed", "the same number of masks in every row, or each position by itself", choices=names.MASKINGS
+        "fixed",
+        "fixed: the same number of masks in every row; bernoulli: each position is drawn independently",
+        choices=names.MASKINGS,
     )
-    probability: float = option(0.15, "share of the content positions that are predicted", above=0, below=1)
-    mask_share: float = option(0.8, "share of those that are replaced by the mask token", low=0, high=1)
+    probability: float = option(
+        0.15, "share of the tokens, without special tokens, that are predicted", above=0, below=1
+    )
+    mask_share: float = option(0.8, "share of these that are replaced by the mask token", low=0, high=1)
     random_share: float = option(0.1, "share replaced by a random token; the rest stays as it is", low=0, high=1)
 
 
 @dataclass(kw_only=True)
 class TrainingConfig:
-    """How it is trained. Schedules are functions of words seen over the budget."""
+    """How it is trained. Schedules depend on the share of the budget that was used."""
 
     seed: int = option(0, "random seed of the run", low=0, high=MAX_SEED)
     batch_size: int = option(32, "samples in a batch, per worker", low=1, high=65_536)
@@ -189,33 +200,33 @@ class TrainingConfig:
     learning_rate: float = option(5e-4, "peak learning rate of AdamW", above=0, high=1)
     schedule: str = option(
         "linear",
-        "decay to 0 by a line, by a cosine, or after a plateau (warm-up, stable, decay)",
+        "decay of the learning rate to 0: linear, cosine, or wsd (warm-up, stable, decay)",
         choices=names.SCHEDULES,
     )
     warmup: float = option(0.05, "share of the budget over which the learning rate rises", low=0, below=1)
     cooldown: float = option(0.2, "share of the budget over which wsd decays", above=0, high=1)
     weight_decay: float = option(
-        0.01, "AdamW's weight decay, of all parameters but biases and those of norms", low=0, high=10
+        0.01, "weight decay of AdamW, for all weights except biases and layer norms", low=0, high=10
     )
     beta1: float = option(0.9, "AdamW's decay of the first moment", low=0, below=1)
     beta2: float = option(0.98, "AdamW's decay of the second moment", low=0, below=1)
     epsilon: float = option(1e-6, "AdamW's epsilon", above=0, high=1)
-    max_grad_norm: float = option(1.0, "gradients are clipped to this norm; 0 never clips", low=0)
+    max_grad_norm: float = option(1.0, "largest norm of the gradients, which are clipped; 0: no clipping", low=0)
     device: str = option("auto", "where to train", choices=names.DEVICES)
     precision: str = option(
-        "auto", "number format; auto: bf16 where the hardware has it, else fp32", choices=names.PRECISIONS
+        "auto", "number format; auto: bf16 if the hardware supports it, else fp32", choices=names.PRECISIONS
     )
     compile: bool = option(False, "compile the model with torch.compile (worth it on a GPU)")
     threads: int | None = option(None, "CPU threads of a run (default: its share of the cores)", low=1, high=4096)
     checkpoint_ratio: float = option(
         0.1,
-        "share of the budget between two checkpoints; the first comes at 1% or earlier; 0 saves none on the way",
+        "share of the budget between two checkpoints; the first is saved at 1% or earlier; 0: none before the end",
         low=0,
         high=1,
     )
     checkpoint_minutes: float | None = option(
         5.0,
-        "minutes between two checkpoints, at most, unless writing them would take over 1% of the time; null: by share",
+        "longest time between two checkpoints, in minutes, unless writing takes over 1% of the time; null: no limit",
         above=0,
     )
     mirror: str | None = option(
@@ -224,20 +235,20 @@ class TrainingConfig:
     )
     divergence_ratio: float | None = option(
         0.05,
-        "share of the budget for which the losses of every phase must stay up to count as diverged; null: never",
+        "a run has diverged if its losses stay high in all phases for this share of the budget; null: never",
         above=0,
         high=1,
     )
     divergence_level: float = option(
         0.8,
-        "share of what the model has learned, beyond the frequencies of tokens, that is lost when losses are up",
+        "losses are high if this share of what the model had learned, beyond token frequencies, is lost again",
         above=0,
         high=1,
     )
     log_ratio: float = option(0.01, "share of the budget between two lines of losses in metrics.jsonl", above=0, high=1)
-    save_model: bool = option(True, "write the model folder at the end")
+    save_model: bool = option(True, "write the model to the run's folder at the end")
     word_checkpoints: bool = option(
-        False, "also write model folders checkpoints/chck_1M ... at the words seen that BabyLM's rules name"
+        False, "also write models (checkpoints/chck_1M, ...) at the numbers of words that BabyLM names"
     )
     masking: MaskingConfig = field(default_factory=MaskingConfig)
 
@@ -247,22 +258,26 @@ class EvaluationConfig:
     """Evaluation on dev at the rungs and at the end, and on test at the end."""
 
     method: str = option(
-        "strided", "mask one position at a time, or every stride-th in `stride` passes", choices=names.PERPLEXITIES
+        "strided",
+        "exact: mask one position at a time; strided: mask every stride-th at a time, faster and nearly equal",
+        choices=names.PERPLEXITIES,
     )
-    stride: int = option(8, "distance between masks of the strided method", low=2, high=512)
-    samples: int = option(256, "rows of evaluation text, drawn once with data.seed; common to all runs", low=1)
-    pairs: int = option(1000, "minimal pairs, drawn once with data.seed, an equal number per paradigm; 0: none", low=0)
+    stride: int = option(8, "distance between two masks of the strided method, in tokens", low=2, high=512)
+    samples: int = option(256, "rows of evaluation text, drawn with data.seed, the same for all runs", low=1)
+    pairs: int = option(
+        1000, "number of minimal pairs (data=toy), drawn with data.seed, equally many per paradigm; 0: none", low=0
+    )
     batch_tokens: int = option(16_384, "tokens in one forward pass of evaluation", low=128)
     rungs: tuple[float, ...] = option(
-        (), "shares of the budget, below 1, at which the run is evaluated and reported", above=0, below=1
+        (), "shares of the budget, below 1, at which the run is also evaluated", above=0, below=1
     )
-    test: bool = option(True, "evaluate on test at the end, too, and on every task of evaluation.data")
+    test: bool = option(True, "at the end, also evaluate on test and on every task of evaluation.data")
     data: str | None = option(
         None, "folder of BabyLM's evaluation tasks, such as evaluation_data/fast_eval; its tasks are scored at the end"
     )
     tasks: tuple[str, ...] = option(
         (),
-        "tasks of evaluation.data that are scored at the rungs, too, and count as seen by a search",
+        "tasks of evaluation.data that are also scored at the rungs; a search can use them as its objective",
         choices=names.TASKS,
     )
 
@@ -276,8 +291,8 @@ class TrackingConfig:
     )
     project: str = option("sleep-tune", "project of Weights & Biases")
     entity: str | None = option(None, "user or team of Weights & Biases (default: that of the key)")
-    group: str | None = option(None, "runs of one group belong together; a search sets its own name")
-    role: str | None = option(None, "what the run is for; a search sets search, baseline or finalist")
+    group: str | None = option(None, "group of runs that belong together; a search sets its own name")
+    role: str | None = option(None, "role of the run; a search sets search, baseline or finalist")
     arm: str | None = option(None, "arm of the comparison; a search sets the name of a baseline, or the id of a trial")
     tensorboard: bool = option(False, "write TensorBoard's event files to tensorboard/ in the run's folder")
 

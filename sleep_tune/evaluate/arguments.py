@@ -11,49 +11,52 @@ from sleep_tune.names import DEVICES, PRECISIONS
 __all__ = ["parse_arguments"]
 
 HELP = """\
-Score a language model on the zero-shot tasks of the BabyLM challenge, with the choices and files of its 2025 pipeline
-and in one process.
+Score a language model on the zero-shot tasks of the BabyLM challenge. For every item it chooses the same option as
+BabyLM's 2025 pipeline, and it writes the same files.
 
   python -m sleep_tune.evaluate runs/tiny/model --data evaluation_data/fast_eval
   python -m sleep_tune.evaluate MODEL --data evaluation_data/full_eval --tasks blimp,entity_tracking --backend causal
 
-MODEL is a folder that AutoModelForMaskedLM or AutoModelForCausalLM opens, with a fast tokenizer. It must hold exactly
-the weights of its model: missing, unused and non-finite weights are errors. Python files in it are run only with
---trust-remote-code.
+MODEL is a folder that AutoModelForMaskedLM or AutoModelForCausalLM can load, with a fast tokenizer. It must hold
+exactly the weights of its model: missing, unused and non-finite weights are errors. Python files in it are run only
+with --trust-remote-code.
 
-DATA is a folder with a folder for each task, under the official names. All tasks that it holds are scored:
+DATA is the folder of the challenge's data (see docs/evaluation.md). It has a folder for each task, with the official
+names. All tasks in it are scored:
 
   folder                                    items                            score
   blimp_fast, blimp_filtered                minimal pairs                    % correct
   supplement_fast, supplement_filtered      minimal pairs                    % correct
-  ewok_fast, ewok_filtered                  two targets after a context      % correct; ewok_fast.zip is read as it is
-  entity_tracking_fast, entity_tracking     five contents of a box           % correct
+  ewok_fast, ewok_filtered                  two targets after a context      % correct; a zip with a password is read
+  entity_tracking_fast, entity_tracking     five options: contents of a box  % correct
   comps                                     a property of two concepts       % correct
   wug_adj_nominalization, wug_past_tense    two forms of a made-up word      Spearman's rho with people's choices, x 100
   reading                                   words in sentences               % of the remaining variance of the times
-                                                                             that surprisal explains; two scores
+                                                                             that surprisal explains: eye tracking,
+                                                                             and self-paced
   zorro                                     minimal pairs                    % correct; not part of BabyLM
 
-The score of a text is the sum of its tokens' log-probabilities, not normalised by length. Masking back ends mask one
-token at a time. If options tie, the first one is chosen, which is the right one: a model that gives all options the
-same score is 100% correct (with a warning).
+The score of a text is the sum of its tokens' log-probabilities, not normalised by length. The back ends that mask
+(mlm, mntp) mask one token at a time. If options tie, the first one is chosen. It is the right one, so a model that
+gives all options the same score is 100% correct (there is a warning).
 
-Files are written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/. For a training run, RUN/model is the revision
-main of the model RUN, and RUN/checkpoints/chck_1M, ... are its revisions chck_1M, ...
+Files are written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/. RUN/model, the model of a
+training run RUN, is its revision main. RUN/checkpoints/chck_1M, ... are its revisions chck_1M, ...
   <task>/<folder>/predictions.json, best_temperature_report.txt   the official files
   reading/predictions.json, report.txt                            the official files of reading
   scores.json                                                     all scores, also by group, and warnings
-  items.parquet                                                   all items: scores of the options, choice, margin
+  items.parquet                                                   every item: scores of the options, choice, margin
 
 Instead of the zero-shot tasks:
   --glue          fine-tune on the tasks in DATA/glue_filtered with the official settings: boolq, mnli, mrpc, multirc,
-                  qqp, rte, wsc (or those of --tasks); --workers N fine-tunes on N at a time, on a Ray of this machine
+                  qqp, rte, wsc (or those of --tasks); --workers N fine-tunes on N at a time, with Ray on this machine
   --aoa           ages of acquisition: surprisal of the words in DATA/aoa/cdi_childes.json at every checkpoint
-                  (training.word_checkpoints=true saves them), compared with children's in DATA/aoa/cdi_human.csv
-  --submission    join the files in OUTPUT_DIR into the one file for the leaderboard, as the challenge's collation does,
-                  or list everything that is missing; DATA is evaluation_data/fast_eval
+                  (training.word_checkpoints=true saves them), compared with those of children in
+                  DATA/aoa/cdi_human.csv
+  --submission    join the files in OUTPUT_DIR into the one file for the leaderboard, as BabyLM's pipeline does, or
+                  list everything that is missing; DATA is evaluation_data/fast_eval
 
-A complete submission, for a run of 100 million words with training.word_checkpoints=true:
+A complete submission, for a run of 100 million words with training.word_checkpoints=true, in runs/NAME (RUN):
   python -m sleep_tune.evaluate RUN/model --data evaluation_data/full_eval
   python -m sleep_tune.evaluate RUN/model --data evaluation_data/full_eval --glue --aoa
   for each in RUN/checkpoints/*; do python -m sleep_tune.evaluate $each --data evaluation_data/fast_eval; done
@@ -85,27 +88,28 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         help="how probabilities are computed: mlm masks a token; mntp masks it and reads the position before it "
         "(GPT-BERT); causal reads from left to right; auto is mlm or causal, by the architecture (default: auto)",
     )
-    parser.add_argument("--output-dir", type=Path, default=Path("results"), help="default: results")
+    parser.add_argument(
+        "--output-dir", type=Path, default=Path("results"), help="folder of the results (default: results)"
+    )
     parser.add_argument(
         "--batch-tokens",
         type=_positive,
         default=16_384,
         metavar="N",
-        help="highest number of tokens in a forward pass (default: %(default)s)",
+        help="largest number of tokens in a forward pass (default: %(default)s)",
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one (default)")
     parser.add_argument(
         "--dtype",
         choices=PRECISIONS,
         default="auto",
-        help="bf16 scores close options again in fp32, so that the choices are the same; auto: bf16 on a GPU that has "
-        "it, else fp32 (default)",
+        help="bf16 scores options with nearly equal scores again in fp32, so that the choices do not change; auto: "
+        "bf16 on a GPU that supports it, else fp32 (default)",
     )
     parser.add_argument(
         "--revision-name",
         metavar="NAME",
-        help="revision in the path of the results, such as chck_10M (default: that of RUN/checkpoints/chck_10M, else "
-        "main)",
+        help="revision in the path of the results (default: chck_10M for RUN/checkpoints/chck_10M, ..., else main)",
     )
     parser.add_argument("--trust-remote-code", action="store_true", help="run the Python files in the model's folder")
     group = parser.add_argument_group("instead of the zero-shot tasks")

@@ -18,8 +18,9 @@ VARIANTS = (
 """Default variants."""
 
 DESCRIPTION = """\
-Which search method finds better settings at the same cost? The study's own sampler and scheduler run under a virtual
-clock, on analytic or recorded learning curves instead of training, so days take seconds.
+Which search method finds better settings at the same cost? The sampler and scheduler of tune.py run with a virtual
+clock, on analytic or recorded learning curves instead of training, so days take seconds. Each method is a variant of
+SPACE. The table gives its regret: the distance of its result to the best possible one.
 
   python -m sleep_tune.simulation search_spaces/replay.yaml
   python -m sleep_tune.simulation search_spaces/replay.yaml reduction=2 reduction=4,first_rung=0.2 --seeds 50
@@ -29,16 +30,16 @@ clock, on analytic or recorded learning curves instead of training, so days take
 
 EPILOG = """\
 curves:
-  parallel     power laws that never cross, over the study's parameters
+  parallel     power laws that never cross, over the parameters of SPACE
   crossing     power laws that cross, since some settings learn faster than others
-  tangled      power laws that cross so much that early ranks have little to do with final ones
-  one_pass     as crossing; runs of few passes start worse, having read less of the corpus, and end better
+  tangled      power laws that cross so much that early and final ranks are little correlated
+  one_pass     like crossing, but runs of few passes start worse, because they have read less text, and end better
   recorded/*   runs of a tiny model on the toy language: {recorded}
-  a path       a file made by tests/benchmarks/record_curves.py, or the folder of an experiment of your own
+  a path       a file made by tests/benchmarks/record_curves.py, or the folder of your own experiment
 
-The first row of each table is the study's own method; differences are to it, paired over seeds. Recorded curves have
-their own parameters. Your own curves may be different: compare the table of Kendall's tau with the one that
-`python tune.py SPACE --status` shows for your search.
+The first row of each table is the method of SPACE. Differences are from it, paired over seeds. Recorded curves have
+their own parameters, not those of SPACE. Your own curves may be different: compare the table of Kendall's tau with
+the one that `python tune.py SPACE --status` shows for your search.
 """
 
 
@@ -96,14 +97,26 @@ def _parser() -> argparse.ArgumentParser:
         f"(default: {' '.join(VARIANTS)})",
     )
     add = parser.add_argument
-    add("--curves", nargs="+", metavar="NAME", default=["crossing"], help="see below (default: crossing)")
-    add("--every", metavar="VARIANT", help="a variant applied to all methods, the first row included")
-    add("--seeds", type=_whole, metavar="N", default=20, help="searches per variant (default: 20)")
-    add("--runs", type=_positive, metavar="R", default=24.0, help="cost of a search, in whole runs (default: 24)")
-    add("--slots", type=_whole, metavar="N", default=1, help="trials at the same time (default: 1)")
-    add("--start", type=_share, metavar="S", default=0.01, help="time to start a trial, in whole runs (default: 0.01)")
-    add("--processes", type=_whole, metavar="N", default=1, help="processes (default: 1)")
-    add("--csv", type=Path, metavar="FILE", help="write a line for each search")
+    add(
+        "--curves",
+        nargs="+",
+        metavar="NAME",
+        default=["crossing"],
+        help="learning curves, see below (default: crossing)",
+    )
+    add("--every", metavar="VARIANT", help="a variant that is applied to all methods, also to that of the first row")
+    add("--seeds", type=_whole, metavar="N", default=20, help="number of simulated searches per variant (default: 20)")
+    add("--runs", type=_positive, metavar="R", default=24.0, help="budget of a search, in complete runs (default: 24)")
+    add("--slots", type=_whole, metavar="N", default=1, help="number of trials at a time (default: 1)")
+    add(
+        "--start",
+        type=_share,
+        metavar="S",
+        default=0.01,
+        help="time to start a trial, as a share of a complete run (default: 0.01)",
+    )
+    add("--processes", type=_whole, metavar="N", default=1, help="number of processes that simulate (default: 1)")
+    add("--csv", type=Path, metavar="FILE", help="also write a CSV file with one line per search")
     return parser
 
 

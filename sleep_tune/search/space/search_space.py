@@ -107,7 +107,7 @@ def active(parameter: Parameter, values: Mapping[str, Value]) -> bool:
 class Objective:
     """The metric that the search improves, on dev."""
 
-    metric: str = option("eval/nll", "what the search improves, as runs report it")
+    metric: str = option("eval/nll", "metric that the search improves")
     mode: str = option("min", "min or max", choices=("max", "min"))
 
 
@@ -116,28 +116,41 @@ class Search:
     """How settings are proposed."""
 
     algorithm: str = option("tpe", "how settings are proposed", choices=names.SAMPLERS)
-    seed: int = option(0, "random seed of the search; with the name and base, also of the seeds of repeats", low=0)
-    startup: int = option(10, "trials drawn at random before tpe has enough to learn from", low=1)
+    seed: int = option(0, "random seed of the search; the fresh seeds of finalists depend on it, too", low=0)
+    startup: int = option(10, "first trials, drawn at random, before tpe is used", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scheduler:
     """Early stopping."""
 
-    name: str = option("asha", "stop all but the best at each rung, or none", choices=names.SCHEDULERS)
-    first_rung: float = option(0.3, "no trial is stopped before this share of the budget", above=0, high=1)
-    reduction: float = option(3.0, "one trial in this many is promoted at a rung (eta)", low=1.5, high=100)
-    within: str | None = option(None, "a searched choice; trials are compared only with those of the same value")
+    name: str = option(
+        "asha", "asha stops all but the best trials at each rung; none stops no trial early", choices=names.SCHEDULERS
+    )
+    first_rung: float = option(
+        0.3,
+        "lowest share of the budget for a rung; rungs are at 1/reduction, 1/reduction^2, ... of the budget",
+        above=0,
+        high=1,
+    )
+    reduction: float = option(3.0, "eta: one trial in this many is promoted at a rung", low=1.5, high=100)
+    within: str | None = option(
+        None, "parameter, a choice; only trials with the same value of it are compared at a rung"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
     """When no more trials are started: at the first of these limits. Running trials, baselines and finalists follow."""
 
-    trials: int | None = option(None, "search trials trained", low=1, high=1_000_000)
-    hours: float | None = option(None, "hours of wall clock, summed over sessions", above=0)
+    trials: int | None = option(None, "number of trials in the search", low=1, high=1_000_000)
+    hours: float | None = option(
+        None, "hours of wall clock, summed over all times that the search was started", above=0
+    )
     gpu_hours: float | None = option(None, "GPU-hours of search trials", above=0)
-    no_improvement: int | None = option(None, "completed search trials in a row without a new best", low=1)
+    no_improvement: int | None = option(
+        None, "number of completed search trials in a row without a new best result", low=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,25 +158,26 @@ class Baseline:
     """A baseline; with `trials` and `parameters`, it is tuned by a small search of its own before its seeds are run."""
 
     trials: int | None = option(None, "trials of its own search", low=1)
-    parameters: tuple[str, ...] = option((), "which of the space's parameters its own search sets")
+    parameters: tuple[str, ...] = option((), "parameters of the space that its own search sets")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finalists:
     """What is repeated over fresh seeds, after the search."""
 
-    count: int = option(3, "best completed search trials that are repeated; 0 repeats none", low=0, high=1000)
-    seeds: int = option(5, "fresh seeds for each finalist and each baseline, the same for all", low=1, high=1000)
+    count: int = option(3, "number of best trials of the search that are trained again; 0: none", low=0, high=1000)
+    seeds: int = option(5, "number of fresh seeds; all finalists and baselines have the same", low=1, high=1000)
     first_seed: int | None = option(
         None,
-        "first of these seeds, which then follow one by one: studies with the same one share seeds, and their runs are "
-        "paired; null: seeds of this study alone, six digits each",
+        "first of these seeds; the next ones are this number + 1, + 2, ... Studies with the same first seed share "
+        "seeds, and their runs are paired. null: each study draws its own seeds",
         low=0,
         high=1_000_000_000,
     )
     rungs: tuple[float, ...] = option(
         (0.25, 0.5, 0.75),
-        "shares of the budget, below 1, at which these runs are measured on dev, for learning curves; []: only its end",
+        "shares of the budget, below 1, at which these runs are also evaluated on dev, for learning curves; []: "
+        "only at the end",
         above=0,
         below=1,
     )
@@ -174,12 +188,19 @@ class Claim:
     """What the comparison may claim; set before the first run, and fixed after it."""
 
     primary: str | None = option(
-        None, "the one endpoint that claims are about, such as test/nll or babylm/blimp_filtered; null: the objective"
+        None,
+        "metric that decides the verdict, such as test/nll or babylm/blimp_filtered; null: the objective, on test",
     )
     smallest: float | None = option(
-        None, "the smallest difference of interest there, in its unit: below it, arms are called equal", above=0
+        None,
+        "smallest difference of interest in that metric, in its unit; with it the table can show equality",
+        above=0,
     )
-    matched: str = option("words", "the resource that all arms must share, or the table warns", choices=names.MATCHED)
+    matched: str = option(
+        "words",
+        "the resource that must be the same for all arms; otherwise the table has a warning",
+        choices=names.MATCHED,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,11 +209,13 @@ class Resources:
 
     workers: int = option(1, "processes that train one trial together", low=1)
     gpus_per_worker: float | str = option(
-        "auto", "GPUs of a worker; auto: one where the cluster has any", low=0, auto=True
+        "auto", "GPUs of a worker; auto: one if the cluster has GPUs", low=0, auto=True
     )
-    cpus_per_worker: int | str = option("auto", "CPUs of a worker; auto: its share of a node's", low=1, auto=True)
+    cpus_per_worker: int | str = option(
+        "auto", "CPUs of a worker; auto: an equal share of the CPUs of its node", low=1, auto=True
+    )
     max_retries: int = option(3, "times that a trial is restarted after its process died", low=0)
-    disk_gb: float | None = option(None, "gigabytes that the whole experiment folder may take", above=0)
+    disk_gb: float | None = option(None, "largest size of the experiment's folder, in gigabytes", above=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,16 +32,19 @@ INTRODUCTION = """\
 A SEARCH SPACE  (section.option, its default and meaning)
 
   name                       folder of the study in results/; the file's name without .yaml
-  base                       groups and options of every run: {data: text, budget.passes: 10}
+  base                       groups and options of every run, as in python train_worker.py --help, such as
+                               {data: text, budget.passes: 10}
   parameters                 what is searched, option by option:
                                sleep.folds:           {choice: [5, 10, 20]}
                                sleep.replay.ratio:    {uniform: [0.05, 0.8]}
                                training.learning_rate: {log_uniform: [1e-4, 1e-2]}
                                sleep.replay.decay:    {uniform: [0, 0.7], when: {sleep.replay.strategy: [strict]}}
-                             also {int: [low, high]}; `when` searches an option only where another has such a value
+                             also {int: [low, high]}. With `when` an option is searched only if another has one of these
+                             values
   baselines                  what sleep is compared with: epochs, and its A/A control: {epochs: {}, as_epochs: {}}
   enqueue                    settings to train first: [{sleep.folds: 10}, ...]; the sampler fills in those left out
-  warm_start                 folders of earlier experiments whose trials this one takes: [results/earlier]"""
+  warm_start                 earlier experiments whose trials are used by the sampler, and can become finalists:
+                               [results/earlier]"""
 
 COLUMN = 29
 WIDTH = 120
@@ -60,7 +63,7 @@ def _lines() -> Iterator[str]:
         for field, option in section_fields(section, name).items():
             assert isinstance(option, Option)
             default = "none" if option.default in (None, ()) else option.default
-            choices = f"; {', '.join(option.choices)}" if option.choices else ""
+            choices = f"; one of {', '.join(option.choices)}" if option.choices else ""
             first, *rest = textwrap.wrap(f"{option.doc} (default: {default}{choices})", WIDTH - COLUMN)
             yield f"    {field}".ljust(COLUMN) + first
             yield from (" " * COLUMN + line for line in rest)
