@@ -49,7 +49,9 @@ def find_experiment(space: Path, overrides: Sequence[str], results: Path) -> Pat
             return folder
     names = [path.parent.name for path in results.glob(f"*/{LOG}")]
     if space.is_dir() or not (space.is_file() or space.suffix in (".yaml", ".yml")):
-        raise RunFolderError(f"{space} must be a search space's file or an experiment in {results}; {_have(names)}")
+        raise RunFolderError(
+            f"{space} must be the file of a search space, or an experiment in {results}, which holds {_have(names)}"
+        )
     if not space.is_file():
         raise ConfigError(f"{space}: there is no such file")
     named = read_yaml(space).get("name", space.stem)
@@ -58,12 +60,12 @@ def find_experiment(space: Path, overrides: Sequence[str], results: Path) -> Pat
     if not (results / name / LOG).is_file():
         near = nearest(name, names)
         meant = f"; did you mean {near}?" if near else ""
-        raise RunFolderError(f"no search named {name} has been started in {results}; {_have(names)}{meant}")
+        raise RunFolderError(f"there is no search named {name} in {results}, which holds {_have(names)}{meant}")
     return results / name
 
 
 def _have(names: Sequence[str]) -> str:
-    return f"it has {', '.join(sorted(names)[:10])}{', ...' * (len(names) > 10)}" if names else "it has none"
+    return f"{', '.join(sorted(names)[:10])}{', ...' * (len(names) > 10)}" if names else "no search"
 
 
 def _driver(held_by: Holder | None, finished: bool) -> str:
