@@ -8,8 +8,10 @@ from sleep_tune.babylm.challenge import FAST, FOLDERS, READING_SCORES, WUG
 __all__ = [
     "ACCURACY",
     "ALIASES",
+    "BABYLM",
     "GLUE_TITLES",
     "MACRO",
+    "MACRO_METRIC",
     "RHOS",
     "TITLES",
     "UNSPECIFIED",
@@ -22,8 +24,11 @@ __all__ = [
     "wug_score",
 ]
 
+BABYLM = "babylm/"
+"""First part of the names of metrics that are scores of BabyLM, in percent."""
 MACRO = "macro"
 """Name of the average over tasks."""
+MACRO_METRIC = BABYLM + MACRO
 
 ACCURACY, UNSPECIFIED = "_accuracy", "_unspecified"
 """Endings of a wug score that is not known to be Spearman's rho: the share of right answers, which the pipeline printed
@@ -156,7 +161,7 @@ def find_score(heading: str) -> tuple[str, float] | None:
     >>> find_score("BLiMP Supplement"), find_score("wug_adj_rho"), find_score("blimp")
     (('supplement_filtered', 1.0), ('wug_adj_nominalization', 100.0), ('blimp_filtered', 1.0))
     """
-    name = re.sub(r"[^a-z0-9]+", "_", heading.lower().removeprefix("babylm/")).strip("_")
+    name = re.sub(r"[^a-z0-9]+", "_", heading.lower().removeprefix(BABYLM)).strip("_")
     if name in RHOS:
         return RHOS[name], wug_score(1.0)
     name = ALIASES.get(name, name)

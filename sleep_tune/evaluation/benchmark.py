@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune.babylm.averages import benchmark_averages
-from sleep_tune.babylm.score_names import MACRO
+from sleep_tune.babylm.score_names import BABYLM, MACRO_METRIC
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import MLM
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer
@@ -22,10 +22,7 @@ from sleep_tune.names import TASKS
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["PREFIX", "TIES", "Benchmark", "cached_benchmark", "with_macro"]
-
-PREFIX = "babylm/"
-"""First part of the names of scores."""
+__all__ = ["TIES", "Benchmark", "cached_benchmark", "with_macro"]
 
 TIES = "ties/"
 """First part of the names of shares of ties, in percent: items whose right option has the same score as another one.
@@ -84,9 +81,9 @@ class Benchmark:
         self.answers = scored.tasks
         metrics: dict[str, float] = {}
         for task in scored.tasks:
-            metrics[f"{PREFIX}{task.name}"] = task.score
+            metrics[f"{BABYLM}{task.name}"] = task.score
             metrics[f"{TIES}{task.name}"] = 100.0 * task.ties
-        return metrics | {f"{PREFIX}{name}": value for name, value in scored.reading.items()}
+        return metrics | {f"{BABYLM}{name}": value for name, value in scored.reading.items()}
 
 
 @functools.lru_cache(maxsize=4)
@@ -103,9 +100,9 @@ def cached_benchmark(
 def with_macro(metrics: Mapping[str, float]) -> dict[str, float]:
     """Return the metrics with `babylm/macro` over all scores among them, or unchanged if there are no scores."""
     scores = {
-        name.removeprefix(PREFIX): value
+        name.removeprefix(BABYLM): value
         for name, value in metrics.items()
-        if name.startswith(PREFIX) and name != PREFIX + MACRO
+        if name.startswith(BABYLM) and name != MACRO_METRIC
     }
     averages = benchmark_averages(scores)
-    return dict(metrics) if averages is None else {**metrics, PREFIX + MACRO: averages.score}
+    return dict(metrics) if averages is None else {**metrics, MACRO_METRIC: averages.score}

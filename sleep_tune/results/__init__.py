@@ -2,11 +2,10 @@
 
 Reads experiment folders; needs no Ray and no torch.
 
-- `table`: trials.jsonl as tidy pandas tables
-- `experiment`: description of an experiment, from experiment.yaml
-- `statistics`: confidence intervals and tests over seeds
+- `trial_tables`: trials.jsonl as tidy pandas tables
+- `statistics`, `crossed_design`: confidence intervals and tests
 - `comparison`: arms compared with `epochs`, with notes and a verdict
-- `render`: that comparison on the terminal, as CSV and as Markdown
+- `terminal`, `table_files`, `report`: that comparison on the terminal, as files and as a page
 """
 
-__all__ = ["comparison", "experiment", "render", "statistics", "table"]
+__all__: list[str] = []

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from sleep_tune.babylm.score_names import BABYLM
 from sleep_tune.errors import DataError
+from sleep_tune.results.columns import PAIRS
 
 __all__ = ["FILE", "read_answers"]
 
@@ -16,7 +18,7 @@ FILE = Path("eval", "items.parquet")
 
 NEEDED, TEXT = ["task", "uid", "id", "correct"], "text"
 
-PAIRS_TASK, PAIRS = "pairs", "test/pairs_accuracy"
+PAIRS_TASK = "pairs"
 """The toy language's own minimal pairs, whose score is a share; BabyLM's tasks are in percent."""
 
 
@@ -41,7 +43,7 @@ def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
     answers = {}
     for task, rows in table.groupby("task", sort=False):
         scored = rows.set_index(["uid", "id", TEXT])["correct"]
-        answers[PAIRS if task == PAIRS_TASK else f"babylm/{task}"] = scored * (1.0 if task == PAIRS_TASK else 100.0)
+        answers[PAIRS if task == PAIRS_TASK else f"{BABYLM}{task}"] = scored * (1.0 if task == PAIRS_TASK else 100.0)
     return answers
 
 

@@ -7,22 +7,18 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.experiment.experiment_file import Experiment
-from sleep_tune.results.columns import column
+from sleep_tune.results.columns import column, estimate_metric
 from sleep_tune.results.looks import Look
-from sleep_tune.results.ranges import cut_estimate
 from sleep_tune.results.run_facts import RunFacts
-from sleep_tune.results.statistics import Difference, Estimate, estimate_mean
+from sleep_tune.results.statistics import Difference, Estimate
 
-__all__ = ["BASELINE", "CONTROL", "PAIRS", "Arm", "Comparison", "Contrast", "mode_of", "over_seeds"]
+__all__ = ["BASELINE", "CONTROL", "Arm", "Comparison", "Contrast", "mode_of", "over_seeds"]
 
 BASELINE = "epochs"
 """Default baseline: the arm that all others are compared with."""
 
 CONTROL = "as_epochs"
 """The A/A control: it differs from `BASELINE` only in data order, so any difference is noise."""
-
-PAIRS = "test/pairs_accuracy"
-"""Second endpoint, where it was measured: accuracy on the toy language's minimal pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +102,7 @@ def mode_of(endpoint: str, experiment: Experiment) -> str:
 def over_seeds(name: str, kind: str, values: Mapping[str, Mapping[int, float]], **more: Any) -> Arm:
     """Return an arm with its estimates: the means of its values over seeds. Metrics without a value are left out."""
     known = {key: by_seed for key, by_seed in values.items() if by_seed}
-    estimates = {key: cut_estimate(key, estimate_mean(list(by_seed.values()))) for key, by_seed in known.items()}
+    estimates = {key: estimate_metric(key, by_seed.values()) for key, by_seed in known.items()}
     return Arm(name=name, kind=kind, values=known, estimates=estimates, **more)
 
 

@@ -1,12 +1,29 @@
-"""Columns of a comparison: their headings, units and number formats, and which direction is better."""
+"""Columns of a comparison: headings, units, number formats, which direction is better, and possible values.
 
+Intervals are limited to the possible values of a measure, because no accuracy is 104%.
+"""
+
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sleep_tune.babylm.challenge import FAST
-from sleep_tune.babylm.score_names import MACRO, TITLES, score_title, task_of
+from sleep_tune.babylm.score_names import ACCURACY, BABYLM, MACRO, MACRO_METRIC, TITLES, score_title, task_of
+from sleep_tune.results.statistics import Difference, Estimate, estimate_mean
 
-__all__ = ["COLUMNS", "MOST_NAMED", "Column", "column", "setting_text", "short_names", "sort_metrics"]
+__all__ = [
+    "COLUMNS",
+    "MOST_NAMED",
+    "PAIRS",
+    "Column",
+    "column",
+    "cut_difference",
+    "estimate_metric",
+    "setting_text",
+    "short_names",
+    "sort_metrics",
+    "value_range",
+]
 
 MOST_NAMED = 12
 """Arms that a sentence names; the others are only counted."""
@@ -71,9 +88,12 @@ COLUMNS: dict[str, Column] = {
 }
 """Metric or cost -> its column, in the order of the table. Other metrics are only in the CSV."""
 
+PAIRS = "test/pairs_accuracy"
+"""Second endpoint, where it was measured: accuracy on the toy language's minimal pairs."""
 
-BABYLM = "babylm/"
-"""Prefix of BabyLM's scores, each of which has a column: the macro average, then the tasks."""
+SIGNED = (MACRO_METRIC, *(BABYLM + name for name in ("wug_", "aoa", "reading_")))
+"""Beginnings of scores that may be below 0: correlations x 100, gains in explained variance, and averages that include
+these. A wug score that ends in `_accuracy` is not one of them."""
 
 
 def column(key: str) -> Column:
@@ -127,3 +147,38 @@ def setting_text(value: object) -> str:
     ('0.0003123', 'keep')
     """
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def value_range(key: str) -> tuple[float, float]:
+    """Return the smallest and largest possible value of a metric or cost, in its own unit (shares are in [0, 1]).
+
+    >>> value_range("test/pairs_accuracy"), value_range("babylm/blimp_fast"), value_range("babylm/wug_past_tense")
+    ((0.0, 1.0), (0.0, 100.0), (-100.0, 100.0))
+    """
+    name = key.partition("/")[2]
+    if key.startswith((BABYLM, "ties/")):
+        return (-100.0 if key.startswith(SIGNED) and not key.endswith(ACCURACY) else 0.0), 100.0
+    if name.startswith("pairs"):
+        return 0.0, 1.0
+    return (1.0 if name == "pseudo_perplexity" else 0.0), math.inf
+
+
+def estimate_metric(key: str, values: Iterable[float]) -> Estimate:
+    """Return the mean of a metric's values, one per seed, with its interval limited to possible values of the metric.
+
+    If the mean is out of range, the values are in another unit, and the interval stays as it is.
+    """
+    made = estimate_mean(list(values))
+    low, high = value_range(key)
+    if made.low is None or made.high is None or not low <= made.mean <= high:
+        return made
+    return replace(made, low=max(low, made.low), high=min(high, made.high))
+
+
+def cut_difference(key: str, made: Difference) -> Difference:
+    """Return the difference of two such values with its interval limited in the same way."""
+    low, high = value_range(key)
+    width = high - low
+    if made.low is None or made.high is None or abs(made.mean) > width:
+        return made
+    return replace(made, low=max(-width, made.low), high=min(width, made.high))

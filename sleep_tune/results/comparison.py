@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from sleep_tune.babylm.score_names import BABYLM
 from sleep_tune.errors import DataError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.results.answers import read_answers
-from sleep_tune.results.arms import BASELINE, PAIRS, Arm, Comparison, mode_of, over_seeds
-from sleep_tune.results.columns import BABYLM, column, sort_metrics
+from sleep_tune.results.arms import BASELINE, Arm, Comparison, mode_of, over_seeds
+from sleep_tune.results.columns import PAIRS, column, sort_metrics
 from sleep_tune.results.contrasts import add_contrasts
 from sleep_tune.results.held_out import hold_out_items
 from sleep_tune.results.looks import Look, find_looks

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from sleep_tune.results.arms import Arm, Contrast
+from sleep_tune.results.columns import cut_difference
 from sleep_tune.results.crossed_design import crossed_difference, is_mean_of_groups
-from sleep_tune.results.ranges import cut_difference
 from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p, worst_rank_p
 
 __all__ = ["add_contrasts"]

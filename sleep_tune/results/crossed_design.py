@@ -7,7 +7,7 @@ A t interval over seeds alone treats the items as fixed; an interval over items 
 recipes. Here both are random: the variance of the mean over S x I crossed samples is a sum of components (Cornfield and
 Tukey 1956), of which unbiased estimates are computed from the table. The Multi-Bootstrap (Sellam et al. 2022) estimates
 the same variance by resampling, but counts the residual three times (Owen 2007), and its percentile intervals are too
-narrow for few seeds; it is available as a check that does not assume normality.
+narrow for few seeds: it serves as a check in the tests.
 """
 
 import math
@@ -25,16 +25,12 @@ __all__ = [
     "crossed_mean",
     "is_mean_of_groups",
     "mean_of_groups",
-    "multi_bootstrap",
 ]
 
 Reals = NDArray[np.float64]
 
 EXACT = 1e-6
 """Relative tolerance within which a score must be the mean of its groups' means to be split into items."""
-
-CHUNK = 64
-"""Replicates resampled at a time, which limits memory to CHUNK x I numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,39 +121,6 @@ def crossed_difference(
     p = max(float(2 * stdtr(freedom, -abs(found.mean) / error)) for error, freedom in laws)
     half, (error, freedom) = max(zip(halves, laws, strict=True))
     return Difference(found.mean, found.mean - half, found.mean + half, p, len(differences), error, freedom)
-
-
-def multi_bootstrap(
-    differences_SI: Reals, group_I: NDArray[np.integer], rng: np.random.Generator, replicates: int = 2_000
-) -> Reals:
-    """Return means of tables in which seeds, and items within their groups, are resampled with replacement.
-
-    Source: Sellam et al., "The MultiBERTs: BERT Reproductions for Robustness Analysis" (ICLR 2022), section 4.
-
-    Args:
-        differences_SI: (S, I) finite.
-        group_I: (I,) the group of each item.
-        rng: draws the replicates.
-        replicates: their number R.
-
-    Returns:
-        (R,) the mean of the groups' means of each replicate; its percentiles are the bootstrap interval.
-    """
-    differences_SI, group_I = _checked(differences_SI, group_I)
-    order = np.argsort(group_I, kind="stable")
-    sorted_SI, (_, count_G) = differences_SI[:, order], _weights(group_I)
-    start_I = np.repeat(np.cumsum(count_G) - count_G, count_G)
-    size_I = np.repeat(count_G, count_G)
-    weight_I = 1.0 / (len(count_G) * size_I)
-    seeds, items = sorted_SI.shape
-    means = np.empty(replicates)
-    for start in range(0, replicates, CHUNK):
-        number = min(CHUNK, replicates - start)
-        share_RS = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=number) / seeds
-        chosen_RI = start_I + (rng.random((number, items)) * size_I).astype(np.int64)
-        mean_RI = share_RS @ sorted_SI
-        means[start : start + number] = np.take_along_axis(mean_RI, chosen_RI, axis=1) @ weight_I
-    return means
 
 
 def mean_of_groups(values_I: Reals, group_I: NDArray[np.integer]) -> float:

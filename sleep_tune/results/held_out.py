@@ -12,13 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sleep_tune.babylm.challenge import FOLDERS
-from sleep_tune.babylm.score_names import MACRO
+from sleep_tune.babylm.score_names import BABYLM, MACRO_METRIC
 from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.arms import Arm
-from sleep_tune.results.columns import BABYLM, column
+from sleep_tune.results.columns import column, estimate_metric
 from sleep_tune.results.crossed_design import is_mean_of_groups, mean_of_groups
-from sleep_tune.results.ranges import cut_estimate
-from sleep_tune.results.statistics import estimate_mean
 
 __all__ = ["hold_out_items"]
 
@@ -46,7 +44,7 @@ def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[A
         return tuple(arms), ()
     folders = ", ".join(task.removeprefix(BABYLM) for task in tasks)
     whole = f"Warning: the items of {folders} selected the finalists and are part of {name}, which evaluates them; "
-    if primary == BABYLM + MACRO:
+    if primary == MACRO_METRIC:
         return tuple(arms), (f"{whole}for a claim, name another primary endpoint (comparison.primary).",)
     scored = [arm for arm in arms if arm.values.get(primary)]
     texts = _texts(arms, tasks)
@@ -68,10 +66,9 @@ def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[A
 
 def _chosen_from(arms: Sequence[Arm], objective: str, primary: str) -> list[str]:
     """Return the tasks of the objective whose items are part of the endpoint."""
-    macro = BABYLM + MACRO
-    if primary == macro:
+    if primary == MACRO_METRIC:
         return [objective]
-    if objective != macro:
+    if objective != MACRO_METRIC:
         return [objective] if _family(objective) == _family(primary) else []
     every = dict.fromkeys(key for arm in arms for key in arm.answers)
     return [key for key in every if key != primary and _family(key) == _family(primary)]
@@ -118,7 +115,7 @@ def _without(arm: Arm, key: str, texts: set[str]) -> Arm | None:
     return replace(
         arm,
         values={**arm.values, key: values},
-        estimates={**arm.estimates, key: cut_estimate(key, estimate_mean(list(values.values())))},
+        estimates={**arm.estimates, key: estimate_metric(key, values.values())},
         answers={**arm.answers, key: rows},
     )
 

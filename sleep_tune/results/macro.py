@@ -9,15 +9,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sleep_tune.babylm.averages import macro_average
-from sleep_tune.babylm.score_names import ACCURACY, MACRO, UNSPECIFIED, counted_scores, task_of
+from sleep_tune.babylm.score_names import ACCURACY, BABYLM, MACRO_METRIC, UNSPECIFIED, counted_scores, task_of
 from sleep_tune.results.arms import Arm
-from sleep_tune.results.columns import BABYLM, column
-from sleep_tune.results.ranges import cut_estimate
-from sleep_tune.results.statistics import estimate_mean
+from sleep_tune.results.columns import column, estimate_metric
 
 __all__ = ["FEWEST", "average_shared_scores", "score_notes"]
-
-KEY = f"{BABYLM}{MACRO}"
 
 FEWEST = 2
 """Fewest scores that are averaged; the average of one is that score again."""
@@ -41,7 +37,7 @@ def average_shared_scores(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm,
     names = list(counted_scores(key.removeprefix(BABYLM) for key in common).values())
     keys = [f"{BABYLM}{name}" for name in names]
     different = [key for key in dict.fromkeys(key for scores in every for key in sorted(scores)) if key not in common]
-    if len(keys) < FEWEST and (different or primary != KEY):
+    if len(keys) < FEWEST and (different or primary != MACRO_METRIC):
         keys = []
     made = tuple(arm if arm.kind == "published" else _averaged(arm, scored[arm.name], keys) for arm in arms)
     return made, tuple(_macro_notes(made, scored, keys, different, common))
@@ -59,11 +55,13 @@ def _by_seed(arm: Arm) -> dict[int, dict[str, float]]:
 
 def _averaged(arm: Arm, by_seed: Mapping[int, Mapping[str, float]], keys: Sequence[str]) -> Arm:
     """Return the arm with the average over `keys`, or without an average where there are no keys."""
-    values = {key: value for key, value in arm.values.items() if key != KEY}
-    estimates = {key: value for key, value in arm.estimates.items() if key != KEY}
+    values = {key: value for key, value in arm.values.items() if key != MACRO_METRIC}
+    estimates = {key: value for key, value in arm.estimates.items() if key != MACRO_METRIC}
     if keys and by_seed:
-        values[KEY] = {seed: macro_average({key: scores[key] for key in keys}) for seed, scores in by_seed.items()}
-        estimates[KEY] = cut_estimate(KEY, estimate_mean(list(values[KEY].values())))
+        values[MACRO_METRIC] = {
+            seed: macro_average({key: scores[key] for key in keys}) for seed, scores in by_seed.items()
+        }
+        estimates[MACRO_METRIC] = estimate_metric(MACRO_METRIC, values[MACRO_METRIC].values())
     return replace(arm, values=values, estimates=estimates)
 
 
@@ -90,7 +88,7 @@ def _macro_notes(
         )
     elif len(keys) >= FEWEST:
         yield f"Macro average: over the {len(keys)} scores that every arm and seed has ({over})."
-    published = [arm.name for arm in arms if arm.kind == "published" and KEY in arm.estimates]
+    published = [arm.name for arm in arms if arm.kind == "published" and MACRO_METRIC in arm.estimates]
     if published:
         yield f"Macro average of {', '.join(published)}: as published; its tasks are unknown."
 
@@ -115,7 +113,7 @@ def score_notes(arms: Sequence[Arm], primary: str) -> Iterator[str]:
     measured = {key for arm in arms for key in arm.values}
     for arm in arms:
         for key, seeds in arm.missing.items():
-            said = key == KEY or (arm.kind != "elsewhere" and (key == primary or key not in measured))
+            said = key == MACRO_METRIC or (arm.kind != "elsewhere" and (key == primary or key not in measured))
             if said or not seeds:
                 continue
             which = f", seed {', '.join(map(str, sorted(seeds)))}," if len(arm.seeds) > 1 else ""

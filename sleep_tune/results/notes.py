@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from sleep_tune.babylm.score_names import MACRO_METRIC
 from sleep_tune.errors import listed
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
 from sleep_tune.results.columns import MOST_NAMED, column, short_names
@@ -168,7 +169,7 @@ def _unpaired(comparison: Comparison) -> Iterator[str]:
     primary, reference = comparison.endpoints[0], comparison.reference
     what = column(primary).heading
     theirs = reference.values.get(primary, {}) if reference is not None else {}
-    if primary == "babylm/macro" and not any(primary in arm.values for arm in comparison.arms):
+    if primary == MACRO_METRIC and not any(primary in arm.values for arm in comparison.arms):
         return  # a note of `averaged` says why
     for arm in comparison.arms:
         ours = arm.values.get(primary, {})

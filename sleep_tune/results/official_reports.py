@@ -16,7 +16,7 @@ import pandas as pd
 
 from sleep_tune.babylm.averages import entity_tracking_averages, macro_average
 from sleep_tune.babylm.challenge import FOLDERS, READING_SCORES, WUG
-from sleep_tune.babylm.score_names import ACCURACY, score_title, wug_score
+from sleep_tune.babylm.score_names import ACCURACY, BABYLM, score_title, wug_score
 from sleep_tune.errors import DataError, shortened
 from sleep_tune.results.arms import Arm, over_seeds
 
@@ -111,10 +111,10 @@ def read_model(folder: Path) -> ModelScores:
                 )
             files[name] = path
             if math.isfinite(value.number):
-                found[f"babylm/{name}"] = value.number
-                paradigms |= {f"babylm/{name}": groups} if len(groups) > 1 else {}
+                found[f"{BABYLM}{name}"] = value.number
+                paradigms |= {f"{BABYLM}{name}": groups} if len(groups) > 1 else {}
             else:
-                missing[f"babylm/{name}"] = f"{value.number} in {path.parent.name}/{path.name}"
+                missing[f"{BABYLM}{name}"] = f"{value.number} in {path.parent.name}/{path.name}"
     return ModelScores(str(owner), found, paradigms, missing)
 
 

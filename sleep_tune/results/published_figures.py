@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sleep_tune.babylm.challenge import CHANCE, WUG
-from sleep_tune.babylm.score_names import ACCURACY, GLUE_TITLES, MACRO, find_score, known_scores, task_of
+from sleep_tune.babylm.score_names import ACCURACY, BABYLM, GLUE_TITLES, MACRO, find_score, known_scores, task_of
 from sleep_tune.errors import DataError, nearest, shortened
-from sleep_tune.results.arms import PAIRS, Arm
-from sleep_tune.results.columns import BABYLM, COLUMNS
+from sleep_tune.results.arms import Arm
+from sleep_tune.results.columns import COLUMNS, PAIRS
 from sleep_tune.results.statistics import Estimate
 
 __all__ = ["read_published"]

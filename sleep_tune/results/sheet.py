@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sleep_tune.results.arms import PAIRS, Arm, Comparison, mode_of
-from sleep_tune.results.columns import COLUMNS, column, setting_text, short_names
+from sleep_tune.babylm.score_names import MACRO_METRIC
+from sleep_tune.results.arms import Arm, Comparison, mode_of
+from sleep_tune.results.columns import COLUMNS, PAIRS, column, setting_text, short_names
 from sleep_tune.results.verdict import difference_text, improves, is_claim
 
 __all__ = ["MINUS", "MISSING", "SURVIVORS", "Cell", "Sheet", "claim_of", "difference_cell", "estimate_text"]
@@ -111,5 +112,5 @@ def settings_text(arm: Arm, comparison: Comparison, write: Callable[[object], st
 
 def second_endpoints(comparison: Comparison) -> list[str]:
     """Return the endpoints of a narrow table: the primary one, minimal pairs and BabyLM's macro average."""
-    few = (comparison.endpoints[0], PAIRS, "babylm/macro")
+    few = (comparison.endpoints[0], PAIRS, MACRO_METRIC)
     return [key for key in dict.fromkeys(few) if any(key in arm.contrasts for arm in comparison.arms)]

@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sleep_tune.babylm.score_names import BABYLM
 from sleep_tune.console import PlainConsole
 from sleep_tune.results.arms import Arm, Comparison, mode_of
 from sleep_tune.results.columns import column
@@ -31,7 +32,6 @@ WIDE = 95
 """Width in characters of the results with a column for perplexity."""
 
 PERPLEXITY = "test/pseudo_perplexity"
-TASKS = "babylm/"
 
 MOST_ARMS = 40
 """Arms that are printed; of more, the baseline and the best at the primary endpoint."""
@@ -83,7 +83,7 @@ def _tables(comparison: Comparison, width: int) -> RenderableType:
     parts: list[RenderableType] = [Text(title, style="bold")]
     if comparison.arms:
         parts += [Text(), _results(comparison, width), Text()]
-        if any(key.startswith(TASKS) for key in comparison.metrics):
+        if any(key.startswith(BABYLM) for key in comparison.metrics):
             parts += [part for table in _tasks(comparison, width) for part in (table, Text())]
         if _with_costs(comparison.arms):
             parts += [_costs(comparison, width), Text()]
@@ -114,7 +114,7 @@ def _results(comparison: Comparison, width: int) -> Table:
     """Return the results of each arm and its differences to the baseline; perplexity (e^nll) only where it fits."""
     endpoints = second_endpoints(comparison) or [comparison.endpoints[0]]
     keys = [key for key in shown_metrics(comparison) if "/" in key]
-    keys = [key for key in keys if not key.startswith(TASKS) or key in endpoints]
+    keys = [key for key in keys if not key.startswith(BABYLM) or key in endpoints]
     keys = [key for key in keys if not (width < WIDE and key == PERPLEXITY)]
     table = _table(lines=True)
     _add_arms(table, [text for arm in comparison.arms for text in (arm.name, arm.kind)], width)
@@ -132,7 +132,7 @@ def _results(comparison: Comparison, width: int) -> Table:
 
 def _tasks(comparison: Comparison, width: int) -> Iterator[Table]:
     """Yield tables of BabyLM's tasks with differences to the baseline; several where one would be too wide."""
-    keys = [key for key in comparison.metrics if key.startswith(TASKS)]
+    keys = [key for key in comparison.metrics if key.startswith(BABYLM)]
     every = [arm.name for arm in comparison.arms]
     names = _arms_width(every, width)
     headings = {key: column(key).heading for key in keys}

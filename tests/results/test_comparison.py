@@ -10,7 +10,8 @@ import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
 from sleep_tune.experiment.experiment_file import Experiment
-from sleep_tune.results.arms import PAIRS, Arm, Comparison, Contrast
+from sleep_tune.results.arms import Arm, Comparison, Contrast
+from sleep_tune.results.columns import PAIRS
 from sleep_tune.results.comparison import compare, compare_arms
 from sleep_tune.results.markup import as_markdown
 from sleep_tune.results.sheet import claim_of

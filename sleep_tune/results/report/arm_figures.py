@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from sleep_tune.results.arms import PAIRS, Arm, Comparison, mode_of
-from sleep_tune.results.columns import column
+from sleep_tune.results.arms import Arm, Comparison, mode_of
+from sleep_tune.results.columns import PAIRS, column
 from sleep_tune.results.report.figure_style import (
     AXIS,
     COLOURS,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from sleep_tune.babylm.score_names import MACRO_METRIC
 from sleep_tune.results.columns import column, setting_text, short_names
 from sleep_tune.results.report.figure_style import (
     COLOURS,
@@ -33,7 +34,7 @@ OTHER_STATES = (COLOURS[1], "x")
 CROWD = 200
 """More trials are drawn smaller and fainter, so that dense regions show."""
 
-TRADED = ("eval/pairs_accuracy", "babylm/macro")
+TRADED = ("eval/pairs_accuracy", MACRO_METRIC)
 """Metrics drawn against the objective; other metrics are parts of these, or the objective in another unit."""
 
 FEWEST_FOR_FRONT = 3

@@ -6,7 +6,7 @@ Of BabyLM's data only the names of the folders are read.
 from pathlib import Path
 
 from sleep_tune.babylm.challenge import FOLDERS
-from sleep_tune.babylm.score_names import MACRO, score_names
+from sleep_tune.babylm.score_names import BABYLM, MACRO_METRIC, score_names
 from sleep_tune.config.checker import read_section
 from sleep_tune.config.entry import Entry
 from sleep_tune.config.schema import RunConfig
@@ -16,13 +16,13 @@ from sleep_tune.search.space.search_space import METRICS, Claim, Objective
 
 __all__ = ["check_claim", "check_data", "check_reported", "read_claim", "read_objective"]
 
-PAIRS, BABYLM = "eval/pairs", "babylm/"
-"""First parts of metrics that need data of their own."""
+PAIRS = "eval/pairs"
+"""First part of the metrics of minimal pairs."""
 
 MOST_OF_INTEREST = 0.1
 """A smallest difference of interest, as a share of right answers, is below this; a larger one was meant in points."""
 
-SCORES = {BABYLM + score: folder for folder in TASKS for score in score_names(folder)} | {BABYLM + MACRO: ""}
+SCORES = {BABYLM + score: folder for folder in TASKS for score in score_names(folder)} | {MACRO_METRIC: ""}
 """Metric -> the folder that it is measured on; '' for the macro average."""
 
 
@@ -71,7 +71,7 @@ def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
         return
     counted = [task for task in evaluation.tasks if FOLDERS[task] != "zorro"]
     needed = SCORES[metric] or "at least one task of BabyLM's"
-    if not counted if metric == BABYLM + MACRO else SCORES[metric] not in evaluation.tasks:
+    if not counted if metric == MACRO_METRIC else SCORES[metric] not in evaluation.tasks:
         given = f"[{', '.join(evaluation.tasks)}]" if evaluation.tasks else "none"
         raise entry.error(
             f"{metric} needs {needed} among base's evaluation.tasks, scored at the rungs, and their folder as "
