@@ -21,7 +21,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.experiment.event_log import EventLog, LineWriter
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.search.decide.director import Director, Trial
-from sleep_tune.search.decide.search_history import replay
+from sleep_tune.search.decide.search_history import FoldedLog
 from sleep_tune.search.space.search_space import (
     Choice,
     CorpusSummary,
@@ -120,7 +120,7 @@ def measure_replay(folder: Path) -> Iterator[str]:
     """Reading and replaying the whole log."""
     before, cpu_before = time.perf_counter(), time.process_time()
     with EventLog(folder / "trials.jsonl") as log:
-        known = replay(log.events, study(), BASE)
+        known = FoldedLog(study(), BASE, log.events)
         num_events = len(log.events)
     seconds, cpu_seconds = time.perf_counter() - before, time.process_time() - cpu_before
     yield f"replay of {num_events:,} events, {len(known.state.trials):,} trials: {cpu_seconds:.2f} s of the CPU's time "

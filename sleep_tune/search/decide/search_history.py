@@ -16,7 +16,7 @@ from sleep_tune.search.decide.current_space import CurrentSpace
 from sleep_tune.search.decide.studies import Studies
 from sleep_tune.search.space.search_space import Space
 
-__all__ = ["FoldedLog", "SearchHistory", "replay", "steady_clock"]
+__all__ = ["FoldedLog", "SearchHistory", "steady_clock"]
 
 
 class FoldedLog:
@@ -25,30 +25,19 @@ class FoldedLog:
     Args:
         space: the current space; trials may have been asked for under another.
         base: the configuration that `space.base` composes to.
+        events: of the search's log, in order, from the first.
     """
 
-    def __init__(self, space: Space, base: RunConfig) -> None:
+    def __init__(self, space: Space, base: RunConfig, events: Iterable[Event] = ()) -> None:
         self.state = SearchState(mode=space.objective.mode, placement=CurrentSpace(space, base))
         self.studies = Studies(space, self.state)
+        for event in events:
+            self.apply(event)
 
     def apply(self, event: Event) -> None:
         """Update both with one event."""
         self.state.apply(event)
         self.studies.apply(event)
-
-
-def replay(events: Iterable[Event], space: Space, base: RunConfig) -> FoldedLog:
-    """Return the state and the studies of the search that wrote these events.
-
-    Args:
-        events: of its log, in order, from the first.
-        space: the current space.
-        base: the configuration that `space.base` composes to.
-    """
-    folded = FoldedLog(space, base)
-    for event in events:
-        folded.apply(event)
-    return folded
 
 
 class SearchHistory:
@@ -76,7 +65,7 @@ class SearchHistory:
         self._space = space
         self._log: Log = EventLog(folder / LOG) if log is None else log
         try:
-            self._folded = replay(self._log.events, space, base)
+            self._folded = FoldedLog(space, base, self._log.events)
         except BaseException:
             self._log.close()
             raise

@@ -47,8 +47,3 @@ class SearchView(ABC):
     def best(self) -> TrialState | None:
         """Return the best completed trial of the search so far."""
         return self.state.best()
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of trials by state, without states that no trial is in."""
-        states = [trial.state for trial in self.state.trials.values()]
-        return {state: states.count(state) for state in dict.fromkeys(states)}

@@ -12,7 +12,7 @@ from sleep_tune.errors import ConfigError, RunFolderError
 from sleep_tune.experiment.event_log import read_events
 from sleep_tune.experiment.trial_state import TrialState
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.search_history import replay
+from sleep_tune.search.decide.search_history import FoldedLog
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import (
@@ -41,7 +41,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def trials_of(folder: Path) -> dict[str, TrialState]:
-    return replay(read_events(folder / "trials.jsonl"), EARLIER, BASE).state.trials
+    return FoldedLog(EARLIER, BASE, read_events(folder / "trials.jsonl")).state.trials
 
 
 def warm(old: Path, **more: Any) -> Space:
@@ -148,7 +148,7 @@ def test_a_warm_start_cut_at_any_event_is_completed(old: Path, tmp_path: Path) -
         assert director.trials.keys() == whole.trials.keys()
         assert director._history.studies is not whole._history.studies
         director._held.close()
-        known = replay(read_events(tmp_path / "x" / "trials.jsonl"), director.space, BASE)
+        known = FoldedLog(director.space, BASE, read_events(tmp_path / "x" / "trials.jsonl"))
         assert known.state == director.state
 
 
