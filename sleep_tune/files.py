@@ -23,6 +23,7 @@ __all__ = [
     "fingerprint",
     "grant",
     "read_json_lines",
+    "read_json_object",
     "require_space",
     "require_writable",
     "sha256_of",
@@ -211,6 +212,15 @@ def _keep_permissions(descriptor: int, before: os.stat_result) -> None:
             mode = mode & ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
     with contextlib.suppress(PermissionError):  # some mounts have no permissions
         os.fchmod(descriptor, mode)
+
+
+def read_json_object(path: Path) -> dict[str, Any] | None:
+    """Return the object in a JSON file; None if there is no file, it cannot be read, or it holds something else."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -14,9 +14,7 @@ __all__ = [
     "MATCHED",
     "MODELS",
     "PERPLEXITIES",
-    "PHASES",
     "PRECISIONS",
-    "ROLES",
     "SAMPLERS",
     "SCHEDULERS",
     "SCHEDULES",
@@ -30,7 +28,6 @@ __all__ = [
 STRATEGIES = ("random", "strict", "weighted")
 SCOPES = ("fold", "seen")
 CONTEXTS = ("keep", "repack", "shuffle")
-PHASES = ("wake", "sleep")
 
 CORPORA = ("babylm", "text", "toy")
 TOKENIZERS = ("bpe", "hub")
@@ -64,4 +61,3 @@ LAUNCHERS = ("inline", "ray")
 WANDB_MODES = ("auto", "off", "offline", "online")
 BASELINES = ("as_epochs", "epochs")
 MATCHED = ("device_hours", "flops", "words")
-ROLES = ("baseline", "finalist", "search")

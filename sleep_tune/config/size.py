@@ -1,11 +1,12 @@
-"""Estimates of the size of a run's model and files, from its configuration alone.
+"""Sizes of a run by its configuration: its budget of words, and estimates of its model and files.
 
-Norms and biases are left out, and a trained vocabulary may be smaller than its limit.
+In the estimates norms and biases are left out, and a trained vocabulary may be smaller than its limit.
 """
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.sleep.budget import SleepPlan, plan_budget
 
-__all__ = ["MOST_WORD_CHECKPOINTS", "checkpoint_bytes", "model_bytes", "needed_bytes", "num_weights"]
+__all__ = ["MOST_WORD_CHECKPOINTS", "checkpoint_bytes", "model_bytes", "needed_bytes", "num_weights", "plan_words"]
 
 BYTES_PER_WEIGHT = 4
 """Of a saved model (32-bit)."""
@@ -15,6 +16,34 @@ STATES_BYTES = 32 * 2**20
 """Everything else that a run writes: the stream's state, metrics, the tokenizer."""
 MOST_WORD_CHECKPOINTS = 19
 """Word checkpoints of a run that sees 100M words, as BabyLM's do."""
+
+
+def plan_words(config: RunConfig, *, corpus_words: int, num_samples: int, processes: int) -> SleepPlan:
+    """Return how a run spends its budget of words.
+
+    Args:
+        config: the run's configuration.
+        corpus_words: words of a pass, >= 1.
+        num_samples: samples of the corpus, >= 1.
+        processes: that share each update's batches, >= 1.
+
+    Raises:
+        BudgetError: the budget cannot hold the settings of sleep.
+    """
+    sleep = config.sleep
+    return plan_budget(
+        corpus_words=corpus_words,
+        num_samples=num_samples,
+        batch_size=config.training.batch_size * processes,
+        folds=sleep.folds,
+        budget_passes=config.budget.passes,
+        budget_words=config.budget.words,
+        length_passes=sleep.length.passes,
+        length_ratio=sleep.length.ratio,
+        length_repeats=sleep.length.repeats,
+        replay_ratio=sleep.replay.ratio,
+        replay_scope=sleep.replay.scope,
+    )
 
 
 def num_weights(config: RunConfig) -> int:

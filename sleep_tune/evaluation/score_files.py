@@ -17,7 +17,7 @@ from sleep_tune.evaluation.items import Item, choose, margin
 from sleep_tune.evaluation.official_files import write_official, write_official_reading
 from sleep_tune.evaluation.suite import READING, SuiteScores, TaskScores
 from sleep_tune.evaluation.task_report import ACCURACY
-from sleep_tune.files import write_whole
+from sleep_tune.files import read_json_object, write_whole
 
 __all__ = [
     "ITEMS",
@@ -81,12 +81,7 @@ def macro_score(scores: Mapping[str, float]) -> float | None:
 
 def read_previous_scores(path: Path) -> tuple[str | None, tuple[str, ...]]:
     """Return the model and the names of the scores in a scores.json; None and no names if it cannot be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None, ()
-    if not isinstance(content, dict):
-        return None, ()
+    content = read_json_object(path) or {}
     model, scores = content.get("model"), content.get("scores")
     return model if isinstance(model, str) else None, tuple(scores) if isinstance(scores, dict) else ()
 

@@ -4,13 +4,12 @@ These are the checks of babylm/evaluation-pipeline-2025 before it joins the file
 tasks, ages of acquisition and fine-tuning in `main`, and the fast tasks of every checkpoint.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.babylm.group_sizes import AOA_CONTEXTS, GROUP_SIZES, expected_size
+from sleep_tune.files import read_json_object
 
 __all__ = ["AGES", "FAST_TASKS", "FULL_TASKS", "missing_parts"]
 
@@ -58,7 +57,7 @@ def _final(main: Path, backend: str, track: str) -> Iterator[str]:
         yield from _predictions(top / place / "predictions.json", folder, full=True)
     for task, size in GROUP_SIZES["glue_filtered"].items():
         path = main / "finetune" / task / "predictions.json"
-        read = _read(path)
+        read = read_json_object(path)
         number = None if read is None else len(read.get(task, {}).get("predictions", ()))
         if number is None:
             yield f"{path} (fine-tuning on {task})"
@@ -79,7 +78,7 @@ def _checkpoints(results: Path, backend: str, track: str) -> Iterator[str]:
 
 def _predictions(path: Path, folder: str, *, full: bool) -> Iterator[str]:
     """Yield what is wrong with one task: no file of predictions, or groups of other sizes than the official ones."""
-    read = _read(path)
+    read = read_json_object(path)
     if read is None:
         yield f"{path} ({folder} of {'full' if full else 'fast'}_eval)"
         return
@@ -95,7 +94,7 @@ def _predictions(path: Path, folder: str, *, full: bool) -> Iterator[str]:
 
 
 def _ages(path: Path, track: str) -> Iterator[str]:
-    read = _read(path)
+    read = read_json_object(path)
     if read is None:
         yield f"{path} (ages of acquisition: --aoa)"
         return
@@ -108,12 +107,3 @@ def _ages(path: Path, track: str) -> Iterator[str]:
             yield f"{path}: {step} is not a checkpoint of {track}"
         elif number != AOA_CONTEXTS:
             yield f"{path}: {step} must have {AOA_CONTEXTS} contexts; it has {number}"
-
-
-def _read(path: Path) -> Mapping[str, Any] | None:
-    """Return the object in a JSON file; None if it cannot be read."""
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return read if isinstance(read, dict) else None

@@ -38,6 +38,7 @@ from sleep_tune.errors import shortened, unknown
 from sleep_tune.experiment.json_checks import (
     Check,
     is_amount,
+    is_bool,
     is_index,
     is_measure,
     is_text,
@@ -70,10 +71,6 @@ def _is_space(value: Any) -> bool:
 
 def _is_corpus(value: Any) -> bool:
     return isinstance(value, dict) and is_index(value.get("words")) and is_index(value.get("samples"))
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
 
 
 def _is_part(value: Any) -> bool:
@@ -132,7 +129,7 @@ OF_SEARCH: dict[str, dict[str, Check]] = {
     "changed": {"differences": list_of(is_text), "space": _is_space},
     "warmed": {"source": is_text, "adopted": is_index, "elsewhere": is_index},
     "ended": {"study": is_text, "reason": is_text},
-    "closed": {"finished": _is_bool, "seconds": _optional(mapping_of(is_amount))},
+    "closed": {"finished": is_bool, "seconds": _optional(mapping_of(is_amount))},
 }
 """Event of the search itself -> key of its data -> check."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sleep_tune.records import is_count, is_number
 
-__all__ = ["LARGEST", "Check", "is_amount", "is_index", "is_measure", "is_text"]
+__all__ = ["LARGEST", "Check", "is_amount", "is_bool", "is_index", "is_measure", "is_text"]
 __all__ += ["list_of", "mapping_of", "nullable", "one_of"]
 
 Check = Callable[[Any], bool]
@@ -18,6 +18,11 @@ LARGEST = 2**63
 def is_text(value: Any) -> bool:
     """Return whether a value is a string."""
     return isinstance(value, str)
+
+
+def is_bool(value: Any) -> bool:
+    """Return whether a value is true or false."""
+    return isinstance(value, bool)
 
 
 def is_index(value: Any) -> bool:
@@ -40,9 +45,9 @@ def nullable(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
-def list_of(check: Check) -> Check:
-    """Return a check for a list of such values."""
-    return lambda value: isinstance(value, list) and all(map(check, value))
+def list_of(check: Check, length: int | None = None) -> Check:
+    """Return a check for a list of such values, of this length if one is given."""
+    return lambda value: isinstance(value, list) and length in (None, len(value)) and all(map(check, value))
 
 
 def mapping_of(check: Check) -> Check:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sleep_tune.config.size import needed_bytes
 from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError, shortened, unknown
+from sleep_tune.experiment.json_checks import Check, is_text, mapping_of
 from sleep_tune.files import require_space, write_whole
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.records import Outcome, is_count, is_number
@@ -241,11 +242,11 @@ def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-_KINDS: dict[Any, Callable[[Any], bool]] = {
-    str: lambda value: isinstance(value, str),
+_KINDS: dict[Any, Check] = {
+    str: is_text,
     int: is_count,
     float: is_number,
-    Mapping[str, float]: lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
+    Mapping[str, float]: mapping_of(is_number),
 }
 _NAMES: dict[Any, str] = {
     str: "a text",

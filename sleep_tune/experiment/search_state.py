@@ -233,7 +233,6 @@ class SearchState:
         trial.retries += event.data["after"] == "lost"
         trial.gpus = event.data["gpus"]
         trial.killer = event.data.get("killer")
-        trial.started_at = event.time
         if trial.number is not None and event.data["after"] is None:  # a restart is no progress
             study = self._study(trial.study)
             study.refusals = study.repeats = 0

@@ -76,6 +76,7 @@ class TrialState:
     source: str | None = None
     """Folder of the earlier experiment that it was copied from."""
     asked_at: float
+    """In seconds since 1970, as `ended_at` is."""
     state: str = "waiting"
     """waiting (asked, or to be restarted), running, completed, stopped, failed, refused."""
     attempt: int = 0
@@ -86,8 +87,6 @@ class TrialState:
     """What killed the attempt before because its machine ran out of memory; None if nothing did."""
     gpus: float = 0.0
     """GPUs it holds while it runs."""
-    started_at: float | None = None
-    """When the last attempt began, in seconds since 1970, as `asked_at` and `ended_at` are."""
     ended_at: float | None = None
     progress: Progress | None = field(default=None, compare=False)
     """The last report; heartbeats count, though they are not in the log."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from sleep_tune.files import read_json_object
 from sleep_tune.results.columns import setting_text, short_names
 
 __all__ = ["MOST_EXPOSURES", "RunFacts", "fact_notes", "read_facts"]
@@ -41,7 +42,7 @@ class RunFacts:
 
 def read_facts(run: Path) -> RunFacts:
     """Return how the run in a folder was made."""
-    environment = _json(run / "environment.json")
+    environment = read_json_object(run / "environment.json") or {}
     commit = environment.get("commit")
     dirty = "+" if environment.get("uncommitted") else ""
     path = run / "config.yaml"
@@ -128,14 +129,6 @@ def _texts(path: Path) -> tuple[str, ...]:
     except (OSError, ValueError, RecursionError):
         return ()
     return tuple(str(text) for text in found) if isinstance(found, list) else ()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -22,7 +22,7 @@ from sleep_tune.sleep.sleep_phase import SleepPhase
 from sleep_tune.sleep.sleep_record import SleepRecord, from_rows, to_rows
 from sleep_tune.sleep.wake_pass import WakePass
 
-__all__ = ["Batch", "Replay", "SleepRecord", "SleepStream"]
+__all__ = ["PHASES", "Batch", "Replay", "SleepRecord", "SleepStream"]
 
 PHASES = ("wake", "sleep")
 

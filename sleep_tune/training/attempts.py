@@ -28,8 +28,8 @@ __all__ = [
     "is_writer",
     "make_attempt",
     "record_origin",
-    "remove_attempt",
     "remove_attempts",
+    "remove_folder",
     "remove_older",
     "remove_unfinished",
 ]
@@ -105,11 +105,11 @@ def remove_older(latest: Path) -> None:
     kept = list(islice(_lineage(run, ours), KEPT))
     for number, attempt in _numbered(run, ATTEMPT):
         if number < ours and attempt not in (folder.parent for folder in kept):
-            _remove(attempt)
+            remove_folder(attempt)
         elif number <= ours:
             for _, folder in _numbered(attempt, CHECKPOINT):
                 if folder not in kept:
-                    _remove(folder)
+                    remove_folder(folder)
 
 
 def remove_unfinished(attempt: Path) -> None:
@@ -119,22 +119,17 @@ def remove_unfinished(attempt: Path) -> None:
     """
     for _, folder in _numbered(attempt, CHECKPOINT):
         if not is_complete(folder):
-            _remove(folder)
+            remove_folder(folder)
     for name in WEIGHTS:
         shutil.rmtree(attempt / name, ignore_errors=True)
     with contextlib.suppress(OSError):
         attempt.rmdir()
 
 
-def remove_attempt(attempt: Path) -> None:
-    """Remove an attempt that could not begin."""
-    _remove(attempt)
-
-
 def remove_attempts(run: Path) -> None:
     """Remove every attempt of a run that is over; the last one first, so that none loses the one it resumed from."""
     for _, folder in reversed(_numbered(run, ATTEMPT)):
-        _remove(folder)
+        remove_folder(folder)
 
 
 def _lineage(run: Path, last: float = math.inf) -> Iterator[Path]:
@@ -190,8 +185,10 @@ def _lost_origin(run: Path) -> str | None:
     return None
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, first the files that make it count, so that a half-removed one is not read as whole.
+def remove_folder(folder: Path) -> None:
+    """Remove the folder of an attempt or a checkpoint.
+
+    The files that make it count go first, so that a half-removed folder is not read as a whole one.
 
     What cannot be removed stays: a process that was presumed lost may still be writing there.
     """

@@ -5,11 +5,11 @@ import math
 import torch
 
 from sleep_tune.errors import Diverged
+from sleep_tune.sleep.stream import PHASES
 from sleep_tune.training.process_group import ProcessGroup
 
-__all__ = ["PHASES", "LossMeter"]
+__all__ = ["LossMeter"]
 
-PHASES = ("wake", "sleep")
 EXPLODED = 2.0
 """A loss this many times that of guessing uniformly, or of the run's first batch, counts as diverged."""
 

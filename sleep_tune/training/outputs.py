@@ -10,8 +10,9 @@ from sleep_tune.data.cache import require_cached
 from sleep_tune.errors import RunFolderError
 from sleep_tune.files import share_tree, sync_folder, sync_tree, write_whole
 from sleep_tune.records import Progress
+from sleep_tune.training.session import Session
 
-__all__ = ["publish", "read_evaluation", "write_evaluation", "write_model"]
+__all__ = ["publish", "publish_model", "read_evaluation", "write_evaluation", "write_model"]
 
 
 def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
@@ -41,6 +42,26 @@ def publish(made: Path, final: Path) -> None:
     shutil.rmtree(final, ignore_errors=True)
     made.rename(final)
     sync_folder(final.parent)
+
+
+def publish_model(session: Session, place: str, model: PreTrainedModel, tokenizer: Path) -> None:
+    """Write a model to the attempt's folder, to which no other attempt writes, and move it to `place` in the run's.
+
+    Args:
+        session: the attempt.
+        place: path below the run's folder.
+        model: in any dtype, on any device.
+        tokenizer: folder of the tokenizer's files.
+
+    Raises:
+        Superseded: a later attempt has begun.
+        DataError: the tokenizer has been removed from the cache.
+    """
+    made = session.attempt / place
+    session.require_current()
+    session.processes.run_on_leader(lambda: write_model(made, model, tokenizer))
+    session.require_current()
+    session.processes.run_on_leader(lambda: publish(made, session.run / place))
 
 
 def write_evaluation(run: Path, split: str, progress: Progress) -> None:

@@ -7,6 +7,7 @@ at its end model/ (opened by AutoModelForMaskedLM and AutoTokenizer), eval/<spli
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
 from sleep_tune.training.heartbeat import Heartbeat
 from sleep_tune.training.loss_log import LossLog
-from sleep_tune.training.outputs import publish, read_evaluation, write_evaluation, write_model
+from sleep_tune.training.outputs import publish_model, read_evaluation, write_evaluation
 from sleep_tune.training.process_environment import training_environment
 from sleep_tune.training.process_group import find_process_group
 from sleep_tune.training.progress_bar import ProgressBar
@@ -39,7 +40,7 @@ from sleep_tune.training.tracking import finish_trackers, tracking_run
 from sleep_tune.training.trainer import RandomStream, SleepTrainer
 from sleep_tune.training.word_checkpoints import WordCheckpoints, word_marks
 
-__all__ = ["train"]
+__all__ = ["find_unscored_tasks", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +117,16 @@ def train(
                 return outcome
 
 
+def find_unscored_tasks(config: RunConfig) -> tuple[str, ...]:
+    """Return the tasks of evaluation.data that a run would not be scored on at its end, each with the reason.
+
+    Raises:
+        DataError: a task's files are not valid, or the corpus or tokenizer cannot be read.
+    """
+    corpus = prepare(config.data, config.tokenizer)
+    return Evaluator(corpus, replace(config.evaluation, test=True), config.data.seed).left_out
+
+
 @contextmanager
 def _clean_on_failure(session: Session) -> Iterator[None]:
     """Remove what an attempt was writing if it fails: on a full disk, or when a later one has taken over."""
@@ -154,7 +165,7 @@ def _train(
     if decision is Decision.CONTINUE:
         words.finish(model)
         if config.training.save_model:
-            _publish_model(session, model, corpus)
+            publish_model(session, MODEL, model, corpus.tokenizer_dir)
         metrics = _evaluate_at_end(config, session, model, evaluate, report)
         evaluate.write_answers()
     outcome = _outcome(session, model, corpus, metrics, state=STATES[decision])
@@ -220,14 +231,6 @@ def _spend_budget(
         )
         trainer.train(resume_from_checkpoint=str(session.checkpoint.folder) if session.checkpoint else None)
     return after_update.decision
-
-
-def _publish_model(session: Session, model: PreTrainedModel, corpus: Corpus) -> None:
-    """Write the model to the attempt's folder, to which no other attempt writes, and move it to run/model."""
-    made = session.attempt / MODEL
-    session.processes.run_on_leader(lambda: write_model(made, model, corpus.tokenizer_dir))
-    session.require_current()
-    session.processes.run_on_leader(lambda: publish(made, session.run / MODEL))
 
 
 def _evaluate_at_end(

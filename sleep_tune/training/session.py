@@ -10,21 +10,22 @@ from typing import Any
 import torch
 
 from sleep_tune.config.schema import RunConfig, TrainingConfig
+from sleep_tune.config.size import plan_words
 from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
+from sleep_tune.experiment.json_checks import Check, is_bool, is_text, list_of, nullable
 from sleep_tune.experiment.run_folder import METRICS
 from sleep_tune.files import write_whole
 from sleep_tune.records import is_count, is_number
-from sleep_tune.sleep.budget import plan_budget
-from sleep_tune.sleep.stream import Replay, SleepStream
-from sleep_tune.training.attempts import find_latest, is_writer, make_attempt, record_origin, remove_attempt
+from sleep_tune.sleep.stream import PHASES, Replay, SleepStream
+from sleep_tune.training.attempts import find_latest, is_writer, make_attempt, record_origin, remove_folder
 from sleep_tune.training.batch_feed import BatchFeed
 from sleep_tune.training.checkpoint import MARKER, STREAM, Checkpoint, unusable_checkpoint
 from sleep_tune.training.divergence import DivergenceGuard, unigram_entropy
 from sleep_tune.training.identity import Identity, identify
 from sleep_tune.training.journal import Journal
-from sleep_tune.training.meter import PHASES, LossMeter
+from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.mirror import Mirror, open_mirror
 from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run_progress import RunProgress
@@ -84,22 +85,10 @@ def open_stream(config: RunConfig, corpus: Corpus, processes: ProcessGroup) -> S
     Raises:
         BudgetError: the budget cannot hold the settings of sleep.
     """
-    sleep, samples = config.sleep, corpus.train
-    plan = plan_budget(
-        corpus_words=samples.num_words,
-        num_samples=len(samples),
-        batch_size=config.training.batch_size * processes.size,
-        folds=sleep.folds,
-        budget_passes=config.budget.passes,
-        budget_words=config.budget.words,
-        length_passes=sleep.length.passes,
-        length_ratio=sleep.length.ratio,
-        length_repeats=sleep.length.repeats,
-        replay_ratio=sleep.replay.ratio,
-        replay_scope=sleep.replay.scope,
-    )
-    replay = Replay(**asdict(sleep.replay))
-    return SleepStream(samples, plan, replay, context=sleep.context, seed=config.training.seed)
+    samples = corpus.train
+    plan = plan_words(config, corpus_words=samples.num_words, num_samples=len(samples), processes=processes.size)
+    replay = Replay(**asdict(config.sleep.replay))
+    return SleepStream(samples, plan, replay, context=config.sleep.context, seed=config.training.seed)
 
 
 def open_session(
@@ -166,7 +155,7 @@ def _begin(run: Path, identity: Identity, mirror: Mirror | None) -> tuple[Path, 
             pulled = mirror is not None and checkpoint.folder.parent == attempt
             _check(checkpoint, identity, mirror.place if mirror is not None and pulled else str(checkpoint.folder))
     except UserError:
-        remove_attempt(attempt)
+        remove_folder(attempt)
         raise
     if checkpoint is not None and checkpoint.folder.parent == attempt and not (run / METRICS).exists():
         write_whole(run / METRICS, checkpoint.journal())  # it came with the copy from the mirror
@@ -212,31 +201,23 @@ def _load(stream: SleepStream, checkpoint: Checkpoint) -> None:
         raise unusable_checkpoint(checkpoint.folder, STREAM, error) from error
 
 
-def _are(kind: Callable[[object], bool], length: int | None = None) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, list) and length in (None, len(value)) and all(map(kind, value))
-
-
-def _or_none(kind: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: value is None or kind(value)
-
-
-_STATE: dict[str, Callable[[object], bool]] = {
+_STATE: dict[str, Check] = {
     "identity.options": lambda value: isinstance(value, dict),
-    "identity.corpus": lambda value: isinstance(value, str),
+    "identity.corpus": is_text,
     "identity.processes": is_count,
     "seconds": is_number,
     "num_tokens": is_count,
     "num_predicted": is_count,
-    "meter.latest": _or_none(is_number),
+    "meter.latest": nullable(is_number),
     "meter.highest": is_number,
     "meter.first": is_number,
-    "meter.sums": _are(is_number, len(PHASES)),
-    "meter.counts": _are(is_count, len(PHASES)),
+    "meter.sums": list_of(is_number, len(PHASES)),
+    "meter.counts": list_of(is_count, len(PHASES)),
     "guard.lowest": is_number,
-    "guard.window": _are(is_number),
-    "guard.up_since": _or_none(is_count),
+    "guard.window": list_of(is_number),
+    "guard.up_since": nullable(is_count),
     "guard.lines_up": is_count,
-    "guard.wake_is_up": lambda value: isinstance(value, bool),
+    "guard.wake_is_up": is_bool,
 }
 """Dotted key in a checkpoint's state -> whether a value is valid there."""
 

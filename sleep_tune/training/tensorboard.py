@@ -3,13 +3,12 @@
 import json
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.errors import ConfigError
-from sleep_tune.files import write_whole
+from sleep_tune.files import read_json_object, write_whole
 
 __all__ = ["TensorBoard"]
 
@@ -62,9 +61,8 @@ class TensorBoard:
     @staticmethod
     def final_state(folder: Path) -> str | None:
         """Return the state with which the run in `folder` was finished last; None if it was not."""
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            return str(json.loads((folder / "tensorboard" / NOTE).read_text(encoding="utf-8"))["state"])
-        return None
+        note = read_json_object(folder / "tensorboard" / NOTE) or {}
+        return str(note["state"]) if "state" in note else None
 
 
 def _writer_class() -> Any:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.config.tree import to_dict
 from sleep_tune.errors import ConfigError
-from sleep_tune.files import write_whole
+from sleep_tune.files import read_json_object, write_whole
 
 __all__ = ["WeightsAndBiases", "wandb_mode", "wandb_sync_command"]
 
@@ -188,10 +188,9 @@ def wandb_sync_command(tracking: TrackingConfig, runs: Path) -> str | None:
 def _notes(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield folders that were finished, the oldest first, each with its note; skip those that cannot be read."""
     for path in sorted(root.glob(f"*run-*/{NOTE}"), key=lambda path: path.stat().st_mtime):
-        with suppress(OSError, ValueError):
-            note = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(note, dict) and note.keys() >= {"told", "state"}:
-                yield path.parent, note
+        note = read_json_object(path)
+        if note is not None and note.keys() >= {"told", "state"}:
+            yield path.parent, note
 
 
 def _imported() -> Any:

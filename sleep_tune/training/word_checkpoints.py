@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.errors import BudgetError
 from sleep_tune.experiment.run_folder import WORD_CHECKPOINTS
-from sleep_tune.training.outputs import publish, write_model
+from sleep_tune.training.outputs import publish_model
 from sleep_tune.training.session import Session
 
 __all__ = ["WordCheckpoints", "word_marks"]
@@ -66,10 +66,4 @@ class WordCheckpoints:
             self._save(model, self._ahead.pop(0))
 
     def _save(self, model: PreTrainedModel, mark: int) -> None:
-        """Write the model's folder where no other attempt writes, and move it when it is complete."""
-        session, name = self._session, f"chck_{mark // MILLION}M"
-        made = session.attempt / WORD_CHECKPOINTS / name
-        session.require_current()
-        session.processes.run_on_leader(lambda: write_model(made, model, self._tokenizer))
-        session.require_current()
-        session.processes.run_on_leader(lambda: publish(made, session.run / WORD_CHECKPOINTS / name))
+        publish_model(self._session, f"{WORD_CHECKPOINTS}/chck_{mark // MILLION}M", model, self._tokenizer)

@@ -70,7 +70,7 @@ def list_unscored_tasks(config: RunConfig) -> tuple[str, ...]:
 
 
 def _list_unscored_tasks(config: RunConfig) -> tuple[str, ...]:
-    from sleep_tune.training.unscored_tasks import find_unscored_tasks
+    from sleep_tune.training.run import find_unscored_tasks
 
     return find_unscored_tasks(config)
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from sleep_tune.config.groups import group_settings, groups
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.size import plan_words
 from sleep_tune.config.tree import Tree, assign, from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError, unknown
 from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.search.space.search_space import CorpusSummary, Space
-from sleep_tune.sleep.budget import SleepPlan, plan_budget
+from sleep_tune.sleep.budget import SleepPlan
 
 __all__ = ["Refusal", "TrialConfigs", "baseline_settings", "plan_run", "with_settings"]
 
@@ -57,19 +58,7 @@ def plan_run(config: RunConfig | Mapping[str, Any], corpus: CorpusSummary, worke
         BudgetError: the budget cannot hold them.
     """
     run = config if isinstance(config, RunConfig) else from_dict(config)
-    return plan_budget(
-        corpus_words=corpus.words,
-        num_samples=corpus.samples,
-        batch_size=run.training.batch_size * workers,
-        folds=run.sleep.folds,
-        budget_passes=run.budget.passes,
-        budget_words=run.budget.words,
-        length_passes=run.sleep.length.passes,
-        length_ratio=run.sleep.length.ratio,
-        length_repeats=run.sleep.length.repeats,
-        replay_ratio=run.sleep.replay.ratio,
-        replay_scope=run.sleep.replay.scope,
-    )
+    return plan_words(run, corpus_words=corpus.words, num_samples=corpus.samples, processes=workers)
 
 
 @dataclass(frozen=True, slots=True)
