@@ -150,8 +150,7 @@ class Dispatcher:
             return True
         decision = self.director.on_progress(trial.id, message.progress)
         if message.progress.rung is not None:
-            key = (message.trial, message.attempt)
-            self.mailboxes.call.remote(slot, "answer", key, message.progress.rung, decision)
+            self.mailboxes.call.remote(slot, "answer", message.key, message.progress.rung, decision)
         return True
 
     def on_end(self, tune_id: str, message: object, slot_died: bool) -> None:

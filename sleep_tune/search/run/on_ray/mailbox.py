@@ -230,7 +230,7 @@ class Mailbox:
 
     async def end_run(self, rank: int, message: Ended | Failed | UserMistake) -> None:
         """Record how the run ended: the outcome of rank 0, or the failure of any rank."""
-        wanted = self._holds((message.trial, message.attempt))
+        wanted = self._holds(message.key)
         if wanted and (rank == 0 or not isinstance(message, Ended)):
             self._end_job(message)
             await self._notify()

@@ -24,15 +24,9 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One attempt at one trial."""
-
+class _OfJob:
     trial: str
     attempt: int
-    config: dict[str, Any]
-    """The run's configuration as nested plain values."""
-    log: str
-    """Absolute path of the file that takes what the workers print during this job."""
 
     @property
     def key(self) -> Key:
@@ -41,50 +35,50 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProgressMessage:
+class Job(_OfJob):
+    """One attempt at one trial."""
+
+    config: dict[str, Any]
+    """The run's configuration as nested plain values."""
+    log: str
+    """Absolute path of the file that takes what the workers print during this job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressMessage(_OfJob):
     """A heartbeat, or the report of a rung, whose sender waits for a decision."""
 
-    trial: str
-    attempt: int
     progress: Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(_OfJob):
     """The run has completed, stopped or paused."""
 
-    trial: str
-    attempt: int
     outcome: Outcome | None
     """None if no worker had taken the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(_OfJob):
     """The run raised an error."""
 
-    trial: str
-    attempt: int
     kind: str
     """diverged, out_of_memory or bug."""
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserMistake:
+class UserMistake(_OfJob):
     """The run raised a `UserError`. A full disk pauses the search; any other error ends it with this message."""
 
-    trial: str
-    attempt: int
     error: UserError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerLost:
+class WorkerLost(_OfJob):
     """A worker process died while it trained the job; the process that replaces it waits for a new job."""
 
-    trial: str
-    attempt: int
     killer: str | None = None
     """'the kernel' or 'Ray', if it killed the worker because memory ran out on its machine; else None."""
     workers: tuple[Any, ...] = ()
