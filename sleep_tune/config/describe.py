@@ -60,20 +60,20 @@ def describe_options(width: int | None = None) -> str:
     return "\n".join(lines[1:])
 
 
-def to_yaml(config: RunConfig, *, comments: bool = True) -> str:
-    """Return `config` as YAML that `from_dict` reads back; with `comments`, each option with its meaning and range."""
-    return "\n".join(_yaml_lines(to_dict(config), "", comments)) + "\n"
+def to_yaml(config: RunConfig) -> str:
+    """Return `config` as YAML that `from_dict` reads back, each option with its meaning and range as a comment."""
+    return "\n".join(_yaml_lines(to_dict(config), "")) + "\n"
 
 
-def _yaml_lines(tree: dict[str, Any], prefix: str, comments: bool) -> Iterator[str]:
+def _yaml_lines(tree: dict[str, Any], prefix: str) -> Iterator[str]:
     indent = "  " * prefix.count(".")
     for name, value in tree.items():
         key = f"{prefix}{name}"
         about = sections()[key].rstrip(".") if key in sections() else _meaning(options()[key])
         line = f"{indent}{name}:" if key in sections() else f"{indent}{name}: {_value(value)}"
-        yield f"{line.ljust(COMMENT_COLUMN)}# {about}" if comments else line
+        yield f"{line.ljust(COMMENT_COLUMN)}# {about}"
         if key in sections():
-            yield from _yaml_lines(value, f"{key}.", comments)
+            yield from _yaml_lines(value, f"{key}.")
 
 
 def _meaning(option: Option) -> str:

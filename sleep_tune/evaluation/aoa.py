@@ -146,10 +146,10 @@ class WordScorer:
         """Number of contexts without surprisal: too long for the models, or the word has no token."""
         return self._size - len(self._scored)
 
-    def surprisal(self, model: "PreTrainedModel", advance: Callable[[int], None] | None = None) -> list[float]:
+    def surprisal(self, model: "PreTrainedModel") -> list[float]:
         """Return nats of each word in each context, in the order of the words; NaN if it has no surprisal."""
         nats = np.full(self._size, math.nan)
-        nats[self._scored] = [-scores[0] for scores in self._scorer.score(model, advance)]
+        nats[self._scored] = [-scores[0] for scores in self._scorer.score(model)]
         return [float(value) for value in nats]
 
 

@@ -40,7 +40,6 @@ class Benchmark:
         tokenizer: a fast one.
         only: folders that are scored; empty: all that exist.
         without: folders that are ignored.
-        backend: a name of BACKENDS.
         batch_tokens: highest number of tokens in one forward pass.
         positions: tokens in the longest text that the models can read; tasks with a longer one are skipped and listed
             in `too_long`.
@@ -57,12 +56,11 @@ class Benchmark:
         *,
         only: Sequence[str] = (),
         without: Sequence[str] = (),
-        backend: str = MLM,
         batch_tokens: int,
         positions: int,
     ) -> None:
         folders = {name: path for name, path in find_task_folders(data, TASKS, only).items() if name not in without}
-        self._suite = Suite(folders, tokenizer, backend=backend, batch_tokens=batch_tokens, positions=positions)
+        self._suite = Suite(folders, tokenizer, backend=MLM, batch_tokens=batch_tokens, positions=positions)
         self.too_long = self._suite.too_long
         """Tasks that are skipped."""
         self.answers: tuple[TaskScores, ...] = ()

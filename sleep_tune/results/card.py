@@ -12,17 +12,16 @@ from sleep_tune.results.winner import Winner
 __all__ = ["model_card"]
 
 
-def model_card(winner: Winner, comparison: Comparison, *, language: str = "en") -> str:
+def model_card(winner: Winner, comparison: Comparison) -> str:
     """Return a README.md with the metadata that the Hugging Face Hub reads.
 
     Args:
         winner: the arm whose model is published.
         comparison: shown in the card.
-        language: of the corpus, an ISO 639-1 code.
     """
     metadata = yaml.safe_dump(
         {
-            "language": language,
+            "language": "en",
             "library_name": "transformers",
             "pipeline_tag": "fill-mask",
             "tags": ["babylm", "sleep-tune"],

@@ -86,9 +86,7 @@ def crossed_mean(values_SI: Reals, group_I: NDArray[np.integer]) -> CrossedMean 
     return CrossedMean(float(mean_S.mean()), variance, min(freedom, 1e9), share)
 
 
-def crossed_difference(
-    treated_SI: Reals, reference_SI: Reals, group_I: NDArray[np.integer], confidence: float = CONFIDENCE
-) -> Difference:
+def crossed_difference(treated_SI: Reals, reference_SI: Reals, group_I: NDArray[np.integer]) -> Difference:
     """Return treated minus reference with its interval and two-sided p, seeds and items both random (`crossed_mean`).
 
     The interval is never narrower, and p never smaller, than Student's t on the seeds alone: where few seeds happen to
@@ -99,7 +97,6 @@ def crossed_difference(
         treated_SI: (S, I) finite; row s of both tables shares a seed, column i an item.
         reference_SI: (S, I) finite.
         group_I: (I,) the group of each item.
-        confidence: coverage of the interval, in (0, 1).
 
     Raises:
         ValueError: shapes that do not match, no item, or a value that is not finite.
@@ -117,7 +114,7 @@ def crossed_difference(
         return untested_difference(found.mean, len(differences))
     of_seeds = found.variance * found.seed_share
     laws = [(math.sqrt(found.variance), found.freedom), (math.sqrt(of_seeds), len(differences) - 1.0)]
-    halves = [float(stdtrit(freedom, 0.5 + confidence / 2)) * error for error, freedom in laws]
+    halves = [float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * error for error, freedom in laws]
     p = max(float(2 * stdtr(freedom, -abs(found.mean) / error)) for error, freedom in laws)
     half, (error, freedom) = max(zip(halves, laws, strict=True))
     return Difference(found.mean, found.mean - half, found.mean + half, p, len(differences), error, freedom)

@@ -27,7 +27,7 @@ __all__ += [
 ]
 
 CONFIDENCE = 0.95
-"""Default coverage of intervals."""
+"""Coverage of intervals."""
 
 POWER = 0.8
 """Statistical power at which a difference counts as detectable."""
@@ -76,8 +76,8 @@ class Difference:
         return self.count > 1 and self.error is None
 
 
-def estimate_mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
-    """Return the mean and its Student-t interval: mean ± t(confidence, n - 1) s / sqrt(n).
+def estimate_mean(values: ArrayLike) -> Estimate:
+    """Return the mean and its Student-t interval: mean ± t(95%, n - 1) s / sqrt(n).
 
     Equal values give an interval of width zero; this is not a claim of certainty.
 
@@ -86,19 +86,18 @@ def estimate_mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate
 
     Args:
         values: (n,) n >= 1, finite; one value per seed.
-        confidence: coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: no value, a value that is not finite, or a confidence outside (0, 1).
+        ValueError: no value, or a value that is not finite.
     """
-    array = _checked(values, confidence)
-    mean, half = float(array.mean()), _half_width(array, confidence)
+    array = _checked(values)
+    mean, half = float(array.mean()), _half_width(array)
     if half is None:
         return Estimate(mean, None, None, array.size)
     return Estimate(mean, mean - half, mean + half, array.size)
 
 
-def paired_difference(treated: ArrayLike, reference: ArrayLike, confidence: float = CONFIDENCE) -> Difference:
+def paired_difference(treated: ArrayLike, reference: ArrayLike) -> Difference:
     """Return the mean of treated - reference over shared seeds, its t interval, and the p of the paired t test.
 
     Differences without spread are not tested (see `untested_difference`).
@@ -106,16 +105,15 @@ def paired_difference(treated: ArrayLike, reference: ArrayLike, confidence: floa
     Args:
         treated: (n,) n >= 1, finite; entry i shares a seed with entry i of `reference`.
         reference: (n,) finite.
-        confidence: coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: shapes that differ, no pair, a value that is not finite, or a confidence outside (0, 1).
+        ValueError: shapes that differ, no pair, or a value that is not finite.
     """
-    first, second = _checked(treated, confidence), _checked(reference, confidence)
+    first, second = _checked(treated), _checked(reference)
     if first.shape != second.shape:
         raise ValueError(f"paired values must come in pairs; got {first.size} and {second.size}")
     differences = first - second
-    mean, half = float(differences.mean()), _half_width(differences, confidence)
+    mean, half = float(differences.mean()), _half_width(differences)
     if half is None:
         return Difference(mean, None, None, None, differences.size)
     if is_constant(differences, float(np.abs(first).max() + np.abs(second).max())):
@@ -142,7 +140,7 @@ def is_constant(differences: NDArray[np.float64], scale: float) -> bool:
     return bool(np.ptp(differences) <= ROUNDING * scale)
 
 
-def sign_flip_p(differences: ArrayLike, rng: np.random.Generator | None = None) -> float:
+def sign_flip_p(differences: ArrayLike) -> float:
     """Return the two-sided p of the paired permutation test, which exchanges the two arms at each seed.
 
     Exact up to `EXACT_SEEDS` seeds. It makes no other assumption. Its p is never below 2 / 2^n, so that five seeds
@@ -150,14 +148,13 @@ def sign_flip_p(differences: ArrayLike, rng: np.random.Generator | None = None) 
 
     Args:
         differences: (n,) n >= 1, finite; one per seed.
-        rng: draws sign flips beyond `EXACT_SEEDS` seeds; by default a generator with seed 0.
     """
-    array = _checked(differences, CONFIDENCE)
+    array = _checked(differences)
     if array.size <= EXACT_SEEDS:
         signs = np.array(list(product((1.0, -1.0), repeat=array.size)))
     else:
-        draws = rng if rng is not None else np.random.default_rng(0)
-        signs = np.concatenate([np.ones((1, array.size)), draws.choice((1.0, -1.0), size=(FLIPS - 1, array.size))])
+        draws = np.random.default_rng(0).choice((1.0, -1.0), size=(FLIPS - 1, array.size))
+        signs = np.concatenate([np.ones((1, array.size)), draws])
     flipped = np.abs(signs @ array)
     return float((flipped >= flipped[0] - ROUNDING * np.abs(array).sum()).mean())
 
@@ -176,7 +173,7 @@ def worst_rank_p(differences: ArrayLike, lost: int, won: int = 0) -> float:
         lost: seeds at which only the treated arm diverged.
         won: seeds at which only the reference diverged.
     """
-    array = _checked(differences, CONFIDENCE)
+    array = _checked(differences)
     mean = float(array.mean())
     if mean == 0:
         return 1.0
@@ -233,8 +230,8 @@ def equivalence_p(difference: Difference, margin: float) -> float | None:
     return float(stdtr(difference.freedom, -nearest / difference.error))
 
 
-def detectable_difference(difference: Difference, level: float, power: float = POWER) -> float | None:
-    """Return the smallest true difference that a test with this standard error detects with the given power.
+def detectable_difference(difference: Difference, level: float) -> float | None:
+    """Return the smallest true difference that a test with this standard error detects with power `POWER`.
 
     It is the noncentrality at which a t test of this level has this power, times the standard error (Bloom 1995,
     Evaluation Review 19:547, with the noncentral t distribution of Cohen 1988, chapter 2, for few seeds). It depends on
@@ -243,20 +240,19 @@ def detectable_difference(difference: Difference, level: float, power: float = P
     Args:
         difference: with its standard error and degrees of freedom.
         level: of the two-sided test, in (0, 1).
-        power: in [0.5, 1); below, the test's other tail would not be negligible.
 
     Returns:
         In the unit of the difference; None for a single pair, or where the standard error is 0.
 
     Raises:
-        ValueError: a level or power out of range.
+        ValueError: a level out of range.
     """
-    if not (0 < level < 1 and 0.5 <= power < 1):
-        raise ValueError(f"level must be in (0, 1) and power in [0.5, 1); got {level} and {power}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1); got {level}")
     if not difference.error or difference.freedom is None:
         return None
     needed = float(stdtrit(difference.freedom, 1 - level / 2))
-    return float(nctdtrinc(difference.freedom, 1 - power, needed)) * difference.error
+    return float(nctdtrinc(difference.freedom, 1 - POWER, needed)) * difference.error
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -278,21 +274,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def _checked(values: ArrayLike, confidence: float) -> NDArray[np.float64]:
+def _checked(values: ArrayLike) -> NDArray[np.float64]:
     """Return `values` as a vector of finite numbers."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise ValueError(f"expected at least one value, all finite, in one dimension; got {values!r}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be in (0, 1); got {confidence}")
     return array
 
 
-def _half_width(values: NDArray[np.float64], confidence: float) -> float | None:
+def _half_width(values: NDArray[np.float64]) -> float | None:
     """Return half the width of the t interval; None for a single value."""
     if values.size < 2:
         return None
-    return float(stdtrit(values.size - 1, 0.5 + confidence / 2)) * _standard_error(values)
+    return float(stdtrit(values.size - 1, 0.5 + CONFIDENCE / 2)) * _standard_error(values)
 
 
 def _standard_error(values: NDArray[np.float64]) -> float:

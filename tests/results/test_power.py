@@ -42,8 +42,8 @@ def test_many_degrees_of_freedom_are_the_normal_laws() -> None:
 def test_without_scatter_or_with_one_seed_no_power_is_computed() -> None:
     assert detectable_difference(precise(0.0, 4), 0.05) is None
     assert detectable_difference(Difference(1.0, None, None, None, 1), 0.05) is None
-    with pytest.raises(ValueError, match=r"got 0.05 and 0.2"):
-        detectable_difference(precise(1.0, 4), 0.05, 0.2)
+    with pytest.raises(ValueError, match=r"got 1.5"):
+        detectable_difference(precise(1.0, 4), 1.5)
 
 
 def test_a_true_difference_of_two_points_is_detected_as_often_as_predicted(

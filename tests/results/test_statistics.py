@@ -24,10 +24,10 @@ vectors = st.lists(st.floats(-50, 50), min_size=2, max_size=20).filter(lambda v:
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
-@given(vectors, st.sampled_from([0.8, 0.95, 0.99]))
-def test_mean_and_interval_are_scipys(values: list[float], confidence: float) -> None:
-    ours = estimate_mean(values, confidence)
-    expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(confidence)
+@given(vectors)
+def test_mean_and_interval_are_scipys(values: list[float]) -> None:
+    ours = estimate_mean(values)
+    expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert ours.mean == pytest.approx(np.mean(values), abs=1e-9)
     assert (ours.low, ours.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
     assert ours.count == len(values)
@@ -106,8 +106,6 @@ def test_values_must_be_finite_and_there(values: list[float]) -> None:
 def test_other_nonsense_is_refused() -> None:
     with pytest.raises(ValueError, match="2 and 3"):
         paired_difference([1, 2], [1, 2, 3])
-    with pytest.raises(ValueError, match=r"confidence must be in \(0, 1\); got 95"):
-        estimate_mean([1, 2], 95)
     with pytest.raises(ValueError, match=r"\[0, 1\].*nan"):
         holm([0.5, math.nan])
 

@@ -42,7 +42,7 @@ class Importance:
 
 
 def estimate_importance(
-    trials: pd.DataFrame, parameters: Sequence[str], values: "pd.Series[float]", mode: str, seed: int = 0
+    trials: pd.DataFrame, parameters: Sequence[str], values: "pd.Series[float]", mode: str
 ) -> list[Importance]:
     """Return the parameters, the most important first; an empty list with fewer than `FEWEST_TRIALS` trials.
 
@@ -51,7 +51,6 @@ def estimate_importance(
         parameters: the columns.
         values: the objective of each trial, with the same index; trials without a finite value are left out.
         mode: 'min' or 'max'.
-        seed: of the bootstrap.
     """
     known = values[np.isfinite(values.astype("float64"))]
     table = trials.loc[known.index, list(parameters)]
@@ -59,7 +58,7 @@ def estimate_importance(
     if not searched:
         return []
     point = _shares(table, searched, known, mode)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     size = min(len(table), MOST_RESAMPLED)
     drawn = []
     for _ in range(REPLICATES):

@@ -37,6 +37,9 @@ __all__ = [
     "to_json",
 ]
 
+MOST_COUNTED = 10_000
+"""Settings of a space that are counted; of more, the number is not known."""
+
 METRICS = {"eval/nll": "min", "eval/pseudo_perplexity": "min", "eval/pairs_accuracy": "max"}
 """Metric on dev that can be an objective -> min or max; eval/pairs/<paradigm> (max) can be one, too."""
 
@@ -291,8 +294,8 @@ def _values(domain: Domain, corners: bool) -> tuple[Value, ...]:
             return (low, high)
 
 
-def num_settings(parameters: tuple[Parameter, ...], most: int = 10_000) -> int | None:
-    """Return how many different settings there are; None if there are more than about `most`."""
+def num_settings(parameters: tuple[Parameter, ...]) -> int | None:
+    """Return how many different settings there are; None if there are more than about `MOST_COUNTED`."""
     combinations = 1
     for parameter in parameters:
         match parameter.domain:
@@ -302,7 +305,7 @@ def num_settings(parameters: tuple[Parameter, ...], most: int = 10_000) -> int |
                 combinations *= high - low + 1
             case Uniform() | LogUniform():
                 return None
-        if combinations > most:
+        if combinations > MOST_COUNTED:
             return None
     return sum(1 for _ in list_settings(parameters))
 
