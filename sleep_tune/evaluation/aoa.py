@@ -137,11 +137,6 @@ class WordScorer:
         self._scorer = every if fits.all() else every.subset(self._scored)
 
     @property
-    def num_tokens(self) -> int:
-        """Number of tokens that a model reads: the sum of the calls of `advance`."""
-        return self._scorer.num_tokens
-
-    @property
     def num_unread(self) -> int:
         """Number of contexts without surprisal: too long for the models, or the word has no token."""
         return self._size - len(self._scored)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sleep_tune.experiment.run_folder import MODEL, WORD_CHECKPOINTS
+from sleep_tune.experiment.run_folder import CONFIG, MODEL, WORD_CHECKPOINTS
 
 __all__ = ["MAIN", "ResultNames", "result_names"]
 
@@ -48,9 +48,7 @@ def result_names(model: Path, revision: str | None = None) -> ResultNames:
     path = model.resolve()
     if path.parent.name == WORD_CHECKPOINTS and re.fullmatch(r"chck_\d+M", path.name):
         return ResultNames(_run_name(path.parents[1]), revision or path.name)
-    is_of_run = path.name == MODEL and (
-        (path.parent / "config.yaml").is_file() or (path.parent / WORD_CHECKPOINTS).is_dir()
-    )
+    is_of_run = path.name == MODEL and ((path.parent / CONFIG).is_file() or (path.parent / WORD_CHECKPOINTS).is_dir())
     return ResultNames(_run_name(path.parent) if is_of_run else path.stem, revision or MAIN)
 
 

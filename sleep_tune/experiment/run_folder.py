@@ -28,6 +28,7 @@ from sleep_tune.records import Outcome, is_count, is_number
 
 __all__ = [
     "CONFIG",
+    "ENVIRONMENT",
     "LOG",
     "METRICS",
     "MODEL",

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from sleep_tune.experiment.run_folder import CONFIG, ENVIRONMENT, METRICS
 from sleep_tune.files import read_json_object
 from sleep_tune.results.columns import setting_text, short_names
 
@@ -42,10 +43,10 @@ class RunFacts:
 
 def read_facts(run: Path) -> RunFacts:
     """Return how the run in a folder was made."""
-    environment = read_json_object(run / "environment.json") or {}
+    environment = read_json_object(run / ENVIRONMENT) or {}
     commit = environment.get("commit")
     dirty = "+" if environment.get("uncommitted") else ""
-    path = run / "config.yaml"
+    path = run / CONFIG
     try:
         config = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
@@ -54,7 +55,7 @@ def read_facts(run: Path) -> RunFacts:
     return RunFacts(
         commit=f"{str(commit)[:10]}{dirty}" if commit else None,
         config=options,
-        seen_often=_seen_often(run / "metrics.jsonl", options.get("budget.passes")),
+        seen_often=_seen_often(run / METRICS, options.get("budget.passes")),
         left_out=_texts(run / "eval" / "left_out.json"),
     )
 

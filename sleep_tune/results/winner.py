@@ -11,6 +11,7 @@ import yaml
 
 from sleep_tune.errors import DataError, RunFolderError
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
+from sleep_tune.experiment.run_folder import CONFIG
 from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.results.trial_tables import parameter_columns, read_trials
 
@@ -76,7 +77,7 @@ def find_winner(folder: Path) -> Winner:
 
 
 def _config(run: Path) -> dict[str, Any]:
-    path = run / "config.yaml"
+    path = run / CONFIG
     if not path.is_file():
         raise RunFolderError(f"{path} must hold the winner's configuration; it is missing")
     try:

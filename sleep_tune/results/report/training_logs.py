@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.errors import DataError
+from sleep_tune.experiment.run_folder import METRICS
 from sleep_tune.experiment.run_journal import read_journal_lines
 from sleep_tune.results.trial_tables import read_trials
 
@@ -54,7 +55,7 @@ def read_training_log(run: Path) -> TrainingLog | None:
     Raises:
         DataError: a line is not as a run writes it; the message names it.
     """
-    path = run / "metrics.jsonl"
+    path = run / METRICS
     if not path.is_file():
         return None
     lines = list(read_journal_lines(path))

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError
 from sleep_tune.experiment.event_log import LOG, read_events
+from sleep_tune.experiment.run_folder import CONFIG, METRICS
 from sleep_tune.experiment.run_journal import find_mistake
 from sleep_tune.experiment.search_state import SearchState
 from sleep_tune.records import Progress
@@ -97,7 +98,7 @@ def standing(run: Path, budget_words: int) -> Progress | None:
         run: the run's folder, with metrics.jsonl.
         budget_words: words that it may see in all.
     """
-    lines = [line for line in map(_parse, reversed(_tail(run / "metrics.jsonl"))) if line.get("kind") in PLACED]
+    lines = [line for line in map(_parse, reversed(_tail(run / METRICS))) if line.get("kind") in PLACED]
     losses = [line["loss"] for line in lines if "loss" in line]
     places = ("words_seen", "updates", "phase", "cycle", "pass_index", "fold", "read_ratio", "seconds")
     if not lines or not all(key in lines[0] for key in places):
@@ -133,7 +134,7 @@ def _tail(path: Path) -> list[bytes]:
 def _folds(run: Path) -> int:
     """Folds of a pass by the run's configuration; 0 where it does not say."""
     try:
-        return int(read_yaml(run / "config.yaml")["sleep"]["folds"])
+        return int(read_yaml(run / CONFIG)["sleep"]["folds"])
     except (OSError, UserError, KeyError, TypeError, ValueError, OverflowError):
         return 0
 
