@@ -17,7 +17,6 @@ import json
 import os
 import re
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 from sleep_tune.errors import RunFolderError, UserError, shortened
@@ -279,7 +278,5 @@ class EventLog:
     def __enter__(self) -> "EventLog":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

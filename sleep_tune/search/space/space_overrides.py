@@ -7,6 +7,7 @@ from sleep_tune.config.entry import Entry, KeyPath, Mistake
 from sleep_tune.config.load import override_settings, parse_override
 from sleep_tune.config.yaml_file import read_value
 from sleep_tune.errors import ConfigError
+from sleep_tune.search.space.parameters import DOMAINS
 
 __all__ = ["SECTIONS", "override_space"]
 
@@ -26,8 +27,6 @@ SECTIONS = (
     "warm_start",
 )
 """The keys of a search space; an override that begins with any other key sets `base`."""
-
-DOMAIN_KEYS = ("choice", "uniform", "log_uniform", "int")
 
 
 def override_space(root: Entry, overrides: Sequence[str]) -> None:
@@ -82,8 +81,8 @@ def _set(space: dict[str, Any], path: tuple[str, ...], text: str, place: str) ->
             raise ConfigError(f"{place}: {'.'.join(path[:depth])} is not a mapping; got {inner!r}")
         node[part] = inner or {}
         node = node[part]
-    if path[0] == "parameters" and path[-1] in DOMAIN_KEYS:
-        for other in DOMAIN_KEYS:
+    if path[0] == "parameters" and path[-1] in DOMAINS:
+        for other in DOMAINS:
             node.pop(other, None)
     node[path[-1]] = read_value(text, place)
 
@@ -99,7 +98,7 @@ def _split(section: str, rest: str) -> Iterator[str]:
     name, found, condition = rest.partition(".when.")
     if found:
         yield from (name, "when", condition)
-    elif head and last in (*DOMAIN_KEYS, "when"):
+    elif head and last in (*DOMAINS, "when"):
         yield from (head, last)
     else:
         yield rest
