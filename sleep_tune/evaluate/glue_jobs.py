@@ -46,8 +46,10 @@ def fine_tune_all(jobs: Mapping[str, GlueJob], *, workers: int = 1) -> Iterator[
         with torch.random.fork_rng(devices=[]):
             labels = max(task.labels for task in GLUE_TASKS.values())
             open_classifier(model, labels, trust_remote_code=trust, note=lambda _: None)  # each result has the warnings
-    run = _one_by_one if workers == 1 else _in_parallel
-    yield from run(jobs, workers)
+    if workers == 1:
+        yield from ((name, _run_job(job)) for name, job in jobs.items())
+    else:
+        yield from _in_parallel(jobs, workers)
 
 
 def write_results(folder: Path, task: str, result: FineTuneResult, about: Mapping[str, object]) -> None:
@@ -72,11 +74,6 @@ def write_results(folder: Path, task: str, result: FineTuneResult, about: Mappin
         "warnings": list(result.notes),
     }
     write_whole(folder / "scores.json", json.dumps(content, indent=2) + "\n")
-
-
-def _one_by_one(jobs: Mapping[str, GlueJob], workers: int) -> Iterator[tuple[str, FineTuneResult]]:
-    for name, job in jobs.items():
-        yield name, _run_job(job)
 
 
 def _in_parallel(jobs: Mapping[str, GlueJob], workers: int) -> Iterator[tuple[str, FineTuneResult]]:

@@ -45,17 +45,12 @@ class Column:
 MANY_DIGITS = 1e7
 """Perplexities from here on are written with an exponent."""
 
-
-def _decimals(number: float) -> str:
-    return f"{number:.3f}"
+NATS, POINTS, COUNT, HOURS = "{:.3f}".format, "{:.2f}".format, "{:,.0f}".format, "{:.3g}".format
+"""How numbers of these kinds are written."""
 
 
 def _percent(number: float) -> str:
     return f"{100 * number:.1f}"
-
-
-def _points(number: float) -> str:
-    return f"{number:.2f}"
 
 
 def _general(number: float) -> str:
@@ -64,27 +59,19 @@ def _general(number: float) -> str:
     return f"{number:,.{2 if abs(number) < 100 else 1 if abs(number) < 1000 else 0}f}"
 
 
-def _count(number: float) -> str:
-    return f"{number:,.0f}"
-
-
 def _scientific(number: float) -> str:
     return f"{number:.2e}".replace("e+", "e")
 
 
-def _hours(number: float) -> str:
-    return f"{number:.3g}"
-
-
 COLUMNS: dict[str, Column] = {
-    "test/nll": Column("test nll", _decimals, "min", "nats per token"),
+    "test/nll": Column("test nll", NATS, "min", "nats per token"),
     "test/pseudo_perplexity": Column("perplexity", _general, "min"),
     "test/pairs_accuracy": Column("test pairs %", _percent, "max", "points"),
-    "words_seen": Column("words seen", _count),
-    "updates": Column("updates", _count),
+    "words_seen": Column("words seen", COUNT),
+    "updates": Column("updates", COUNT),
     "flops": Column("FLOPs", _scientific, "min"),
-    "gpu_hours": Column("GPU-hours", _hours, "min"),
-    "cpu_hours": Column("CPU-hours", _hours, "min"),
+    "gpu_hours": Column("GPU-hours", HOURS, "min"),
+    "cpu_hours": Column("CPU-hours", HOURS, "min"),
 }
 """Metric or cost -> its column, in the order of the table. Other metrics are only in the CSV."""
 
@@ -101,9 +88,9 @@ def column(key: str) -> Column:
     if key.startswith(BABYLM):
         score = key.removeprefix(BABYLM)
         part = " fast" if score.endswith(FAST) else ""  # both may stand in one table
-        return Column(f"{score_title(score)}{part}", _points, "max", "points")
+        return Column(f"{score_title(score)}{part}", POINTS, "max", "points")
     known = COLUMNS.get(key)
-    return known if known is not None else Column(key.replace("/", " ", 1), _decimals)
+    return known if known is not None else Column(key.replace("/", " ", 1), NATS)
 
 
 def sort_metrics(keys: Iterable[str]) -> list[str]:
