@@ -42,8 +42,6 @@ class Experiment:
     """Dotted keys that were searched."""
     tuned: Mapping[str, int] = field(default_factory=dict)
     """Baseline -> trials planned for its own search; 0 where it runs with the base's settings."""
-    seeds: int | None = None
-    """Fresh seeds of every arm."""
     workers: int = 1
     """Processes that train one run together: its hours count this many times."""
     endpoint: str | None = None
@@ -52,8 +50,6 @@ class Experiment:
     """The smallest difference of interest at the primary endpoint, in its unit, where the space names one."""
     matched: str = "words"
     """The resource that all arms must share: a name in `names.MATCHED`."""
-    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The whole file: space, base (every option of a run, nested), corpus, versions."""
 
     @property
     def primary(self) -> str:
@@ -102,12 +98,10 @@ def _experiment(name: str, content: Mapping[str, Any]) -> Experiment:
         base=_section(space, "base"),
         parameters=tuple(_section(space, "parameters")),
         tuned={baseline: int(_section(baselines, baseline).get("trials") or 0) for baseline in baselines},
-        seeds=_section(space, "finalists").get("seeds"),
         workers=int(_section(space, "resources").get("workers", 1)),
         endpoint=comparison.get("primary"),
         smallest=comparison.get("smallest"),
         matched=matched,
-        content=content,
     )
 
 

@@ -25,7 +25,7 @@ def test_a_real_space_is_understood(tmp_path: Path) -> None:
     assert (experiment.objective, experiment.mode) == ("eval/pairs_accuracy", "max")
     assert experiment.primary == "test/pairs_accuracy"
     assert experiment.tuned == {"epochs": 8, "as_epochs": 0}
-    assert (experiment.seeds, experiment.workers, experiment.matched) == (7, 1, "flops")
+    assert (experiment.workers, experiment.matched) == (1, "flops")
 
 
 def test_without_a_description_the_defaults_stand_under_the_folders_name(tmp_path: Path) -> None:
