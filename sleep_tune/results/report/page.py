@@ -19,7 +19,7 @@ from sleep_tune.results.comparison import compare
 from sleep_tune.results.html_templates import read_template, render_page
 from sleep_tune.results.report.figure_style import Figure
 from sleep_tune.results.report.search_tables import make_search_tables
-from sleep_tune.results.report.section_figures import FIGURES, ReportData
+from sleep_tune.results.report.section_figures import ReportData, make_plots
 from sleep_tune.results.report.sections import SECTIONS
 from sleep_tune.results.report.training_logs import read_training_logs
 from sleep_tune.results.trial_tables import tabulate_curves, tabulate_trials
@@ -68,9 +68,9 @@ def _render(data: ReportData) -> str:
     figures: list[Figure] = []
     sections = []
     for name, section in SECTIONS.items():
-        plots = [plot for make in FIGURES.get(name, ()) for plot in make(data)]
+        plots = make_plots(name, data)
         numbered = [(len(figures) + at, plot) for at, plot in enumerate(plots)]
-        figures += [plot.figure for plot in plots]
+        figures += filter(None, (plot.figure for plot in plots))
         sections.append({"name": name, "title": section.title, "plots": numbered, "values": section.values(data)})
     return render_page(
         "report.html",

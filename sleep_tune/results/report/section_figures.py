@@ -24,7 +24,7 @@ from sleep_tune.results.report.search_tables import SearchTables
 from sleep_tune.results.report.training_logs import TrainingLog, TrainingLogs
 from sleep_tune.results.sheet import settings_text
 
-__all__ = ["FIGURES", "Plot", "ReportData"]
+__all__ = ["FIGURES", "Plot", "ReportData", "make_plots"]
 
 HEAT_MAPS = (("sleep.replay.ratio", "sleep.folds"), ("sleep.replay.ratio", "sleep.length.passes"))
 """Pairs of parameters that have a heat map where both were searched, beside the two most important ones."""
@@ -35,7 +35,8 @@ class Plot:
     """A figure with its title and caption."""
 
     title: str
-    figure: Figure = field(repr=False)
+    figure: Figure | None = field(repr=False)
+    """None where there is nothing to show; `make_plots` leaves such plots out."""
     caption: str
     wide: bool = False
     """Whether it needs more than a phone's width; there it is scrolled."""
@@ -78,15 +79,12 @@ class ReportData:
 
 def _differences(data: ReportData) -> Iterator[Plot]:
     comparison = data.comparison
-    figure = plot_differences(comparison)
-    if figure is None:
-        return
     band = "; grey band: smaller than the smallest difference of interest" if comparison.experiment.smallest else ""
     diverged = any(made.diverged for arm in comparison.arms for made in arm.contrasts.values())
     bare = " A point has no interval where seeds diverged; it is the mean over the other seeds." if diverged else ""
     yield Plot(
         f"Differences to {comparison.baseline}",
-        figure,
+        plot_differences(comparison),
         f"Mean over shared seeds with its 95% interval, before correction. Filled: significant after Holm correction"
         f"{band}.{bare}",
     )
@@ -94,13 +92,10 @@ def _differences(data: ReportData) -> Iterator[Plot]:
 
 def _losses(data: ReportData) -> Iterator[Plot]:
     logs = _logs_in_order(data)
-    figure = plot_losses(logs, data.panel_titles(), data.comparison.baseline)
-    if figure is None:
-        return
     more = f" Shown are the first {MOST_PANELS} of {len(logs)} arms." if len(logs) > MOST_PANELS else ""
     yield Plot(
         "Training loss",
-        figure,
+        plot_losses(logs, data.panel_titles(), data.comparison.baseline),
         "Every run over fresh seeds, on a logarithmic axis: loss on new text (awake) and on replayed text (asleep). "
         f"The background shows when the arm's first run was awake (yellow) and asleep (blue).{more}",
     )
@@ -110,11 +105,11 @@ def _learning_curves(data: ReportData) -> Iterator[Plot]:
     metric = data.comparison.experiment.objective
     curves = {arm: [_values(log, metric) for log in own] for arm, own in _logs_in_order(data).items()}
     if any(len(run) > 1 for own in curves.values() for run in own):
-        figure = plot_learning_curves(curves, metric)
-        if figure:
-            yield Plot(
-                f"{metric} during training", figure, "Measured on dev. Thick: means over seeds; thin: single seeds."
-            )
+        yield Plot(
+            f"{metric} during training",
+            plot_learning_curves(curves, metric),
+            "Measured on dev. Thick: means over seeds; thin: single seeds.",
+        )
 
 
 def _logs_in_order(data: ReportData) -> Mapping[str, Sequence[TrainingLog]]:
@@ -136,26 +131,24 @@ def _trials(data: ReportData) -> Iterator[Plot]:
     metric, mode = comparison.experiment.objective, comparison.experiment.mode
     estimate = comparison.reference.estimates.get(metric) if comparison.reference else None
     levels = {f"{comparison.baseline}, mean over seeds": estimate.mean} if estimate else {}
-    figure = plot_history(search, metric, mode, levels)
-    if figure:
-        yield Plot(
-            "Trials in the order of the search",
-            figure,
-            "Filled: trained to the end; open: stopped early. A trial is one run with one seed, and the best of many "
-            "looks better than it is: the table of arms, not this figure, compares it with the baseline.",
-        )
-    figure = plot_rungs(search.rungs, metric, search.trials.set_index("trial")["label"])
-    if figure:
-        yield Plot("Trials at each rung", figure, "The line of a stopped trial ends at its last rung.")
-    figure = plot_parallel(search, metric, mode)
-    if figure:
-        yield Plot(
-            "Trials by their settings",
-            figure,
-            "One line per trial; dark is better. Drag along an axis to select trials. A trial without a parameter is "
-            "at the bottom of that axis.",
-            wide=True,
-        )
+    yield Plot(
+        "Trials in the order of the search",
+        plot_history(search, metric, mode, levels),
+        "Filled: trained to the end; open: stopped early. A trial is one run with one seed, and the best of many "
+        "looks better than it is: the table of arms, not this figure, compares it with the baseline.",
+    )
+    yield Plot(
+        "Trials at each rung",
+        plot_rungs(search.rungs, metric, search.trials.set_index("trial")["label"]),
+        "The line of a stopped trial ends at its last rung.",
+    )
+    yield Plot(
+        "Trials by their settings",
+        plot_parallel(search, metric, mode),
+        "One line per trial; dark is better. Drag along an axis to select trials. A trial without a parameter is "
+        "at the bottom of that axis.",
+        wide=True,
+    )
 
 
 def _tradeoffs(data: ReportData) -> Iterator[Plot]:
@@ -164,14 +157,12 @@ def _tradeoffs(data: ReportData) -> Iterator[Plot]:
     metric, mode = experiment.objective, experiment.mode
     for other in further_metrics(search, metric):
         for share in sorted({search.first_share, 1.0}):
-            figure = plot_tradeoff(search, metric, mode, other, share)
-            if figure:
-                yield Plot(
-                    f"{metric} and {other} at {share:.0%} of the budget",
-                    figure,
-                    "The dashed line is the Pareto front: the trials that no other trial beats at both. If it is a "
-                    "single trial, there is no trade-off.",
-                )
+            yield Plot(
+                f"{metric} and {other} at {share:.0%} of the budget",
+                plot_tradeoff(search, metric, mode, other, share),
+                "The dashed line is the Pareto front: the trials that no other trial beats at both. If it is a "
+                "single trial, there is no trade-off.",
+            )
 
 
 def _parameters(data: ReportData) -> Iterator[Plot]:
@@ -181,30 +172,25 @@ def _parameters(data: ReportData) -> Iterator[Plot]:
     share = data.search.first_share
     where = f"at {share:.0%} of the budget, where every trial was measured" if share < 1 else "at the end of the budget"
     importances = estimate_importance(trials, parameters, trials["value"], mode)
-    figure = plot_importance(importances)
-    if figure:
-        yield Plot(
-            f"Importance of the parameters for {metric}",
-            figure,
-            f"PED-ANOVA over {int(trials['value'].notna().sum())} trials, {where}, with 95% bootstrap intervals. Wide "
-            "intervals mean that the search has too few trials to tell.",
-        )
-    figure = plot_slices(trials, parameters, metric)
-    if figure:
-        yield Plot(
-            f"{metric} by parameter",
-            figure,
-            f"Values {where}. The other parameters differ between trials, too.",
-            wide=len(parameters) > 1,
-        )
+    yield Plot(
+        f"Importance of the parameters for {metric}",
+        plot_importance(importances),
+        f"PED-ANOVA over {int(trials['value'].notna().sum())} trials, {where}, with 95% bootstrap intervals. Wide "
+        "intervals mean that the search has too few trials to tell.",
+    )
+    yield Plot(
+        f"{metric} by parameter",
+        plot_slices(trials, parameters, metric),
+        f"Values {where}. The other parameters differ between trials, too.",
+        wide=len(parameters) > 1,
+    )
     names = short_names(parameters)
     most_important = tuple(one.key for one in importances[:2])
     for across, down in dict.fromkeys(pair for pair in (*HEAT_MAPS, most_important) if len(pair) == 2):
-        figure = plot_heat_map(trials, across, down, metric, mode) if {across, down} <= set(parameters) else None
-        if figure:
+        if {across, down} <= set(parameters):
             yield Plot(
                 f"{metric} by {names[across]} and {names[down]}",
-                figure,
+                plot_heat_map(trials, across, down, metric, mode),
                 f"Mean over n trials in each cell, {where}; white cells have none.",
             )
 
@@ -212,26 +198,22 @@ def _parameters(data: ReportData) -> Iterator[Plot]:
 def _replay(data: ReportData) -> Iterator[Plot]:
     if data.replayed is None:
         return
-    figure = plot_exposures(data.first_logs, data.panel_titles())
-    if figure:
-        yield Plot(
-            "How often samples were seen",
-            figure,
-            "Awake and asleep, by the end of the last sleep, in each arm's first seed. An arm that never sleeps sees "
-            "every sample once a pass, and is not shown.",
-        )
+    yield Plot(
+        "How often samples were seen",
+        plot_exposures(data.first_logs, data.panel_titles()),
+        "Awake and asleep, by the end of the last sleep, in each arm's first seed. An arm that never sleeps sees "
+        "every sample once a pass, and is not shown.",
+    )
     name, log = data.replayed
     arm = f"{data.describe(name)}, first seed"
-    figure = plot_sources(log)
-    if figure:
-        yield Plot("Sources of the replay buffer", figure, f"{arm}: the share of each source in the buffer, by sleep.")
-    figure = plot_ages(log)
-    if figure:
-        yield Plot(
-            "Age and score of the replayed samples",
-            figure,
-            f"{arm}. Score: mean loss when a sample was last read awake; age: cycles since then.",
-        )
+    yield Plot(
+        "Sources of the replay buffer", plot_sources(log), f"{arm}: the share of each source in the buffer, by sleep."
+    )
+    yield Plot(
+        "Age and score of the replayed samples",
+        plot_ages(log),
+        f"{arm}. Score: mean loss when a sample was last read awake; age: cycles since then.",
+    )
 
 
 FIGURES: dict[str, tuple[Callable[[ReportData], Iterator[Plot]], ...]] = {
@@ -241,3 +223,8 @@ FIGURES: dict[str, tuple[Callable[[ReportData], Iterator[Plot]], ...]] = {
     "replay": (_replay,),
 }
 """Section -> the functions that make its figures, in the order of the page."""
+
+
+def make_plots(section: str, data: ReportData) -> list[Plot]:
+    """Return the plots of a section that have something to show."""
+    return [plot for make in FIGURES.get(section, ()) for plot in make(data) if plot.figure is not None]

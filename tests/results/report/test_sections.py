@@ -8,7 +8,7 @@ import pytest
 
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.report.search_tables import make_search_tables
-from sleep_tune.results.report.section_figures import FIGURES, Plot, ReportData
+from sleep_tune.results.report.section_figures import FIGURES, ReportData, make_plots
 from sleep_tune.results.report.sections import SECTIONS, example_texts
 from sleep_tune.results.report.training_logs import TrainingLog, read_training_logs
 from sleep_tune.results.sheet import Sheet
@@ -26,10 +26,6 @@ def report_data(folder: Path) -> ReportData:
 
 def values(name: str, data: ReportData) -> dict[str, Any]:
     return SECTIONS[name].values(data)
-
-
-def plots(name: str, data: ReportData) -> list[Plot]:
-    return [plot for make in FIGURES[name] for plot in make(data)]
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +65,12 @@ def test_a_search_that_has_just_begun_has_no_figures(log: SyntheticLog) -> None:
     assert values("arms", data)["results"] is None
     assert values("replay", data)["arm"] is None
     assert values("search", data)["count"] == 0
-    assert [plots(name, data) for name in FIGURES] == [[]] * len(FIGURES)
+    assert [make_plots(name, data) for name in FIGURES] == [[]] * len(FIGURES)
 
 
 def test_what_a_finalist_replayed_is_shown_under_its_settings(whole: ReportData) -> None:
     assert values("replay", whole)["arm"] == "t0003 (folds 5, ratio 0.4)"
-    assert sum("t0003 (folds 5, ratio 0.4)" in plot.caption for plot in plots("replay", whole)) == 2
+    assert sum("t0003 (folds 5, ratio 0.4)" in plot.caption for plot in make_plots("replay", whole)) == 2
 
 
 def texts_of(log: TrainingLog) -> list[list[str]]:
