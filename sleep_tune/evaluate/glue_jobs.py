@@ -12,6 +12,7 @@ import torch
 
 from sleep_tune.evaluation.fine_tuning import FineTuneResult, FineTuneSettings, fine_tune, open_classifier
 from sleep_tune.evaluation.glue import GLUE_TASKS, Examples, read_examples
+from sleep_tune.evaluation.official_files import PREDICTIONS
 from sleep_tune.files import write_whole
 from sleep_tune.interrupts import current
 
@@ -62,7 +63,7 @@ def write_results(folder: Path, task: str, result: FineTuneResult, about: Mappin
         about: further content of scores.json.
     """
     rows = [{"id": f"{task}_{number}", "pred": label} for number, label in enumerate(result.predictions)]
-    write_whole(folder / "predictions.json", json.dumps({task: {"predictions": rows}}))
+    write_whole(folder / PREDICTIONS, json.dumps({task: {"predictions": rows}}))
     write_whole(folder / "results.txt", "\n".join(f"{name}: {value}" for name, value in result.metrics.items()))
     content = {
         **about,

@@ -16,6 +16,7 @@ from sleep_tune.babylm.group_sizes import GROUP_SIZES
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.human_agreement import wug_rho
 from sleep_tune.evaluation.items import Item
+from sleep_tune.evaluation.official_files import PREDICTIONS
 from sleep_tune.evaluation.reading_times import FILE, ReadingTimes, Surprisal, read_times
 from sleep_tune.evaluation.submission import AGES, FAST_TASKS, FULL_TASKS
 from sleep_tune.evaluation.task_folders import find_task_folders
@@ -54,18 +55,18 @@ def collate(results: Path, backend: str, track: str, fast_data: Path) -> dict[st
     """Return the content of the file; see `write_collated`."""
     scores = {
         _name(folder): [
-            _score_file(scorer, checkpoint / "zero_shot" / backend / FAST_TASKS[folder] / "predictions.json")
+            _score_file(scorer, checkpoint / "zero_shot" / backend / FAST_TASKS[folder] / PREDICTIONS)
             for checkpoint in (results / f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track])
         ]
         for folder, scorer in _group_scorers(fast_data)
     }
     main = results / "main"
     top = main / "zero_shot" / backend
-    content = {_name(folder): _load(top / place / "predictions.json") for folder, place in FULL_TASKS.items()}
+    content = {_name(folder): _load(top / place / PREDICTIONS) for folder, place in FULL_TASKS.items()}
     content["aoa"] = _load(top / AGES)
     content["glue"] = {}
     for task in GROUP_SIZES["glue_filtered"]:
-        content["glue"] |= _load(main / "finetune" / task / "predictions.json")
+        content["glue"] |= _load(main / "finetune" / task / PREDICTIONS)
     content["fast_eval_results"] = scores
     return content
 

@@ -7,35 +7,25 @@ tasks, ages of acquisition and fine-tuning in `main`, and the fast tasks of ever
 from collections.abc import Iterator
 from pathlib import Path
 
-from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
+from sleep_tune.babylm.challenge import AOA_CHECKPOINTS, WUG
 from sleep_tune.babylm.group_sizes import AOA_CONTEXTS, GROUP_SIZES, expected_size
+from sleep_tune.evaluation.official_files import PREDICTIONS
+from sleep_tune.evaluation.tasks import TASKS
 from sleep_tune.files import read_json_object
 
 __all__ = ["AGES", "FAST_TASKS", "FULL_TASKS", "missing_parts"]
 
-FULL_TASKS = {
-    "blimp_filtered": "blimp/blimp_filtered",
-    "supplement_filtered": "blimp/supplement_filtered",
-    "ewok_filtered": "ewok/ewok_filtered",
-    "entity_tracking": "entity_tracking/entity_tracking",
-    "wug_adj_nominalization": "wug_adj/wug_adj_nominalization",
-    "wug_past_tense": "wug_past/wug_past_tense",
-    "comps": "comps/comps",
-    "reading": "reading",
-}
-"""Task folder of full_eval -> folder of its predictions in a back end's folder."""
 
-FAST_TASKS = {
-    "blimp_fast": "blimp/blimp_fast",
-    "supplement_fast": "blimp/supplement_fast",
-    "ewok_fast": "ewok/ewok_fast",
-    "entity_tracking_fast": "entity_tracking/entity_tracking_fast",
-    "wug_adj_nominalization": "wug_adj/wug_adj_nominalization",
-    "wug_past_tense": "wug_past/wug_past_tense",
-    "reading": "reading",
-}
-"""The same for fast_eval."""
+def _places(*folders: str) -> dict[str, str]:
+    """Return task folder -> folder of its predictions in a back end's folder, as `write_zero_shot` writes them."""
+    return {name: f"{TASKS[name].official}/{name}" if name in TASKS else name for name in folders}
 
+
+FULL_TASKS = _places(
+    *("blimp_filtered", "supplement_filtered", "ewok_filtered", "entity_tracking", *WUG, "comps", "reading")
+)
+FAST_TASKS = _places("blimp_fast", "supplement_fast", "ewok_fast", "entity_tracking_fast", *WUG, "reading")
+"""Task folder of full_eval, and of fast_eval -> folder of its predictions in a back end's folder."""
 AGES = "AoA_word/surprisal.json"
 """File of the words' surprisal over checkpoints, in a back end's folder."""
 
@@ -54,9 +44,9 @@ def missing_parts(results: Path, backend: str, track: str) -> list[str]:
 def _final(main: Path, backend: str, track: str) -> Iterator[str]:
     top = main / "zero_shot" / backend
     for folder, place in FULL_TASKS.items():
-        yield from _predictions(top / place / "predictions.json", folder, full=True)
+        yield from _predictions(top / place / PREDICTIONS, folder, full=True)
     for task, size in GROUP_SIZES["glue_filtered"].items():
-        path = main / "finetune" / task / "predictions.json"
+        path = main / "finetune" / task / PREDICTIONS
         read = read_json_object(path)
         number = None if read is None else len(read.get(task, {}).get("predictions", ()))
         if number is None:
@@ -73,7 +63,7 @@ def _checkpoints(results: Path, backend: str, track: str) -> Iterator[str]:
             yield f"{top} (the fast tasks of checkpoint chck_{millions}M)"
             continue
         for folder, place in FAST_TASKS.items():
-            yield from _predictions(top / place / "predictions.json", folder, full=False)
+            yield from _predictions(top / place / PREDICTIONS, folder, full=False)
 
 
 def _predictions(path: Path, folder: str, *, full: bool) -> Iterator[str]:
