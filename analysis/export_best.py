@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     require_writable(options.conf / "sleep", "name another with --conf DIR")
     winner, comparison = find_winner(options.folder), compare(options.folder)
     name = options.name or comparison.experiment.name
-    if Path(name).name != name:  # an experiment from elsewhere may have any
+    if Path(name).name != name:  # an experiment from another source may have any name
         raise ConfigError(f"--name must be the name of a file without a folder; got '{visible(name)}'")
     path = write_settings(options.conf / "sleep" / f"{name}.yaml", winner.why, winner.sleep, force=options.force)
     print(visible(f"{winner.why}\n{path}\n\n{training_command(name, winner.base, winner.others)}"))
@@ -101,7 +101,7 @@ def publish(experiment: Path, model: Path, repository: str, card: str) -> str:
     from huggingface_hub import CommitOperationAdd, HfApi
 
     paths = [path for path in sorted(model.iterdir()) if path.is_file()]
-    for path in paths:  # in an experiment from elsewhere a link may lead to any file of the user's
+    for path in paths:  # in an experiment from another source a link may lead to any of the user's files
         if not path.resolve().is_relative_to(experiment.resolve()):
             raise DataError(
                 f"{path} must lie in {experiment}; it is a link to {path.resolve()}, which is not published: put a "

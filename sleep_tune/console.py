@@ -21,6 +21,6 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Return the segments of what is printed; only those that rich itself marks as control are."""
+        """Return the segments to print; only those that rich itself marks as control sequences stay such."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))

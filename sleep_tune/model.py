@@ -159,7 +159,7 @@ def runs_at_positions(model: torch.nn.Module) -> bool:
 
 @contextmanager
 def sparse_forward(model: PreTrainedModel) -> Iterator[None]:
-    """Within the block, calling the model computes `masked_logits`.
+    """Let calls of the model compute `masked_logits` within the block.
 
     DDP, autocast and torch.compile all wrap a model's forward; a loss that did not call it would lose all three.
     """

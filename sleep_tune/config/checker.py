@@ -1,7 +1,7 @@
-"""The one check of what users write: values with their places become a typed section, or mistakes.
+"""Check of the values that users write: they become a typed section, or mistakes with file and line.
 
-Serves the configuration of a run and the sections of a search space; what each option takes is declared in its
-dataclass (`schema.option`).
+It serves the configuration of a run and the sections of a search space. Each option's dataclass declares its valid
+values (`schema.option`).
 """
 
 from collections.abc import Callable, Mapping

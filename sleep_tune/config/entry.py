@@ -45,7 +45,7 @@ class MistakeList:
         """Keep a mistake that is raised within, instead of letting it end the reading."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *traceback: object) -> bool:
-        """Return whether it was a mistake, which is kept."""
+        """Return whether the exception was a mistake, which is then kept."""
         if not isinstance(error, Mistake):
             return False
         self.add(error)

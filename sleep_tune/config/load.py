@@ -127,7 +127,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         shown = raw if len(raw) <= 80 else f"{raw[:77]}..."
         raise ConfigError(f"{key} must be {_expected(key)}; got '{shown}' ({_first_line(error)})") from None
     if override.type is not OverrideType.CHANGE or override.is_sweep_override():
-        raise ConfigError(f"{key} must be {_expected(key)}; got '{raw}' (a search over values is tune.py's work)")
+        raise ConfigError(f"{key} must be {_expected(key)}; got '{raw}' (to search over values, use tune.py)")
     return key, override.value()
 
 

@@ -78,7 +78,7 @@ class DataConfig:
     kind: str = option("toy", "where the text comes from", choices=names.CORPORA)
     path: str | None = option(
         None,
-        "folder of text (data=text): *.txt; names such as train.txt, wiki_valid.txt, a.test or dev/a.txt say the split",
+        "folder of text (data=text): *.txt; the names (train.txt, wiki_valid.txt, dev/a.txt) give the split",
     )
     dataset: str | None = option(None, "dataset id on the Hugging Face Hub (data=babylm)")
     revision: str | None = option(None, "branch, tag or commit of that dataset")
@@ -101,7 +101,7 @@ class DataConfig:
 
 @dataclass(kw_only=True)
 class TokenizerConfig:
-    """How text becomes tokens."""
+    """The tokenizer."""
 
     kind: str = option("bpe", "train a byte-level BPE on the training text, or load one", choices=names.TOKENIZERS)
     name: str | None = option(None, "tokenizer to load: a folder or an id on the Hub (tokenizer=hub)")
@@ -125,7 +125,7 @@ class ModelConfig:
 
 @dataclass(kw_only=True)
 class ReplayConfig:
-    """What a sleep replays."""
+    """The samples that a sleep replays."""
 
     strategy: str = option("weighted", "how the buffer is chosen from the candidates", choices=names.STRATEGIES)
     ratio: float = option(0.3, "buffer size as a share of the candidates", above=0, high=1)
@@ -143,7 +143,7 @@ class ReplayConfig:
 
 @dataclass(kw_only=True)
 class LengthConfig:
-    """How long sleep lasts; exactly one of the three."""
+    """The amount of sleep; exactly one of the three is set."""
 
     passes: float | None = option(1.0, "times that the corpus is read; the rest of the budget is sleep", above=0)
     ratio: float | None = option(None, "words replayed for each word read; 0: no sleep (epochs)", low=0)
@@ -166,7 +166,7 @@ class SleepConfig:
 
 @dataclass(kw_only=True)
 class BudgetConfig:
-    """Words that the run may see, replay included; exactly one of the two."""
+    """Words that the run may see, replay included; exactly one of the two is set."""
 
     passes: float | None = option(
         10.0, "in words of the training text: 10 is ten times as many words as it has (BabyLM's limit)", above=0
@@ -176,7 +176,7 @@ class BudgetConfig:
 
 @dataclass(kw_only=True)
 class MaskingConfig:
-    """Which positions are predicted, awake and asleep."""
+    """The positions that are predicted, awake and asleep."""
 
     kind: str = option(
         "fixed",

@@ -37,7 +37,7 @@ SCALARS = {
 
 
 class Loader(yaml.SafeLoader):
-    """Composes nodes with YAML 1.2's scalars, without aliases, and not nested too deeply."""
+    """YAML loader with the scalars of YAML 1.2, without aliases, and with a limit on nesting."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - a table of its own, so that yaml's loaders stay as they are
         first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in ("null", "merge")]
@@ -102,7 +102,7 @@ def read_document(text: str, name: str) -> Entry:
 
     Args:
         text: the YAML.
-        name: what messages call it: its file as the user named it.
+        name: its name in messages: the file as the user gave it.
 
     Raises:
         ConfigError: not YAML, an alias, or nested too deeply; the message begins with name:line.
@@ -206,10 +206,10 @@ def _scalar(node: yaml.Node) -> str | int | float | bool | None:
         case "bool":
             return text.lower() == "true"
         case "int" | "float" if len(text) > MOST_DIGITS:
-            raise ValueError(f"a number must have at most {MOST_DIGITS} digits; got one of more")
+            raise ValueError(f"a number must have at most {MOST_DIGITS} digits; got a longer one")
         case "int" | "float" as tag:
             try:
                 return int(text) if tag == "int" else float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
             except ValueError:
-                raise ValueError(f"what is tagged !!{tag} must be a number; got '{text}'") from None
+                raise ValueError(f"a value tagged !!{tag} must be a number; got '{text}'") from None
     raise ValueError(f"a tag such as {node.tag} is not allowed; got it on '{text[:60]}'")

@@ -1,4 +1,4 @@
-"""The cache: folders that are named by what they were made from, made once, and checked before each use.
+"""The cache: folders that are named by a digest of their sources, made once, and checked before each use.
 
 A folder is filled under another name and renamed last, so a folder under its final name is complete. A manifest in it
 holds the size and SHA-256 of every file. Both are checked each time a process opens the folder (a second for 2 GB); a

@@ -1,4 +1,4 @@
-"""A corpus before it is tokenised: documents by split, and what is known of its files."""
+"""A corpus before it is tokenised: documents by split, and an inventory of its files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -58,7 +58,7 @@ def choose_bernoulli(content: NDArray[np.bool_], probability: float, rng: np.ran
 
 
 def _keys(content: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float64]:
-    """(B, T) uniform draws in [0, 1) where there is content, 2 elsewhere."""
+    """Return (B, T) uniform draws in [0, 1) at content, 2 elsewhere."""
     keys = rng.random(content.shape)
     keys[~content] = 2
     return keys

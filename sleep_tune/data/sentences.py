@@ -28,7 +28,7 @@ def split_sentences(line: str) -> list[str]:
     """Return the sentences of a line: they end at `.`, `!`, `?` or an ellipsis before space and a capital letter.
 
     Trade-off: two patterns give the same sentences on every machine and in every version, which a trained splitter does
-    not. Where they cannot tell, the line is not cut ("He said 'why?' and left"). No word is changed.
+    not. In unclear cases the line is not cut ("He said 'why?' and left"). No word is changed.
     """
     pieces = []
     begin = 0

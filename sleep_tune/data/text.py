@@ -233,7 +233,7 @@ def _oddities(text: str, documents: Sequence[Document]) -> Iterator[str]:
 
 
 def _what_is_there(path: Path) -> str:
-    """Say what is at `path` instead of a folder: a file, or nothing; then with the nearest name that exists."""
+    """Return what is at `path` instead of a folder: a file, or nothing; then with the nearest name that exists."""
     if path.exists():
         return f"got the file {path}: set it to the folder that holds the file"
     missing = path

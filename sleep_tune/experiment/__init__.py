@@ -1,3 +1,3 @@
-"""What an experiment's folder holds, read by the search and by the results alike: its log, its files, its runs."""
+"""The files of an experiment, read by the search and by the results: event log, experiment.yaml, folders of runs."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""Schema of the search's events: what the data of each must hold, and which events may follow which.
+"""Schema of the search's events: the data of each event, and the order in which events may follow each other.
 
 An event that passes can be folded by every reader without another look at its types.
 

@@ -1,7 +1,8 @@
-"""experiment.yaml: what an experiment's folder is an experiment of.
+"""experiment.yaml: the study that an experiment's folder belongs to, with a checksum.
 
-The file decides which study a folder holds, what its comparison is about and what a warm start may copy. So its first
-line is a checksum of the rest, and an edit is refused. Files of earlier versions have no checksum and are read as they
+The file decides which study a folder holds, which endpoint its comparison has and which trials a warm start may copy.
+So its first line is a checksum of the rest, and an edited file is refused. Files of earlier versions have no checksum
+and are read as they
 are.
 """
 

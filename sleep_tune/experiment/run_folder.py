@@ -119,7 +119,7 @@ def record_run(folder: Path, config: RunConfig) -> bool:
 
     Raises:
         RunFolderError: the folder holds another configuration (the message names the options that differ, and their
-            values), or something else is in its place: a file, a link that leads nowhere.
+            values), or something else is in its place: a file, a broken link.
     """
     try:
         Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)

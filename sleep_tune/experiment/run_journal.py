@@ -1,4 +1,4 @@
-"""metrics.jsonl, the journal of a run, as it is read: the schema of its lines (`training.journal` writes them)."""
+"""Reading of metrics.jsonl, the journal of a run: the schema of its lines (`training.journal` writes them)."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

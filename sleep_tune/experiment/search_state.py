@@ -1,7 +1,7 @@
 """State of a search: a fold over its events. The search builds it live, every reader builds it from the log.
 
-`apply` is the only way to change it. It keeps what is asked often (open trials, ranks at rungs, the best trial) up to
-date at every event, so that a question costs the same after ten trials as after ten thousand.
+`apply` is the only way to change it. Each event updates the values that are read often (open trials, ranks at rungs,
+the best trial), so that reading them takes the same time after ten trials as after ten thousand.
 """
 
 import bisect
@@ -308,7 +308,7 @@ class SearchState:
             self._spend(self.trials[name], seconds)
 
     def _wait(self, trial: TrialState) -> None:
-        """Let it wait for another attempt: its process ended, or failed by a bug that may be fixed by now.
+        """Mark it as waiting for another attempt: its process ended, or failed by a bug that may be fixed by now.
 
         Until it is started it keeps the reason of its failure.
         """

@@ -1,3 +1,3 @@
-"""The search: a space of settings, who proposes them, who stops them, and the log that makes all of it resumable."""
+"""Search over settings: the space, proposals, early stopping, running trials, and monitoring."""
 
 __all__: list[str] = []

@@ -49,11 +49,11 @@ class AfterUpdate(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Before an update: start measuring how long it takes."""
+        """Start to measure how long an update takes."""
         self._heartbeat.begin_update()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """After an update: count, log, evaluate, report, save, show. The order matters, for the reasons given."""
+        """Count, log, evaluate, report, save and show after an update. The order matters, for the reasons given."""
         model, scheduler = kwargs["model"], kwargs["lr_scheduler"]
         # All steps below log or report the number of updates.
         self._session.progress.updates = state.global_step
@@ -72,13 +72,13 @@ class AfterUpdate(TrainerCallback):
             self._bar.update()
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """After the Trainer has written a checkpoint's files: add our own, and mark it complete."""
+        """Add our files to a checkpoint that the Trainer has written, and mark it complete."""
         self._saver.complete(state.global_step)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """After the last update: log what is left, and close the progress bar."""
+        """Log the last lines after the last update, and close the progress bar."""
         self._losses.finish(kwargs["lr_scheduler"])
         if self._bar is not None:
             self._bar.close()

@@ -1,8 +1,8 @@
 """The attempts of a run: which one may write, where the next one resumes, and which checkpoints are removed.
 
 Every start of a run is an attempt with a folder of its own, attempt-<n>. A new attempt replaces all before it: it
-removes the file by which an attempt knows that it is the writer of the run, and it records the checkpoint that it
-resumes from. So whatever an older process that was presumed lost still writes is never read.
+removes the file that marks the earlier attempt as the writer of the run, and it records the checkpoint that it resumes
+from. So files that an older process, presumed lost, still writes are never read.
 """
 
 import contextlib

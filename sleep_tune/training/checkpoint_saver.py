@@ -1,4 +1,4 @@
-"""When a run saves checkpoints, and how they are completed."""
+"""Saving of a run's checkpoints: when they are due, and how they are completed."""
 
 import math
 import time
@@ -24,7 +24,7 @@ SAVING_SHARE = 0.01
 
 
 class CheckpointClock:
-    """Decides when a checkpoint is due by time; writing them takes at most `SAVING_SHARE` of the run's time.
+    """Clock that decides when a checkpoint is due; writing them takes at most `SAVING_SHARE` of the run's time.
 
     The results of a run do not depend on when its checkpoints are written.
     """

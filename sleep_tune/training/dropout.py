@@ -96,7 +96,7 @@ def attend(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Scaled dot-product attention for transformers: torch's own without dropout, else with `module.dropout`.
+    """Compute scaled dot-product attention: torch's own without dropout, else with `module.dropout`.
 
     Args:
         module: the attention module; its `dropout` is a `FastDropout`.
@@ -128,7 +128,7 @@ AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 @contextmanager
 def fast_dropout(model: PreTrainedModel, stream: DropoutStream) -> Iterator[None]:
-    """Within the block, every dropout of the model, also in attention, draws from `stream`."""
+    """Let every dropout of the model, also in attention, draw from `stream` within the block."""
     replaced = []
     for parent in list(model.modules()):
         for name, child in parent.named_children():

@@ -34,8 +34,8 @@ class Heartbeat:
             interrupts: holds the first signal that has come; the run saves and stops for it.
             clock: decides when a checkpoint is due by time.
             saves: whether the run saves a checkpoint on a signal, here or by the answer of `report`. The signal then
-                waits
-                for the end of an update; not of the first, which may compile for minutes and leaves nothing to save.
+                waits for the end of an update, except the first, which may compile for minutes: nothing can be saved
+                before its end.
         """
         self._session = session
         self._report = report

@@ -36,7 +36,7 @@ class LossLog:
             self._session.guard.check(losses, self._session.progress.words_seen)
 
     def finish(self, scheduler: Any) -> None:
-        """Write what is left at the end of training: losses since the last line, and the last sleep phase."""
+        """Write the last records at the end of training: losses since the last line, and the last sleep phase."""
         if self._session.meter.num_batches:
             self._write(scheduler)
         else:

@@ -17,7 +17,7 @@ LAUNCHER_VARIABLES = ("LOCAL_RANK", "RANK", "WORLD_SIZE")
 
 @contextmanager
 def training_environment(threads: int | None, processes: ProcessGroup) -> Iterator[None]:
-    """Set all that follows for the duration of a block.
+    """Apply all settings of this module for the duration of a block.
 
     Args:
         threads: CPU threads, >= 1; None leaves their number.

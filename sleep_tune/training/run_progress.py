@@ -14,7 +14,7 @@ class RunProgress:
     """The run's counts and its clock.
 
     Attributes:
-        stream: counts words and knows the phase.
+        stream: counts words and tracks the phase.
         updates: optimizer steps so far, over all attempts; set after each update.
     """
 

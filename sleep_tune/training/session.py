@@ -35,7 +35,7 @@ __all__ = ["Session", "open_session", "open_stream"]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the parts of one attempt share."""
+    """State that the parts of one attempt share."""
 
     run: Path
     """The run's folder."""
@@ -44,7 +44,7 @@ class Session:
     checkpoint: Checkpoint | None
     """The checkpoint that the attempt resumed from; None at the beginning."""
     identity: Identity
-    """What the run is a function of; its checkpoints are of no use to another run."""
+    """Identity of the run; the checkpoints of another identity are refused."""
     device: torch.device
     processes: ProcessGroup
     feed: BatchFeed

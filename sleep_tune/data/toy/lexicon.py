@@ -1,4 +1,4 @@
-"""The words of the toy language, with what the grammar needs to know of each."""
+"""The words of the toy language, with their grammatical features."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What the director gives to a free slot: a trial to train, a reason to wait, or the end of the search."""
+"""Assignments of the director to a free slot: a trial to train, an order to wait, or the end of the search."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

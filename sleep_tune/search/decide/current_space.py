@@ -1,4 +1,4 @@
-"""The current space of a search: which point of it, if any, a trial's settings are.
+"""The current space of a search, and the points of it that settings of trials are.
 
 A search may be resumed under another space than the one in which its trials were asked for. A trial fits the current
 space if its whole configuration is the base with some setting of the current parameters: the configuration's value of

@@ -137,7 +137,7 @@ def check_trials(folder: Path, known: Container[str]) -> None:
     unknown = [name for name in runs if name not in known]
     if unknown:
         raise RunFolderError(
-            f"{folder / 'trials'} holds {listed(unknown)}, which {LOG} does not know: lines of it are missing. Put it "
+            f"{folder / 'trials'} holds {listed(unknown)}, which are not in {LOG}: lines of it are missing. Put it "
             "back from a copy, or move these folders away to train such trials anew"
         )
 

@@ -147,7 +147,7 @@ class Sampler:
         known.state = OptunaState.PRUNED
 
     def tell_nothing(self, trial: str) -> None:
-        """Tell that a trial says nothing about its settings: its machine failed, or it repeats another trial."""
+        """Tell that a trial gives no information on its settings: its machine failed, or it repeats another trial."""
         self._storage.trials_by_id[trial].state = OptunaState.FAIL
 
     def copy(self, trial: str) -> FrozenTrial:

@@ -1,4 +1,4 @@
-"""What can be read of a search, running or recorded: shown by the screen, the lines and the status."""
+"""Read-only view of a search, running or recorded, for the screen, the plain lines and the status."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -1,3 +1,3 @@
-"""Looking at a search: the live screen, plain lines, the rung table, what is left, the status from another shell."""
+"""Monitoring of a search: the live screen, plain lines, the rung table, what is left, the status from another shell."""
 
 __all__: list[str] = []

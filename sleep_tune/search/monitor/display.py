@@ -24,7 +24,7 @@ HEARTBEAT_SECONDS = 30.0
 
 
 class Display:
-    """Shows a search while it runs; a context manager.
+    """Display of a search while it runs; a context manager.
 
     Args:
         director: the search; it is read only.

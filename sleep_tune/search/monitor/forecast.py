@@ -1,4 +1,4 @@
-"""How much of a search is done, and how long the rest will take.
+"""Forecast of a search: how much is done, and how long the rest will take.
 
 Work is counted in budgets: a run that has seen half of its words is half a budget. The speed is that of the trials' own
 reports, so an interruption of the search does not change the estimate.

@@ -1,7 +1,7 @@
-"""A search as its folder tells of it: the log folded into a state, and where running trials stand by their own records.
+"""Snapshot of a search, read from its folder: the state from the event log, and the progress of running trials.
 
-Takes no lock, starts nothing and writes nothing; the search may be running, ended or killed. Imports no sampler and no
-Ray, so that a look costs nothing.
+It takes no lock, starts nothing and writes nothing; the search may be running, ended or killed. It imports no sampler
+and no Ray, so that it is fast.
 """
 
 import json
@@ -21,25 +21,25 @@ from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.space.search_space import Baseline, Finalists, Objective, Scheduler, Space, Stop
 
-__all__ = ["Recorded", "read_recorded", "standing"]
+__all__ = ["Recorded", "read_progress", "read_recorded"]
 
 TAIL_BYTES = 65_536
-"""Of a run's record, read from its end: dozens of lines."""
+"""Read from the end of a run's journal: dozens of lines."""
 
 PLACED = ("train", "eval")
-"""Kinds of lines that say where the run stood."""
+"""Kinds of lines that hold the run's progress."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded(SearchView):
-    """A search as its folder shows it."""
+    """View of a search that was read from its folder."""
 
     space: Space
     state: SearchState
     is_driven: bool
-    """Whether some process is running it, as far as can be told."""
+    """Whether a process runs it, or may run it."""
     silent: float
     """Seconds since its last event."""
     slots: int
@@ -47,7 +47,7 @@ class Recorded(SearchView):
     held: str | None
 
     def seconds(self) -> float:
-        """Wall clock over all sessions; of one that nobody drives, up to its last event."""
+        """Return the wall clock over all sessions; if no process runs the search, up to its last event."""
         return self.state.seconds(self.state.last_event + (self.silent if self.is_driven else 0.0))
 
 
@@ -56,7 +56,7 @@ def read_recorded(folder: Path, *, is_driven: bool, silent: float = 0.0) -> Reco
 
     Args:
         folder: results/<name>.
-        is_driven: whether some process is running the search; else what was running waits for the next session.
+        is_driven: whether a process runs the search; if none does, its running trials are shown as waiting.
         silent: seconds since its last event.
 
     Raises:
@@ -75,7 +75,7 @@ def read_recorded(folder: Path, *, is_driven: bool, silent: float = 0.0) -> Reco
     for trial in state.trials.values():
         if trial.state != "running":
             continue
-        at = standing(folder / "trials" / trial.id, budget)
+        at = read_progress(folder / "trials" / trial.id, budget)
         if at is not None and (trial.progress is None or at.words_seen >= trial.progress.words_seen):
             trial.progress = at
         if not is_driven:
@@ -91,8 +91,8 @@ def read_recorded(folder: Path, *, is_driven: bool, silent: float = 0.0) -> Reco
     )
 
 
-def standing(run: Path, budget_words: int) -> Progress | None:
-    """Where a run stands by the last line of its record; None before the first, or where it cannot be read.
+def read_progress(run: Path, budget_words: int) -> Progress | None:
+    """Return a run's progress by the last line of its journal; None if there is no line or it cannot be read.
 
     Args:
         run: the run's folder, with metrics.jsonl.
@@ -112,7 +112,7 @@ def standing(run: Path, budget_words: int) -> Progress | None:
 
 
 def _parse(line: bytes) -> dict[str, Any]:
-    """A line's object; empty for one that is being written, damaged, or of another version."""
+    """Return a line's object; empty for a line that is incomplete, damaged or of another version."""
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):
@@ -121,7 +121,7 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 
 def _tail(path: Path) -> list[bytes]:
-    """The last lines of a file, the first of them perhaps torn; none where there is no file."""
+    """Return the last lines of a file, the first of them perhaps incomplete; none if there is no file."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -132,7 +132,7 @@ def _tail(path: Path) -> list[bytes]:
 
 
 def _folds(run: Path) -> int:
-    """Folds of a pass by the run's configuration; 0 where it does not say."""
+    """Return the folds of a pass by the run's configuration; 0 if they are not known."""
     try:
         return int(read_yaml(run / CONFIG)["sleep"]["folds"])
     except (OSError, UserError, KeyError, TypeError, ValueError, OverflowError):
@@ -140,7 +140,7 @@ def _folds(run: Path) -> int:
 
 
 def _space(told: Mapping[str, Any], folder: Path) -> Space:
-    """The parts of the space that are shown, from its JSON.
+    """Return the parts of the space that are shown, from its JSON.
 
     Raises:
         RunFolderError: it cannot be read.
@@ -162,7 +162,7 @@ def _space(told: Mapping[str, Any], folder: Path) -> Space:
 
 
 def _section(kind: type[T], told: Mapping[str, Any]) -> T:
-    """A section of the space; keys of other versions are passed over."""
+    """Return a section of the space; keys of other versions are ignored."""
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     return kind(
         **{key: tuple(value) if isinstance(value, list) else value for key, value in told.items() if key in known}

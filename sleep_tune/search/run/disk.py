@@ -46,7 +46,7 @@ class _Taken:
 
 
 class DiskWatch:
-    """Keeps a search within its disk space; called from the thread that drives the search.
+    """Watch that keeps a search within its disk space; called from the thread that drives the search.
 
     Args:
         director: of the search. Its `held` is set while space is short, unless the search is paused for another reason.

@@ -50,7 +50,7 @@ from sleep_tune.search.space.space_file import load_space
 __all__ = ["Interrupted", "PreparedSearch"]
 
 COUNT_SECONDS = 2.0
-"""How often a joined cluster is asked for its nodes."""
+"""How often the nodes of a joined cluster are listed."""
 
 DISK_SECONDS = 10.0
 """How often the disk is checked."""

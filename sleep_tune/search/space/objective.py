@@ -1,4 +1,4 @@
-"""The objective of a search and the endpoint of its comparison: which metrics exist, and whether the runs report them.
+"""The objective of a search and the endpoint of its comparison: their metrics, and whether the runs report them.
 
 Of BabyLM's data only the names of the folders are read.
 """

@@ -17,7 +17,7 @@ from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform
 __all__ = ["DOMAINS", "FIXED", "always_searched", "read_parameters"]
 
 FIXED = {
-    "run": "says where a run lives",
+    "run": "says where a run's files are",
     "data": "is the same for every run of a study",
     "tokenizer": "is the same for every run of a study",
     "budget": "is the same for every run of a study",
@@ -33,7 +33,7 @@ def read_parameters(entry: Entry) -> tuple[Parameter, ...]:
     """Return the parameters without a mistake; those that a `when` names come before the parameter that names them.
 
     Mistakes are kept: a key that is no option or cannot be searched, a domain that the option does not have, a `when`
-    that names no other parameter or goes round in a circle, two parameters that exclude each other.
+    that names no other parameter or is circular, two parameters that exclude each other.
 
     Raises:
         ConfigError: it is no mapping.
@@ -180,7 +180,7 @@ def _in_order(parameters: Mapping[str, Parameter], entries: Mapping[str, Entry])
         ready = next((parameter for parameter in rest.values() if rest.keys().isdisjoint(parameter.when)), None)
         if ready is None:
             circle = _circle(rest)
-            raise entries[circle[0]].error(f"when goes round in a circle: {' -> '.join(circle)}")
+            raise entries[circle[0]].error(f"when is circular: {' -> '.join(circle)}")
         ordered[ready.key] = ready
     return tuple(ordered.values())
 

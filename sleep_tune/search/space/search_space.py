@@ -144,7 +144,7 @@ class Scheduler:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """When no more trials are started: at the first of these limits. Running trials, baselines and finalists follow."""
+    """Limits of the search: at the first one, no more trials start. Running trials, baselines and finalists follow."""
 
     trials: int | None = option(None, "number of trials in the search", low=1, high=1_000_000)
     hours: float | None = option(
@@ -166,7 +166,7 @@ class Baseline:
 
 @dataclass(frozen=True, kw_only=True)
 class Finalists:
-    """What is repeated over fresh seeds, after the search."""
+    """Runs that are repeated over fresh seeds after the search."""
 
     count: int = option(3, "number of best trials of the search that are trained again; 0: none", low=0, high=1000)
     seeds: int = option(5, "number of fresh seeds; all finalists and baselines have the same", low=1, high=1000)
@@ -188,7 +188,7 @@ class Finalists:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What the comparison may claim; set before the first run, and fixed after it."""
+    """Claims of the comparison; set before the first run, and fixed after it."""
 
     primary: str | None = option(
         None,
@@ -223,7 +223,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class CorpusSummary:
-    """What a plan depends on of a corpus: the words of a pass, W, and the number of its samples, N."""
+    """Size of a corpus, on which plans depend: the words of a pass, W, and the number of its samples, N."""
 
     words: int
     samples: int

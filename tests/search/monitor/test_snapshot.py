@@ -14,7 +14,7 @@ from sleep_tune.errors import RunFolderError
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.monitor.event_lines import EventLines
 from sleep_tune.search.monitor.screen import screen
-from sleep_tune.search.monitor.snapshot import read_recorded, standing
+from sleep_tune.search.monitor.snapshot import read_progress, read_recorded
 from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Stop
@@ -108,7 +108,7 @@ def test_a_rung_reported_after_the_last_line_counts(open_director: Callable[...,
 def test_a_run_without_a_readable_record_stands_nowhere(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "metrics.jsonl").write_bytes(content)
-    assert standing(tmp_path, 1000) is None
+    assert read_progress(tmp_path, 1000) is None
 
 
 def test_without_a_driver_nothing_is_running_and_time_stands_still(open_director: Callable[..., Director]) -> None:

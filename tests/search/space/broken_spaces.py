@@ -114,11 +114,11 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "when has a single value": (change("[strict, weighted]}", "strict}"), "study.yaml:10: |when.sleep.replay.strategy|list|'strict'"),
     "when is empty": (change("[strict, weighted]}", "[]}"), "study.yaml:10: |when.sleep.replay.strategy|at least one|[]"),
     "when names itself": (change("when: {sleep.replay.strategy: [strict, weighted]}", "when: {sleep.replay.decay: [0.1]}"), "study.yaml:10: |sleep.replay.decay|itself"),
-    "when goes round": (
+    "when is circular": (
         change("{choice: [1, 2, 5]}", "{choice: [1, 2, 5], when: {sleep.replay.strategy: [strict]}}").replace(
             "[strict, weighted, random]}", "[strict, weighted, random], when: {sleep.length.passes: [1]}}"
         ),
-        "study.yaml:|circle|sleep.replay.strategy|sleep.length.passes|->",
+        "study.yaml:|circular|sleep.replay.strategy|sleep.length.passes|->",
     ),
     "two that exclude each other": (change(LINE, "  sleep.length.ratio: {uniform: [0, 2]}"), "study.yaml:12: |sleep.length.ratio|sleep.length.passes"),
     "misspelt algorithm": (change("algorithm: tpe", "algorithm: tpee"), "study.yaml:13: |search.algorithm|'tpee'|'tpe'"),

@@ -116,7 +116,7 @@ CHECK_SECONDS = 120.0
 
 
 def check_node(folder: str, marker: str, reads: Sequence[str]) -> str | None:
-    """Return what is fault with the folders on the machine where this runs; None if nothing is.
+    """Return the fault of the folders on the machine where this runs; None if there is none.
 
     Args:
         folder: absolute path where trials write; the search has created a file named `marker` in it.

@@ -1,4 +1,4 @@
-"""Whether workers were killed because memory ran out on their machine.
+"""Detection of workers that were killed because memory ran out on their machine.
 
 Both the kernel and Ray's memory monitor kill by SIGKILL, so the process cannot report it. The kernel counts its kills
 in /proc/vmstat. Ray raises OutOfMemoryError in a call to the dead actor.

@@ -90,7 +90,7 @@ def start_own_ray(
     folder = _private_folder(otherwise)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        # Ray Train asks for the address of its cluster where RAY_TMPDIR says. A token in the environment spares the
+        # Ray Train looks for the address of its cluster in RAY_TMPDIR. A token in the environment spares the
         # user's home the file that Ray would leave there.
         ours = {"RAY_TMPDIR": str(folder), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token(), **PATIENCE}
         stack.enter_context(own_ray_environment(ours))

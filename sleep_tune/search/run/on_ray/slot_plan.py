@@ -1,4 +1,4 @@
-"""How many trials fit on the machines of a cluster, and the CPUs and GPUs of each worker."""
+"""Number of trials that fit on the machines of a cluster, and the CPUs and GPUs of each worker."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotPlan:
-    """How many trials run at a time, and the workers of each trial with their CPUs and GPUs."""
+    """Number of trials that run at a time, and the workers of each trial with their CPUs and GPUs."""
 
     slots: int
     workers: int

@@ -42,7 +42,7 @@ MOST_SLOTS = 10_000
 
 
 class DirectedSearcher(Searcher):
-    """Passes Tune's requests for trials, and the ends of trials, to the dispatcher."""
+    """Searcher that passes Tune's requests for trials, and the ends of trials, to the dispatcher."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class DirectedSearcher(Searcher):
 
 
 class DirectedScheduler(FIFOScheduler):
-    """Passes results to the dispatcher. Tune itself stops a trial only if it failed too often."""
+    """Scheduler that passes results to the dispatcher. Tune itself stops a trial only if it failed too often."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -87,7 +87,7 @@ class DirectedScheduler(FIFOScheduler):
 
 
 class _Ticker(tune.Callback):
-    """Calls `Dispatcher.poll` after each step of Tune, about ten times a second."""
+    """Callback that calls `Dispatcher.poll` after each step of Tune, about ten times a second."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
@@ -97,7 +97,7 @@ class _Ticker(tune.Callback):
 
 
 class _StopAll(tune.Stopper):
-    """Ends all slots when the dispatcher says so: at a signal, or after an error that Tune does not see."""
+    """Stopper that ends all slots at a signal, or after an error that Tune does not see."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher

@@ -33,7 +33,7 @@ DIED = (RayActorError, OutOfMemoryError)
 
 
 class MailboxClient:
-    """Calls one slot's mailbox from another process.
+    """Client that calls one slot's mailbox from another process.
 
     Args:
         mailboxes: the handle of the `Mailboxes` actor.
