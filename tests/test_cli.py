@@ -99,7 +99,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     assert process.returncode == 0
 
 
-def test_what_takes_long_is_said_while_it_is_asked_for(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_steps_that_take_long_are_printed_within_the_block(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     data = DataConfig(sentences=300, max_length=32, cache_dir=str(tmp_path))
     with cli.echo_log("sleep_tune.data"):
         prepare(data, TokenizerConfig(vocab_size=300))
@@ -107,7 +107,7 @@ def test_what_takes_long_is_said_while_it_is_asked_for(capsys: pytest.CaptureFix
     assert [line.split()[0] for line in lines] == ["reading", "training", "tokenizing"]
     with cli.echo_log("sleep_tune.data"):
         prepare(data, TokenizerConfig(vocab_size=300))
-    logging.getLogger("sleep_tune.data.cache").info("nobody asks")
+    logging.getLogger("sleep_tune.data.cache").info("outside the block")
     assert capsys.readouterr().err == "", "nothing is printed for a text that is in the cache"
 
 

@@ -164,7 +164,7 @@ def test_two_names_of_a_host_and_two_containers_of_a_name_share_a_folder(
         assert holder.poll() is None
         for process in psutil.Process(holder.pid).children() or [psutil.Process(holder.pid)]:
             process.kill()
-    if failure and is_container:  # nobody here can know that it is dead
+    if failure and is_container:  # from here it cannot be known to be dead
         with pytest.raises(RunFolderError, match=rf"remove {re.escape(str(folder / CLAIM))}$"):
             FolderLock(folder)
     else:
@@ -185,7 +185,7 @@ def test_a_clock_that_is_set_does_not_bury_a_living_holder(tmp_path: Path, failu
         FolderLock(tmp_path).close()
 
 
-def test_an_ended_process_that_nobody_has_waited_for_holds_nothing(tmp_path: Path) -> None:
+def test_a_zombie_process_holds_no_lock(tmp_path: Path) -> None:
     """In a container whose first process waits for none, it stays in the table of processes."""
     command = [sys.executable, "-c", HOLD, str(tmp_path), str(errno.ENOLCK)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -196,7 +196,7 @@ def test_an_ended_process_that_nobody_has_waited_for_holds_nothing(tmp_path: Pat
         assert found is not None and found.is_here and not found.is_alive
 
 
-def test_a_copied_lock_names_nobody_and_holds_nothing(tmp_path: Path) -> None:
+def test_a_copied_lock_names_no_holder_and_holds_nothing(tmp_path: Path) -> None:
     """A folder that is copied while a search writes it takes the lock's file along."""
     with FolderLock(tmp_path / "a"):
         shutil.copytree(tmp_path / "a", tmp_path / "b")
@@ -209,7 +209,7 @@ def test_a_copied_lock_names_nobody_and_holds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failure", [errno.ENOLCK], ids=["no locks"], indirect=True)
 def test_a_copied_claim_is_refused_with_what_to_do(tmp_path: Path, failure: int) -> None:
-    """Where files cannot be locked their numbers may not last either: nobody's claim is taken away on a guess."""
+    """Where files cannot be locked their inodes may not be stable either: no claim is removed on a guess."""
     with FolderLock(tmp_path / "a"):
         shutil.copytree(tmp_path / "a", tmp_path / "b")
     with pytest.raises(RunFolderError, match=rf"is a copy, remove {re.escape(str(tmp_path / 'b' / CLAIM))}$"):

@@ -78,7 +78,7 @@ def said_at_end(process: "subprocess.Popen[str]") -> str:
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
-def test_a_signal_ends_whatever_goes_on(body: str) -> None:
+def test_a_signal_ends_whatever_is_running(body: str) -> None:
     with begun(body) as process:
         time.sleep(0.1)  # until native code has begun
         process.send_signal(signal.SIGTERM)

@@ -100,7 +100,7 @@ def test_initializer_range_is_the_standard_deviation() -> None:
 
 
 @pytest.mark.parametrize("tie", [False, True])
-def test_embeddings_are_shared_when_asked(tie: bool) -> None:
+def test_embeddings_are_shared_if_configured(tie: bool) -> None:
     model = build(tie=tie)
     assert (model.get_input_embeddings().weight is model.get_output_embeddings().weight) is tie
 
@@ -175,7 +175,7 @@ OTHERS: dict[str, Callable[[], PreTrainedModel]] = {
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_other_families_are_told_by_the_same_rule(kind: str) -> None:
+def test_other_families_are_decided_by_the_same_rule(kind: str) -> None:
     """Llama's norm is a class of its own, and no subclass of torch's."""
     decayed, matrices, share = shares(OTHERS[kind]())
     assert decayed == matrices

@@ -40,7 +40,7 @@ print(seen, file=sys.stderr)
 """
 
 
-def test_a_pipe_that_its_reader_has_closed_is_told_once(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_reported_once(tmp_path: Path) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", GONE], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None

@@ -45,8 +45,8 @@ def test_the_command_that_resumes_can_be_pasted(tmp_path: Path) -> None:
 
 
 def test_help_lists_every_flag_and_section() -> None:
-    told = tune("--help")
-    assert told.returncode == 0
+    result = tune("--help")
+    assert result.returncode == 0
     for word in (
         "SPACE",
         "override",
@@ -60,8 +60,8 @@ def test_help_lists_every_flag_and_section() -> None:
         "first_rung",
         "Ctrl-C",
     ):
-        assert word in told.stdout
-    assert max(len(line) for line in told.stdout.splitlines()) <= 120
+        assert word in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines()) <= 120
 
 
 @pytest.mark.parametrize(
@@ -82,19 +82,19 @@ def test_help_lists_every_flag_and_section() -> None:
 def test_a_mistake_ends_in_one_message_and_leaves_nothing(
     arguments: tuple[str, ...], message: str, space: Path, tmp_path: Path
 ) -> None:
-    told = tune(*arguments, folder=tmp_path)
-    assert told.returncode == 2
-    assert message in told.stderr
-    assert "Traceback" not in told.stderr
-    assert told.stdout == ""
+    result = tune(*arguments, folder=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
     assert [path.name for path in tmp_path.iterdir()] == [space.name]
 
 
 def test_a_plan_starts_nothing(space: Path, tmp_path: Path) -> None:
-    told = tune("small.yaml", "--plan", "stop.trials=5", folder=tmp_path)
-    assert told.returncode == 0, told.stderr
-    assert "5 trials" in told.stdout
-    assert "slot" in told.stdout
+    result = tune("small.yaml", "--plan", "stop.trials=5", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "5 trials" in result.stdout
+    assert "slot" in result.stdout
     assert not (tmp_path / "results").exists()
 
 
@@ -102,21 +102,21 @@ def test_a_plan_starts_nothing(space: Path, tmp_path: Path) -> None:
 @pytest.mark.ray
 @pytest.mark.timeout(400)
 def test_a_search_on_ray_ends_in_a_table_and_is_not_run_again(space: Path, tmp_path: Path) -> None:
-    told = tune("small.yaml", folder=tmp_path)
-    assert told.returncode == 0, told.stderr
+    result = tune("small.yaml", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
     steps = ("reading the text ", "training a tokenizer ", "tokenizing ")
-    assert [line for line in told.stderr.splitlines() if not line.startswith(steps)] == []
+    assert [line for line in result.stderr.splitlines() if not line.startswith(steps)] == []
     folder = tmp_path / "results" / "small"
     rows = list(csv.DictReader((folder / "tables" / "comparison.csv").read_text().splitlines()))
     assert {row["arm"] for row in rows} >= {"epochs"}
     assert all(row["seeds"] == "2" for row in rows if row["metric"] == "test/nll")
-    assert "epochs" in told.stdout.split("completed")[-1]
+    assert "epochs" in result.stdout.split("completed")[-1]
 
     log = (folder / "trials.jsonl").read_bytes()
     again = tune("small.yaml", folder=tmp_path)
     assert again.returncode == 0
     assert (folder / "trials.jsonl").read_bytes() == log
-    assert again.stdout.strip() in told.stdout
+    assert again.stdout.strip() in result.stdout
 
     other = tune("small.yaml", "search.seed=3", folder=tmp_path)
     assert other.returncode == 2

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parse the arguments, do what they ask for, print the results, and return 0."""
+    """Parse the arguments, run the requested tasks, print the results, and return 0."""
     options = parse_arguments(arguments)
     current().farewell = "tasks whose files are not written yet are lost: run the same command again"
     # transformers reads these when it is imported: its bars and advice would mix with our output.

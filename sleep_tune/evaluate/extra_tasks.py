@@ -1,4 +1,4 @@
-"""What the evaluation command does instead of the zero-shot tasks: fine-tuning, ages of acquisition, a submission."""
+"""Other tasks of the evaluation command, instead of zero-shot: fine-tuning, ages of acquisition, a submission."""
 
 import argparse
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ __all__ = ["run_extra_tasks"]
 
 
 def run_extra_tasks(options: argparse.Namespace, device: str, progress: Progress) -> Iterator[str]:
-    """Do everything that is asked for, in the order of a submission, and yield the lines to print.
+    """Run the requested tasks, in the order of a submission, and yield the lines to print.
 
     Args:
         options: arguments of the command.

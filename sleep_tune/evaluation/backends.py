@@ -17,7 +17,7 @@ CAUSAL = ("CausalLM", "LMHeadModel")
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """How a token's probability is computed."""
+    """A way to compute a token's probability."""
 
     masks: bool
     """Whether the token is masked, one token at a time (Salazar et al. 2020); if not, the text is read unchanged."""

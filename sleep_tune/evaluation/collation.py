@@ -52,7 +52,7 @@ def write_collation(results: Path, backend: str, track: str, fast_data: Path) ->
 
 
 def collate(results: Path, backend: str, track: str, fast_data: Path) -> dict[str, Any]:
-    """Return the content of the file; see `write_collated`."""
+    """Return the content of the file; see `write_collation`."""
     scores = {
         _name(folder): [
             _score_file(scorer, checkpoint / "zero_shot" / backend / FAST_TASKS[folder] / PREDICTIONS)

@@ -38,7 +38,7 @@ Read = Callable[[TaskFile], Iterator[Item]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """How a task's files are read, and how its report is computed."""
+    """A task: how its files are read, and how its report is computed."""
 
     official: str
     """The pipeline's name of the task (`--task`), which is a folder of its output."""

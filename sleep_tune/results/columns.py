@@ -103,7 +103,7 @@ def sort_metrics(keys: Iterable[str]) -> list[str]:
 
 
 def _task_order(key: str) -> tuple[int, str]:
-    """Sort key: the macro average, then tasks in the challenge's order, then unknown ones."""
+    """Return a sort key: the macro average, then tasks in the challenge's order, then unknown ones."""
     name = key.removeprefix(BABYLM)
     tasks = list(TITLES)
     task = task_of(name)

@@ -127,7 +127,7 @@ def mean_of_groups(values_I: Reals, group_I: NDArray[np.integer]) -> float:
 
 
 def is_mean_of_groups(score: float, values_I: Reals, group_I: NDArray[np.integer]) -> bool:
-    """Whether a score is the mean of its groups' means, so that it can be split into items."""
+    """Return whether a score is the mean of its groups' means, so that it can be split into items."""
     return math.isclose(mean_of_groups(values_I, group_I), score, rel_tol=EXACT, abs_tol=EXACT)
 
 

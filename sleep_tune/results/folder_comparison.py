@@ -133,7 +133,7 @@ def _measures(arm: Arm, seed: int) -> tuple[tuple[str, float], ...]:
 
 
 def _is_copy(model: ModelScores, other: ModelScores) -> bool:
-    """Whether two folders have equal scores in so many groups that they must be of one checkpoint."""
+    """Return whether two folders have equal scores in so many groups that they must be of one checkpoint."""
     groups = sum(len(parts) for parts in model.paradigms.values())
     return groups >= MANY_GROUPS and (model.scores, model.paradigms) == (other.scores, other.paradigms)
 

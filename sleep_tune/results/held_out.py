@@ -94,7 +94,7 @@ def _texts_of(row: "pd.Series[float]") -> set[str]:
 
 
 def _keeps_texts(arm: Arm, key: str) -> bool:
-    """Whether the arm kept its answers with fingerprints for every value of a score."""
+    """Return whether the arm kept its answers with fingerprints for every value of a score."""
     kept: Mapping[int, pd.Series[float]] = arm.answers.get(key, {})
     return all(seed in kept and bool(_texts_of(kept[seed])) for seed in arm.values[key])
 

@@ -39,12 +39,12 @@ WARNINGS = ("Warning", "Not matched", "Missing", "Diverged")
 
 
 def is_warning(note: str) -> bool:
-    """Whether a note warns of something that may explain a difference or is missing from the table."""
+    """Return whether a note warns of something that may explain a difference or is missing from the table."""
     return note.startswith(WARNINGS)
 
 
 def is_power_note(note: str) -> bool:
-    """Whether a note says which difference could have been detected."""
+    """Return whether a note says which difference could have been detected."""
     return note.startswith(POWER_NOTE)
 
 
@@ -216,7 +216,7 @@ def _reach(comparison: Comparison) -> Iterator[str]:
 
 
 def _share(arms: Sequence[Arm]) -> bool:
-    """Whether every arm that has completed runs has completed the same seeds."""
+    """Return whether every arm that has completed runs has completed the same seeds."""
     return len({frozenset(arm.seeds) for arm in arms if arm.seeds}) == 1
 
 

@@ -79,7 +79,7 @@ class _Value:
 
 
 def holds_reports(folder: Path) -> bool:
-    """Whether there is a report of the official pipeline in or below `folder`."""
+    """Return whether there is a report of the official pipeline in or below `folder`."""
     return next(_reports(folder), None) is not None
 
 

@@ -238,7 +238,7 @@ def _range(column: _Column) -> tuple[float, float, str]:
 
 
 def _looks_like_a_share(column: _Column, number: float) -> bool:
-    """Whether a score that should be in percent seems to be a share; scores of reading are really that small."""
+    """Return whether a score that should be in percent seems to be a share; scores of reading are really that small."""
     score = column.key.removeprefix(BABYLM)
     known = column.key.startswith(BABYLM) and (score == MACRO or find_score(score) is not None)
     return known and column.scale == 1.0 and score not in CORRELATED and 0 < abs(number) < 1

@@ -1,4 +1,4 @@
-"""How a run was made, read from its folder: code version, configuration, and how often it saw a sample.
+"""Facts on how a run was made, from its folder: code version, configuration, and how often it saw a sample.
 
 A comparison is fair only where these agree, apart from what is compared. A missing or damaged file counts as unknown.
 """
@@ -29,7 +29,7 @@ COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """How one run was made."""
+    """Facts on how one run was made."""
 
     commit: str | None = None
     """Of the code, with a + where it had uncommitted changes."""

@@ -136,7 +136,7 @@ def untested_difference(mean: float, count: int) -> Difference:
 
 
 def is_constant(differences: NDArray[np.float64], scale: float) -> bool:
-    """Whether (n,) differences of values as large as `scale` are all equal, apart from rounding."""
+    """Return whether (n,) differences of values as large as `scale` are all equal, apart from rounding."""
     return bool(np.ptp(differences) <= ROUNDING * scale)
 
 

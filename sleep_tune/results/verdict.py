@@ -66,18 +66,18 @@ def _yet(*arms: Arm | None) -> str:
 
 
 def is_claim(arm: Arm, endpoint: str) -> bool:
-    """Whether the arm's difference to the baseline is significant after Holm correction."""
+    """Return whether the arm's difference to the baseline is significant after Holm correction."""
     contrast = arm.contrasts.get(endpoint)
     return contrast is not None and contrast.p_holm is not None and contrast.p_holm < LEVEL
 
 
 def is_control(arm: Arm, baseline: Arm) -> bool:
-    """Whether an arm has the settings of the baseline, so that the two differ only in data order."""
+    """Return whether an arm has the settings of the baseline, so that the two differ only in data order."""
     return arm.parameters == baseline.parameters
 
 
 def improves(arm: Arm, endpoint: str, mode: str) -> bool:
-    """Whether the arm's mean is on the better side of the baseline's."""
+    """Return whether the arm's mean is on the better side of the baseline's."""
     mean = arm.contrasts[endpoint].difference.mean
     return mean < 0 if mode == "min" else mean > 0
 

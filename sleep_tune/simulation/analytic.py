@@ -90,8 +90,8 @@ ANALYTIC: dict[str, Callable[[tuple[Parameter, ...], int], Landscape]] = {
     "tangled": lambda parameters, seed: power_laws("tangled", parameters, seed, crossing=0.4, unread=0.0),
     "one_pass": lambda parameters, seed: power_laws("one_pass", parameters, seed, crossing=0.15, unread=UNREAD),
 }
-"""Name -> function(parameters, seed) to a landscape: curves that never cross; that cross; so much that early ranks say
-little; that cross, and those of few passes start worse and end better."""
+"""Name -> function(parameters, seed) to a landscape: curves that never cross; that cross; that cross so much that early
+ranks hardly predict final ones; that cross, and those of few passes start worse and end better."""
 
 
 def _field(parameters: Sequence[Parameter], rng: np.random.Generator) -> Field:

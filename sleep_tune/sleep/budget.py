@@ -19,7 +19,7 @@ def to_fraction(number: float) -> Fraction:
 
 @dataclass(frozen=True, slots=True)
 class SleepPlan:
-    """How a run spends its budget of words; made by `plan_budget`, which checks it."""
+    """Plan of how a run spends its budget of words; made by `plan_budget`, which checks it."""
 
     budget_words: int
     """B, the words that the run may train on, replay included."""

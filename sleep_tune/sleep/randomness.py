@@ -8,7 +8,7 @@ __all__ = ["Purpose", "generator"]
 
 
 class Purpose(enum.IntEnum):
-    """What a stream of random numbers is used for. The integers must never change: every run depends on them.
+    """Purpose of a stream of random numbers. The integers must never change: every run depends on them.
 
     They begin at 1, because `np.random.default_rng(seed)` is the stream of [seed, 0, 0].
     """
@@ -41,7 +41,7 @@ def generator(seed: int, purpose: Purpose, *indices: int) -> np.random.Generator
 
     Args:
         seed: the run's seed, >= 0.
-        purpose: what the numbers are used for.
+        purpose: the use of the numbers.
         *indices: which pass, cycle or batch, each >= 0.
     """
     return np.random.default_rng([seed, int(purpose), *indices])

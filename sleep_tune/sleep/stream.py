@@ -1,4 +1,4 @@
-"""The sleep stream: a run as batches, awake and asleep. The only place that counts words and knows the phase.
+"""The sleep stream: a run as batches, awake and asleep. It alone counts words and tracks the phase.
 
 The caller takes batches (`next_batch`) and returns the losses of wake batches (`observe`); the stream alternates folds
 and sleep phases until the budget is spent.

@@ -8,7 +8,7 @@ sampler: tpe and its trials at random before it learns, against random settings;
 slots: the scheduler again with eight trials at a time, whose reports come in another order.
 within: `one_pass` again with more at stake: what the corpus costs that a run of few passes has not read yet.
 finalists: what repeating the best settings over fresh seeds adds, after 24 random settings trained to their end.
-surrogate: how well the landscape between recorded settings foretells a setting that was left out.
+surrogate: how well the landscape between recorded settings predicts a setting that was left out.
 speed: 280 runs' worth of two hours on eight slots, some 500 trials; and what an ask of tpe costs.
 """
 
@@ -100,7 +100,7 @@ def finalists(processes: int, curves: list[str]) -> None:
 
 
 def surrogate(processes: int, curves: list[str]) -> None:
-    """Leave each recorded setting out and foretell it from its neighbours."""
+    """Leave each recorded setting out and predict it from its neighbours."""
     parameters = load_space(Path(SPACE)).parameters
     for name in curves:
         recording = read_source(name, parameters).recording

@@ -5,9 +5,9 @@
 
 Two slots, real training with a checkpoint at each 5% of the budget. A session ends when its driver is killed with
 SIGKILL, or with the whole cluster (its raylet or its GCS); before that, some lose a worker, a slot's actor or the
-mailbox actor. The same command goes on each time. At the end: whether every trial ended once, whether an ended one was
+mailbox actor. The same command resumes each time. At the end: whether every trial ended once, whether an ended one was
 started again, whether any run went back behind its last complete checkpoint, and whether runs that were killed have
-the losses, bit for bit, of one that nobody disturbed.
+the losses, bit for bit, of an undisturbed search.
 """
 
 import argparse
@@ -146,7 +146,7 @@ def plan(drivers: int, others: int, moments: random.Random) -> list[list[str]]:
 def main(arguments: Sequence[str]) -> int:
     """Kill, finish, and account."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where everything is kept; the same command again goes on there")
+    parser.add_argument("folder", type=Path, help="where everything is kept; the same command again resumes there")
     parser.add_argument("--drivers", type=int, default=10, help="drivers that are killed, at least 3")
     parser.add_argument("--others", type=int, default=3, help="workers, slots and mailboxes that are killed, of each")
     parser.add_argument("--seed", type=int, default=0)
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str]) -> int:
     while account.sessions < len(plans):
         started = time.monotonic()
         if started - began > 60 * given.minutes:
-            print(f"{account.sessions} of {len(plans)} sessions are over; the same command goes on")
+            print(f"{account.sessions} of {len(plans)} sessions are over; the same command resumes")
             return 0
         driver = Driver(folder / "results" / "faults", command=[str(ROOT / "tune.py"), "faults.yaml"])
         moments = random.Random(f"{given.seed} {account.sessions}")

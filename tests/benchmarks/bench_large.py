@@ -95,7 +95,7 @@ def report(folder: Path) -> str:
 
 
 def ask(algorithm: str) -> Callable[[Path], str]:
-    """Ask a sampler that knows 500 trials of very many parameters for ten more."""
+    """Ask a sampler with 500 trials of very many parameters for ten more."""
 
     def asked(folder: Path) -> str:
         random = Random(0)

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_plan.py > tests/benchmarks/bench_plan.txt
 
 Each is calibrated and planned, then run to its end; the ratio of the two should lie between 1/2 and 2. A second plan
-is told from the finished search's own trials.
+is computed from the finished search's own trials.
 """
 
 import tempfile

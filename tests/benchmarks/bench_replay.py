@@ -1,6 +1,7 @@
 """What a long search costs its driver: `python tests/benchmarks/bench_replay.py` (a few minutes).
 
-Replays a log of 100,000 events, weighs a driver that knows 10,000 trials, and times one step of it at several sizes.
+Replays a log of 100,000 events, measures the memory of a driver with 10,000 trials, and times one step of it at
+several sizes.
 Every measurement runs in a process of its own, so that peaks of memory are its alone.
 """
 
@@ -128,7 +129,7 @@ def measure_replay(folder: Path) -> Iterator[str]:
 
 
 def measure_memory(folder: Path) -> Iterator[str]:
-    """A driver that goes on with all these trials, and trains a few more."""
+    """A driver that resumes with all these trials, and trains a few more."""
     before = peak_megabytes()
     director = open_driver(folder, "random")
     run(director, 50, Random(1))
@@ -158,7 +159,7 @@ def measure_steps(folder: Path) -> Iterator[str]:
 
 
 def open_driver(folder: Path, algorithm: str) -> Director:
-    """One that goes on with the folder's search, whose log is really written."""
+    """A driver that resumes the folder's search and writes its log to the disk."""
     return Director(study(algorithm), BASE, CORPUS, folder)
 
 

@@ -1,4 +1,4 @@
-"""Seconds that a tracker adds to a run: opened, told a hundred lines, finished; one run after another as in a slot.
+"""Seconds that a tracker adds to a run: opened, given a hundred lines, finished; one run after another as in a slot.
 
     python tests/benchmarks/bench_tracking.py --runs 20
 

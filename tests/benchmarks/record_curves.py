@@ -7,7 +7,7 @@
 Configurations are drawn at random from search_spaces/replay.yaml (overrides change it), trained to the end of their
 budget on the toy language with a tiny model, and evaluated at every tenth of it; nothing is stopped. Some are trained
 again under a second seed, which tells the noise of seeds apart from the settings. A run takes some twelve seconds on
-one thread. Run again, the command goes on after the last whole line.
+one thread. Run again, the command resumes after the last whole line.
 
 sleep_tune/simulation/recorded/replay.jsonl was made by the first command; it holds the first 52 configurations.
 

@@ -218,7 +218,7 @@ def own_address() -> str:
 
 
 @pytest.mark.ray
-def test_ray_as_the_script_starts_it_lets_nobody_in_without_the_token(job: Path) -> None:
+def test_ray_as_the_script_starts_it_refuses_calls_without_the_token(job: Path) -> None:
     """A user without rights once had the head run a job as root, and read a file of mode 0600 with it."""
     address = own_address()
     (job / "bin" / "hostname").write_text(f"#!/bin/sh\necho {address}\n")

@@ -215,7 +215,7 @@ def test_files_added_later_do_not_matter(tmp_path: Path, caplog: pytest.LogCaptu
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Nobody, not even root, writes to the folder; it must be one that all may read."""
+    """No user, not even root, writes to the folder; all users can read it."""
     folder.chmod(0o555)
     root = os.geteuid() == 0
     if root:

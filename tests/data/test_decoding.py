@@ -27,7 +27,7 @@ def test_a_row_is_read_back_sentence_by_sentence(corpus: Corpus) -> None:
     assert "".join("".join(told).split()) == "".join("".join(LINES * 20).split())
 
 
-def test_no_tokenizer_is_opened_before_a_text_is_asked_for(corpus: Corpus) -> None:
+def test_no_tokenizer_is_opened_before_the_first_text(corpus: Corpus) -> None:
     text = decoder(corpus.train, Path("nowhere"))
     with raises_naming(DataError, "nowhere"):
         text(0)

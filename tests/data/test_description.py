@@ -21,7 +21,7 @@ def test_files_words_and_what_is_not_read() -> None:
     )
 
 
-def test_a_corpus_without_files_tells_its_words() -> None:
+def test_a_corpus_without_files_is_described_by_its_words() -> None:
     assert describe_text(Inventory(), WORDS, {"test": CLEAN}, ()) == (
         "text: train 8,000 words; dev 800 words; test 421 words",
     )

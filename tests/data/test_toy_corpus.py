@@ -36,7 +36,7 @@ def test_generation_is_fast() -> None:
     assert time.process_time() - before < 2
 
 
-def test_the_size_is_what_was_asked_for(language: Splits) -> None:
+def test_the_size_is_as_configured(language: Splits) -> None:
     assert 20_000 <= len(sentences_of(language, "train")) < 20_000 + 16
     for name in ("dev", "test"):
         assert 1_000 <= len(sentences_of(language, name)) < 1_000 + 16

@@ -19,7 +19,7 @@ from sleep_tune.training.run import train
 from tests.evaluation.folders import write_blimp, write_rows
 from tests.evaluation.test_aoa import CONTEXTS, synthetic
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
-from tests.training.runs import DATA, TOKENIZER, go_on, make_config, weigh
+from tests.training.runs import DATA, TOKENIZER, keep_training, make_config, weigh
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_run_s_own_checkpoints_have_ages_of_acquisition(tmp_path: Path, capsys
     """From training to the agreement with children, and a checkpoint's fast tasks into the same folder of results."""
     config = make_config(tmp_path / "run", word_checkpoints=True)
     config.budget.passes, config.budget.words = None, 10_000
-    train(config, go_on, corpus=prepare(DATA, TOKENIZER), evaluate=weigh)
+    train(config, keep_training, corpus=prepare(DATA, TOKENIZER), evaluate=weigh)
 
     data = tmp_path / "full_eval" / "aoa"
     data.mkdir(parents=True)

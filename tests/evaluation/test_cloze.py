@@ -85,7 +85,7 @@ def test_equal_copies_are_read_once(model: PreTrainedModel, monkeypatch: pytest.
     assert "9 probes, 5 rows, 20 tokens" in repr(cloze)
 
 
-def test_a_text_that_goes_on_with_token_zero_is_another(model: PreTrainedModel) -> None:
+def test_a_text_that_continues_with_token_zero_is_another(model: PreTrainedModel) -> None:
     """A fingerprint without the texts' ends would take [5] and [5, 0] for the same copy."""
     texts = [np.array([4, 5], dtype=np.int32), np.array([4, 5, 0], dtype=np.int32)]
     cloze = Cloze(texts, probes_of([(0, 1, 0), (1, 1, 0)]), pad=SPECIAL.pad, mask=SPECIAL.mask, batch_tokens=64)

@@ -67,7 +67,7 @@ def test_a_stride_of_a_rows_length_is_exact(
     seed=st.integers(0, 2**32),
     method=st.sampled_from(sorted(METHODS)),
 )
-def test_every_text_token_is_asked_exactly_once(
+def test_every_text_token_is_scored_exactly_once(
     num_rows: int, length: int, stride: int, seed: int, method: str
 ) -> None:
     """For every method, length and stride, and no special token ever; within a copy, no two masks are closer than s."""

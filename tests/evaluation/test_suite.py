@@ -59,7 +59,7 @@ def test_a_folder_goes_before_its_zip(tmp_path: Path) -> None:
     assert found == {"ewok_fast": tmp_path / "ewok_fast"}
 
 
-def test_tasks_are_asked_for_by_folder_or_by_name(tmp_path: Path) -> None:
+def test_tasks_are_selected_by_folder_or_by_name(tmp_path: Path) -> None:
     folders_of(tmp_path, *KNOWN)
     assert list(find_task_folders(tmp_path, KNOWN, ["ewok", "blimp_fast"])) == ["blimp_fast", "ewok_fast"]
 

@@ -45,7 +45,7 @@ def test_a_line_has_its_number_and_a_checksum_of_all_before(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "at", "told"),
+    ("change", "at", "message"),
     [
         (lambda lines: [lines[0], *lines[2:]], 2, "written as line 3"),
         (lambda lines: [*lines[:2], *lines[1:]], 3, "written as line 2"),
@@ -69,10 +69,10 @@ def test_a_line_has_its_number_and_a_checksum_of_all_before(path: Path) -> None:
     ],
 )
 def test_a_line_that_is_not_as_it_was_written_is_refused_with_its_number(
-    change: Any, at: int, told: str, path: Path
+    change: Any, at: int, message: str, path: Path
 ) -> None:
     path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
-    with pytest.raises(RunFolderError, match=rf"log:{at} .*{told}") as raised:
+    with pytest.raises(RunFolderError, match=rf"log:{at} .*{message}") as raised:
         read_events(path)
     assert "\n" not in str(raised.value)
 

@@ -74,7 +74,7 @@ def test_an_event_holds_all_that_it_must(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "name", "told"),
+    ("names", "name", "message"),
     [
         ((), "started", "'started' is of t1, which was never asked for"),
         (("asked",), "asked", "t1 is asked for a second time"),
@@ -85,8 +85,8 @@ def test_an_event_holds_all_that_it_must(name: str) -> None:
         (("opened",), "opened", "opened a second time"),
     ],
 )
-def test_what_cannot_follow_is_refused(names: tuple[str, ...], name: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_follow_is_refused(names: tuple[str, ...], name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         happen(opened(*names), name, EXAMPLES[name])
 
 
@@ -95,7 +95,7 @@ def test_a_bugs_trial_may_be_started_again_in_the_next_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"event": "askd"}, "unknown event 'askd'; did you mean 'asked'"),
         ({"event": ["asked"]}, "unknown event"),
@@ -111,9 +111,9 @@ def test_a_bugs_trial_may_be_started_again_in_the_next_session() -> None:
         ({"colour": "red"}, "'colour' cannot be 'red'"),
     ],
 )
-def test_a_head_that_cannot_be_is_refused(change: dict[str, Any], told: str) -> None:
+def test_a_head_that_cannot_be_is_refused(change: dict[str, Any], message: str) -> None:
     line = {"event": "asked", "time": 1.0, "trial": "t1", "data": EXAMPLES["asked"]} | change
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         opened().check(line)
 
 

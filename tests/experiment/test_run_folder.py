@@ -67,7 +67,7 @@ def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> N
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
-def test_other_rungs_are_written_down_and_the_run_goes_on(tmp_path: Path) -> None:
+def test_other_rungs_are_written_and_the_run_resumes(tmp_path: Path) -> None:
     """A search whose scheduler has changed looks at its runs elsewhere; they are the same runs."""
     run_folder.record_run(tmp_path, compose(["evaluation.rungs=[0.3]"]))
     other = compose(["evaluation.rungs=[0.2,0.6]"])

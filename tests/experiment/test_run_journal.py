@@ -32,7 +32,7 @@ def test_no_value_may_be_of_another_type(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ('{"kind":"train","words_seen":"3"}', r":2 is no line .*'words_seen' cannot be '3'"),
         ('{"kind":"train","loss":1}', r":2 is no line .*'words_seen' is missing"),
@@ -42,10 +42,10 @@ def test_no_value_may_be_of_another_type(key: str) -> None:
         ("", ":2: expected a JSON object"),
     ],
 )
-def test_the_line_is_named(line: str, told: str, tmp_path: Path) -> None:
+def test_the_line_is_named(line: str, message: str, tmp_path: Path) -> None:
     good = json.dumps({"kind": "train"} | LINES["train"])
     (tmp_path / "metrics.jsonl").write_text(f"{good}\n{line}\n{good}\n")
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         list(read_journal_lines(tmp_path / "metrics.jsonl"))
 
 

@@ -405,7 +405,7 @@ def comparison_cell(log: Any) -> str:
 
 
 @pytest.mark.parametrize("kind", ["out_of_memory", "infrastructure"])
-def test_a_run_that_the_machine_lost_is_missing_and_counts_against_nobody(log: Any, kind: str) -> None:
+def test_a_run_that_the_machine_lost_is_missing_and_counts_against_no_arm(log: Any, kind: str) -> None:
     log.open()
     fill(log, {"epochs": 0.0, "t0001": -0.5}, seeds=SEEDS)
     before = by_name(compare(log.folder))["t0001"].contrasts["test/nll"]

@@ -95,7 +95,7 @@ def test_hours_are_those_of_the_baselines_device() -> None:
     assert found.reference == pytest.approx(2.1)
 
 
-def test_a_table_may_be_asked_for_another_and_says_so(log: SyntheticLog) -> None:
+def test_another_resource_may_be_chosen_for_a_table_and_is_named(log: SyntheticLog) -> None:
     log.open(comparison={"matched": "words"})
     for seed in (1, 2, 3):
         log.run("epochs", seed, 2.0 + seed / 100, 0.8)

@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_trial_is_a_row_with_what_the_director_knows(folder: Path) -> None:
+def test_every_trial_is_a_row_with_the_directors_data(folder: Path) -> None:
     table = read_trials(folder).set_index("trial")
     assert len(table) == 12 + 2 + 4 * 3
     assert set(table["state"]) <= {"completed", "stopped", "failed"}

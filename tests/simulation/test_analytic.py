@@ -36,7 +36,9 @@ def test_each_seed_is_a_landscape_and_each_run_seed_a_noise() -> None:
     assert first.curve(settings, 0, 0.5) == first.curve(settings, 0, 0.5)
 
 
-def test_without_noise_parallel_curves_foretell_all_and_tangled_ones_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_noise_early_ranks_predict_parallel_curves_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     quiet(monkeypatch)
     taus = {
         name: np.mean(

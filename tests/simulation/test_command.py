@@ -30,7 +30,7 @@ def test_it_searches_the_curves_of_an_own_experiment_and_says_what_they_lack(
     assert "there is no noise" in capsys.readouterr().out.replace("\n", " ")
 
 
-def test_help_tells_the_curves(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_the_curves(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0

@@ -39,7 +39,7 @@ def printed(width: int = 120) -> str:
     return console.file.getvalue()
 
 
-def test_the_table_tells_regrets_differences_and_what_is_lost() -> None:
+def test_the_table_has_regrets_differences_and_lost_trials() -> None:
     text = printed()
     assert "crossing: regret at equal cost, 2 seeds" in text
     reference, variant = (

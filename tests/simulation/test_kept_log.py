@@ -26,7 +26,7 @@ def test_a_search_with_it_decides_the_same_and_touches_no_disk(tmp_path: Path) -
     assert [event.event for event in log.kept][-1] == "closed"
 
 
-def test_a_search_goes_on_from_its_events(tmp_path: Path) -> None:
+def test_a_search_resumes_from_its_events(tmp_path: Path) -> None:
     whole = MemoryLog()
     director = Director(study(), BASE, TOY_CORPUS, tmp_path, log=whole)
     run_inline(director, WORKER)

@@ -38,7 +38,7 @@ def test_what_is_for_every_search_comes_before_a_variants_own() -> None:
         ("within=sleep.nothing", "within"),
     ],
 )
-def test_a_mistake_in_a_variant_is_told(variant: str, message: str) -> None:
+def test_a_mistake_in_a_variant_is_reported(variant: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_methods(SPACE, [variant], slots=1)
 

@@ -11,7 +11,7 @@ def rate(settings: Settings) -> float:
     return value
 
 
-def test_curves_that_are_flat_foretell_all_and_reversed_ones_the_contrary() -> None:
+def test_flat_curves_have_rank_correlation_1_and_reversed_ones_minus_1() -> None:
     (told,) = rank_agreement(flat(rate), [0.5], 0, "sleep.folds")
     assert (told.share, told.tau, told.within) == (0.5, 1.0, 1.0)
     (told,) = rank_agreement(flat(rate, curve=lambda settings, seed, share: -rate(settings)), [0.5], 0, None)

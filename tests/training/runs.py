@@ -45,7 +45,7 @@ def make_config(folder: Path, *, rungs: tuple[float, ...] = (), sleep: bool = Tr
     )
 
 
-def go_on(progress: Progress) -> Decision:
+def keep_training(progress: Progress) -> Decision:
     """A report that never stops a run."""
     return Decision.CONTINUE
 

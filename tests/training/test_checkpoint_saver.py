@@ -17,7 +17,7 @@ from sleep_tune.training.attempts import find_latest
 from sleep_tune.training.checkpoint import complete_checkpoint
 from sleep_tune.training.checkpoint_saver import FIRST_SECONDS, SAVING_SHARE, CheckpointClock
 from sleep_tune.training.run import train
-from tests.training.runs import go_on, make_config, weigh
+from tests.training.runs import keep_training, make_config, weigh
 
 
 class Clock:
@@ -75,7 +75,7 @@ def saved(folder: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch, **train
     real = complete_checkpoint
     budget = int(3.5 * corpus.train.num_words)
     monkeypatch.setattr(checkpoint_saver, "complete_checkpoint", complete)
-    train(make_config(folder, **training), go_on, corpus=corpus, evaluate=weigh)
+    train(make_config(folder, **training), keep_training, corpus=corpus, evaluate=weigh)
     return shares
 
 
@@ -123,7 +123,7 @@ def test_a_signal_waits_until_the_checkpoint_is_complete(
     monkeypatch.setattr(checkpoint_saver, "complete_checkpoint", complete)
     config = make_config(tmp_path, checkpoint_ratio=0.5)
     with pytest.raises(SystemExit):
-        train(config, go_on, corpus=corpus, evaluate=weigh, show_progress=True)
+        train(config, keep_training, corpus=corpus, evaluate=weigh, show_progress=True)
     assert len(completed) == 2
     latest = find_latest(tmp_path)
     assert latest is not None

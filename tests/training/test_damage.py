@@ -21,7 +21,7 @@ from sleep_tune.errors import RunFolderError
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.training.attempts import find_latest
 from sleep_tune.training.run import train
-from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
+from tests.training.runs import keep_training, make_config, read_lines, same_outcome, weigh
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ class Hostile:
 def whole(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """A run that is not interrupted."""
     folder = tmp_path_factory.mktemp("whole")
-    return folder, train(make_config(folder, rungs=RUNGS), go_on, corpus=corpus, evaluate=weigh)
+    return folder, train(make_config(folder, rungs=RUNGS), keep_training, corpus=corpus, evaluate=weigh)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def run(resting: Path, tmp_path: Path) -> Path:
 
 
 def resume(run: Path, corpus: Corpus) -> Outcome:
-    return train(make_config(run, rungs=RUNGS), go_on, corpus=corpus, evaluate=weigh)
+    return train(make_config(run, rungs=RUNGS), keep_training, corpus=corpus, evaluate=weigh)
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -412,7 +412,7 @@ def test_another_configuration_is_refused_by_the_options_that_differ(run: Path, 
     config = make_config(run, rungs=RUNGS, learning_rate=0.005, seed=3)
     differences = r"training\.seed is 0 there, 3 here; training\.learning_rate is 0\.01 there, 0\.005 here"
     with pytest.raises(RunFolderError, match=rf"is of another run: {differences}\. Remove it"):
-        train(config, go_on, corpus=corpus, evaluate=weigh)
+        train(config, keep_training, corpus=corpus, evaluate=weigh)
 
 
 def test_an_option_that_an_earlier_version_did_not_have_counts_as_its_default(

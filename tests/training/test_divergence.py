@@ -20,7 +20,7 @@ from sleep_tune.training.divergence import MIN_LINES, WINDOW, DivergenceGuard, u
 from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_session, open_stream
-from tests.training.runs import go_on, make_config, read_lines, weigh
+from tests.training.runs import keep_training, make_config, read_lines, weigh
 
 ENTROPY, VOCABULARY = 6.5, 8192
 GUESSING = math.log(VOCABULARY)
@@ -179,11 +179,11 @@ def test_a_rate_that_rises_until_the_model_falls_apart_is_caught(corpus: Corpus,
     }
     config = make_config(tmp_path / "guarded", **options, divergence_level=0.4)
     with pytest.raises(Diverged, match="the training loss must come down again"):
-        train(config, go_on, corpus=corpus, evaluate=weigh)
+        train(config, keep_training, corpus=corpus, evaluate=weigh)
     last = read_lines(tmp_path / "guarded", "train")[-1]
     assert last["words_seen"] < 0.95 * 3.5 * corpus.train.num_words
     config = make_config(tmp_path / "unguarded", **options, divergence_ratio=None)
-    assert train(config, go_on, corpus=corpus, evaluate=weigh).state == "completed"
+    assert train(config, keep_training, corpus=corpus, evaluate=weigh).state == "completed"
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_strict_replay_never_trips(ratio: float, log_ratio: float, corpus: Corpu
     """Whole runs that replay their hardest samples, many times over or all of them."""
     config = make_config(tmp_path, log_ratio=log_ratio)
     config.sleep.replay.strategy, config.sleep.replay.ratio, config.sleep.replay.alpha = "strict", ratio, 2.0
-    assert train(config, go_on, corpus=corpus, evaluate=weigh).state == "completed"
+    assert train(config, keep_training, corpus=corpus, evaluate=weigh).state == "completed"
     phases = {key for line in read_lines(tmp_path, "train") for key in line if key.startswith("loss/")}
     assert phases == {"loss/wake", "loss/sleep"}
 

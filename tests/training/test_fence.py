@@ -19,7 +19,7 @@ from sleep_tune.training import run
 from sleep_tune.training.attempts import find_latest, make_attempt
 from sleep_tune.training.run import train
 from tests.training.processes import start_process
-from tests.training.runs import go_on, make_config, read_lines, weigh
+from tests.training.runs import keep_training, make_config, read_lines, weigh
 
 RUNGS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 
@@ -68,7 +68,7 @@ def ratio_for(where: str) -> float:
 def whole(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbs."""
     folder = tmp_path_factory.mktemp("whole")
-    train(make_config(folder, rungs=RUNGS), go_on, corpus=corpus, evaluate=weigh)
+    train(make_config(folder, rungs=RUNGS), keep_training, corpus=corpus, evaluate=weigh)
     return folder
 
 
@@ -100,7 +100,7 @@ def test_a_process_that_comes_back_after_the_end_changes_nothing(
     try:
         wait_until_stopped(old)
         config = make_config(tmp_path / "run", rungs=RUNGS, checkpoint_ratio=ratio_for(where))
-        assert train(config, go_on, corpus=corpus, evaluate=weigh).state == "completed"
+        assert train(config, keep_training, corpus=corpus, evaluate=weigh).state == "completed"
         before = content(tmp_path / "run")
         assert old.pid is not None
         os.kill(old.pid, signal.SIGCONT)

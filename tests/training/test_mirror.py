@@ -18,7 +18,7 @@ from sleep_tune.training.checkpoint import complete_checkpoint
 from sleep_tune.training.identity import Identity, identify
 from sleep_tune.training.mirror import Mirror, mirror_name, open_mirror
 from sleep_tune.training.run import train
-from tests.training.runs import DATA, go_on, make_config, read_lines, same_outcome, weigh
+from tests.training.runs import DATA, keep_training, make_config, read_lines, same_outcome, weigh
 
 RUNGS = (0.3, 0.6)
 
@@ -186,14 +186,14 @@ def test_a_run_whose_folder_is_gone_resumes_from_its_mirror(
     corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As if nothing had happened: batches, losses, rungs and lines."""
-    whole = train(make_config(tmp_path / "whole", rungs=RUNGS), go_on, corpus=corpus, evaluate=weigh)
+    whole = train(make_config(tmp_path / "whole", rungs=RUNGS), keep_training, corpus=corpus, evaluate=weigh)
     config = make_config(tmp_path / "run", rungs=RUNGS, mirror=(tmp_path / "there").as_uri())
     for _ in RUNGS:
         assert train(config, pause_at(1), corpus=corpus, evaluate=weigh).state == "paused"
         assert len(copied(tmp_path / "there")) == 2
         shutil.rmtree(tmp_path / "run")
     caplog.clear()
-    assert same_outcome(train(config, go_on, corpus=corpus, evaluate=weigh), whole)
+    assert same_outcome(train(config, keep_training, corpus=corpus, evaluate=weigh), whole)
     assert not caplog.text
     assert read_lines(tmp_path / "run") == read_lines(tmp_path / "whole")
     assert not list((tmp_path / "there").iterdir())
@@ -207,19 +207,21 @@ def test_another_configuration_of_the_same_name_begins_afresh(corpus: Corpus, tm
     assert train(first, pause_at(1), corpus=corpus, evaluate=weigh).state == "paused"
     shutil.rmtree(tmp_path / "run")
     changes: dict[str, Any] = {"learning_rate": 0.001, "seed": 9}
-    outcome = train(make_config(tmp_path / "run", mirror=mirror, **changes), go_on, corpus=corpus, evaluate=weigh)
-    alone = train(make_config(tmp_path / "alone", **changes), go_on, corpus=corpus, evaluate=weigh)
+    outcome = train(
+        make_config(tmp_path / "run", mirror=mirror, **changes), keep_training, corpus=corpus, evaluate=weigh
+    )
+    alone = train(make_config(tmp_path / "alone", **changes), keep_training, corpus=corpus, evaluate=weigh)
     assert same_outcome(outcome, alone)
     assert len(copied(tmp_path / "there")) == 2  # the first one's, which may resume later
 
 
 @pytest.mark.slow
 def test_a_run_all_of_whose_checkpoints_are_damaged_resumes_from_its_mirror(corpus: Corpus, tmp_path: Path) -> None:
-    whole = train(make_config(tmp_path / "whole", rungs=(0.5,)), go_on, corpus=corpus, evaluate=weigh)
+    whole = train(make_config(tmp_path / "whole", rungs=(0.5,)), keep_training, corpus=corpus, evaluate=weigh)
     config = make_config(tmp_path / "run", rungs=(0.5,), mirror=(tmp_path / "there").as_uri())
     assert train(config, pause_at(1), corpus=corpus, evaluate=weigh).state == "paused"
     for file in (tmp_path / "run").rglob("optimizer.pt"):
         file.write_bytes(b"")
     (tmp_path / "run" / "metrics.jsonl").write_bytes(b"")
-    assert same_outcome(train(config, go_on, corpus=corpus, evaluate=weigh), whole)
+    assert same_outcome(train(config, keep_training, corpus=corpus, evaluate=weigh), whole)
     assert read_lines(tmp_path / "run") == read_lines(tmp_path / "whole")

@@ -14,7 +14,7 @@ from sleep_tune.training.attempts import find_latest
 from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
 from sleep_tune.training.rung_evaluation import Rungs
-from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
+from tests.training.runs import keep_training, make_config, read_lines, same_outcome, weigh
 
 RUNGS = (0.2, 0.45, 0.7)
 
@@ -22,7 +22,9 @@ RUNGS = (0.2, 0.45, 0.7)
 @pytest.fixture(scope="module")
 def whole(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     folder = tmp_path_factory.mktemp("whole")
-    return folder, train(make_config(folder, rungs=RUNGS, checkpoint_ratio=0), go_on, corpus=corpus, evaluate=weigh)
+    return folder, train(
+        make_config(folder, rungs=RUNGS, checkpoint_ratio=0), keep_training, corpus=corpus, evaluate=weigh
+    )
 
 
 def at_beat(number: int) -> Callable[[Progress], Decision]:
@@ -73,7 +75,7 @@ def test_a_run_paused_at_a_rung_equals_one_that_was_not(
     if options:
         folder = tmp_path / "whole"
         config = make_config(folder, rungs=RUNGS, checkpoint_ratio=0, **options)
-        expected = train(config, go_on, corpus=corpus, evaluate=weigh)
+        expected = train(config, keep_training, corpus=corpus, evaluate=weigh)
     config = make_config(tmp_path / "cut", rungs=RUNGS, checkpoint_ratio=0, **options)
     for _ in range(2):
         paused(config, at_rung(1), corpus)
@@ -95,7 +97,7 @@ def test_a_heartbeat_pauses_after_its_update(whole: tuple[Path, Outcome], corpus
     config = make_config(tmp_path, rungs=RUNGS, checkpoint_ratio=0)
     updates = [paused(config, at_beat(1), corpus).updates for _ in range(4)]
     assert updates == [1, 2, 3, 4]
-    assert same_outcome(train(config, go_on, corpus=corpus, evaluate=weigh), whole[1])
+    assert same_outcome(train(config, keep_training, corpus=corpus, evaluate=weigh), whole[1])
     assert read_lines(tmp_path) == read_lines(whole[0])
 
 
@@ -110,7 +112,7 @@ def test_a_run_may_be_paused_after_its_last_update(whole: tuple[Path, Outcome], 
 
     config.evaluation.rungs = (*RUNGS, last / int(3.5 * corpus.train.num_words))
     assert paused(config, report, corpus).updates == whole[1].updates
-    assert same_outcome(train(config, go_on, corpus=corpus, evaluate=weigh), whole[1])
+    assert same_outcome(train(config, keep_training, corpus=corpus, evaluate=weigh), whole[1])
     assert read_lines(tmp_path, "train") == read_lines(whole[0], "train")
 
 

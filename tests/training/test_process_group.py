@@ -17,7 +17,7 @@ from sleep_tune.training.attempts import find_latest, make_attempt
 from sleep_tune.training.process_group import ProcessGroup, find_process_group
 from sleep_tune.training.run import train
 from tests.training.processes import start_process
-from tests.training.runs import go_on, make_config, read_lines, weigh
+from tests.training.runs import keep_training, make_config, read_lines, weigh
 
 
 class Cut(Exception):
@@ -109,7 +109,7 @@ def test_two_processes_train_what_one_would_with_twice_the_batch(
     assert accumulation == 1 or run_pair(two_processes, accumulation=accumulation) == [0, 0]
     config = make_config(tmp_path / "one", rungs=(0.5,), batch_size=8, accumulation=accumulation)
     config.model.dropout = config.model.attention_dropout = 0.0
-    train(config, go_on, corpus=corpus, evaluate=weigh)
+    train(config, keep_training, corpus=corpus, evaluate=weigh)
     one, two = (read_lines(folder, "train") for folder in (tmp_path / "one", two_processes))
     assert len(one) == len(two) > 15
     for ours, theirs in zip(two, one, strict=True):
@@ -122,7 +122,7 @@ def test_two_processes_train_what_one_would_with_twice_the_batch(
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_where_they_were_cut(corpus: Corpus, whole: Path, tmp_path: Path) -> None:
+def test_two_processes_resume_where_they_were_cut(corpus: Corpus, whole: Path, tmp_path: Path) -> None:
     """The leading one's clock asked for checkpoints, which both write."""
     assert run_pair(tmp_path / "cut", cut=0.5, event="clock") == [9, 5]
     assert run_pair(tmp_path / "cut") == [0, 0]

@@ -10,14 +10,14 @@ import pytest
 
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.training.run import train
-from tests.training.runs import go_on, make_config, weigh
+from tests.training.runs import keep_training, make_config, weigh
 
 
 @pytest.mark.slow
 def test_without_a_terminal_it_is_a_line_at_every_tenth(
     corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(make_config(tmp_path, log_ratio=0.01), go_on, corpus=corpus, evaluate=weigh, show_progress=True)
+    train(make_config(tmp_path, log_ratio=0.01), keep_training, corpus=corpus, evaluate=weigh, show_progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert 8 <= len(lines) <= 10
     assert re.fullmatch(r"pass 1/2 · (wake|sleep) \d/3 · loss \d\.\d{3} · words [\d,]+/[\d,]+ · \d+ s", lines[0])
@@ -28,8 +28,8 @@ import fcntl, os, struct, sys, termios
 fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
 from pathlib import Path
 from sleep_tune.training.run import train
-from tests.training.runs import go_on, make_config, weigh
-train(make_config(Path(sys.argv[1])), go_on, evaluate=weigh, show_progress=True)
+from tests.training.runs import keep_training, make_config, weigh
+train(make_config(Path(sys.argv[1])), keep_training, evaluate=weigh, show_progress=True)
 """
 
 

@@ -27,7 +27,7 @@ from sleep_tune.training.run import train
 from sleep_tune.training.session import open_stream
 from sleep_tune.training.trainer import SleepTrainer
 from tests.training.processes import start_process
-from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
+from tests.training.runs import keep_training, make_config, read_lines, same_outcome, weigh
 
 SHARES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 
@@ -46,7 +46,7 @@ def cut_at(share: float) -> Callable[[Progress], Decision]:
 
 
 def run(config: RunConfig, corpus: Corpus) -> Outcome:
-    return train(config, go_on, corpus=corpus, evaluate=weigh)
+    return train(config, keep_training, corpus=corpus, evaluate=weigh)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_a_signal_ends_at_once_what_saves_nothing(
             patched.setattr(SleepTrainer, "_losses", hang)
         begun = time.monotonic()
         with pytest.raises(SystemExit) as ended:
-            train(config, go_on, corpus=corpus, evaluate=weigh_until, show_progress=True)
+            train(config, keep_training, corpus=corpus, evaluate=weigh_until, show_progress=True)
     assert ended.value.code == 143
     assert time.monotonic() - begun < 240
     assert same_outcome(run(config, corpus), whole[1])
@@ -222,7 +222,7 @@ def test_evaluation_and_reports_change_nothing_of_training(
         return {"eval/nll": 1.0, "test/nll": 1.0}
 
     torch.manual_seed(123)
-    train(make_config(tmp_path, rungs=(0.2, 0.3)), go_on, corpus=corpus, evaluate=disturb)
+    train(make_config(tmp_path, rungs=(0.2, 0.3)), keep_training, corpus=corpus, evaluate=disturb)
     assert read_lines(tmp_path, "train") == read_lines(whole[0], "train")
     assert read_lines(tmp_path, "sleep") == read_lines(whole[0], "sleep")
 

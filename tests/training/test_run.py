@@ -25,7 +25,7 @@ from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.run import train
 from tests.data.kinds import KINDS, TEXT
-from tests.training.runs import DATA, TOKENIZER, go_on, make_config, read_lines, weigh
+from tests.training.runs import DATA, TOKENIZER, keep_training, make_config, read_lines, weigh
 
 
 class Reports:
@@ -159,7 +159,7 @@ def test_a_run_with_a_loaded_tokenizer_whose_pad_ends_sentences_is_evaluated(tmp
     config.data = DataConfig(kind="text", path=str(tmp_path / "books"), max_length=16)
     config.tokenizer = TokenizerConfig(kind="hub", name=str(source))
     config.sleep.context = "shuffle"
-    outcome = train(config, go_on)
+    outcome = train(config, keep_training)
     assert outcome.state == "completed"
     assert math.isfinite(outcome.metrics["test/nll"])
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run" / "model")
@@ -199,7 +199,7 @@ def test_rungs_that_one_batch_passes_are_all_reported(corpus: Corpus, tmp_path: 
 def test_a_rate_far_too_high_diverges(corpus: Corpus, tmp_path: Path) -> None:
     config = make_config(tmp_path, learning_rate=1.0, warmup=0.0, log_ratio=0.05)
     with pytest.raises(Diverged, match=r"the training loss must stay (below|finite)"):
-        train(config, go_on, corpus=corpus, evaluate=weigh)
+        train(config, keep_training, corpus=corpus, evaluate=weigh)
 
 
 @pytest.mark.slow
@@ -208,7 +208,7 @@ def test_a_measure_that_is_no_number_diverges(corpus: Corpus, tmp_path: Path) ->
         return {"eval/nll": math.nan}
 
     with pytest.raises(Diverged, match="eval/nll must stay finite; it became nan"):
-        train(make_config(tmp_path, rungs=(0.1,)), go_on, corpus=corpus, evaluate=evaluate)
+        train(make_config(tmp_path, rungs=(0.1,)), keep_training, corpus=corpus, evaluate=evaluate)
 
 
 @pytest.mark.slow
@@ -228,7 +228,7 @@ def test_the_macro_average_that_a_search_judges_by_is_over_dev_s_tasks(corpus: C
 def test_a_model_need_not_be_saved_nor_test_be_looked_at(corpus: Corpus, tmp_path: Path) -> None:
     config = make_config(tmp_path, save_model=False, checkpoint_ratio=0.0)
     config.evaluation.test = False
-    outcome = train(config, go_on, corpus=corpus, evaluate=weigh)
+    outcome = train(config, keep_training, corpus=corpus, evaluate=weigh)
     assert outcome.metrics.keys() == {"eval/nll"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["eval", "metrics.jsonl", "outcome.json"]
 
@@ -238,28 +238,28 @@ def test_a_model_need_not_be_saved_nor_test_be_looked_at(corpus: Corpus, tmp_pat
 def test_every_context_trains(context: str, corpus: Corpus, tmp_path: Path) -> None:
     config = make_config(tmp_path)
     config.sleep.context = context
-    assert train(config, go_on, corpus=corpus, evaluate=weigh).state == "completed"
+    assert train(config, keep_training, corpus=corpus, evaluate=weigh).state == "completed"
 
 
 def test_a_folder_must_be_named(corpus: Corpus, tmp_path: Path) -> None:
     config = make_config(tmp_path)
     config.run.dir = None
     with pytest.raises(ConfigError, match=r"run\.dir must be the folder of the run"):
-        train(config, go_on, corpus=corpus, evaluate=weigh)
+        train(config, keep_training, corpus=corpus, evaluate=weigh)
 
 
 def test_settings_that_the_budget_cannot_hold_leave_nothing_behind(corpus: Corpus, tmp_path: Path) -> None:
     config = make_config(tmp_path / "run")
     config.sleep.length.ratio = 9.0
     with pytest.raises(BudgetError, match=r"sleep\.length\.ratio"):
-        train(config, go_on, corpus=corpus, evaluate=weigh)
+        train(config, keep_training, corpus=corpus, evaluate=weigh)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")
 def test_a_device_that_is_not_there_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"training\.device must be a device that torch finds; got 'cuda'"):
-        train(make_config(tmp_path, device="cuda"), go_on, corpus=corpus, evaluate=weigh)
+        train(make_config(tmp_path, device="cuda"), keep_training, corpus=corpus, evaluate=weigh)
 
 
 FAILURES: list[tuple[Exception, type[Exception], str]] = [
@@ -288,7 +288,7 @@ def test_memory_that_no_machine_has_is_an_error_of_ours(corpus: Corpus, tmp_path
         return {}
 
     with pytest.raises(OutOfMemory, match=r"lower training\.batch_size"):
-        train(make_config(tmp_path, rungs=(0.1,)), go_on, corpus=corpus, evaluate=evaluate)
+        train(make_config(tmp_path, rungs=(0.1,)), keep_training, corpus=corpus, evaluate=evaluate)
 
 
 ALONE = """
@@ -299,10 +299,10 @@ os.environ |= {"LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR":
 from pathlib import Path
 from sleep_tune.training.run import train
 from tests.data.kinds import KINDS, TEXT
-from tests.training.runs import make_config, go_on
+from tests.training.runs import make_config, keep_training
 config = make_config(Path(sys.argv[1]), rungs=(0.5,), threads=1)
 config.evaluation.pairs = 0
-outcome = train(config, go_on)
+outcome = train(config, keep_training)
 assert outcome.state == "completed", outcome
 assert os.environ["LOCAL_RANK"] == "0"
 """
@@ -327,13 +327,13 @@ def test_runs_follow_one_another_in_a_process(corpus: Corpus, tmp_path: Path) ->
     """A warm worker trains trial after trial: none leaves anything for the next."""
 
     def losses(folder: str, **options: Any) -> list[float]:
-        train(make_config(tmp_path / folder, **options), go_on, corpus=corpus, evaluate=weigh)
+        train(make_config(tmp_path / folder, **options), keep_training, corpus=corpus, evaluate=weigh)
         return [line["loss"] for line in read_lines(tmp_path / folder, "train")]
 
     first = losses("first")
     losses("other", seed=5, precision="bf16")
     with pytest.raises(RuntimeError, match="broken"):
-        train(make_config(tmp_path / "broken", rungs=(0.2,)), go_on, corpus=corpus, evaluate=broken)
+        train(make_config(tmp_path / "broken", rungs=(0.2,)), keep_training, corpus=corpus, evaluate=broken)
     assert losses("again") == first
 
 

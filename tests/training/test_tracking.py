@@ -20,7 +20,7 @@ from sleep_tune.records import Decision, Progress
 from sleep_tune.training.run import train
 from sleep_tune.training.tracking import TrackerGroup, require_trackers
 from sleep_tune.training.weights_and_biases import wandb_mode, wandb_sync_command
-from tests.training.runs import go_on, make_config, read_lines, weigh
+from tests.training.runs import keep_training, make_config, read_lines, weigh
 from tests.training.wandb_files import Kept, closed_network, tracked_lines
 from tests.training.wandb_server import Server, serving
 
@@ -306,7 +306,7 @@ def test_tensorboard_has_every_loss_once(corpus: Corpus, tmp_path: Path) -> None
         return Decision.CONTINUE if progress.rung is None else Decision.PAUSE
 
     assert train(config, pause, corpus=corpus, evaluate=weigh).state == "paused"
-    assert train(config, go_on, corpus=corpus, evaluate=weigh).state == "completed"
+    assert train(config, keep_training, corpus=corpus, evaluate=weigh).state == "completed"
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     lines = read_lines(tmp_path, "train")

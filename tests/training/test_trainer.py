@@ -16,7 +16,7 @@ from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
 from sleep_tune.training.session import open_stream
 from sleep_tune.training.trainer import SleepTrainer
-from tests.training.runs import go_on, make_config, read_lines, weigh
+from tests.training.runs import keep_training, make_config, read_lines, weigh
 
 
 class Batches:
@@ -89,7 +89,7 @@ def test_losses_are_transformers_own(kind: str, corpus: Corpus, tmp_path: Path) 
     config.model.kind = kind
     config.model.dropout = config.model.attention_dropout = 0.0
     config.sleep.replay.strategy = "random"
-    train(config, go_on, corpus=corpus, evaluate=weigh)
+    train(config, keep_training, corpus=corpus, evaluate=weigh)
     ours = [line["loss"] for line in read_lines(tmp_path / "ours", "train")]
 
     model = build_model(
@@ -141,7 +141,7 @@ def test_updates_are_plain_torchs(kind: str, accumulation: int, corpus: Corpus, 
         trained.update({name: parameter.detach().clone() for name, parameter in model.named_parameters()})
         return weigh(model, split)
 
-    outcome = train(config, go_on, corpus=corpus, evaluate=keep)
+    outcome = train(config, keep_training, corpus=corpus, evaluate=keep)
     batches = dense_batches(corpus, config)
     updates = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
     assert outcome.updates == len(updates) >= 3
@@ -172,7 +172,7 @@ def test_accumulation_is_a_larger_batch(corpus: Corpus, tmp_path: Path) -> None:
         config.training.accumulation = accumulation
         config.model.dropout = config.model.attention_dropout = 0.0
         config.training.masking.probability = 0.9
-        train(config, go_on, corpus=corpus, evaluate=weigh)
+        train(config, keep_training, corpus=corpus, evaluate=weigh)
     many, one = (read_lines(tmp_path / folder, "train") for folder in ("many", "one"))
     assert [line["words_seen"] for line in many[:4]] == [line["words_seen"] for line in one[:4]]
     assert [line["loss"] for line in many[:4]] == pytest.approx([line["loss"] for line in one[:4]], rel=0.03)
@@ -184,14 +184,14 @@ def test_every_batch_enters_an_update(accumulation: int, corpus: Corpus, tmp_pat
     """Sleep begins within an update, and the last update holds what is left."""
     config = make_config(tmp_path, accumulation=accumulation)
     config.sleep.replay.strategy = "random"
-    outcome = train(config, go_on, corpus=corpus, evaluate=weigh)
+    outcome = train(config, keep_training, corpus=corpus, evaluate=weigh)
     batches = len(dense_batches(corpus, config))
     assert outcome.updates == -(-batches // accumulation)
 
 
 @pytest.mark.slow
 def test_the_rate_follows_the_words(corpus: Corpus, tmp_path: Path) -> None:
-    train(make_config(tmp_path, schedule="linear", warmup=0.2), go_on, corpus=corpus, evaluate=weigh)
+    train(make_config(tmp_path, schedule="linear", warmup=0.2), keep_training, corpus=corpus, evaluate=weigh)
     for line in read_lines(tmp_path, "train"):
         share = line["words_seen"] / int(3.5 * corpus.train.num_words)
         assert line["learning_rate"] == pytest.approx(0.01 * min(share / 0.2, (1 - share) / 0.8))

@@ -16,7 +16,7 @@ from sleep_tune.training.outputs import write_model
 from sleep_tune.training.run import train
 from sleep_tune.training.word_checkpoints import word_marks
 from tests.training.processes import start_process
-from tests.training.runs import go_on, make_config, read_lines, same_outcome, weigh
+from tests.training.runs import keep_training, make_config, read_lines, same_outcome, weigh
 
 
 def test_the_marks_are_the_challenges() -> None:
@@ -33,7 +33,7 @@ def test_a_budget_has_the_marks_that_it_holds(budget: int, last: int) -> None:
 def test_a_budget_that_holds_none_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     config = make_config(tmp_path / "run", word_checkpoints=True)
     with pytest.raises(BudgetError, match=r"training\.word_checkpoints needs a budget of at least 1,000,000 words"):
-        train(config, go_on, corpus=corpus, evaluate=weigh)
+        train(config, keep_training, corpus=corpus, evaluate=weigh)
     assert not (tmp_path / "run").exists()
 
 
@@ -54,7 +54,7 @@ def test_models_are_saved_at_their_words(corpus: Corpus, tmp_path: Path) -> None
     words = {}
     config = make_config(tmp_path / "run", word_checkpoints=True)
     config.budget.passes, config.budget.words = None, 10_000
-    outcome = train(config, go_on, corpus=corpus, evaluate=weigh)
+    outcome = train(config, keep_training, corpus=corpus, evaluate=weigh)
     folder = tmp_path / "run" / "checkpoints"
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"chck_{number}M" for number in range(1, 11))
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(
@@ -69,7 +69,7 @@ def test_models_are_saved_at_their_words(corpus: Corpus, tmp_path: Path) -> None
     assert {path.name: path.read_bytes() for path in (folder / "chck_10M").iterdir()} == final
     plain = make_config(tmp_path / "plain")
     plain.budget.passes, plain.budget.words = None, 10_000
-    assert same_outcome(train(plain, go_on, corpus=corpus, evaluate=weigh), outcome)
+    assert same_outcome(train(plain, keep_training, corpus=corpus, evaluate=weigh), outcome)
     assert read_lines(tmp_path / "plain") == read_lines(tmp_path / "run")
 
 
@@ -86,14 +86,14 @@ def train_until_killed(folder: Path, left: int) -> None:
 
     module: Any = word_checkpoints
     module.MILLION, module.write_model = 1000, write_or_die
-    train(make_config(folder, word_checkpoints=True), go_on, evaluate=weigh)
+    train(make_config(folder, word_checkpoints=True), keep_training, evaluate=weigh)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("thousands")
 def test_a_run_killed_while_it_saves_leaves_no_half_model(corpus: Corpus, tmp_path: Path) -> None:
     """Killed at one model after the other; the rest and the end are those of a run that was not."""
-    train(make_config(tmp_path / "whole", word_checkpoints=True), go_on, corpus=corpus, evaluate=weigh)
+    train(make_config(tmp_path / "whole", word_checkpoints=True), keep_training, corpus=corpus, evaluate=weigh)
     expected = weights(tmp_path / "whole")
     for left in (1, 2, 0):
         killed = start_process(train_until_killed, tmp_path / "cut", left)
@@ -102,7 +102,7 @@ def test_a_run_killed_while_it_saves_leaves_no_half_model(corpus: Corpus, tmp_pa
         there = weights(tmp_path / "cut" / "checkpoints")
         assert there.items() <= expected.items()
         assert all((tmp_path / "cut" / "checkpoints" / name / "tokenizer.json").exists() for name in there)
-    train(make_config(tmp_path / "cut", word_checkpoints=True), go_on, corpus=corpus, evaluate=weigh)
+    train(make_config(tmp_path / "cut", word_checkpoints=True), keep_training, corpus=corpus, evaluate=weigh)
     assert weights(tmp_path / "cut") == expected
     assert not list((tmp_path / "cut").glob("attempt-*"))
 
@@ -118,6 +118,6 @@ def test_a_paused_run_saves_each_model_once(corpus: Corpus, tmp_path: Path) -> N
     assert train(config, pause, corpus=corpus, evaluate=weigh).state == "paused"
     saved = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "checkpoints").iterdir()}
     assert saved
-    train(config, go_on, corpus=corpus, evaluate=weigh)
+    train(config, keep_training, corpus=corpus, evaluate=weigh)
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "checkpoints").iterdir()}
     assert saved.items() < after.items()

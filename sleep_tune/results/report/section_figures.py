@@ -126,7 +126,7 @@ def _values(log: TrainingLog, metric: str) -> pd.DataFrame:
 
 
 def _trials(data: ReportData) -> Iterator[Plot]:
-    """The objective by trial, by rung, and by settings."""
+    """Yield figures of the objective by trial, by rung, and by settings."""
     search, comparison = data.search, data.comparison
     metric, mode = comparison.experiment.objective, comparison.experiment.mode
     estimate = comparison.reference.estimates.get(metric) if comparison.reference else None
@@ -152,7 +152,7 @@ def _trials(data: ReportData) -> Iterator[Plot]:
 
 
 def _tradeoffs(data: ReportData) -> Iterator[Plot]:
-    """The objective against other metrics at the first rung, where every trial was measured, and at the end."""
+    """Yield figures of the objective against other metrics, at the first rung and at the end."""
     search, experiment = data.search, data.comparison.experiment
     metric, mode = experiment.objective, experiment.mode
     for other in further_metrics(search, metric):
@@ -166,7 +166,7 @@ def _tradeoffs(data: ReportData) -> Iterator[Plot]:
 
 
 def _parameters(data: ReportData) -> Iterator[Plot]:
-    """Importance, slices and heat maps, at the first rung."""
+    """Yield figures of importance, slices and heat maps, at the first rung."""
     trials, parameters = data.search.first_rung, data.search.parameters
     metric, mode = data.comparison.experiment.objective, data.comparison.experiment.mode
     share = data.search.first_share
@@ -176,7 +176,7 @@ def _parameters(data: ReportData) -> Iterator[Plot]:
         f"Importance of the parameters for {metric}",
         plot_importance(importances),
         f"PED-ANOVA over {int(trials['value'].notna().sum())} trials, {where}, with 95% bootstrap intervals. Wide "
-        "intervals mean that the search has too few trials to tell.",
+        "intervals mean that the search has too few trials.",
     )
     yield Plot(
         f"{metric} by parameter",

@@ -151,7 +151,7 @@ def _number(value: Any, digits: int) -> str:
 
 
 def _failures(data: ReportData) -> dict[str, Any]:
-    """Failed and refused trials with their reasons, as the event log has them."""
+    """Return failed and refused trials with their reasons, from the event log."""
     headings = ("trial", "state", "kind", "reason")
     failed = data.trials[data.trials["state"].isin(["failed", "refused"])]
     rows = failed[list(headings)].head(MOST_FAILURES).itertuples(index=False)
@@ -160,7 +160,7 @@ def _failures(data: ReportData) -> dict[str, Any]:
 
 
 def _reproduce(data: ReportData) -> dict[str, Any]:
-    """The versions that the experiment ran under, and its search space.
+    """Return the versions of the experiment's software, and its search space.
 
     Raises:
         RunFolderError: experiment.yaml is not as it was written.

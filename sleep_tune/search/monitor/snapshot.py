@@ -63,8 +63,10 @@ def read_recorded(folder: Path, *, is_driven: bool, silent: float = 0.0) -> Reco
         RunFolderError: it holds no search, or one that cannot be read.
     """
     events = read_events(folder / LOG)
-    told = next((event.data["study"] for event in events if event.data.get("study") and event.event == "opened"), None)
-    space = _space(told or ExperimentIdentity(folder).space, folder)
+    stored = next(
+        (event.data["study"] for event in events if event.data.get("study") and event.event == "opened"), None
+    )
+    space = _space(stored or ExperimentIdentity(folder).space, folder)
     state = SearchState(mode=space.objective.mode)
     slots, budget = 1, 0
     for event in events:
@@ -139,7 +141,7 @@ def _folds(run: Path) -> int:
         return 0
 
 
-def _space(told: Mapping[str, Any], folder: Path) -> Space:
+def _space(stored: Mapping[str, Any], folder: Path) -> Space:
     """Return the parts of the space that are shown, from its JSON.
 
     Raises:
@@ -147,23 +149,23 @@ def _space(told: Mapping[str, Any], folder: Path) -> Space:
     """
     try:
         return Space(
-            name=str(told["name"]),
-            objective=_section(Objective, told["objective"]),
-            scheduler=_section(Scheduler, told["scheduler"]),
-            stop=_section(Stop, told["stop"]),
+            name=str(stored["name"]),
+            objective=_section(Objective, stored["objective"]),
+            scheduler=_section(Scheduler, stored["scheduler"]),
+            stop=_section(Stop, stored["stop"]),
             baselines={
                 name: Baseline(trials=baseline["trials"], parameters=tuple(baseline["parameters"]))
-                for name, baseline in told["baselines"].items()
+                for name, baseline in stored["baselines"].items()
             },
-            finalists=_section(Finalists, told["finalists"]),
+            finalists=_section(Finalists, stored["finalists"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(f"{folder} cannot be read as a search's ({error!r})") from error
 
 
-def _section(kind: type[T], told: Mapping[str, Any]) -> T:
+def _section(kind: type[T], stored: Mapping[str, Any]) -> T:
     """Return a section of the space; keys of other versions are ignored."""
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     return kind(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in told.items() if key in known}
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items() if key in known}
     )

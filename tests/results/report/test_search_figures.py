@@ -33,7 +33,7 @@ def search(tmp_path: Path) -> SearchTables:
     return make_search_tables(read_trials(folder), read_curves(folder), describe_experiment(folder))
 
 
-def test_every_point_tells_its_trials_settings(search: SearchTables) -> None:
+def test_every_point_shows_its_trials_settings(search: SearchTables) -> None:
     row = search.trials.iloc[2]
     label = f"t0003: folds {row['sleep.folds']:.4g}, ratio {row['sleep.replay.ratio']:.4g}, "
     assert row["label"] == label + f"strategy {row['sleep.replay.strategy']}"
@@ -110,7 +110,7 @@ def beats(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=30))
-def test_nobody_on_the_front_is_beaten_and_everybody_else_is_or_is_an_equal(
+def test_no_point_on_the_front_is_beaten_and_every_other_is_or_is_an_equal(
     given_points: list[tuple[float, float]],
 ) -> None:
     points = np.array(given_points).reshape(-1, 2)

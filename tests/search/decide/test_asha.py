@@ -23,7 +23,7 @@ def last_is_promoted(values: list[float], reduction: float, mode: str) -> bool:
 @given(
     st.lists(VALUES, min_size=1, max_size=40), st.sampled_from([1.5, 2.0, 3.0, 4.0]), st.sampled_from(["min", "max"])
 )
-def test_the_best_go_on(values: list[float], reduction: float, mode: str) -> None:
+def test_the_best_are_promoted(values: list[float], reduction: float, mode: str) -> None:
     """Sort all arrivals by value, ties by arrival, what is not finite last: the judged one must be among the first."""
     sign = 1 if mode == "min" else -1
 
@@ -37,18 +37,18 @@ def test_the_best_go_on(values: list[float], reduction: float, mode: str) -> Non
 
 
 @given(st.lists(VALUES, max_size=20), st.sampled_from([math.nan, math.inf, -math.inf]))
-def test_what_is_not_finite_never_goes_on(values: list[float], value: float) -> None:
+def test_a_value_that_is_not_finite_is_never_promoted(values: list[float], value: float) -> None:
     """A trial that had diverged won every rung of a tuner whose comparison with NaN was always false."""
     assert not last_is_promoted([*values, value], 3, "min")
     assert not last_is_promoted([*values, value], 3, "max")
 
 
-def test_the_first_arrival_goes_on() -> None:
+def test_the_first_arrival_is_promoted() -> None:
     assert last_is_promoted([5.0], 3, "min")
 
 
-def test_one_in_eta_goes_on_in_random_order() -> None:
-    """27 trials from best to worst: only the first goes on; from worst to best: all do."""
+def test_one_in_eta_is_promoted_in_random_order() -> None:
+    """27 trials from best to worst: only the first is promoted; from worst to best: all are."""
     descending = [float(value) for value in range(27, 0, -1)]
     assert sum(last_is_promoted(descending[: n + 1], 3, "min") for n in range(27)) == 27
     assert sum(last_is_promoted(descending[::-1][: n + 1], 3, "min") for n in range(27)) == 1

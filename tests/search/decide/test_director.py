@@ -59,7 +59,7 @@ def test_every_trial_ends(
 
 
 def test_rungs_compare_within_groups(tmp_path: Path) -> None:
-    """A worse value goes on when it is the first of its group, and stops when it is the second of another's."""
+    """A worse value is promoted as the first of its group, and is pruned as the second of another group."""
     parameters = (
         Parameter("sleep.length.passes", Choice((1.0, 5.0))),
         Parameter("sleep.replay.ratio", Uniform(0.1, 1)),
@@ -81,7 +81,7 @@ def test_rungs_compare_within_groups(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reduction", [1.2, 1.5, 3.0, 7.0])
 def test_every_rung_below_the_end_is_judged_wherever_its_words_are_rounded_to(tmp_path: Path, reduction: float) -> None:
-    """Runs report at whole words, and two thirds of a million are not: a rung that nobody judges stops nobody."""
+    """Runs report at whole words, and two thirds of a million are not: a rung without decisions stops no trial."""
     scheduler = Scheduler(first_rung=0.1, reduction=reduction)
     director = open_search(tmp_path / "x", plain(scheduler=scheduler, stop=Stop(trials=3)))
     run_inline(director, WORKER)
@@ -256,7 +256,7 @@ def test_a_run_that_is_killed_for_memory_again_and_again_has_run_out_of_memory(t
     director.close()
 
 
-def test_a_failure_of_the_settings_is_told(tmp_path: Path) -> None:
+def test_a_failure_of_the_settings_is_reported_to_the_sampler(tmp_path: Path) -> None:
     director = open_search(tmp_path / "x", plain())
     trial = start(director)
     director.on_failure(trial.id, "CUDA out of memory", "out_of_memory")

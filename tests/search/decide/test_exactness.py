@@ -56,7 +56,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def grown(space: Space, source: str) -> Space:
-    """More of everything at once, another scheduler, and what another experiment knows."""
+    """More of everything at once, another scheduler, and the trials of another experiment."""
     parameters = (*space.parameters, Parameter("sleep.replay.decay", Uniform(0.0, 0.7)))
     return replace(
         space,
@@ -69,7 +69,7 @@ def grown(space: Space, source: str) -> Space:
 
 
 def histories(source: str) -> dict[str, tuple[Space, int, tuple[Event, ...]]]:
-    """Name -> (the space at the end, events before it became so, all events) of searches that nobody has killed."""
+    """Name -> (the space at the end, events before it became so, all events) of searches that were never killed."""
     first = first_study()
     _, whole = run_on(first, ())
     half = whole[: len(whole) // 2]
@@ -107,7 +107,7 @@ def test_killed_at_any_event_it_decides_the_same(name: str, old: str) -> None:
 
 @settings(max_examples=8)
 @given(random=RANDOM, slots=st.integers(1, 4), sessions=st.integers(1, 3))
-def test_whatever_happens_the_log_tells_it_and_the_search_ends(
+def test_whatever_happens_the_log_holds_it_and_the_search_ends(
     random: Random, slots: int, sessions: int, old: str
 ) -> None:
     live_and_end(random, slots, sessions, old)

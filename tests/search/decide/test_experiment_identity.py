@@ -75,7 +75,7 @@ def test_a_copied_or_renamed_experiment_keeps_its_name(tmp_path: Path) -> None:
     open_folder(copy, study(), BASE, TOY_CORPUS)
 
 
-def test_what_may_change_is_told_and_written(tmp_path: Path) -> None:
+def test_allowed_changes_are_reported_and_written(tmp_path: Path) -> None:
     space = study()
     parameters = (*space.parameters[:2], Parameter("sleep.folds", Choice((5,))), *space.parameters[3:])
     grown = replace(space, parameters=parameters, stop=Stop(trials=9), base={"sleep.folds": 10})
@@ -184,8 +184,12 @@ def test_a_log_that_lost_its_trials_is_not_begun_anew(
     if content is not None:
         (tmp_path / "trials.jsonl").write_bytes(content)
     before = sorted(tmp_path.iterdir())
-    told = "trials holds t0001, t0002, which trials.jsonl" if has_experiment or content is None else "but no experiment"
-    with pytest.raises(RunFolderError, match=told):
+    expected = (
+        "trials holds t0001, t0002, which are not in trials.jsonl"
+        if has_experiment or content is None
+        else "but no experiment"
+    )
+    with pytest.raises(RunFolderError, match=expected):
         open_search(tmp_path)
     assert sorted(tmp_path.iterdir()) == before
     (tmp_path / "trials").rename(tmp_path / "moved")
@@ -221,7 +225,7 @@ def test_a_log_cut_off_between_lines_is_noticed_by_the_trials_that_it_lost(tmp_p
         (lambda text: "a: \xff", "not YAML|cannot be read"),
     ],
 )
-def test_a_description_that_was_edited_is_refused_by_all_who_read_it(
+def test_an_edited_description_is_refused_by_every_reader(
     change: Callable[[str], str], told: str, tmp_path: Path
 ) -> None:
     """The search that is continued, the comparison, a warm start, a simulation."""

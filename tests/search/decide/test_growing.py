@@ -1,4 +1,4 @@
-"""A search goes on under another space: nothing is lost, what fits is learnt from, and what is asked for is given."""
+"""A search resumes under another space: no trial is lost, the sampler learns from those that fit, new limits hold."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_a_finished_search_is_given_more_trials(tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "x" / "experiment.yaml").read_text())["space"]["stop"]["trials"] == 6
 
 
-def test_grown_step_by_step_or_asked_for_at_once_is_the_same(tmp_path: Path) -> None:
+def test_a_space_grown_step_by_step_or_at_once_is_the_same(tmp_path: Path) -> None:
     """Without finalists or baselines between, and with nothing refused in between."""
     for trials in (2, 4, 7):
         grown = search(tmp_path / "x", plain(stop=Stop(trials=trials)))
@@ -77,7 +77,7 @@ def test_fewer_trials_end_a_search_and_lose_none(tmp_path: Path) -> None:
 
 
 def test_a_wider_space_keeps_what_fits(tmp_path: Path) -> None:
-    """Every old trial lies in the wider space: known, told, and not trained twice."""
+    """Every old trial lies in the wider space: the sampler learns from it, and it is not trained twice."""
     narrow = plain(parameters=(Parameter("sleep.folds", Choice((5, 10))),), stop=Stop(trials=2))
     search(tmp_path / "x", narrow)
     wide = replace(narrow, parameters=(Parameter("sleep.folds", Choice((5, 10, 20))),), stop=Stop(trials=9))
@@ -115,7 +115,7 @@ def test_a_parameter_added_and_one_taken_away(tmp_path: Path) -> None:
 
 
 def test_rungs_and_groups_are_the_present_scheduler_s(tmp_path: Path) -> None:
-    """A value that stops a trial among all goes on where only those of its own group are looked at."""
+    """A value that is pruned among all trials is promoted if only trials of its own group are compared."""
     parameters = (Parameter("sleep.folds", Choice((5, 10))), Parameter("sleep.replay.ratio", Uniform(0.1, 0.9)))
     space = plain(parameters=parameters, scheduler=Scheduler(first_rung=0.3, reduction=3))
     director = open_search(tmp_path / "x", space)

@@ -17,7 +17,7 @@ from sleep_tune.search.space.search_space import Choice, Int, Parameter, Stop, U
 from tests.search.studies import BUDGET, WORKER, open_search, outcome, plain, progress, start
 
 
-def test_settings_that_the_budget_refuses_are_asked_again(tmp_path: Path) -> None:
+def test_settings_that_the_budget_refuses_are_proposed_again(tmp_path: Path) -> None:
     director = open_search(tmp_path / "x", plain(parameters=(Parameter("sleep.folds", Int(20, 60)),)))
     run_inline(director, WORKER)
     refused = [t for t in director.trials.values() if t.state == "refused" and t.kind == "budget"]
@@ -161,7 +161,7 @@ def test_given_points_are_trained_first_in_their_order(tmp_path: Path) -> None:
 
 
 def test_a_given_point_that_is_known_is_not_trained_again(tmp_path: Path) -> None:
-    """However many there are: nobody proposed them, so that nobody is stuck."""
+    """However many there are: the sampler did not propose them, so it is not stuck."""
     points = tuple({"sleep.folds": folds} for folds in (4, *[5] * (2 * MAX_REPEATS), 6))
     director = open_search(tmp_path / "x", plain(enqueue=points, stop=Stop(trials=3)))
     run_inline(director, WORKER)

@@ -1,4 +1,4 @@
-"""A search killed at any moment goes on as if it had not been."""
+"""A search that is killed at any moment resumes as if it had not been killed."""
 
 import contextlib
 import functools
@@ -33,7 +33,7 @@ from tests.search.studies import (
 
 @functools.cache
 def undisturbed() -> tuple[dict[str, Any], bytes, bytes]:
-    """What the small study decides when nobody kills it, its log, and its experiment.yaml."""
+    """The decisions of the small study if it is not killed, its log, and its experiment.yaml."""
     with tempfile.TemporaryDirectory() as folder:
         decided = search(Path(folder) / "x")
         files = Path(folder) / "x"

@@ -113,7 +113,7 @@ def test_tpe_learns(mode: str) -> None:
 
 
 def test_impossible_settings_are_avoided() -> None:
-    """Told as failed, they would be passed over and sampled again: a region without memory fills a search."""
+    """As failed trials they would be ignored and sampled again, until they fill the search."""
     parameters = (Parameter("rate", Uniform(0.0, 1.0)),)
 
     def share_of_impossible(tell: str) -> float:

@@ -39,7 +39,7 @@ class Ledger:
         self.open()
 
     def open(self) -> None:
-        """Begin a session; heartbeats that no event has told of are lost."""
+        """Begin a session; heartbeats that are in no event are lost."""
         self.log = MemoryLog(self.events)
         self.director = Director(SPACE, BASE, TOY_CORPUS, Path("none"), gpus=self.gpus, log=self.log)
         self.known = {trial.id: (trial.spent, trial.held) for trial in self.director.trials.values()}
@@ -138,7 +138,7 @@ def test_an_hour_stays_an_hour(fates: list[tuple[str, float]]) -> None:
 
 
 def test_each_second_counts_the_gpus_of_its_own_attempt() -> None:
-    """A trial that went on where there is no GPU once lost its GPU-hours."""
+    """A trial that resumed on a machine without a GPU once lost its GPU-hours."""
     ledger = Ledger(gpus=2.0)
     ledger.happen("paused", 3600.0)
     ledger.reopen(gpus=0.0)
@@ -169,7 +169,7 @@ def without_seconds(event: Event) -> Event:
     return Event.from_json(line)
 
 
-def test_a_run_that_meets_a_full_disk_after_it_was_told_to_stop_keeps_what_it_was(tmp_path: Path) -> None:
+def test_a_run_that_meets_a_full_disk_after_a_stop_keeps_its_state(tmp_path: Path) -> None:
     """It is handed back without an outcome, and must not be shown as one that saw no words in no time."""
     director = open_search(tmp_path / "x", SPACE, gpus=1.0)
     rung = round(director.rungs[0] * BUDGET)
@@ -183,8 +183,8 @@ def test_a_run_that_meets_a_full_disk_after_it_was_told_to_stop_keeps_what_it_wa
     assert (trial.state, trial.seconds, trial.outcome) == ("stopped", 3600.0, None)
 
 
-def test_what_a_trial_took_after_it_was_told_to_stop_counts_though_its_process_dies(tmp_path: Path) -> None:
-    """Only heartbeats have told of it, which are not logged; its end must, since no session starts it again."""
+def test_the_time_of_a_trial_after_a_stop_counts_even_if_its_process_dies(tmp_path: Path) -> None:
+    """Only heartbeats reported that time, and they are not logged; its end must, since no session restarts it."""
     director = open_search(tmp_path / "x", SPACE, gpus=1.0)
     rung = round(director.rungs[0] * BUDGET)
     for value in (1.0, 2.0):

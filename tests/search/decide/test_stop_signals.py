@@ -49,7 +49,7 @@ def test_a_signal_holds_the_search_which_ends_when_its_runs_have_saved_or_cannot
     assert Interrupted(15).exit_code == 143
 
 
-def test_runs_are_waited_for_that_were_told_to_pause(tmp_path: Path) -> None:
+def test_runs_that_must_pause_are_waited_for(tmp_path: Path) -> None:
     """A silent one evaluates, compiles or starts."""
     search = study(tmp_path / "study", worker=FakeWorker())
     director = Director(search.space, search.base, search.corpus, search.folder)

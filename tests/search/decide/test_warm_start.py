@@ -1,4 +1,4 @@
-"""Warm start: another experiment's trials are known, told and shown here, and never trained."""
+"""Warm start: another experiment's trials are copied, learnt from and shown here, and never trained."""
 
 import shutil
 from dataclasses import replace
@@ -49,7 +49,7 @@ def warm(old: Path, **more: Any) -> Space:
     return plain(**({"warm_start": (str(old),), "search": Search(seed=7, startup=3)} | more))
 
 
-def test_its_trials_are_known_told_and_not_counted(old: Path, tmp_path: Path) -> None:
+def test_its_trials_are_known_to_the_sampler_and_not_counted(old: Path, tmp_path: Path) -> None:
     with_it, without = open_search(tmp_path / "x", warm(old)), open_search(tmp_path / "y", warm(old, warm_start=()))
     taken = [trial for trial in with_it.trials.values() if trial.source is not None]
     there = {name: trial for name, trial in trials_of(old).items() if trial.state != "refused"}
@@ -115,7 +115,7 @@ def test_only_what_this_space_could_have_proposed_is_taken(old: Path, tmp_path: 
 
 
 def test_each_experiment_is_taken_once(old: Path, tmp_path: Path) -> None:
-    """Also when it has gone by the time that the search goes on; and again when the space is another."""
+    """Also if it has been removed when the search resumes; and again under another space."""
     director = open_search(tmp_path / "x", warm(old, parameters=(Parameter("sleep.folds", Choice((30,))),)))
     before = len(director.trials)
     director.close()
@@ -153,7 +153,7 @@ def test_a_warm_start_cut_at_any_event_is_completed(old: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("space", "base", "corpus", "told"),
+    ("space", "base", "corpus", "message"),
     [
         ({}, BASE, CorpusSummary(words=99_999, samples=1_000), r"corpus.words is 100000 there and 99999 here"),
         ({}, RunConfig(training=TrainingConfig(warmup=0.1)), TOY_CORPUS, r"base.training.warmup is 0.05 there and 0.1"),
@@ -166,11 +166,11 @@ def test_a_warm_start_cut_at_any_event_is_completed(old: Path, tmp_path: Path) -
     ],
 )
 def test_another_study_is_refused(
-    space: dict[str, Any], base: RunConfig, corpus: CorpusSummary, told: str, old: Path, tmp_path: Path
+    space: dict[str, Any], base: RunConfig, corpus: CorpusSummary, message: str, old: Path, tmp_path: Path
 ) -> None:
     where = {"warm_start": "x.yaml:7", "warm_start.0": "x.yaml:8"}
-    told = rf"x.yaml:8: warm_start must name experiments of the same study; in .*old, .*{told}"
-    with pytest.raises(ConfigError, match=told):
+    message = rf"x.yaml:8: warm_start must name experiments of the same study; in .*old, .*{message}"
+    with pytest.raises(ConfigError, match=message):
         Director(warm(old, where=where, **space), base, corpus, tmp_path / "x")
     assert not (tmp_path / "x" / "trials.jsonl").read_bytes()
 

@@ -31,7 +31,7 @@ def study(**more: Any) -> Space:
 
 
 class Clock:
-    """Time that passes when told."""
+    """A clock that moves only when it is advanced."""
 
     def __init__(self) -> None:
         self.now = 0.0

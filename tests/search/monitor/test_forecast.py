@@ -95,7 +95,7 @@ def test_a_tuned_baselines_own_search_is_planned_too() -> None:
     assert forecast(watched(trial(0, "running", study="epochs"), baselines=tuned))[1] == 8 + 3
 
 
-def test_without_a_number_of_trials_nothing_is_foretold_before_the_search_ends() -> None:
+def test_without_a_number_of_trials_there_is_no_forecast_before_the_search_ends() -> None:
     open_ended = Stop(hours=1.0)
     assert forecast(watched(trial(0, "completed"), stop=open_ended)) == (1, None, None)
     assert forecast(watched(trial(0, "completed"), stop=open_ended, ended="hours"))[1] == 5
@@ -114,7 +114,7 @@ def test_seconds_and_gpu_hours_follow_what_runs_have_taken() -> None:
     assert one_slot.gpu_hours_left == pytest.approx(100 / 3600 / 1.5 * 6.5)
 
 
-def test_no_time_is_told_before_the_speed_is_known() -> None:
+def test_no_time_is_estimated_before_the_speed_is_known() -> None:
     state = look(watched(trial(0, "running", 0.25)), 1)
     assert state == Forecast(done=0, total=8, work_left=7.75, seconds_left=None, gpu_hours_left=None)
 

@@ -1,4 +1,4 @@
-"""A search looked at through its folder is the search that its director knows."""
+"""A search read from its folder equals the search of its director."""
 
 import json
 import shutil

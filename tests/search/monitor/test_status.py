@@ -91,7 +91,7 @@ def left(folder: Path) -> Path:
     return folder
 
 
-def test_a_search_that_was_left_is_nobodys(tmp_path: Path) -> None:
+def test_a_killed_search_is_not_running(tmp_path: Path) -> None:
     folder = left(tmp_path / "demo")
     assert read_holder(folder / LOCK) is None
     text = status(folder)

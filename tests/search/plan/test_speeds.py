@@ -54,7 +54,7 @@ def test_a_torn_line_is_passed_over_and_the_latest_counts(tmp_path: Path) -> Non
     assert find_speed(tmp_path, BASE, 1, on_gpu=False) == later
 
 
-def test_an_earlier_experiment_tells_its_speed(tmp_path: Path) -> None:
+def test_the_speed_of_an_earlier_experiment_is_read(tmp_path: Path) -> None:
     """The fake worker sees 10,000 words a second; trials of another batch size do not count."""
     trials = search(tmp_path / "small", study())
     default = sum(

@@ -103,14 +103,14 @@ def test_a_search_without_finalists_keeps_its_best(tmp_path: Path) -> None:
     assert with_weights(tmp_path / "x") == {best.id}
 
 
-@pytest.mark.parametrize(("kind", "goes_on"), [("bug", True), ("infrastructure", True), ("diverged", False)])
-def test_a_trial_that_may_go_on_keeps_its_checkpoint(kind: str, goes_on: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "resumes"), [("bug", True), ("infrastructure", True), ("diverged", False)])
+def test_a_trial_that_may_resume_keeps_its_checkpoint(kind: str, resumes: bool, tmp_path: Path) -> None:
     director = opened(tmp_path / "x", plain(stop=Stop(trials=2)))
     trial = start(director)
     fill(tmp_path / "x" / "trials" / trial.id / "attempt-1" / "checkpoint-1" / "weights", CHECKPOINT)
     director.on_failure(trial.id, "it broke", kind)
     watch_disk(director).watch()
-    assert (tmp_path / "x" / "trials" / trial.id / "attempt-1").exists() == goes_on
+    assert (tmp_path / "x" / "trials" / trial.id / "attempt-1").exists() == resumes
 
 
 def test_running_and_waiting_trials_are_left_alone(tmp_path: Path) -> None:

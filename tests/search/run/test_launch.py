@@ -31,7 +31,7 @@ def test_the_inline_launcher_runs_a_whole_study(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
 
 
-def test_a_signal_ends_the_session_and_the_same_search_goes_on(tmp_path: Path) -> None:
+def test_a_signal_ends_the_session_and_the_same_search_resumes(tmp_path: Path) -> None:
     def interrupted(config: RunConfig, report: Report) -> Outcome:
         os.kill(os.getpid(), signal.SIGINT)
         return FakeWorker()(config, report)
@@ -67,7 +67,7 @@ def test_a_mistake_met_by_a_trial_keeps_what_was_trained(tmp_path: Path) -> None
     assert (tmp_path / "study" / "trials.jsonl").exists()
 
 
-def test_a_plan_tells_slots_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_plan_has_the_slots_and_writes_nothing(tmp_path: Path) -> None:
     search = study(tmp_path / "study", worker=FakeWorker())
     plan = search.plan(launcher="inline", address=None)
     assert plan.slots.description.startswith("1 slot of 1 worker")

@@ -94,7 +94,7 @@ class Broken:
 
 
 def test_a_director_that_raises_ends_the_search() -> None:
-    """Told to ask later with nothing running, Tune asks for ever; an exception of ours it would carry on with."""
+    """After None with nothing running, Tune would repeat its request for ever; it would ignore an exception of ours."""
     broken = dispatcher(Broken())
     searcher = DirectedSearcher(broken)
     assert searcher.suggest("a") == Searcher.FINISHED
@@ -196,7 +196,7 @@ def test_a_held_search_starts_nothing_and_gives_back_what_waits_for_a_slot() -> 
     assert ("set_paused", False) in at.mailboxes.calls
 
 
-def test_dead_mailboxes_end_the_round_and_every_trial_that_ran_goes_on() -> None:
+def test_dead_mailboxes_end_the_round_and_every_running_trial_restarts() -> None:
     director = Director(trial("a"), trial("b"))
     at = dispatcher(director)
     assert at.guard(lambda: at.next("1")) == trial("a")

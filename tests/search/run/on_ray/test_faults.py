@@ -80,7 +80,7 @@ def real(tmp_path: Path, space: str = REAL) -> Driver:
     return Driver(tmp_path / "results" / "real", command=[str(ROOT / "tune.py"), "real.yaml"])
 
 
-def test_real_training_goes_on_from_its_checkpoint_when_a_worker_or_a_slot_is_killed(tmp_path: Path) -> None:
+def test_real_training_resumes_from_its_checkpoint_when_a_worker_or_a_slot_is_killed(tmp_path: Path) -> None:
     driver = real(tmp_path)
     runs = [Watch(driver.folder / "trials" / name) for name in ("t0001", "t0002")]
     driver.until(lambda: all([run.look() for run in runs]))

@@ -37,7 +37,7 @@ def test_a_machine_without_room_for_rays_folder_is_refused_with_the_way_out(monk
         assert named in str(caught.value)
 
 
-def test_what_ray_may_be_short_of_is_told_in_figures(tmp_path: Path) -> None:
+def test_the_limits_that_ray_may_exceed_are_given_in_numbers(tmp_path: Path) -> None:
     assert "ulimit -n" in own_ray._limits(tmp_path / "gone")
     assert f"MB free in {tmp_path}" in own_ray._limits(tmp_path / "gone")
 

@@ -70,7 +70,7 @@ def test_a_killed_search_takes_its_ray_along_and_spares_who_reads_its_logs(tmp_p
             time.sleep(0.05)
         assert not folder.exists()
         assert not members(str(folder))
-        for process in (member, *forked):  # a zombie, where nobody waits for orphans
+        for process in (member, *forked):  # a zombie, if no process waits for orphans
             assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
         assert reader.poll() is None
 
