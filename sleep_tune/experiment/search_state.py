@@ -336,8 +336,10 @@ class SearchState:
 
     def _spend(self, trial: TrialState, seconds: float | None) -> None:
         """Count the seconds that a trial has taken so far, if an event states them."""
+        if seconds is None:
+            return
         before = trial.held
-        trial.spend(seconds or 0.0)
+        trial.spend(seconds)
         self._study(trial.study).gpu_seconds += trial.held - before
 
     def _study(self, name: str) -> StudyState:

@@ -111,8 +111,8 @@ class TrialState:
     """Why it ended, in a sentence."""
     log: str | None = None
     """Path of the process's log."""
-    spent: float = 0.0
-    """Seconds of training and evaluation by the log: the largest number in any report, pause or end."""
+    spent: float | None = None
+    """Seconds of training and evaluation by the log: the largest number in any event; None before an event has one."""
     held: float = 0.0
     """GPU-seconds of these: each second counts the GPUs of the attempt that first reported it."""
     repeats: str | None = None
@@ -134,15 +134,15 @@ class TrialState:
 
         It never decreases: an attempt that restarts from an older checkpoint, or ends before it begins, reports less.
         """
-        return max(self.spent, self.progress.seconds if self.progress is not None else 0.0)
+        return max(self.spent or 0.0, self.progress.seconds if self.progress is not None else 0.0)
 
     @property
     def gpu_seconds(self) -> float:
         """GPU-seconds of training and evaluation over all attempts. It never decreases."""
-        return self.held + (self.seconds - self.spent) * self.gpus
+        return self.held + (self.seconds - (self.spent or 0.0)) * self.gpus
 
     def spend(self, seconds: float) -> None:
         """Count seconds spent on the trial over all attempts, as an event states them."""
-        if seconds > self.spent:
-            self.held += (seconds - self.spent) * self.gpus
+        if self.spent is None or seconds > self.spent:
+            self.held += (seconds - (self.spent or 0.0)) * self.gpus
             self.spent = seconds

@@ -102,8 +102,8 @@ def tabulate_trials(search: SearchState) -> pd.DataFrame:
     for trial in trials:
         row = _row(trial, metrics_of[trial.id], closed=search.closed)
         # pandas refuses half a surrogate pair, which the name of a file in a reason may have
-        texts = {key: visible(value) for key, value in row.items() if isinstance(value, str)}
-        rows.append({key: value for key, value in (row | texts).items() if value is not None})
+        shown = {key: visible(value) if isinstance(value, str) else value for key, value in row.items()}
+        rows.append(dict.fromkeys(TEXT) | shown)  # None, since an empty column of NaN would be numbers in Parquet
     table = pd.DataFrame(rows, columns=[*HEAD, *parameters, *metrics])
     whole = {column: "Int64" for column in WHOLE}
     real = {column: "float64" for column in ("seconds", "flops", "gpus", "asked", "ended", *metrics)}
@@ -164,6 +164,5 @@ def _row(trial: TrialState, metrics: dict[str, float], *, closed: bool) -> dict[
         row |= {key: getattr(trial.progress, key) for key in ("words_seen", "budget_words", "updates")}
     if trial.outcome is not None:
         row |= {key: getattr(trial.outcome, key) for key in ("words_seen", "updates", "flops", "device")}
-    if trial.spent or trial.progress or trial.outcome or trial.repeats:
-        row["seconds"] = trial.spent
+    row["seconds"] = 0.0 if trial.repeats else trial.spent
     return row | trial.parameters | metrics

@@ -79,6 +79,20 @@ def test_the_last_attempts_values_win(log: Any) -> None:
     assert curves[["rung", "attempt", "value"]].values.tolist() == [[300_000, 2, 2.9]]
 
 
+def test_seconds_are_known_from_the_first_event_that_states_them(log: Any) -> None:
+    log.ask("t0001")
+    assert pd.isna(read_trials(log.folder)["seconds"].iloc[0])
+    log.event("closed", finished=False, seconds={"t0001": 0.0})
+    assert read_trials(log.folder)["seconds"].iloc[0] == 0.0
+
+
+def test_a_text_that_no_trial_has_is_missing_and_no_number(log: Any) -> None:
+    log.ask("t0001")
+    table = read_trials(log.folder)
+    for column in ("device", "repeats", "source", "kind", "reason", "not_finite"):
+        assert table[column].tolist() == [None]
+
+
 def test_a_partial_log_gives_a_partial_table_cut_at_any_byte(log: Any) -> None:
     """A driver may be killed, or read, while it writes any byte of the log."""
     log.open()

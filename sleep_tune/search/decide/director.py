@@ -245,7 +245,8 @@ class Director(SearchView):
         """End this session. The next one resumes the running trials."""
         with self._held:
             if not self.finished:
-                spent = {trial.id: trial.seconds for trial in self.trials.values() if trial.seconds > trial.spent}
+                trials = self.trials.values()
+                spent = {trial.id: trial.seconds for trial in trials if trial.seconds > (trial.spent or 0.0)}
                 data: dict[str, Any] = {"seconds": spent} if spent else {}
                 self._history.record("closed", finished=False, **data)
 

@@ -42,7 +42,7 @@ class Ledger:
         """Begin a session; heartbeats that are in no event are lost."""
         self.log = MemoryLog(self.events)
         self.director = Director(SPACE, BASE, TOY_CORPUS, Path("none"), gpus=self.gpus, log=self.log)
-        self.known = {trial.id: (trial.spent, trial.held) for trial in self.director.trials.values()}
+        self.known = {trial.id: (trial.seconds, trial.held) for trial in self.director.trials.values()}
 
     def reopen(self, gpus: float) -> None:
         """End the session, as a kill does, and begin another."""
@@ -61,7 +61,7 @@ class Ledger:
         total = sum(gpu_seconds for _, gpu_seconds in self.known.values())
         assert director.state.gpu_hours("search") == pytest.approx(total / 3600)
         seconds_of = tabulate_trials(fold_events(self.log.kept)).set_index("trial")["seconds"].fillna(0.0)
-        assert seconds_of.to_dict() == {trial.id: trial.spent for trial in director.trials.values()}
+        assert seconds_of.to_dict() == {trial.id: trial.spent or 0.0 for trial in director.trials.values()}
 
     def happen(self, fate: str, seconds: float) -> None:
         """Something happens to the trial that is running, or is started for it, after so many seconds.
