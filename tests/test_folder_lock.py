@@ -220,7 +220,7 @@ def test_a_copied_claim_is_refused_with_what_to_do(tmp_path: Path, failure: int)
 
 @pytest.mark.parametrize("path", ["file", "file/run", "nowhere", "nowhere/run"])
 def test_something_else_in_the_way_is_refused(tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sleep_tune.folder_lock.TRY_SECONDS", 0)
+    monkeypatch.setattr(folder_lock, "TRY_SECONDS", 0)
     (tmp_path / "file").write_text("")
     (tmp_path / "nowhere").symlink_to(tmp_path / "none")
     with pytest.raises(RunFolderError, match=re.escape(f"{tmp_path / path} must be a folder")):

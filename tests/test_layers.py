@@ -246,10 +246,10 @@ def test_a_layer_loads_only_what_it_may_in_a_clean_interpreter(name: str) -> Non
 
 
 def reachable(name: str) -> frozenset[str]:
-    """What a layer may load through the layers that it may import."""
-    found: frozenset[str] = frozenset()
-    for other in LAYERS[name].ours & LAYERS.keys():
-        found |= LAYERS[other].ours
+    """Return the layers that a layer may load through those that it may import, at any distance."""
+    found: frozenset[str] = LAYERS[name].ours
+    while more := frozenset().union(*(LAYERS[other].ours for other in found & LAYERS.keys())) - found:
+        found |= more
     return found
 
 

@@ -25,7 +25,7 @@ def test_options_show_the_defaults_of_the_default_groups() -> None:
     text = " ".join(describe_options(140).split())
     assert " model.layers 2 transformer layers; [1, 256] " in text
     assert " sleep.replay.ratio 0.3 buffer size as a share of the candidates; (0, 1] " in text
-    assert " sleep shares the rest; > 0; instead of ratio or repeats " in text
+    assert " the rest of the budget is sleep; > 0; instead of ratio or repeats " in text
 
 
 def test_groups_show_choices_what_they_set_and_the_default() -> None:

@@ -8,7 +8,7 @@ from scipy import stats
 
 from sleep_tune.errors import ConfigError
 from sleep_tune.search.space.base import compose_base
-from sleep_tune.simulation.curves import read_source
+from sleep_tune.simulation.curves import Source, read_source
 from sleep_tune.simulation.landscape import Landscape
 from sleep_tune.simulation.method_comparison import MethodComparison, mean_interval, run_comparison, summarise
 from sleep_tune.simulation.methods import REFERENCE, read_methods
@@ -58,7 +58,7 @@ def test_a_rung_before_the_curves_begin_is_refused(monkeypatch: pytest.MonkeyPat
     def late(source: object, seed: int) -> Landscape:
         return flat(lambda settings: 0.0, first_share=0.2)
 
-    monkeypatch.setattr("sleep_tune.simulation.curves.Source.landscape", late)
+    monkeypatch.setattr(Source, "landscape", late)
     with pytest.raises(ConfigError, match=r"the first rung must be at 20% of the budget or later.*got 11%"):
         run_comparison(COMPARISON)
 
