@@ -174,7 +174,7 @@ REFUSALS: dict[int, tuple[type[UserError], str]] = {
     errno.EDQUOT: (DiskError, "your quota on the disk must have room for {}; it is used up"),
     errno.EROFS: (DiskError, "the disk must be writable for {}; it is read-only now"),
     errno.EIO: (DiskError, "the disk must work for {}; it answers with an input/output error"),
-    errno.ESTALE: (DiskError, "the disk must be there for {}; its server no longer knows the file (stale file handle)"),
+    errno.ESTALE: (DiskError, "the disk must be there for {}; its server no longer has the file (stale file handle)"),
     errno.EFBIG: (LimitError, "larger files must be allowed for {}; raise the limit (ulimit -f)"),
     errno.EMFILE: (LimitError, "a process must be allowed more open files for {}; raise the limit (ulimit -n)"),
     errno.ENFILE: (LimitError, "the system must allow more open files for {}; raise the limit (sysctl fs.file-max)"),
