@@ -18,9 +18,9 @@ from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.html_templates import read_template, render_page
 from sleep_tune.results.report.figure_style import Figure
+from sleep_tune.results.report.report_sections import SECTIONS
 from sleep_tune.results.report.search_tables import make_search_tables
 from sleep_tune.results.report.section_figures import ReportData, make_plots
-from sleep_tune.results.report.sections import SECTIONS
 from sleep_tune.results.report.training_logs import read_training_logs
 from sleep_tune.results.trial_tables import tabulate_curves, tabulate_trials
 

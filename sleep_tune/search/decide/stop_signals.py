@@ -13,8 +13,8 @@ GRACE_SECONDS = 30.0
 """How long a search that must end waits for its runs to save."""
 
 SILENT_SECONDS, SILENT_UPDATES = 8.0, 3
-"""So long after the signal (seconds or updates, whichever is longer), a search waits only for runs that were told to
-pause. The others have not reported since: they evaluate, compile or start, and will not save soon."""
+"""Seconds or updates after the signal, whichever takes longer: from then on a search waits only for runs that have
+been answered with a pause. The others evaluate, compile or start, and will not save soon."""
 
 
 class Interrupted(Exception):

@@ -17,7 +17,7 @@ import pytest
 from sleep_tune.errors import RunFolderError
 from sleep_tune.results.html_templates import TEMPLATES
 from sleep_tune.results.report.page import write_report
-from sleep_tune.results.report.sections import SECTIONS
+from sleep_tune.results.report.report_sections import SECTIONS
 from tests.results.conftest import SyntheticLog
 from tests.results.report.searches import make_search, write_training_log
 

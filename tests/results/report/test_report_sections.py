@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from sleep_tune.results.comparison import compare
+from sleep_tune.results.report.report_sections import SECTIONS, example_texts
 from sleep_tune.results.report.search_tables import make_search_tables
 from sleep_tune.results.report.section_figures import FIGURES, ReportData, make_plots
-from sleep_tune.results.report.sections import SECTIONS, example_texts
 from sleep_tune.results.report.training_logs import TrainingLog, read_training_logs
 from sleep_tune.results.sheet import Sheet
 from sleep_tune.results.trial_tables import read_curves, read_trials
