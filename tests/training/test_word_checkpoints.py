@@ -11,7 +11,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import BudgetError
 from sleep_tune.records import Decision, Progress
-from sleep_tune.training import word_checkpoints
+from sleep_tune.training import outputs, word_checkpoints
 from sleep_tune.training.outputs import write_model
 from sleep_tune.training.run import train
 from sleep_tune.training.word_checkpoints import word_marks
@@ -84,8 +84,9 @@ def train_until_killed(folder: Path, left: int) -> None:
         left -= 1
         write_model(model_folder, model, tokenizer)
 
-    module: Any = word_checkpoints
-    module.MILLION, module.write_model = 1000, write_or_die
+    million: Any = word_checkpoints
+    writer: Any = outputs
+    million.MILLION, writer.write_model = 1000, write_or_die
     train(make_config(folder, word_checkpoints=True), keep_training, evaluate=weigh)
 
 
