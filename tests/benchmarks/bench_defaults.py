@@ -66,8 +66,8 @@ def within(processes: int, curves: list[str]) -> None:
             landscape = power_laws("one_pass", parameters, seed, crossing=0.15, unread=unread)
             grouped, together = (simulate_search(arm, landscape, 0.0, seed, setup).regrets for arm in arms)
             differences.append([apart - one for apart, one in zip(together, grouped, strict=True)])
-        told = [mean_interval(column) for column in zip(*differences, strict=True)]
-        marks = zip(setup.marks, told, strict=True)
+        intervals = [mean_interval(column) for column in zip(*differences, strict=True)]
+        marks = zip(setup.marks, intervals, strict=True)
         text = ", ".join(f"{1000 * at.mean:+.1f} ± {1000 * at.half:.1f} at {mark:.0%}" for mark, at in marks)
         print(f"unread {unread} nats: regret without groups less that within, 50 seeds: {text}")
 
@@ -92,9 +92,9 @@ def finalists(processes: int, curves: list[str]) -> None:
                     key=lambda settings: sum(landscape.curve(settings, fresh, 1.0) for fresh in seeds),
                 )
                 regrets[count, repeats].append(landscape.truth(chosen) - best)
-        told = {plan: mean_interval(values) for plan, values in regrets.items()}
+        by_plan = {plan: mean_interval(values) for plan, values in regrets.items()}
         text = ", ".join(
-            f"{count} x {seeds}: {1000 * at.mean:.1f} ± {1000 * at.half:.1f}" for (count, seeds), at in told.items()
+            f"{count} x {seeds}: {1000 * at.mean:.1f} ± {1000 * at.half:.1f}" for (count, seeds), at in by_plan.items()
         )
         print(f"{name}: thousandths of a nat behind the best of the 24, by finalists x seeds: {text}", flush=True)
 
@@ -107,14 +107,14 @@ def surrogate(processes: int, curves: list[str]) -> None:
         if recording is None:
             continue
         points = np.array([coordinates(recording.parameters, settings) for settings in recording.settings])
-        foretold = []
+        predicted = []
         for number, point in enumerate(points):
             apart = distances(recording.parameters, points, point)
             apart[number] = np.inf
             nearest = np.argsort(apart, kind="stable")[:NEIGHBOURS]
-            foretold.append(float(np.average(recording.values[nearest, -1], weights=1 / (apart[nearest] + 1e-6))))
+            predicted.append(float(np.average(recording.values[nearest, -1], weights=1 / (apart[nearest] + 1e-6))))
         ends = recording.values[:, -1].tolist()
-        net, most = concordance(list(zip(foretold, ends, strict=True)))
+        net, most = concordance(list(zip(predicted, ends, strict=True)))
         print(f"{name}: {len(points)} settings; end {min(ends):.3f} to {max(ends):.3f}, median {np.median(ends):.3f}")
         print(f"  noise of seeds at {recording.shares.round(2).tolist()} of the budget:")
         print(
