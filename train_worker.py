@@ -157,7 +157,8 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
         f"cost  {outcome.words_seen:,} words, {outcome.updates:,} updates, {outcome.seconds:,.1f} s on {outcome.device}"
     )
     if config.training.save_model:
-        lines.append(f'model {folder / "model"}  (AutoModelForMaskedLM.from_pretrained("{folder / "model"}"))')
+        opener = "AutoModelForCausalLM" if config.training.objective == "clm" else "AutoModelForMaskedLM"
+        lines.append(f'model {folder / "model"}  ({opener}.from_pretrained("{folder / "model"}"))')
     left_out = folder / "eval" / "left_out.json"
     lines += [f"warning: {reason}" for reason in json.loads(left_out.read_text("utf-8"))] if left_out.is_file() else []
     if (command := wandb_sync_command(config.tracking, folder)) is not None:

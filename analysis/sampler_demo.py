@@ -80,9 +80,10 @@ def train_cycles(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepSt
         BudgetError: the run has fewer sleeps than `cycles`.
     """
     import torch
-    from torch.nn import functional
 
-    from sleep_tune.model import build_model, masked_logits
+    from sleep_tune.models.architectures import ARCHITECTURES
+    from sleep_tune.models.build import build_model
+    from sleep_tune.models.sparse import sparse_forward
     from sleep_tune.training.batch_feed import BatchFeed
     from sleep_tune.training.hardware import choose_device
     from sleep_tune.training.process_group import ProcessGroup
@@ -96,26 +97,34 @@ def train_cycles(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepSt
     if stream.plan.passes is not None and cycles > stream.plan.passes * stream.folds:
         raise BudgetError(f"--cycles must be at most {int(stream.plan.passes * stream.folds)}; got {cycles}")
     device = choose_device(training, alone)
-    feed = BatchFeed(stream, samples, training.masking, seed=training.seed, device=device, processes=alone)
+    feed = BatchFeed(
+        stream, samples, training, mask=ARCHITECTURES[config.model.kind].mask, device=device, processes=alone
+    )
     model = build_model(
         config.model,
+        objective=training.objective,
         vocab_size=samples.vocab_size,
         max_length=samples.max_length,
         special=samples.special,
         seed=training.seed,
     ).to(device)  # type: ignore[arg-type]
     optimizer = torch.optim.AdamW(model.parameters(), lr=training.learning_rate)
-    for prepared in feed:
-        if stream.phase == "sleep" and stream.cycle >= cycles - 1:
-            return stream
-        print_progress(f"cycle {stream.cycle + 1}/{cycles}, {stream.phase}: {stream.words_seen:,} words")
-        logits = masked_logits(model, prepared.input_ids, prepared.attention_mask, prepared.positions)
-        losses = functional.cross_entropy(logits, prepared.labels, reduction="none")
-        feed.record_losses(prepared, losses.detach())
-        optimizer.zero_grad()
-        (losses.sum() / prepared.divisor).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+    with sparse_forward(model):
+        for prepared in feed:
+            if stream.phase == "sleep" and stream.cycle >= cycles - 1:
+                return stream
+            print_progress(f"cycle {stream.cycle + 1}/{cycles}, {stream.phase}: {stream.words_seen:,} words")
+            total, losses = model(
+                input_ids=prepared.input_ids,
+                attention_mask=prepared.attention_mask,
+                positions=prepared.positions,
+                labels=prepared.labels,
+            )
+            feed.record_losses(prepared, losses)
+            optimizer.zero_grad()
+            (total / prepared.divisor).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
     raise BudgetError(f"the budget must hold {cycles} sleeps; it ends in cycle {stream.cycle + 1}: lower --cycles")
 
 

@@ -13,6 +13,8 @@ __all__ = [
     "MASKINGS",
     "MATCHED",
     "MODELS",
+    "OBJECTIVES",
+    "OBJECTIVES_OF",
     "PERPLEXITIES",
     "PRECISIONS",
     "SAMPLERS",
@@ -33,7 +35,15 @@ CORPORA = ("babylm", "text", "toy")
 TOKENIZERS = ("bpe", "hub")
 MASKINGS = ("bernoulli", "fixed")
 
-MODELS = ("roberta", "roberta_prelayernorm")
+OBJECTIVES = ("clm", "hybrid", "mlm")
+OBJECTIVES_OF = {
+    "gpt2": ("clm",),
+    "llama": ("clm",),
+    "roberta": OBJECTIVES,
+    "roberta_prelayernorm": OBJECTIVES,
+}
+"""Architecture -> objectives that it can be trained with."""
+MODELS = tuple(OBJECTIVES_OF)
 SCHEDULES = ("cosine", "linear", "wsd")
 PRECISIONS = ("auto", "bf16", "fp32")
 DEVICES = ("auto", "cpu", "cuda")

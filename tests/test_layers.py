@@ -8,7 +8,7 @@
 | config | options of one run, with ranges and help |
 | experiment | what the folders of an experiment and its runs hold |
 | data | from text to packed rows of tokens |
-| model | the models |
+| models | the models |
 | evaluation, evaluate | scores of a model; the command that computes them |
 | training | training of one run |
 | search/* | the search: space, decisions, running, monitoring, planning |
@@ -64,14 +64,14 @@ LAYERS = {
     "experiment": Layer(BASE | {"config"}, HEAVY),
     "data/toy": Layer(frozenset(), HEAVY),
     "data": Layer(CONFIGURED | {"data/toy"}, HYDRA | SEARCHERS | {"torch"}),
-    "model": Layer(CONFIGURED | {"data"}, HYDRA | SEARCHERS),
-    "evaluation": Layer(CONFIGURED | {"data", "model"}, HYDRA | SEARCHERS),
+    "models": Layer(CONFIGURED | {"data"}, HYDRA | SEARCHERS),
+    "evaluation": Layer(CONFIGURED | {"data", "models"}, HYDRA | SEARCHERS),
     "evaluate": Layer(
-        CONFIGURED | {"cli", "data", "model", "evaluation"},
+        CONFIGURED | {"cli", "data", "models", "evaluation"},
         HYDRA | SEARCHERS,
         {"evaluate/glue_jobs.py": frozenset({"ray", "search/run/on_ray"})},
     ),
-    "training": Layer(CONFIGURED | {"data", "model", "evaluation"}, HYDRA | SEARCHERS),
+    "training": Layer(CONFIGURED | {"data", "models", "evaluation"}, HYDRA | SEARCHERS),
     "search/space": Layer(CONFIGURED, SEARCH | {"ray", "optuna"}),
     "search/decide": Layer(CONFIGURED | {"search/space"}, SEARCH | {"ray"}),
     "search/monitor": Layer(CONFIGURED | {"search/space", "search/decide"}, SEARCH | {"ray", "optuna"}),

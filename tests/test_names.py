@@ -19,7 +19,8 @@ TABLES = {
     "CORPORA": "sleep_tune.data.prepare:CORPORA",
     "TOKENIZERS": "sleep_tune.data.tokenizer:TOKENIZERS",
     "MASKINGS": "sleep_tune.data.masking:MASKINGS",
-    "MODELS": "sleep_tune.model:MODELS",
+    "MODELS": "sleep_tune.models.architectures:ARCHITECTURES",
+    "OBJECTIVES": "sleep_tune.data.objectives:OBJECTIVES",
     "SCHEDULES": "sleep_tune.training.schedules:SCHEDULES",
     "PERPLEXITIES": "sleep_tune.evaluation.perplexity:METHODS",
     "SAMPLERS": "sleep_tune.search.decide.sampler:SAMPLERS",
@@ -29,7 +30,7 @@ TABLES = {
 }
 """Names -> module:table."""
 
-WITHOUT_TABLE = {"BASELINES", "DEVICES", "PRECISIONS", "TASKS", "WANDB_MODES"}
+WITHOUT_TABLE = {"BASELINES", "OBJECTIVES_OF", "DEVICES", "PRECISIONS", "TASKS", "WANDB_MODES"}
 """Names that no table of functions has: groups of conf/ (tested below), and choices in one place."""
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from operator import attrgetter
 
 from sleep_tune.config.checker import one_of_text
-from sleep_tune.config.schema import ONE_OF, RunConfig
+from sleep_tune.config.schema import ONE_OF, RunConfig, TrainingConfig
 from sleep_tune.errors import BudgetError, ConfigError, UserError, together
+from sleep_tune.names import OBJECTIVES_OF
 
 __all__ = ["RULES", "check_rules"]
 
@@ -56,6 +57,20 @@ def heads_divide_width(config: RunConfig) -> None:
     if hidden % heads:
         divisors = ", ".join(str(n) for n in range(1, min(hidden, 64) + 1) if hidden % n == 0)
         raise ConfigError(f"model.heads must divide model.hidden={hidden} ({divisors}); got {heads}")
+
+
+def objective_fits_model(config: RunConfig) -> None:
+    """Require an objective that the architecture can be trained with, and refuse a causal ratio that is not read."""
+    kind, training = config.model.kind, config.training
+    allowed = OBJECTIVES_OF[kind]
+    if training.objective not in allowed:
+        expected = f"one of {', '.join(allowed)}" if len(allowed) > 1 else allowed[0]
+        raise ConfigError(f"training.objective must be {expected} with model.kind={kind}; got {training.objective}")
+    if training.objective != "hybrid" and training.causal_ratio != TrainingConfig.causal_ratio:
+        raise ConfigError(
+            f"training.causal_ratio is read by training.objective=hybrid only; got {training.causal_ratio:g} with "
+            f"training.objective={training.objective}"
+        )
 
 
 def corpus_is_named(config: RunConfig) -> None:
@@ -177,6 +192,7 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         exactly_one,
         run_name_is_a_folder,
         heads_divide_width,
+        objective_fits_model,
         corpus_is_named,
         tokenizer_is_named,
         schedule_fits,

@@ -176,7 +176,7 @@ class BudgetConfig:
 
 @dataclass(kw_only=True)
 class MaskingConfig:
-    """The positions that are predicted, awake and asleep."""
+    """The positions that are predicted, awake and asleep, where tokens are masked."""
 
     kind: str = option(
         "fixed",
@@ -195,6 +195,15 @@ class TrainingConfig:
     """How it is trained. Schedules depend on the share of the budget that was used."""
 
     seed: int = option(0, "random seed of the run", low=0, high=MAX_SEED)
+    objective: str = option(
+        "mlm",
+        "mlm: masked tokens are predicted; clm: each next token; hybrid: masked tokens from the position before them, "
+        "and in some batches each next token",
+        choices=names.OBJECTIVES,
+    )
+    causal_ratio: float = option(
+        0.0625, "share of the batches that predict each next token (training.objective=hybrid)", above=0, below=1
+    )
     batch_size: int = option(32, "samples in a batch, per worker", low=1, high=65_536)
     accumulation: int = option(1, "batches whose gradients are summed into one update", low=1, high=65_536)
     learning_rate: float = option(5e-4, "peak learning rate of AdamW", above=0, high=1)

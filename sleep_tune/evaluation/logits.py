@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sleep_tune.evaluation.positions import readable_positions
-from sleep_tune.model import masked_logits, runs_at_positions
+from sleep_tune.models.sparse import masked_logits, runs_at_positions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -89,7 +89,7 @@ def logits_at(
 ) -> torch.Tensor:
     """Return the logits at some positions of a batch.
 
-    A model of `sleep_tune.model.MODELS` computes them there only. Any other model is called as the official pipeline
+    A model of `sleep_tune.models.sparse` computes them there only. Any other model is called as the official pipeline
     does, with ids and mask, and computes all logits; the batch is split if that would take too much memory.
 
     Args:

@@ -3,13 +3,17 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sleep_tune.config.schema import MaskingConfig
-from sleep_tune.data.masking import mask_batch
+from sleep_tune.config.schema import TrainingConfig
+from sleep_tune.data.masking import Masked, mask_batch
+from sleep_tune.data.objectives import OBJECTIVES, is_causal_batch, predict_all, predict_masked
+from sleep_tune.models.attention_masks import MaskMaker, square_mask
 from sleep_tune.sleep.batch import Batch
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import Samples
@@ -27,14 +31,14 @@ class PreparedBatch:
     """The whole batch, as the stream made it."""
     input_ids: torch.Tensor
     """(R, T) int64 token ids, some of them masked."""
-    attention_mask: torch.Tensor | None
-    """(R, T) int64, 0 at padding; None where nothing is padded."""
+    attention_mask: Any
+    """In the form that the model reads; None where the model's own is right."""
     positions: torch.Tensor
-    """(M,) int64, flat indices of the predicted positions in these rows."""
+    """(M,) int64, flat indices in these rows of the outputs that predict."""
     labels: torch.Tensor
     """(M,) int64 token ids to predict there."""
     sample_ids: NDArray[np.int32]
-    """(M,) int32, the sample that each predicted position belongs to."""
+    """(M,) int32, the sample that each predicted token belongs to; -1 for separators."""
     divisor: float
     """Divides the sum of losses, so that the mean over processes is the mean over the batch's predicted positions."""
 
@@ -56,9 +60,9 @@ class BatchFeed:
         self,
         stream: SleepStream,
         samples: Samples,
-        masking: MaskingConfig,
+        training: TrainingConfig,
         *,
-        seed: int,
+        mask: MaskMaker = square_mask,
         device: torch.device,
         processes: ProcessGroup,
     ) -> None:
@@ -67,8 +71,8 @@ class BatchFeed:
         Args:
             stream: new, or restored from a checkpoint.
             samples: the stream's corpus.
-            masking: which positions are predicted.
-            seed: the run's seed, for the random streams of masks.
+            training: the objective, which tokens are masked, and the run's seed, for the random streams of masks.
+            mask: makes the model's attention masks.
             device: receives the tensors.
             processes: the group that shares each batch.
         """
@@ -76,8 +80,8 @@ class BatchFeed:
         self.num_tokens = 0
         self.num_predicted = 0
         self._samples = samples
-        self._masking = masking
-        self._seed = seed
+        self._training = training
+        self._mask = mask
         self._device = device
         self._processes = processes
         self._pending: list[tuple[NDArray[np.int32], torch.Tensor]] = []
@@ -109,45 +113,65 @@ class BatchFeed:
         pending, self._pending = self._pending, []
         sample_ids = np.concatenate([ids for ids, _ in pending] or [np.empty(0, np.int32)])
         losses = torch.cat([losses for _, losses in pending] or [torch.empty(0)]).double().cpu().numpy()
-        for ids, sums in self._processes.all_gather((sample_ids, losses)):
+        belongs = sample_ids >= 0  # separators, which clm predicts too, belong to no sample
+        for ids, sums in self._processes.all_gather((sample_ids[belongs], losses[belongs])):
             self.stream.observe(ids, sums, np.ones(len(ids), np.int64))
 
     def _prepare(self, batch: Batch) -> PreparedBatch:
-        masking, special = self._masking, self._samples.special
-        masked = mask_batch(
-            batch.input_ids,
-            special,
+        special, objective = self._samples.special, OBJECTIVES[self._training.objective]
+        ratio = self._training.causal_ratio if objective.causal_ratio is None else objective.causal_ratio
+        is_causal = is_causal_batch(batch.index, ratio)
+        predictions = (
+            predict_all(batch.input_ids, special)
+            if is_causal
+            else predict_masked(batch.input_ids, partial(self._hide, batch.index), objective.shift)
+        )
+        self.num_tokens += predictions.input_ids.size
+        self.num_predicted += len(predictions.positions)
+        num_rows, length = predictions.input_ids.shape
+        rank, size = self._processes.rank, self._processes.size
+        first, last = num_rows * rank // size, num_rows * (rank + 1) // size
+        begin, end = np.searchsorted(predictions.positions, (first * length, last * length))
+        divisor = len(predictions.positions) / size
+        if begin == end:
+            # A short batch may leave a process without rows: it then trains on one row whose weight is 0.
+            first, last, begin, end, divisor = 0, 1, 0, 1, math.inf
+        rows = slice(first, last)
+        return PreparedBatch(
+            batch=batch,
+            input_ids=self._move(predictions.input_ids[rows]),
+            attention_mask=self._attention_mask(batch.input_ids[rows] != special.pad, is_causal, ratio),
+            positions=self._move(predictions.positions[begin:end] - first * length),
+            labels=self._move(predictions.labels[begin:end]),
+            sample_ids=batch.sample_ids.reshape(-1)[predictions.tokens[begin:end]],
+            divisor=divisor,
+        )
+
+    def _hide(self, index: int, input_ids: NDArray[np.integer]) -> Masked:
+        """Choose the tokens of batch `index` that are predicted, and hide them."""
+        masking = self._training.masking
+        return mask_batch(
+            input_ids,
+            self._samples.special,
             self._samples.vocab_size,
-            generator(self._seed, Purpose.MASK, batch.index),
+            generator(self._training.seed, Purpose.MASK, index),
             kind=masking.kind,
             probability=masking.probability,
             mask_share=masking.mask_share,
             random_share=masking.random_share,
         )
-        self.num_tokens += masked.input_ids.size
-        self.num_predicted += len(masked.positions)
-        num_rows, length = masked.input_ids.shape
-        rank, size = self._processes.rank, self._processes.size
-        first, last = num_rows * rank // size, num_rows * (rank + 1) // size
-        begin, end = np.searchsorted(masked.positions, (first * length, last * length))
-        divisor = len(masked.positions) / size
-        if begin == end:
-            # A short batch may leave a process without rows: it then trains on one row whose weight is 0.
-            first, last, begin, end, divisor = 0, 1, 0, 1, math.inf
-        rows = slice(first, last)
-        attended = batch.input_ids[rows] != special.pad
-        positions = masked.positions[begin:end]
-        return PreparedBatch(
-            batch=batch,
-            input_ids=self._move(masked.input_ids[rows]),
-            attention_mask=None if attended.all() else self._move(attended.astype(np.int64)),
-            positions=self._move(positions - first * length),
-            labels=self._move(masked.labels[begin:end]),
-            sample_ids=batch.sample_ids.reshape(-1)[positions],
-            divisor=divisor,
-        )
 
-    def _move(self, array: NDArray[np.int64]) -> torch.Tensor:
+    def _attention_mask(self, attended: NDArray[np.bool_], is_causal: bool, ratio: float) -> Any:
+        """Return the mask of rows in which `attended` (R, T) is False at padding.
+
+        A model that is always causal needs none: padding is at the end of a row, where no text sees it. One that is so
+        in some batches always gets one, so that one compiled graph serves both.
+        """
+        if ratio == 1 or (ratio == 0 and attended.all()):
+            return None
+        return self._mask(self._move(attended), is_causal)
+
+    def _move(self, array: NDArray[Any]) -> torch.Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array))
         if self._device.type == "cuda":
             return tensor.pin_memory().to(self._device, non_blocking=True)

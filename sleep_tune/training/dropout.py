@@ -11,6 +11,7 @@ those kept are divided by 1 - q, so that the expectation is exact. A run seeds t
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,35 +95,43 @@ def attend(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
+    *,
+    stream: DropoutStream,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Compute scaled dot-product attention: torch's own without dropout, else with `module.dropout`.
+    """Compute scaled dot-product attention: torch's own without dropout, else with dropout from `stream`.
 
     Args:
-        module: the attention module; its `dropout` is a `FastDropout`.
+        module: the attention module; without a mask, its `is_causal` says whether a position sees only those up to it.
         query: (B, heads, T, width).
         key: (B, heads, T, width).
         value: (B, heads, T, width).
-        attention_mask: (B, 1, T, T) boolean, True where attention is allowed; None for everywhere.
+        attention_mask: (B, 1, T, T) boolean, True where attention is allowed; None for everywhere, or, if the module
+            is causal, for everything up to a position.
         dropout: probability that an attention weight is dropped; 0 outside training.
         scaling: factor on the products (default: 1 / sqrt(width)).
+        stream: source of the draws.
 
     Returns:
         (B, T, heads, width), and no weights.
     """
+    is_causal = attention_mask is None and bool(getattr(module, "is_causal", False))
     if not dropout:
-        output = nn.functional.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
+        output = nn.functional.scaled_dot_product_attention(
+            query, key, value, attention_mask, is_causal=is_causal, scale=scaling
+        )
         return output.transpose(1, 2).contiguous(), None
     scaling = query.size(-1) ** -0.5 if scaling is None else scaling
     weights = torch.matmul(query * scaling, key.transpose(2, 3))
+    if is_causal:
+        attention_mask = torch.ones(weights.shape[-2:], dtype=torch.bool, device=weights.device).tril()
     if attention_mask is not None:
         weights = weights.masked_fill(~attention_mask, torch.finfo(weights.dtype).min)
-    drop: FastDropout = module.dropout  # type: ignore[assignment]
-    weights = drop(nn.functional.softmax(weights, dim=-1))
+    weights = nn.functional.softmax(weights, dim=-1)
+    weights = weights * stream.kept(tuple(weights.shape), dropout).to(weights.dtype)
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
 
 
-AttentionInterface.register(ATTENTION, attend)
 AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
@@ -136,6 +145,7 @@ def fast_dropout(model: PreTrainedModel, stream: DropoutStream) -> Iterator[None
                 replaced.append((parent, name, child))
                 setattr(parent, name, FastDropout(child.p, stream).train(child.training))
     before = model.config._attn_implementation
+    AttentionInterface.register(ATTENTION, partial(attend, stream=stream))
     model.config._attn_implementation = ATTENTION
     try:
         yield

@@ -1,7 +1,7 @@
 """Training of one configuration, from its beginning or its last checkpoint to its outcome.
 
 In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; checkpoints/chck_<n>M with word checkpoints;
-at its end model/ (opened by AutoModelForMaskedLM and AutoTokenizer), eval/<split>.json and outcome.json.
+at its end model/ (opened by the Auto class of its objective and AutoTokenizer), eval/<split>.json and outcome.json.
 """
 
 import logging
@@ -19,7 +19,9 @@ from sleep_tune.errors import ConfigError
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.experiment.run_folder import MODEL, read_outcome, require_room, write_outcome
 from sleep_tune.interrupts import Interrupts, catching, current
-from sleep_tune.model import build_model, count_flops, sparse_forward
+from sleep_tune.models.build import build_model
+from sleep_tune.models.flops import count_flops
+from sleep_tune.models.sparse import sparse_forward
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.training.after_update import AfterUpdate
 from sleep_tune.training.attempts import remove_attempts, remove_unfinished
@@ -151,6 +153,7 @@ def _train(
     """Train, then write the outputs that belong to the way in which the run ended."""
     model = build_model(
         config.model,
+        objective=config.training.objective,
         vocab_size=corpus.train.vocab_size,
         max_length=corpus.train.max_length,
         special=corpus.train.special,

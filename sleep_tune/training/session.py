@@ -17,6 +17,7 @@ from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
 from sleep_tune.experiment.json_checks import Check, is_bool, is_text, list_of, nullable
 from sleep_tune.experiment.run_folder import METRICS
 from sleep_tune.files import write_whole
+from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.records import is_count, is_number
 from sleep_tune.sleep.stream import PHASES, Replay, SleepStream
 from sleep_tune.training.attempts import find_latest, is_writer, make_attempt, record_origin, remove_folder
@@ -120,7 +121,14 @@ def open_session(
             f"{stream.plan.budget_words:,}",
         )
     training = config.training
-    feed = BatchFeed(stream, corpus.train, training.masking, seed=training.seed, device=device, processes=processes)
+    feed = BatchFeed(
+        stream,
+        corpus.train,
+        training,
+        mask=ARCHITECTURES[config.model.kind].mask,
+        device=device,
+        processes=processes,
+    )
     meter = LossMeter(corpus.train.vocab_size, processes, device)
     guard = _guard(training, stream, corpus)
     if checkpoint is not None:

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
-from torch.nn import functional
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from sleep_tune.model import names_to_decay
+from sleep_tune.models.decay import names_to_decay
 from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
 from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.restore import RestoringTrainer
@@ -46,7 +45,7 @@ class SleepTrainer(RestoringTrainer):
         """Make the trainer.
 
         Args:
-            model: its forward is `masked_logits` (see `sleep_tune.model.sparse_forward`).
+            model: its forward returns losses (see `sleep_tune.models.sparse.sparse_forward`).
             arguments: transformers' own options.
             feed: returns batches and receives the losses of wake batches.
             meter: receives the mean loss of every batch.
@@ -95,7 +94,7 @@ class SleepTrainer(RestoringTrainer):
             if following is None:
                 # The budget ends within the update. There is no batch left, but processes exchange gradients only in a
                 # backward pass without `no_sync`: make one that adds 0.
-                return 0 * self._losses(model, prepared).sum()
+                return 0 * self._losses(model, prepared)[0]
             prepared = following
         return self._mean_loss(model, prepared)
 
@@ -130,16 +129,19 @@ class SleepTrainer(RestoringTrainer):
 
     def _mean_loss(self, model: torch.nn.Module, prepared: PreparedBatch) -> torch.Tensor:
         """Return the batch's mean loss divided by the batches of an update; record its losses."""
-        losses_M = self._losses(model, prepared)
-        self.feed.record_losses(prepared, losses_M.detach())
-        loss = losses_M.sum() / prepared.divisor
+        total, losses_M = self._losses(model, prepared)
+        self.feed.record_losses(prepared, losses_M)
+        loss = total / prepared.divisor
         self.meter.add(loss.detach(), prepared.batch.phase)
         return loss / self.accumulation if self.accumulation > 1 else loss
 
-    def _losses(self, model: torch.nn.Module, prepared: PreparedBatch) -> torch.Tensor:
-        """Return the cross-entropy at each predicted position, (M,) in nats."""
+    def _losses(self, model: torch.nn.Module, prepared: PreparedBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the sum of the losses, with its gradient, and the loss at each predicted position, (M,) in nats."""
         self.dropout.start(prepared.batch.index)
-        logits_MV = model(
-            input_ids=prepared.input_ids, attention_mask=prepared.attention_mask, positions=prepared.positions
+        losses: tuple[torch.Tensor, torch.Tensor] = model(
+            input_ids=prepared.input_ids,
+            attention_mask=prepared.attention_mask,
+            positions=prepared.positions,
+            labels=prepared.labels,
         )
-        return functional.cross_entropy(logits_MV.float(), prepared.labels, reduction="none")
+        return losses

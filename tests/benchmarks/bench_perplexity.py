@@ -28,7 +28,8 @@ from sleep_tune.config.schema import DataConfig, EvaluationConfig, MaskingConfig
 from sleep_tune.data.masking import mask_batch
 from sleep_tune.data.prepare import prepare
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
-from sleep_tune.model import build_model, masked_logits
+from sleep_tune.models.build import build_model
+from sleep_tune.models.sparse import masked_logits
 from sleep_tune.sleep.samples import Samples, SpecialTokens
 
 VOCAB_SIZE = 8192

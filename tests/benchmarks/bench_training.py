@@ -35,7 +35,7 @@ from sleep_tune.config.schema import (
     TrainingConfig,
 )
 from sleep_tune.data.prepare import Corpus, prepare
-from sleep_tune.model import build_model
+from sleep_tune.models.build import build_model
 from sleep_tune.records import Decision
 from sleep_tune.training.run import train
 

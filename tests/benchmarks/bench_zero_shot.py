@@ -32,7 +32,7 @@ from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.suite import Suite
 from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import TASKS
-from sleep_tune.model import build_model
+from sleep_tune.models.build import build_model
 from sleep_tune.sleep.samples import SpecialTokens
 
 REPEATS = 3

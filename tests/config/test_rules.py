@@ -16,6 +16,13 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
     ("run_name_is_a_folder", {"run.name": ".."}, ConfigError, "run.name|'..'"),
     ("run_name_is_a_folder", {"run.name": "a" * 300}, ConfigError, "run.name|200 bytes"),
     ("heads_divide_width", {"model.heads": 7}, ConfigError, "model.heads|model.hidden=256|1, 2, 4|got 7"),
+    (
+        "objective_fits_model",
+        {"model.kind": "gpt2"},
+        ConfigError,
+        "training.objective|clm|model.kind=gpt2|got mlm",
+    ),
+    ("objective_fits_model", {"training.causal_ratio": 0.5}, ConfigError, "training.causal_ratio|hybrid|0.5|mlm"),
     ("corpus_is_named", {"data.kind": "text"}, ConfigError, "data=text|data.path=|none"),
     ("corpus_is_named", {"data.kind": "babylm"}, ConfigError, "data=babylm|data.dataset"),
     ("corpus_is_named", {"data.path": "x"}, ConfigError, "data.path|data=text|data.kind=toy"),

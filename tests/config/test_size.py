@@ -6,7 +6,7 @@ import pytest
 
 from sleep_tune.config.load import compose
 from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes, num_weights
-from sleep_tune.model import build_model
+from sleep_tune.models.build import build_model
 from sleep_tune.sleep.samples import SpecialTokens
 
 

@@ -39,7 +39,7 @@ def test_one_of_several_replaces_the_default_of_its_siblings() -> None:
         ({"sleep": {"fold": 3}}, "'sleep.fold'|'sleep.folds'|sleep.context"),
         ({"sleep": {"ratio": 3}}, "'sleep.ratio'|'sleep.replay.ratio'"),
         ({"folds": 3}, "'folds'|'sleep.folds'"),
-        ({"training": {"lr": 3}}, "'training.lr'|training.seed, training.batch_size, training.accumulation"),
+        ({"training": {"lr": 3}}, "'training.lr'|training.seed, |training.batch_size, training.accumulation"),
         ({"traning": {"seed": 3}}, "'traning'|'training'"),
         ({"sleep": 3}, "sleep|mapping|folds, context, replay|got 3"),
         ({"sleep": {"folds": {"a": 1}}}, "sleep.folds|whole number|{'a': 1}"),

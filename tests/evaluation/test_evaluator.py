@@ -18,7 +18,8 @@ from sleep_tune.errors import DataError
 from sleep_tune.evaluation.evaluator import LEFT_OUT, Evaluator
 from sleep_tune.evaluation.minimal_pairs import draw_pairs
 from sleep_tune.evaluation.perplexity import cloze_of_rows
-from sleep_tune.model import build_model, masked_logits
+from sleep_tune.models.build import build_model
+from sleep_tune.models.sparse import masked_logits
 from sleep_tune.sleep.samples import Samples
 from tests.evaluation.folders import write_rows
 
@@ -101,7 +102,7 @@ def test_the_model_is_left_as_it_was(model: PreTrainedModel, corpus: Corpus, fai
             torch.rand(3)
             raise MemoryError
 
-        hook = model.lm_head.register_forward_hook(run_out)
+        hook = model.lm_head.decoder.register_forward_hook(run_out)
         with pytest.raises(MemoryError):
             evaluator(model)
         hook.remove()

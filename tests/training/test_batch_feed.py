@@ -22,7 +22,7 @@ def make_feed(corpus: Corpus, *, rank: int = 0, size: int = 1, batch_size: int =
     config = make_config(Path("unused"), batch_size=batch_size // size, sleep=sleep)
     processes = ProcessGroup(rank, size)
     stream = open_stream(config, corpus, processes)
-    return BatchFeed(stream, corpus.train, config.training.masking, seed=0, device=CPU, processes=processes)
+    return BatchFeed(stream, corpus.train, config.training, device=CPU, processes=processes)
 
 
 def answer(feed: BatchFeed, prepared: PreparedBatch) -> None:
@@ -43,7 +43,7 @@ def test_a_batch_is_the_streams_with_masks(corpus: Corpus) -> None:
         padded = prepared.batch.input_ids == samples.special.pad
         assert (prepared.attention_mask is not None) == bool(padded.any())
         if prepared.attention_mask is not None:
-            assert np.array_equal(prepared.attention_mask.numpy() == 0, padded)
+            assert np.array_equal(~prepared.attention_mask[:, 0, -1].numpy(), padded)
         assert prepared.divisor == len(prepared.labels)
     assert feed.next_batch() is None
 
@@ -52,7 +52,7 @@ def test_each_batch_has_its_own_masks_at_the_configured_rate(corpus: Corpus) -> 
     config, special = make_config(Path("unused"), sleep=False), corpus.train.special
     config.training.masking.probability = 0.4
     stream = open_stream(config, corpus, ProcessGroup())
-    feed = BatchFeed(stream, corpus.train, config.training.masking, seed=0, device=CPU, processes=ProcessGroup())
+    feed = BatchFeed(stream, corpus.train, config.training, device=CPU, processes=ProcessGroup())
     masked: list[set[int]] = []
     for prepared in islice(feed, 6):
         framing = [special.start, special.separator, special.pad]
@@ -134,9 +134,7 @@ def test_a_process_without_rows_trains_on_one_of_weight_zero(corpus: Corpus) -> 
     stream = feed.stream
     batch = stream.next_batch()
     assert batch is not None
-    small = BatchFeed(
-        stream, one_row, make_config(Path("unused")).training.masking, seed=0, device=CPU, processes=ProcessGroup(0, 2)
-    )
+    small = BatchFeed(stream, one_row, make_config(Path("unused")).training, device=CPU, processes=ProcessGroup(0, 2))
     short = type(batch)(**{name: getattr(batch, name) for name in batch.__slots__} | {"input_ids": batch.input_ids[:1]})
     idle = small._prepare(short)
     assert idle.divisor == math.inf

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import DataError
-from sleep_tune.model import build_model
+from sleep_tune.models.build import build_model
 from sleep_tune.sleep.samples import SpecialTokens
 from sleep_tune.training.outputs import publish, write_model
 

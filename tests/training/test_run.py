@@ -20,7 +20,7 @@ from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import REFUSALS, BudgetError, ConfigError, DiskError, Diverged, LimitError, OutOfMemory
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.experiment.run_folder import read_outcome
-from sleep_tune.model import masked_logits
+from sleep_tune.models.sparse import masked_logits
 from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.run import train

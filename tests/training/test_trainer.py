@@ -9,8 +9,11 @@ import torch
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from sleep_tune.config.schema import TrainingConfig
+from sleep_tune.data.objectives import OBJECTIVES
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.model import MODELS, build_model
+from sleep_tune.models.architectures import ARCHITECTURES
+from sleep_tune.models.build import build_model
+from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.training.batch_feed import BatchFeed
 from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run import train
@@ -60,8 +63,7 @@ def dense_batches(corpus: Corpus, config: Any) -> list[dict[str, torch.Tensor]]:
     feed = BatchFeed(
         open_stream(config, corpus, ProcessGroup()),
         corpus.train,
-        config.training.masking,
-        seed=config.training.seed,
+        config.training,
         device=torch.device("cpu"),
         processes=ProcessGroup(),
     )
@@ -69,12 +71,13 @@ def dense_batches(corpus: Corpus, config: Any) -> list[dict[str, torch.Tensor]]:
     for prepared in feed:
         feed.record_losses(prepared, torch.ones(len(prepared.labels)))
         labels = torch.full_like(prepared.input_ids, -100)
-        labels.view(-1)[prepared.positions] = prepared.labels
+        shift = OBJECTIVES[config.training.objective].shift  # of clm, transformers' own models shift the labels
+        labels.view(-1)[prepared.positions + shift] = prepared.labels
         attended = prepared.attention_mask
         batches.append(
             {
                 "input_ids": prepared.input_ids,
-                "attention_mask": torch.ones_like(labels) if attended is None else attended,
+                "attention_mask": torch.ones_like(labels) if attended is None else attended[:, 0, -1].long(),
                 "labels": labels,
             }
         )
@@ -82,18 +85,24 @@ def dense_batches(corpus: Corpus, config: Any) -> list[dict[str, torch.Tensor]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_losses_are_transformers_own(kind: str, corpus: Corpus, tmp_path: Path) -> None:
     """Step for step on the same batches and masks, without dropout, through wake and sleep, and the same weights."""
     config = make_config(tmp_path / "ours", schedule="wsd", warmup=0.0, cooldown=1e-6, learning_rate=0.003)
     config.model.kind = kind
+    config.training.objective = OBJECTIVES_OF[kind][-1]
     config.model.dropout = config.model.attention_dropout = 0.0
     config.sleep.replay.strategy = "random"
     train(config, keep_training, corpus=corpus, evaluate=weigh)
     ours = [line["loss"] for line in read_lines(tmp_path / "ours", "train")]
 
     model = build_model(
-        config.model, vocab_size=corpus.train.vocab_size, max_length=32, special=corpus.train.special, seed=0
+        config.model,
+        objective=config.training.objective,
+        vocab_size=corpus.train.vocab_size,
+        max_length=32,
+        special=corpus.train.special,
+        seed=0,
     )
     training = config.training
     optimizer = plain_adamw(model, training)
@@ -121,7 +130,7 @@ def test_losses_are_transformers_own(kind: str, corpus: Corpus, tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "accumulation"), [*((kind, 1) for kind in MODELS), ("roberta", 3)])
+@pytest.mark.parametrize(("kind", "accumulation"), [*((kind, 1) for kind in ARCHITECTURES), ("roberta", 3)])
 def test_updates_are_plain_torchs(kind: str, accumulation: int, corpus: Corpus, tmp_path: Path) -> None:
     """A decay so strong that a matrix left out, or a norm taken in, would be seen after the first update.
 
@@ -133,6 +142,7 @@ def test_updates_are_plain_torchs(kind: str, accumulation: int, corpus: Corpus, 
         max_grad_norm=100.0, accumulation=accumulation,
     )  # fmt: skip
     config.model.kind = kind
+    config.training.objective = OBJECTIVES_OF[kind][-1]
     config.model.dropout = config.model.attention_dropout = 0.0
     config.budget.passes = 0.5
     trained: dict[str, torch.Tensor] = {}
@@ -148,7 +158,12 @@ def test_updates_are_plain_torchs(kind: str, accumulation: int, corpus: Corpus, 
     assert accumulation == 1 or len(updates[-1]) < accumulation
 
     model = build_model(
-        config.model, vocab_size=corpus.train.vocab_size, max_length=32, special=corpus.train.special, seed=0
+        config.model,
+        objective=config.training.objective,
+        vocab_size=corpus.train.vocab_size,
+        max_length=32,
+        special=corpus.train.special,
+        seed=0,
     )
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     optimizer = plain_adamw(model, config.training)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
     AutoModelForMaskedLM,
     DebertaV2Config,
     DebertaV2ForMaskedLM,
@@ -23,7 +25,12 @@ from transformers import (
 
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError
-from sleep_tune.model import MODELS, build_model, count_flops, masked_logits, names_to_decay, sparse_forward
+from sleep_tune.models.architectures import ARCHITECTURES, Text
+from sleep_tune.models.build import build_model
+from sleep_tune.models.decay import names_to_decay
+from sleep_tune.models.flops import count_flops
+from sleep_tune.models.sparse import masked_logits, sparse_forward
+from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.sleep.samples import SpecialTokens
 
 SPECIAL = SpecialTokens(start=0, separator=1, pad=2, mask=3)
@@ -34,7 +41,8 @@ def build(kind: str = "roberta_prelayernorm", *, seed: int = 0, tie: bool = True
     config = ModelConfig(
         kind=kind, layers=2, hidden=32, heads=4, feed_forward=64, initializer_range=0.1, tie_embeddings=tie
     )
-    return build_model(config, vocab_size=VOCAB, max_length=16, special=SPECIAL, seed=seed)
+    objective = OBJECTIVES_OF.get(kind, ("mlm",))[-1]
+    return build_model(config, objective=objective, vocab_size=VOCAB, max_length=16, special=SPECIAL, seed=seed)
 
 
 def batch(*, padded: bool) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
@@ -50,7 +58,7 @@ def batch(*, padded: bool) -> tuple[torch.Tensor, torch.Tensor | None, torch.Ten
 
 
 @pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_sparse_logits_are_the_dense_ones(kind: str, padded: bool) -> None:
     model = build(kind).eval()
     input_ids, attention_mask, positions = batch(padded=padded)
@@ -60,7 +68,7 @@ def test_sparse_logits_are_the_dense_ones(kind: str, padded: bool) -> None:
     torch.testing.assert_close(sparse, dense, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_sparse_gradients_are_the_dense_ones(kind: str) -> None:
     model = build(kind).eval()
     input_ids, attention_mask, positions = batch(padded=True)
@@ -73,13 +81,17 @@ def test_sparse_gradients_are_the_dense_ones(kind: str) -> None:
         torch.testing.assert_close(sparse[name], parameter.grad, atol=1e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_the_model_is_left_as_it_was_after_a_sparse_forward(kind: str) -> None:
     model = build(kind).eval()
     input_ids, attention_mask, positions = batch(padded=False)
     with torch.no_grad(), sparse_forward(model):
-        sparse = model(input_ids=input_ids, attention_mask=attention_mask, positions=positions)
-    assert sparse.shape == (9, VOCAB)
+        labels = torch.arange(9)
+        total, losses = model(input_ids, attention_mask, positions, labels)
+    with torch.no_grad():
+        dense = model(input_ids=input_ids).logits.flatten(0, 1)[positions]
+    torch.testing.assert_close(losses, torch.nn.functional.cross_entropy(dense, labels, reduction="none"))
+    torch.testing.assert_close(total, losses.sum())
     assert model(input_ids=input_ids).logits.shape == (5, 16, VOCAB)
 
 
@@ -105,11 +117,12 @@ def test_embeddings_are_shared_if_configured(tie: bool) -> None:
     assert (model.get_input_embeddings().weight is model.get_output_embeddings().weight) is tie
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_the_saved_folder_opens_by_itself(kind: str, tmp_path: Path) -> None:
     model = build(kind).eval()
     model.save_pretrained(tmp_path)
-    opened = AutoModelForMaskedLM.from_pretrained(tmp_path).eval()
+    opener = AutoModelForMaskedLM if "mlm" in OBJECTIVES_OF[kind] else AutoModelForCausalLM
+    opened = opener.from_pretrained(tmp_path).eval()
     input_ids, _, positions = batch(padded=False)
     with torch.no_grad():
         torch.testing.assert_close(
@@ -118,7 +131,7 @@ def test_the_saved_folder_opens_by_itself(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tie", [False, True])
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_every_trained_weight_gets_a_gradient(kind: str, tie: bool) -> None:
     """DDP waits for the gradient of every weight that is trained."""
     model = build(kind, tie=tie)
@@ -136,24 +149,18 @@ def shares(model: torch.nn.Module) -> tuple[set[str], set[str], float]:
 
 
 @pytest.mark.parametrize("tie", [False, True])
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_weight_decay_acts_on_all_but_biases_and_norms(kind: str, tie: bool) -> None:
     """Biases and norms are the vectors. By names, 2.9% decays where a trunk is called roberta_prelayernorm."""
     decayed, matrices, _ = shares(build(kind, tie=tie))
     assert decayed == matrices
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_weight_decay_acts_on_nearly_all_of_a_model_of_real_size(kind: str) -> None:
     with torch.device("meta"):
-        model = MODELS[kind](
-            vocab_size=8192,
-            hidden_size=256,
-            num_hidden_layers=8,
-            num_attention_heads=8,
-            intermediate_size=2048,
-            max_position_embeddings=130,
-        )
+        opener: Any = AutoModel
+        model = opener.from_config(ARCHITECTURES[kind].configure(ModelConfig(), Text(8192, 128, SPECIAL)))
     assert shares(model)[2] > 0.99
 
 

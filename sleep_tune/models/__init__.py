@@ -1,0 +1,1 @@
+"""Models: architectures by name, their first weights, and the forward passes that compute only what is needed."""

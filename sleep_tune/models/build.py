@@ -1,0 +1,74 @@
+"""A model of a run: built from its configuration, with weights from the run's own random stream."""
+
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedModel
+
+from sleep_tune.config.schema import ModelConfig
+from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.models.architectures import ARCHITECTURES, Text
+from sleep_tune.names import OBJECTIVES_OF
+from sleep_tune.sleep.randomness import Purpose, generator
+from sleep_tune.sleep.samples import SpecialTokens
+
+__all__ = ["build_model"]
+
+
+def build_model(
+    model: ModelConfig,
+    *,
+    objective: str = "mlm",
+    vocab_size: int,
+    max_length: int,
+    special: SpecialTokens,
+    seed: int,
+) -> PreTrainedModel:
+    """Return a model with weights from the random stream (seed, INIT); torch's own generator is left as it was.
+
+    Its configuration names the objective as `training_objective`, so that a saved folder says how to read it.
+
+    Args:
+        model: architecture and sizes.
+        objective: a name of OBJECTIVES, which decides the class: causal for `clm`, masked otherwise.
+        vocab_size: rows of the embedding, special tokens included, >= 1.
+        max_length: tokens in the longest row, special tokens included, >= 1.
+        special: ids of the special tokens.
+        seed: the run's seed (training.seed), >= 0.
+
+    Returns:
+        The model on the CPU in float32, in training mode, with SDPA attention.
+
+    Raises:
+        ConfigError: an unknown architecture, one that is not trained with this objective, or a width that is no
+            multiple of the heads.
+    """
+    if model.kind not in ARCHITECTURES:
+        raise ConfigError(unknown("model.kind", model.kind, ARCHITECTURES))
+    if objective not in OBJECTIVES_OF[model.kind]:
+        raise ConfigError(
+            f"training.objective must be one of {', '.join(OBJECTIVES_OF[model.kind])} for model.kind={model.kind}; "
+            f"got {objective}"
+        )
+    if model.hidden % model.heads:
+        raise ConfigError(
+            f"model.hidden must be a multiple of model.heads; got hidden {model.hidden} and heads {model.heads}"
+        )
+    config = ARCHITECTURES[model.kind].configure(model, Text(vocab_size, max_length, special))
+    config.training_objective = objective
+    if objective == "clm":
+        config.is_decoder = True
+    opener: Any = AutoModelForCausalLM if objective == "clm" else AutoModelForMaskedLM
+    before = torch.get_rng_state()
+    torch.default_generator.manual_seed(int(generator(seed, Purpose.INIT, 0).integers(2**63)))
+    try:
+        built = opener.from_config(config, attn_implementation="sdpa")
+    finally:
+        torch.set_rng_state(before)
+    head: Any = built.get_output_embeddings()
+    own: Any = getattr(built, "lm_head", head)
+    if own is not head and not model.tie_embeddings:
+        # The decoder then has a bias of its own and this one is unused; DDP would wait for its gradient.
+        own.bias.requires_grad_(False)
+    trained: PreTrainedModel = built.train()
+    return trained

@@ -1,0 +1,135 @@
+"""Forward passes that compute logits and losses at some positions only.
+
+Suffixes of tensor names: B rows, T tokens in a row, H hidden width, M positions, V vocabulary.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import (
+    GPT2LMHeadModel,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    RobertaForCausalLM,
+    RobertaForMaskedLM,
+    RobertaPreLayerNormForCausalLM,
+    RobertaPreLayerNormForMaskedLM,
+)
+
+from sleep_tune.models.token_losses import linear_cross_entropy
+
+__all__ = ["masked_logits", "runs_at_positions", "sparse_forward"]
+
+ROBERTA = (RobertaForMaskedLM, RobertaPreLayerNormForMaskedLM, RobertaForCausalLM, RobertaPreLayerNormForCausalLM)
+PLAIN = (GPT2LMHeadModel, LlamaForCausalLM)
+"""Models whose output embedding multiplies the trunk's states as they are."""
+
+
+class Selection:
+    """A forward pre-hook that, when positions are set, passes only the states at those positions to a module."""
+
+    def __init__(self) -> None:
+        self.positions: torch.Tensor | None = None
+
+    def __call__(
+        self, module: torch.nn.Module, states_BTH: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, ...] | None:
+        """Return (M, H) from each (B, T, H); None, which leaves the states unchanged, without positions."""
+        if self.positions is None:
+            return None
+        return tuple(states.flatten(0, 1).index_select(0, self.positions) for states in states_BTH)
+
+
+def masked_logits(
+    model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor
+) -> torch.Tensor:
+    """Return logits at some positions, without computing what none of them needs.
+
+    The head is applied at those positions only, and so is RoBERTa's last layer from its attention's output on: the
+    states of other positions are not used after it.
+
+    Args:
+        model: any model for which `runs_at_positions` is true.
+        input_ids: (B, T) int64.
+        attention_mask: in a form that the model reads; None where nothing is padded.
+        positions: (M,) int64, flat indices b * T + t.
+
+    Returns:
+        (M, V) logits, equal to the dense model's at those positions.
+    """
+    head = _output_embedding(model)
+    logits_MV: torch.Tensor = head(_states(model, _selection(model), input_ids, attention_mask, positions))
+    return logits_MV
+
+
+def runs_at_positions(model: torch.nn.Module) -> bool:
+    """Return whether `masked_logits` can be used with this model."""
+    return isinstance(model, (*ROBERTA, *PLAIN))
+
+
+@contextmanager
+def sparse_forward(model: PreTrainedModel) -> Iterator[None]:
+    """Let calls of the model return the losses of labels at some positions within the block.
+
+    DDP, autocast and torch.compile all wrap a model's forward; a loss that did not call it would lose all three.
+    The forward takes input_ids (B, T), attention_mask, positions (M,) and labels (M,), and returns what
+    `linear_cross_entropy` does: the sum of the losses, with its gradient, and (M,) losses.
+    """
+    selection = _selection(model)
+    head = _output_embedding(model)
+
+    def forward(
+        input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        states_MH = _states(model, selection, input_ids, attention_mask, positions)
+        return linear_cross_entropy(states_MH, head.weight, head.bias, labels)
+
+    model.forward = forward
+    try:
+        yield
+    finally:
+        del model.forward
+
+
+def _output_embedding(model: Any) -> Any:
+    """Return the layer that makes logits, with a weight (V, H) and a bias (V,) or None."""
+    return model.get_output_embeddings()
+
+
+def _states(
+    model: PreTrainedModel,
+    selection: Selection | None,
+    input_ids: torch.Tensor,
+    attention_mask: Any,
+    positions: torch.Tensor,
+) -> torch.Tensor:
+    """Return (M, H) states that the output embedding multiplies."""
+    trunk: Any = model.base_model
+    if selection is None:
+        states_BTH: torch.Tensor = trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
+        return states_BTH.flatten(0, 1).index_select(0, positions)
+    selection.positions = positions
+    try:
+        states_MH: torch.Tensor = trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
+    finally:
+        selection.positions = None
+    head: Any = model.lm_head
+    transformed: torch.Tensor = head.layer_norm(functional.gelu(head.dense(states_MH)))
+    return transformed
+
+
+def _selection(model: PreTrainedModel) -> Selection | None:
+    """Return RoBERTa's hook, which is registered once and stays: torch.compile cannot trace its registration."""
+    if isinstance(model, PLAIN):
+        return None
+    trunk: Any = model.base_model
+    output = trunk.encoder.layer[-1].attention.output
+    for hook in output._forward_pre_hooks.values():
+        if isinstance(hook, Selection):
+            return hook
+    selection = Selection()
+    output.register_forward_pre_hook(selection)
+    return selection
