@@ -2,7 +2,7 @@
 
 | layer | what it is for |
 |---|---|
-| errors, files, folder_lock, records, names, plain_text, console, interrupts, babylm | the base: imported everywhere |
+| errors, files, folder_lock, records, names, metric_names, plain_text, console, interrupts, babylm | the base |
 | cli | the frame of every command: exit codes and messages |
 | sleep | the mechanism, as functions of arrays |
 | config | options of one run, with ranges and help |
@@ -33,7 +33,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sleep_tune"
 
-BASE = frozenset({"errors", "records", "names", "babylm", "files", "folder_lock", "interrupts"})
+BASE = frozenset({"errors", "records", "names", "metric_names", "babylm", "files", "folder_lock", "interrupts"})
 BASE |= {"console", "output_redirection", "plain_text", "sleep_tune"}
 HEAVY = frozenset({"torch", "transformers", "ray", "optuna", "hydra", "omegaconf", "datasets", "pandas"})
 HYDRA = frozenset({"hydra", "omegaconf"})

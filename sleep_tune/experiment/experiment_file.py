@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from sleep_tune.errors import DataError, RunFolderError, unknown
+from sleep_tune.metric_names import on_test
 from sleep_tune.names import MATCHED
 
 __all__ = ["EXPERIMENT", "Experiment", "describe_experiment", "read_experiment_file", "sealed"]
@@ -55,8 +56,7 @@ class Experiment:
     @property
     def primary(self) -> str:
         """The primary endpoint: the one that the space names, else the objective; on test, if it is on dev."""
-        named = self.endpoint or self.objective
-        return f"test/{named.removeprefix('eval/')}" if named.startswith("eval/") else named
+        return on_test(self.endpoint or self.objective)
 
 
 def describe_experiment(folder: Path) -> Experiment:

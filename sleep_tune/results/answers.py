@@ -1,7 +1,7 @@
 """Answers of a run to each test item, from eval/items.parquet in its folder.
 
-Columns: task, uid (the item's group), id, text (a fingerprint that identifies the item in other tasks), correct (1, 0,
-or a share where options tie).
+Columns: task (`causal/comps` for a variant), uid (the item's group), id, text (a fingerprint that identifies the item
+in other tasks), correct (1, 0, or a share where options tie).
 """
 
 from pathlib import Path
@@ -10,6 +10,7 @@ import pandas as pd
 
 from sleep_tune.babylm.score_names import BABYLM
 from sleep_tune.errors import DataError
+from sleep_tune.metric_names import of_variant, split_variant
 from sleep_tune.results.columns import PAIRS
 
 __all__ = ["FILE", "read_answers"]
@@ -43,7 +44,9 @@ def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
     answers = {}
     for task, rows in table.groupby("task", sort=False):
         scored = rows.set_index(["uid", "id", TEXT])["correct"]
-        answers[PAIRS if task == PAIRS_TASK else f"{BABYLM}{task}"] = scored * (1.0 if task == PAIRS_TASK else 100.0)
+        variant, name = split_variant(str(task))
+        endpoint, unit = (PAIRS, 1.0) if name == PAIRS_TASK else (f"{BABYLM}{name}", 100.0)
+        answers[of_variant(variant, endpoint)] = scored * unit
     return answers
 
 

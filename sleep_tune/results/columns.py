@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from sleep_tune.babylm.challenge import FAST
 from sleep_tune.babylm.score_names import ACCURACY, BABYLM, MACRO, MACRO_METRIC, TITLES, score_title, task_of
+from sleep_tune.metric_names import split_variant
 from sleep_tune.results.statistics import Difference, Estimate, estimate_mean
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "column",
     "cut_difference",
     "estimate_metric",
+    "is_known",
+    "is_score",
     "setting_text",
     "short_names",
     "sort_metrics",
@@ -65,7 +68,8 @@ def _scientific(number: float) -> str:
 
 COLUMNS: dict[str, Column] = {
     "test/nll": Column("test nll", NATS, "min", "nats per token"),
-    "test/pseudo_perplexity": Column("perplexity", _general, "min"),
+    "test/perplexity": Column("perplexity", _general, "min"),
+    "test/pseudo_perplexity": Column("pseudo-perplexity", _general, "min"),
     "test/pairs_accuracy": Column("test pairs %", _percent, "max", "points"),
     "words_seen": Column("words seen", COUNT),
     "updates": Column("updates", COUNT),
@@ -84,7 +88,15 @@ these. A wug score that ends in `_accuracy` is not one of them."""
 
 
 def column(key: str) -> Column:
-    """Return the column of a metric or cost; metrics without an entry are shown under their own names."""
+    """Return the column of a metric or cost; metrics without an entry are shown under their own names.
+
+    >>> column("ema/test/nll").heading
+    'test nll (ema)'
+    """
+    variant, key = split_variant(key)
+    if variant:
+        plain = column(key)
+        return replace(plain, heading=f"{plain.heading} ({variant.replace('/', ', ')})")
     if key.startswith(BABYLM):
         score = key.removeprefix(BABYLM)
         part = " fast" if score.endswith(FAST) else ""  # both may stand in one table
@@ -94,12 +106,26 @@ def column(key: str) -> Column:
 
 
 def sort_metrics(keys: Iterable[str]) -> list[str]:
-    """Return the keys in the order of the columns: measures, BabyLM's scores, costs, then all others by name."""
-    given = set(keys)
-    scores = sorted((key for key in given if key.startswith(BABYLM)), key=_task_order)
-    known = [key for key in COLUMNS if key in given]
+    """Return the keys in the order of the columns: measures, BabyLM's scores, costs, then all others by name.
+
+    A variant follows its plain metric.
+    """
+    given = sorted(set(keys), key=split_variant)
+    columns = list(COLUMNS)
+    scores = sorted((key for key in given if is_score(key)), key=lambda key: _task_order(split_variant(key)[1]))
+    known = sorted((key for key in given if is_known(key)), key=lambda key: columns.index(split_variant(key)[1]))
     measures, costs = ([key for key in known if ("/" in key) is measured] for measured in (True, False))
-    return [*measures, *scores, *costs, *sorted(given - COLUMNS.keys() - set(scores))]
+    return [*measures, *scores, *costs, *sorted(set(given) - set(known) - set(scores))]
+
+
+def is_score(key: str) -> bool:
+    """Return whether a metric is a score of BabyLM or a variant of one; only the plain ones count as tasks."""
+    return split_variant(key)[1].startswith(BABYLM)
+
+
+def is_known(key: str) -> bool:
+    """Return whether a metric, or the one that it is a variant of, has an entry in `COLUMNS`."""
+    return split_variant(key)[1] in COLUMNS
 
 
 def _task_order(key: str) -> tuple[int, str]:
@@ -142,12 +168,13 @@ def value_range(key: str) -> tuple[float, float]:
     >>> value_range("test/pairs_accuracy"), value_range("babylm/blimp_fast"), value_range("babylm/wug_past_tense")
     ((0.0, 1.0), (0.0, 100.0), (-100.0, 100.0))
     """
+    key = split_variant(key)[1]
     name = key.partition("/")[2]
     if key.startswith((BABYLM, "ties/")):
         return (-100.0 if key.startswith(SIGNED) and not key.endswith(ACCURACY) else 0.0), 100.0
     if name.startswith("pairs"):
         return 0.0, 1.0
-    return (1.0 if name == "pseudo_perplexity" else 0.0), math.inf
+    return (1.0 if name in ("perplexity", "pseudo_perplexity") else 0.0), math.inf
 
 
 def estimate_metric(key: str, values: Iterable[float]) -> Estimate:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sleep_tune.babylm.challenge import FOLDERS
 from sleep_tune.babylm.score_names import BABYLM, MACRO_METRIC
 from sleep_tune.experiment.experiment_file import Experiment
+from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import column, estimate_metric
 from sleep_tune.results.crossed_design import is_mean_of_groups, mean_of_groups
@@ -31,20 +32,21 @@ def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[A
             finalists or, where one arm did not keep its answers, with them.
         experiment: names the objective, which selected the finalists, and the primary endpoint.
     """
-    objective, primary = experiment.objective, experiment.primary
+    primary = experiment.primary
+    objective, measured = split_variant(experiment.objective)[1], split_variant(primary)[1]
     found = any(arm.kind == "finalist" for arm in arms)
-    if not (found and objective.startswith(BABYLM) and primary.startswith(BABYLM)):
+    if not (found and objective.startswith(BABYLM) and measured.startswith(BABYLM)):
         return tuple(arms), ()
     name = column(primary).heading
-    if objective == primary:
+    if objective == measured:
         note = f"Warning: the items of {name} selected the finalists and evaluate them too. For a claim, name another "
         return tuple(arms), (f"{note}primary endpoint (comparison.primary).",)
-    tasks = _chosen_from(arms, objective, primary)
+    tasks = _chosen_from(arms, objective, measured)
     if not tasks:
         return tuple(arms), ()
     folders = ", ".join(task.removeprefix(BABYLM) for task in tasks)
     whole = f"Warning: the items of {folders} selected the finalists and are part of {name}, which evaluates them; "
-    if primary == MACRO_METRIC:
+    if measured == MACRO_METRIC:
         return tuple(arms), (f"{whole}for a claim, name another primary endpoint (comparison.primary).",)
     scored = [arm for arm in arms if arm.values.get(primary)]
     texts = _texts(arms, tasks)
@@ -65,7 +67,7 @@ def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[A
 
 
 def _chosen_from(arms: Sequence[Arm], objective: str, primary: str) -> list[str]:
-    """Return the tasks of the objective whose items are part of the endpoint."""
+    """Return the tasks of the objective whose items are part of the endpoint; both by their plain names."""
     if primary == MACRO_METRIC:
         return [objective]
     if objective != MACRO_METRIC:

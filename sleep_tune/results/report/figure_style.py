@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from sleep_tune.metric_names import split_variant
 from sleep_tune.results.columns import column
 
 __all__ = ["AXIS", "COLOURS", "DASHES", "SLEEP", "WAKE", "Figure", "arm_colour", "bar_fill", "is_numeric"]
@@ -51,7 +52,7 @@ def metric_title(metric: str, where: str = "") -> str:
     >>> metric_title("eval/nll")
     'eval/nll (nats per token)'
     """
-    unit = UNITS.get(metric.partition("/")[2], column(metric).unit)
+    unit = UNITS.get(split_variant(metric)[1].partition("/")[2], column(metric).unit)
     return f"{metric}{where} ({unit})" if unit else f"{metric}{where}"
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from sleep_tune.babylm.score_names import MACRO_METRIC
+from sleep_tune.metric_names import split_variant
 from sleep_tune.results.columns import column, setting_text, short_names
 from sleep_tune.results.report.figure_style import (
     COLOURS,
@@ -164,7 +165,7 @@ def pareto_front(values: ArrayLike) -> NDArray[np.int64]:
 def further_metrics(search: SearchTables, metric: str) -> list[str]:
     """Return the metrics that were measured at the rungs beside the objective, and may be traded for it."""
     measured = set(search.measures["metric"])
-    own = metric.partition("/")[2]
+    own = split_variant(metric)[1].partition("/")[2]
     return [key for key in TRADED if key in measured and key.partition("/")[2] != own]
 
 
