@@ -15,6 +15,7 @@ import pandas as pd
 
 from sleep_tune.results.arms import Arm, Contrast
 from sleep_tune.results.columns import cut_difference
+from sleep_tune.results.comparable_losses import are_comparable
 from sleep_tune.results.crossed_design import crossed_difference, is_mean_of_groups
 from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p, worst_rank_p
 
@@ -31,6 +32,8 @@ def add_contrasts(
 ) -> tuple[Arm, ...]:
     """Return the arms with their contrasts; the baseline and published rows have none.
 
+    A loss has no contrast where it cannot be compared with the baseline's.
+
     Args:
         arms: one of which may be the baseline.
         baseline: name of the baseline.
@@ -45,6 +48,8 @@ def add_contrasts(
     found: dict[tuple[str, str], Contrast] = {}
     for endpoint in endpoints:
         for arm in compared:
+            if not are_comparable(arm, reference, endpoint):
+                continue
             made = _contrast(arm, reference, endpoint, better=-1 if endpoint in lower else 1)
             if made is not None:
                 found[arm.name, endpoint] = replace(made, difference=cut_difference(endpoint, made.difference))

@@ -1,11 +1,13 @@
 """Notes below a comparison: what was matched, tuned and repeated, warnings, and what is missing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sleep_tune.babylm.score_names import MACRO_METRIC
 from sleep_tune.errors import listed
+from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
 from sleep_tune.results.columns import MOST_NAMED, column, short_names
+from sleep_tune.results.comparable_losses import loss_notes
 from sleep_tune.results.looks import look_notes
 from sleep_tune.results.matched_resource import resource_notes
 from sleep_tune.results.run_facts import fact_notes
@@ -34,7 +36,7 @@ MANY_TIES = 0.05
 """A share of items with equally scored options above this is worth a warning."""
 
 POWER_NOTE = "Statistical power"
-WARNINGS = ("Warning", "Not matched", "Missing", "Diverged")
+WARNINGS = ("Warning", "Not matched", "Not comparable", "Missing", "Diverged")
 """How such notes begin."""
 
 
@@ -52,6 +54,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     """Yield the notes, the most important first."""
     for notes in (
         resource_notes(comparison),
+        loss_notes(comparison),
         _tuned(comparison),
         _control(comparison),
         _seeds(comparison),
@@ -62,7 +65,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
         _unpaired(comparison),
         _reach(comparison),
         _ties(comparison),
-        fact_notes({arm.name: arm.facts for arm in comparison.arms}, comparison.baseline),
+        fact_notes({arm.name: arm.facts for arm in comparison.arms}, comparison.baseline, _settings(comparison)),
         _elsewhere(comparison),
         _joined(comparison),
         _missing(comparison.arms),
@@ -128,7 +131,8 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
     number = f"{least}" if least == most else f"{least} to {most}"
     noun = "seed" if most == 1 else "seeds"
     shared = ", the same for every arm" if _share(comparison.arms) and most > 1 else ""
-    chosen = "; nothing was selected on test" if comparison.experiment.primary.startswith("test/") else ""
+    on_test = split_variant(comparison.experiment.primary)[1].startswith("test/")
+    chosen = "; nothing was selected on test" if on_test else ""
     yield f"{number} {noun} per arm{shared}{chosen}."
     if least < ENOUGH_SEEDS:
         only = f"only {least} seed{'' if least == 1 else 's'} in an arm"
@@ -236,6 +240,11 @@ def _ties(comparison: Comparison) -> Iterator[str]:
             "Warning: options with equal scores count as correct, so a model that gives all options the same score is "
             f"always correct. Equal scores: {listed(ties, MOST_NAMED)}."
         )
+
+
+def _settings(comparison: Comparison) -> dict[str, Mapping[str, object]]:
+    """Return the settings that a search chose for each arm, by dotted key."""
+    return {arm.name: arm.parameters for arm in comparison.arms}
 
 
 def _elsewhere(comparison: Comparison) -> Iterator[str]:

@@ -4,7 +4,7 @@ A comparison is fair only where these agree, apart from what is compared. A miss
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,19 +60,24 @@ def read_facts(run: Path) -> RunFacts:
     )
 
 
-def fact_notes(facts: Mapping[str, Sequence[RunFacts]], baseline: str) -> Iterator[str]:
+def fact_notes(
+    facts: Mapping[str, Sequence[RunFacts]], baseline: str, settings: Mapping[str, Collection[str]] | None = None
+) -> Iterator[str]:
     """Yield warnings about runs that were not made alike.
 
     Args:
         facts: arm -> its runs.
         baseline: the arm that every other is compared with.
+        settings: arm -> the options that a search set for it. One that was tuned for both arms may differ.
     """
+    tuned = settings or {}
     commits = {run.commit for runs in facts.values() for run in runs if run.commit}
     if len(commits) > 1:
         yield f"Warning: the runs used {len(commits)} versions of the code ({', '.join(sorted(commits))})."
     reference = next((run.config for run in facts.get(baseline, ()) if run.config), {})
     for arm, runs in facts.items():
-        differing = _differing(runs, reference)
+        both = set() if arm == baseline else set(tuned.get(arm, ())) & set(tuned.get(baseline, ()))
+        differing = {key: value for key, value in _differing(runs, reference).items() if key not in both}
         if differing:
             names = short_names(differing)
             values = ", ".join(f"{names[key]} {_instead_of(value, reference[key])}" for key, value in differing.items())

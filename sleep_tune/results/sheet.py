@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sleep_tune.babylm.score_names import MACRO_METRIC
+from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison, mode_of
-from sleep_tune.results.columns import COLUMNS, PAIRS, column, setting_text, short_names
+from sleep_tune.results.columns import PAIRS, column, is_known, setting_text, short_names
+from sleep_tune.results.comparable_losses import OTHER_MEASURE, are_comparable
 from sleep_tune.results.verdict import difference_text, improves, is_claim
 
 __all__ = ["MINUS", "MISSING", "SURVIVORS", "Cell", "Sheet", "claim_of", "difference_cell", "estimate_text"]
-__all__ += ["make_sheet", "p_text", "second_endpoints", "seeds_text", "settings_text", "shown_metrics"]
+__all__ += ["make_sheet", "p_text", "result_text", "second_endpoints", "seeds_text", "settings_text", "shown_metrics"]
 
 MISSING, MINUS = "–", "−"  # noqa: RUF001  an en dash and a minus sign, as tables have them
 
@@ -50,8 +52,11 @@ def make_sheet(comparison: Comparison) -> Sheet:
 
 
 def shown_metrics(comparison: Comparison) -> list[str]:
-    """Return the metrics and costs that have a column; all others are only in the CSV."""
-    return [key for key in comparison.metrics if key in COLUMNS or key in comparison.endpoints]
+    """Return the metrics and costs that have a column, with their variants; all others are only in the CSV."""
+    endpoints = set(comparison.endpoints)
+    return [
+        key for key in comparison.metrics if is_known(key) or split_variant(key)[1] in endpoints or key in endpoints
+    ]
 
 
 def _cells(arm: Arm, comparison: Comparison, shown: list[str], endpoints: list[str]) -> Iterator[Cell]:
@@ -59,7 +64,7 @@ def _cells(arm: Arm, comparison: Comparison, shown: list[str], endpoints: list[s
     yield Cell(settings_text(arm, comparison) or MISSING)
     yield Cell(seeds_text(arm))
     for key in shown:
-        yield Cell(*estimate_text(arm, key))
+        yield Cell(*result_text(arm, key, comparison))
     for key in endpoints:
         contrast = arm.contrasts.get(key)
         if contrast is None:
@@ -86,6 +91,15 @@ def seeds_text(arm: Arm) -> str:
     """Return the number of seeds: `5`, or `3 of 5` where two diverged, or a dash where no run has completed."""
     survived, diverged = len(arm.seeds), len(arm.diverged)
     return f"{survived} of {survived + diverged}" if diverged else str(survived) if survived else MISSING
+
+
+def result_text(arm: Arm, key: str, comparison: Comparison) -> tuple[str, str]:
+    """Return (mean, interval) as text, where the mean is marked if it cannot be compared with the baseline's."""
+    mean, interval = estimate_text(arm, key)
+    reference = comparison.reference
+    if key not in arm.estimates or reference is None or are_comparable(arm, reference, key):
+        return mean, interval
+    return f"{mean}{OTHER_MEASURE}", interval
 
 
 def estimate_text(arm: Arm, key: str) -> tuple[str, str]:

@@ -10,16 +10,17 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sleep_tune.babylm.score_names import BABYLM
 from sleep_tune.console import PlainConsole
+from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison, mode_of
-from sleep_tune.results.columns import column
+from sleep_tune.results.columns import column, is_score
 from sleep_tune.results.sheet import (
     MISSING,
     claim_of,
     difference_cell,
     estimate_text,
     p_text,
+    result_text,
     second_endpoints,
     seeds_text,
     settings_text,
@@ -31,7 +32,7 @@ __all__ = ["print_comparison"]
 WIDE = 95
 """Width in characters of the results with a column for perplexity."""
 
-PERPLEXITY = "test/pseudo_perplexity"
+PERPLEXITIES = ("test/perplexity", "test/pseudo_perplexity")
 
 MOST_ARMS = 40
 """Arms that are printed; of more, the baseline and the best at the primary endpoint."""
@@ -83,8 +84,8 @@ def _tables(comparison: Comparison, width: int) -> RenderableType:
     parts: list[RenderableType] = [Text(title, style="bold")]
     if comparison.arms:
         parts += [Text(), _results(comparison, width), Text()]
-        if any(key.startswith(BABYLM) for key in comparison.metrics):
-            parts += [part for table in _tasks(comparison, width) for part in (table, Text())]
+        for keys in (_variants(comparison), [key for key in comparison.metrics if is_score(key)]):
+            parts += [part for table in _scores(comparison, keys, width) for part in (table, Text())]
         if _with_costs(comparison.arms):
             parts += [_costs(comparison, width), Text()]
     notes = Table.grid(padding=(0, 1))
@@ -114,25 +115,32 @@ def _results(comparison: Comparison, width: int) -> Table:
     """Return the results of each arm and its differences to the baseline; perplexity (e^nll) only where it fits."""
     endpoints = second_endpoints(comparison) or [comparison.endpoints[0]]
     keys = [key for key in shown_metrics(comparison) if "/" in key]
-    keys = [key for key in keys if not key.startswith(BABYLM) or key in endpoints]
-    keys = [key for key in keys if not (width < WIDE and key == PERPLEXITY)]
+    keys = [key for key in keys if key in endpoints or not (is_score(key) or split_variant(key)[0])]
+    keys = [key for key in keys if not (width < WIDE and key in PERPLEXITIES)]
     table = _table(lines=True)
     _add_arms(table, [text for arm in comparison.arms for text in (arm.name, arm.kind)], width)
     table.add_column("seeds", justify="right", no_wrap=True)
     for key in keys:
-        table.add_column(column(key).heading, justify="right")
+        table.add_column(column(key).heading.replace("-", "-\n"), justify="right")
     for key in endpoints:
         table.add_column(f"{column(key).heading}\nvs {comparison.baseline}", justify="right")
     for arm in comparison.arms:
         cells = [Text(f"{arm.name}\n", end="").append(arm.kind, style="dim"), Text(seeds_text(arm))]
-        cells += [_stacked(*estimate_text(arm, key)) for key in keys]
+        cells += [_stacked(*result_text(arm, key, comparison)) for key in keys]
         table.add_row(*cells, *(_contrast(arm, key, comparison) for key in endpoints))
     return table
 
 
-def _tasks(comparison: Comparison, width: int) -> Iterator[Table]:
-    """Yield tables of BabyLM's tasks with differences to the baseline; several where one would be too wide."""
-    keys = [key for key in comparison.metrics if key.startswith(BABYLM)]
+def _variants(comparison: Comparison) -> list[str]:
+    """Return the variants of measures that have a column; those of BabyLM's scores are among the tasks."""
+    shown = [key for key in shown_metrics(comparison) if not is_score(key) and key not in comparison.endpoints]
+    return [key for key in shown if split_variant(key)[0] and split_variant(key)[1] not in PERPLEXITIES]
+
+
+def _scores(comparison: Comparison, keys: Sequence[str], width: int) -> Iterator[Table]:
+    """Yield tables of scores with differences to the baseline; none without keys, several where one is too wide."""
+    if not keys:
+        return
     every = [arm.name for arm in comparison.arms]
     names = _arms_width(every, width)
     headings = {key: column(key).heading for key in keys}
@@ -150,13 +158,13 @@ def _tasks(comparison: Comparison, width: int) -> Iterator[Table]:
         for key in part:
             table.add_column(headings[key], justify="right", no_wrap=True)
         for arm in comparison.arms:
-            table.add_row(arm.name, *(_task(arm, key, comparison) for key in part))
+            table.add_row(arm.name, *(_score(arm, key, comparison) for key in part))
         yield table
 
 
-def _task(arm: Arm, key: str, comparison: Comparison) -> Text:
+def _score(arm: Arm, key: str, comparison: Comparison) -> Text:
     """Return a score above its difference to the baseline, coloured where that is significant."""
-    mean, _ = estimate_text(arm, key)
+    mean, _ = result_text(arm, key, comparison)
     if key not in arm.contrasts:
         return Text(mean)
     difference, _ = difference_cell(arm, key)

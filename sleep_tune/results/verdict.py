@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sleep_tune.errors import listed
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Contrast, mode_of
 from sleep_tune.results.columns import MOST_NAMED, column
+from sleep_tune.results.comparable_losses import no_loss_verdict
 from sleep_tune.results.matched_resource import same_resource_text
 from sleep_tune.results.statistics import fewest_seeds
 
@@ -41,7 +42,7 @@ def _answer(comparison: Comparison) -> str:
         return f"No verdict{_yet(*comparison.compared)}: no run of a finalist has been completed."
     compared = [arm for arm in comparison.compared if primary in arm.contrasts]
     if not compared:
-        return f"No verdict: no seed has a {what} for both {name} and another arm."
+        return no_loss_verdict(comparison) or f"No verdict: no seed has a {what} for both {name} and another arm."
     if all(arm.contrasts[primary].p_holm is None for arm in compared):
         alone = all(len(arm.seeds) == 1 for arm in compared)
         return (

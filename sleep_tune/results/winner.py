@@ -13,6 +13,7 @@ from sleep_tune.errors import DataError, RunFolderError
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.experiment.run_folder import CONFIG
 from sleep_tune.experiment.search_state import MAIN
+from sleep_tune.results.comparable_losses import OBJECTIVE, is_loss
 from sleep_tune.results.trial_tables import parameter_columns, read_trials
 
 __all__ = ["Winner", "find_winner"]
@@ -42,12 +43,13 @@ def find_winner(folder: Path) -> Winner:
 
     Raises:
         RunFolderError: the folder holds no experiment, or the winner's configuration is missing or damaged.
-        DataError: no run has been completed.
+        DataError: no run has been completed, or their objective is a loss that is not comparable between them.
     """
     table, experiment = read_trials(folder), describe_experiment(folder)
     done = table[(table["state"] == "completed") & table["repeats"].isna()]
     metric, lowest = experiment.objective, experiment.mode == "min"
     done = done[np.isfinite(done[metric])] if metric in done else done[:0]
+    _require_one_objective(metric, done)
     finalists = done[done["role"] == "finalist"]
     if not finalists.empty:
         means = finalists.groupby("arm")[metric].mean().sort_values(ascending=lowest, kind="stable")
@@ -74,6 +76,17 @@ def find_winner(folder: Path) -> Winner:
     searched = {key: best[key] for key in parameter_columns(table) if key in experiment.parameters}
     others = {key: _plain(value) for key, value in searched.items() if not key.startswith("sleep.") and pd.notna(value)}
     return Winner(arm, run, why, _without_nulls(config["sleep"]), others, _base(experiment))
+
+
+def _require_one_objective(metric: str, runs: pd.DataFrame) -> None:
+    """Refuse to choose by a loss among runs of several training objectives."""
+    objectives = sorted(set(runs[OBJECTIVE].dropna())) if OBJECTIVE in runs else []
+    if is_loss(metric) and len(objectives) > 1:
+        raise DataError(
+            f"the winner's {metric} must be comparable, but the runs have several values of {OBJECTIVE} "
+            f"({', '.join(map(str, objectives))}): a study of these needs a score of test items as its objective, such "
+            "as eval/pairs_accuracy or babylm/blimp_fast"
+        )
 
 
 def _config(run: Path) -> dict[str, Any]:

@@ -10,11 +10,21 @@ import yaml
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column, short_names
+from sleep_tune.results.comparable_losses import are_comparable
 from sleep_tune.results.notes import is_power_note, is_warning
 from sleep_tune.results.report.importance import FEWEST_TRIALS
 from sleep_tune.results.report.section_figures import ReportData
 from sleep_tune.results.report.training_logs import TrainingLog
-from sleep_tune.results.sheet import MISSING, Cell, Sheet, estimate_text, make_sheet, settings_text, shown_metrics
+from sleep_tune.results.sheet import (
+    MISSING,
+    Cell,
+    Sheet,
+    estimate_text,
+    make_sheet,
+    result_text,
+    settings_text,
+    shown_metrics,
+)
 from sleep_tune.results.verdict import difference_text
 
 __all__ = ["SECTIONS", "ReportSection", "example_texts"]
@@ -59,12 +69,12 @@ def _finalist(arm: Arm, comparison: Comparison) -> dict[str, str]:
     primary, reference = comparison.experiment.primary, comparison.reference
     costs = [key for key in shown_metrics(comparison) if "/" not in key and key in arm.estimates]
     difference = f"{difference_text(arm, primary)} {column(primary).unit}" if primary in arm.contrasts else ""
-    known = reference is not None and primary in reference.estimates
+    known = reference is not None and primary in reference.estimates and are_comparable(arm, reference, primary)
     return {
         "name": arm.name,
         "settings": settings_text(arm, comparison) or MISSING,
         "metric": column(primary).heading,
-        "result": " ".join(estimate_text(arm, primary)).strip(),
+        "result": " ".join(result_text(arm, primary, comparison)).strip(),
         "baseline": comparison.baseline,
         "baseline_result": " ".join(estimate_text(reference, primary)).strip() if reference and known else "",
         "difference": difference.rstrip(),
