@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch.distributed as dist
 
+from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import DataError, DiskError, JobCancelled, Superseded
 from sleep_tune.records import Decision, Progress
@@ -19,12 +20,16 @@ from sleep_tune.training.run import train
 from tests.training.processes import start_process
 from tests.training.runs import keep_training, make_config, read_lines, weigh
 
+MASKED = ("roberta_prelayernorm", "mlm")
+
 
 class Cut(Exception):
     """Ends a run in these tests."""
 
 
-def train_as_rank(rank: int, port: int, folder: Path, cut: float, accumulation: int, event: str) -> None:
+def train_as_rank(
+    rank: int, port: int, folder: Path, cut: float, accumulation: int, event: str, family: tuple[str, str]
+) -> None:
     """Train as one of two processes, and exit with a code that says how the run ended.
 
     Args:
@@ -34,6 +39,7 @@ def train_as_rank(rank: int, port: int, folder: Path, cut: float, accumulation: 
         cut: share of the budget at whose rung the report raises an error; 1 never does.
         accumulation: batches in an update.
         event: what happens on the way.
+        family: architecture and objective.
     """
     signal.alarm(240)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
@@ -56,7 +62,7 @@ def train_as_rank(rank: int, port: int, folder: Path, cut: float, accumulation: 
             make_attempt(folder)
         return Decision.PAUSE if event == kind else Decision.CONTINUE
 
-    config = make_config(folder, rungs=(0.5,), batch_size=4, accumulation=accumulation, checkpoint_minutes=1e-9)
+    config = configure(folder, family, batch_size=4, accumulation=accumulation, checkpoint_minutes=1e-9)
     config.model.dropout = config.model.attention_dropout = 0.0
     codes: dict[type[Exception], int] = {Superseded: 7, JobCancelled: 5, DiskError: 6, Cut: 9}
     try:
@@ -67,16 +73,29 @@ def train_as_rank(rank: int, port: int, folder: Path, cut: float, accumulation: 
         os._exit(codes[type(error)])  # at once: the other process may have gone
 
 
+def configure(folder: Path, family: tuple[str, str], **training: Any) -> RunConfig:
+    config = make_config(folder, rungs=(0.5,), **training)
+    config.model.kind, config.training.objective = family
+    return config
+
+
 def fill_disk(*arguments: Any) -> None:
     raise OSError(28, "the disk is full")
 
 
-def run_pair(folder: Path, *, cut: float = 1.0, accumulation: int = 1, event: str = "never") -> list[int | None]:
+def run_pair(
+    folder: Path,
+    *,
+    cut: float = 1.0,
+    accumulation: int = 1,
+    event: str = "never",
+    family: tuple[str, str] = MASKED,
+) -> list[int | None]:
     """Exit codes of two processes that train together."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ranks = [start_process(train_as_rank, rank, port, folder, cut, accumulation, event) for rank in (0, 1)]
+    ranks = [start_process(train_as_rank, rank, port, folder, cut, accumulation, event, family) for rank in (0, 1)]
     for process in ranks:
         process.join()
     return [process.exitcode for process in ranks]
@@ -100,14 +119,17 @@ def test_alone_every_exchange_is_a_return() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("accumulation", [1, 3])
+@pytest.mark.parametrize(
+    ("accumulation", "family"), [(1, MASKED), (3, MASKED), (1, ("gpt2", "clm")), (1, ("roberta", "hybrid"))]
+)
 def test_two_processes_train_what_one_would_with_twice_the_batch(
-    accumulation: int, corpus: Corpus, whole: Path, tmp_path: Path
+    accumulation: int, family: tuple[str, str], corpus: Corpus, whole: Path, tmp_path: Path
 ) -> None:
     """Loss for loss to float tolerance, without dropout, through wake and sleep; scores reach every process."""
-    two_processes = whole if accumulation == 1 else tmp_path / "two"
-    assert accumulation == 1 or run_pair(two_processes, accumulation=accumulation) == [0, 0]
-    config = make_config(tmp_path / "one", rungs=(0.5,), batch_size=8, accumulation=accumulation)
+    is_whole = (accumulation, family) == (1, MASKED)
+    two_processes = whole if is_whole else tmp_path / "two"
+    assert is_whole or run_pair(two_processes, accumulation=accumulation, family=family) == [0, 0]
+    config = configure(tmp_path / "one", family, batch_size=8, accumulation=accumulation)
     config.model.dropout = config.model.attention_dropout = 0.0
     train(config, keep_training, corpus=corpus, evaluate=weigh)
     one, two = (read_lines(folder, "train") for folder in (tmp_path / "one", two_processes))
