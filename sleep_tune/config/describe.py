@@ -71,7 +71,7 @@ def _yaml_lines(tree: dict[str, Any], prefix: str) -> Iterator[str]:
         key = f"{prefix}{name}"
         about = sections()[key].rstrip(".") if key in sections() else _meaning(options()[key])
         line = f"{indent}{name}:" if key in sections() else f"{indent}{name}: {_value(value)}"
-        yield f"{line.ljust(COMMENT_COLUMN)}# {about}"
+        yield f"{line.ljust(COMMENT_COLUMN - 1)} # {about}"
         if key in sections():
             yield from _yaml_lines(value, f"{key}.")
 

@@ -46,6 +46,12 @@ def test_yaml_reads_back_by_any_reader() -> None:
     assert yaml.safe_load(to_yaml(from_dict(tree))) == tree
 
 
+def test_a_long_value_does_not_run_into_its_comment() -> None:
+    tree = to_dict(RunConfig())
+    assign(tree, "run.name", "a" * 60)
+    assert yaml.safe_load(to_yaml(from_dict(tree))) == tree
+
+
 def test_yaml_comments_say_meaning_and_range() -> None:
     text = to_yaml(RunConfig())
     assert "    ratio: 0.3                          # buffer size as a share of the candidates; (0, 1]\n" in text
