@@ -14,6 +14,7 @@ from sleep_tune.config.groups import default_choices, group_settings, groups
 from sleep_tune.config.options import Option, options, sections
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import to_dict
+from sleep_tune.import_paths import FORM
 
 __all__ = ["describe_groups", "describe_options", "to_yaml"]
 
@@ -80,7 +81,7 @@ def _meaning(option: Option) -> str:
     """Return meaning and range of an option: 'dropout on attention weights; [0, 1)', 'architecture; roberta | ...'."""
     takes = option.range
     if option.choices is not None:
-        takes = " | ".join(option.choices)
+        takes = " | ".join([*option.choices, *([FORM] if option.extensible else [])])
     elif option.type is bool:
         takes = "true | false"
     section, _, name = option.key.rpartition(".")

@@ -30,6 +30,7 @@ from sleep_tune.config.groups import (
 )
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF, RunConfig
+from sleep_tune.config.sources import with_sources
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import ConfigError
 
@@ -40,7 +41,8 @@ def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) 
     """Return a run's configuration from conf/, then `base`, then `overrides`; what comes later wins.
 
     A group that `overrides` chooses replaces everything that `base` sets in its section: if `base` are the settings
-    of a study, `compose(["sleep=epochs"], base=base)` is its baseline.
+    of a study, `compose(["sleep=epochs"], base=base)` is its baseline. Functions that options name by import path are
+    imported.
 
     Args:
         overrides: each `group=choice` or `dotted.key=value`, as on a command line.
@@ -49,7 +51,7 @@ def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) 
     Raises:
         ConfigError: unknown group choices, keys or values, two options of which only one can be set, or a broken
             file of conf/. Every mistake is reported with its key (and file), what must hold, what was given and the
-            nearest valid name.
+            nearest valid name. If there is none of these: a function that cannot be imported.
         BudgetError: a sleep that no corpus could fit into the budget.
     """
     mistakes = MistakeList("the configuration")
@@ -79,7 +81,7 @@ def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) 
     except OmegaConfBaseException as error:
         raise ConfigError(f"an interpolation cannot be resolved: {str(error).splitlines()[0]}") from None
     assert isinstance(tree, dict)
-    return from_dict({str(key): value for key, value in tree.items()})
+    return with_sources(from_dict({str(key): value for key, value in tree.items()}))
 
 
 def override_settings(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

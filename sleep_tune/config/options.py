@@ -16,10 +16,11 @@ from typing import Any
 from sleep_tune.config.entry import shown
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.import_paths import FORM, is_import_path
 
 __all__ = ["AUTO", "Option", "options", "section_fields", "sections"]
 
-EXPECTED = {str: "text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of numbers"}
+EXPECTED = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 AUTO = "auto"
 """The word that stands for a number where the option's declaration says `auto=True`."""
@@ -32,8 +33,10 @@ class Option:
     key: str
     """Dotted, as written on the command line: sleep.replay.ratio."""
     doc: str
+    item: type = float
+    """Type of a tuple's items, float or str; with `choices`, they are different ones of these."""
     type: type
-    """str, int, float, bool, or tuple (of floats; with `choices`, of different ones of these)."""
+    """str, int, float, bool, or tuple."""
     optional: bool
     """Whether null is a value."""
     default: Any
@@ -44,13 +47,15 @@ class Option:
     choices: tuple[str, ...] | None = None
     auto: bool = False
     """Whether the word auto is a value, beside numbers."""
+    extensible: bool = False
+    """Whether an import path is a value, beside `choices`."""
 
     @property
     def expected(self) -> str:
         """What a value must be, in words: 'a number in (0, 1]', 'one of: random, strict, weighted'."""
         if self.choices is not None:
-            return f"{'a list of' if self.type is tuple else 'one of'}: {', '.join(self.choices)}"
-        words = EXPECTED[self.type]
+            return f"{'a list of' if self.type is tuple else 'one of'}: {', '.join(self.choices)}{self._or_form}"
+        words = f"a list of {'texts' if self.item is str else 'numbers'}" if self.type is tuple else EXPECTED[self.type]
         if self.range:
             words += f" {self.range}" if self.range[0] not in "[(" else f" in {self.range}"
         return words + (" or null" if self.optional else "") + (f" or {AUTO}" if self.auto else "")
@@ -79,14 +84,31 @@ class Option:
         if self.type is tuple:
             if not isinstance(value, list | tuple):
                 raise self._refuse(value)
-            return self._names(value) if self.choices else tuple(self._number(item, value) for item in value)
+            if self.choices is not None:
+                return self._names(value)
+            return tuple(self._item(item, value) for item in value)
         if self.type in (int, float):
             return self._number(value, value)
         if not isinstance(value, self.type):
             raise self._refuse(value)
-        if self.choices is not None and value not in self.choices:
-            raise ConfigError(unknown(self.key, value, self.choices))
+        if self.choices is not None:
+            self._check_choice(value)
         return self._text(value) if isinstance(value, str) else value
+
+    @property
+    def _or_form(self) -> str:
+        return f", or {FORM}" if self.extensible else ""
+
+    def _check_choice(self, value: object) -> None:
+        if value not in (self.choices or ()) and not (self.extensible and is_import_path(value)):
+            raise ConfigError(unknown(self.key, value, self.choices or ()) + self._or_form)
+
+    def _item(self, item: object, given: object) -> float | str:
+        if self.item is not str:
+            return self._number(item, given)
+        if not isinstance(item, str):
+            raise self._refuse(given)
+        return self._text(item)
 
     def _text(self, value: str) -> str:
         if not value.strip():
@@ -98,8 +120,7 @@ class Option:
     def _names(self, values: Collection[object]) -> tuple[str, ...]:
         """Return `values` if they are different choices."""
         for value in values:
-            if value not in (self.choices or ()):
-                raise ConfigError(unknown(self.key, value, self.choices or ()))
+            self._check_choice(value)
         if len(set(values)) < len(values):
             raise ConfigError(f"{self.key} must name each at most once; got {shown(list(values))}")
         return tuple(str(value) for value in values)
@@ -177,6 +198,7 @@ def _option(key: str, hint: Any, field: dataclasses.Field[Any]) -> Option:
     return Option(
         key=key,
         type=typing.get_origin(kind) or kind,
+        item=next(iter(typing.get_args(kind)), float),
         optional=types.NoneType in kinds,
         default=field.default,
         **field.metadata,

@@ -46,6 +46,7 @@ def option(
     below: float | None = None,
     choices: tuple[str, ...] | None = None,
     auto: bool = False,
+    extensible: bool = False,
 ) -> Any:
     """Return a dataclass field that declares an option.
 
@@ -58,9 +59,10 @@ def option(
         below: see `high`.
         choices: the valid names, of a text or of each item of a tuple.
         auto: whether the word auto may stand for the number.
+        extensible: whether an import path, package.module:function, may stand for one of `choices`.
     """
     metadata = {"doc": doc, "low": low, "high": high, "above": above, "below": below, "choices": choices, "auto": auto}
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata=metadata | {"extensible": extensible})
 
 
 @dataclass(kw_only=True)
@@ -69,6 +71,9 @@ class RunSection:
 
     name: str = option("default", "name of the run; its folder is runs/<name> unless run.dir is given")
     dir: str | None = option(None, "folder of the run; it must not hold a run with another configuration")
+    sources: tuple[str, ...] = option(
+        (), "filled in: source file and SHA-256 of each function given by import path; another source is another run"
+    )
 
 
 @dataclass(kw_only=True)
@@ -127,7 +132,9 @@ class ModelConfig:
 class ReplayConfig:
     """The samples that a sleep replays."""
 
-    strategy: str = option("weighted", "how the buffer is chosen from the candidates", choices=names.STRATEGIES)
+    strategy: str = option(
+        "weighted", "how the buffer is chosen from the candidates", choices=names.STRATEGIES, extensible=True
+    )
     ratio: float = option(0.3, "buffer size as a share of the candidates", above=0, high=1)
     alpha: float = option(1.0, "exponent of the score in the priority; 0: the score does not matter", low=0, high=32)
     decay: float = option(

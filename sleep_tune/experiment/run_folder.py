@@ -18,6 +18,7 @@ from sleep_tune.config.describe import to_yaml
 from sleep_tune.config.environment import environment
 from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.config.size import needed_bytes
+from sleep_tune.config.sources import compared_by_source, imported_functions
 from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError, shortened, unknown
@@ -127,7 +128,9 @@ def record_run(folder: Path, config: RunConfig) -> bool:
         what = f"must be a folder that can be written ({error.strerror})"
         raise RunFolderError(f"{folder} {what}: move away what is there, and run the same command again") from None
     if not (folder / CONFIG).exists():
-        write_whole(folder / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
+        files = {path: str(function.file) for path, function in imported_functions(config).items()}
+        about = environment() | ({"sources": files} if files else {})
+        write_whole(folder / ENVIRONMENT, json.dumps(about, indent=2) + "\n")
         write_whole(folder / CONFIG, to_yaml(config))  # last, so that a folder with a configuration is complete
         return False
     there = read_config(folder)
@@ -153,6 +156,7 @@ def defining_options(config: RunConfig) -> dict[str, Any]:
 
 def describe_differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """Return how options differ, as text: 'training.seed is 1 there, 2 here; ...'; empty if none does."""
+    theirs, ours = compared_by_source(theirs, ours)
     keys = dict.fromkeys([*ours, *theirs])
     return "; ".join(
         f"{key} is {_text(theirs.get(key, 'absent'))} there, {_text(ours.get(key, 'absent'))} here"

@@ -11,7 +11,7 @@ from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.sleep.budget import to_fraction
 from sleep_tune.sleep.priorities import priorities
 from sleep_tune.sleep.sample_history import SampleHistory
-from sleep_tune.sleep.selection import STRATEGIES
+from sleep_tune.sleep.selection import STRATEGIES, Strategy
 
 __all__ = ["SCOPES", "Replay", "buffer_size", "choose_buffer"]
 
@@ -41,8 +41,8 @@ class Replay:
         ConfigError: an unknown name, or a number out of range.
     """
 
-    strategy: str = "weighted"
-    """A name in `selection.STRATEGIES`."""
+    strategy: str | Strategy = "weighted"
+    """A name in `selection.STRATEGIES`, or a function such as those."""
     ratio: float = 0.3
     """Buffer size as a share of the candidates, in (0, 1]."""
     alpha: float = 1.0
@@ -55,7 +55,7 @@ class Replay:
     """A name in `SCOPES`."""
 
     def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
+        if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
             raise ConfigError(unknown("sleep.replay.strategy", self.strategy, STRATEGIES))
         if self.scope not in SCOPES:
             raise ConfigError(unknown("sleep.replay.scope", self.scope, SCOPES))
@@ -99,7 +99,8 @@ def choose_buffer(
     weights = priorities(
         scores, _ages(history, candidates, cycle), alpha=replay.alpha, decay=replay.decay, floor=replay.floor
     )
-    chosen = STRATEGIES[replay.strategy](weights, scores, buffer_size(len(candidates), replay.ratio), rng)
+    choose = STRATEGIES[replay.strategy] if isinstance(replay.strategy, str) else replay.strategy
+    chosen = choose(weights, scores, buffer_size(len(candidates), replay.ratio), rng)
     return candidates[chosen].astype(np.int32)
 
 

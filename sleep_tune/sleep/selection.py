@@ -1,7 +1,7 @@
 """Replay strategies: which candidates enter the buffer, given their priorities and scores.
 
 A strategy is a function (priorities, scores, n, rng) -> (n,) distinct indices in [0, C), in time linear in the number C
-of candidates. `STRATEGIES` is the only list of them.
+of candidates. `STRATEGIES` is the only list of them; `checked` takes one from elsewhere.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STRATEGIES", "Strategy", "random", "strict", "weighted"]
+from sleep_tune.errors import ConfigError
+
+__all__ = ["STRATEGIES", "Strategy", "checked", "random", "strict", "weighted"]
 
 Strategy = Callable[[NDArray[np.float64], NDArray[np.floating], int, np.random.Generator], NDArray[np.intp]]
 
@@ -76,6 +78,46 @@ def random(
 
 STRATEGIES: dict[str, Strategy] = {"random": random, "strict": strict, "weighted": weighted}
 """Name of `sleep.replay.strategy` -> function."""
+
+
+def checked(strategy: Strategy, name: str) -> Strategy:
+    """Return a strategy that checks each result of `strategy`, so that no model is trained on a wrong buffer.
+
+    The strategy raises ConfigError with the name if a result is not n distinct indices in [0, C).
+
+    Args:
+        strategy: a function from elsewhere.
+        name: of the function, for messages.
+    """
+
+    def choose(
+        priorities: NDArray[np.float64], scores: NDArray[np.floating], n: int, rng: np.random.Generator
+    ) -> NDArray[np.intp]:
+        count = len(priorities)
+        chosen = strategy(priorities, scores, n, rng)
+        got = _mistake(chosen, n, count)
+        if got is not None:
+            raise ConfigError(
+                f"sleep.replay.strategy={name} must return an array of {n:,} different indices, from 0 to "
+                f"{count - 1:,}; got {got}"
+            )
+        return chosen
+
+    return choose
+
+
+def _mistake(chosen: object, n: int, count: int) -> str | None:
+    """Return what is wrong with a buffer of `n` of `count` candidates; None if nothing is."""
+    if not isinstance(chosen, np.ndarray):
+        return f"a {type(chosen).__name__}"
+    if chosen.shape != (n,) or chosen.dtype.kind not in "iu":
+        return f"an array of {chosen.dtype} of shape {chosen.shape}"
+    if chosen.min() < 0 or chosen.max() >= count:
+        return f"indices from {chosen.min():,} to {chosen.max():,}"
+    is_chosen = np.zeros(count, np.bool_)
+    is_chosen[chosen] = True
+    repeated = n - np.count_nonzero(is_chosen)
+    return f"{repeated:,} of them repeated" if repeated else None
 
 
 def _threshold(keys: NDArray[np.floating], n: int) -> np.floating:

@@ -14,6 +14,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.sources import with_sources
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.errors import ConfigError
 from sleep_tune.evaluation.evaluator import Evaluator
@@ -81,7 +82,8 @@ def train(
         Superseded: a later attempt at the run has begun; this one has written nothing since.
         JobCancelled: `report` raised it, or the leading process has left the run.
         OutOfMemory: the device is too small.
-        UserError: the budget, the device or the disk cannot hold the configuration.
+        UserError: the budget, the device or the disk cannot hold the configuration; or a function that it names by
+            import path cannot be used, or is another one than `run.sources` says.
         KeyboardInterrupt: Ctrl-C, after a checkpoint (with `show_progress`).
         SystemExit: SIGTERM, after a checkpoint (with `show_progress`).
     """
@@ -96,6 +98,7 @@ def train(
             report(read_evaluation(folder, "dev"))
         return ended
     with translated_failures(folder):
+        config = with_sources(config)
         if corpus is None:
             corpus = prepare(config.data, config.tokenizer)
         for line in corpus.description:

@@ -17,8 +17,10 @@ from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
 from sleep_tune.experiment.json_checks import Check, is_bool, is_text, list_of, nullable
 from sleep_tune.experiment.run_folder import METRICS
 from sleep_tune.files import write_whole
+from sleep_tune.import_paths import is_import_path, lookup
 from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.records import is_count, is_number
+from sleep_tune.sleep.selection import STRATEGIES, checked
 from sleep_tune.sleep.stream import PHASES, Replay, SleepStream
 from sleep_tune.training.attempts import find_latest, is_writer, make_attempt, record_origin, remove_folder
 from sleep_tune.training.batch_feed import BatchFeed
@@ -85,11 +87,14 @@ def open_stream(config: RunConfig, corpus: Corpus, processes: ProcessGroup) -> S
 
     Raises:
         BudgetError: the budget cannot hold the settings of sleep.
+        ConfigError: the strategy is a function of the user's that cannot be imported.
     """
     samples = corpus.train
     plan = plan_words(config, corpus_words=samples.num_words, num_samples=len(samples), processes=processes.size)
-    replay = Replay(**asdict(config.sleep.replay))
-    return SleepStream(samples, plan, replay, context=config.sleep.context, seed=config.training.seed)
+    settings, strategy = asdict(config.sleep.replay), config.sleep.replay.strategy
+    if is_import_path(strategy):
+        settings["strategy"] = checked(lookup(STRATEGIES, strategy, "sleep.replay.strategy"), strategy)
+    return SleepStream(samples, plan, Replay(**settings), context=config.sleep.context, seed=config.training.seed)
 
 
 def open_session(

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from sleep_tune.sleep.selection import STRATEGIES, Strategy, random, strict, weighted
+from sleep_tune.errors import ConfigError
+from sleep_tune.sleep.selection import STRATEGIES, Strategy, checked, random, strict, weighted
+from tests.messages import raises_naming
 
 weights = st.lists(st.one_of(st.floats(0, 1e6), st.sampled_from([0.0, 1.0, 5e-324, 1e300])), min_size=1, max_size=40)
 
@@ -133,3 +135,34 @@ def test_weighted_has_no_limit_of_two_to_the_24() -> None:
     priorities[-5:] = 1.0
     chosen = weighted(priorities, alike(priorities), 5, np.random.default_rng(0))
     assert chosen.tolist() == list(range((1 << 24) + 5, (1 << 24) + 10))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_a_sound_strategy_is_checked_without_a_change(strategy: Strategy) -> None:
+    priorities = np.arange(20.0)
+    rngs = [np.random.default_rng(0) for _ in range(2)]
+    plain, same = (
+        one(priorities, alike(priorities), 6, rng)
+        for one, rng in zip((strategy, checked(strategy, "a:b")), rngs, strict=True)
+    )
+    assert plain.tolist() == same.tolist()
+
+
+@pytest.mark.parametrize(
+    ("result", "found"),
+    [
+        (None, "NoneType"),
+        ([0, 1, 2], "list"),
+        (np.arange(4), "(4,)"),
+        (np.arange(3.0), "float64"),
+        (np.ones(20, np.bool_), "bool"),
+        (np.arange(3)[:, None], "(3, 1)"),
+        (np.array([0, 1, 20]), "0 to 20"),
+        (np.array([-1, 1, 2]), "-1 to 2"),
+        (np.array([5, 5, 2]), "1 of them repeated"),
+    ],
+)
+def test_what_is_no_buffer_is_refused(result: object, found: str) -> None:
+    strategy: Strategy = lambda *_: result  # type: ignore[assignment]  # noqa: E731
+    with raises_naming(ConfigError, "my_lab.replay:middle", "3", "19", found):
+        checked(strategy, "my_lab.replay:middle")(np.ones(20), np.ones(20), 3, np.random.default_rng(0))

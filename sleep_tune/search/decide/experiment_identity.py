@@ -5,6 +5,7 @@ kill leaves the file behind, the next session updates it.
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import yaml
 
 from sleep_tune.config.environment import environment
 from sleep_tune.config.schema import ONE_OF, RunConfig
+from sleep_tune.config.sources import compared_by_source, joined_sources
 from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.errors import ConfigError, RunFolderError, listed
 from sleep_tune.experiment.event_log import LOG
@@ -152,7 +154,12 @@ def find_space_changes(then: Mapping[str, Any], space: Space) -> list[OptionChan
 
 
 def update(folder: Path, then: ExperimentIdentity, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
-    """Write experiment.yaml again if its space or base has changed."""
+    """Write experiment.yaml again if its space or base has changed.
+
+    It keeps the sources of functions that the space no longer names, since earlier trials used them.
+    """
+    sources = joined_sources(then.tree["run"]["sources"], base.run.sources)
+    base = replace(base, run=replace(base.run, sources=sources))
     if find_space_changes(then.space, space) or then.tree != to_dict(base):
         _write(folder, space, base, corpus)
 
@@ -188,7 +195,7 @@ def _write(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -
 def _base_differences(there: ExperimentIdentity, base: RunConfig) -> Iterator[OptionChange]:
     """Yield differences of the base, except options that may change when a run is resumed."""
     free = {f"base.{key}" for key in IRRELEVANT}
-    found = _differences(there.base, flatten(to_dict(base)), "base.")
+    found = _differences(*compared_by_source(there.base, flatten(to_dict(base))), "base.")
     return (difference for difference in found if difference.key not in free)
 
 

@@ -46,7 +46,7 @@ def synthetic_loss(config: RunConfig, seed: int, share: float) -> float:
         return math.nan
     passes = sleep.length.passes or 3.0
     floor = 3.0 + 0.3 / sleep.folds + 0.4 * (sleep.replay.ratio - 0.5) ** 2 + 0.03 * passes
-    floor += {"weighted": 0.0, "strict": 0.1, "random": 0.2}[sleep.replay.strategy]
+    floor += {"weighted": 0.0, "strict": 0.1, "random": 0.2}.get(sleep.replay.strategy, 0.15)
     floor += 0.02 * abs(math.log10(config.training.learning_rate) + 3)
     speed = 2.0 + passes / 2
     return floor + 5.0 * math.exp(-speed * share) + 0.02 * _noise(config, seed)

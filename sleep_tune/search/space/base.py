@@ -9,11 +9,14 @@ from sleep_tune.config.checker import check_one_of
 from sleep_tune.config.entry import Entry, Mistake
 from sleep_tune.config.groups import groups, read_setting
 from sleep_tune.config.load import compose
+from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.sources import with_sources
 from sleep_tune.errors import Mistakes, UserError
 from sleep_tune.files import expanded
+from sleep_tune.import_paths import is_import_path
 from sleep_tune.search.space.parameters import always_searched
-from sleep_tune.search.space.search_space import Parameter, Space
+from sleep_tune.search.space.search_space import Choice, Parameter, Space
 
 __all__ = ["check_base", "compose_base", "read_base"]
 
@@ -59,6 +62,8 @@ def check_base(space: Space, entry: Entry) -> RunConfig | None:
 def compose_base(space: Space) -> RunConfig:
     """Return the configuration that every run starts from, with absolute paths, as trials run in other folders.
 
+    Its `run.sources` are those of all import paths that a trial may have; each trial gets those that it uses.
+
     Raises:
         UserError: options that do not fit together.
     """
@@ -69,7 +74,15 @@ def compose_base(space: Space) -> RunConfig:
             setattr(section, name, os.path.realpath(expanded(folder)))
     if base.tokenizer.name is not None and Path(base.tokenizer.name).is_dir():
         base.tokenizer.name = str(Path(base.tokenizer.name).resolve())
-    return base
+    choices = {parameter.key: parameter.domain for parameter in space.parameters}
+    searched = {
+        str(value): key
+        for key, domain in choices.items()
+        if isinstance(domain, Choice)
+        for value in domain.values
+        if options()[key].extensible and is_import_path(value)
+    }
+    return with_sources(base, searched)
 
 
 def _where(where: Mapping[str, str], message: str) -> str:

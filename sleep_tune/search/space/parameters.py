@@ -10,8 +10,9 @@ from sleep_tune.config.entry import Entry, shown
 from sleep_tune.config.options import Option, options
 from sleep_tune.config.schema import ONE_OF
 from sleep_tune.config.tree import unknown_key
-from sleep_tune.errors import unknown
+from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.experiment.trial_state import Value
+from sleep_tune.import_paths import import_function, is_import_path
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
 
 __all__ = ["DOMAINS", "FIXED", "always_searched", "read_parameters"]
@@ -93,12 +94,21 @@ def _choice(option: Option, entry: Entry) -> Choice:
             if isinstance(item.value, list | dict):
                 raise item.wrong("a single value")
             value: Value = check_value(option, item)
+            if option.extensible and is_import_path(value):
+                _check_import(option.key, str(value), item)
             if any(value == other and type(value) is type(other) for other in values):
                 raise item.error(f"{option.key}: the choice {shown(item.value)} is given twice")
             values.append(value)
     if not entry.value:
         raise entry.wrong("a list of at least one value")
     return Choice(tuple(values))
+
+
+def _check_import(key: str, path: str, item: Entry) -> None:
+    try:
+        import_function(path, key)
+    except ConfigError as error:
+        raise item.error(str(error)) from error
 
 
 def _uniform(option: Option, entry: Entry) -> Uniform:

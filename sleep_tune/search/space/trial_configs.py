@@ -12,6 +12,7 @@ from typing import Any
 from sleep_tune.config.groups import group_settings, groups
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.size import plan_words
+from sleep_tune.config.sources import SOURCES, used_sources
 from sleep_tune.config.tree import Tree, assign, from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError, unknown
 from sleep_tune.experiment.search_state import TrialState
@@ -86,6 +87,7 @@ class TrialConfigs:
     ) -> None:
         self._space = space
         self._base = to_dict(base)
+        self._sources = base.run.sources
         self._corpus = corpus
         self._folder = folder
         self._rungs = rungs
@@ -104,7 +106,9 @@ class TrialConfigs:
             "tracking.role": trial.role,
             "tracking.arm": trial.arm,
         }
-        return with_settings(self._base, dict(baseline) | trial.parameters | run)
+        tree = with_settings(self._base, dict(baseline) | trial.parameters | run)
+        assign(tree, SOURCES, used_sources(tree, self._sources))
+        return tree
 
     def refusal(self, trial: TrialState) -> Refusal | None:
         """Return why the trial cannot be trained, or None if it can."""

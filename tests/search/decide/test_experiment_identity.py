@@ -34,6 +34,7 @@ from sleep_tune.search.space.search_space import (
 )
 from sleep_tune.simulation.recorded_curves import read_experiment_curves
 from tests.experiment.test_run_folder import RESUMABLE
+from tests.messages import raises_naming
 from tests.search.studies import BASE, open_search, start, study
 
 
@@ -93,6 +94,23 @@ def test_allowed_changes_are_reported_and_written(tmp_path: Path) -> None:
     before = (tmp_path / FILE).stat().st_ino
     update(tmp_path, now, grown, BASE, TOY_CORPUS)
     assert (tmp_path / FILE).stat().st_ino == before
+
+
+def test_a_changed_source_of_the_users_code_is_another_study(tmp_path: Path) -> None:
+    """Also that of a choice which the space dropped in between; a choice with a new import path is no other study."""
+
+    def base(*sources: str) -> RunConfig:
+        return replace(BASE, run=replace(BASE.run, sources=sources))
+
+    then = open_folder(tmp_path, study(), base("lab:f lab.py sha256:1"), TOY_CORPUS)
+    now = base("lab:g lab.py sha256:2")
+    open_folder(tmp_path, study(), now, TOY_CORPUS)
+    update(tmp_path, then, study(), now, TOY_CORPUS)
+    assert ExperimentIdentity(tmp_path).tree["run"]["sources"] == ["lab:f lab.py sha256:1", "lab:g lab.py sha256:2"]
+    changed = base("lab:f lab.py sha256:3")
+    with raises_naming(RunFolderError, "lab:f", "lab.py sha256:1 there", "lab.py sha256:3 here"):
+        open_folder(tmp_path, study(), changed, TOY_CORPUS)
+    assert len(find_differences(ExperimentIdentity(tmp_path), study(), changed, TOY_CORPUS)) == 1
 
 
 def test_what_changes_nothing_of_a_run_changes_nothing_of_a_study(tmp_path: Path) -> None:
