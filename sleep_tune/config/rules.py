@@ -7,6 +7,7 @@ from operator import attrgetter
 from sleep_tune.config.checker import one_of_text
 from sleep_tune.config.schema import ONE_OF, RunConfig, TrainingConfig
 from sleep_tune.errors import BudgetError, ConfigError, UserError, together
+from sleep_tune.import_paths import is_import_path
 from sleep_tune.names import OBJECTIVES_OF
 
 __all__ = ["RULES", "check_rules"]
@@ -74,18 +75,21 @@ def objective_fits_model(config: RunConfig) -> None:
 
 
 def corpus_is_named(config: RunConfig) -> None:
-    """Require the option that names the corpus, and refuse those of another kind of corpus."""
+    """Require the option that names the corpus, and refuse those of another kind of corpus.
+
+    A function of the user's reads any of them.
+    """
     data = config.data
     needed = {"text": ("path", "a folder of text"), "babylm": ("dataset", "a dataset id on the Hugging Face Hub")}
     for kind, (name, what) in needed.items():
         given = getattr(data, name)
         if kind == data.kind and given is None:
             raise ConfigError(f"data={kind} needs data.{name}=..., {what}; got none")
-        if kind != data.kind and given is not None:
+        if kind != data.kind and given is not None and not is_import_path(data.kind):
             raise ConfigError(
                 f"data.{name} is read by data={kind} only; got data.kind={data.kind} with data.{name}={given}"
             )
-    if data.revision is not None and data.kind != "babylm":
+    if data.revision is not None and data.kind != "babylm" and not is_import_path(data.kind):
         raise ConfigError(f"data.revision is read by data=babylm only; got data.kind={data.kind}")
 
 

@@ -80,7 +80,7 @@ class RunSection:
 class DataConfig:
     """The training text."""
 
-    kind: str = option("toy", "where the text comes from", choices=names.CORPORA)
+    kind: str = option("toy", "where the text comes from", choices=names.CORPORA, extensible=True)
     path: str | None = option(
         None,
         "folder of text (data=text): *.txt; the names (train.txt, wiki_valid.txt, dev/a.txt) give the split",

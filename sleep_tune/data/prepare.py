@@ -7,15 +7,16 @@ nor tokenizers, and a corpus that is in the cache is opened without them.
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from sleep_tune.config.schema import DataConfig, TokenizerConfig
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key, require_cache_space
 from sleep_tune.data.description import describe_text
-from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus
+from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, Splits
 from sleep_tune.data.encoding import mean_unspaced_length
 from sleep_tune.data.overlap import Overlap, count_overlap
 from sleep_tune.data.packing import Rows, pack
@@ -25,8 +26,9 @@ from sleep_tune.data.split import complete_splits, keep_words
 from sleep_tune.data.text import babylm_corpus, text_corpus
 from sleep_tune.data.tokenizer import TOKENIZERS, TokenizedText, TokenizerRecipe
 from sleep_tune.data.toy_corpus import toy_corpus
-from sleep_tune.errors import DataError
+from sleep_tune.errors import ConfigError, DataError, shortened
 from sleep_tune.files import write_whole
+from sleep_tune.import_paths import import_function, is_import_path, lookup
 from sleep_tune.sleep.samples import Samples, SpecialTokens
 
 __all__ = ["CORPORA", "Corpus", "prepare"]
@@ -39,6 +41,8 @@ CORPORA: dict[str, Callable[[DataConfig], RawCorpus]] = {
     "toy": toy_corpus,
 }
 """Kind -> function of the configuration that finds the text."""
+
+KIND = "data.kind"
 
 FORMAT = 1
 """Version of preprocessing, packing and file layout; increased when one of them changes."""
@@ -74,7 +78,7 @@ def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
         ConfigError: an option that the corpus needs is not set, or the cache cannot be written to.
         DiskError: there is too little space for the cache.
     """
-    raw = CORPORA[data.kind](data)
+    raw = _raw_corpus(data)
     cache = cache_folder(data.cache_dir)
     recipe = TOKENIZERS[tokenizer.kind](tokenizer, cache)
     identity = {
@@ -89,6 +93,41 @@ def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
     key = content_key(identity)
     folder = cached_folder(cache, key, lambda path: _make(path, data, raw, recipe, identity))
     return _open(folder, key, raw.inventory)
+
+
+def _raw_corpus(data: DataConfig) -> RawCorpus:
+    """Return the corpus, not read yet; the source of a user's own function is part of its identity."""
+    raw: object = lookup(CORPORA, data.kind, KIND)(data)
+    if not is_import_path(data.kind):
+        return cast(RawCorpus, raw)
+    if not (isinstance(raw, RawCorpus) and all(isinstance(text, str) for text in raw.identity.values())):
+        raise ConfigError(
+            f"{KIND}={data.kind} must return a RawCorpus whose identity holds texts; got {shortened(repr(raw))}"
+        )
+    identity = {**raw.identity, "function": f"{data.kind} {import_function(data.kind, KIND).source}"}
+    return replace(raw, identity=identity, read=lambda: _checked_splits(raw.read(), data.kind))
+
+
+def _checked_splits(splits: object, name: str) -> Splits:
+    """Return the documents that a user's own function has read, if they are documents.
+
+    Raises:
+        ConfigError: they are not; the message names the function and what it returned.
+    """
+    if not isinstance(splits, Splits):
+        raise ConfigError(f"{KIND}={name}: its RawCorpus must read Splits; got {shortened(repr(splits))}")
+    for split in SPLITS:
+        for document in getattr(splits, split):
+            if not (
+                isinstance(document, Document)
+                and isinstance(document.sentences, tuple)
+                and all(isinstance(text, str) for text in (document.source, *document.sentences))
+            ):
+                raise ConfigError(
+                    f"{KIND}={name}: its {split} must hold Documents, each with a source and a tuple of sentences; got "
+                    f"{shortened(repr(document))}"
+                )
+    return splits
 
 
 def _make(
