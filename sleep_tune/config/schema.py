@@ -295,6 +295,7 @@ class EvaluationConfig:
         (),
         "tasks of evaluation.data that are also scored at the rungs; a search can use them as its objective",
         choices=names.TASKS,
+        extensible=True,
     )
 
 

@@ -16,7 +16,9 @@ from sleep_tune.evaluation.backends import MLM
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer
 from sleep_tune.evaluation.suite import Suite, TaskScores
 from sleep_tune.evaluation.task_folders import find_task_folders
+from sleep_tune.evaluation.tasks import own_tasks
 from sleep_tune.files import expanded
+from sleep_tune.import_paths import function_name
 from sleep_tune.names import TASKS
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ class Benchmark:
     Args:
         data: such as evaluation_data/fast_eval.
         tokenizer: a fast one.
-        only: folders that are scored; empty: all that exist.
-        without: folders that are ignored.
+        only: folders or import paths (`own_tasks`) that are scored; empty: all folders that exist.
+        without: the same that are ignored.
         batch_tokens: highest number of tokens in one forward pass.
         positions: tokens in the longest text that the models can read; tasks with a longer one are skipped and listed
             in `too_long`.
@@ -47,6 +49,7 @@ class Benchmark:
     Raises:
         DataError: there is no such folder or task, a line is not as its task needs it, or a task in `only` has a text
             that is too long.
+        ConfigError: a function of the user's cannot be imported, or yields something else than items.
     """
 
     def __init__(
@@ -59,14 +62,17 @@ class Benchmark:
         batch_tokens: int,
         positions: int,
     ) -> None:
-        folders = {name: path for name, path in find_task_folders(data, TASKS, only).items() if name not in without}
-        self._suite = Suite(folders, tokenizer, backend=MLM, batch_tokens=batch_tokens, positions=positions)
+        own = own_tasks((*only, *without))
+        chosen, left_out = (tuple(map(function_name, names)) for names in (only, without))
+        found = find_task_folders(data, (*TASKS, *own), chosen)
+        folders = {name: path for name, path in found.items() if name not in left_out}
+        self._suite = Suite(folders, tokenizer, backend=MLM, batch_tokens=batch_tokens, positions=positions, own=own)
         self.too_long = self._suite.too_long
         """Tasks that are skipped."""
         self.answers: tuple[TaskScores, ...] = ()
         """Scores of the items, by the model that was scored last."""
         for task in self.too_long:
-            if task.name in only:
+            if task.name in chosen:
                 raise DataError(
                     f"evaluation.tasks names {task.name}, but {task.items} of its {task.of} items are longer than the "
                     f"model can read: up to {task.longest} tokens, while data.max_length={positions}; raise "

@@ -95,12 +95,13 @@ class Suite:
     """Tasks that are read and tokenised once, and scored by any number of models with the same tokenizer.
 
     Args:
-        folders: name of a task, from TASKS or READING -> its path; see `find_task_folders`.
+        folders: name of a task, from TASKS, `own` or READING -> its path; see `find_task_folders`.
         tokenizer: of the models; a fast one.
         backend: a name of BACKENDS.
         batch_tokens: highest number of tokens in one forward pass.
         positions: tokens in the longest text that the models can read; tasks with a longer one are skipped and listed
             in `too_long`. None: no limit.
+        own: tasks of the user's own code by name (`own_tasks`).
 
     Raises:
         DataError: a file or line is not as its task needs it.
@@ -114,8 +115,10 @@ class Suite:
         backend: str,
         batch_tokens: int,
         positions: int | None = None,
+        own: Mapping[str, Task] | None = None,
     ) -> None:
-        read = {name: read_items(TASKS[name], path) for name, path in folders.items() if name != READING}
+        self._tasks = TASKS | dict(own or {})
+        read = {name: read_items(self._tasks[name], path) for name, path in folders.items() if name != READING}
         every = ItemScorer(
             [item for items in read.values() for item in items], tokenizer, backend=backend, batch_tokens=batch_tokens
         )
@@ -172,7 +175,7 @@ class Suite:
         for name, path, items, alike, longest in self._parts:
             own = scores[start : start + len(items)]
             start += len(items)
-            task = TASKS[name]
+            task = self._tasks[name]
             results.append(TaskScores(name, task, path, items, own, task.report(items, own), alike, longest))
         if self._reading is None or self._times is None:
             return SuiteScores(tuple(results), None, {})

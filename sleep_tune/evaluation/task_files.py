@@ -86,14 +86,18 @@ def read_task_files(path: Path, suffix: str) -> list[TaskFile]:
 
     Args:
         path: a folder, or a zip that holds its files under any folders.
-        suffix: ending of the names of its files; other files are ignored.
+        suffix: ending of the names of its files; other files are ignored. '' reads every file that is not hidden.
 
     Raises:
         DataError: there is no such file, one cannot be read, or the zip has another password or unpacks to too much.
     """
     if path.suffix == ".zip":
         return _read_zip(path, suffix)
-    names = sorted(file for file in path.iterdir() if file.suffix == suffix and not file.name.startswith("."))
+    names = sorted(
+        file
+        for file in path.iterdir()
+        if suffix in ("", file.suffix) and file.is_file() and not file.name.startswith(".")
+    )
     if not names:
         raise DataError(f"{path} must hold at least one {suffix} file; it holds none")
     return [TaskFile(str(file), file.stem, file.read_bytes()) for file in names]
@@ -142,7 +146,7 @@ def _members(path: Path, archive: zipfile.ZipFile, suffix: str) -> dict[PurePosi
         DataError: there is none; or one is outside of the archive's folder, a link, there twice or packed by another
             method.
     """
-    wanted = [member for member in archive.infolist() if member.filename.endswith(suffix)]
+    wanted = [member for member in archive.infolist() if member.filename.endswith(suffix) and not member.is_dir()]
     # A Mac adds files of its own to a zip, under names that begin like this.
     found = [
         (name, member)

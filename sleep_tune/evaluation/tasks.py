@@ -1,12 +1,12 @@
 """BabyLM's zero-shot tasks with items: the folder of each, and how a line of its files becomes an item.
 
 Columns, scored endings and groups are those of babylm/evaluation-pipeline-2025. To add a task, write a function from a
-line to an item and add it to `TASKS`.
+line to an item and add it to `TASKS`; `own_tasks` are functions of the user's own code.
 """
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sleep_tune.errors import DataError
+from sleep_tune.babylm.challenge import FOLDERS
+from sleep_tune.babylm.score_names import known_scores
+from sleep_tune.errors import ConfigError, DataError, shortened
 from sleep_tune.evaluation.items import Item, TextOption
 from sleep_tune.evaluation.task_files import (
     NUMBER,
@@ -28,8 +30,11 @@ from sleep_tune.evaluation.task_files import (
     text_lines,
 )
 from sleep_tune.evaluation.task_report import SPLITS, TaskReport, accuracy_report, correlation_report, split_report
+from sleep_tune.import_paths import function_name, import_function, is_import_path
 
-__all__ = ["TASKS", "Task", "read_items"]
+__all__ = ["TASKS", "Task", "own_tasks", "read_items"]
+
+OPTION = "evaluation.tasks"
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, ColumnRule]
@@ -47,7 +52,7 @@ class Task:
     report: Callable[[Sequence[Item], Sequence[NDArray[np.float64]]], TaskReport] = accuracy_report
     """Function (items, option scores) -> report."""
     suffix: str = ".jsonl"
-    """Ending of the files' names."""
+    """Ending of the files' names; '' for any."""
     predicts_text: bool = False
     """Whether predictions.json gives the whole text of the chosen option instead of its ending."""
     predicts_probability: bool = False
@@ -185,6 +190,63 @@ TASKS: dict[str, Task] = {
 """Folder of evaluation_data/fast_eval or full_eval -> its task. Zorro is not part of BabyLM."""
 
 
+def own_tasks(names: Iterable[str]) -> dict[str, Task]:
+    """Return the tasks among `names` that are import paths: folder, which is the function's name -> task.
+
+    The function takes a TaskFile, each file in the folder in turn, and yields Items, whose id may stay empty:
+
+        def stripes(file: TaskFile) -> Iterator[Item]:
+            for good, bad in csv.reader(file.content.decode().splitlines()):
+                yield Item(uid=file.stem, id="", options=(TextOption(good), TextOption(bad)))
+
+    The score is the percentage of items whose right option (the first, or `label`) has the highest probability.
+
+    Raises:
+        ConfigError: a function cannot be imported, or has the name of another task.
+    """
+    tasks: dict[str, Task] = {}
+    for path in filter(is_import_path, names):
+        function, name = import_function(path, OPTION).function, function_name(path)
+        if name in tasks or name in FOLDERS or name in known_scores():
+            raise ConfigError(f"{OPTION}={path}: the function must have a name that no other task has; got {name}")
+        tasks[name] = Task(name, _checked_reader(function, path), suffix="")
+    return tasks
+
+
+def _checked_reader(function: Callable[[TaskFile], object], path: str) -> Read:
+    """Return a reader that checks each item of a user's own function."""
+
+    def read(file: TaskFile) -> Iterator[Item]:
+        items = function(file)
+        if not isinstance(items, Iterable):
+            raise ConfigError(f"{OPTION}={path} must yield Items; got {shortened(repr(items))} for {file.where}")
+        for item in items:
+            if not (isinstance(item, Item) and _is_sound(item)):
+                raise ConfigError(
+                    f"{OPTION}={path} must yield Items of at least two options, with texts that are not blank, each "
+                    "with the completion at its end if it has one, and the label of one of them; got "
+                    f"{shortened(repr(item), 200)} for {file.where}"
+                )
+            yield dataclasses.replace(item, groups={"UID": item.uid, **item.groups})
+
+    return read
+
+
+def _is_sound(item: Item) -> bool:
+    return (
+        is_nonblank(item.uid)
+        and len(item.options) > 1
+        and all(
+            isinstance(option, TextOption)
+            and is_nonblank(option.text)
+            and is_nonblank(option.ending)
+            and option.text.endswith(option.ending)
+            for option in item.options
+        )
+        and item.label in range(len(item.options))
+    )
+
+
 def read_items(task: Task, path: Path) -> tuple[Item, ...]:
     """Read a task's items from its folder or zip, the files in the order of their names.
 
@@ -197,6 +259,8 @@ def read_items(task: Task, path: Path) -> tuple[Item, ...]:
         for item in task.read(file):
             items.append(dataclasses.replace(item, id=f"{item.uid}_{counts[item.uid]}"))
             counts[item.uid] += 1
+    if not items:
+        raise DataError(f"{path} must hold at least one item of {task.official}; it holds none")
     if task is ENTITY_TRACKING and not any(item.uid.startswith(SPLITS) for item in items):
         raise DataError(f"{path}: names of its files must begin with {', '.join(SPLITS)}; got {sorted(counts)[:3]}")
     return tuple(items)

@@ -11,6 +11,7 @@ from sleep_tune.config.checker import read_section
 from sleep_tune.config.entry import Entry
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import nearest, unknown
+from sleep_tune.import_paths import function_name, is_import_path
 from sleep_tune.names import TASKS
 from sleep_tune.search.space.search_space import METRICS, Claim, Objective
 
@@ -35,7 +36,7 @@ def read_objective(entry: Entry) -> Objective:
     objective = read_section(Objective, entry)
     metric = objective.metric
     known = {**METRICS, **dict.fromkeys(SCORES, "max")}
-    if metric not in known and not metric.startswith(f"{PAIRS}/"):
+    if metric not in known and not metric.startswith((f"{PAIRS}/", BABYLM)):  # it may be a task of the user's own
         raise entry.inside("metric").error(unknown("objective.metric", metric, known))
     mode = known.get(metric, "max")
     if entry.is_sound and "mode" in entry.value and objective.mode != mode:
@@ -53,7 +54,7 @@ def read_claim(entry: Entry) -> Claim:
     known = {f"test/{name.removeprefix('eval/')}": mode for name, mode in METRICS.items()} | dict.fromkeys(
         SCORES, "max"
     )
-    if claim.primary is not None and claim.primary not in known:
+    if claim.primary is not None and claim.primary not in known and not claim.primary.startswith(BABYLM):
         raise entry.inside("primary").error(unknown("comparison.primary", claim.primary, known))
     return claim
 
@@ -67,11 +68,14 @@ def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
     evaluation = base.evaluation
     if metric.startswith(PAIRS):
         _check_pairs(metric, base, entry)
-    if metric not in SCORES:
+    if not metric.startswith(BABYLM):
         return
-    counted = [task for task in evaluation.tasks if FOLDERS[task] != "zorro"]
-    needed = SCORES[metric] or "at least one task of BabyLM's"
-    if not counted if metric == MACRO_METRIC else SCORES[metric] not in evaluation.tasks:
+    scores = SCORES | _own_scores(base)
+    if metric not in scores:
+        raise entry.inside("metric").error(unknown("objective.metric", metric, {**METRICS, **scores}))
+    counted = [task for task in evaluation.tasks if FOLDERS.get(task, "zorro") != "zorro"]
+    needed = scores[metric] or "at least one task of BabyLM's"
+    if not counted if metric == MACRO_METRIC else scores[metric] not in evaluation.tasks:
         given = f"[{', '.join(evaluation.tasks)}]" if evaluation.tasks else "none"
         raise entry.error(
             f"{metric} needs {needed} among base's evaluation.tasks, scored at the rungs, and their folder as "
@@ -96,6 +100,8 @@ def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry) -> 
         return
     if is_share:
         _check_pairs(endpoint, base, entry.inside("primary"))
+    if endpoint.startswith(BABYLM) and endpoint not in (scores := SCORES | _own_scores(base)):
+        raise entry.inside("primary").error(unknown("comparison.primary", endpoint, scores))
     if endpoint in SCORES and base.evaluation.data is None:
         raise entry.inside("primary").error(
             f"{endpoint} needs BabyLM's tasks: name their folder in base as evaluation.data; got none"
@@ -115,8 +121,10 @@ def check_data(base: RunConfig, entry: Entry) -> None:
         raise _given(entry, "data").error(
             f"evaluation.data must be a folder of BabyLM's tasks; there is none at {data}"
         )
-    present = [task for task in TASKS if (data / task).is_dir() or (data / f"{task}.zip").is_file()]
-    for task in base.evaluation.tasks:
+    tasks = [function_name(task) for task in base.evaluation.tasks]
+    known = dict.fromkeys((*TASKS, *tasks))
+    present = [task for task in known if (data / task).is_dir() or (data / f"{task}.zip").is_file()]
+    for task in tasks:
         if task not in present:
             close = nearest(task, present)
             hint = f"; did you mean '{close}'? It" if close else "; it"
@@ -126,8 +134,13 @@ def check_data(base: RunConfig, entry: Entry) -> None:
             )
 
 
+def _own_scores(base: RunConfig) -> dict[str, str]:
+    """Return the metrics of the user's own tasks -> their import paths."""
+    return {BABYLM + function_name(task): task for task in base.evaluation.tasks if is_import_path(task)}
+
+
 def _check_pairs(metric: str, base: RunConfig, entry: Entry) -> None:
-    if not (base.data.kind == "toy" and base.evaluation.pairs):
+    if not ((base.data.kind == "toy" or is_import_path(base.data.kind)) and base.evaluation.pairs):
         raise entry.error(
             f"{metric} needs minimal pairs, which data=toy with evaluation.pairs above 0 has; "
             f"got data.kind={base.data.kind}, evaluation.pairs={base.evaluation.pairs}"
