@@ -1,22 +1,31 @@
 """Outputs of a run: the model's folder and its evaluations. Each appears as a whole or not at all."""
 
+import copy
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
-from sleep_tune.data.cache import require_cached
+from sleep_tune.data.published_tokenizer import write_tokenizer
 from sleep_tune.errors import RunFolderError
+from sleep_tune.evaluation.positions import trained_positions
 from sleep_tune.files import share_tree, sync_folder, sync_tree, write_whole
 from sleep_tune.records import Progress
 from sleep_tune.training.session import Session
 
 __all__ = ["publish", "publish_model", "read_evaluation", "write_evaluation", "write_model"]
 
+MASKED, CAUSAL = "mlm", "clm"
+"""The objectives of models that predict masked tokens only, and next tokens only."""
+
 
 def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
-    """Write a folder that AutoModelForMaskedLM and AutoTokenizer open by themselves.
+    """Write a folder that the Auto classes of transformers open by themselves.
+
+    Its config.json names the training objective. Models that predict next tokens have a generation_config.json.
 
     Args:
         folder: in the attempt's folder, to which no other process writes; emptied first.
@@ -28,10 +37,29 @@ def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
-    for file in require_cached(tokenizer).iterdir():
-        shutil.copyfile(file, folder / file.name)
+    objective = getattr(model.config, "training_objective", MASKED)
+    longest = trained_positions(model)
+    ids = write_tokenizer(tokenizer, folder, causal=objective == CAUSAL, max_length=longest)
+    if objective != MASKED:
+        generation_config(model, ids, longest).save_pretrained(folder)
     share_tree(folder)
     sync_tree(folder)
+
+
+def generation_config(model: PreTrainedModel, ids: Mapping[str, int], longest: int | None) -> GenerationConfig:
+    """Return how a model generates text: a text begins with the start token and ends with the separator.
+
+    Args:
+        model: whose own settings are kept where it has some.
+        ids: of the tokenizer's special tokens, by their names in transformers.
+        longest: tokens in the longest text, at which generation ends; learnt positions would fail beyond it.
+    """
+    settings: Any = GenerationConfig  # transformers declares no types for it
+    made: Any = copy.deepcopy(model.generation_config) if model.can_generate() else settings()
+    made._from_model_config = False  # else it is made again, without what follows, when the folder is opened
+    made.update(**ids, use_cache=True, **({} if longest is None else {"max_length": longest}))
+    generation: GenerationConfig = made
+    return generation
 
 
 def publish(made: Path, final: Path) -> None:
