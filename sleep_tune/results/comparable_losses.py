@@ -16,6 +16,7 @@ from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import MOST_NAMED, column
 
 __all__ = [
+    "DEFAULT",
     "OBJECTIVE",
     "OTHER_MEASURE",
     "LossMeasure",

@@ -93,6 +93,7 @@ LATEX = {
     "<": "$<$",
     ">": "$>$",
     "†": r"\textdagger{}",
+    "‡": r"\textdaggerdbl{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 } | {character: f"\\{character}" for character in "&%$#_{}"}
