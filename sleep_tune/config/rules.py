@@ -148,6 +148,16 @@ def mask_shares_fit(config: RunConfig) -> None:
         )
 
 
+def masking_moves_where_tokens_are_masked(config: RunConfig) -> None:
+    """Refuse a final probability of masking for an objective that masks nothing."""
+    training = config.training
+    if training.objective == "clm" and training.masking.final is not None:
+        raise ConfigError(
+            "training.masking.final must be null with training.objective=clm, which masks nothing; "
+            f"got {training.masking.final:g}"
+        )
+
+
 def evaluation_fits(config: RunConfig) -> None:
     """Require rising rungs, a stride within a row, and a forward pass that holds at least one row."""
     evaluation, length = config.evaluation, config.data.max_length
@@ -203,6 +213,7 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         mirror_holds_all,
         mirror_holds_no_secret,
         mask_shares_fit,
+        masking_moves_where_tokens_are_masked,
         evaluation_fits,
         tasks_have_data,
         sleep_fits_budget,

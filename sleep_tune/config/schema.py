@@ -193,6 +193,12 @@ class MaskingConfig:
     probability: float = option(
         0.15, "share of the tokens, without special tokens, that are predicted", above=0, below=1
     )
+    final: float | None = option(
+        None,
+        "that share at the end of the budget, to which it moves linearly by words; null: it stays as it is",
+        above=0,
+        below=1,
+    )
     mask_share: float = option(0.8, "share of these that are replaced by the mask token", low=0, high=1)
     random_share: float = option(0.1, "share replaced by a random token; the rest stays as it is", low=0, high=1)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sleep_tune.sleep.samples import SpecialTokens
 
-__all__ = ["MASKINGS", "Masked", "mask_batch"]
+__all__ = ["MASKINGS", "Masked", "mask_batch", "probability_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,19 @@ MASKINGS: dict[str, Callable[[NDArray[np.bool_], float, np.random.Generator], ND
     "fixed": choose_fixed,
 }
 """Kind -> function of (content (B, T), probability, rng) that marks the predicted positions, (B, T)."""
+
+
+def probability_at(share: float, first: float, final: float | None) -> float:
+    """Return the share of positions that are predicted at a point of the run, on a line from `first` to `final`.
+
+    Ankner et al. 2024 (arXiv 2305.15096) let it fall from 0.3 to 0.15.
+
+    Args:
+        share: of the budget, in words, that was seen before the batch, in [0, 1].
+        first: the probability at share 0.
+        final: the probability at share 1; None: always `first`.
+    """
+    return first if final is None else (1 - share) * first + share * final
 
 
 def mask_batch(

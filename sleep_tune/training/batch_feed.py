@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sleep_tune.config.schema import TrainingConfig
-from sleep_tune.data.masking import Masked, mask_batch
+from sleep_tune.data.masking import Masked, mask_batch, probability_at
 from sleep_tune.data.objectives import OBJECTIVES, is_causal_batch, predict_all, predict_masked
 from sleep_tune.models.attention_masks import MaskMaker, square_mask
 from sleep_tune.sleep.batch import Batch
@@ -124,7 +124,7 @@ class BatchFeed:
         predictions = (
             predict_all(batch.input_ids, special)
             if is_causal
-            else predict_masked(batch.input_ids, partial(self._hide, batch.index), objective.shift)
+            else predict_masked(batch.input_ids, partial(self._hide, batch), objective.shift)
         )
         self.num_tokens += predictions.input_ids.size
         self.num_predicted += len(predictions.positions)
@@ -147,16 +147,17 @@ class BatchFeed:
             divisor=divisor,
         )
 
-    def _hide(self, index: int, input_ids: NDArray[np.integer]) -> Masked:
-        """Choose the tokens of batch `index` that are predicted, and hide them."""
-        masking = self._training.masking
+    def _hide(self, batch: Batch, input_ids: NDArray[np.integer]) -> Masked:
+        """Choose the tokens of a batch, the stream's last one, that are predicted, and hide them."""
+        masking, stream = self._training.masking, self.stream
+        share = (stream.words_seen - batch.words) / stream.plan.budget_words
         return mask_batch(
             input_ids,
             self._samples.special,
             self._samples.vocab_size,
-            generator(self._training.seed, Purpose.MASK, index),
+            generator(self._training.seed, Purpose.MASK, batch.index),
             kind=masking.kind,
-            probability=masking.probability,
+            probability=probability_at(share, masking.probability, masking.final),
             mask_share=masking.mask_share,
             random_share=masking.random_share,
         )

@@ -57,6 +57,12 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         ConfigError,
         "training.masking.mask_share + training.masking.random_share|at most 1|0.8 + 0.3",
     ),
+    (
+        "masking_moves_where_tokens_are_masked",
+        {"model.kind": "gpt2", "training.objective": "clm", "training.masking.final": 0.3},
+        ConfigError,
+        "training.masking.final|null|training.objective=clm|0.3",
+    ),
     ("evaluation_fits", {"evaluation.rungs": [0.6, 0.3]}, ConfigError, "evaluation.rungs|[0.6, 0.3]"),
     ("evaluation_fits", {"evaluation.rungs": [0.3, 0.3]}, ConfigError, "evaluation.rungs|[0.3, 0.3]"),
     ("evaluation_fits", {"evaluation.stride": 129}, ConfigError, "evaluation.stride|data.max_length=128|got 129"),

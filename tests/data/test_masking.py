@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from sleep_tune.config.schema import TokenizerConfig
-from sleep_tune.data.masking import MASKINGS, Masked, mask_batch
+from sleep_tune.data.masking import MASKINGS, Masked, mask_batch, probability_at
 from sleep_tune.data.tokenizer import bpe_recipe
 from sleep_tune.sleep.samples import SpecialTokens
 
@@ -142,3 +142,25 @@ def test_bernoulli_has_the_law_of_transformers_collator(tmp_path: Path) -> None:
 
     assert torch.is_tensor(seen)
     assert shares(our_seen, ours.labels) == pytest.approx(shares(seen.numpy(), labels.numpy()), abs=0.03)
+
+
+SHARES = st.floats(0, 1)
+PROBABILITIES = st.floats(0.01, 0.99)
+
+
+@given(share=SHARES, first=PROBABILITIES, final=PROBABILITIES)
+def test_the_probability_moves_on_a_line(share: float, first: float, final: float) -> None:
+    assert probability_at(0.0, first, final) == first
+    assert probability_at(1.0, first, final) == final
+    assert probability_at(share, first, final) == pytest.approx(first + share * (final - first))
+    assert min(first, final) * (1 - 1e-12) <= probability_at(share, first, final) <= max(first, final) * (1 + 1e-12)
+    assert probability_at(share, first, None) == first
+
+
+@pytest.mark.parametrize("kind", sorted(MASKINGS))
+@given(share=SHARES, first=PROBABILITIES, final=PROBABILITIES)
+def test_the_share_of_masked_tokens_follows(kind: str, share: float, first: float, final: float) -> None:
+    probability = probability_at(share, first, final)
+    tokens = np.full((40, 250), 7, np.int32)
+    count = len(masked(tokens, kind, probability=probability).positions)
+    assert abs(count / tokens.size - probability) < 5 * (0.25 / tokens.size) ** 0.5

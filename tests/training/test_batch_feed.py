@@ -1,14 +1,20 @@
 """Batches from the stream to the device, and losses back to the stream."""
 
 import math
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from sleep_tune.config.schema import MaskingConfig
+from sleep_tune.data.masking import MASKINGS, mask_batch
+from sleep_tune.data.objectives import is_causal_batch
 from sleep_tune.data.prepare import Corpus
+from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
 from sleep_tune.training.process_group import ProcessGroup
@@ -18,8 +24,18 @@ from tests.training.runs import make_config
 CPU = torch.device("cpu")
 
 
-def make_feed(corpus: Corpus, *, rank: int = 0, size: int = 1, batch_size: int = 8, sleep: bool = True) -> BatchFeed:
-    config = make_config(Path("unused"), batch_size=batch_size // size, sleep=sleep)
+def make_feed(
+    corpus: Corpus,
+    *,
+    rank: int = 0,
+    size: int = 1,
+    batch_size: int = 8,
+    sleep: bool = True,
+    objective: str = "mlm",
+    masking: MaskingConfig | None = None,
+) -> BatchFeed:
+    config = make_config(Path("unused"), batch_size=batch_size // size, sleep=sleep, objective=objective)
+    config.training.masking = masking or MaskingConfig()
     processes = ProcessGroup(rank, size)
     stream = open_stream(config, corpus, processes)
     return BatchFeed(stream, corpus.train, config.training, device=CPU, processes=processes)
@@ -141,3 +157,62 @@ def test_a_process_without_rows_trains_on_one_of_weight_zero(corpus: Corpus) -> 
     assert len(idle.labels) == 1
     small.record_losses(idle, idle.labels.float())
     assert not small._pending
+
+
+MOVING = MaskingConfig(probability=0.6, final=0.1)
+
+
+@pytest.mark.parametrize("objective", ["mlm", "hybrid"])
+@pytest.mark.parametrize("kind", sorted(MASKINGS))
+def test_the_masked_share_moves_with_the_words_seen(objective: str, kind: str, corpus: Corpus) -> None:
+    """From the first probability to the final one, awake and asleep, by the words before each batch."""
+    feed = make_feed(corpus, objective=objective, masking=replace(MOVING, kind=kind))
+    special, budget = corpus.train.special, feed.stream.plan.budget_words
+    shares, lines, errors, phases = [], [], [], set()
+    for prepared in feed:
+        answer(feed, prepared)
+        if objective == "hybrid" and is_causal_batch(prepared.batch.index, 0.0625):
+            continue
+        text = ~np.isin(prepared.batch.input_ids, [special.start, special.separator, special.pad])
+        shares.append(len(prepared.positions) / np.count_nonzero(text))
+        lines.append(0.6 - 0.5 * (feed.stream.words_seen - prepared.batch.words) / budget)
+        errors.append(abs(shares[-1] - lines[-1]) * math.sqrt(np.count_nonzero(text)))
+        phases.add(prepared.batch.phase)
+    assert phases == {"wake", "sleep"}
+    assert lines[0] == 0.6
+    assert lines[-1] == pytest.approx(0.1, abs=0.02)
+    assert max(errors) < 5 * 0.5  # five standard deviations of a binomial, at most
+    assert np.mean(shares) == pytest.approx(np.mean(lines), abs=0.01)
+
+
+def test_masks_do_not_move_without_a_final_probability(corpus: Corpus) -> None:
+    """The tokens hidden are those of the configured probability, as before there was an option."""
+    feed, samples = make_feed(corpus, sleep=False), corpus.train
+    for prepared in feed:
+        expected = mask_batch(
+            prepared.batch.input_ids,
+            samples.special,
+            samples.vocab_size,
+            generator(0, Purpose.MASK, prepared.batch.index),
+            kind="fixed",
+            probability=0.15,
+            mask_share=0.8,
+            random_share=0.1,
+        )
+        assert np.array_equal(prepared.input_ids.numpy(), expected.input_ids)
+        assert np.array_equal(prepared.positions.numpy(), expected.positions)
+
+
+def test_moving_masks_are_the_same_after_a_resume_and_in_every_process(corpus: Corpus) -> None:
+    options: dict[str, Any] = {"masking": MOVING, "sleep": False, "batch_size": 12}
+    first, cut = make_feed(corpus, **options), make_feed(corpus, **options)
+    shares = [make_feed(corpus, rank=rank, size=2, **options) for rank in (0, 1)]
+    for index, expected in enumerate(first):
+        resumed = make_feed(corpus, **options)
+        resumed.stream.load_state_dict(cut.stream.state_dict())
+        again, parts = resumed.next_batch(), [feed.next_batch() for feed in shares]
+        assert again is not None
+        assert again.batch.index == index
+        assert torch.equal(again.input_ids, expected.input_ids)
+        assert torch.equal(torch.cat([part.input_ids for part in parts if part]), expected.input_ids)
+        cut.next_batch()

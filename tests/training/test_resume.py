@@ -14,7 +14,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from sleep_tune.config.schema import LengthConfig, RunConfig
+from sleep_tune.config.schema import LengthConfig, MaskingConfig, RunConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import DiskError, RunFolderError
 from sleep_tune.interrupts import catching
@@ -98,7 +98,13 @@ def test_cuts_fall_into_both_phases(corpus: Corpus, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
-    [{"accumulation": 3}, {"log_ratio": 0.07}, {"checkpoint_ratio": 0.04}, {"checkpoint_minutes": 1e-9}],
+    [
+        {"accumulation": 3},
+        {"log_ratio": 0.07},
+        {"checkpoint_ratio": 0.04},
+        {"checkpoint_minutes": 1e-9},
+        {"masking": MaskingConfig(probability=0.5, final=0.1)},
+    ],
 )
 def test_a_run_cut_twice_is_the_same_with_other_options(
     options: dict[str, Any], corpus: Corpus, tmp_path: Path
