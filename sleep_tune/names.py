@@ -15,6 +15,7 @@ __all__ = [
     "MODELS",
     "OBJECTIVES",
     "OBJECTIVES_OF",
+    "OPTIMIZERS",
     "PERPLEXITIES",
     "PRECISIONS",
     "SAMPLERS",
@@ -44,6 +45,7 @@ OBJECTIVES_OF = {
 }
 """Architecture -> objectives that it can be trained with."""
 MODELS = tuple(OBJECTIVES_OF)
+OPTIMIZERS = ("adamw", "muon")
 SCHEDULES = ("cosine", "linear", "wsd")
 PRECISIONS = ("auto", "bf16", "fp32")
 DEVICES = ("auto", "cpu", "cuda")

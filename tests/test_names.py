@@ -21,6 +21,7 @@ TABLES = {
     "MASKINGS": "sleep_tune.data.masking:MASKINGS",
     "MODELS": "sleep_tune.models.architectures:ARCHITECTURES",
     "OBJECTIVES": "sleep_tune.data.objectives:OBJECTIVES",
+    "OPTIMIZERS": "sleep_tune.training.optimizers:OPTIMIZERS",
     "SCHEDULES": "sleep_tune.training.schedules:SCHEDULES",
     "PERPLEXITIES": "sleep_tune.evaluation.perplexity:METHODS",
     "SAMPLERS": "sleep_tune.search.decide.sampler:SAMPLERS",

@@ -219,7 +219,13 @@ class TrainingConfig:
     )
     batch_size: int = option(32, "samples in a batch, per worker", low=1, high=65_536)
     accumulation: int = option(1, "batches whose gradients are summed into one update", low=1, high=65_536)
-    learning_rate: float = option(5e-4, "peak learning rate of AdamW", above=0, high=1)
+    optimizer: str = option(
+        "adamw",
+        "adamw; or muon: Muon for the matrices of the trunk, AdamW for all other weights, both with the same learning "
+        "rate and weight decay, which may be those that suit AdamW",
+        choices=names.OPTIMIZERS,
+    )
+    learning_rate: float = option(5e-4, "peak learning rate", above=0, high=1)
     schedule: str = option(
         "linear",
         "decay of the learning rate to 0: linear, cosine, or wsd (warm-up, stable, decay)",
@@ -227,9 +233,7 @@ class TrainingConfig:
     )
     warmup: float = option(0.05, "share of the budget over which the learning rate rises", low=0, below=1)
     cooldown: float = option(0.2, "share of the budget over which wsd decays", above=0, high=1)
-    weight_decay: float = option(
-        0.01, "weight decay of AdamW, for all weights except biases and layer norms", low=0, high=10
-    )
+    weight_decay: float = option(0.01, "weight decay, for all weights except biases and layer norms", low=0, high=10)
     beta1: float = option(0.9, "AdamW's decay of the first moment", low=0, below=1)
     beta2: float = option(0.98, "AdamW's decay of the second moment", low=0, below=1)
     epsilon: float = option(1e-6, "AdamW's epsilon", above=0, high=1)

@@ -9,9 +9,7 @@ from sleep_tune.sleep.budget import SleepPlan, plan_budget
 __all__ = ["MOST_WORD_CHECKPOINTS", "checkpoint_bytes", "model_bytes", "needed_bytes", "num_weights", "plan_words"]
 
 BYTES_PER_WEIGHT = 4
-"""Of a saved model (32-bit)."""
-BYTES_PER_TRAINED_WEIGHT = 12
-"""Of a checkpoint: the weight and AdamW's two moments."""
+"""Of a saved model, and of each moment of an optimizer (32-bit)."""
 STATES_BYTES = 32 * 2**20
 """Everything else that a run writes: the stream's state, metrics, the tokenizer."""
 MOST_WORD_CHECKPOINTS = 19
@@ -49,9 +47,8 @@ def plan_words(config: RunConfig, *, corpus_words: int, num_samples: int, proces
 def num_weights(config: RunConfig) -> int:
     """Return about how many weights the model has."""
     model = config.model
-    layer = 4 * model.hidden**2 + 2 * model.hidden * model.feed_forward
     embeddings = config.tokenizer.vocab_size + config.data.max_length
-    return model.layers * layer + embeddings * model.hidden * (1 if model.tie_embeddings else 2)
+    return _num_trunk_weights(config) + embeddings * model.hidden * (1 if model.tie_embeddings else 2)
 
 
 def model_bytes(config: RunConfig) -> int:
@@ -60,8 +57,14 @@ def model_bytes(config: RunConfig) -> int:
 
 
 def checkpoint_bytes(config: RunConfig) -> int:
-    """Return the size of one checkpoint to resume from, in bytes."""
-    return BYTES_PER_TRAINED_WEIGHT * num_weights(config)
+    """Return the size of one checkpoint to resume from, in bytes.
+
+    It holds the weights and AdamW's two moments of each; Muon has one moment of each weight in the trunk.
+    """
+    copies = 3 * num_weights(config)
+    if config.training.optimizer == "muon":
+        copies -= _num_trunk_weights(config)
+    return BYTES_PER_WEIGHT * copies
 
 
 def needed_bytes(config: RunConfig) -> int:
@@ -73,3 +76,9 @@ def needed_bytes(config: RunConfig) -> int:
     checkpoints = 3 if training.checkpoint_ratio else 0
     models = int(training.save_model) + (MOST_WORD_CHECKPOINTS if training.word_checkpoints else 0)
     return checkpoints * checkpoint_bytes(config) + models * model_bytes(config) + STATES_BYTES
+
+
+def _num_trunk_weights(config: RunConfig) -> int:
+    """Return how many weights the matrices of the trunk have."""
+    model = config.model
+    return model.layers * (4 * model.hidden**2 + 2 * model.hidden * model.feed_forward)

@@ -5,7 +5,7 @@ JSON. rng_state.pth is not read, since no draw of a run comes from a global gene
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from transformers import Trainer, TrainerState
 from sleep_tune.errors import UserError
 from sleep_tune.training.checkpoint import unusable_checkpoint
 from sleep_tune.training.failures import CPU_ALLOCATOR
+from sleep_tune.training.optimizers import moment_names
 
 __all__ = ["RestoringTrainer"]
 
@@ -46,8 +47,10 @@ class RestoringTrainer(Trainer):
         """Load both states, if there is a checkpoint."""
         if checkpoint is not None:
             with _usable(Path(checkpoint), "the state of the optimizer or of the scheduler"):
+                assert self.optimizer is not None, "transformers makes the optimizer before it loads its state"
+                moments = [moment_names(group) for group in self.optimizer.param_groups]
                 super()._load_optimizer_and_scheduler(checkpoint)
-                _check_moments(self.optimizer)
+                _check_moments(self.optimizer, moments)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         """Do nothing: a run draws nothing from global generators."""
@@ -90,12 +93,19 @@ def _check_weights(file: Path, model: torch.nn.Module) -> None:
         raise ValueError(f"it holds no {missing[0]}" if missing else f"it holds {min(there - ours.keys())}")
 
 
-def _check_moments(optimizer: Any) -> None:
-    """Raise if the optimizer has no moments, or moments of another shape than their weights."""
-    states = [(weights, moments) for weights, moments in optimizer.state.items() if moments]
-    if not states:
+def _check_moments(optimizer: Any, moments: Sequence[tuple[str, ...]]) -> None:
+    """Raise unless the optimizer has moments, of the shapes of their weights.
+
+    Args:
+        optimizer: whose state was loaded.
+        moments: names of each group's, before that.
+    """
+    if not any(optimizer.state.values()):
         raise ValueError("it holds no moments")
-    for weights, moments in states:
-        for name in ("exp_avg", "exp_avg_sq"):
-            if moments[name].shape != weights.shape:
-                raise ValueError(f"{name} has shape {tuple(moments[name].shape)}, its weights {tuple(weights.shape)}")
+    for group, names in zip(optimizer.param_groups, moments, strict=True):
+        for weights in group["params"]:
+            state = optimizer.state.get(weights)  # none for weights that no loss depends on
+            for name in names if state is not None else ():
+                if name not in state or state[name].shape != weights.shape:
+                    held = f"of shape {tuple(state[name].shape)}" if name in state else "missing"
+                    raise ValueError(f"{name} is {held}; its weights have shape {tuple(weights.shape)}")

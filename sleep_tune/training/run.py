@@ -32,6 +32,7 @@ from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
 from sleep_tune.training.heartbeat import Heartbeat
 from sleep_tune.training.loss_log import LossLog
+from sleep_tune.training.optimizers import OPTIMIZERS
 from sleep_tune.training.outputs import publish_model, read_evaluation, write_evaluation
 from sleep_tune.training.process_environment import training_environment
 from sleep_tune.training.process_group import find_process_group
@@ -231,6 +232,7 @@ def _spend_budget(
             feed=session.feed,
             meter=session.meter,
             dropout=dropout,
+            make_optimizer=lambda made: OPTIMIZERS[training.optimizer](made, training),
             schedule=partial(SCHEDULES[training.schedule], warmup=training.warmup, cooldown=training.cooldown),
             accumulation=training.accumulation,
             after_update=after_update,

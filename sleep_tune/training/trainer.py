@@ -7,7 +7,6 @@ import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from sleep_tune.models.decay import names_to_decay
 from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
 from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.restore import RestoringTrainer
@@ -38,6 +37,7 @@ class SleepTrainer(RestoringTrainer):
         feed: BatchFeed,
         meter: LossMeter,
         dropout: RandomStream,
+        make_optimizer: Callable[[PreTrainedModel], torch.optim.Optimizer],
         schedule: Callable[[float], float],
         accumulation: int,
         after_update: TrainerCallback,
@@ -50,6 +50,7 @@ class SleepTrainer(RestoringTrainer):
             feed: returns batches and receives the losses of wake batches.
             meter: receives the mean loss of every batch.
             dropout: seeded anew for every batch.
+            make_optimizer: model -> optimizer of its weights; one of `OPTIMIZERS` with its options.
             schedule: share of the budget seen -> share of the peak learning rate, both in [0, 1].
             accumulation: batches in an update, >= 1.
             after_update: called after each update.
@@ -57,6 +58,7 @@ class SleepTrainer(RestoringTrainer):
         self.feed = feed
         self.meter = meter
         self.dropout = dropout
+        self.make_optimizer = make_optimizer
         self.schedule = schedule
         self.accumulation = accumulation
         super().__init__(model=model, args=arguments, callbacks=[after_update])
@@ -98,15 +100,16 @@ class SleepTrainer(RestoringTrainer):
             prepared = following
         return self._mean_loss(model, prepared)
 
-    def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
-        """Return the names of the parameters that weight decay acts on.
-
-        transformers searches the whole name for `layernorm`, which the name of our default architecture's trunk holds.
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Return the run's optimizer, which is made once.
 
         Args:
-            model: the model that the optimizer is made for.
+            model: unused; this Trainer's is trained.
         """
-        return names_to_decay(model)
+        if self.optimizer is None:
+            assert isinstance(self.model, PreTrainedModel), "a run's Trainer is given its model"
+            self.optimizer = self.make_optimizer(self.model)
+        return self.optimizer
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None

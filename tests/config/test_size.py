@@ -7,6 +7,7 @@ import pytest
 from sleep_tune.config.load import compose
 from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes, num_weights
 from sleep_tune.models.build import build_model
+from sleep_tune.models.trunk_matrices import trunk_matrices
 from sleep_tune.sleep.samples import SpecialTokens
 
 
@@ -32,3 +33,18 @@ def test_word_checkpoints_need_their_room() -> None:
     small = compose(["model=small"])
     many = compose(["model=small", "training.word_checkpoints=true"])
     assert needed_bytes(many) - needed_bytes(small) == 19 * model_bytes(small)
+
+
+def test_muon_keeps_one_moment_of_the_trunks_matrices_and_adamw_two() -> None:
+    adamw, muon = (compose(["model=small", f"training.optimizer={name}"]) for name in ("adamw", "muon"))
+    model = build_model(
+        muon.model,
+        objective="mlm",
+        vocab_size=muon.tokenizer.vocab_size,
+        max_length=muon.data.max_length,
+        special=SpecialTokens(start=0, separator=1, pad=2, mask=3),
+        seed=0,
+    )
+    matrices = sum(matrix.weights.numel() for matrix in trunk_matrices(model))
+    assert checkpoint_bytes(adamw) - checkpoint_bytes(muon) == 4 * matrices
+    assert needed_bytes(adamw) - needed_bytes(muon) == 3 * 4 * matrices

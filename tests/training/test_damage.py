@@ -336,7 +336,7 @@ def a_key_less(folder: Path) -> None:
         (add_weights, r"model\.safetensors cannot be used .*it holds other"),
         (broken_config, r"model\.safetensors cannot be used"),
         (forget_moments, r"the optimizer .* cannot be used .*no moments"),
-        (reshape_moments, r"the optimizer .* cannot be used .*exp_avg has shape \(1,\)"),
+        (reshape_moments, r"the optimizer .* cannot be used .*exp_avg is of shape \(1,\)"),
         (regroup, r"the optimizer .* cannot be used"),
         (other_object, r"the optimizer .* cannot be used"),
         (no_json, r"trainer_state\.json cannot be used"),

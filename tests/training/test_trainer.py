@@ -216,7 +216,7 @@ def test_four_methods_are_ours() -> None:
     ours = {name for name, value in vars(SleepTrainer).items() if callable(value) and hasattr(Trainer, name)}
     assert ours - {"__init__"} == {
         "get_train_dataloader",
-        "get_decay_parameter_names",
+        "create_optimizer",
         "compute_loss",
         "create_scheduler",
     }
