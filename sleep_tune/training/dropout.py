@@ -18,15 +18,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.autograd.function import once_differentiable
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from sleep_tune.sleep.randomness import Purpose, generator
 
-__all__ = ["ATTENTION", "DropoutStream", "FastDropout", "TorchStream", "fast_dropout"]
+__all__ = ["ATTENTION", "DropoutStream", "FastDropout", "TorchStream", "fast_dropout", "has_fast_dropout"]
 
 ATTENTION = "sleep_tune_cpu"
 """Name under which this module's attention function is registered in transformers."""
+
+FAMILIES = ("deberta-v2", "gpt2", "llama", "modernbert", "roberta", "roberta-prelayernorm")
+"""Types of models whose attention is that of `attend`, or their own with modules for dropout. That of others may cap
+scores, look at a window or add sinks."""
 
 LEVELS = 2**16
 """Probabilities are multiples of 1 / LEVELS."""
@@ -57,8 +63,8 @@ class DropoutStream:
         entropy = np.random.SeedSequence([self._seed, Purpose.DROPOUT, index, self._rank])
         self._bits = np.random.Generator(np.random.SFC64(entropy))
 
-    def kept(self, shape: tuple[int, ...], probability: float) -> torch.Tensor:
-        """Return a float32 tensor of `shape`: 0 where an element is dropped, else 1 / (1 - q).
+    def draw(self, shape: tuple[int, ...], probability: float) -> tuple[torch.Tensor, float]:
+        """Return a bool tensor of `shape`, False where an element is dropped, and the others' factor 1 / (1 - q).
 
         Args:
             shape: of the values.
@@ -68,8 +74,12 @@ class DropoutStream:
         size = int(np.prod(shape))
         words = self._bits.integers(0, 2**64, size=-(-size // 4), dtype=np.uint64)
         bits: NDArray[np.uint16] = words.view(np.uint16)[:size]
-        scale = np.float32(LEVELS / (LEVELS - dropped))
-        return torch.from_numpy(np.multiply(bits >= dropped, scale, dtype=np.float32).reshape(shape))
+        return torch.from_numpy((bits >= dropped).reshape(shape)), LEVELS / (LEVELS - dropped)
+
+    def kept(self, shape: tuple[int, ...], probability: float) -> torch.Tensor:
+        """Return a float32 tensor of `shape`: 0 where an element is dropped, else 1 / (1 - q); see `draw`."""
+        kept, factor = self.draw(shape, probability)
+        return torch.from_numpy(np.multiply(kept.numpy(), np.float32(factor), dtype=np.float32))
 
 
 class FastDropout(nn.Module):
@@ -87,6 +97,67 @@ class FastDropout(nn.Module):
         return values * self.stream.kept(tuple(values.shape), self.p).to(values.dtype)
 
 
+class DroppedAttention(torch.autograd.Function):
+    """Attention with dropout, which keeps one tensor of (B, heads, T, T) numbers for the backward pass, not three.
+
+    Suffixes of tensor names: B rows, N heads, T positions, W width of a head.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query_BNTW: torch.Tensor,
+        key_BNTW: torch.Tensor,
+        value_BNTW: torch.Tensor,
+        blocked: torch.Tensor | None,
+        scaling: float,
+        kept_BNTT: torch.Tensor,
+        factor: float,
+    ) -> torch.Tensor:
+        """Return (B, T, N, W).
+
+        Args:
+            ctx: torch's context.
+            query_BNTW: queries.
+            key_BNTW: keys.
+            value_BNTW: values.
+            blocked: added to the scores, broadcast to (B, N, T, T): 0, or the lowest number; None for nothing.
+            scaling: factor on the products of queries and keys.
+            kept_BNTT: bool, False where a weight is dropped.
+            factor: on the weights that are kept.
+        """
+        query_BNTW = (query_BNTW * scaling).contiguous()
+        key_BNTW, value_BNTW = key_BNTW.contiguous(), value_BNTW.contiguous()
+        scores_BNTT = torch.matmul(query_BNTW, key_BNTW.transpose(2, 3))
+        if blocked is not None:
+            scores_BNTT += blocked
+        weights_BNTT = torch.softmax(scores_BNTT, -1, dtype=scores_BNTT.dtype)
+        output_BNTW = torch.matmul((weights_BNTT * kept_BNTT).mul_(factor), value_BNTW)
+        output_BTNW = output_BNTW.transpose(1, 2).contiguous()
+        ctx.scaling, ctx.factor = scaling, factor
+        ctx.save_for_backward(query_BNTW, key_BNTW, value_BNTW, weights_BNTT, kept_BNTT, output_BTNW)
+        return output_BTNW
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient_BTNW: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Return the gradients of queries, keys and values.
+
+        The sum over keys of weight x gradient, which the derivative of softmax needs, is that of output x gradient over
+        the width, as in FlashAttention (Dao et al. 2022, arXiv 2205.14135, appendix B.2).
+        """
+        query_BNTW, key_BNTW, value_BNTW, weights_BNTT, kept_BNTT, output_BTNW = ctx.saved_tensors
+        sums_BNT1 = (gradient_BTNW * output_BTNW).sum(-1).transpose(1, 2)[..., None]
+        gradient_BNTW = gradient_BTNW.transpose(1, 2).contiguous()
+        dropped_BNTT = (weights_BNTT * kept_BNTT).mul_(ctx.factor)
+        to_value_BNTW = torch.matmul(dropped_BNTT.transpose(2, 3), gradient_BNTW)
+        to_scores_BNTT = torch.matmul(gradient_BNTW, value_BNTW.transpose(2, 3)).mul_(ctx.factor).mul_(kept_BNTT)
+        to_scores_BNTT.sub_(sums_BNT1).mul_(weights_BNTT)
+        to_query_BNTW = torch.matmul(to_scores_BNTT, key_BNTW).mul_(ctx.scaling)
+        to_key_BNTW = torch.matmul(to_scores_BNTT.transpose(2, 3), query_BNTW)
+        return to_query_BNTW, to_key_BNTW, to_value_BNTW, None, None, None, None
+
+
 def attend(
     module: nn.Module,
     query: torch.Tensor,
@@ -95,49 +166,69 @@ def attend(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
+    is_causal: bool | None = None,
     *,
     stream: DropoutStream,
-    **_: Any,
+    **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """Compute scaled dot-product attention: torch's own without dropout, else with dropout from `stream`.
 
     Args:
-        module: the attention module; without a mask, its `is_causal` says whether a position sees only those up to it.
+        module: the attention module.
         query: (B, heads, T, width).
-        key: (B, heads, T, width).
-        value: (B, heads, T, width).
-        attention_mask: (B, 1, T, T) boolean, True where attention is allowed; None for everywhere, or, if the module
-            is causal, for everything up to a position.
+        key: (B, heads, T, width), or fewer heads, each of which serves as many consecutive heads of queries.
+        value: like key.
+        attention_mask: (B, 1, T, T) boolean, True where attention is allowed; None for everywhere, or, if causal, for
+            everything up to a position.
         dropout: probability that an attention weight is dropped; 0 outside training.
         scaling: factor on the products (default: 1 / sqrt(width)).
+        is_causal: whether no mask means that a position sees only those up to it; the module's `is_causal` unless
+            given, and True without either, as in transformers.
         stream: source of the draws.
+        options: for torch's own attention.
 
     Returns:
         (B, T, heads, width), and no weights.
     """
-    is_causal = attention_mask is None and bool(getattr(module, "is_causal", False))
     if not dropout:
-        output = nn.functional.scaled_dot_product_attention(
-            query, key, value, attention_mask, is_causal=is_causal, scale=scaling
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, is_causal=is_causal, **options
         )
-        return output.transpose(1, 2).contiguous(), None
-    scaling = query.size(-1) ** -0.5 if scaling is None else scaling
-    weights = torch.matmul(query * scaling, key.transpose(2, 3))
-    if is_causal:
-        attention_mask = torch.ones(weights.shape[-2:], dtype=torch.bool, device=weights.device).tril()
+    if torch.is_autocast_enabled(query.device.type):
+        dtype = torch.get_autocast_dtype(query.device.type)
+        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+    groups = query.size(1) // key.size(1)
+    if groups > 1:
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    if attention_mask is None and (getattr(module, "is_causal", True) if is_causal is None else is_causal):
+        attention_mask = torch.ones(query.size(2), key.size(2), dtype=torch.bool).tril()
+    blocked = None
     if attention_mask is not None:
-        weights = weights.masked_fill(~attention_mask, torch.finfo(weights.dtype).min)
-    weights = nn.functional.softmax(weights, dim=-1)
-    weights = weights * stream.kept(tuple(weights.shape), dropout).to(weights.dtype)
-    return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
+        blocked = torch.zeros(attention_mask.shape, dtype=query.dtype)
+        blocked.masked_fill_(~attention_mask, torch.finfo(query.dtype).min)
+    kept, factor = stream.draw((*query.shape[:3], key.size(2)), dropout)
+    scaling = query.size(-1) ** -0.5 if scaling is None else scaling
+    return DroppedAttention.apply(query, key, value, blocked, scaling, kept, factor), None  # type: ignore[no-untyped-call]
 
 
 AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
+def has_fast_dropout(model: PreTrainedModel) -> bool:
+    """Return whether `fast_dropout` draws what the model's own dropout would: for transformers' classes of FAMILIES."""
+    return model.config.model_type in FAMILIES and type(model).__module__.startswith("transformers.models.")
+
+
 @contextmanager
 def fast_dropout(model: PreTrainedModel, stream: DropoutStream) -> Iterator[None]:
-    """Let every dropout of the model, also in attention, draw from `stream` within the block."""
+    """Let every dropout of the model, also in attention, draw from `stream` within the block.
+
+    Only one model of a process can be in such a block at a time: transformers finds attention functions by name.
+
+    Args:
+        model: one for which `has_fast_dropout` is true, on the CPU.
+        stream: source of the draws.
+    """
     replaced = []
     for parent in list(model.modules()):
         for name, child in parent.named_children():

@@ -27,7 +27,7 @@ from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.training.after_update import AfterUpdate
 from sleep_tune.training.attempts import remove_attempts, remove_unfinished
 from sleep_tune.training.checkpoint_saver import CheckpointClock, CheckpointSaver
-from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout
+from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout, has_fast_dropout
 from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
 from sleep_tune.training.heartbeat import Heartbeat
@@ -221,7 +221,7 @@ def _spend_budget(
         if bar is not None:
             stack.callback(bar.close)
         dropout: RandomStream = TorchStream(training.seed, processes.rank)
-        if session.device.type == "cpu" and not training.compile:
+        if session.device.type == "cpu" and not training.compile and has_fast_dropout(model):
             fast = DropoutStream(training.seed, processes.rank)
             stack.enter_context(fast_dropout(model, fast))
             dropout = fast
