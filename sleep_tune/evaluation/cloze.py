@@ -155,6 +155,7 @@ class Cloze:
                     torch.from_numpy(input_ids).to(device),
                     None if attention_mask is None else torch.from_numpy(attention_mask).to(device),
                     torch.from_numpy(positions).to(device),
+                    causal=self._mask is None,
                 ).float()
                 begin, end, slot_p, target_p = self._probes_of(start, stop)
                 slots, targets = torch.from_numpy(slot_p).to(device), torch.from_numpy(target_p).to(device)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from sleep_tune.evaluation.model_config import MASKED
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.models.sparse import masked_logits, runs_at_positions
 
@@ -85,7 +86,12 @@ def _differ(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def logits_at(
-    model: "PreTrainedModel", input_ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor
+    model: "PreTrainedModel",
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    positions: torch.Tensor,
+    *,
+    causal: bool = False,
 ) -> torch.Tensor:
     """Return the logits at some positions of a batch.
 
@@ -97,10 +103,13 @@ def logits_at(
         input_ids: (B, T) int64.
         attention_mask: (B, T) int64, 0 at padding; None if nothing is padded.
         positions: (S,) int64, different flat indices b * T + t in ascending order.
+        causal: read from left to right; a masked model, as a hybrid one is in training, then gets a causal mask.
 
     Returns:
         (S, V) logits.
     """
+    if causal and _sees_both_sides(model):
+        attention_mask = _causal_mask(model, input_ids)
     if runs_at_positions(model):
         return masked_logits(model, input_ids, attention_mask, positions)
     if attention_mask is None:
@@ -118,3 +127,21 @@ def logits_at(
         # As many positions as tokens are all of them, and need no copy.
         parts.append(flat if len(here) == len(flat) else flat.index_select(0, here))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _sees_both_sides(model: "PreTrainedModel") -> bool:
+    """Return whether a model is a masked one, whose positions see those after them unless a mask forbids it."""
+    return type(model).__name__.endswith(MASKED) and not getattr(model.config, "is_decoder", False)
+
+
+def _causal_mask(model: "PreTrainedModel", input_ids: torch.Tensor) -> torch.Tensor:
+    """Return a boolean mask (B, 1, T, T) by which a position sees those up to itself; padding is after all of them.
+
+    Raises:
+        ValueError: the attention is eager, which adds a boolean mask to its scores and so sees all positions.
+    """
+    if model.config._attn_implementation == "eager":
+        raise ValueError("a masked model needs attn_implementation=sdpa to be read from left to right; got eager")
+    rows, length = input_ids.shape
+    seen = torch.ones(length, length, dtype=torch.bool, device=input_ids.device).tril()
+    return seen.expand(rows, 1, length, length)

@@ -61,8 +61,14 @@ def rows_read(cloze: Cloze, monkeypatch: pytest.MonkeyPatch, model: PreTrainedMo
     seen: list[list[int]] = []
 
     def record(
-        model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, positions: torch.Tensor
+        model: PreTrainedModel,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        positions: torch.Tensor,
+        *,
+        causal: bool,
     ) -> torch.Tensor:
+        assert not causal, "a model that is given masks sees both sides of a token"
         assert (attention_mask is None) == bool((input_ids != SPECIAL.pad).all())
         if attention_mask is not None:
             assert torch.equal(attention_mask, (input_ids != SPECIAL.pad).long())
