@@ -40,6 +40,8 @@ The score of a text is the sum of its tokens' log-probabilities, not normalised 
 (mlm, mntp) mask one token at a time. If options tie, the first one is chosen. It is the right one, so a model that
 gives all options the same score is 100% correct (there is a warning).
 
+A hybrid model of this package is scored by two back ends, mntp and causal, one after the other.
+
 Files are written to OUTPUT_DIR/<model>/<revision>/zero_shot/<backend>/. RUN/model, the model of a
 training run RUN, is its revision main. RUN/checkpoints/chck_1M, ... are its revisions chck_1M, ...
   <task>/<folder>/predictions.json, best_temperature_report.txt   the official files
@@ -54,7 +56,8 @@ Instead of the zero-shot tasks:
                   (training.word_checkpoints=true saves them), compared with those of children in
                   DATA/aoa/cdi_human.csv
   --submission    join the files in OUTPUT_DIR into the one file for the leaderboard, as BabyLM's pipeline does, or
-                  list everything that is missing; DATA is evaluation_data/fast_eval
+                  list everything that is missing; DATA is evaluation_data/fast_eval; of a hybrid model the files of
+                  mntp are joined, or those of --backend
 
 A complete submission, for a run of 100 million words with training.word_checkpoints=true, in runs/NAME (RUN):
   python -m sleep_tune.evaluate RUN/model --data evaluation_data/full_eval
@@ -86,7 +89,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         choices=(AUTO, *BACKENDS),
         default=AUTO,
         help="how probabilities are computed: mlm masks a token; mntp masks it and reads the position before it "
-        "(GPT-BERT); causal reads from left to right; auto is mlm or causal, by the architecture (default: auto)",
+        "(GPT-BERT); causal reads from left to right; auto follows training_objective in config.json (a hybrid model "
+        "is scored by mntp and by causal), or without it the architecture: mlm or causal (default: auto)",
     )
     parser.add_argument(
         "--output-dir", type=Path, default=Path("results"), help="folder of the results (default: results)"

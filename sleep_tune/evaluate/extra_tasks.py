@@ -1,7 +1,8 @@
 """Other tasks of the evaluation command, instead of zero-shot: fine-tuning, ages of acquisition, a submission."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from rich.progress import Progress
 
@@ -9,7 +10,7 @@ from sleep_tune.babylm.averages import glue_averages
 from sleep_tune.errors import DataError
 from sleep_tune.evaluate.glue_jobs import GlueJob, fine_tune_all, write_results
 from sleep_tune.evaluation import aoa, glue
-from sleep_tune.evaluation.backends import choose_backend
+from sleep_tune.evaluation.backends import choose_backends
 from sleep_tune.evaluation.collation import write_collation
 from sleep_tune.evaluation.fine_tuning import FineTuneSettings
 from sleep_tune.evaluation.result_folders import result_names
@@ -63,13 +64,37 @@ def _fine_tune(options: argparse.Namespace, device: str, progress: Progress) -> 
 
 
 def _score_checkpoints(options: argparse.Namespace, device: str, progress: Progress) -> Iterator[str]:
-    """Score the words at every checkpoint, write the official file, and yield the agreement with children."""
-    data = options.data / "aoa"
-    words = aoa.read_words(data / aoa.CONTEXTS_FILE)
+    """Score the words at every checkpoint by each back end, and yield the agreement with children."""
+    words = aoa.read_words(options.data / "aoa" / aoa.CONTEXTS_FILE)
     beside = (options.model / "checkpoints", options.model.resolve().parent / "checkpoints")
     folder = options.checkpoints or next((path for path in beside if path.is_dir()), beside[0])
     found, missing = aoa.find_checkpoints(folder, options.track)
-    backend = choose_backend(next(iter(found.values())), options.backend)
+    if missing:
+        yield f"warning: {folder} lacks {len(missing)} checkpoints of {options.track}: {', '.join(missing)}"
+    for backend in choose_backends(next(iter(found.values())), options.backend):
+        yield from _score_words(options, words, found, len(found) + len(missing), backend, device, progress)
+
+
+def _score_words(
+    options: argparse.Namespace,
+    words: aoa.Words,
+    found: Mapping[int, Path],
+    expected: int,
+    backend: str,
+    device: str,
+    progress: Progress,
+) -> Iterator[str]:
+    """Score the words at every checkpoint by one back end, write the official file, and yield the agreement.
+
+    Args:
+        options: arguments of the command.
+        words: words in contexts.
+        found: millions of words seen -> the checkpoint's folder.
+        expected: number of checkpoints of the track.
+        backend: a name of BACKENDS.
+        device: of the models.
+        progress: shows a bar for the checkpoints.
+    """
     notes: list[str] = []
     bar = progress.add_task(f"{len(words):,} contexts at {len(found)} checkpoints", total=len(found))
     surprisals, unread = aoa.score_checkpoints(
@@ -82,7 +107,7 @@ def _score_checkpoints(options: argparse.Namespace, device: str, progress: Progr
         advance=lambda number: progress.advance(bar, number),
         note=notes.append,
     )
-    record = aoa.surprisal_record(words, surprisals, model=str(options.model), expected=len(found) + len(missing))
+    record = aoa.surprisal_record(words, surprisals, model=str(options.model), expected=expected)
     top = result_names(options.model, options.revision_name).zero_shot(options.output_dir, backend)
     path = aoa.write_surprisal(top, record)
     yield (
@@ -95,16 +120,14 @@ def _score_checkpoints(options: argparse.Namespace, device: str, progress: Progr
             f"warning: {unread} contexts have no surprisal (NaN): they are longer than the model can read, or the "
             "tokenizer has no token for their word"
         )
-    if missing:
-        yield f"warning: {folder} lacks {len(missing)} checkpoints of {options.track}: {', '.join(missing)}"
-    children = data / aoa.CHILDREN_FILE
+    children = options.data / "aoa" / aoa.CHILDREN_FILE
     if not children.is_file():
         yield f"not compared with children's ages of acquisition: there is no {children}"
         return
     ages = aoa.compare_with_children(record, children)
     yield (
-        f"correlation with children's ages of acquisition: r = {ages.correlation:.3f} (p = {ages.p_value:.2g}) over "
-        f"{len(ages.words)} words that both acquire within the observed range"
+        f"correlation with children's ages of acquisition ({backend}): r = {ages.correlation:.3f} "
+        f"(p = {ages.p_value:.2g}) over {len(ages.words)} words that both acquire within the observed range"
     )
 
 
@@ -114,17 +137,18 @@ def _join_submission(options: argparse.Namespace) -> str:
     Raises:
         DataError: something is missing or of another size than the challenge's; the message lists everything.
     """
-    backend = choose_backend(options.model, options.backend)
+    backend, *others = choose_backends(options.model, options.backend)
     top = result_names(options.model).folder(options.output_dir).parent
     wrong = missing_parts(top, backend, options.track)
     if wrong:
         lines = "\n".join(f"  {line}" for line in wrong)
         raise DataError(
-            f"{top} must be a complete submission for {options.track}; {len(wrong)} things are missing or wrong:\n"
-            f"{lines}"
+            f"{top} must be a complete submission of back end {backend} for {options.track}; {len(wrong)} things are "
+            f"missing or wrong:\n{lines}"
         )
     path = write_collation(top, backend, options.track, options.data)
+    hint = "".join(f"; --backend {other} joins the other one" for other in others)
     return (
-        f"complete submission for {options.track}: upload {path} ({path.stat().st_size / 2**20:,.1f} MiB) to the "
-        "leaderboard"
+        f"complete submission of back end {backend} for {options.track}: upload {path} "
+        f"({path.stat().st_size / 2**20:,.1f} MiB) to the leaderboard{hint}"
     )

@@ -1,7 +1,7 @@
 """The zero-shot tasks of the evaluation command: score a model, write its files, and make the table that is printed."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -11,7 +11,7 @@ from rich.table import Table
 from sleep_tune.babylm.challenge import CHANCE, FOLDERS
 from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import choose_backend
+from sleep_tune.evaluation.backends import choose_backends
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.positions import readable_positions, trained_positions
 from sleep_tune.evaluation.result_folders import result_names
@@ -25,7 +25,7 @@ __all__ = ["run_zero_shot"]
 
 
 def run_zero_shot(options: argparse.Namespace, device: str, progress: Progress) -> Iterator[Table | str]:
-    """Score the model on the tasks in the data, write the files, and yield the table, the warnings and the folder.
+    """Score the model on the tasks in the data, and yield for each back end the table, the warnings and the folder.
 
     Args:
         options: arguments of the command.
@@ -36,7 +36,14 @@ def run_zero_shot(options: argparse.Namespace, device: str, progress: Progress) 
         DataError: the model or the data cannot be used.
     """
     folders = find_task_folders(options.data, [name for name in FOLDERS if name in TASKS], options.tasks)
-    backend = choose_backend(options.model, options.backend)
+    for backend in choose_backends(options.model, options.backend):
+        yield from _score(options, folders, backend, device, progress)
+
+
+def _score(
+    options: argparse.Namespace, folders: Mapping[str, Path], backend: str, device: str, progress: Progress
+) -> Iterator[Table | str]:
+    """Score the model by one back end, write the files, and yield the table, the warnings and the folder."""
     precision = _precision(options.dtype, device)
     trust = {"trust_remote_code": options.trust_remote_code}
     notes: list[str] = []
@@ -49,7 +56,7 @@ def run_zero_shot(options: argparse.Namespace, device: str, progress: Progress) 
     if not suite.names:
         texts = ", ".join(f"{one.name} has a text of {one.longest} tokens" for one in suite.too_long)
         raise DataError(f"the model must read the texts of at least one task; it has {limit} positions: {texts}")
-    progress.update(bar, description=f"scoring {', '.join(suite.names)}", total=suite.num_tokens)
+    progress.update(bar, description=f"scoring ({backend}) {', '.join(suite.names)}", total=suite.num_tokens)
     scored = suite.score(model, lambda tokens: progress.advance(bar, tokens), precision=precision)
     names = result_names(options.model, options.revision_name)
     top = names.zero_shot(options.output_dir, backend)

@@ -4,14 +4,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sleep_tune.errors import DataError, unknown
-from sleep_tune.evaluation.model_config import MASKED, read_architectures, read_model_config
+from sleep_tune.evaluation.model_config import HYBRID, MASKED, OBJECTIVE, read_architectures, read_model_config
 
-__all__ = ["AUTO", "BACKENDS", "MLM", "Backend", "choose_backend"]
+__all__ = [
+    "AUTO",
+    "BACKENDS",
+    "CAUSAL",
+    "MLM",
+    "MNTP",
+    "OBJECTIVE_BACKENDS",
+    "Backend",
+    "backend_prefix",
+    "choose_backends",
+]
 
-AUTO, MLM = "auto", "mlm"
-"""AUTO stands for the back end that fits the model's architecture; MLM is the one of models trained by this package."""
+AUTO, MLM, MNTP, CAUSAL = "auto", "mlm", "mntp", "causal"
+"""AUTO stands for the back ends that fit a model's objective or architecture; the others are the names of BACKENDS."""
 
-CAUSAL = ("CausalLM", "LMHeadModel")
+CAUSAL_ARCHITECTURES = ("CausalLM", "LMHeadModel")
 """Endings of the names of causal architectures."""
 
 
@@ -26,36 +36,66 @@ class Backend:
     model_class: str
     """Class of `transformers` that opens the models."""
 
+    @property
+    def perplexity(self) -> str:
+        """Name of the exponential of the loss; of a model that sees both sides of a token it is no perplexity."""
+        return "pseudo_perplexity" if self.masks else "perplexity"
+
 
 BACKENDS: dict[str, Backend] = {
     MLM: Backend(masks=True, shift=0, model_class="AutoModelForMaskedLM"),
-    "mntp": Backend(masks=True, shift=1, model_class="AutoModelForMaskedLM"),
-    "causal": Backend(masks=False, shift=1, model_class="AutoModelForCausalLM"),
+    MNTP: Backend(masks=True, shift=1, model_class="AutoModelForMaskedLM"),
+    CAUSAL: Backend(masks=False, shift=1, model_class="AutoModelForCausalLM"),
 }
 """Name -> masked language models, masked next-token prediction (as GPT-BERT) and causal language models."""
 
+OBJECTIVE_BACKENDS: dict[str, tuple[str, ...]] = {"mlm": (MLM,), "clm": (CAUSAL,), HYBRID: (MNTP, CAUSAL)}
+"""training.objective -> the back ends that read its models. The metrics of the first have no prefix."""
 
-def choose_backend(folder: Path, given: str = AUTO) -> str:
-    """Return the name of the back end for a model folder.
+
+def backend_prefix(backend: str, objective: str) -> str:
+    """Return the first part of the names of a back end's metrics: '' for the first one of an objective."""
+    return "" if backend == OBJECTIVE_BACKENDS[objective][0] else f"{backend}/"
+
+
+def choose_backends(folder: Path, given: str = AUTO) -> tuple[str, ...]:
+    """Return the names of the back ends for a model folder, the most important first.
 
     Args:
         folder: a model's folder with a config.json.
-        given: a name of BACKENDS, which is returned as it is, or AUTO: mlm or causal, by the architecture in
-            config.json. Masked next-token prediction cannot be seen in a folder, so it must be given.
+        given: a name of BACKENDS, or AUTO: the back ends of the objective that config.json names, as the folders of
+            this package do; without one, mlm or causal, by the architecture. Masked next-token prediction cannot be
+            seen in a folder that names no objective, so it must be given.
 
     Raises:
-        DataError: there is no such back end; the folder holds no model; or `given` is AUTO and the architecture is
-            neither masked nor causal.
+        DataError: there is no such back end; the folder holds no model; the back end does not fit the objective that
+            config.json names, or that objective is unknown; or `given` is AUTO, there is no objective, and the
+            architecture is neither masked nor causal.
     """
-    if given in BACKENDS:
-        return given
-    if given != AUTO:
+    if given != AUTO and given not in BACKENDS:
         raise DataError(unknown("backend", given, [*BACKENDS, AUTO]))
-    architectures = read_architectures(folder, read_model_config(folder))
+    config = read_model_config(folder)
+    objective = config.get(OBJECTIVE)
+    if isinstance(objective, str) and objective in OBJECTIVE_BACKENDS:
+        fitting = OBJECTIVE_BACKENDS[objective]
+        if given != AUTO and given not in fitting:
+            raise DataError(
+                f"{folder / 'config.json'}: {OBJECTIVE} is {objective}, whose models are read by --backend "
+                f"{' or '.join(fitting)}; got --backend {given}"
+            )
+        return fitting if given == AUTO else (given,)
+    if given != AUTO:
+        return (given,)
+    if objective is not None:
+        raise DataError(
+            f"{folder / 'config.json'}: {unknown(OBJECTIVE, str(objective), OBJECTIVE_BACKENDS)}: choose --backend "
+            f"{', '.join(BACKENDS)}"
+        )
+    architectures = read_architectures(folder, config)
     if any(name.endswith(MASKED) for name in architectures):
-        return MLM
-    if any(name.endswith(CAUSAL) for name in architectures):
-        return "causal"
+        return (MLM,)
+    if any(name.endswith(CAUSAL_ARCHITECTURES) for name in architectures):
+        return (CAUSAL,)
     raise DataError(
         f"{folder / 'config.json'}: architectures must name a masked or causal language model for --backend auto; got "
         f"{list(architectures)}: choose --backend {', '.join(BACKENDS)}"

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.data.encoding import CHUNK, one_thread
-from sleep_tune.evaluation.backends import BACKENDS
+from sleep_tune.evaluation.backends import BACKENDS, CAUSAL
 from sleep_tune.evaluation.cloze import Cloze, Probes
 from sleep_tune.evaluation.items import Item, TextOption
 
@@ -150,7 +150,7 @@ def tokenize_options(
             batch = tokenizer(chunk, return_offsets_mapping=True, return_attention_mask=False)
         for text, ids, offsets in zip(chunk, batch["input_ids"], batch["offset_mapping"], strict=True):
             ends = np.fromiter((end for _, end in offsets), np.int64, len(offsets))
-            first = int(offsets[0][0]) if offsets and backend == "causal" else 0
+            first = int(offsets[0][0]) if offsets and backend == CAUSAL else 0
             encoded[text] = (np.array(ids, dtype=np.int32), ends, first)
     for option in options:
         ids, ends, first = encoded[option.text]
@@ -166,7 +166,7 @@ def tokenize_options(
 
 def padding_token(tokenizer: "PreTrainedTokenizerBase", backend: str) -> int:
     """Return the token that pads a row: any one if the tokenizer has none, because it gets no attention."""
-    if backend == "causal":
+    if backend == CAUSAL:
         candidates = (tokenizer.pad_token_id, tokenizer.eos_token_id)
     else:
         candidates = (tokenizer.pad_token_id, tokenizer.cls_token_id)

@@ -7,10 +7,13 @@ from typing import Any
 
 from sleep_tune.errors import DataError, shortened
 
-__all__ = ["MASKED", "read_architectures", "read_model_config", "require_safe_config"]
+__all__ = ["HYBRID", "MASKED", "OBJECTIVE", "read_architectures", "read_model_config", "require_safe_config"]
 
 MASKED = "MaskedLM"
 """Ending of the names of masked architectures."""
+
+OBJECTIVE, HYBRID = "training_objective", "hybrid"
+"""Key that this package adds to config.json, and the objective whose models are masked and causal ones at once."""
 
 SHOWN = 5
 """Number of folders in a message."""

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import BACKENDS
+from sleep_tune.evaluation.backends import BACKENDS, CAUSAL
 from sleep_tune.evaluation.library_errors import one_sentence
-from sleep_tune.evaluation.model_config import MASKED, read_architectures, read_model_config, require_safe_config
+from sleep_tune.evaluation.model_config import (
+    HYBRID,
+    MASKED,
+    OBJECTIVE,
+    read_architectures,
+    read_model_config,
+    require_safe_config,
+)
 from sleep_tune.evaluation.weight_files import require_one_set, require_sound
 from sleep_tune.evaluation.weight_names import TRUNK, find_prefix, key_mapping
 
@@ -43,16 +50,24 @@ def load_model(
     config = read_model_config(folder)
     architectures = read_architectures(folder, config)
     only_masked = bool(architectures) and all(name.endswith(MASKED) for name in architectures)
-    if backend == "causal" and only_masked and not config.get("is_decoder") and "auto_map" not in config:
+    # A hybrid model is saved as a masked one; transformers makes it causal if the configuration says is_decoder.
+    changes = {"is_decoder": True} if backend == CAUSAL and config.get(OBJECTIVE) == HYBRID else {}
+    is_masked = only_masked and not (config | changes).get("is_decoder")
+    if backend == CAUSAL and is_masked and "auto_map" not in config:
         raise DataError(
             f"{folder} must hold a model that reads from left to right for --backend causal; it holds a masked one, "
             f"which sees the tokens that it has to predict ({', '.join(architectures)}): use --backend mlm"
         )
     opened = open_model(
-        folder, BACKENDS[backend].model_class, f" (--backend {backend})", trust_remote_code=trust_remote_code, note=note
+        folder,
+        BACKENDS[backend].model_class,
+        f" (--backend {backend})",
+        trust_remote_code=trust_remote_code,
+        note=note,
+        **changes,
     )
     opened.train(False)
-    if backend == "causal":
+    if backend == CAUSAL:
         _require_left_to_right(opened, folder)
     return opened
 
@@ -77,7 +92,13 @@ def _require_left_to_right(model: "PreTrainedModel", folder: Path) -> None:
 
 
 def open_model(
-    folder: Path, opener: str, why: str = "", *, trust_remote_code: bool = False, note: Note = warnings.warn
+    folder: Path,
+    opener: str,
+    why: str = "",
+    *,
+    trust_remote_code: bool = False,
+    note: Note = warnings.warn,
+    **changes: object,
 ) -> "PreTrainedModel":
     """Open a model folder on the CPU, in float32.
 
@@ -87,6 +108,7 @@ def open_model(
         why: the reason for this class, for messages.
         trust_remote_code: run the Python files in the folder.
         note: called with each warning that belongs beside the scores.
+        changes: values that replace those of config.json.
 
     Raises:
         DataError: that class does not open the folder; it holds no weights or two sets of them; a weight is missing,
@@ -102,7 +124,9 @@ def open_model(
     if ignored:
         note(ignored)
     opener_class = getattr(transformers, opener)
-    load = partial(opener_class.from_pretrained, folder, dtype=torch.float32, trust_remote_code=trust_remote_code)
+    load = partial(
+        opener_class.from_pretrained, folder, dtype=torch.float32, trust_remote_code=trust_remote_code, **changes
+    )
     what = f"a model that {opener} opens{why}"
     own_code = "auto_map" in config and not trust_remote_code
     hint = " (the folder has code of its own, which is run with --trust-remote-code only)" if own_code else ""

@@ -58,6 +58,25 @@ def test_scores_are_printed_and_written(
     assert items[items["task"] == "wug_past_tense"]["correct"].isna().all()
 
 
+def test_a_hybrid_model_is_scored_by_both_back_ends_or_by_the_one_that_is_given(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = official_data.write_hybrid(tmp_path / "hybrid")
+    assert run(folder, "--data", data, "--tasks", "blimp", "--output-dir", tmp_path / "both") == 0
+    printed = capsys.readouterr().out
+    files = {path.parent.name: path for path in (tmp_path / "both").rglob("scores.json")}
+    assert list(sorted(files)) == ["causal", "mntp"]
+    for backend, path in files.items():
+        assert f"({backend}, fp32 on cpu)" in printed
+        assert json.loads(path.read_text())["backend"] == backend
+        one = ("--backend", backend, "--output-dir", tmp_path / backend)
+        assert run(folder, "--data", data, "--tasks", "blimp", *one) == 0
+        (alone,) = (tmp_path / backend).rglob("items.parquet")
+        assert alone.read_bytes() == path.with_name("items.parquet").read_bytes()
+    assert run(folder, "--data", data, "--backend", "mlm") == 2
+    assert "--backend mntp or causal" in capsys.readouterr().err
+
+
 def test_the_same_folder_has_the_same_scores_to_the_bit(data: Path, model: Path, tmp_path: Path) -> None:
     """Missing weights would have other random numbers each time."""
     for number in ("1", "2"):

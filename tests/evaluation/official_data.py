@@ -118,3 +118,11 @@ def write_model(folder: Path, name: str) -> None:
     build, framed = MODELS[name]
     size = write_tokenizer(folder, framed=framed)
     build(size).save_pretrained(folder)
+
+
+def write_hybrid(folder: Path) -> Path:
+    """Write the masked model as a run of this package writes one of objective hybrid; returns its folder."""
+    model = masked_model(write_tokenizer(folder, framed=True))
+    model.config.training_objective = "hybrid"
+    model.save_pretrained(folder)
+    return folder

@@ -2,12 +2,16 @@ import json
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
+from sleep_tune.data.objectives import OBJECTIVES
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import choose_backend
+from sleep_tune.evaluation.backends import BACKENDS, OBJECTIVE_BACKENDS, choose_backends
+from sleep_tune.evaluation.logits import logits_at
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from tests.evaluation import official_data
+from tests.messages import raises_naming
 
 
 @pytest.fixture(scope="module")
@@ -25,20 +29,76 @@ def causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_back_end_follows_the_architecture_unless_given(masked: Path, causal: Path) -> None:
-    assert choose_backend(masked) == "mlm"
-    assert choose_backend(causal) == "causal"
-    assert choose_backend(masked, "mntp") == "mntp"
+    assert choose_backends(masked) == ("mlm",)
+    assert choose_backends(causal) == ("causal",)
+    assert choose_backends(masked, "mntp") == ("mntp",)
+
+
+@pytest.fixture
+def hybrid(tmp_path: Path) -> Path:
+    """A masked model whose configuration names its objective, as a run of this package saves it."""
+    return official_data.write_hybrid(tmp_path / "hybrid")
+
+
+@pytest.mark.parametrize(("objective", "backends"), OBJECTIVE_BACKENDS.items())
+def test_the_back_ends_follow_the_objective_in_the_folder(
+    objective: str, backends: tuple[str, ...], masked: Path, tmp_path: Path
+) -> None:
+    config = json.loads((masked / "config.json").read_text()) | {"training_objective": objective}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert choose_backends(tmp_path) == backends
+    for backend in BACKENDS:
+        if backend in backends:
+            assert choose_backends(tmp_path, backend) == (backend,)
+        else:
+            with raises_naming(DataError, "config.json", objective, f"--backend {' or '.join(backends)}", backend):
+                choose_backends(tmp_path, backend)
+
+
+@pytest.mark.parametrize("objective", ["mlmm", 3, ["mlm"]])
+def test_an_objective_that_is_not_known_is_refused_unless_a_back_end_is_given(
+    objective: object, tmp_path: Path
+) -> None:
+    content = {"architectures": ["RobertaForMaskedLM"], "training_objective": objective}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with raises_naming(
+        DataError, "config.json", "training_objective", "clm, hybrid, mlm", "--backend mlm, mntp, causal"
+    ):
+        choose_backends(tmp_path)
+    assert choose_backends(tmp_path, "mntp") == ("mntp",)
+
+
+def test_every_objective_has_a_back_end_that_predicts_as_it_was_trained() -> None:
+    assert set(OBJECTIVE_BACKENDS) == set(OBJECTIVES)
+    for name, objective in OBJECTIVES.items():
+        assert {BACKENDS[backend].shift for backend in OBJECTIVE_BACKENDS[name]} == {objective.shift}
+
+
+def test_a_hybrid_folder_opens_as_both_models_with_the_logits_of_training(hybrid: Path) -> None:
+    masked, causal = load_model(hybrid, "mntp"), load_model(hybrid, "causal")
+    assert type(masked).__name__ == "RobertaPreLayerNormForMaskedLM"
+    assert type(causal).__name__ == "RobertaPreLayerNormForCausalLM" and causal.config.is_decoder
+    by_hand = AutoModelForCausalLM.from_pretrained(hybrid, is_decoder=True).train(False)
+    texts = torch.tensor([[0, 50, 60, 70, 80, 90], [0, 50, 60, 70, 81, 91]])
+    positions = torch.arange(texts.numel())
+    with torch.no_grad():
+        in_a_run = logits_at(masked, texts, None, positions, causal=True)
+        for opened in (causal, by_hand):
+            logits = opened(texts).logits
+            torch.testing.assert_close(logits.flatten(0, 1), in_a_run, atol=1e-5, rtol=1e-5)
+            assert torch.equal(logits[0, :4], logits[1, :4]), "no position sees a later one"
+            assert not torch.equal(logits[0, 4:], logits[1, 4:])
 
 
 def test_for_another_architecture_a_back_end_must_be_given(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["T5ForConditionalGeneration"]}))
     with pytest.raises(DataError, match=r"\['T5ForConditionalGeneration'\].*--backend mlm,"):
-        choose_backend(tmp_path)
+        choose_backends(tmp_path)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path, masked: Path) -> None:
     with pytest.raises(DataError, match=r"config\.json; it has none$"):
-        choose_backend(tmp_path)
+        choose_backends(tmp_path)
     (tmp_path / "model").symlink_to(masked)
     (tmp_path / "checkpoint-10").symlink_to(masked)
     with pytest.raises(DataError, match=rf"did you mean {tmp_path / 'checkpoint-10'} or {tmp_path / 'model'}\?"):
@@ -47,7 +107,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path, masked: Path) -> No
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere .*no such folder.*hf download"):
-        choose_backend(tmp_path / "nowhere")
+        choose_backends(tmp_path / "nowhere")
 
 
 def test_a_masked_model_is_not_scored_as_a_causal_one(masked: Path) -> None:
@@ -65,7 +125,7 @@ def test_of_a_library_s_message_one_line_is_kept(causal: Path) -> None:
 def test_a_broken_config_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(DataError, match=r"config\.json .*JSON object"):
-        choose_backend(tmp_path)
+        choose_backends(tmp_path)
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path, masked: Path) -> None:
