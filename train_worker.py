@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FIGURES = {
     "nll": "nll {:.4f}",
     "pseudo_perplexity": "pseudo-perplexity {:.2f}",
+    "perplexity": "perplexity {:.2f}",
     "pairs_accuracy": "minimal pairs {:.1%}",
 }
 """Metric, without its split -> its text in the summary."""
@@ -148,10 +149,11 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
 
     lines = []
     for split, prefix in (("dev", "eval/"), ("test", "test/")):
-        measured = {key.removeprefix(prefix): value for key, value in outcome.metrics.items() if key.startswith(prefix)}
-        figures = [text.format(measured[key]) for key, text in FIGURES.items() if key in measured]
-        if figures:
-            lines.append(f"{split:6}{', '.join(figures)}")
+        for variant in [key.removesuffix(f"{prefix}nll") for key in outcome.metrics if key.endswith(f"{prefix}nll")]:
+            measured = {key: outcome.metrics.get(f"{variant}{prefix}{key}") for key in FIGURES}
+            figures = [FIGURES[key].format(value) for key, value in measured.items() if value is not None]
+            name = f"{variant.rstrip('/')}: " if variant else ""
+            lines.append(f"{split:6}{name}{', '.join(figures)}")
     lines += format_scores(with_macro(outcome.metrics))
     lines.append(
         f"cost  {outcome.words_seen:,} words, {outcome.updates:,} updates, {outcome.seconds:,.1f} s on {outcome.device}"

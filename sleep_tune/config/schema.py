@@ -285,7 +285,8 @@ class EvaluationConfig:
 
     method: str = option(
         "strided",
-        "exact: mask one position at a time; strided: mask every stride-th at a time, faster and nearly equal",
+        "exact: mask one position at a time; strided: mask every stride-th at a time, faster and nearly equal; a "
+        "causal model masks nothing and reads a row once",
         choices=names.PERPLEXITIES,
     )
     stride: int = option(8, "distance between two masks of the strided method, in tokens", low=2, high=512)

@@ -126,7 +126,7 @@ def _score_words(
         return
     ages = aoa.compare_with_children(record, children)
     yield (
-        f"correlation with children's ages of acquisition ({backend}): r = {ages.correlation:.3f} "
+        f"correlation with children's ages of acquisition: r = {ages.correlation:.3f} "
         f"(p = {ages.p_value:.2g}) over {len(ages.words)} words that both acquire within the observed range"
     )
 

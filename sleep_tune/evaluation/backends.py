@@ -14,8 +14,8 @@ __all__ = [
     "MNTP",
     "OBJECTIVE_BACKENDS",
     "Backend",
-    "backend_prefix",
     "choose_backends",
+    "variants",
 ]
 
 AUTO, MLM, MNTP, CAUSAL = "auto", "mlm", "mntp", "causal"
@@ -50,12 +50,17 @@ BACKENDS: dict[str, Backend] = {
 """Name -> masked language models, masked next-token prediction (as GPT-BERT) and causal language models."""
 
 OBJECTIVE_BACKENDS: dict[str, tuple[str, ...]] = {"mlm": (MLM,), "clm": (CAUSAL,), HYBRID: (MNTP, CAUSAL)}
-"""training.objective -> the back ends that read its models. The metrics of the first have no prefix."""
+"""training.objective -> the back ends that read its models, the most important first."""
 
 
-def backend_prefix(backend: str, objective: str) -> str:
-    """Return the first part of the names of a back end's metrics: '' for the first one of an objective."""
-    return "" if backend == OBJECTIVE_BACKENDS[objective][0] else f"{backend}/"
+def variants(objective: str) -> dict[str, str]:
+    """Return the back ends of an objective, each with the variant of its metrics: '' for the first one.
+
+    >>> variants("hybrid")
+    {'mntp': '', 'causal': 'causal'}
+    """
+    first, *others = OBJECTIVE_BACKENDS[objective]
+    return {first: ""} | {backend: backend for backend in others}
 
 
 def choose_backends(folder: Path, given: str = AUTO) -> tuple[str, ...]:
@@ -65,7 +70,7 @@ def choose_backends(folder: Path, given: str = AUTO) -> tuple[str, ...]:
         folder: a model's folder with a config.json.
         given: a name of BACKENDS, or AUTO: the back ends of the objective that config.json names, as the folders of
             this package do; without one, mlm or causal, by the architecture. Masked next-token prediction cannot be
-            seen in a folder that names no objective, so it must be given.
+            seen in a folder that names no objective, so it must be given. A given back end needs no folder.
 
     Raises:
         DataError: there is no such back end; the folder holds no model; the back end does not fit the objective that
@@ -74,6 +79,8 @@ def choose_backends(folder: Path, given: str = AUTO) -> tuple[str, ...]:
     """
     if given != AUTO and given not in BACKENDS:
         raise DataError(unknown("backend", given, [*BACKENDS, AUTO]))
+    if given != AUTO and not (folder / "config.json").is_file():
+        return (given,)
     config = read_model_config(folder)
     objective = config.get(OBJECTIVE)
     if isinstance(objective, str) and objective in OBJECTIVE_BACKENDS:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from sleep_tune.babylm.averages import benchmark_averages
 from sleep_tune.babylm.score_names import BABYLM, MACRO_METRIC
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import MLM
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer
 from sleep_tune.evaluation.suite import Suite, TaskScores
 from sleep_tune.evaluation.task_folders import find_task_folders
@@ -35,13 +34,14 @@ two options of the same tokens tie for every model and are left out.
 
 
 class Benchmark:
-    """Tasks of a folder, prepared once and scored by any number of masked or causal models with the same tokenizer.
+    """Tasks of a folder, prepared once and scored by any number of models with the same tokenizer.
 
     Args:
         data: such as evaluation_data/fast_eval.
         tokenizer: a fast one.
         only: folders or import paths (`own_tasks`) that are scored; empty: all folders that exist.
         without: the same that are ignored.
+        backend: a name of BACKENDS.
         batch_tokens: highest number of tokens in one forward pass.
         positions: tokens in the longest text that the models can read; tasks with a longer one are skipped and listed
             in `too_long`.
@@ -59,6 +59,7 @@ class Benchmark:
         *,
         only: Sequence[str] = (),
         without: Sequence[str] = (),
+        backend: str,
         batch_tokens: int,
         positions: int,
     ) -> None:
@@ -66,7 +67,8 @@ class Benchmark:
         chosen, left_out = (tuple(map(function_name, names)) for names in (only, without))
         found = find_task_folders(data, (*TASKS, *own), chosen)
         folders = {name: path for name, path in found.items() if name not in left_out}
-        self._suite = Suite(folders, tokenizer, backend=MLM, batch_tokens=batch_tokens, positions=positions, own=own)
+        sizes = {"batch_tokens": batch_tokens, "positions": positions}
+        self._suite = Suite(folders, tokenizer, backend=backend, own=own, **sizes)
         self.too_long = self._suite.too_long
         """Tasks that are skipped."""
         self.answers: tuple[TaskScores, ...] = ()
@@ -92,12 +94,23 @@ class Benchmark:
 
 @functools.lru_cache(maxsize=4)
 def cached_benchmark(
-    data: str, tokenizer_dir: Path, only: tuple[str, ...], without: tuple[str, ...], batch_tokens: int, positions: int
+    data: str,
+    tokenizer_dir: Path,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    backend: str,
+    batch_tokens: int,
+    positions: int,
 ) -> Benchmark:
-    """Return the benchmark of masked models; it is made once in a process, for all runs with the same arguments."""
-    tokenizer = load_fast_tokenizer(tokenizer_dir, MLM)
+    """Return a benchmark, which is made once in a process for all runs with the same arguments."""
     return Benchmark(
-        expanded(data), tokenizer, only=only, without=without, batch_tokens=batch_tokens, positions=positions
+        expanded(data),
+        load_fast_tokenizer(tokenizer_dir, backend),
+        only=only,
+        without=without,
+        backend=backend,
+        batch_tokens=batch_tokens,
+        positions=positions,
     )
 
 

@@ -3,6 +3,10 @@
 Rows and pairs are drawn once, with the seed of the data: all runs of a study are evaluated on the same text with the
 same masks (common random numbers), so their differences are far less noisy than their values. BabyLM's tasks have no
 dev and test split: those that a search may use are scored on dev, all others on test.
+
+How a probability is computed follows from the objective of the training. A hybrid model is evaluated in both ways that
+it was trained for: masked, under plain names, and causal, under names such as causal/eval/nll. The second costs little:
+a causal model reads a text once, and not once for each masked token.
 """
 
 import json
@@ -15,12 +19,14 @@ import numpy as np
 import pandas as pd
 
 from sleep_tune.errors import DataError
+from sleep_tune.evaluation.backends import BACKENDS, variants
 from sleep_tune.evaluation.benchmark import Benchmark, cached_benchmark, with_macro
 from sleep_tune.evaluation.cloze import Cloze
 from sleep_tune.evaluation.minimal_pairs import PairScorer, draw_pairs, pair_metrics
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
 from sleep_tune.evaluation.score_files import item_rows, items_table, write_items
 from sleep_tune.files import write_whole
+from sleep_tune.metric_names import of_variant
 from sleep_tune.sleep.randomness import Purpose, generator
 
 if TYPE_CHECKING:
@@ -45,8 +51,8 @@ _ROWS, _PAIRS = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
-class _SplitScorers:
-    """Text and pairs of one split, on which every model is scored."""
+class _Scorers:
+    """Text and pairs of one split, on which every model is scored by one back end."""
 
     rows: Cloze
     pairs: PairScorer | None
@@ -59,7 +65,7 @@ class Evaluator:
     evaluator(model)  # {"eval/nll": 4.1, "eval/pseudo_perplexity": 60.3, ...}
     """
 
-    def __init__(self, corpus: "Corpus", evaluation: "EvaluationConfig", seed: int) -> None:
+    def __init__(self, corpus: "Corpus", evaluation: "EvaluationConfig", seed: int, *, objective: str = "mlm") -> None:
         """Draw the rows and pairs of dev; those of test are drawn when first needed, from random streams of their own.
 
         All BabyLM tasks that will be scored are read here, so a broken line is an error before the training.
@@ -68,6 +74,7 @@ class Evaluator:
             corpus: rows, minimal pairs and tokenizer.
             evaluation: method, stride, numbers of rows and pairs, tokens in a forward pass; BabyLM's data and tasks.
             seed: data.seed, so that all runs of a study share the rows and pairs, whatever their own seeds.
+            objective: training.objective, a key of OBJECTIVE_BACKENDS.
 
         Raises:
             DataError: a split has no text token; a minimal pair or a task in `evaluation.tasks` is longer than a row;
@@ -76,13 +83,15 @@ class Evaluator:
         self._corpus = corpus
         self._evaluation = evaluation
         self._seed = seed
+        self._variants = variants(objective)
         self._splits = {"dev": self._draw("dev")}
-        self._pairs_answered: list[dict[str, Any]] = []
+        self._pairs_answered: dict[str, list[dict[str, Any]]] = {}
         self._benchmarks = self._benchmarks_of_splits()
         self.left_out = tuple(
-            f"{task.name} is not scored: {task.items} of its {task.of} items are longer than the model can read, up to "
-            f"{task.longest} tokens, while data.max_length={corpus.dev.max_length}"
-            for benchmark in self._benchmarks.values()
+            f"{of_variant(self._variants[backend], task.name)} is not scored: {task.items} of its {task.of} items are "
+            f"longer than the model can read, up to {task.longest} tokens, while "
+            f"data.max_length={corpus.dev.max_length}"
+            for (_, backend), benchmark in self._benchmarks.items()
             for task in benchmark.too_long
         )
         """Tasks of `evaluation.data` that are not scored, each with the reason."""
@@ -94,24 +103,34 @@ class Evaluator:
 
         Returns:
             With prefix `eval/` for dev, `test/` for test: `nll`, the mean over text tokens, in nats; its exponential
-            `pseudo_perplexity`; and, if the corpus has minimal pairs and they are not switched off, `pairs_accuracy`,
-            `pairs_ties` and `pairs/<paradigm>`, shares in [0, 1]. Of BabyLM's tasks `babylm/<folder>` and
-            `ties/<folder>`, in percent: on dev those of `evaluation.tasks` and `babylm/macro` over them, on test the
-            others in `evaluation.data`.
+            `perplexity`, or `pseudo_perplexity` of a masked model; and, if the corpus has minimal pairs and they are
+            not switched off, `pairs_accuracy`, `pairs_ties` and `pairs/<paradigm>`, shares in [0, 1]. Of BabyLM's tasks
+            `babylm/<folder>` and `ties/<folder>`, in percent: on dev those of `evaluation.tasks` and `babylm/macro`
+            over them, on test the others in `evaluation.data`. If the objective is hybrid, all of them again as the
+            variant `causal/`.
         """
         if split not in self._splits:
             self._splits[split] = self._draw(split)
-        scorers = self._splits[split]
+        return {
+            of_variant(variant, name): value
+            for backend, variant in self._variants.items()
+            for name, value in self._measure(model, split, backend).items()
+        }
+
+    def _measure(self, model: "PreTrainedModel", split: str, backend: str) -> dict[str, float]:
+        """Return the metrics by one back end, under plain names."""
+        scorers = self._splits[split][backend]
         nll = -float(scorers.rows.score(model).mean())
         with np.errstate(over="ignore"):
-            metrics = {"nll": nll, "pseudo_perplexity": float(np.exp(nll))}
+            metrics = {"nll": nll, BACKENDS[backend].perplexity: float(np.exp(nll))}
         if scorers.pairs is not None:
             pairs = scorers.pairs.score(model)
             metrics |= pair_metrics(scorers.pairs.pairs, pairs)
             if split == "test":
-                self._pairs_answered = item_rows(PAIRS, scorers.pairs.items, list(pairs))
+                name = of_variant(self._variants[backend], PAIRS)
+                self._pairs_answered[backend] = item_rows(name, scorers.pairs.items, list(pairs))
         metrics = {f"{PREFIXES[split]}/{name}": value for name, value in metrics.items()}
-        benchmark = self._benchmarks.get(split)
+        benchmark = self._benchmarks.get((split, backend))
         scores = {} if benchmark is None else benchmark.score(model)
         return metrics | (with_macro(scores) if split == "dev" else scores)
 
@@ -119,31 +138,38 @@ class Evaluator:
         """Write the scores of each item, by the model that was evaluated last, as a Parquet file.
 
         The items are those of BabyLM's tasks, and the corpus's own pairs of test as the task `pairs`. The columns are
-        those of `score_files.items_table`; items without a right answer are dropped. There is no file without items.
-        If tasks are not scored, `LEFT_OUT` is written beside the file.
+        those of `score_files.items_table`; a task is named as its metric, such as causal/pairs. Items without a
+        right answer are dropped, and there is no file without items. If tasks are not scored, `LEFT_OUT` is written
+        beside the file.
         """
         if self.left_out:
             write_whole(path.parent / LEFT_OUT, json.dumps(self.left_out, ensure_ascii=False) + "\n")
-        answers = [scores for benchmark in self._benchmarks.values() for scores in benchmark.answers]
-        tables = [items_table(answers)] if answers else []
-        tables += [pd.DataFrame(self._pairs_answered)] if self._pairs_answered else []
+        tables = [
+            items_table(benchmark.answers, self._variants[backend])
+            for (_, backend), benchmark in self._benchmarks.items()
+            if benchmark.answers
+        ]
+        tables += [pd.DataFrame(rows) for rows in self._pairs_answered.values()]
         if tables:
             write_items(path, pd.concat(tables).dropna(subset=["correct"]))
 
-    def _benchmarks_of_splits(self) -> dict[str, Benchmark]:
+    def _benchmarks_of_splits(self) -> dict[tuple[str, str], Benchmark]:
+        """Return the tasks by split and back end."""
         evaluation, samples = self._evaluation, self._corpus.dev
         if evaluation.data is None:
             return {}
         shared = (evaluation.data, self._corpus.tokenizer_dir)
         sizes = (evaluation.batch_tokens, samples.max_length)
         benchmarks = {}
-        if evaluation.tasks:
-            benchmarks["dev"] = cached_benchmark(*shared, evaluation.tasks, (), *sizes)
-        if evaluation.test:
-            benchmarks["test"] = cached_benchmark(*shared, (), evaluation.tasks, *sizes)
+        for backend in self._variants:
+            if evaluation.tasks:
+                benchmarks["dev", backend] = cached_benchmark(*shared, evaluation.tasks, (), backend, *sizes)
+            if evaluation.test:
+                benchmarks["test", backend] = cached_benchmark(*shared, (), evaluation.tasks, backend, *sizes)
         return benchmarks
 
-    def _draw(self, split: str) -> _SplitScorers:
+    def _draw(self, split: str) -> dict[str, _Scorers]:
+        """Return the scorers by back end, all of the same rows and pairs."""
         index = list(PREFIXES).index(split)
         samples = {"dev": self._corpus.dev, "test": self._corpus.test}[split]
         special, batch_tokens = samples.special, self._evaluation.batch_tokens
@@ -153,16 +179,25 @@ class Evaluator:
         rows = np.asarray(samples.tokens[np.sort(chosen)])
         if not text_positions(rows, special).any():
             raise DataError(f"the {split} text must hold at least one token to score; its {len(rows)} rows hold none")
-        method, stride = self._evaluation.method, self._evaluation.stride
-        cloze = cloze_of_rows(rows, special, method=method, stride=stride, batch_tokens=batch_tokens)
 
-        pairs = None
+        drawn = []
         available = self._corpus.pairs.get(split, ())
         if available and self._evaluation.pairs:
             drawn = draw_pairs(
                 available, self._evaluation.pairs, generator(self._seed, Purpose.EVALUATION, index, _PAIRS)
             )
-            pairs = PairScorer(
-                drawn, self._corpus.tokenizer_dir, max_length=samples.max_length, batch_tokens=batch_tokens
+        sizes = {"max_length": samples.max_length, "batch_tokens": batch_tokens}
+        return {
+            backend: _Scorers(
+                rows=cloze_of_rows(
+                    rows,
+                    special,
+                    backend=backend,
+                    method=self._evaluation.method,
+                    stride=self._evaluation.stride,
+                    batch_tokens=batch_tokens,
+                ),
+                pairs=PairScorer(drawn, self._corpus.tokenizer_dir, backend=backend, **sizes) if drawn else None,
             )
-        return _SplitScorers(rows=cloze, pairs=pairs)
+            for backend in self._variants
+        }

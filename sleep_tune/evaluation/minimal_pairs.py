@@ -1,9 +1,10 @@
 """Scores on a corpus's own minimal pairs: how often the grammatical sentence of two is the more probable one.
 
-A sentence's score is its pseudo-log-likelihood (Salazar et al. 2020, the original metric): the sum, over its tokens
-masked one at a time, of the log-probability of the true token. It is not normalised by length, and special tokens are
-not scored. As in BabyLM's pipeline, equal scores count as right. A model that gives every token the same probability is
-therefore right on every pair of equal lengths; a high share of ties reveals it.
+A sentence's score is the sum, over its tokens, of the log-probability of the true token: its log-likelihood, or with a
+back end that masks one token at a time its pseudo-log-likelihood (Salazar et al. 2020, the original metric). It is not
+normalised by length, and special tokens are not scored. As in BabyLM's pipeline, equal scores count as right. A model
+that gives every token the same probability is therefore right on every pair of equal lengths; a high share of ties
+reveals it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import MLM
 from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, TextOption
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer
@@ -51,16 +51,17 @@ def draw_pairs(pairs: Sequence["MinimalPair"], number: int, rng: np.random.Gener
 
 
 class PairScorer:
-    """Minimal pairs, tokenised once and scored by any number of masked models."""
+    """Minimal pairs, tokenised once and scored by any number of models."""
 
     def __init__(
-        self, pairs: Sequence["MinimalPair"], tokenizer_dir: Path, *, max_length: int, batch_tokens: int
+        self, pairs: Sequence["MinimalPair"], tokenizer_dir: Path, *, backend: str, max_length: int, batch_tokens: int
     ) -> None:
         """Tokenise the sentences and plan the batches.
 
         Args:
             pairs: at least one.
             tokenizer_dir: folder of the tokenizer, which adds its special tokens to a sentence.
+            backend: a name of BACKENDS.
             max_length: tokens of the longest sentence that the model can read, including special tokens.
             batch_tokens: highest number of tokens in one forward pass.
 
@@ -73,7 +74,7 @@ class PairScorer:
             for n, pair in enumerate(self.pairs)
         ]
         self._scorer = ItemScorer(
-            items, load_fast_tokenizer(tokenizer_dir, MLM), backend=MLM, batch_tokens=batch_tokens
+            items, load_fast_tokenizer(tokenizer_dir, backend), backend=backend, batch_tokens=batch_tokens
         )
         sentences = (option.text for item in items for option in item.options)
         for sentence, tokens in zip(sentences, self._scorer.tokenized, strict=True):
@@ -86,7 +87,7 @@ class PairScorer:
                 )
 
     def score(self, model: "PreTrainedModel") -> NDArray[np.float64]:
-        """Return (number of pairs, 2): pseudo-log-likelihood, in nats, of each pair's good and bad sentence."""
+        """Return (number of pairs, 2): log-likelihood, in nats, of each pair's good and bad sentence."""
         return np.stack(self._scorer.score(model))
 
 

@@ -1,4 +1,4 @@
-"""Pseudo-perplexity: how well a masked language model predicts held-out text.
+"""Perplexity: how well a language model predicts held-out text; of a model that masks it is a pseudo-perplexity.
 
 Only text tokens are scored, not the start of a row, separators or padding.
 """
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from sleep_tune.evaluation.backends import BACKENDS
 from sleep_tune.evaluation.cloze import Cloze, Probes
 from sleep_tune.sleep.samples import SpecialTokens
 
@@ -44,23 +45,30 @@ def text_positions(tokens: Ints, special: SpecialTokens) -> NDArray[np.bool_]:
     return np.asarray(~np.isin(tokens, framing))
 
 
-def cloze_of_rows(rows: Ints, special: SpecialTokens, *, method: str, stride: int, batch_tokens: int) -> Cloze:
+def cloze_of_rows(
+    rows: Ints, special: SpecialTokens, *, backend: str, method: str, stride: int, batch_tokens: int
+) -> Cloze:
     """Prepare the scoring of every text token of packed rows, each once.
 
-    The pseudo-perplexity is the exponential of the negative mean over all tokens, not a mean over rows.
+    The perplexity is the exponential of the negative mean over all tokens, not a mean over rows. A back end that does
+    not mask reads each row once.
 
     Args:
-        rows: (N, T) token ids as `Samples` packs them, padded at the end of a row.
+        rows: (N, T) token ids as `Samples` packs them: no text token comes first, and padding is at the end.
         special: the special tokens.
-        method: a name of METHODS.
+        backend: a name of BACKENDS.
+        method: a name of METHODS, for back ends that mask.
         stride: distance between two masked positions of a pass, at least 1; for `strided` only.
         batch_tokens: highest number of tokens in one forward pass.
     """
+    rule = BACKENDS[backend]
     text, position = np.nonzero(text_positions(rows, special))
-    probes = Probes(text=text, position=position, group=METHODS[method](position, stride))
+    group = METHODS[method](position, stride) if rule.masks else np.zeros_like(position)
+    probes = Probes(text=text, position=position, group=group)
     width = rows.shape[1]
     lengths = width - (rows != special.pad)[:, ::-1].argmax(
         axis=1
     )  # padding is at the end of a row, which is not empty
     texts = [row[:length] for row, length in zip(rows, lengths, strict=True)]
-    return Cloze(texts, probes, pad=special.pad, mask=special.mask, batch_tokens=batch_tokens)
+    mask = special.mask if rule.masks else None
+    return Cloze(texts, probes, pad=special.pad, mask=mask, batch_tokens=batch_tokens, shift=rule.shift)

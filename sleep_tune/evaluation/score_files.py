@@ -18,6 +18,7 @@ from sleep_tune.evaluation.official_files import write_official, write_official_
 from sleep_tune.evaluation.suite import READING, SuiteScores, TaskScores
 from sleep_tune.evaluation.task_report import ACCURACY
 from sleep_tune.files import read_json_object, write_whole
+from sleep_tune.metric_names import of_variant
 
 __all__ = [
     "ITEMS",
@@ -86,8 +87,8 @@ def read_previous_scores(path: Path) -> tuple[str | None, tuple[str, ...]]:
     return model if isinstance(model, str) else None, tuple(scores) if isinstance(scores, dict) else ()
 
 
-def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
-    """Return a table with a row for each item.
+def items_table(results: Sequence[TaskScores], variant: str = "") -> pd.DataFrame:
+    """Return a table with a row for each item, with the tasks of a variant of the metrics.
 
     Columns: task; uid and id, as in predictions.json; text, a fingerprint of the options' texts, which identifies an
     item across folders (blimp_fast is a subset of blimp_filtered with other numbers); scores, of each option in nats;
@@ -98,7 +99,9 @@ def items_table(results: Sequence[TaskScores]) -> pd.DataFrame:
     rows = [
         row
         for result in results
-        for row in item_rows(result.name, result.items, result.scores, has_answers=result.report.metric == ACCURACY)
+        for row in item_rows(
+            of_variant(variant, result.name), result.items, result.scores, has_answers=result.report.metric == ACCURACY
+        )
     ]
     return pd.DataFrame(rows)
 

@@ -105,7 +105,7 @@ def train(
         for line in corpus.description:
             logger.log(logging.WARNING if line.startswith("warning:") else logging.INFO, line)
         if evaluate is None:
-            evaluate = Evaluator(corpus, config.evaluation, config.data.seed)
+            evaluate = Evaluator(corpus, config.evaluation, config.data.seed, objective=config.training.objective)
         device = choose_device(config.training, processes)
         stream = open_stream(config, corpus, processes)
         marks = word_marks(stream.plan.budget_words) if config.training.word_checkpoints else ()
@@ -130,7 +130,8 @@ def find_unscored_tasks(config: RunConfig) -> tuple[str, ...]:
         DataError: a task's files are not valid, or the corpus or tokenizer cannot be read.
     """
     corpus = prepare(config.data, config.tokenizer)
-    return Evaluator(corpus, replace(config.evaluation, test=True), config.data.seed).left_out
+    evaluation, objective = replace(config.evaluation, test=True), config.training.objective
+    return Evaluator(corpus, evaluation, config.data.seed, objective=objective).left_out
 
 
 @contextmanager

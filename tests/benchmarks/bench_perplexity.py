@@ -146,8 +146,8 @@ def measure(name: str, setting: Setting, dev: Samples, train_rows: Samples, repe
     batch_tokens = EvaluationConfig().batch_tokens
 
     rows = np.asarray(dev.tokens[: setting.timed_rows])
-    exact = cloze_of_rows(rows, special, method="exact", stride=8, batch_tokens=batch_tokens)
-    strided = cloze_of_rows(rows, special, method="strided", stride=8, batch_tokens=batch_tokens)
+    exact = cloze_of_rows(rows, special, backend="mlm", method="exact", stride=8, batch_tokens=batch_tokens)
+    strided = cloze_of_rows(rows, special, backend="mlm", method="strided", stride=8, batch_tokens=batch_tokens)
     seconds, scores = race(
         {
             "masked copies": lambda: masked_copies(model, rows, special),
@@ -170,10 +170,14 @@ def measure(name: str, setting: Setting, dev: Samples, train_rows: Samples, repe
     print(f"  strided / exact         {verdict(seconds['exact'] / seconds['strided'], setting.strided_floor)}")
 
     rows = np.asarray(dev.tokens[: setting.bias_rows])
-    reference = cloze_of_rows(rows, special, method="exact", stride=8, batch_tokens=batch_tokens).score(model)
+    reference = cloze_of_rows(rows, special, backend="mlm", method="exact", stride=8, batch_tokens=batch_tokens).score(
+        model
+    )
     print(f"  bias of a stride against exact (nll {-reference.mean():.4f}, {len(reference)} tokens), nats per token:")
     for stride in STRIDES:
-        estimate = cloze_of_rows(rows, special, method="strided", stride=stride, batch_tokens=batch_tokens)
+        estimate = cloze_of_rows(
+            rows, special, backend="mlm", method="strided", stride=stride, batch_tokens=batch_tokens
+        )
         excess = reference - estimate.score(model)
         error = excess.std(ddof=1) / np.sqrt(len(excess))
         print(f"    stride {stride:3} {excess.mean():+.4f} +- {error:.4f} (standard error)")

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from sleep_tune.sleep.samples import Samples, SpecialTokens
-from tests.evaluation.tiny import masked_model
+from tests.evaluation.tiny import causal_model, masked_model
 
 SPECIAL = SpecialTokens(start=0, separator=1, pad=2, mask=3)
 VOCAB = 23
@@ -33,6 +33,16 @@ def model() -> PreTrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         built = masked_model(VOCAB, positions=MAX_LENGTH, pad=SPECIAL.pad)
+    model: PreTrainedModel = built.train()
+    return model
+
+
+@pytest.fixture
+def causal() -> PreTrainedModel:
+    """The same of GPT-2."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        built = causal_model(VOCAB, positions=MAX_LENGTH, end=SPECIAL.separator)
     model: PreTrainedModel = built.train()
     return model
 

@@ -32,7 +32,7 @@ def data(tmp_path: Path) -> Path:
 def test_scores_are_those_of_the_tasks_in_percent(
     data: Path, tokenizer: PreTrainedTokenizerFast, lm: PreTrainedModel
 ) -> None:
-    metrics = Benchmark(data, tokenizer, batch_tokens=512, positions=LONGEST).score(lm)
+    metrics = Benchmark(data, tokenizer, backend="mlm", batch_tokens=512, positions=LONGEST).score(lm)
     assert {key for key in metrics if key.startswith("babylm/")} == {
         "babylm/blimp_fast",
         "babylm/wug_adj_nominalization",
@@ -57,7 +57,9 @@ def test_a_model_that_answers_a_constant_is_right_everywhere_and_its_ties_say_so
     with torch.no_grad():
         for parameter in constant.parameters():
             parameter.zero_()
-    metrics = Benchmark(data, tokenizer, only=["zorro"], batch_tokens=512, positions=LONGEST).score(constant)
+    metrics = Benchmark(data, tokenizer, only=["zorro"], backend="mlm", batch_tokens=512, positions=LONGEST).score(
+        constant
+    )
     assert metrics == {"babylm/zorro": 100.0, "ties/zorro": 100.0}
 
 
@@ -69,12 +71,17 @@ def test_the_macro_average_joins_what_was_measured() -> None:
 
 
 def test_only_and_without_choose_folders(data: Path, tokenizer: PreTrainedTokenizerFast, lm: PreTrainedModel) -> None:
-    rest = Benchmark(data, tokenizer, without=["blimp_fast", "reading"], batch_tokens=512, positions=LONGEST).score(lm)
+    rest = Benchmark(
+        data, tokenizer, without=["blimp_fast", "reading"], backend="mlm", batch_tokens=512, positions=LONGEST
+    ).score(lm)
     assert {key for key in rest if key.startswith("babylm/")} == {"babylm/wug_adj_nominalization", "babylm/zorro"}
     everything = ("blimp_fast", "reading", "wug_adj_nominalization", "zorro")
-    assert Benchmark(data, tokenizer, without=everything, batch_tokens=512, positions=LONGEST).score(lm) == {}
+    assert (
+        Benchmark(data, tokenizer, without=everything, backend="mlm", batch_tokens=512, positions=LONGEST).score(lm)
+        == {}
+    )
     with pytest.raises(DataError, match=r"comps.* blimp_fast, .*zorro"):
-        Benchmark(data, tokenizer, only=["comps"], batch_tokens=512, positions=LONGEST)
+        Benchmark(data, tokenizer, only=["comps"], backend="mlm", batch_tokens=512, positions=LONGEST)
 
 
 def test_what_a_model_cannot_read_is_left_out_and_refused_if_it_was_named(
@@ -82,7 +89,7 @@ def test_what_a_model_cannot_read_is_left_out_and_refused_if_it_was_named(
 ) -> None:
     long = {"input_prefix": "the dog saw the cat . " * 30, "options": ["dog", "cat"], "numops": 0}
     write_rows(data / "entity_tracking_fast" / "regular.jsonl", [long, {**long, "input_prefix": "the "}])
-    benchmark = Benchmark(data, tokenizer, batch_tokens=512, positions=30)
+    benchmark = Benchmark(data, tokenizer, backend="mlm", batch_tokens=512, positions=30)
     skipped = {task.name: (task.items, task.of) for task in benchmark.too_long}
     assert skipped["entity_tracking_fast"] == (1, 2)
     times = read_times(data / "reading" / "reading_data.csv")
@@ -90,14 +97,14 @@ def test_what_a_model_cannot_read_is_left_out_and_refused_if_it_was_named(
     assert "babylm/entity_tracking_fast" not in benchmark.score(lm)
     for name, pattern in (("entity_tracking_fast", "1 of its 2"), ("reading", r"\d+ of its")):
         with pytest.raises(DataError, match=rf"evaluation\.tasks .*{name}.* {pattern} .*data\.max_length=30"):
-            Benchmark(data, tokenizer, only=[name], batch_tokens=512, positions=30)
+            Benchmark(data, tokenizer, only=[name], backend="mlm", batch_tokens=512, positions=30)
 
 
 def test_the_model_is_left_as_it_was(data: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     model = tiny_model("mlm", tokenizer).train()
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     state = torch.get_rng_state()
-    benchmark = Benchmark(data, tokenizer, batch_tokens=512, positions=LONGEST)
+    benchmark = Benchmark(data, tokenizer, backend="mlm", batch_tokens=512, positions=LONGEST)
     assert benchmark.score(model) == benchmark.score(model)
     assert all(module.training for module in model.modules())
     assert torch.equal(torch.get_rng_state(), state)
@@ -108,5 +115,5 @@ def test_runs_of_one_process_share_what_was_prepared(
     data: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
     tokenizer.save_pretrained(tmp_path / "tokenizer")
-    arguments = (str(data), tmp_path / "tokenizer", ("zorro",), (), 512, LONGEST)
+    arguments = (str(data), tmp_path / "tokenizer", ("zorro",), (), "mlm", 512, LONGEST)
     assert cached_benchmark(*arguments) is cached_benchmark(*arguments)

@@ -40,7 +40,7 @@ def test_the_command_writes_the_official_file(data: Path, results: Path, capsys:
     arguments = [results.name, "--data", data, "--submission", "--backend", "mlm", "--output-dir", results.parent]
     assert main([str(argument) for argument in arguments]) == 0
     path = results / "all_full_preds_and_fast_scores_mlm.json"
-    assert f"submission for {TRACK}: upload {path} (" in capsys.readouterr().out
+    assert f"submission of back end mlm for {TRACK}: upload {path} (" in capsys.readouterr().out
     ours, kept = json.loads(path.read_text(encoding="utf-8")), json.loads(KEPT.read_text(encoding="utf-8"))
     fast, theirs = ours.pop("fast_eval_results"), kept["fast_eval_results"]
     assert hashlib.sha256(json.dumps(ours).encode()).hexdigest() == kept["sha256"]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from tokenizers import Tokenizer
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, RobertaPreLayerNormForCausalLM
 
 from sleep_tune.config.schema import DataConfig, EvaluationConfig, MaskingConfig, ModelConfig, TokenizerConfig
 from sleep_tune.data.masking import mask_batch
@@ -40,7 +40,7 @@ def test_nll_is_the_mean_over_tokens_and_perplexity_its_exponential(model: PreTr
     evaluation = EvaluationConfig(method="exact", samples=1000)
     metrics = Evaluator(corpus, evaluation, seed=0)(model)
     answers = cloze_of_rows(
-        np.asarray(corpus.dev.tokens), corpus.dev.special, method="exact", stride=8, batch_tokens=64
+        np.asarray(corpus.dev.tokens), corpus.dev.special, backend="mlm", method="exact", stride=8, batch_tokens=64
     ).score(model)
     assert metrics["eval/nll"] == pytest.approx(-answers.mean(), abs=1e-6)
     assert metrics["eval/pseudo_perplexity"] == math.exp(metrics["eval/nll"])
@@ -135,6 +135,72 @@ def test_a_split_without_text_is_refused(corpus: Corpus) -> None:
     empty = dataclasses.replace(corpus.dev, tokens=np.zeros((2, 12), np.int32))
     with pytest.raises(DataError, match=r"dev text .*2 rows"):
         Evaluator(dataclasses.replace(corpus, dev=empty), EvaluationConfig(), seed=0)
+
+
+def test_a_causal_model_has_a_perplexity_of_its_next_tokens(causal: PreTrainedModel, corpus: Corpus) -> None:
+    evaluator = Evaluator(corpus, EvaluationConfig(samples=1000), seed=0, objective="clm")
+    metrics = evaluator(causal)
+    shared = {"nll", "perplexity", "pairs_accuracy", "pairs_ties", "pairs/agreement", "pairs/order"}
+    assert set(metrics) == {f"eval/{name}" for name in shared}
+    assert metrics["eval/perplexity"] == math.exp(metrics["eval/nll"])
+    tokens = torch.from_numpy(np.asarray(corpus.dev.tokens).astype(np.int64))
+    labels = tokens.masked_fill(torch.isin(tokens, torch.tensor([0, 1, 2, 3])), -100)[:, 1:]
+    causal.train(False)
+    with torch.no_grad():
+        logits = causal(tokens).logits[:, :-1]
+    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+    assert metrics["eval/nll"] == pytest.approx(float(expected), abs=1e-5)
+    ids = torch.tensor([[0, 4, 6, 10], [0, 4, 6, 11]])  # the cat sleeps, the cat sleep
+    with torch.no_grad():
+        log_p = causal(ids).logits[:, :-1].log_softmax(dim=-1).gather(2, ids[:, 1:, None]).sum(dim=(1, 2))
+    assert metrics["eval/pairs/agreement"] == float(log_p[0] >= log_p[1])
+
+
+def test_a_hybrid_model_is_evaluated_masked_and_causal_on_the_same_text(
+    model: PreTrainedModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    """The causal half is that of the class that transformers has for the same weights."""
+    evaluation = EvaluationConfig(samples=5)
+    evaluator = Evaluator(corpus, evaluation, seed=0, objective="hybrid")
+    metrics = evaluator(model)
+    assert list(metrics)[:2] == ["eval/nll", "eval/pseudo_perplexity"]
+    second = {name.removeprefix("causal/") for name in metrics if name.startswith("causal/")}
+    assert second - set(metrics) == {"eval/perplexity"} and "eval/pairs_accuracy" in second
+    model.save_pretrained(tmp_path)
+    twin = RobertaPreLayerNormForCausalLM.from_pretrained(tmp_path, is_decoder=True)
+    alone = Evaluator(corpus, evaluation, seed=0, objective="clm")(twin)
+    assert {f"causal/{name}": value for name, value in alone.items()} == pytest.approx(
+        {name: value for name, value in metrics.items() if name.startswith("causal/")}, abs=1e-5
+    )
+    assert metrics["causal/eval/nll"] != pytest.approx(metrics["eval/nll"], abs=1e-3)
+
+    evaluator(model, "test")
+    evaluator.write_answers(tmp_path / "items.parquet")
+    answers = pd.read_parquet(tmp_path / "items.parquet")
+    assert answers["task"].tolist() == ["pairs", "causal/pairs"]
+    assert answers["text"].nunique() == 1
+
+
+def test_tasks_of_a_hybrid_model_have_scores_of_both_back_ends(
+    model: PreTrainedModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    pair = {"sentence_good": "the cat sleeps", "sentence_bad": "the cat sleep"}
+    write_rows(tmp_path / "blimp_fast" / "agreement.jsonl", [pair, pair])
+    (tmp_path / "zorro").mkdir()
+    (tmp_path / "zorro" / "npi.txt").write_text("cat the\nthe cat\n", encoding="utf-8")
+    evaluation = EvaluationConfig(pairs=0, samples=1, data=str(tmp_path), tasks=("blimp_fast",))
+    evaluator = Evaluator(corpus, evaluation, seed=0, objective="hybrid")
+    dev, test = evaluator(model), evaluator(model, "test")
+    assert {"babylm/macro", "causal/babylm/macro", "causal/babylm/blimp_fast", "causal/ties/blimp_fast"} <= set(dev)
+    assert {"babylm/zorro", "causal/babylm/zorro", "causal/test/perplexity"} <= set(test)
+    evaluator.write_answers(tmp_path / "items.parquet")
+    tasks = pd.read_parquet(tmp_path / "items.parquet")["task"]
+    assert tasks.value_counts().to_dict() == {
+        "blimp_fast": 2,
+        "zorro": 1,
+        "causal/blimp_fast": 2,
+        "causal/zorro": 1,
+    }
 
 
 @pytest.mark.slow

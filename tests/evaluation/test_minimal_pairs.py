@@ -25,7 +25,7 @@ IDS = {"the": 4, "a": 5, "cat": 6, "cats": 7, "dog": 8, "dogs": 9, "sleeps": 10,
 
 
 def task_of(pairs: list[MinimalPair], tokenizer_dir: Path, batch_tokens: int = 64) -> PairScorer:
-    return PairScorer(pairs, tokenizer_dir, max_length=12, batch_tokens=batch_tokens)
+    return PairScorer(pairs, tokenizer_dir, backend="mlm", max_length=12, batch_tokens=batch_tokens)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 30, 16_384])
@@ -74,7 +74,7 @@ def test_accuracy_is_the_mean_over_paradigms_and_nan_is_wrong() -> None:
 
 def test_a_sentence_too_long_for_the_model_is_refused(tokenizer_dir: Path) -> None:
     with pytest.raises(DataError, match=r"data\.max_length = 6 .* 7 in 'a dog sees the cats'"):
-        PairScorer(PAIRS, tokenizer_dir, max_length=6, batch_tokens=64)
+        PairScorer(PAIRS, tokenizer_dir, backend="mlm", max_length=6, batch_tokens=64)
 
 
 def test_a_sentence_without_tokens_is_refused(tokenizer_dir: Path) -> None:

@@ -7,9 +7,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertFo
 
 from sleep_tune.data.objectives import OBJECTIVES
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import BACKENDS, OBJECTIVE_BACKENDS, choose_backends
+from sleep_tune.evaluation.backends import BACKENDS, OBJECTIVE_BACKENDS, choose_backends, variants
 from sleep_tune.evaluation.logits import logits_at
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
+from sleep_tune.metric_names import VARIANTS
 from tests.evaluation import official_data
 from tests.messages import raises_naming
 
@@ -70,6 +71,7 @@ def test_an_objective_that_is_not_known_is_refused_unless_a_back_end_is_given(
 
 def test_every_objective_has_a_back_end_that_predicts_as_it_was_trained() -> None:
     assert set(OBJECTIVE_BACKENDS) == set(OBJECTIVES)
+    assert {variant for name in OBJECTIVES for variant in variants(name).values()} <= {"", *VARIANTS}
     for name, objective in OBJECTIVES.items():
         assert {BACKENDS[backend].shift for backend in OBJECTIVE_BACKENDS[name]} == {objective.shift}
 

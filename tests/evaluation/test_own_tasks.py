@@ -79,8 +79,8 @@ def test_an_own_task_is_scored_beside_the_others(data: Path) -> None:
     tokenizer = tiny_tokenizer(SENTENCES)
     model = tiny_model("mlm", tokenizer)
     names = ("task_lab:stripes", "blimp_fast")
-    chosen = Benchmark(data, tokenizer, only=names, batch_tokens=512, positions=LONGEST)
-    others = Benchmark(data, tokenizer, without=names, batch_tokens=512, positions=LONGEST)
+    chosen = Benchmark(data, tokenizer, only=names, backend="mlm", batch_tokens=512, positions=LONGEST)
+    others = Benchmark(data, tokenizer, without=names, backend="mlm", batch_tokens=512, positions=LONGEST)
     with torch.no_grad():
         first, second = chosen.score(model), others.score(model)
     assert {key for key in first if key.startswith("babylm/")} == {"babylm/blimp_fast", "babylm/stripes"}
@@ -94,7 +94,9 @@ def test_a_folder_may_hold_own_tasks_only(data: Path, tmp_path: Path) -> None:
     (data / "stripes").rename(tmp_path / "alone")
     (tmp_path / "own").mkdir()
     (tmp_path / "alone").rename(tmp_path / "own" / "stripes")
-    without = Benchmark(tmp_path / "own", tokenizer, without=("task_lab:stripes",), batch_tokens=512, positions=LONGEST)
+    without = Benchmark(
+        tmp_path / "own", tokenizer, without=("task_lab:stripes",), backend="mlm", batch_tokens=512, positions=LONGEST
+    )
     assert without.score(tiny_model("mlm", tokenizer)) == {}
 
 

@@ -5,6 +5,7 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from sleep_tune.evaluation import precision
+from sleep_tune.evaluation.backends import BACKENDS
 from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, TextOption, choose
 from tests.evaluation import official_data, official_rows
@@ -22,7 +23,9 @@ def model(tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     return official_data.masked_model(len(tokenizer))
 
 
-def questions_of(tokenizer: PreTrainedTokenizerBase, number: int, human: float | None = None) -> ItemScorer:
+def questions_of(
+    tokenizer: PreTrainedTokenizerBase, number: int, human: float | None = None, backend: str = "mlm"
+) -> ItemScorer:
     """Pairs whose options are as like as can be, so that many are near-ties in bf16."""
     rng = np.random.default_rng(1)
     items = []
@@ -30,14 +33,17 @@ def questions_of(tokenizer: PreTrainedTokenizerBase, number: int, human: float |
         words = rng.choice(official_rows.NOUNS, size=4)
         texts = (" ".join(["the", *words]), " ".join(["the", *rng.permutation(words)]))
         items.append(Item("a", f"a_{n}", tuple(TextOption(text) for text in texts), human=human))
-    return ItemScorer(items, tokenizer, backend="mlm", batch_tokens=2048)
+    return ItemScorer(items, tokenizer, backend=backend, batch_tokens=2048)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_bf16_makes_the_choices_of_float32(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+    backend: str, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "SAMPLE", 10)
-    questions = questions_of(tokenizer, 80)
+    build = official_data.causal_model if backend == "causal" else official_data.masked_model
+    model = build(len(tokenizer))
+    questions = questions_of(tokenizer, 80, backend=backend)
     exact = precision.in_fp32(questions, model)
     scored: list[int] = []
     whole = ItemScorer.subset
