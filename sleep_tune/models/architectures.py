@@ -60,7 +60,10 @@ def roberta_prelayernorm(model: ModelConfig, text: Text) -> PretrainedConfig:
 
 
 def gpt2(model: ModelConfig, text: Text) -> PretrainedConfig:
-    """GPT-2 (Radford et al. 2019): learnt positions, layer norm before each block."""
+    """GPT-2 (Radford et al. 2019): learnt positions, layer norm before each block.
+
+    Its activation is transformers' `gelu_new` as one operation, which keeps one tensor for the backward pass, not four.
+    """
     return GPT2Config(
         vocab_size=text.vocab_size,
         n_positions=text.max_length,
@@ -68,6 +71,7 @@ def gpt2(model: ModelConfig, text: Text) -> PretrainedConfig:
         n_layer=model.layers,
         n_head=model.heads,
         n_inner=model.feed_forward,
+        activation_function="gelu_pytorch_tanh",
         embd_pdrop=model.dropout,
         resid_pdrop=model.dropout,
         attn_pdrop=model.attention_dropout,

@@ -231,3 +231,12 @@ def test_flops_of_the_small_model() -> None:
     dense = count_flops(config, tokens=1, predicted=1, length=128)
     assert dense == pytest.approx(79.04e6, rel=0.001)
     assert count_flops(config, tokens=100, predicted=15, length=128) < 80 * dense
+
+
+def test_gpt2_is_transformers_own_up_to_rounding() -> None:
+    """Its activation is one operation here, and a composition of many in transformers."""
+    model = build("gpt2").eval()
+    own = GPT2LMHeadModel(GPT2Config(**model.config.to_dict() | {"activation_function": "gelu_new"})).eval()
+    own.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(model(batch(padded=False)[0]).logits, own(batch(padded=False)[0]).logits)
