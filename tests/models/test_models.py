@@ -236,7 +236,7 @@ def test_flops_of_the_small_model() -> None:
 def test_gpt2_is_transformers_own_up_to_rounding() -> None:
     """Its activation is one operation here, and a composition of many in transformers."""
     model = build("gpt2").eval()
-    own = GPT2LMHeadModel(GPT2Config(**model.config.to_dict() | {"activation_function": "gelu_new"})).eval()
+    own = GPT2LMHeadModel(GPT2Config(**model.config.to_dict() | {"activation_function": "gelu_new"})).train(False)
     own.load_state_dict(model.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(model(batch(padded=False)[0]).logits, own(batch(padded=False)[0]).logits)
