@@ -74,7 +74,7 @@ def test_cfg_prints_the_configuration_with_its_meaning(capsys: pytest.CaptureFix
     text = capsys.readouterr().out
     config = from_dict(yaml.safe_load(text))
     assert (config.sleep.length.ratio, config.training.seed) == (0.0, 3)
-    assert "# peak learning rate of AdamW; (0, 1]" in text
+    assert "# peak learning rate; (0, 1]" in text
 
 
 @pytest.mark.parametrize(
