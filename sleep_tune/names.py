@@ -38,8 +38,11 @@ MASKINGS = ("bernoulli", "fixed")
 
 OBJECTIVES = ("clm", "hybrid", "mlm")
 OBJECTIVES_OF = {
+    "deberta_v2": ("mlm",),
     "gpt2": ("clm",),
+    "hf": ("clm", "mlm"),
     "llama": ("clm",),
+    "modernbert": ("mlm",),
     "roberta": OBJECTIVES,
     "roberta_prelayernorm": OBJECTIVES,
 }

@@ -19,7 +19,7 @@ from sleep_tune.import_paths import FORM
 __all__ = ["describe_groups", "describe_options", "to_yaml"]
 
 MIN_WIDTH, MAX_WIDTH, PIPE_WIDTH = 80, 140, 120
-GROUP_COLUMN = 20
+GROUP_COLUMN = 25
 DEFAULT_WIDTH = 9
 COMMENT_COLUMN = 40
 
@@ -107,6 +107,8 @@ def _value(value: Any) -> str:
         return _text(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_value(key)}: {_value(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     text = repr(value)

@@ -28,6 +28,7 @@ from sleep_tune.config.groups import (
     is_interpolated,
     read_setting,
 )
+from sleep_tune.config.model_file import with_file
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.sources import with_sources
@@ -81,7 +82,13 @@ def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) 
     except OmegaConfBaseException as error:
         raise ConfigError(f"an interpolation cannot be resolved: {str(error).splitlines()[0]}") from None
     assert isinstance(tree, dict)
-    return with_sources(from_dict({str(key): value for key, value in tree.items()}))
+    sections = {str(key): value for key, value in tree.items()}
+    if isinstance(sections.get("model"), dict):
+        sections["model"] = with_file(sections["model"])
+        init = sections["model"].get("init")
+        if init is not None and not any(key.partition(".")[0] == "tokenizer" for key in settings):
+            sections["tokenizer"] = {"kind": "hub", "name": init}  # a model's weights belong to its own tokenizer
+    return with_sources(from_dict(sections))
 
 
 def override_settings(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

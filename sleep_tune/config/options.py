@@ -20,10 +20,19 @@ from sleep_tune.import_paths import FORM, is_import_path
 
 __all__ = ["AUTO", "Option", "options", "section_fields", "sections"]
 
-EXPECTED = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+EXPECTED = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a mapping of names to plain values",
+}
 
 AUTO = "auto"
 """The word that stands for a number where the option's declaration says `auto=True`."""
+
+DEEPEST = 8
+"""Levels that a mapping may nest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +45,7 @@ class Option:
     item: type = float
     """Type of a tuple's items, float or str; with `choices`, they are different ones of these."""
     type: type
-    """str, int, float, bool, or tuple."""
+    """str, int, float, bool, tuple, or dict (of plain values)."""
     optional: bool
     """Whether null is a value."""
     default: Any
@@ -87,6 +96,10 @@ class Option:
             if self.choices is not None:
                 return self._names(value)
             return tuple(self._item(item, value) for item in value)
+        if self.type is dict:
+            if not isinstance(value, Mapping):
+                raise self._refuse(value)
+            return self._plain(value)
         if self.type in (int, float):
             return self._number(value, value)
         if not isinstance(value, self.type):
@@ -113,8 +126,36 @@ class Option:
     def _text(self, value: str) -> str:
         if not value.strip():
             raise ConfigError(f"{self.key} must be {self.expected}; got empty text")
+        return self._printable(value, self.key)
+
+    def _printable(self, value: str, key: str) -> str:
         if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value):
-            raise ConfigError(f"{self.key} must be text without control characters, in UTF-8; got {shown(value)}")
+            raise ConfigError(f"{key} must be text without control characters, in UTF-8; got {shown(value)}")
+        return value
+
+    def _plain(self, value: object, name: str = "", depth: int = 0) -> Any:
+        """Return a copy of what a mapping holds: text, numbers, true, false, null, lists and mappings of these.
+
+        Args:
+            value: the mapping, or a value in it.
+            name: dotted, of the value in the mapping.
+            depth: levels that were entered.
+        """
+        key = f"{self.key}.{name}" if name else self.key
+        if isinstance(value, Mapping) and depth < DEEPEST:
+            if strange := [inner for inner in value if not isinstance(inner, str)]:
+                raise ConfigError(f"{key} must have names that are text; got {shown(strange[0])}")
+            return {
+                inner: self._plain(part, f"{name}.{inner}" if name else inner, depth + 1)
+                for inner, part in value.items()
+            }
+        if isinstance(value, list | tuple) and depth < DEEPEST:
+            return [self._plain(part, name, depth + 1) for part in value]
+        if isinstance(value, str):
+            return self._printable(value, key)
+        is_plain = value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
+        if not is_plain:
+            raise ConfigError(f"{key} must be text, a finite number, true, false, null or a list; got {shown(value)}")
         return value
 
     def _names(self, values: Collection[object]) -> tuple[str, ...]:
@@ -195,12 +236,13 @@ def _option(key: str, hint: Any, field: dataclasses.Field[Any]) -> Option:
     """Return the option that a field declares; of a number that may be auto, the type is the number's."""
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kind = next(kind for kind in kinds if kind is not types.NoneType)
+    factory = field.default_factory
     return Option(
         key=key,
         type=typing.get_origin(kind) or kind,
         item=next(iter(typing.get_args(kind)), float),
         optional=types.NoneType in kinds,
-        default=field.default,
+        default=field.default if factory is dataclasses.MISSING else factory(),
         **field.metadata,
     )
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from operator import attrgetter
 
 from sleep_tune.config.checker import one_of_text
-from sleep_tune.config.schema import ONE_OF, RunConfig, TrainingConfig
+from sleep_tune.config.entry import shown
+from sleep_tune.config.schema import ONE_OF, ModelConfig, RunConfig, TrainingConfig
 from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.names import OBJECTIVES_OF
@@ -71,6 +72,52 @@ def objective_fits_model(config: RunConfig) -> None:
         raise ConfigError(
             f"training.causal_ratio is read by training.objective=hybrid only; got {training.causal_ratio:g} with "
             f"training.objective={training.objective}"
+        )
+
+
+SIZES = ("layers", "hidden", "heads", "feed_forward", "dropout", "attention_dropout", "initializer_range")
+"""Options of the families that are built from sizes, besides `tie_embeddings`."""
+
+
+def architecture_is_described(config: RunConfig) -> None:
+    """Require for model.kind=hf what describes its architecture, and refuse options that a kind does not read."""
+    model, defaults = config.model, ModelConfig()
+    unread: tuple[str, ...]
+    if model.kind != "hf":
+        unread, reader = ("config", "options", "init", "trust_remote_code"), "model.kind=hf"
+    else:
+        unread, reader = (*SIZES, "tie_embeddings"), "the other architectures"
+        if (model.config is None) == (model.init is None):
+            given = "none" if model.config is None else f"{model.config} and {model.init}"
+            raise ConfigError(
+                "model=hf needs either model.config=... (a model type of transformers, such as opt, or a config.json) "
+                f"or model.init=... (a folder with weights, or an id on the Hub); got {given}"
+            )
+    wrong = [name for name in unread if getattr(model, name) != getattr(defaults, name)]
+    if wrong:
+        given = ", ".join(f"model.{name}={shown(getattr(model, name))}" for name in wrong)
+        hint = "; set model.options instead" if model.kind == "hf" else " (choose model=hf)"
+        raise ConfigError(f"{given} is read by {reader} only; got model.kind={model.kind}{hint}")
+    if model.trust_remote_code and model.init is None:
+        raise ConfigError("model.trust_remote_code=true is read with model.init only; got no model.init")
+
+
+def dropout_exists(config: RunConfig) -> None:
+    """Refuse dropout on hidden states for an architecture that has none."""
+    model = config.model
+    if model.kind == "llama" and model.dropout:
+        raise ConfigError(
+            "model.dropout must be 0 with model.kind=llama, which has no dropout on hidden states; "
+            f"got {model.dropout:g} (model.attention_dropout is read)"
+        )
+
+
+def weights_have_a_tokenizer(config: RunConfig) -> None:
+    """Require an existing tokenizer for a model with weights, whose embeddings mean nothing with a new vocabulary."""
+    if config.model.init is not None and config.tokenizer.kind != "hub":
+        raise ConfigError(
+            f"model.init needs the tokenizer of its weights: tokenizer=hub tokenizer.name={config.model.init}; "
+            f"got tokenizer.kind={config.tokenizer.kind}"
         )
 
 
@@ -207,6 +254,9 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         run_name_is_a_folder,
         heads_divide_width,
         objective_fits_model,
+        architecture_is_described,
+        dropout_exists,
+        weights_have_a_tokenizer,
         corpus_is_named,
         tokenizer_is_named,
         schedule_fits,

@@ -61,8 +61,19 @@ def option(
         auto: whether the word auto may stand for the number.
         extensible: whether an import path, package.module:function, may stand for one of `choices`.
     """
-    metadata = {"doc": doc, "low": low, "high": high, "above": above, "below": below, "choices": choices, "auto": auto}
-    return field(default=default, metadata=metadata | {"extensible": extensible})
+    metadata = {
+        "doc": doc,
+        "low": low,
+        "high": high,
+        "above": above,
+        "below": below,
+        "choices": choices,
+        "auto": auto,
+        "extensible": extensible,
+    }
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(kw_only=True)
@@ -115,9 +126,13 @@ class TokenizerConfig:
 
 @dataclass(kw_only=True)
 class ModelConfig:
-    """The model that is trained, from scratch."""
+    """The model that is trained."""
 
-    kind: str = option("roberta_prelayernorm", "architecture", choices=names.MODELS)
+    kind: str = option(
+        "roberta_prelayernorm",
+        "architecture; hf: one of transformers, from model.config or model.init",
+        choices=names.MODELS,
+    )
     layers: int = option(8, "transformer layers", low=1, high=256)
     hidden: int = option(256, "width of the hidden states", low=8, high=65_536)
     heads: int = option(8, "attention heads; a divisor of model.hidden", low=1, high=1024)
@@ -126,6 +141,16 @@ class ModelConfig:
     attention_dropout: float = option(0.1, "dropout on attention weights", low=0, below=1)
     initializer_range: float = option(0.02, "standard deviation of the initial weights", above=0, high=1)
     tie_embeddings: bool = option(True, "share input and output embeddings")
+    config: str | None = option(
+        None, "architecture of a new model (model=hf): a model type of transformers, such as opt, or a config.json"
+    )
+    options: dict[str, Any] = option(  # noqa: RUF009 - it returns a field
+        {}, "options of its configuration (model=hf), such as {num_hidden_layers: 4}; those of a config.json are added"
+    )
+    init: str | None = option(
+        None, "model whose weights are the first ones (model=hf): a folder or an id on the Hub; its tokenizer is used"
+    )
+    trust_remote_code: bool = option(False, "run the Python files of the model named by model.init")
 
 
 @dataclass(kw_only=True)

@@ -16,6 +16,12 @@ MOST_WORD_CHECKPOINTS = 19
 """Word checkpoints of a run that sees 100M words, as BabyLM's do."""
 
 
+MATRICES = {"deberta_v2": 2, "gpt2": 2, "llama": 3, "modernbert": 3, "roberta": 2, "roberta_prelayernorm": 2}
+"""Architecture -> matrices in a feed-forward layer; a gated one has three."""
+DEBERTA_BUCKETS = 256
+"""Distances on either side for which DeBERTa has weights, at most."""
+
+
 def plan_words(config: RunConfig, *, corpus_words: int, num_samples: int, processes: int) -> SleepPlan:
     """Return how a run spends its budget of words.
 
@@ -45,10 +51,13 @@ def plan_words(config: RunConfig, *, corpus_words: int, num_samples: int, proces
 
 
 def num_weights(config: RunConfig) -> int:
-    """Return about how many weights the model has."""
-    model = config.model
-    embeddings = config.tokenizer.vocab_size + config.data.max_length
-    return _num_trunk_weights(config) + embeddings * model.hidden * (1 if model.tie_embeddings else 2)
+    """Return about how many weights the model has; 0 if its options do not say (model.kind=hf, or code of the user)."""
+    model, length = config.model, config.data.max_length
+    if model.kind not in MATRICES:
+        return 0
+    positions = {"deberta_v2": 2 * min(length, DEBERTA_BUCKETS), "llama": 0, "modernbert": 0}.get(model.kind, length)
+    vocabulary = config.tokenizer.vocab_size * (1 if model.tie_embeddings else 2)
+    return _num_trunk_weights(config) + (vocabulary + positions) * model.hidden
 
 
 def model_bytes(config: RunConfig) -> int:
@@ -79,6 +88,8 @@ def needed_bytes(config: RunConfig) -> int:
 
 
 def _num_trunk_weights(config: RunConfig) -> int:
-    """Return how many weights the matrices of the trunk have."""
+    """Return how many weights the matrices of the trunk have; 0 where `num_weights` is 0."""
     model = config.model
-    return model.layers * (4 * model.hidden**2 + 2 * model.hidden * model.feed_forward)
+    if model.kind not in MATRICES:
+        return 0
+    return model.layers * (4 * model.hidden**2 + MATRICES[model.kind] * model.hidden * model.feed_forward)

@@ -8,32 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from transformers import GPT2Config, LlamaConfig, PretrainedConfig, RobertaConfig, RobertaPreLayerNormConfig
+from transformers import (
+    DebertaV2Config,
+    GPT2Config,
+    LlamaConfig,
+    ModernBertConfig,
+    PretrainedConfig,
+    RobertaConfig,
+    RobertaPreLayerNormConfig,
+)
 
 from sleep_tune.config.schema import ModelConfig
-from sleep_tune.models.attention_masks import MaskMaker, square_mask
-from sleep_tune.sleep.samples import SpecialTokens
+from sleep_tune.models.any_architecture import configure
+from sleep_tune.models.attention_masks import WINDOW, MaskMaker, row_mask, square_mask, window_masks
+from sleep_tune.models.text import Text
 
-__all__ = ["ARCHITECTURES", "Architecture", "Text"]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What a model must hold of the text that it reads."""
-
-    vocab_size: int
-    """Rows of the embedding, special tokens included, >= 1."""
-    max_length: int
-    """Tokens in the longest row, special tokens included, >= 1."""
-    special: SpecialTokens
-
-    def token_ids(self) -> dict[str, Any]:
-        """Return the ids of special tokens under transformers' names."""
-        return {
-            "bos_token_id": self.special.start,
-            "eos_token_id": self.special.separator,
-            "pad_token_id": self.special.pad,
-        }
+__all__ = ["ARCHITECTURES", "Architecture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +90,55 @@ def llama(model: ModelConfig, text: Text) -> PretrainedConfig:
     )
 
 
+def modernbert(model: ModelConfig, text: Text) -> PretrainedConfig:
+    """ModernBERT (Warner et al. 2024, arXiv 2412.13663): rotary positions, gated feed-forward layers, sliding windows.
+
+    Every third layer attends to the whole row, the others to WINDOW tokens on either side. `dropout` acts on embeddings
+    and inside feed-forward layers; `attention_dropout` on attention weights and on the output of attention.
+    """
+    return ModernBertConfig(
+        vocab_size=text.vocab_size,
+        max_position_embeddings=text.max_length,
+        hidden_size=model.hidden,
+        num_hidden_layers=model.layers,
+        num_attention_heads=model.heads,
+        intermediate_size=model.feed_forward,
+        local_attention=2 * WINDOW,
+        embedding_dropout=model.dropout,
+        mlp_dropout=model.dropout,
+        attention_dropout=model.attention_dropout,
+        initializer_range=model.initializer_range,
+        tie_word_embeddings=model.tie_embeddings,
+        cls_token_id=text.special.start,
+        sep_token_id=text.special.separator,
+        **text.token_ids(),
+    )
+
+
+def deberta_v2(model: ModelConfig, text: Text) -> PretrainedConfig:
+    """DeBERTa with the options of its version 3 (He et al. 2021, arXiv 2111.09543): attention by relative positions.
+
+    In rows of up to BUCKETS tokens each distance has a weight of its own; in longer ones, far distances share some.
+    """
+    return DebertaV2Config(
+        **_bert_options(model, text)
+        | {
+            "max_position_embeddings": text.max_length,
+            "type_vocab_size": 0,
+            "relative_attention": True,
+            "position_buckets": BUCKETS if text.max_length > BUCKETS else -1,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_biased_input": False,
+            "share_att_key": True,
+            "norm_rel_ebd": "layer_norm",
+        }
+    )
+
+
+BUCKETS = 256
+"""Distances on either side that DeBERTa's version 3 tells apart."""
+
+
 def _bert_options(model: ModelConfig, text: Text) -> dict[str, Any]:
     return {
         "vocab_size": text.vocab_size,
@@ -119,8 +158,11 @@ def _bert_options(model: ModelConfig, text: Text) -> dict[str, Any]:
 
 
 ARCHITECTURES: dict[str, Architecture] = {
+    "deberta_v2": Architecture(deberta_v2, row_mask),
     "gpt2": Architecture(gpt2),
+    "hf": Architecture(configure, row_mask),
     "llama": Architecture(llama),
+    "modernbert": Architecture(modernbert, window_masks),
     "roberta": Architecture(roberta),
     "roberta_prelayernorm": Architecture(roberta_prelayernorm),
 }

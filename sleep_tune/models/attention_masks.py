@@ -9,7 +9,10 @@ from typing import Any
 
 import torch
 
-__all__ = ["MaskMaker", "row_mask", "square_mask"]
+__all__ = ["WINDOW", "MaskMaker", "row_mask", "square_mask", "window_masks"]
+
+WINDOW = 64
+"""Tokens on either side that ModernBERT's sliding windows hold."""
 
 MaskMaker = Callable[[torch.Tensor, bool], Any]
 """Function of (R, T) bool, False at padding, and whether a position sees only those up to it -> attention mask."""
@@ -38,3 +41,16 @@ def row_mask(attended: torch.Tensor, causal: bool) -> torch.Tensor:
         causal: unused; the model decides.
     """
     return attended.long()
+
+
+def window_masks(attended: torch.Tensor, causal: bool) -> dict[str, torch.Tensor]:
+    """Return the masks of ModernBERT's two kinds of layers, each (R, 1, T, T) bool; one mask would replace its windows.
+
+    Args:
+        attended: (R, T) bool, False at padding.
+        causal: whether a query sees only keys up to its own position.
+    """
+    whole = square_mask(attended, causal)
+    places = torch.arange(attended.shape[1], device=attended.device)
+    near = (places[:, None] - places[None, :]).abs() <= WINDOW
+    return {"full_attention": whole, "sliding_attention": whole & near}

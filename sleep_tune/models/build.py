@@ -7,7 +7,10 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedM
 
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError, unknown
-from sleep_tune.models.architectures import ARCHITECTURES, Text
+from sleep_tune.models.any_architecture import find_class
+from sleep_tune.models.architectures import ARCHITECTURES
+from sleep_tune.models.text import Text
+from sleep_tune.models.trial_row import no_padding_check, try_row, unused_output_bias
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import SpecialTokens
@@ -37,7 +40,7 @@ def build_model(
         seed: the run's seed (training.seed), >= 0.
 
     Returns:
-        The model on the CPU in float32, in training mode, with SDPA attention.
+        The model on the CPU in float32, in training mode, with SDPA attention where the architecture has it.
 
     Raises:
         ConfigError: an unknown architecture, one that is not trained with this objective, or a width that is no
@@ -50,7 +53,7 @@ def build_model(
             f"training.objective must be one of {', '.join(OBJECTIVES_OF[model.kind])} for model.kind={model.kind}; "
             f"got {objective}"
         )
-    if model.hidden % model.heads:
+    if model.kind != "hf" and model.hidden % model.heads:
         raise ConfigError(
             f"model.hidden must be a multiple of model.heads; got hidden {model.hidden} and heads {model.heads}"
         )
@@ -58,17 +61,18 @@ def build_model(
     config.training_objective = objective
     if objective == "clm":
         config.is_decoder = True
+    attention = "sdpa" if find_class(config, objective)._supports_sdpa else "eager"
     opener: Any = AutoModelForCausalLM if objective == "clm" else AutoModelForMaskedLM
     before = torch.get_rng_state()
     torch.default_generator.manual_seed(int(generator(seed, Purpose.INIT, 0).integers(2**63)))
     try:
-        built = opener.from_config(config, attn_implementation="sdpa")
+        built: PreTrainedModel = opener.from_config(config, attn_implementation=attention)
     finally:
         torch.set_rng_state(before)
-    head: Any = built.get_output_embeddings()
-    own: Any = getattr(built, "lm_head", head)
-    if own is not head and not model.tie_embeddings:
-        # The decoder then has a bias of its own and this one is unused; DDP would wait for its gradient.
-        own.bias.requires_grad_(False)
+    no_padding_check(built)
+    if model.kind == "hf":
+        try_row(built, objective, max_length)
+    elif (bias := unused_output_bias(built)) is not None:
+        bias.requires_grad_(False)  # DDP would wait for its gradient
     trained: PreTrainedModel = built.train()
     return trained

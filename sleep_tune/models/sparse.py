@@ -3,21 +3,25 @@
 Suffixes of tensor names: B rows, T tokens in a row, H hidden width, M positions, V vocabulary.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.nn import functional
 from transformers import (
+    AttentionInterface,
+    DebertaV2ForMaskedLM,
     GPT2LMHeadModel,
     LlamaForCausalLM,
+    ModernBertForMaskedLM,
     PreTrainedModel,
     RobertaForCausalLM,
     RobertaForMaskedLM,
     RobertaPreLayerNormForCausalLM,
     RobertaPreLayerNormForMaskedLM,
 )
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from sleep_tune.models.token_losses import linear_cross_entropy
 
@@ -26,6 +30,16 @@ __all__ = ["masked_logits", "runs_at_positions", "sparse_forward"]
 ROBERTA = (RobertaForMaskedLM, RobertaPreLayerNormForMaskedLM, RobertaForCausalLM, RobertaPreLayerNormForCausalLM)
 PLAIN = (GPT2LMHeadModel, LlamaForCausalLM)
 """Models whose output embedding multiplies the trunk's states as they are."""
+TRANSFORMED = (ModernBertForMaskedLM, DebertaV2ForMaskedLM)
+"""Models with a layer between the trunk and the output embedding."""
+
+CAUSAL = "sleep_tune_causal"
+"""Name in transformers of torch's attention without any mask, for models that are always causal.
+
+For "sdpa", transformers looks for packed texts in rows without a mask: it reads a value back from the device for each
+batch, and under torch.compile makes a mask, with which torch cannot use its fast causal kernels.
+"""
+AttentionInterface.register(CAUSAL, sdpa_attention_forward)
 
 
 class Selection:
@@ -52,7 +66,7 @@ def masked_logits(
     states of other positions are not used after it.
 
     Args:
-        model: any model for which `runs_at_positions` is true.
+        model: one for which `runs_at_positions` is false computes its logits at every position.
         input_ids: (B, T) int64.
         attention_mask: in a form that the model reads; None where nothing is padded.
         positions: (M,) int64, flat indices b * T + t.
@@ -60,51 +74,59 @@ def masked_logits(
     Returns:
         (M, V) logits, equal to the dense model's at those positions.
     """
+    if not runs_at_positions(model):
+        return _dense_logits(model, input_ids, attention_mask, positions)
     head = _output_embedding(model)
     logits_MV: torch.Tensor = head(_states(model, _selection(model), input_ids, attention_mask, positions))
     return logits_MV
 
 
 def runs_at_positions(model: torch.nn.Module) -> bool:
-    """Return whether `masked_logits` can be used with this model."""
-    return isinstance(model, (*ROBERTA, *PLAIN))
+    """Return whether logits of this model can be computed at some positions only."""
+    return isinstance(model, (*ROBERTA, *PLAIN, *TRANSFORMED)) and getattr(model, "legacy", True)
 
 
 @contextmanager
-def sparse_forward(
-    model: PreTrainedModel, compiled: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
-) -> Iterator[None]:
+def sparse_forward(model: PreTrainedModel) -> Iterator[None]:
     """Let calls of the model return the losses of labels at some positions within the block.
 
-    DDP and autocast wrap a model's forward; a loss that did not call it would lose both. The forward takes input_ids
-    (B, T), attention_mask, positions (M,) and labels (M,), and returns what `linear_cross_entropy` does: the sum of the
-    losses, with its gradient, and (M,) losses.
-
-    Args:
-        model: the model that is trained.
-        compiled: function that compiles a function, for all of this forward but the losses: their loop over chunks has
-            another length in each batch, and torch keeps no graph that has gradients of our own. Other forwards of the
-            model, as in an evaluation, are not compiled.
+    DDP, autocast and torch.compile all wrap a model's forward; a loss that did not call it would lose all three.
+    The forward takes input_ids (B, T), attention_mask, positions (M,) and labels (M,), and returns what
+    `linear_cross_entropy` does: the sum of the losses, with its gradient, and (M,) losses. A model for which
+    `runs_at_positions` is false computes its logits at every position.
     """
-    selection = _selection(model)
-    head = _output_embedding(model)
-
-    def find_states(input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor) -> torch.Tensor:
-        return _states(model, selection, input_ids, attention_mask, positions)
-
-    states: Callable[..., torch.Tensor] = find_states if compiled is None else compiled(find_states)
+    is_sparse = runs_at_positions(model)
+    selection = _selection(model) if is_sparse else None
+    head, dense = _output_embedding(model), model.forward
 
     def forward(
         input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor, labels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        states_MH = states(input_ids, attention_mask, positions)
+        states_MH = _states(model, selection, input_ids, attention_mask, positions)
         return linear_cross_entropy(states_MH, head.weight, head.bias, labels)
 
-    model.forward = forward
+    def dense_forward(
+        input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        logits_MV = _dense_logits(dense, input_ids, attention_mask, positions)
+        losses = functional.cross_entropy(logits_MV.float(), labels, reduction="none")
+        return losses.sum(), losses.detach()
+
+    config = model.config
+    attention = config._attn_implementation
+    if attention == "sdpa" and is_sparse and getattr(config, "training_objective", None) == "clm":
+        config._attn_implementation = CAUSAL
+    model.forward = forward if is_sparse else dense_forward
     try:
         yield
     finally:
         del model.forward
+        config._attn_implementation = attention
+
+
+def _dense_logits(model: Any, input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor) -> torch.Tensor:
+    logits_BTV: torch.Tensor = model(input_ids=input_ids, attention_mask=attention_mask).logits
+    return logits_BTV.flatten(0, 1).index_select(0, positions)
 
 
 def _output_embedding(model: Any) -> Any:
@@ -123,7 +145,7 @@ def _states(
     trunk: Any = model.base_model
     if selection is None:
         states_BTH: torch.Tensor = trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
-        return states_BTH.flatten(0, 1).index_select(0, positions)
+        return _transformed(model, states_BTH.flatten(0, 1).index_select(0, positions))
     selection.positions = positions
     try:
         states_MH: torch.Tensor = trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
@@ -134,9 +156,19 @@ def _states(
     return transformed
 
 
+def _transformed(model: Any, states_MH: torch.Tensor) -> torch.Tensor:
+    """Return the states of a trunk after the layer that stands before the output embedding, if there is one."""
+    transformed: torch.Tensor = states_MH
+    if isinstance(model, ModernBertForMaskedLM):
+        transformed = model.head(states_MH)
+    elif isinstance(model, DebertaV2ForMaskedLM):
+        transformed = model.cls.predictions.transform(states_MH)
+    return transformed
+
+
 def _selection(model: PreTrainedModel) -> Selection | None:
     """Return RoBERTa's hook, which is registered once and stays: torch.compile cannot trace its registration."""
-    if isinstance(model, PLAIN):
+    if not isinstance(model, ROBERTA):
         return None
     trunk: Any = model.base_model
     output = trunk.encoder.layer[-1].attention.output

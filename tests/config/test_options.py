@@ -59,6 +59,11 @@ def test_sections_say_what_they_are_about() -> None:
         ("sleep.replay.strategy", "strickt", "'strickt'|'strict'|random, strict, weighted"),
         ("sleep.replay.strategy", None, "random, strict, weighted|got null"),
         ("sleep.replay.strategy", ["strict"], "got ['strict']"),
+        ("model.options", [1], "a mapping of names to plain values|got [1]"),
+        ("model.options", {"a": {"b": math.nan}}, "model.options.a.b|finite|got nan"),
+        ("model.options", {"a": {1: 2}}, "model.options.a|names that are text|got 1"),
+        ("model.options", {"a": [{"b": "c\0"}]}, "model.options.a.b|control characters"),
+        ("model.options", {"a": [[[[[[[[[1]]]]]]]]]}, "model.options.a|got [[1]]"),
     ],
 )
 def test_refuses_with_key_expectation_and_value(key: str, value: object, facts: str) -> None:
@@ -75,6 +80,13 @@ def test_a_number_may_be_auto_where_its_declaration_says_so() -> None:
         with pytest.raises(ConfigError) as raised:
             cpus.check(value)
         assert not missing(raised.value, f"resources.cpus_per_worker|>= 1|auto|got {shown(value)}")
+
+
+def test_a_mapping_is_copied_with_all_that_it_holds() -> None:
+    given = {"a": {"b": [1, 2.5, None, "x", True]}, "c": 1e-5}
+    taken = options()["model.options"].check(given)
+    assert taken == given and taken["a"] is not given["a"]
+    assert options()["model.options"].default == {}
 
 
 def test_takes_a_whole_number_for_a_number_and_a_list_for_a_tuple() -> None:

@@ -3,21 +3,40 @@
 import dataclasses
 
 import pytest
+import torch
 
+from sleep_tune.config.groups import groups
 from sleep_tune.config.load import compose
 from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes, num_weights
+from sleep_tune.models.any_architecture import find_class
+from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.models.build import build_model
+from sleep_tune.models.text import Text
 from sleep_tune.models.trunk_matrices import trunk_matrices
 from sleep_tune.sleep.samples import SpecialTokens
 
 
-@pytest.mark.parametrize("size", ["tiny", "small"])
-def test_weights_are_about_those_of_the_model(size: str) -> None:
-    base = compose([f"model={size}"])
+@pytest.mark.parametrize("tie", [True, False])
+@pytest.mark.parametrize("choice", [choice for choice in groups()["model"] if choice != "hf"])
+def test_weights_are_about_those_of_the_model(choice: str, tie: bool) -> None:
+    base = compose([f"model={choice}", f"model.tie_embeddings={str(tie).lower()}"])
     special = SpecialTokens(start=0, separator=1, pad=2, mask=3)
-    vocabulary, length = base.tokenizer.vocab_size, base.data.max_length
-    model = build_model(base.model, vocab_size=vocabulary, max_length=length, special=special, seed=0)
+    text = Text(base.tokenizer.vocab_size, base.data.max_length, special)
+    config = ARCHITECTURES[base.model.kind].configure(base.model, text)
+    with torch.device("meta"):
+        model = find_class(config, base.training.objective)(config)
     assert num_weights(base) == pytest.approx(sum(weights.numel() for weights in model.parameters()), rel=0.05)
+
+
+def test_a_small_model_of_each_family_has_about_as_many_weights() -> None:
+    sizes = [num_weights(compose([f"model={choice}"])) for choice in groups()["model"] if choice.endswith("_small")]
+    small = num_weights(compose(["model=small"]))
+    assert len(sizes) == 4
+    assert all(size == pytest.approx(small, rel=0.02) for size in sizes)
+
+
+def test_the_weights_of_an_architecture_of_transformers_are_not_known_beforehand() -> None:
+    assert num_weights(compose(["model=hf", "model.config=opt", "training.objective=clm"])) == 0
 
 
 def test_the_need_of_disk_follows_the_model() -> None:

@@ -1,12 +1,15 @@
 """The model: initial weights, sparse head and FLOPs, for every architecture of the table."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -25,24 +28,45 @@ from transformers import (
 
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError
-from sleep_tune.models.architectures import ARCHITECTURES, Text
+from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.models.build import build_model
 from sleep_tune.models.decay import names_to_decay
 from sleep_tune.models.flops import count_flops
 from sleep_tune.models.sparse import masked_logits, sparse_forward
+from sleep_tune.models.text import Text
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.sleep.samples import SpecialTokens
+from sleep_tune.training.dropout import DropoutStream, fast_dropout
 
 SPECIAL = SpecialTokens(start=0, separator=1, pad=2, mask=3)
 VOCAB = 97
+BERT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 
 
-def build(kind: str = "roberta_prelayernorm", *, seed: int = 0, tie: bool = True) -> Any:
-    config = ModelConfig(
-        kind=kind, layers=2, hidden=32, heads=4, feed_forward=64, initializer_range=0.1, tie_embeddings=tie
-    )
-    objective = OBJECTIVES_OF.get(kind, ("mlm",))[-1]
-    return build_model(config, objective=objective, vocab_size=VOCAB, max_length=16, special=SPECIAL, seed=seed)
+CASES = [(kind, objective) for kind in ARCHITECTURES for objective in OBJECTIVES_OF[kind]]
+"""Every architecture with every objective that makes sense for it."""
+
+
+def sizes(kind: str, *, tie: bool = True, dropout: float = 0.0) -> ModelConfig:
+    if kind == "hf":
+        options = BERT | {"tie_word_embeddings": tie, "hidden_dropout_prob": dropout}
+        return ModelConfig(kind=kind, config="bert", options=options | {"attention_probs_dropout_prob": dropout})
+    config = ModelConfig(kind=kind, layers=4, hidden=32, heads=4, feed_forward=64, initializer_range=0.1)
+    return replace(config, tie_embeddings=tie, dropout=dropout, attention_dropout=dropout)
+
+
+def build(
+    kind: str = "roberta_prelayernorm",
+    objective: str | None = None,
+    *,
+    seed: int = 0,
+    tie: bool = True,
+    length: int = 16,
+    dropout: float = 0.0,
+) -> Any:
+    config = sizes(kind, tie=tie, dropout=dropout)
+    objective = objective or OBJECTIVES_OF.get(kind, ("mlm",))[-1]
+    return build_model(config, objective=objective, vocab_size=VOCAB, max_length=length, special=SPECIAL, seed=seed)
 
 
 def batch(*, padded: bool) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
@@ -117,17 +141,130 @@ def test_embeddings_are_shared_if_configured(tie: bool) -> None:
     assert (model.get_input_embeddings().weight is model.get_output_embeddings().weight) is tie
 
 
-@pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_the_saved_folder_opens_by_itself(kind: str, tmp_path: Path) -> None:
-    model = build(kind).eval()
+@pytest.mark.parametrize("tie", [False, True])
+@pytest.mark.parametrize(("kind", "objective"), CASES)
+def test_the_saved_folder_opens_by_its_auto_class_with_the_same_logits(
+    kind: str, objective: str, tie: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = build(kind, objective, tie=tie).eval()
     model.save_pretrained(tmp_path)
-    opener = AutoModelForMaskedLM if "mlm" in OBJECTIVES_OF[kind] else AutoModelForCausalLM
-    opened = opener.from_pretrained(tmp_path).eval()
-    input_ids, _, positions = batch(padded=False)
+    opener: Any = AutoModelForCausalLM if objective == "clm" else AutoModelForMaskedLM
+    with caplog.at_level(logging.WARNING, logger="transformers"):
+        opened, report = opener.from_pretrained(tmp_path, output_loading_info=True)
+    assert type(opened) is type(model)
+    assert not any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert opened.config.training_objective == objective
+    assert not [record for record in caplog.records if record.name.startswith("transformers")]
+    input_ids, attention_mask, _ = batch(padded=True)
     with torch.no_grad():
-        torch.testing.assert_close(
-            masked_logits(opened, input_ids, None, positions), masked_logits(model, input_ids, None, positions)
+        ours, theirs = (
+            each.eval()(input_ids=input_ids, attention_mask=attention_mask).logits for each in (model, opened)
         )
+    assert torch.equal(ours, theirs)
+
+
+def training_batch(kind: str, objective: str, *, padded: bool, causal: bool) -> tuple[torch.Tensor, Any, torch.Tensor]:
+    """Return rows, the mask that training gives them (`BatchFeed`), and positions to predict from."""
+    input_ids, _, positions = batch(padded=padded)
+    needs_mask = objective == "hybrid" or (objective == "mlm" and padded)
+    attended = input_ids != SPECIAL.pad
+    return input_ids, ARCHITECTURES[kind].mask(attended, causal) if needs_mask else None, positions
+
+
+@pytest.mark.parametrize(("kind", "objective"), CASES)
+def test_losses_and_gradients_of_training_are_those_of_the_dense_model(kind: str, objective: str) -> None:
+    """The dense model gets a row mask and, by its class or `is_decoder`, the direction."""
+    for causal in (False, True) if objective == "hybrid" else (objective == "clm",):
+        model = build(kind, objective).eval()
+        input_ids, mask, positions = training_batch(kind, objective, padded=True, causal=causal)
+        labels = input_ids.flatten()[positions]
+        with sparse_forward(model):
+            total, losses = model(input_ids, mask, positions, labels)
+        torch.autograd.backward(total)
+        ours = {name: parameter.grad for name, parameter in model.named_parameters()}
+        dense = build(kind, "clm" if causal else objective).eval()
+        logits = dense(input_ids=input_ids, attention_mask=(input_ids != SPECIAL.pad).long()).logits
+        logits = logits.flatten(0, 1)[positions]
+        expected = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+        torch.autograd.backward(expected.sum())
+        torch.testing.assert_close(losses, expected.detach(), atol=1e-5, rtol=1e-5)
+        for name, parameter in dense.named_parameters():
+            torch.testing.assert_close(ours[name], parameter.grad, atol=1e-4, rtol=1e-4)
+
+
+def later_tokens_matter(model: Any, input_ids: torch.Tensor, mask: Any, start: Callable[[], None]) -> bool:
+    """Return whether the losses at the first half of rows change with the second half."""
+    rows, length = input_ids.shape
+    others = input_ids.clone()
+    others[:, length // 2 :] = 5 + (others[:, length // 2 :] + 1) % 90
+    positions = torch.arange(rows * length).reshape(rows, length)[:, : length // 2].flatten()
+    losses = []
+    for each in (input_ids, others):
+        start()
+        with torch.no_grad(), sparse_forward(model):
+            losses.append(model(each, mask, positions, positions % VOCAB)[1])
+    first, second = losses
+    return not torch.allclose(first, second, atol=1e-5)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize(("kind", "objective"), [case for case in CASES if case[1] != "mlm"])
+def test_a_causal_batch_does_not_see_the_future(kind: str, objective: str, fast: bool) -> None:
+    """With torch's attention, and in training mode with the attention of fast dropout on a CPU."""
+    model = build(kind, objective, dropout=0.1)
+    input_ids, mask, _ = training_batch(kind, objective, padded=False, causal=True)
+    stream = DropoutStream(0)
+    if fast:
+        with fast_dropout(model.train(), stream):
+            assert not later_tokens_matter(model, input_ids, mask, lambda: stream.start(0))
+    else:
+        assert not later_tokens_matter(model.eval(), input_ids, mask, lambda: None)
+    if objective == "hybrid":
+        full = ARCHITECTURES[kind].mask(input_ids != SPECIAL.pad, False)
+        assert later_tokens_matter(model.eval(), input_ids, full, lambda: None)
+
+
+def test_the_windows_of_modernbert_are_kept() -> None:
+    model = build("modernbert", length=200).eval()
+    rng = np.random.default_rng(0)
+    input_ids = torch.from_numpy(rng.integers(4, VOCAB, (2, 200)))
+    input_ids[1, 150:] = SPECIAL.pad
+    attended = input_ids != SPECIAL.pad
+    with torch.no_grad():
+        expected = model(input_ids=input_ids, attention_mask=attended.long()).logits[attended]
+        ours = model(input_ids=input_ids, attention_mask=ARCHITECTURES["modernbert"].mask(attended, False)).logits[
+            attended
+        ]
+        whole = model(input_ids=input_ids, attention_mask=ARCHITECTURES["roberta"].mask(attended, False)).logits[
+            attended
+        ]
+    torch.testing.assert_close(ours, expected)
+    assert not torch.allclose(whole, expected, atol=1e-3)
+
+
+class ReadBacks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations that read a value back from the device."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.number = 0
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        names = ("_local_scalar_dense", "nonzero", "item")
+        self.number += any(name in str(operation) for name in names)
+        return operation(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize(("kind", "objective"), [case for case in CASES if case[0] != "hf"])
+def test_a_forward_reads_nothing_back_from_the_device(kind: str, objective: str, padded: bool) -> None:
+    """The masks that transformers makes from rows do, and so does its look at rows without a mask."""
+    model = build(kind, objective)
+    input_ids, mask, positions = training_batch(kind, objective, padded=padded, causal=False)
+    with sparse_forward(model), ReadBacks() as read_backs:
+        total, _ = model(input_ids, mask, positions, positions % VOCAB)
+        torch.autograd.backward(total)
+    assert read_backs.number == 0
 
 
 @pytest.mark.parametrize("tie", [False, True])
@@ -158,9 +295,10 @@ def test_weight_decay_acts_on_all_but_biases_and_norms(kind: str, tie: bool) -> 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_weight_decay_acts_on_nearly_all_of_a_model_of_real_size(kind: str) -> None:
+    config = ModelConfig(config="bert" if kind == "hf" else None)
     with torch.device("meta"):
         opener: Any = AutoModel
-        model = opener.from_config(ARCHITECTURES[kind].configure(ModelConfig(), Text(8192, 128, SPECIAL)))
+        model = opener.from_config(ARCHITECTURES[kind].configure(config, Text(8192, 128, SPECIAL)))
     assert shares(model)[2] > 0.99
 
 
@@ -204,12 +342,16 @@ def test_a_layer_that_also_projects_is_no_norm_and_a_projection_s_bias_is_a_bias
     }
 
 
-def test_a_row_of_the_greatest_length_fits() -> None:
-    model = build().eval()
+@pytest.mark.parametrize(("kind", "objective"), CASES)
+def test_a_row_of_the_greatest_length_fits(kind: str, objective: str) -> None:
     with torch.no_grad():
-        assert model(input_ids=torch.full((1, 16), 5)).logits.shape == (1, 16, VOCAB)
-        with pytest.raises(RuntimeError, match="out of bounds"):
-            model(input_ids=torch.full((1, 17), 5))
+        assert build(kind, objective).eval()(input_ids=torch.full((1, 16), 5)).logits.shape == (1, 16, VOCAB)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "roberta_prelayernorm"])
+def test_the_table_of_learnt_positions_is_no_longer_than_a_row(kind: str) -> None:
+    with torch.no_grad(), pytest.raises((RuntimeError, IndexError)):
+        build(kind).eval()(input_ids=torch.full((1, 17), 5))
 
 
 def test_an_unknown_architecture_is_refused_with_the_nearest_name() -> None:

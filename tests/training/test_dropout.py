@@ -131,7 +131,7 @@ def test_the_gradient_goes_where_the_values_went() -> None:
     assert torch.equal(values.grad, dropped.detach())
 
 
-@pytest.mark.parametrize("kind", ARCHITECTURES)
+@pytest.mark.parametrize("kind", [kind for kind in ARCHITECTURES if kind != "hf"])
 def test_without_dropout_the_model_computes_the_same(kind: str) -> None:
     """In training mode, where our attention is in place; gradients too."""
     model = build(kind, dropout=0, attention_dropout=0)
@@ -222,7 +222,7 @@ def test_attention_under_autocast_is_that_of_float32() -> None:
 
 @pytest.mark.parametrize("p", [0.0, 0.1])
 @pytest.mark.parametrize("fast", [False, True])
-@pytest.mark.parametrize("kind", [kind for kind in ARCHITECTURES if "clm" in OBJECTIVES_OF[kind]])
+@pytest.mark.parametrize("kind", [kind for kind in ARCHITECTURES if kind != "hf" and "clm" in OBJECTIVES_OF[kind]])
 def test_a_later_token_changes_no_earlier_output(kind: str, fast: bool, p: float) -> None:
     """In training mode, with torch's attention and ours, with dropout and without; the same elements are dropped."""
     model = build(kind, objective="clm", dropout=p, attention_dropout=p)
@@ -357,7 +357,7 @@ def test_the_spread_over_drops_is_torchs(kind: str, options: Any) -> None:
     assert float((ours.std(0) / theirs.std(0) - 1).abs().max()) < 0.1
 
 
-@pytest.mark.parametrize("kind", ARCHITECTURES)
+@pytest.mark.parametrize("kind", [kind for kind in ARCHITECTURES if kind != "hf"])
 def test_the_model_is_left_as_it_was(kind: str) -> None:
     model = build(kind)
     before = [repr(model), model.config._attn_implementation]

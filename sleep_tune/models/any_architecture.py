@@ -1,0 +1,140 @@
+"""Configuration of an architecture of transformers that the user names (`model=hf`).
+
+An option that nothing reads is refused. What the text decides is set here: vocabulary, special tokens, positions.
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers import __version__ as version
+
+from sleep_tune.config.model_file import SET_BY_TEXT
+from sleep_tune.config.schema import ModelConfig
+from sleep_tune.errors import ConfigError, listed, nearest, shortened
+from sleep_tune.models.text import Text
+
+__all__ = ["configure", "find_class"]
+
+CLASSES: Mapping[str, Any] = {"clm": MODEL_FOR_CAUSAL_LM_MAPPING, "mlm": MODEL_FOR_MASKED_LM_MAPPING}
+"""Objective -> transformers' table of classes that it can be trained with, by class of the configuration."""
+
+READ = re.compile(r"config\.(\w+)|getattr\([\w.]*config, ?\"(\w+)\"")
+"""Use of an option in the source of a model."""
+COUNTS_FROM_PAD = "create_position_ids_from_input_ids"
+"""Function of models that count positions from pad + 1 on, as RoBERTa does."""
+POSITIONS = "max_position_embeddings"
+MOST_LAYERS = 1_000
+
+
+def configure(model: ModelConfig, text: Text) -> PretrainedConfig:
+    """Return the configuration that `model.config` and `model.options` describe.
+
+    Positions that the options do not set are as many as a row needs.
+
+    Raises:
+        ConfigError: no such model type; an option that it does not have, or that the text decides, or a value that it
+            does not take; too few positions for a row, or absurdly many layers.
+    """
+    kind = str(model.config)
+    if kind not in CONFIG_MAPPING:
+        close = nearest(kind, CONFIG_MAPPING)
+        hint = f"did you mean {close}?" if close else "such as opt, bert or mamba"
+        raise ConfigError(f"model.config must be a model type of transformers {version}; got {kind}: {hint}")
+    config_class = CONFIG_MAPPING[kind]
+    given = {**model.options}
+    if decided := [name for name in given if name in SET_BY_TEXT]:
+        raise ConfigError(f"model.options must not set {listed(decided, 9)}, which the tokenizer decides")
+    source = _source(config_class)
+    _require_known(given, config_class, source, kind)
+    try:
+        config: PretrainedConfig = config_class(**given)
+        for name, value in {"vocab_size": text.vocab_size, **text.token_ids()}.items():
+            setattr(config, name, value)
+    except Exception as error:  # each configuration checks its options in its own way
+        raise ConfigError(f"model.options do not fit model.config={kind}: {_sentence(error)}") from error
+    layers = getattr(config, "num_hidden_layers", 0)
+    if isinstance(layers, int) and layers > MOST_LAYERS:
+        raise ConfigError(f"model.options: a model must have at most {MOST_LAYERS:,} layers; got {layers:,}")
+    _set_positions(config, given, text, from_pad=COUNTS_FROM_PAD in source)
+    return config
+
+
+def find_class(config: PretrainedConfig, objective: str) -> type[PreTrainedModel]:
+    """Return the class of transformers for a configuration and an objective.
+
+    Raises:
+        ConfigError: the architecture cannot be trained with this objective.
+    """
+    classes = CLASSES["clm" if objective == "clm" else "mlm"]
+    if type(config) not in classes:
+        others = [name for name, other in CLASSES.items() if type(config) in other]
+        hint = f"; it has one for {' and '.join(others)}" if others else f"; it has none for {' or '.join(CLASSES)}"
+        raise ConfigError(
+            f"training.objective={objective} must be one that the architecture has a class for in transformers; got "
+            f"model.config={config.model_type}{hint}"
+        )
+    found = classes[type(config)]
+    chosen: type[PreTrainedModel] = found[0] if isinstance(found, tuple) else found
+    return chosen
+
+
+def _set_positions(config: PretrainedConfig, given: Mapping[str, Any], text: Text, *, from_pad: bool) -> None:
+    """Let the table of positions hold a row, unless the options say how large it is.
+
+    Raises:
+        ConfigError: the options give too few positions.
+    """
+    names = {POSITIONS, config.attribute_map.get(POSITIONS, POSITIONS)}
+    if not names.intersection(config.to_dict()):
+        return
+    needed = text.max_length + (text.special.pad + 1 if from_pad else 0)
+    chosen = next((name for name in names if given.get(name) is not None), None)
+    if chosen is None:
+        setattr(config, POSITIONS, needed)
+    elif not isinstance(given[chosen], int) or given[chosen] < needed:
+        raise ConfigError(
+            f"model.options.{chosen} must be at least {needed}, for rows of data.max_length={text.max_length}; "
+            f"got {given[chosen]}"
+        )
+
+
+def _require_known(given: Mapping[str, Any], config_class: Any, source: str, kind: str) -> None:
+    """Refuse options that neither the configuration declares nor the model reads.
+
+    Raises:
+        ConfigError: names all of them, with the nearest known name of each.
+    """
+    known = {*config_class().to_dict(), *config_class.attribute_map}
+    known |= {name for pair in READ.findall(source) for name in pair if name and not name.startswith("_")}
+    unknown = []
+    for name in given:
+        if name not in known:
+            close = nearest(name, known)
+            unknown.append(f"'{shortened(name)}'" + (f" (did you mean {close}?)" if close else ""))
+    if unknown:
+        raise ConfigError(f"model.options must be options of model.config={kind}; it has no {', '.join(unknown)}")
+
+
+def _source(config_class: Any) -> str:
+    """Return the source of the file of an architecture's models; empty if it has none for text."""
+    for classes in CLASSES.values():
+        if config_class in classes:
+            found = classes[config_class]
+            model_class = found[0] if isinstance(found, tuple) else found
+            return inspect.getsource(sys.modules[model_class.__module__])
+    return ""
+
+
+def _sentence(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return shortened(" ".join(lines) or type(error).__name__, 300)
