@@ -120,7 +120,8 @@ def train_in(folder: Path, config: "RunConfig") -> "Outcome":
             corpus = prepare(config.data, config.tokenizer)
         print(visible("\n".join(corpus.description)), flush=True)
         with ExitStack() as stack:
-            for part in ("session", "attempts", "mirror", "journal"):  # where it resumes, and what was damaged
+            # Where it resumes, what was damaged, and that it compiles.
+            for part in ("session", "attempts", "mirror", "journal", "compilation"):
                 stack.enter_context(cli.echo_log(f"sleep_tune.training.{part}"))
             return train(config, always_continue, corpus=corpus, show_progress=True)
 

@@ -3,7 +3,7 @@
 Suffixes of tensor names: B rows, T tokens in a row, H hidden width, M positions, V vocabulary.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -87,36 +87,47 @@ def runs_at_positions(model: torch.nn.Module) -> bool:
 
 
 @contextmanager
-def sparse_forward(model: PreTrainedModel) -> Iterator[None]:
+def sparse_forward(
+    model: PreTrainedModel, compiled: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
+) -> Iterator[None]:
     """Let calls of the model return the losses of labels at some positions within the block.
 
-    DDP, autocast and torch.compile all wrap a model's forward; a loss that did not call it would lose all three.
-    The forward takes input_ids (B, T), attention_mask, positions (M,) and labels (M,), and returns what
-    `linear_cross_entropy` does: the sum of the losses, with its gradient, and (M,) losses. A model for which
-    `runs_at_positions` is false computes its logits at every position.
+    DDP and autocast wrap a model's forward; a loss that did not call it would lose both. The forward takes input_ids
+    (B, T), attention_mask, positions (M,) and labels (M,), and returns what `linear_cross_entropy` does: the sum of the
+    losses, with its gradient, and (M,) losses. A model for which `runs_at_positions` is false computes its logits at
+    every position.
+
+    Args:
+        model: the model that is trained.
+        compiled: function that compiles a function, for all of this forward but the losses: their loop over chunks has
+            another length in each batch, and torch keeps no graph that has gradients of our own. Other forwards of the
+            model, as in an evaluation, are not compiled.
     """
     is_sparse = runs_at_positions(model)
     selection = _selection(model) if is_sparse else None
     head, dense = _output_embedding(model), model.forward
 
+    def find_states(input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor) -> torch.Tensor:
+        if not is_sparse:
+            return _dense_logits(dense, input_ids, attention_mask, positions)
+        return _states(model, selection, input_ids, attention_mask, positions)
+
+    states: Callable[..., torch.Tensor] = find_states if compiled is None else compiled(find_states)
+
     def forward(
         input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor, labels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        states_MH = _states(model, selection, input_ids, attention_mask, positions)
-        return linear_cross_entropy(states_MH, head.weight, head.bias, labels)
-
-    def dense_forward(
-        input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor, labels: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        logits_MV = _dense_logits(dense, input_ids, attention_mask, positions)
-        losses = functional.cross_entropy(logits_MV.float(), labels, reduction="none")
+        found = states(input_ids, attention_mask, positions)
+        if is_sparse:
+            return linear_cross_entropy(found, head.weight, head.bias, labels)
+        losses = functional.cross_entropy(found.float(), labels, reduction="none")
         return losses.sum(), losses.detach()
 
     config = model.config
     attention = config._attn_implementation
     if attention == "sdpa" and is_sparse and getattr(config, "training_objective", None) == "clm":
         config._attn_implementation = CAUSAL
-    model.forward = forward if is_sparse else dense_forward
+    model.forward = forward
     try:
         yield
     finally:

@@ -64,9 +64,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         *wanted: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute the losses, and the gradients of their sum that are wanted."""
-        # torch.compile would unroll the loop over chunks, once for every number of chunks.
-        compute = losses_and_gradients_op if torch.compiler.is_compiling() else losses_and_gradients
-        losses_M, *gradients = compute(states_MH, weight_VH, bias_V, labels_M, dtype, *wanted)
+        losses_M, *gradients = losses_and_gradients(states_MH, weight_VH, bias_V, labels_M, dtype, *wanted)
         ctx.wanted = wanted
         ctx.save_for_backward(*gradients)
         ctx.mark_non_differentiable(losses_M)
@@ -137,25 +135,6 @@ def losses_and_gradients(
         if of_bias:
             to_bias_V += gradient_CV.sum(0)
     return losses_M, to_states_MH, to_weight_VH, to_bias_V
-
-
-losses_and_gradients_op = torch.library.custom_op(
-    "sleep_tune::losses_and_gradients", losses_and_gradients, mutates_args=()
-)
-"""The same as one operation of a compiled graph, which serves any number of positions."""
-
-
-@losses_and_gradients_op.register_fake
-def _(
-    states_MH: torch.Tensor,
-    weight_VH: torch.Tensor,
-    bias_V: torch.Tensor | None,
-    labels_M: torch.Tensor,
-    dtype: torch.dtype,
-    *wanted: bool,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    losses_M = labels_M.new_empty(labels_M.shape, dtype=torch.promote_types(dtype, torch.float32))
-    return losses_M, *_empty_gradients(states_MH, weight_VH, *wanted)
 
 
 def _empty_gradients(

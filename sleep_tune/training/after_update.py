@@ -6,6 +6,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from sleep_tune.records import Decision
 from sleep_tune.training.checkpoint_saver import CheckpointSaver
+from sleep_tune.training.compilation import Compilation
 from sleep_tune.training.heartbeat import Heartbeat
 from sleep_tune.training.loss_log import LossLog
 from sleep_tune.training.progress_bar import ProgressBar
@@ -36,6 +37,7 @@ class AfterUpdate(TrainerCallback):
         heartbeat: Heartbeat,
         saver: CheckpointSaver,
         bar: ProgressBar | None,
+        compilation: Compilation | None = None,
     ) -> None:
         self.decision = Decision.CONTINUE
         self._session = session
@@ -45,16 +47,21 @@ class AfterUpdate(TrainerCallback):
         self._heartbeat = heartbeat
         self._saver = saver
         self._bar = bar
+        self._compilation = compilation
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Start to measure how long an update takes."""
+        """Start to measure how long an update takes, and say if it compiles."""
         self._heartbeat.begin_update()
+        if self._compilation is not None:
+            self._compilation.begin_update()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Count, log, evaluate, report, save and show after an update. The order matters, for the reasons given."""
         model, scheduler = kwargs["model"], kwargs["lr_scheduler"]
+        if self._compilation is not None:
+            self._compilation.end_update()
         # All steps below log or report the number of updates.
         self._session.progress.updates = state.global_step
         # A diverged run ends here, before it is evaluated or saved.

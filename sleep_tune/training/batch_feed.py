@@ -18,6 +18,7 @@ from sleep_tune.sleep.batch import Batch
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.stream import SleepStream
+from sleep_tune.training.compilation import mark_varying
 from sleep_tune.training.process_group import ProcessGroup
 
 __all__ = ["BatchFeed", "PreparedBatch"]
@@ -49,6 +50,10 @@ class BatchFeed:
     Losses stay on the device until the stream needs them, so that no step waits for the device. A batch's masks are
     drawn for all of its rows, whichever process trains them: several processes train on what one would with the same
     total batch.
+
+    With training.compile, all batches have the same shapes and forms but for M, so that one compiled graph serves all:
+    a short batch is filled up with copies of a row in which nothing is predicted, and a model that ever needs an
+    attention mask always gets one. This changes no loss.
 
     Attributes:
         stream: the source of the batches.
@@ -136,14 +141,19 @@ class BatchFeed:
         if begin == end:
             # A short batch may leave a process without rows: it then trains on one row whose weight is 0.
             first, last, begin, end, divisor = 0, 1, 0, 1, math.inf
-        rows = slice(first, last)
+        rows, predicted = np.arange(first, last), np.arange(begin, end)
+        if self._training.compile:
+            rows = np.append(rows, np.full(self._training.batch_size - len(rows), first))
+            if len(predicted) == 1:  # torch compiles length 1 apart: predict the token twice, each with half its weight
+                predicted, divisor = np.repeat(predicted, 2), 2 * divisor
+        positions = self._move(predictions.positions[predicted] - first * length)
         return PreparedBatch(
             batch=batch,
             input_ids=self._move(predictions.input_ids[rows]),
             attention_mask=self._attention_mask(batch.input_ids[rows] != special.pad, is_causal, ratio),
-            positions=self._move(predictions.positions[begin:end] - first * length),
-            labels=self._move(predictions.labels[begin:end]),
-            sample_ids=batch.sample_ids.reshape(-1)[predictions.tokens[begin:end]],
+            positions=mark_varying(positions) if self._training.compile else positions,
+            labels=self._move(predictions.labels[predicted]),
+            sample_ids=batch.sample_ids.reshape(-1)[predictions.tokens[predicted]],
             divisor=divisor,
         )
 
@@ -166,11 +176,13 @@ class BatchFeed:
         """Return the mask of rows in which `attended` (R, T) is False at padding.
 
         A model that is always causal needs none: padding is at the end of a row, where no text sees it. One that is so
-        in some batches always gets one, so that one compiled graph serves both.
+        in some batches always gets one.
         """
-        if ratio == 1 or (ratio == 0 and attended.all()):
+        if ratio == 1 or (ratio == 0 and not self._training.compile and attended.all()):
             return None
-        return self._mask(self._move(attended), is_causal)
+        mask = self._mask(self._move(attended), is_causal)
+        # Compiled code depends on strides, which broadcasting makes differ between causal masks and others.
+        return mask.contiguous() if self._training.compile else mask
 
     def _move(self, array: NDArray[Any]) -> torch.Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array))

@@ -27,6 +27,7 @@ from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.training.after_update import AfterUpdate
 from sleep_tune.training.attempts import remove_attempts, remove_unfinished
 from sleep_tune.training.checkpoint_saver import CheckpointClock, CheckpointSaver
+from sleep_tune.training.compilation import open_compilation
 from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout, has_fast_dropout
 from sleep_tune.training.failures import translated_failures
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
@@ -208,6 +209,7 @@ def _spend_budget(
     clock = CheckpointClock(training.checkpoint_minutes if training.checkpoint_ratio else None)
     bar = ProgressBar(session.progress, session.meter) if show_progress and processes.is_leader else None
     saves = show_progress or current().waits
+    compilation = open_compilation(config, session.device, stream.plan)
     after_update = AfterUpdate(
         session,
         losses=LossLog(session, training.log_ratio),
@@ -216,17 +218,20 @@ def _spend_budget(
         heartbeat=Heartbeat(session, report, interrupts, clock, saves=saves),
         saver=CheckpointSaver(session, training.checkpoint_ratio, clock),
         bar=bar,
+        compilation=compilation,
     )
     with ExitStack() as stack:
         stack.enter_context(current().waiting(False))  # until the first update ends, a signal acts at once
         if bar is not None:
             stack.callback(bar.close)
         dropout: RandomStream = TorchStream(training.seed, processes.rank)
-        if session.device.type == "cpu" and not training.compile and has_fast_dropout(model):
+        if compilation is not None:
+            stack.enter_context(compilation.active())
+        elif session.device.type == "cpu" and has_fast_dropout(model):
             fast = DropoutStream(training.seed, processes.rank)
             stack.enter_context(fast_dropout(model, fast))
             dropout = fast
-        stack.enter_context(sparse_forward(model))
+        stack.enter_context(sparse_forward(model, None if compilation is None else compilation.compile))
         trainer = SleepTrainer(
             model,
             training_arguments(config, session.attempt, session.device, max_updates=stream.plan.budget_words),

@@ -12,8 +12,9 @@ import torch
 
 from sleep_tune.config.schema import MaskingConfig
 from sleep_tune.data.masking import MASKINGS, mask_batch
-from sleep_tune.data.objectives import is_causal_batch
+from sleep_tune.data.objectives import OBJECTIVES, is_causal_batch
 from sleep_tune.data.prepare import Corpus
+from sleep_tune.sleep.context import CONTEXTS
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
@@ -216,3 +217,40 @@ def test_moving_masks_are_the_same_after_a_resume_and_in_every_process(corpus: C
         assert torch.equal(again.input_ids, expected.input_ids)
         assert torch.equal(torch.cat([part.input_ids for part in parts if part]), expected.input_ids)
         cut.next_batch()
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("masking", MASKINGS)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_compiled_batches_have_one_shape(objective: str, masking: str, context: str, corpus: Corpus) -> None:
+    """In both phases, but for the number of predictions; and they predict what others do, with the same weights."""
+    kinds: set[object] = set()
+    phases = set()
+    feeds = []
+    for compiled in (False, True):
+        config = make_config(Path("unused"), batch_size=7, objective=objective, compile=compiled)
+        config.training.causal_ratio = 0.3
+        config.training.masking.kind = masking
+        config.sleep.context = context
+        stream = open_stream(config, corpus, ProcessGroup())
+        feeds.append(BatchFeed(stream, corpus.train, config.training, device=CPU, processes=ProcessGroup()))
+    plain, feed = feeds
+    for prepared in feed:
+        other = plain.next_batch()
+        assert other is not None
+        rows, predicted = len(other.input_ids), len(other.labels)
+        mask = prepared.attention_mask
+        kinds.add((prepared.input_ids.shape, None if mask is None else (mask.shape, mask.stride(), mask.dtype)))
+        phases.add(prepared.batch.phase)
+        assert torch.equal(prepared.input_ids[:rows], other.input_ids)
+        assert torch.equal(prepared.positions[:predicted], other.positions)
+        assert torch.equal(prepared.labels[:predicted], other.labels)
+        assert mask is None or mask.any(dim=-1).all()  # a position that sees nothing has no states
+        assert len(prepared.labels) >= 2
+        weight = len(prepared.labels) / prepared.divisor
+        assert weight == pytest.approx(predicted / other.divisor)
+        for one, given in ((feed, prepared), (plain, other)):
+            answer(one, given)
+    assert len(kinds) == 1
+    assert phases == {"wake", "sleep"}
+    assert plain.next_batch() is None
