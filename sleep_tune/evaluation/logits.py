@@ -1,6 +1,7 @@
 """Logits of any language model at some positions, and how they depend on padding and on later tokens."""
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -114,13 +115,15 @@ def logits_at(
         return masked_logits(model, input_ids, attention_mask, positions)
     if attention_mask is None:
         attention_mask = torch.ones_like(input_ids)
-    options = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
+    # During training, `forward` of the model itself is another function, which returns losses (`sparse_forward`).
+    forward = partial(type(model).forward, model)
+    options = {"use_cache": False} if "use_cache" in inspect.signature(forward).parameters else {}
     length = input_ids.shape[1]
     rows = max(1, DENSE_LOGITS // (length * int(model.config.vocab_size)))
     parts = []
     for start in range(0, len(input_ids), rows):
         stop = start + rows
-        answer: Any = model(input_ids=input_ids[start:stop], attention_mask=attention_mask[start:stop], **options)
+        answer: Any = forward(input_ids=input_ids[start:stop], attention_mask=attention_mask[start:stop], **options)
         logits = answer[0] if isinstance(answer, tuple) else answer["logits"]
         here = positions[(positions >= start * length) & (positions < stop * length)] - start * length
         flat = logits.flatten(0, 1)

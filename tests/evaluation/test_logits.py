@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import PreTrainedModel
+from transformers import BertConfig, BertForMaskedLM, PreTrainedModel
 
 from sleep_tune.evaluation.logits import logits_at
 
@@ -35,3 +35,14 @@ def test_attention_that_adds_a_boolean_mask_is_refused(model: PreTrainedModel) -
     model.set_attn_implementation("eager")
     with pytest.raises(ValueError, match="eager"):
         logits_at(model, TEXTS, None, torch.arange(16), causal=True)
+
+
+def test_a_model_that_is_not_known_is_read_by_its_class_while_training_has_replaced_its_forward() -> None:
+    torch.manual_seed(0)
+    config = BertConfig(vocab_size=23, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    model = BertForMaskedLM(config).train(False)
+    positions = torch.tensor([1, 9])
+    with torch.no_grad():
+        expected = model(TEXTS).logits.flatten(0, 1)[positions]
+        model.forward = lambda input_ids, attention_mask, positions, labels: None
+        torch.testing.assert_close(logits_at(model, TEXTS, None, positions), expected)
