@@ -161,7 +161,8 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     )
     if config.training.save_model:
         opener = "AutoModelForCausalLM" if config.training.objective == "clm" else "AutoModelForMaskedLM"
-        lines.append(f'model {folder / "model"}  ({opener}.from_pretrained("{folder / "model"}"))')
+        for place in ("model",) if config.training.ema is None else ("model", "model-ema"):
+            lines.append(f'model {folder / place}  ({opener}.from_pretrained("{folder / place}"))')
     left_out = folder / "eval" / "left_out.json"
     lines += [f"warning: {reason}" for reason in json.loads(left_out.read_text("utf-8"))] if left_out.is_file() else []
     if (command := wandb_sync_command(config.tracking, folder)) is not None:

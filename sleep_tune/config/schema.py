@@ -263,6 +263,13 @@ class TrainingConfig:
     beta2: float = option(0.98, "AdamW's decay of the second moment", low=0, below=1)
     epsilon: float = option(1e-6, "AdamW's epsilon", above=0, high=1)
     max_grad_norm: float = option(1.0, "largest norm of the gradients, which are clipped; 0: no clipping", low=0)
+    ema: float | None = option(
+        None,
+        "also evaluate and save an exponential moving average of the weights, of which each update keeps this share; "
+        "null: no average",
+        above=0,
+        below=1,
+    )
     device: str = option("auto", "where to train", choices=names.DEVICES)
     precision: str = option(
         "auto", "number format; auto: bf16 if the hardware supports it, else fp32", choices=names.PRECISIONS
@@ -297,7 +304,7 @@ class TrainingConfig:
         high=1,
     )
     log_ratio: float = option(0.01, "share of the budget between two lines of losses in metrics.jsonl", above=0, high=1)
-    save_model: bool = option(True, "write the model to the run's folder at the end")
+    save_model: bool = option(True, "write the model, and the averaged one, to the run's folder at the end")
     word_checkpoints: bool = option(
         False, "also write models (checkpoints/chck_1M, ...) at the numbers of words that BabyLM names"
     )

@@ -68,9 +68,10 @@ def model_bytes(config: RunConfig) -> int:
 def checkpoint_bytes(config: RunConfig) -> int:
     """Return the size of one checkpoint to resume from, in bytes.
 
-    It holds the weights and AdamW's two moments of each; Muon has one moment of each weight in the trunk.
+    It holds the weights, their average if there is one, and AdamW's two moments of each; Muon has one moment of each
+    weight in the trunk.
     """
-    copies = 3 * num_weights(config)
+    copies = (3 if config.training.ema is None else 4) * num_weights(config)
     if config.training.optimizer == "muon":
         copies -= _num_trunk_weights(config)
     return BYTES_PER_WEIGHT * copies
@@ -83,7 +84,8 @@ def needed_bytes(config: RunConfig) -> int:
     """
     training = config.training
     checkpoints = 3 if training.checkpoint_ratio else 0
-    models = int(training.save_model) + (MOST_WORD_CHECKPOINTS if training.word_checkpoints else 0)
+    saved = 0 if not training.save_model else 1 if training.ema is None else 2
+    models = saved + (MOST_WORD_CHECKPOINTS if training.word_checkpoints else 0)
     return checkpoints * checkpoint_bytes(config) + models * model_bytes(config) + STATES_BYTES
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sleep_tune.experiment.run_folder import CONFIG, MODEL, WORD_CHECKPOINTS
+from sleep_tune.experiment.run_folder import AVERAGED_MODEL, CONFIG, MODEL, WORD_CHECKPOINTS
 
 __all__ = ["MAIN", "ResultNames", "result_names"]
 
@@ -42,14 +42,17 @@ def result_names(model: Path, revision: str | None = None) -> ResultNames:
 
     Args:
         model: RUN/model and RUN/checkpoints/chck_<n>M of a training run get the run's name, with - for dots, because
-            the pipeline cuts a name at its last dot. Any other folder gets its own name, cut in this way.
+            the pipeline cuts a name at its last dot; RUN/model-ema gets it with -ema at its end. Any other folder gets
+            its own name, cut in this way.
         revision: None: the checkpoint's name, or MAIN for a final model.
     """
     path = model.resolve()
     if path.parent.name == WORD_CHECKPOINTS and re.fullmatch(r"chck_\d+M", path.name):
         return ResultNames(_run_name(path.parents[1]), revision or path.name)
-    is_of_run = path.name == MODEL and ((path.parent / CONFIG).is_file() or (path.parent / WORD_CHECKPOINTS).is_dir())
-    return ResultNames(_run_name(path.parent) if is_of_run else path.stem, revision or MAIN)
+    ending = {MODEL: "", AVERAGED_MODEL: "-ema"}.get(path.name)
+    is_in_run = (path.parent / CONFIG).is_file() or (path.parent / WORD_CHECKPOINTS).is_dir()
+    name = path.stem if ending is None or not is_in_run else _run_name(path.parent) + ending
+    return ResultNames(name, revision or MAIN)
 
 
 def _run_name(run: Path) -> str:

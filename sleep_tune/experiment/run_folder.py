@@ -28,6 +28,7 @@ from sleep_tune.folder_lock import FolderLock
 from sleep_tune.records import Outcome, is_count, is_number
 
 __all__ = [
+    "AVERAGED_MODEL",
     "CONFIG",
     "ENVIRONMENT",
     "LOG",
@@ -51,8 +52,8 @@ LOG = "log.txt"
 METRICS = "metrics.jsonl"
 """Journal of the training: a folder that has it has been trained in."""
 
-MODEL, WORD_CHECKPOINTS = "model", "checkpoints"
-WEIGHTS = (MODEL, WORD_CHECKPOINTS)
+MODEL, AVERAGED_MODEL, WORD_CHECKPOINTS = "model", "model-ema", "checkpoints"
+WEIGHTS = (MODEL, AVERAGED_MODEL, WORD_CHECKPOINTS)
 """Folders with trained weights; without them, a run that has ended still has its results."""
 
 IRRELEVANT = (

@@ -12,6 +12,7 @@ from sleep_tune.training.loss_log import LossLog
 from sleep_tune.training.progress_bar import ProgressBar
 from sleep_tune.training.rung_evaluation import Rungs
 from sleep_tune.training.session import Session
+from sleep_tune.training.weight_average import WeightAverage
 from sleep_tune.training.word_checkpoints import WordCheckpoints
 
 __all__ = ["AfterUpdate"]
@@ -36,6 +37,7 @@ class AfterUpdate(TrainerCallback):
         rungs: Rungs,
         heartbeat: Heartbeat,
         saver: CheckpointSaver,
+        average: WeightAverage | None,
         bar: ProgressBar | None,
         compilation: Compilation | None = None,
     ) -> None:
@@ -46,6 +48,7 @@ class AfterUpdate(TrainerCallback):
         self._rungs = rungs
         self._heartbeat = heartbeat
         self._saver = saver
+        self._average = average
         self._bar = bar
         self._compilation = compilation
 
@@ -64,6 +67,9 @@ class AfterUpdate(TrainerCallback):
             self._compilation.end_update()
         # All steps below log or report the number of updates.
         self._session.progress.updates = state.global_step
+        # Rungs evaluate the average, and checkpoints hold it.
+        if self._average is not None:
+            self._average.update(state.global_step)
         # A diverged run ends here, before it is evaluated or saved.
         self._losses.write_if_due(scheduler)
         # A rung may stop the run; the models that are due by now are saved all the same.

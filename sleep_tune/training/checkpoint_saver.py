@@ -12,6 +12,7 @@ from sleep_tune.training.attempts import is_writer, remove_older
 from sleep_tune.training.checkpoint import complete_checkpoint
 from sleep_tune.training.run_progress import Milestones
 from sleep_tune.training.session import Session
+from sleep_tune.training.weight_average import WeightAverage
 
 __all__ = ["CheckpointClock", "CheckpointSaver"]
 
@@ -61,18 +62,22 @@ class CheckpointSaver:
     A run without a checkpoint saves its first one at `FIRST_RATIO` of the budget.
     """
 
-    def __init__(self, session: Session, checkpoint_ratio: float, clock: CheckpointClock) -> None:
+    def __init__(
+        self, session: Session, checkpoint_ratio: float, clock: CheckpointClock, average: WeightAverage | None = None
+    ) -> None:
         """Begin at the run's present position.
 
         Args:
             session: the attempt.
             checkpoint_ratio: share of the budget between two checkpoints, >= 0; 0 requests none.
             clock: measures how long saving takes.
+            average: of the weights; None if the run has none.
         """
         self._session = session
         self._milestones = Milestones(session.progress, checkpoint_ratio)
         self._needs_first = bool(checkpoint_ratio) and session.checkpoint is None
         self._clock = clock
+        self._average = average
 
     def request_if_due(self, control: TrainerControl) -> None:
         """Request a checkpoint if a milestone was passed, unless the run ends; prepare for one that was requested."""
@@ -106,6 +111,8 @@ class CheckpointSaver:
 
     def _complete(self, folder: Path, state: dict[str, object]) -> None:
         session = self._session
+        if self._average is not None:
+            self._average.save(folder)
         complete_checkpoint(folder, session.feed.stream.state_dict(), state, bytes(session.journal.content))
         if session.mirror is not None:
             session.mirror.push(folder)

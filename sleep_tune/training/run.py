@@ -1,7 +1,8 @@
 """Training of one configuration, from its beginning or its last checkpoint to its outcome.
 
 In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; checkpoints/chck_<n>M with word checkpoints;
-at its end model/ (opened by the Auto class of its objective and AutoTokenizer), eval/<split>.json and outcome.json.
+at its end model/ (opened by the Auto class of its objective and AutoTokenizer), model-ema/ with averaged weights,
+eval/<split>.json and outcome.json.
 """
 
 import logging
@@ -18,7 +19,7 @@ from sleep_tune.config.sources import with_sources
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.errors import ConfigError
 from sleep_tune.evaluation.evaluator import Evaluator
-from sleep_tune.experiment.run_folder import MODEL, read_outcome, require_room, write_outcome
+from sleep_tune.experiment.run_folder import AVERAGED_MODEL, MODEL, read_outcome, require_room, write_outcome
 from sleep_tune.interrupts import Interrupts, catching, current
 from sleep_tune.models.build import build_model
 from sleep_tune.models.flops import count_flops
@@ -43,6 +44,7 @@ from sleep_tune.training.schedules import SCHEDULES
 from sleep_tune.training.session import Session, open_session, open_stream
 from sleep_tune.training.tracking import finish_trackers, tracking_run
 from sleep_tune.training.trainer import RandomStream, SleepTrainer
+from sleep_tune.training.weight_average import WeightAverage
 from sleep_tune.training.word_checkpoints import WordCheckpoints, word_marks
 
 __all__ = ["find_unscored_tasks", "train"]
@@ -118,8 +120,7 @@ def train(
             with session.journal, _clean_on_failure(session), tracking as trackers:
                 session.journal.listener = trackers
                 words = WordCheckpoints(session, corpus.tokenizer_dir, marks)
-                evaluator = RungEvaluator(session, evaluate)
-                outcome = _train(config, session, corpus, words, evaluator, report, show_progress=show_progress)
+                outcome = _train(config, session, corpus, words, evaluate, report, show_progress=show_progress)
                 trackers.state, trackers.metrics = outcome.state, outcome.metrics
                 return outcome
 
@@ -151,7 +152,7 @@ def _train(
     session: Session,
     corpus: Corpus,
     words: WordCheckpoints,
-    evaluate: RungEvaluator,
+    measure: Evaluate,
     report: Report,
     *,
     show_progress: bool,
@@ -165,9 +166,11 @@ def _train(
         special=corpus.train.special,
         seed=config.training.seed,
     )
+    average = _open_average(config, session, model)
+    evaluate = RungEvaluator(session, measure, average)
     with catching() if show_progress else nullcontext(Interrupts()) as interrupts:
         decision = _spend_budget(
-            config, session, model, words, evaluate, report, interrupts, show_progress=show_progress
+            config, session, model, average, words, evaluate, report, interrupts, show_progress=show_progress
         )
         interrupts.end()
     metrics: dict[str, float] = {}
@@ -175,6 +178,9 @@ def _train(
         words.finish(model)
         if config.training.save_model:
             publish_model(session, MODEL, model, corpus.tokenizer_dir)
+            if average is not None:
+                with average.in_model():
+                    publish_model(session, AVERAGED_MODEL, model, corpus.tokenizer_dir)
         metrics = _evaluate_at_end(config, session, model, evaluate, report)
         evaluate.write_answers()
     outcome = _outcome(session, model, corpus, metrics, state=STATES[decision])
@@ -188,10 +194,21 @@ def _train(
     return outcome
 
 
+def _open_average(config: RunConfig, session: Session, model: PreTrainedModel) -> WeightAverage | None:
+    """Return the average of the weights if the run has one, as it was in the checkpoint that the run resumes from."""
+    if config.training.ema is None:
+        return None
+    average = WeightAverage(model.to(session.device), config.training.ema)  # type: ignore[arg-type]
+    if session.checkpoint is not None:
+        average.load(session.checkpoint.folder)
+    return average
+
+
 def _spend_budget(
     config: RunConfig,
     session: Session,
     model: PreTrainedModel,
+    average: WeightAverage | None,
     words: WordCheckpoints,
     evaluate: RungEvaluator,
     report: Report,
@@ -216,7 +233,8 @@ def _spend_budget(
         word_checkpoints=words,
         rungs=Rungs(session, evaluate, report, config.evaluation.rungs),
         heartbeat=Heartbeat(session, report, interrupts, clock, saves=saves),
-        saver=CheckpointSaver(session, training.checkpoint_ratio, clock),
+        saver=CheckpointSaver(session, training.checkpoint_ratio, clock, average),
+        average=average,
         bar=bar,
         compilation=compilation,
     )

@@ -10,8 +10,10 @@ from sleep_tune.errors import Diverged
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.evaluation.score_files import ITEMS
 from sleep_tune.interrupts import current
+from sleep_tune.metric_names import of_variant
 from sleep_tune.records import Decision, Report
 from sleep_tune.training.session import Session
+from sleep_tune.training.weight_average import VARIANT, WeightAverage
 
 __all__ = ["Evaluate", "RungEvaluator", "Rungs"]
 
@@ -20,14 +22,15 @@ Evaluate = Callable[[PreTrainedModel, str], dict[str, float]]
 
 
 class RungEvaluator:
-    """Evaluates the model and writes the metrics to metrics.jsonl."""
+    """Evaluates the model, and its averaged weights if the run has them, and writes the metrics to metrics.jsonl."""
 
-    def __init__(self, session: Session, evaluate: Evaluate) -> None:
+    def __init__(self, session: Session, evaluate: Evaluate, average: WeightAverage | None) -> None:
         self._session = session
         self._evaluate = evaluate
+        self._average = average
 
     def __call__(self, model: PreTrainedModel, split: str, rung: int) -> dict[str, float]:
-        """Return the metrics of the model on a split.
+        """Return the metrics of the model on a split; those of its averaged weights begin with `ema/`.
 
         Args:
             model: its weights and its mode are left as they are.
@@ -39,7 +42,7 @@ class RungEvaluator:
         """
         begun = time.monotonic()
         with current().waiting(False):  # a checkpoint would skip this rung's evaluation
-            metrics = self._evaluate(model, split)
+            metrics = self._measure(model, split)
         took = round(time.monotonic() - begun, 3)
         self._session.require_current()
         line = self._session.progress.line() | {"split": split, "rung": rung, "took": took, "metrics": metrics}
@@ -48,6 +51,14 @@ class RungEvaluator:
             if name.endswith("/nll") and not math.isfinite(value):
                 raise Diverged(f"{name} must stay finite; it became {value}: lower training.learning_rate")
         return metrics
+
+    def _measure(self, model: PreTrainedModel, split: str) -> dict[str, float]:
+        """Return the metrics; the model itself is measured last, since an `Evaluator` keeps the last answers."""
+        averaged: dict[str, float] = {}
+        if self._average is not None:
+            with self._average.in_model():
+                averaged = self._evaluate(model, split)
+        return self._evaluate(model, split) | {of_variant(VARIANT, name): averaged[name] for name in averaged}
 
     def write_answers(self) -> None:
         """Write the model's answer to each test item to eval/items.parquet, if the evaluation has any."""

@@ -67,3 +67,11 @@ def test_muon_keeps_one_moment_of_the_trunks_matrices_and_adamw_two() -> None:
     matrices = sum(matrix.weights.numel() for matrix in trunk_matrices(model))
     assert checkpoint_bytes(adamw) - checkpoint_bytes(muon) == 4 * matrices
     assert needed_bytes(adamw) - needed_bytes(muon) == 3 * 4 * matrices
+
+
+def test_an_average_of_the_weights_is_in_every_checkpoint_and_is_a_second_model() -> None:
+    plain, averaged = compose(["model=small"]), compose(["model=small", "training.ema=0.999"])
+    assert checkpoint_bytes(averaged) - checkpoint_bytes(plain) == model_bytes(plain)
+    assert needed_bytes(averaged) - needed_bytes(plain) == (3 + 1) * model_bytes(plain)
+    unsaved = compose(["model=small", "training.ema=0.999", "training.save_model=false"])
+    assert needed_bytes(averaged) - needed_bytes(unsaved) == 2 * model_bytes(plain)

@@ -23,5 +23,6 @@ def test_a_run_s_model_and_checkpoints_stand_under_its_name(tmp_path: Path, kept
     (run / kept).touch()
     (run / "model").mkdir()
     assert result_names(run / "model") == ResultNames("rate-005", "main")
+    assert result_names(run / "model-ema") == ResultNames("rate-005-ema", "main")
     assert result_names(run / "checkpoints" / "chck_20M") == ResultNames("rate-005", "chck_20M")
     assert result_names(run / "checkpoints" / "chck_20M", "other") == ResultNames("rate-005", "other")

@@ -34,6 +34,7 @@ def after_one_update(rungs: Sequence[Decision], beat: Decision) -> tuple[list[st
         "rungs": SimpleNamespace(report_due=report_due),
         "heartbeat": SimpleNamespace(report_if_due=step("heartbeat", beat)),
         "saver": SimpleNamespace(request_if_due=step("checkpoint")),
+        "average": SimpleNamespace(update=step("average")),
         "bar": SimpleNamespace(update=step("bar")),
     }
     session: Any = SimpleNamespace(progress=SimpleNamespace(updates=0))
@@ -46,7 +47,7 @@ def after_one_update(rungs: Sequence[Decision], beat: Decision) -> tuple[list[st
 
 def test_the_order_is_that_of_the_reasons() -> None:
     steps, callback, control = after_one_update([CONTINUE], CONTINUE)
-    assert steps == ["losses", "word checkpoints", "rungs", "heartbeat", "checkpoint", "bar"]
+    assert steps == ["average", "losses", "word checkpoints", "rungs", "heartbeat", "checkpoint", "bar"]
     assert (callback.decision, control.should_save, control.should_training_stop) == (CONTINUE, False, False)
 
 

@@ -24,6 +24,7 @@ from sleep_tune.training.optimizers import OPTIMIZERS, moment_names
 from sleep_tune.training.run import train
 from tests.messages import raises_naming
 from tests.training.runs import keep_training, make_config, read_lines, same_outcome, weigh
+from tests.training.test_damage import reseal
 
 MODELS = [("roberta_prelayernorm", "mlm"), ("roberta", "hybrid"), ("gpt2", "clm"), ("llama", "clm")]
 SPECIAL = SpecialTokens(start=0, separator=1, pad=2, mask=3)
@@ -220,8 +221,6 @@ def rename(state: Any) -> None:
 def test_the_state_of_another_optimizer_is_refused(
     damage: Callable[[Any], None], corpus: Corpus, tmp_path: Path
 ) -> None:
-    from tests.training.test_damage import reseal
-
     config = short_config(tmp_path, "muon", MODELS[0])
     with pytest.raises(Cut):
         train(config, cut, corpus=corpus, evaluate=weigh)

@@ -122,7 +122,7 @@ def test_alone_every_exchange_is_a_return() -> None:
         ({"accumulation": 3}, MASKED, 1e-3),
         ({}, ("gpt2", "clm"), 1e-3),
         ({}, ("roberta", "hybrid"), 1e-3),
-        ({"optimizer": "muon", "masking": MaskingConfig(final=0.5)}, MASKED, 1e-2),
+        ({"optimizer": "muon", "masking": MaskingConfig(final=0.5), "ema": 0.9}, MASKED, 1e-2),
     ],
     ids=["mlm", "accumulation", "clm", "hybrid", "muon"],
 )
@@ -159,7 +159,7 @@ def test_two_processes_resume_where_they_were_cut(corpus: Corpus, whole: Path, t
 
 @pytest.mark.slow
 def test_two_processes_resume_with_options_that_have_a_state(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"optimizer": "muon", "masking": MaskingConfig(final=0.5)}
+    options: dict[str, Any] = {"optimizer": "muon", "masking": MaskingConfig(final=0.5), "ema": 0.9}
     assert run_pair(tmp_path / "whole", **options) == [0, 0]
     assert run_pair(tmp_path / "cut", cut=0.5, event="clock", **options) == [9, 5]
     assert run_pair(tmp_path / "cut", **options) == [0, 0]

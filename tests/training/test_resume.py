@@ -104,6 +104,7 @@ def test_cuts_fall_into_both_phases(corpus: Corpus, tmp_path: Path) -> None:
         {"checkpoint_ratio": 0.04},
         {"checkpoint_minutes": 1e-9},
         {"masking": MaskingConfig(probability=0.5, final=0.1)},
+        {"ema": 0.9},
     ],
 )
 def test_a_run_cut_twice_is_the_same_with_other_options(

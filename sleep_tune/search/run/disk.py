@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes
 from sleep_tune.config.tree import from_dict
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
@@ -29,7 +30,7 @@ PATIENCE = 0.1
 """Seconds that one check of the disk may take."""
 MARGIN = 1.1
 """A paused search resumes when this factor of the needed space is free, so that it does not pause again at once."""
-SIZED_BY = ("model.", "tokenizer.vocab_size", "data.max_length")
+SIZED_BY = ("model.", "tokenizer.vocab_size", "data.max_length", "training.optimizer", "training.ema")
 """Prefixes of the options on which the size of a run's files depends."""
 RESUMABLE = ("infrastructure", "bug")
 """Kinds of failure after which a trial may resume from its checkpoint."""
@@ -191,11 +192,14 @@ def _needs(director: Director) -> tuple[int, int]:
     )
     configs = [from_dict(with_settings(base, chosen)) for chosen in list_settings(sized, corners=True)]
     start = max(needed_bytes(config) for config in configs)
-    step = max(
-        checkpoint_bytes(config) + model_bytes(config) * (2 if config.training.word_checkpoints else 1)
-        for config in configs
-    )
-    return start, step
+    return start, max(map(_bytes_of_a_step, configs))
+
+
+def _bytes_of_a_step(config: RunConfig) -> int:
+    """Return the bytes of a checkpoint and of the models that may be written before the next one."""
+    training = config.training
+    models = 1 + int(training.ema is not None) + int(training.word_checkpoints)
+    return checkpoint_bytes(config) + models * model_bytes(config)
 
 
 def _measure(folder: Path) -> tuple[int, int]:

@@ -17,6 +17,7 @@ import numpy as np
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten, to_dict
 from sleep_tune.errors import Diverged
+from sleep_tune.metric_names import of_variant, on_test
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.space.search_space import CorpusSummary
 
@@ -117,13 +118,13 @@ class FakeWorker:
             read_ratio=min(1.0, read),
             seconds=share * budget / 10_000,
             rung=rung,
-            metrics=self._metrics(loss) if rung is not None else {"loss": loss},
+            metrics=self._metrics(config, loss) if rung is not None else {"loss": loss},
         )
 
     def _outcome(self, config: RunConfig, budget: int, share: float, state: str) -> Outcome:
-        metrics = self._metrics(self.curve(config, config.training.seed, share))
+        metrics = self._metrics(config, self.curve(config, config.training.seed, share))
         if config.evaluation.test and state == "completed":
-            metrics |= {f"test/{name.removeprefix('eval/')}": value + 0.01 for name, value in metrics.items()}
+            metrics |= {on_test(name): value + 0.01 for name, value in metrics.items()}
         words = round(share * budget)
         return Outcome(
             state=state,
@@ -136,12 +137,14 @@ class FakeWorker:
         )
 
     @staticmethod
-    def _metrics(loss: float) -> dict[str, float]:
-        return {
+    def _metrics(config: RunConfig, loss: float) -> dict[str, float]:
+        metrics = {
             "eval/nll": loss,
             "eval/pseudo_perplexity": math.exp(loss),
             "eval/pairs_accuracy": 1 / (1 + math.exp(loss - 3.5)),
         }
+        averaged = {of_variant("ema", name): value for name, value in metrics.items()}
+        return metrics if config.training.ema is None else metrics | averaged
 
 
 def _noise(config: RunConfig, seed: int) -> float:

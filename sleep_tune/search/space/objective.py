@@ -12,6 +12,7 @@ from sleep_tune.config.entry import Entry
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import nearest, unknown
 from sleep_tune.import_paths import function_name, is_import_path
+from sleep_tune.metric_names import on_test, split_variant
 from sleep_tune.names import TASKS
 from sleep_tune.search.space.search_space import METRICS, Claim, Objective
 
@@ -36,9 +37,10 @@ def read_objective(entry: Entry) -> Objective:
     objective = read_section(Objective, entry)
     metric = objective.metric
     known = {**METRICS, **dict.fromkeys(SCORES, "max")}
-    if metric not in known and not metric.startswith((f"{PAIRS}/", BABYLM)):  # it may be a task of the user's own
+    _, plain = split_variant(metric)
+    if plain not in known and not plain.startswith((f"{PAIRS}/", BABYLM)):  # it may be a task of the user's own
         raise entry.inside("metric").error(unknown("objective.metric", metric, known))
-    mode = known.get(metric, "max")
+    mode = known.get(plain, "max")
     if entry.is_sound and "mode" in entry.value and objective.mode != mode:
         raise entry.inside("mode").error(f"objective.mode must be {mode} for {metric}; got {objective.mode}")
     return Objective(metric=metric, mode=mode)
@@ -51,10 +53,9 @@ def read_claim(entry: Entry) -> Claim:
         ConfigError: an endpoint that no finished run reports.
     """
     claim = read_section(Claim, entry)
-    known = {f"test/{name.removeprefix('eval/')}": mode for name, mode in METRICS.items()} | dict.fromkeys(
-        SCORES, "max"
-    )
-    if claim.primary is not None and claim.primary not in known and not claim.primary.startswith(BABYLM):
+    known = {on_test(name): mode for name, mode in METRICS.items()} | dict.fromkeys(SCORES, "max")
+    _, plain = split_variant(claim.primary or "")
+    if claim.primary is not None and plain not in known and not plain.startswith(BABYLM):
         raise entry.inside("primary").error(unknown("comparison.primary", claim.primary, known))
     return claim
 
@@ -63,19 +64,21 @@ def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
     """Refuse an objective that the study's runs will not report.
 
     Raises:
-        ConfigError: it needs minimal pairs, or a task that is not scored at the rungs.
+        ConfigError: it needs averaged weights, a hybrid model, minimal pairs, or a task that is not scored at rungs.
     """
     evaluation = base.evaluation
-    if metric.startswith(PAIRS):
+    _check_variant(metric, base, entry)
+    _, plain = split_variant(metric)
+    if plain.startswith(PAIRS):
         _check_pairs(metric, base, entry)
-    if not metric.startswith(BABYLM):
+    if not plain.startswith(BABYLM):
         return
     scores = SCORES | _own_scores(base)
-    if metric not in scores:
-        raise entry.inside("metric").error(unknown("objective.metric", metric, {**METRICS, **scores}))
+    if plain not in scores:
+        raise entry.inside("metric").error(unknown("objective.metric", plain, {**METRICS, **scores}))
     counted = [task for task in evaluation.tasks if FOLDERS.get(task, "zorro") != "zorro"]
-    needed = scores[metric] or "at least one task of BabyLM's"
-    if not counted if metric == MACRO_METRIC else scores[metric] not in evaluation.tasks:
+    needed = scores[plain] or "at least one task of BabyLM's"
+    if not counted if plain == MACRO_METRIC else scores[plain] not in evaluation.tasks:
         given = f"[{', '.join(evaluation.tasks)}]" if evaluation.tasks else "none"
         raise entry.error(
             f"{metric} needs {needed} among base's evaluation.tasks, scored at the rungs, and their folder as "
@@ -87,10 +90,12 @@ def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry) -> 
     """Refuse an endpoint that the study's runs will not report, and a smallest difference in the wrong unit.
 
     Raises:
-        ConfigError: it needs minimal pairs or BabyLM's data, or a share of right answers is given in points.
+        ConfigError: it needs averaged weights, a hybrid model, minimal pairs or BabyLM's data, or a share of right
+            answers is given in points.
     """
     endpoint = claim.primary or objective
-    is_share = endpoint.partition("/")[2].startswith("pairs")
+    _, plain = split_variant(endpoint)
+    is_share = plain.partition("/")[2].startswith("pairs")
     if is_share and claim.smallest is not None and claim.smallest >= MOST_OF_INTEREST:
         raise entry.inside("smallest").error(
             f"comparison.smallest must be below {MOST_OF_INTEREST:g} for {endpoint}, a share from 0 to 1 (a point is "
@@ -98,11 +103,12 @@ def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry) -> 
         )
     if claim.primary is None:
         return
+    _check_variant(endpoint, base, entry.inside("primary"))
     if is_share:
         _check_pairs(endpoint, base, entry.inside("primary"))
-    if endpoint.startswith(BABYLM) and endpoint not in (scores := SCORES | _own_scores(base)):
-        raise entry.inside("primary").error(unknown("comparison.primary", endpoint, scores))
-    if endpoint in SCORES and base.evaluation.data is None:
+    if plain.startswith(BABYLM) and plain not in (scores := SCORES | _own_scores(base)):
+        raise entry.inside("primary").error(unknown("comparison.primary", plain, scores))
+    if plain in SCORES and base.evaluation.data is None:
         raise entry.inside("primary").error(
             f"{endpoint} needs BabyLM's tasks: name their folder in base as evaluation.data; got none"
         )
@@ -137,6 +143,22 @@ def check_data(base: RunConfig, entry: Entry) -> None:
 def _own_scores(base: RunConfig) -> dict[str, str]:
     """Return the metrics of the user's own tasks -> their import paths."""
     return {BABYLM + function_name(task): task for task in base.evaluation.tasks if is_import_path(task)}
+
+
+def _check_variant(metric: str, base: RunConfig, entry: Entry) -> None:
+    """Refuse a variant of a metric that the study's runs do not measure."""
+    variant, plain = split_variant(metric)
+    training = base.training
+    needs = {
+        "": None,
+        "ema": None if training.ema is not None else "training.ema: 0.999, for example",
+        "causal": None if training.objective == "hybrid" else "training.objective: hybrid",
+    }
+    needs["ema/causal"] = needs["ema"] or needs["causal"]
+    if variant not in needs:
+        raise entry.error(unknown("metric", metric, [f"{name}/{plain}" for name in needs if name]))
+    if needs[variant] is not None:
+        raise entry.error(f"{metric} needs {needs[variant]}, in base, since every run must report it")
 
 
 def _check_pairs(metric: str, base: RunConfig, entry: Entry) -> None:

@@ -42,6 +42,12 @@ def test_it_reports_heartbeats_rungs_and_the_end() -> None:
     assert [progress.words_seen for progress in reports] == sorted(progress.words_seen for progress in reports)
 
 
+def test_it_measures_averaged_weights_where_a_run_would() -> None:
+    ended = FakeWorker()(RunConfig(training=TrainingConfig(ema=0.9)), keep_training)
+    plain = FakeWorker()(RunConfig(), keep_training)
+    assert ended.metrics.keys() == plain.metrics.keys() | {f"ema/{name}" for name in plain.metrics}
+
+
 @pytest.mark.parametrize("rung", [None, BUDGET // 4, BUDGET // 2])
 def test_it_stops_at_once(rung: int | None) -> None:
     reports: list[Any] = []

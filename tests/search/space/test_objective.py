@@ -129,3 +129,44 @@ def test_minimal_pairs_judge_only_where_there_are_some(tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         load_space(tmp_path / "study.yaml")
     assert not missing(raised.value, ":3: |test/pairs_accuracy|data.kind=text")
+
+
+@pytest.mark.parametrize(
+    ("metric", "mode"),
+    [("ema/eval/nll", "min"), ("ema/eval/pairs_accuracy", "max"), ("ema/eval/pairs/agreement", "max")],
+)
+def test_averaged_weights_may_be_the_objective_of_runs_that_have_them(tmp_path: Path, metric: str, mode: str) -> None:
+    assert load(tmp_path, f"{{metric: {metric}}}", "  training.ema: 0.99\n").mode == mode
+    with pytest.raises(UserError) as raised:
+        load(tmp_path, f"{{metric: {metric}}}")
+    assert not missing(raised.value, f"{metric}|training.ema|base")
+
+
+@pytest.mark.parametrize(
+    ("metric", "facts"),
+    [
+        ("ema/eval/nl", "objective.metric|'ema/eval/nl'|'eval/nll'"),
+        ("causal/eval/nll", "causal/eval/nll|training.objective: hybrid"),
+        ("causal/ema/eval/nll", "'causal/ema/eval/nll'|ema/causal/eval/nll"),
+        ("ema/ema/eval/nll", "'ema/ema/eval/nll'|ema/eval/nll"),
+        ("ema/babylm/comps", "ema/babylm/comps|comps|evaluation.tasks"),
+    ],
+)
+def test_a_variant_that_no_run_measures_is_refused(tmp_path: Path, metric: str, facts: str) -> None:
+    with pytest.raises(UserError) as raised:
+        load(tmp_path, f"{{metric: {metric}}}", "  training.ema: 0.99\n")
+    assert not missing(raised.value, facts)
+
+
+@pytest.mark.parametrize("primary", ["ema/test/nll", "ema/test/pairs_accuracy"])
+def test_claims_may_be_about_averaged_weights(tmp_path: Path, primary: str) -> None:
+    text = (
+        "base: {{data: toy, training.ema: {decay}}}\nparameters: {{sleep.folds: {{choice: [2, 5]}}}}\n"
+        "comparison: {{primary: {primary}}}\n"
+    )
+    (tmp_path / "study.yaml").write_text(text.format(decay=0.99, primary=primary))
+    assert load_space(tmp_path / "study.yaml").comparison.primary == primary
+    (tmp_path / "study.yaml").write_text(text.format(decay="null", primary=primary))
+    with pytest.raises(UserError) as raised:
+        load_space(tmp_path / "study.yaml")
+    assert not missing(raised.value, f":3: |{primary}|training.ema")
