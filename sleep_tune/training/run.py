@@ -22,7 +22,6 @@ from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.experiment.run_folder import AVERAGED_MODEL, MODEL, read_outcome, require_room, write_outcome
 from sleep_tune.interrupts import Interrupts, catching, current
 from sleep_tune.models.build import build_model
-from sleep_tune.models.flops import count_flops
 from sleep_tune.models.sparse import sparse_forward
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.training.after_update import AfterUpdate
@@ -31,6 +30,7 @@ from sleep_tune.training.checkpoint_saver import CheckpointClock, CheckpointSave
 from sleep_tune.training.compilation import open_compilation
 from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout, has_fast_dropout
 from sleep_tune.training.failures import translated_failures
+from sleep_tune.training.flops import count_flops
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
 from sleep_tune.training.heartbeat import Heartbeat
 from sleep_tune.training.loss_log import LossLog
@@ -300,9 +300,7 @@ def _outcome(
         words_seen=session.progress.words_seen,
         updates=session.progress.updates,
         seconds=session.progress.seconds,
-        flops=count_flops(
-            model.config, tokens=feed.num_tokens, predicted=feed.num_predicted, length=corpus.train.max_length
-        ),
+        flops=count_flops(model, tokens=feed.num_tokens, predicted=feed.num_predicted, length=corpus.train.max_length),
         device=device_name(session.device),
         metrics=metrics,
     )

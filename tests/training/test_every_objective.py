@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.schema import ModelConfig, RunConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.records import Decision, Progress
@@ -17,6 +17,15 @@ from tests.training.runs import keep_training, make_config, read_lines, same_out
 
 PAIRS = [(kind, objective) for kind, objectives in OBJECTIVES_OF.items() for objective in objectives]
 
+SIZES = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16}
+NAMED = {
+    "clm": ModelConfig(
+        kind="hf", config="opt", options={**SIZES, "ffn_dim": 32, "word_embed_proj_dim": 16, "init_std": 0.1}
+    ),
+    "mlm": ModelConfig(kind="hf", config="bert", options={**SIZES, "intermediate_size": 32, "initializer_range": 0.1}),
+}
+"""Objective -> an architecture of transformers."""
+
 
 class Cut(Exception):
     """What ends a run in these tests."""
@@ -25,6 +34,8 @@ class Cut(Exception):
 def configure(folder: Path, kind: str, objective: str) -> RunConfig:
     config = make_config(folder, rungs=(0.3, 0.6), objective=objective)
     config.model.kind = kind
+    if kind == "hf":
+        config.model = NAMED[objective]
     if objective == "hybrid":
         config.training.causal_ratio = 0.3
     return config

@@ -1,0 +1,39 @@
+"""Floating-point operations of training."""
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedModel
+
+from sleep_tune.evaluation.evaluation_mode import evaluation_mode
+from sleep_tune.models.sparse import masked_logits
+
+__all__ = ["count_flops"]
+
+
+def count_flops(model: PreTrainedModel, *, tokens: int, predicted: int, length: int) -> float:
+    """Return the floating-point operations of training: 2 for each multiply-add; the backward pass counts as 2 forward.
+
+    Counts the matrix products that the model really computes for one row (projections, attention, feed-forward, head),
+    by torch's counter, and scales them to all rows and predictions. Norms, activations and the optimizer are not
+    counted. Attention counts as if every position saw every other.
+
+    Args:
+        model: of any architecture; it is left as it was.
+        tokens: tokens that went through the trunk, padding included, >= 0.
+        predicted: predictions that went through the head, >= 0.
+        length: tokens in a row, T, >= 2.
+    """
+    device = next(model.parameters()).device
+    row = torch.zeros(1, length, dtype=torch.int64, device=device)
+    counts = []
+    # The counter does not know all other kernels of attention.
+    with evaluation_mode(model), sdpa_kernel(SDPBackend.MATH):
+        for number in (1, 2):
+            with FlopCounterMode(display=False) as counter:
+                masked_logits(model, row, None, torch.arange(number, device=device))
+            counts.append(counter.get_total_flops())
+    one, two = map(float, counts)
+    by_prediction = two - one
+    by_row = one - by_prediction
+    return 3.0 * (tokens / length * by_row + predicted * by_prediction)
