@@ -1,8 +1,10 @@
 """The objective of a search and the endpoint of its comparison: their metrics, and whether the runs report them.
 
-Of BabyLM's data only the names of the folders are read.
+Both may be a variant of a metric (`metric_names`), and a loss only where all runs have one training objective. Of
+BabyLM's data only the names of the folders are read.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sleep_tune.babylm.challenge import FOLDERS
@@ -12,11 +14,17 @@ from sleep_tune.config.entry import Entry
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import nearest, unknown
 from sleep_tune.import_paths import function_name, is_import_path
-from sleep_tune.metric_names import on_test, split_variant
+from sleep_tune.metric_names import of_variant, on_test, split_variant
 from sleep_tune.names import TASKS
-from sleep_tune.search.space.search_space import METRICS, Claim, Objective
+from sleep_tune.search.space.search_space import METRICS, Choice, Claim, Objective, Space
 
-__all__ = ["check_claim", "check_data", "check_reported", "read_claim", "read_objective"]
+__all__ = ["check_claim", "check_data", "check_reported", "read_claim", "read_objective", "trained_objectives"]
+
+OBJECTIVE = "training.objective"
+"""The option that decides what a run's losses measure."""
+
+PERPLEXITIES = ("perplexity", "pseudo_perplexity")
+"""What the exponential of a loss is called: that of causal and that of masked predictions."""
 
 PAIRS = "eval/pairs"
 """First part of the metrics of minimal pairs."""
@@ -36,8 +44,8 @@ def read_objective(entry: Entry) -> Objective:
     """
     objective = read_section(Objective, entry)
     metric = objective.metric
+    plain = split_variant(metric)[1]
     known = {**METRICS, **dict.fromkeys(SCORES, "max")}
-    _, plain = split_variant(metric)
     if plain not in known and not plain.startswith((f"{PAIRS}/", BABYLM)):  # it may be a task of the user's own
         raise entry.inside("metric").error(unknown("objective.metric", metric, known))
     mode = known.get(plain, "max")
@@ -53,29 +61,52 @@ def read_claim(entry: Entry) -> Claim:
         ConfigError: an endpoint that no finished run reports.
     """
     claim = read_section(Claim, entry)
-    known = {on_test(name): mode for name, mode in METRICS.items()} | dict.fromkeys(SCORES, "max")
-    _, plain = split_variant(claim.primary or "")
+    plain = split_variant(claim.primary or "")[1]
+    known = [*map(on_test, METRICS), *SCORES]
     if claim.primary is not None and plain not in known and not plain.startswith(BABYLM):
         raise entry.inside("primary").error(unknown("comparison.primary", claim.primary, known))
     return claim
 
 
-def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
-    """Refuse an objective that the study's runs will not report.
+def trained_objectives(space: Space, base: RunConfig) -> tuple[str, ...]:
+    """Return the values of training.objective that the study's runs have: those of its trials, then of its baselines.
+
+    Args:
+        space: the study.
+        base: what every run starts from.
+    """
+    searched = next((each for each in space.parameters if each.key == OBJECTIVE), None)
+    if searched is None or not isinstance(searched.domain, Choice):
+        return (base.training.objective,)
+    fixed = any(OBJECTIVE not in baseline.parameters for baseline in space.baselines.values())
+    trained = [*map(str, searched.domain.values), *([base.training.objective] if fixed or searched.when else [])]
+    return tuple(dict.fromkeys(trained))
+
+
+def check_reported(metric: str, base: RunConfig, entry: Entry, objectives: Sequence[str]) -> None:
+    """Refuse an objective that the study's runs will not report, or that is not comparable between them.
+
+    Args:
+        metric: the search's objective.
+        base: what every run starts from.
+        entry: of the objective.
+        objectives: what the runs are trained for, see `trained_objectives`.
 
     Raises:
-        ConfigError: it needs averaged weights, a hybrid model, minimal pairs, or a task that is not scored at rungs.
+        ConfigError: it needs averaged weights, a hybrid model, minimal pairs, a task that is not scored at the rungs,
+            or one training objective for all runs.
     """
     evaluation = base.evaluation
-    _check_variant(metric, base, entry)
-    _, plain = split_variant(metric)
+    plain = split_variant(metric)[1]
+    _check_variant(metric, base, entry, objectives)
+    _check_loss("objective.metric", metric, objectives, entry)
     if plain.startswith(PAIRS):
         _check_pairs(metric, base, entry)
     if not plain.startswith(BABYLM):
         return
     scores = SCORES | _own_scores(base)
     if plain not in scores:
-        raise entry.inside("metric").error(unknown("objective.metric", plain, {**METRICS, **scores}))
+        raise entry.inside("metric").error(unknown("objective.metric", metric, {**METRICS, **scores}))
     counted = [task for task in evaluation.tasks if FOLDERS.get(task, "zorro") != "zorro"]
     needed = scores[plain] or "at least one task of BabyLM's"
     if not counted if plain == MACRO_METRIC else scores[plain] not in evaluation.tasks:
@@ -86,15 +117,22 @@ def check_reported(metric: str, base: RunConfig, entry: Entry) -> None:
         )
 
 
-def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry) -> None:
+def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry, objectives: Sequence[str]) -> None:
     """Refuse an endpoint that the study's runs will not report, and a smallest difference in the wrong unit.
 
+    Args:
+        claim: what the comparison may claim.
+        objective: metric of the search, which is the endpoint where the claim names none.
+        base: what every run starts from.
+        entry: of the claim.
+        objectives: what the runs are trained for, see `trained_objectives`.
+
     Raises:
-        ConfigError: it needs averaged weights, a hybrid model, minimal pairs or BabyLM's data, or a share of right
-            answers is given in points.
+        ConfigError: it needs averaged weights, a hybrid model, minimal pairs, BabyLM's data, or one training objective
+            for all runs; or a share of right answers is given in points.
     """
     endpoint = claim.primary or objective
-    _, plain = split_variant(endpoint)
+    plain = split_variant(endpoint)[1]
     is_share = plain.partition("/")[2].startswith("pairs")
     if is_share and claim.smallest is not None and claim.smallest >= MOST_OF_INTEREST:
         raise entry.inside("smallest").error(
@@ -103,11 +141,12 @@ def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry) -> 
         )
     if claim.primary is None:
         return
-    _check_variant(endpoint, base, entry.inside("primary"))
+    _check_variant(endpoint, base, entry.inside("primary"), objectives)
+    _check_loss("comparison.primary", endpoint, objectives, entry.inside("primary"))
     if is_share:
         _check_pairs(endpoint, base, entry.inside("primary"))
     if plain.startswith(BABYLM) and plain not in (scores := SCORES | _own_scores(base)):
-        raise entry.inside("primary").error(unknown("comparison.primary", plain, scores))
+        raise entry.inside("primary").error(unknown("comparison.primary", endpoint, scores))
     if plain in SCORES and base.evaluation.data is None:
         raise entry.inside("primary").error(
             f"{endpoint} needs BabyLM's tasks: name their folder in base as evaluation.data; got none"
@@ -145,20 +184,37 @@ def _own_scores(base: RunConfig) -> dict[str, str]:
     return {BABYLM + function_name(task): task for task in base.evaluation.tasks if is_import_path(task)}
 
 
-def _check_variant(metric: str, base: RunConfig, entry: Entry) -> None:
+def _check_variant(metric: str, base: RunConfig, entry: Entry, objectives: Sequence[str]) -> None:
     """Refuse a variant of a metric that the study's runs do not measure."""
     variant, plain = split_variant(metric)
-    training = base.training
+    others = [objective for objective in objectives if objective != "hybrid"]
     needs = {
         "": None,
-        "ema": None if training.ema is not None else "training.ema: 0.999, for example",
-        "causal": None if training.objective == "hybrid" else "training.objective: hybrid",
+        "ema": None if base.training.ema is not None else "training.ema: 0.999, for example",
+        "causal": f"{OBJECTIVE}: hybrid instead of {' and '.join(others)}" if others else None,
     }
     needs["ema/causal"] = needs["ema"] or needs["causal"]
     if variant not in needs:
         raise entry.error(unknown("metric", metric, [f"{name}/{plain}" for name in needs if name]))
     if needs[variant] is not None:
         raise entry.error(f"{metric} needs {needs[variant]}, in base, since every run must report it")
+
+
+def _check_loss(key: str, metric: str, objectives: Sequence[str], entry: Entry) -> None:
+    """Refuse a perplexity by a name that it does not have, and a loss that the runs measure differently."""
+    variant, plain = split_variant(metric)
+    split, _, name = plain.partition("/")
+    if len(objectives) > 1 and METRICS.get(f"eval/{name}") == "min":
+        raise entry.error(
+            f"{key} must be comparable between runs with {OBJECTIVE} {' and '.join(objectives)}, whose nats per token "
+            f"are not: choose a score of test items, such as {split}/pairs_accuracy (data=toy) or "
+            f"babylm/blimp_filtered (evaluation.data); got {metric}"
+        )
+    is_causal = objectives[0] == "clm" or variant.endswith("causal")
+    called = PERPLEXITIES[0 if is_causal else 1]
+    if name in PERPLEXITIES and name != called:
+        valid = of_variant(variant, f"{split}/{called}")
+        raise entry.error(f"{key} must be {valid} with {OBJECTIVE}={objectives[0]}; got {metric}")
 
 
 def _check_pairs(metric: str, base: RunConfig, entry: Entry) -> None:

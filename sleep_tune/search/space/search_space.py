@@ -40,8 +40,13 @@ __all__ = [
 MOST_COUNTED = 10_000
 """Settings of a space that are counted; of more, the number is not known."""
 
-METRICS = {"eval/nll": "min", "eval/pseudo_perplexity": "min", "eval/pairs_accuracy": "max"}
-"""Metric on dev that can be an objective -> min or max; eval/pairs/<paradigm> (max) can be one, too."""
+METRICS = {
+    "eval/nll": "min",
+    "eval/perplexity": "min",
+    "eval/pseudo_perplexity": "min",
+    "eval/pairs_accuracy": "max",
+}
+"""Metric on dev that can be an objective -> min or max; eval/pairs/<paradigm> (max) and variants can be one, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,14 @@ from sleep_tune.config.options import options
 from sleep_tune.config.yaml_file import read_file
 from sleep_tune.errors import ConfigError, nearest
 from sleep_tune.search.space.base import check_base, read_base
-from sleep_tune.search.space.objective import check_claim, check_data, check_reported, read_claim, read_objective
+from sleep_tune.search.space.objective import (
+    check_claim,
+    check_data,
+    check_reported,
+    read_claim,
+    read_objective,
+    trained_objectives,
+)
 from sleep_tune.search.space.parameters import read_parameters
 from sleep_tune.search.space.search_space import (
     Claim,
@@ -125,12 +132,13 @@ def _check_whole(space: Space, base: Entry, objective: Entry, claim: Entry) -> N
         return
     with base.mistakes:
         check_data(composed, base)
+    objectives = trained_objectives(space, composed)
     if objective.is_sound:
         with objective.mistakes:
-            check_reported(space.objective.metric, composed, objective)
+            check_reported(space.objective.metric, composed, objective, objectives)
     if claim.is_sound and objective.is_sound:
         with claim.mistakes:
-            check_claim(space.comparison, space.objective.metric, composed, claim)
+            check_claim(space.comparison, space.objective.metric, composed, claim, objectives)
 
 
 def _name(entry: Entry) -> str:

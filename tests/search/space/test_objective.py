@@ -170,3 +170,67 @@ def test_claims_may_be_about_averaged_weights(tmp_path: Path, primary: str) -> N
     with pytest.raises(UserError) as raised:
         load_space(tmp_path / "study.yaml")
     assert not missing(raised.value, f":3: |{primary}|training.ema")
+
+
+ROBERTA = "  training.objective: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("metric", "base"),
+    [
+        ("causal/eval/nll", "hybrid"),
+        ("causal/eval/perplexity", "hybrid"),
+        ("eval/pseudo_perplexity", "hybrid"),
+        ("causal/eval/pairs_accuracy", "hybrid"),
+        ("causal/eval/pairs/agreement", "hybrid"),
+        ("eval/perplexity", "clm"),
+        ("eval/pseudo_perplexity", "mlm"),
+    ],
+)
+def test_what_runs_of_an_objective_report_can_be_an_objective(tmp_path: Path, metric: str, base: str) -> None:
+    mode = "max" if "pairs" in metric else "min"
+    assert load(tmp_path, f"{{metric: {metric}}}", ROBERTA.format(base)) == Objective(metric=metric, mode=mode)
+
+
+@pytest.mark.parametrize(
+    ("metric", "base", "facts"),
+    [
+        (
+            "causal/eval/nll",
+            "mlm",
+            "study.yaml:7: |causal/eval/nll|training.objective: hybrid|mlm",
+        ),
+        ("causal/eval/nll", "clm", "causal/eval/nll|training.objective: hybrid|clm"),
+        ("causal/eval/nnl", "hybrid", "objective.metric|'causal/eval/nnl'|'eval/nll'"),
+        ("causal/eval/pseudo_perplexity", "hybrid", "objective.metric|causal/eval/perplexity|got causal/eval/pseudo"),
+        ("eval/pseudo_perplexity", "clm", "objective.metric|eval/perplexity|training.objective=clm|got eval/pseudo"),
+        ("eval/perplexity", "mlm", "objective.metric|eval/pseudo_perplexity|training.objective=mlm"),
+        ("causal/babylm/comps", "hybrid", "causal/babylm/comps needs comps|evaluation.tasks: none"),
+        ("causal/eval/nll, mode: max", "hybrid", "objective.mode|min|causal/eval/nll|got max"),
+    ],
+)
+def test_a_variant_that_no_run_reports_is_refused(tmp_path: Path, metric: str, base: str, facts: str) -> None:
+    with pytest.raises(UserError) as raised:
+        load(tmp_path, f"{{metric: {metric}}}", ROBERTA.format(base))
+    assert not missing(raised.value, facts)
+
+
+@pytest.mark.parametrize(
+    ("lines", "facts"),
+    [
+        ("objective: {metric: eval/nll}", ":3: |objective.metric|clm and mlm|eval/pairs_accuracy|got eval/nll"),
+        (
+            "comparison: {primary: test/nll}\nobjective: {metric: eval/pairs_accuracy}",
+            ":3: |comparison.primary|clm and mlm|test/pairs_accuracy|babylm/blimp_filtered|got test/nll",
+        ),
+    ],
+)
+def test_a_loss_judges_no_runs_of_several_objectives(tmp_path: Path, lines: str, facts: str) -> None:
+    text = "base: {data: toy}\nparameters: {training.objective: {choice: [CHOICES]}}\n" + lines + "\n"
+    for choices, baselines in (("clm, mlm", "{}"), ("clm", "{epochs: {}}")):
+        (tmp_path / "study.yaml").write_text(text.replace("CHOICES", choices) + f"baselines: {baselines}\n")
+        with pytest.raises(UserError) as raised:
+            load_space(tmp_path / "study.yaml")
+        assert not missing(raised.value, facts)
+        scores = ["objective.metric=eval/pairs_accuracy", "comparison.primary=test/pairs_accuracy"]
+        assert load_space(tmp_path / "study.yaml", scores).objective.mode == "max"
