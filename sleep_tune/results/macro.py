@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from sleep_tune.babylm.averages import macro_average
 from sleep_tune.babylm.score_names import ACCURACY, BABYLM, MACRO_METRIC, UNSPECIFIED, counted_scores, task_of
+from sleep_tune.metric_names import of_variant, split_variant
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import column, estimate_metric
 
@@ -22,7 +23,8 @@ FEWEST = 2
 def average_shared_scores(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     """Return the arms with their macro average over the scores that all of them share, and notes on it.
 
-    Arms and seeds without any score are ignored. Published rows keep their published average.
+    The scores of a variant have an average of their own. Arms and seeds without any score are ignored. Published rows
+    keep their published average.
 
     Args:
         arms: of one table, without contrasts yet.
@@ -31,37 +33,47 @@ def average_shared_scores(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm,
     Returns:
         The arms, and notes. Where they share fewer than `FEWEST` scores, no arm has an average.
     """
-    scored = {arm.name: _by_seed(arm) for arm in arms if arm.kind != "published"}
+    variants = dict.fromkeys(split_variant(key)[0] for arm in arms for key in arm.values)
+    made, notes = tuple(arms), list[str]()
+    for variant in sorted({"", *variants}):
+        made, said = _average_variant(made, primary, variant)
+        notes += said
+    return made, tuple(notes)
+
+
+def _average_variant(arms: Sequence[Arm], primary: str, variant: str) -> tuple[tuple[Arm, ...], list[str]]:
+    """Return the arms with the average over one variant of the scores, '' for the plain ones, and notes on it."""
+    scored = {arm.name: _by_seed(arm, variant) for arm in arms if arm.kind != "published"}
     every = [frozenset(scores) for by_seed in scored.values() for scores in by_seed.values()]
     common = frozenset.intersection(*every) if every else frozenset()
     names = list(counted_scores(key.removeprefix(BABYLM) for key in common).values())
     keys = [f"{BABYLM}{name}" for name in names]
     different = [key for key in dict.fromkeys(key for scores in every for key in sorted(scores)) if key not in common]
-    if len(keys) < FEWEST and (different or primary != MACRO_METRIC):
+    macro = of_variant(variant, MACRO_METRIC)
+    if len(keys) < FEWEST and (different or primary != macro):
         keys = []
-    made = tuple(arm if arm.kind == "published" else _averaged(arm, scored[arm.name], keys) for arm in arms)
-    return made, tuple(_macro_notes(made, scored, keys, different, common))
+    made = tuple(arm if arm.kind == "published" else _averaged(arm, scored[arm.name], keys, macro) for arm in arms)
+    return made, list(_macro_notes(made, scored, keys, different, common, variant))
 
 
-def _by_seed(arm: Arm) -> dict[int, dict[str, float]]:
-    """Return seed -> its scores that an average may include."""
+def _by_seed(arm: Arm, variant: str) -> dict[int, dict[str, float]]:
+    """Return seed -> the scores of a variant that an average may include, by their plain names."""
     found: dict[int, dict[str, float]] = {}
     for key, values in arm.values.items():
-        if key.startswith(BABYLM) and counted_scores([key.removeprefix(BABYLM)]):
+        which, plain = split_variant(key)
+        if which == variant and plain.startswith(BABYLM) and counted_scores([plain.removeprefix(BABYLM)]):
             for seed, value in values.items():
-                found.setdefault(seed, {})[key] = value
+                found.setdefault(seed, {})[plain] = value
     return found
 
 
-def _averaged(arm: Arm, by_seed: Mapping[int, Mapping[str, float]], keys: Sequence[str]) -> Arm:
-    """Return the arm with the average over `keys`, or without an average where there are no keys."""
-    values = {key: value for key, value in arm.values.items() if key != MACRO_METRIC}
-    estimates = {key: value for key, value in arm.estimates.items() if key != MACRO_METRIC}
+def _averaged(arm: Arm, by_seed: Mapping[int, Mapping[str, float]], keys: Sequence[str], macro: str) -> Arm:
+    """Return the arm with the average over `keys` as `macro`, or without an average where there are no keys."""
+    values = {key: value for key, value in arm.values.items() if key != macro}
+    estimates = {key: value for key, value in arm.estimates.items() if key != macro}
     if keys and by_seed:
-        values[MACRO_METRIC] = {
-            seed: macro_average({key: scores[key] for key in keys}) for seed, scores in by_seed.items()
-        }
-        estimates[MACRO_METRIC] = estimate_metric(MACRO_METRIC, values[MACRO_METRIC].values())
+        values[macro] = {seed: macro_average({key: scores[key] for key in keys}) for seed, scores in by_seed.items()}
+        estimates[macro] = estimate_metric(macro, values[macro].values())
     return replace(arm, values=values, estimates=estimates)
 
 
@@ -71,26 +83,32 @@ def _macro_notes(
     keys: Sequence[str],
     different: Sequence[str],
     common: Collection[str],
+    variant: str,
 ) -> Iterator[str]:
-    """Say which scores the average includes, and which arms lack the others."""
-    over = ", ".join(column(key).heading for key in keys)
-    lacking = ", ".join(f"{column(key).heading} (not in {_lacking(key, scored)})" for key in different)
+    """Say which scores the average of a variant includes, and which arms lack the others."""
+    macro = column(of_variant(variant, MACRO_METRIC)).heading
+    over = ", ".join(_heading(key, variant) for key in keys)
+    lacking = ", ".join(f"{_heading(key, variant)} (not in {_lacking(key, scored)})" for key in different)
     if different and keys:
         yield (
-            f"Warning: not every arm and seed was scored on the same tasks. The macro average includes the {len(keys)} "
+            f"Warning: not every arm and seed was scored on the same tasks. The {macro} includes the {len(keys)} "
             f"scores that all of them have ({over}), and excludes {lacking}."
         )
     elif different:
-        share = ", ".join(column(key).heading for key in sorted(common)) or "none"
+        share = ", ".join(_heading(key, variant) for key in sorted(common)) or "none"
         yield (
-            "Warning: not every arm and seed was scored on the same tasks, so no macro average is shown or compared. "
+            f"Warning: not every arm and seed was scored on the same tasks, so no {macro} is shown or compared. "
             f"Shared scores: {share}; others: {lacking}. Score the missing tasks, or leave an arm out."
         )
     elif len(keys) >= FEWEST:
-        yield f"Macro average: over the {len(keys)} scores that every arm and seed has ({over})."
+        yield f"{macro[0].upper()}{macro[1:]}: over the {len(keys)} scores that every arm and seed has ({over})."
     published = [arm.name for arm in arms if arm.kind == "published" and MACRO_METRIC in arm.estimates]
-    if published:
+    if published and not variant:
         yield f"Macro average of {', '.join(published)}: as published; its tasks are unknown."
+
+
+def _heading(key: str, variant: str) -> str:
+    return column(of_variant(variant, key)).heading
 
 
 def _lacking(key: str, scored: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:

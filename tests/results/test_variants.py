@@ -16,7 +16,7 @@ from sleep_tune.results.sheet import shown_metrics
 from sleep_tune.results.table_files import tidy
 from sleep_tune.results.terminal import print_comparison
 from sleep_tune.results.winner import find_winner
-from tests.results.conftest import SyntheticLog
+from tests.results.conftest import SyntheticLog, has_note
 
 
 @pytest.fixture
@@ -51,6 +51,9 @@ def test_variants_are_shown_and_written_but_are_no_endpoints_and_not_in_the_aver
     assert [key for key in comparison.endpoints if key.startswith(("causal/", "ema/"))] == []
     assert {"causal/test/nll", "ema/test/nll", "causal/babylm/comps"} <= set(shown_metrics(comparison))
     assert comparison.arms[0].values["babylm/macro"] == {seed: 60.0 + seed for seed in (1, 2, 3)}
+    assert comparison.arms[0].values["causal/babylm/macro"] == {seed: 77.0 + seed / 2 for seed in (1, 2, 3)}
+    assert has_note(comparison, "Macro average: over the 2 scores")
+    assert has_note(comparison, "Macro average (causal): over the 2 scores")
     assert {"causal/test/nll", "ema/test/nll", "causal/babylm/comps"} <= set(tidy(comparison)["metric"])
     assert "test nll (ema)" in as_markdown(comparison)
 
