@@ -44,6 +44,8 @@ class Experiment:
     """Dotted keys that were searched."""
     tuned: Mapping[str, int] = field(default_factory=dict)
     """Baseline -> trials planned for its own search; 0 where it runs with the base's settings."""
+    like: Mapping[str, str] = field(default_factory=dict)
+    """Baseline -> another one, whose tuned settings it has."""
     workers: int = 1
     """Processes that train one run together: its hours count this many times."""
     endpoint: str | None = None
@@ -99,6 +101,7 @@ def _experiment(name: str, content: Mapping[str, Any]) -> Experiment:
         base=_section(space, "base"),
         parameters=tuple(_section(space, "parameters")),
         tuned={baseline: int(_section(baselines, baseline).get("trials") or 0) for baseline in baselines},
+        like={name: str(like) for name in baselines if (like := _section(baselines, name).get("like")) is not None},
         workers=int(_section(space, "resources").get("workers", 1)),
         endpoint=comparison.get("primary"),
         smallest=comparison.get("smallest"),

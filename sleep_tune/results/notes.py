@@ -94,7 +94,7 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
             f"the {direction} {experiment.objective} on dev{chosen}. The runs of the search are not in this table."
         )
     baselines = [arm.name for arm in own if arm.kind in ("baseline", "control")]
-    plain = [name for name in baselines if not experiment.tuned.get(name)]
+    plain = [name for name in baselines if not experiment.tuned.get(name) and name not in experiment.like]
     if plain:
         yield f"Not tuned: {' and '.join(plain)}, with the base settings of the study."
     least = experiment.tuned.get(comparison.baseline)
@@ -108,6 +108,8 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
     for name in baselines:
         if experiment.tuned.get(name):
             yield f"Tuned: {name}, by a search of its own with {experiment.tuned[name]} trials."
+        elif name in experiment.like:
+            yield f"Tuned: {name}, which has the settings that were found for {experiment.like[name]}."
 
 
 def _control(comparison: Comparison) -> Iterator[str]:

@@ -71,17 +71,19 @@ def _drawn(source: str) -> Iterator[int]:
 def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> list[Repeat]:
     """Return the runs over fresh seeds that may start by now, in order, including those that have started.
 
-    Baselines fill the slots while the search's last trials run; a tuned one waits for its own study, whose best
-    settings it has. Finalists are the best of the search, once all of it has ended: all seeds of one, then the next.
+    Baselines fill the slots while the search's last trials run. A tuned one, or one like it, waits for the study whose
+    best settings it has. Finalists are the best of the search, once all of it has ended: all seeds of one, then the
+    next.
     """
     if state.study(MAIN).ended is None:
         return []
     due: list[Repeat] = []
     for name, baseline in space.baselines.items():
-        if baseline.trials is None:
+        study = baseline.like or name
+        if space.baselines[study].trials is None:
             due += _over_seeds(state, "baseline", name, {}, seeds)
-        elif state.is_over(name):
-            best = next(state.ranking(name), None)
+        elif state.is_over(study):
+            best = next(state.ranking(study), None)
             due += _over_seeds(state, "baseline", name, best.parameters if best else {}, seeds)
     if state.is_over(MAIN):
         for trial in islice(state.ranking(MAIN), space.finalists.count):

@@ -153,10 +153,7 @@ def _space(stored: Mapping[str, Any], folder: Path) -> Space:
             objective=_section(Objective, stored["objective"]),
             scheduler=_section(Scheduler, stored["scheduler"]),
             stop=_section(Stop, stored["stop"]),
-            baselines={
-                name: Baseline(trials=baseline["trials"], parameters=tuple(baseline["parameters"]))
-                for name, baseline in stored["baselines"].items()
-            },
+            baselines={name: _section(Baseline, baseline) for name, baseline in stored["baselines"].items()},
             finalists=_section(Finalists, stored["finalists"]),
         )
     except (KeyError, TypeError, AttributeError) as error:

@@ -167,6 +167,7 @@ class Baseline:
 
     trials: int | None = option(None, "trials of its own search", low=1)
     parameters: tuple[str, ...] = option((), "parameters of the space that its own search sets")
+    like: str | None = option(None, "another baseline, which is tuned: this one has the settings that its search found")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,6 +328,7 @@ def to_json(space: Space) -> dict[str, Any]:
         "stop": vars(space.stop),
         "baselines": {
             name: {"trials": baseline.trials, "parameters": list(baseline.parameters)}
+            | ({} if baseline.like is None else {"like": baseline.like})  # experiments may be older than this option
             for name, baseline in space.baselines.items()
         },
         "finalists": vars(space.finalists) | {"rungs": list(space.finalists.rungs)},

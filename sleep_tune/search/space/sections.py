@@ -27,6 +27,9 @@ from sleep_tune.search.space.search_space import (
 
 __all__ = ["Known", "read_baselines", "read_enqueue", "read_scheduler", "read_stop", "read_warm_start"]
 
+BASELINE = ("trials", "parameters", "like")
+"""Options of a baseline."""
+
 Known = Mapping[str, Parameter | None]
 """The parameters of a space by key; None for one that has a mistake."""
 
@@ -82,15 +85,33 @@ def read_baselines(entry: Entry, known: Known) -> dict[str, Baseline]:
             if name not in BASELINES:
                 raise inner.error(unknown("baseline", name, BASELINES))
             baselines[name] = _baseline(inner, known)
+    for name, baseline in baselines.items():
+        if baseline.like is not None and entry.is_sound:
+            with entry.mistakes:
+                _check_like(baseline.like, name, baselines, entry.inside(name).inside("like"))
     return baselines
 
 
+def _check_like(other: str, name: str, baselines: Mapping[str, Baseline], entry: Entry) -> None:
+    """Refuse a baseline without settings of its own search as one that another has the settings of."""
+    tuned = [each for each, baseline in baselines.items() if baseline.trials is not None]
+    if other not in tuned:
+        given = ", ".join(tuned) or "none is"
+        raise entry.error(f"{entry.key} must name a baseline that is tuned ({given}); got '{other}'")
+
+
 def _baseline(entry: Entry, known: Known) -> Baseline:
-    fields = entry.fields(("trials", "parameters"))
+    fields = entry.fields(BASELINE)
+    given = [key for key, inner in fields.items() if inner.value not in (None, [])]
+    if "like" in given:
+        if len(given) > 1:
+            raise entry.error(f"{entry.key} must have like alone, or trials and parameters; got {', '.join(given)}")
+        return Baseline(like=read_section(Baseline, entry).like)
+    fields.pop("like", None)
     if not fields:
         return Baseline()
     if len(fields) < 2:
-        if entry.has_unknown_keys(("trials", "parameters")):
+        if entry.has_unknown_keys(BASELINE):
             return Baseline()
         raise entry.error(f"{entry.key} is tuned by trials and parameters together, or {{}} is not tuned; got one")
     trials_only = Entry({"trials": fields["trials"].value}, entry.path, entry.places, entry.mistakes)

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.experiment.event_log import read_events
+from sleep_tune.results.comparison import compare
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.decide.finalists import DRAWN, fresh_seeds, seeds_source
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.search.space.search_space import Baseline, Finalists, Search, Space, Stop
+from sleep_tune.search.space.search_space import Baseline, Finalists, LogUniform, Parameter, Search, Space, Stop
 from tests.made import Line, make_old
+from tests.results.conftest import has_note
 from tests.search.studies import BASE, WORKER, open_search, plain
 
 SPACE = plain(
@@ -138,3 +140,25 @@ def test_a_log_of_an_earlier_version_keeps_its_seeds_and_names(tmp_path: Path, e
     names = {event.trial for event in read_events(path) if event.event == "asked"}
     assert {"epochs-s1", "epochs-s4", "as_epochs-s4"} < names
     assert len([name for name in names if "-s" in str(name)]) == 12
+
+
+def test_a_baseline_like_a_tuned_one_has_its_settings_and_is_an_a_a_control(tmp_path: Path) -> None:
+    rate = Parameter("training.learning_rate", LogUniform(1e-4, 1e-2))
+    space = replace(
+        SPACE,
+        parameters=(*SPACE.parameters, rate),
+        baselines={"as_epochs": Baseline(like="epochs"), "epochs": Baseline(trials=2, parameters=(rate.key,))},
+    )
+    director = open_search(tmp_path / "like", space)
+    run_inline(director, WORKER)
+    director.close()
+    settings = {
+        arm: [trial.parameters for trial in director.trials.values() if trial.role == "baseline" and trial.arm == arm]
+        for arm in space.baselines
+    }
+    best = next(director.state.ranking("epochs")).parameters
+    assert settings == {"epochs": [best] * 3, "as_epochs": [best] * 3}
+    comparison = compare(tmp_path / "like")
+    assert has_note(comparison, "as_epochs is an A/A control")
+    assert has_note(comparison, "as_epochs", "found for epochs")
+    assert not has_note(comparison, "Not tuned")

@@ -52,6 +52,14 @@ def shown(plan: Plan, width: int = 100) -> str:
     return text.getvalue()
 
 
+@pytest.mark.parametrize("path", sorted(REPLAY.parent.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_space_has_a_plan_on_the_toy_language(path: Path) -> None:
+    space = load_space(path, ["data=toy"])
+    plan = make_plan(space, compose_base(space), STRICT_SMALL, slots=ONE, speed=SPEED)
+    assert {"search", "baseline epochs", "baseline as_epochs", "finalists"} <= {part.name for part in plan.parts}
+    assert not any(length.not_possible for length in plan.baselines)
+
+
 def test_the_study_of_replay() -> None:
     space = load_space(REPLAY)
     plan = make_plan(space, compose_base(space), STRICT_SMALL, slots=Slots(4, 1.0, "4 slots"))

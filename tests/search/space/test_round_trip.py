@@ -84,6 +84,7 @@ def spaces(draw: st.DrawFn) -> Space:
     is_tuned = draw(st.booleans())
     if tuned and is_tuned:
         baselines["epochs"] = Baseline(trials=draw(st.integers(1, 9)), parameters=tuple(tuned))
+        baselines["as_epochs"] = draw(st.sampled_from([Baseline(), Baseline(like="epochs")]))
     choices = [parameter.key for parameter in parameters if isinstance(parameter.domain, Choice)]
     return Space(
         name=draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)),
