@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         from sleep_tune.results.card import model_card
 
         card = model_card(winner, comparison)
-        print(f"\n{publish(options.folder, winner.run / 'model', options.push_to_hub, card)}")
+        print(f"\n{publish(options.folder, winner.model, options.push_to_hub, card)}")
     return 0
 
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sleep_tune.experiment.run_folder import MODEL
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.markup import as_markdown, markdown_text
 from sleep_tune.results.published_model import PublishedModel, read_published_model
@@ -59,7 +59,8 @@ def model_card(winner: Winner, comparison: Comparison) -> str:
         winner: the arm whose model is published.
         comparison: shown in the card.
     """
-    model = read_published_model(winner.run)
+    model = read_published_model(winner.model)
+    averaged = ", averaged over its updates (training.ema)" if winner.weights != MODEL else ""
     metadata: dict[str, Any] = {"language": "en", "library_name": "transformers"}
     if model.objective in PIPELINES:
         metadata["pipeline_tag"] = PIPELINES[model.objective]
@@ -71,7 +72,7 @@ def model_card(winner: Winner, comparison: Comparison) -> str:
     return (
         f"---\n{yaml.safe_dump(metadata)}---\n\n# {markdown_text(f'{comparison.experiment.name}: {winner.arm}')}\n\n"
         f"{KINDS.get(model.objective, 'A language model')} trained by sleep-consolidated training with sleep-tune: "
-        f"{markdown_text(winner.why)}. The weights are those of the run {markdown_text(Path(winner.run).name)}.\n\n"
+        f"{markdown_text(winner.why)}. The weights are those of the run {markdown_text(winner.run.name)}{averaged}.\n\n"
         f"{_description(model)}"
         f"## Sleep settings\n\n{fence}yaml\n{sleep}{fence}\n\n## Comparison with the baseline\n\n{table}\n\n"
         f"## Use\n\n{needed}```python\n{_example(model)}\n```\n"

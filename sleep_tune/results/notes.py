@@ -10,7 +10,7 @@ from sleep_tune.results.columns import MOST_NAMED, column, short_names
 from sleep_tune.results.comparable_losses import loss_notes
 from sleep_tune.results.looks import look_notes
 from sleep_tune.results.matched_resource import resource_notes
-from sleep_tune.results.run_facts import fact_notes
+from sleep_tune.results.run_facts import fact_notes, model_notes
 from sleep_tune.results.sheet import SURVIVORS
 from sleep_tune.results.statistics import POWER, detectable_difference
 from sleep_tune.results.verdict import LEVEL, is_claim, is_control
@@ -55,6 +55,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
     for notes in (
         resource_notes(comparison),
         loss_notes(comparison),
+        model_notes([run for arm in comparison.arms if not arm.joined for run in arm.facts]),
         _tuned(comparison),
         _control(comparison),
         _seeds(comparison),

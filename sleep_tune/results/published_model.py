@@ -1,4 +1,4 @@
-"""Facts on a published model, from the folder of its run: family, sizes, objective, and how it is opened.
+"""Facts on a published model, from its folder and that of its run: family, sizes, objective, and how it is opened.
 
 A fact that the folder does not state is left out.
 """
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.experiment.run_folder import MODEL
 from sleep_tune.files import read_json_object
 from sleep_tune.results.comparable_losses import DEFAULT, OBJECTIVE
 from sleep_tune.results.run_facts import read_facts
@@ -60,9 +59,9 @@ class PublishedModel:
     """Whether its folder brings code of its own along, which transformers runs only if asked to."""
 
 
-def read_published_model(run: Path) -> PublishedModel:
-    """Return what the folder of a run says of its model."""
-    options, config = read_facts(run).config, read_json_object(run / MODEL / "config.json") or {}
+def read_published_model(model: Path) -> PublishedModel:
+    """Return what the folder of a model, and that of its run around it, say of the model."""
+    options, config = read_facts(model.parent).config, read_json_object(model / "config.json") or {}
     kind, architectures = str(options.get("model.kind", "")), config.get("architectures")
     model_type = config.get("model_type")
     length = options.get("data.max_length")
@@ -71,7 +70,7 @@ def read_published_model(run: Path) -> PublishedModel:
         family=FAMILIES.get(str(model_type), str(model_type)) if model_type else None,
         class_name=str(architectures[0]) if isinstance(architectures, list) and architectures else None,
         sizes=_sizes(config),
-        parameters=_count(run / MODEL / "model.safetensors"),
+        parameters=_count(model / "model.safetensors"),
         max_length=length if isinstance(length, int) else None,
         code=kind if ":" in kind else None,
         remote_code="auto_map" in config,

@@ -15,7 +15,7 @@ from sleep_tune.experiment.run_folder import CONFIG, ENVIRONMENT, METRICS
 from sleep_tune.files import read_json_object
 from sleep_tune.results.columns import setting_text, short_names
 
-__all__ = ["MOST_EXPOSURES", "RunFacts", "fact_notes", "read_facts"]
+__all__ = ["MOST_EXPOSURES", "RunFacts", "fact_notes", "model_notes", "read_facts"]
 
 MOST_EXPOSURES = 10
 """BabyLM allows ten passes over the corpus; read strictly, no sample may be seen more often."""
@@ -94,6 +94,34 @@ def fact_notes(
             f"Warning: some samples were seen more than {MOST_EXPOSURES} times (share of the samples: {shares}); "
             "BabyLM's rule, read strictly, does not allow that."
         )
+
+
+def model_notes(runs: Sequence[RunFacts]) -> Iterator[str]:
+    """Say which model was trained, with which objective and optimizer; nothing where no configuration is known."""
+    configs = [run.config for run in runs if "model.kind" in run.config]
+    if not configs:
+        return
+    kind, layers, width, named, objective, optimizer = (_values(configs, *option) for option in TRAINED)
+    # The sizes of an architecture of transformers (model=hf) are in its own configuration.
+    what = f"{kind} {named}" if named else f"{kind}, {layers} layers of width {width}"
+    yield f"Model: {what}; objective {objective}; optimizer {optimizer}."
+
+
+TRAINED = (
+    (("model.kind",), ""),
+    (("model.layers",), ""),
+    (("model.hidden",), ""),
+    (("model.config", "model.init"), ""),
+    (("training.objective",), "mlm"),
+    (("training.optimizer",), "adamw"),
+)
+"""Options that say what was trained, of which the first one that is set counts, and their value in older runs."""
+
+
+def _values(configs: Sequence[Mapping[str, Any]], keys: Sequence[str], older: str) -> str:
+    """Return the values of the first key that is set, in all configurations: `clm`, or `adamw or muon`."""
+    found = (next((config[key] for key in keys if config.get(key) is not None), older) for config in configs)
+    return " or ".join(dict.fromkeys(map(str, found)))
 
 
 def _differing(runs: Sequence[RunFacts], reference: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,16 @@ import yaml
 
 from sleep_tune.errors import DataError, RunFolderError
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
-from sleep_tune.experiment.run_folder import CONFIG
+from sleep_tune.experiment.run_folder import AVERAGED_MODEL, CONFIG, MODEL
 from sleep_tune.experiment.search_state import MAIN
+from sleep_tune.metric_names import split_variant
 from sleep_tune.results.comparable_losses import OBJECTIVE, is_loss
 from sleep_tune.results.trial_tables import parameter_columns, read_trials
 
 __all__ = ["Winner", "find_winner"]
+
+AVERAGED = "ema"
+"""Variant of the metrics of averaged weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,13 @@ class Winner:
     """Searched options of other sections, by dotted key."""
     base: Mapping[str, Any]
     """The study's base without sleep: choices of groups, and options by dotted key."""
+    weights: str = MODEL
+    """Folder of its weights, in that of the run: averaged ones where it was chosen by these."""
+
+    @property
+    def model(self) -> Path:
+        """Folder of its model."""
+        return self.run / self.weights
 
 
 def find_winner(folder: Path) -> Winner:
@@ -75,7 +86,8 @@ def find_winner(folder: Path) -> Winner:
     config = _config(run)
     searched = {key: best[key] for key in parameter_columns(table) if key in experiment.parameters}
     others = {key: _plain(value) for key, value in searched.items() if not key.startswith("sleep.") and pd.notna(value)}
-    return Winner(arm, run, why, _without_nulls(config["sleep"]), others, _base(experiment))
+    weights = AVERAGED_MODEL if AVERAGED in split_variant(metric)[0].split("/") else MODEL
+    return Winner(arm, run, why, _without_nulls(config["sleep"]), others, _base(experiment), weights)
 
 
 def _require_one_objective(metric: str, runs: pd.DataFrame) -> None:

@@ -67,7 +67,7 @@ def test_a_card_names_family_objective_and_sizes(
 
 def test_the_objective_of_a_run_whose_model_was_made_elsewhere_is_that_of_its_options(run: Path) -> None:
     write(run, {"training": {"objective": "clm"}}, {})
-    assert read_published_model(run) == PublishedModel(objective="clm")
+    assert read_published_model(run / "model") == PublishedModel(objective="clm")
 
 
 def test_a_card_says_what_code_the_model_needs(run: Path) -> None:
@@ -77,13 +77,23 @@ def test_a_card_says_what_code_the_model_needs(run: Path) -> None:
         assert part in text
 
 
+def test_averaged_weights_that_were_chosen_are_the_ones_that_are_published(run: Path) -> None:
+    write(run, OPTIONS, {"training_objective": "mlm"})
+    (run / "model-ema").mkdir()
+    (run / "model-ema" / "config.json").write_text(json.dumps({"training_objective": "clm"}))
+    winner = Winner("t0001", run, "it is best", {"folds": 5}, {}, {}, "model-ema")
+    text = model_card(winner, compare(run.parents[1]))
+    assert "causal language model" in text
+    assert "training.ema" in text
+
+
 def test_a_run_without_files_or_with_broken_ones_has_a_card_too(run: Path) -> None:
     assert "masked language model" in card(run)
     for name in ("config.json", "model.safetensors"):
         (run / "model" / name).write_bytes(b"\xff" * 20)
-    assert read_published_model(run) == PublishedModel(objective="mlm")
+    assert read_published_model(run / "model") == PublishedModel(objective="mlm")
     (run / "model" / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"[]")
-    assert read_published_model(run).parameters is None
+    assert read_published_model(run / "model").parameters is None
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import yaml
 from sleep_tune.config.load import compose
 from sleep_tune.config.tree import to_dict
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.run_facts import RunFacts, fact_notes, read_facts
+from sleep_tune.results.run_facts import RunFacts, fact_notes, model_notes, read_facts
 from tests.results.conftest import SyntheticLog, has_note
 
 CONFIG = {"sleep": {"folds": 5}, "training": {"seed": 1, "warmup": 0.05, "masking": {"probability": 0.15}}}
@@ -146,3 +146,27 @@ def test_every_warning_of_a_table_is_given_of_real_folders(log: SyntheticLog) ->
         ("Warning: ", "more than 10 times", "t0001 45.0%"),
     ):
         assert has_note(comparison, *parts)
+
+
+GPT2 = {"model.kind": "gpt2", "model.layers": 8, "model.hidden": 256, "training.objective": "clm"}
+
+
+@pytest.mark.parametrize(
+    ("configs", "parts"),
+    [
+        ([{}], None),
+        ([GPT2], "gpt2|8|256|clm"),
+        ([{"model.kind": "roberta"}], "roberta|mlm|adamw"),
+        ([{"model.kind": "hf", "model.config": "opt", "training.objective": "clm"}], "hf opt;|clm"),
+        (
+            [{"model.kind": "llama", "training.optimizer": name} for name in ("adamw", "muon", "adamw")],
+            "adamw or muon.",
+        ),
+    ],
+)
+def test_the_model_its_objective_and_its_optimizer_are_said(
+    configs: list[dict[str, object]], parts: str | None
+) -> None:
+    notes = list(model_notes([RunFacts(config=config) for config in configs]))
+    assert len(notes) == (parts is not None)
+    assert all(part in note for note in notes for part in (parts or "").split("|"))

@@ -85,7 +85,9 @@ def test_a_variant_that_was_the_objective_chooses_the_winner_and_is_the_endpoint
         run = log.folder / "trials" / f"t0002-s{seed}"
         run.mkdir(parents=True)
         (run / "config.yaml").write_text("sleep: {folds: 5}\n")
-    assert find_winner(log.folder).arm == "t0002"
+    winner = find_winner(log.folder)
+    assert winner.arm == "t0002"
+    assert winner.model == winner.run / ("model-ema" if variant == "ema" else "model")
     comparison = compare(log.folder)
     assert comparison.endpoints[0] == f"{variant}/test/nll"
     assert "t0002 is better" in comparison.verdict
