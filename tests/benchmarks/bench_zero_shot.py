@@ -22,12 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
-from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+from transformers import AutoTokenizer
 
 sys.path.insert(0, str(Path(__file__).parent))
 from parity_zero_shot import run_official  # type: ignore[import-not-found]
 
 from sleep_tune.config.schema import ModelConfig
+from sleep_tune.evaluation.backends import OBJECTIVE_BACKENDS
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.suite import Suite
 from sleep_tune.evaluation.task_folders import find_task_folders
@@ -51,11 +52,12 @@ class Setting:
 
 
 TINY, SMALL = ModelConfig(layers=2, hidden=64, heads=4, feed_forward=256), ModelConfig()
+TINY_CAUSAL, SMALL_CAUSAL = (dataclasses.replace(sizes, kind="gpt2") for sizes in (TINY, SMALL))
 SETTINGS = {
     "tiny": Setting(TINY, "mlm", 10, 3.0),
     "small": Setting(SMALL, "mlm", 1, 1.5),
-    "tiny causal": Setting(TINY, "causal", 10, 3.0),
-    "small causal": Setting(SMALL, "causal", 1, 1.5),
+    "tiny causal": Setting(TINY_CAUSAL, "causal", 10, 3.0),
+    "small causal": Setting(SMALL_CAUSAL, "causal", 3, 2.0),
 }
 
 
@@ -74,7 +76,7 @@ def main(checkout: Path, blimp: Path, tokenizer_dir: Path, only: list[str]) -> N
 def measure(name: str, setting: Setting, checkout: Path, blimp: Path, tokenizer_dir: Path, temporary: Path) -> None:
     """One model."""
     model_dir, data, backend = temporary / "model", temporary / "data", setting.backend
-    WRITERS[backend](model_dir, setting.model, tokenizer_dir)
+    write_model(model_dir, setting.model, backend, tokenizer_dir)
     (data / "blimp_fast").mkdir(parents=True)
     for file in sorted(blimp.glob("*.jsonl")):
         lines = file.read_text().splitlines(keepends=True)[: setting.pairs]
@@ -103,8 +105,8 @@ def measure(name: str, setting: Setting, checkout: Path, blimp: Path, tokenizer_
     print(f" (floor {setting.floor}x: {verdict})", flush=True)
 
 
-def write_masked(folder: Path, config: ModelConfig, tokenizer_dir: Path) -> None:
-    """An untrained model, with the tokenizer beside it."""
+def write_model(folder: Path, config: ModelConfig, backend: str, tokenizer_dir: Path) -> None:
+    """Write an untrained model, with the tokenizer beside it."""
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_dir)
     special = SpecialTokens(
         start=tokenizer.bos_token_id,
@@ -112,32 +114,12 @@ def write_masked(folder: Path, config: ModelConfig, tokenizer_dir: Path) -> None
         pad=tokenizer.pad_token_id,
         mask=tokenizer.mask_token_id,
     )
+    objective = next(name for name, backends in OBJECTIVE_BACKENDS.items() if backends == (backend,))
     size = int(np.max(list(tokenizer.get_vocab().values()))) + 1
-    build_model(config, vocab_size=size, max_length=LONGEST, special=special, seed=0).save_pretrained(folder)
+    build_model(
+        config, objective=objective, vocab_size=size, max_length=LONGEST, special=special, seed=0
+    ).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def write_causal(folder: Path, config: ModelConfig, tokenizer_dir: Path) -> None:
-    """The same of a GPT-2 of that size."""
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_dir)
-    sizes = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_positions=LONGEST,
-        n_layer=config.layers,
-        n_embd=config.hidden,
-        n_head=config.heads,
-        n_inner=config.feed_forward,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    torch.manual_seed(0)
-    made = GPT2LMHeadModel(sizes)
-    made.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-WRITERS = {"mlm": write_masked, "causal": write_causal}
-"""Back end -> what writes its model."""
 
 
 if __name__ == "__main__":
