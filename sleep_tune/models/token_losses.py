@@ -65,19 +65,22 @@ class LinearCrossEntropy(torch.autograd.Function):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute the losses, and the gradients of their sum that are wanted."""
         losses_M, *gradients = losses_and_gradients(states_MH, weight_VH, bias_V, labels_M, dtype, *wanted)
-        ctx.wanted = wanted
-        ctx.save_for_backward(*gradients)
+        ctx.gradients = [gradient if want else None for gradient, want in zip(gradients, wanted, strict=True)]
         ctx.mark_non_differentiable(losses_M)
         return losses_M.sum(), losses_M
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, scale: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Scale the gradients by that of the sum."""
-        gradients = [
-            gradient * scale if wanted else None for gradient, wanted in zip(ctx.saved_tensors, ctx.wanted, strict=True)
-        ]
-        return (*gradients, *[None] * 5)
+        """Scale the gradients by that of the sum, in place: that of the weight is large.
+
+        Raises:
+            RuntimeError: a second backward pass, with `retain_graph`.
+        """
+        gradients, ctx.gradients = ctx.gradients, None
+        if gradients is None:
+            raise RuntimeError("the gradients of these losses were used in another backward pass: compute them again")
+        return (*[gradient if gradient is None else gradient.mul_(scale) for gradient in gradients], *[None] * 5)
 
 
 def losses_and_gradients(
@@ -134,6 +137,7 @@ def losses_and_gradients(
             to_weight_VH += torch.mm(gradient_CV.t(), states_CH)
         if of_bias:
             to_bias_V += gradient_CV.sum(0)
+        del logits_CV, probabilities_CV, gradient_CV  # before the next chunk is made
     return losses_M, to_states_MH, to_weight_VH, to_bias_V
 
 

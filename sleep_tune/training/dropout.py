@@ -76,10 +76,23 @@ class DropoutStream:
         bits: NDArray[np.uint16] = words.view(np.uint16)[:size]
         return torch.from_numpy((bits >= dropped).reshape(shape)), LEVELS / (LEVELS - dropped)
 
-    def kept(self, shape: tuple[int, ...], probability: float) -> torch.Tensor:
-        """Return a float32 tensor of `shape`: 0 where an element is dropped, else 1 / (1 - q); see `draw`."""
-        kept, factor = self.draw(shape, probability)
-        return torch.from_numpy(np.multiply(kept.numpy(), np.float32(factor), dtype=np.float32))
+
+class DroppedElements(torch.autograd.Function):
+    """Dropout with given draws, which keeps a bool of each element for the backward pass, not a float."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, kept: torch.Tensor, factor: float) -> torch.Tensor:
+        """Return 0 for elements that are not kept, and `factor` times the others."""
+        ctx.factor = factor
+        ctx.save_for_backward(kept)
+        return (values * kept).mul_(factor)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        """Return the gradient of the values."""
+        (kept,) = ctx.saved_tensors
+        return (gradient * kept).mul_(ctx.factor), None, None
 
 
 class FastDropout(nn.Module):
@@ -94,7 +107,9 @@ class FastDropout(nn.Module):
         """Drop elements of `values` in training mode; return them unchanged otherwise."""
         if not self.training or not self.p:
             return values
-        return values * self.stream.kept(tuple(values.shape), self.p).to(values.dtype)
+        kept, factor = self.stream.draw(tuple(values.shape), self.p)
+        dropped: torch.Tensor = DroppedElements.apply(values, kept, factor)  # type: ignore[no-untyped-call]
+        return dropped
 
 
 class DroppedAttention(torch.autograd.Function):

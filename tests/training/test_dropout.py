@@ -70,17 +70,19 @@ def inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 @given(probability=st.floats(0, 0.9), size=st.integers(1, 41))
 def test_elements_are_dropped_or_scaled_up(probability: float, size: int) -> None:
-    kept = DropoutStream(0).kept((size,), probability)
-    dropped = round(probability * 65536) / 65536
-    assert kept.dtype == torch.float32
-    assert all(value in (0, pytest.approx(1 / (1 - dropped))) for value in kept.tolist())
+    kept, factor = DropoutStream(0).draw((size,), probability)
+    assert kept.shape == (size,)
+    assert kept.dtype == torch.bool
+    assert factor == 1 / (1 - round(probability * 65536) / 65536)
+    dropped = FastDropout(probability, DropoutStream(0)).train()(torch.ones(size))
+    torch.testing.assert_close(dropped, kept * factor, check_dtype=False)
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.013])
 def test_the_share_dropped_is_the_probability(probability: float) -> None:
     """Within 4 standard errors, element by element and pair by pair."""
     size = 1_000_000
-    dropped = DropoutStream(3).kept((size,), probability) == 0
+    dropped = ~DropoutStream(3).draw((size,), probability)[0]
     error = 4 * (probability * (1 - probability) / size) ** 0.5
     assert float(dropped.float().mean()) == pytest.approx(probability, abs=error)
     for distance in (1, 2, 3, 4, 64):
@@ -89,16 +91,15 @@ def test_the_share_dropped_is_the_probability(probability: float) -> None:
 
 
 def test_the_expectation_is_exact() -> None:
-    kept = DropoutStream(0).kept((1,), 0.1).max()
-    assert float(kept) in (0.0, pytest.approx(65536 / (65536 - 6554), rel=1e-6))
+    assert DropoutStream(0).draw((1,), 0.1)[1] == 65536 / (65536 - 6554)
 
 
 def test_a_stream_is_named_by_seed_batch_and_process() -> None:
     def draw(seed: int, index: int, rank: int = 0) -> torch.Tensor:
         stream = DropoutStream(seed, rank)
-        stream.kept((7,), 0.5)
+        stream.draw((7,), 0.5)
         stream.start(index)
-        return stream.kept((1000,), 0.5)
+        return stream.draw((1000,), 0.5)[0]
 
     first = draw(0, 5)
     assert torch.equal(first, draw(0, 5))
@@ -202,7 +203,8 @@ def test_attention_with_drops_is_that_of_its_parts() -> None:
     )
     scores = (query @ key.transpose(2, 3)) * 8**-0.5
     scores = scores.masked_fill(torch.ones(16, 16, dtype=torch.bool).triu(1), float("-inf"))
-    theirs = (scores.softmax(-1) * DropoutStream(5).kept((2, 4, 16, 16), 0.3)) @ value
+    kept, factor = DropoutStream(5).draw((2, 4, 16, 16), 0.3)
+    theirs = (scores.softmax(-1) * kept * factor) @ value
     torch.testing.assert_close(gradients_of(ours, leaves), gradients_of(theirs.transpose(1, 2), leaves))
 
 
