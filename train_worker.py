@@ -30,6 +30,14 @@ FIGURES = {
 }
 """Metric, without its split -> its text in the summary."""
 
+MASKED = "AutoModelForMaskedLM.from_pretrained({})"
+OPENERS = {
+    "mlm": (MASKED,),
+    "clm": ("AutoModelForCausalLM.from_pretrained({})",),
+    "hybrid": (MASKED, "AutoModelForCausalLM.from_pretrained({}, is_decoder=True)"),
+}
+"""training.objective -> how the model's folder is opened."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, then describe or train."""
@@ -160,9 +168,9 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
         f"cost  {outcome.words_seen:,} words, {outcome.updates:,} updates, {outcome.seconds:,.1f} s on {outcome.device}"
     )
     if config.training.save_model:
-        opener = "AutoModelForCausalLM" if config.training.objective == "clm" else "AutoModelForMaskedLM"
         for place in ("model",) if config.training.ema is None else ("model", "model-ema"):
-            lines.append(f'model {folder / place}  ({opener}.from_pretrained("{folder / place}"))')
+            openers = [opener.format(f'"{folder / place}"') for opener in OPENERS[config.training.objective]]
+            lines.append(f"model {folder / place}  ({'; '.join(openers)})")
     left_out = folder / "eval" / "left_out.json"
     lines += [f"warning: {reason}" for reason in json.loads(left_out.read_text("utf-8"))] if left_out.is_file() else []
     if (command := wandb_sync_command(config.tracking, folder)) is not None:

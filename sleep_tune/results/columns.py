@@ -16,6 +16,7 @@ __all__ = [
     "COLUMNS",
     "MOST_NAMED",
     "PAIRS",
+    "PERPLEXITIES",
     "Column",
     "column",
     "cut_difference",
@@ -78,6 +79,9 @@ COLUMNS: dict[str, Column] = {
     "cpu_hours": Column("CPU-hours", HOURS, "min"),
 }
 """Metric or cost -> its column, in the order of the table. Other metrics are only in the CSV."""
+
+PERPLEXITIES = ("test/perplexity", "test/pseudo_perplexity")
+"""Exponentials of the loss; their variants have no column."""
 
 PAIRS = "test/pairs_accuracy"
 """Second endpoint, where it was measured: accuracy on the toy language's minimal pairs."""

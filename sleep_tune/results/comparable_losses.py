@@ -97,7 +97,7 @@ def loss_notes(comparison: Comparison) -> Iterator[str]:
         yield (
             f"Not comparable ({OTHER_MEASURE}): the losses (nll, perplexity) {_with_measures(comparison, apart)}, "
             "because a loss is in nats per token of one objective and one tokenizer. Their differences are left out; "
-            f"{_alternative(comparison)}."
+            f"{_alternative(comparison, apart)}."
         )
 
 
@@ -109,7 +109,9 @@ def no_loss_verdict(comparison: Comparison) -> str | None:
     if not apart or len(apart) < len(arms):
         return None
     what = column(primary).heading
-    return f"No verdict: {what} is not comparable {_with_measures(comparison, apart)}; {_alternative(comparison)}."
+    return (
+        f"No verdict: {what} is not comparable {_with_measures(comparison, apart)}; {_alternative(comparison, apart)}."
+    )
 
 
 def _apart(comparison: Comparison, arms: Sequence[Arm], metrics: Sequence[str]) -> list[Arm]:
@@ -131,10 +133,13 @@ def _with_measures(comparison: Comparison, arms: Sequence[Arm]) -> str:
     return f"of {ours} with {comparison.baseline} ({_measure(comparison.reference)})"
 
 
-def _alternative(comparison: Comparison) -> str:
-    """Say which endpoints of the table compare these arms."""
+def _alternative(comparison: Comparison, arms: Sequence[Arm]) -> str:
+    """Say which endpoints of the table compare these arms with the baseline."""
     scores = [key for key in comparison.endpoints if not is_loss(key)]
-    found = [key for key in scores if any(key in arm.contrasts for arm in comparison.arms)]
+    found = [key for key in scores if any(key in arm.contrasts for arm in arms)]
     if found:
         return f"what compares is {listed([f'{column(key).heading} ({key})' for key in found], MOST_NAMED)}"
-    return "minimal pairs (data=toy) and BabyLM's tasks (evaluation.data) would compare, but these runs have none"
+    return (
+        "scores of test items (minimal pairs, BabyLM's tasks) compare, where both arms have them at the same seeds "
+        "(finalists.first_seed)"
+    )

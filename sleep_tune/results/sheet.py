@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sleep_tune.babylm.score_names import MACRO_METRIC
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison, mode_of
-from sleep_tune.results.columns import PAIRS, column, is_known, setting_text, short_names
+from sleep_tune.results.columns import PAIRS, PERPLEXITIES, column, is_known, setting_text, short_names
 from sleep_tune.results.comparable_losses import OTHER_MEASURE, are_comparable
 from sleep_tune.results.verdict import difference_text, improves, is_claim
 
@@ -54,9 +54,8 @@ def make_sheet(comparison: Comparison) -> Sheet:
 def shown_metrics(comparison: Comparison) -> list[str]:
     """Return the metrics and costs that have a column, with their variants; all others are only in the CSV."""
     endpoints = set(comparison.endpoints)
-    return [
-        key for key in comparison.metrics if is_known(key) or split_variant(key)[1] in endpoints or key in endpoints
-    ]
+    shown = [key for key in comparison.metrics if is_known(key) or endpoints & {key, split_variant(key)[1]}]
+    return [key for key in shown if split_variant(key)[1] not in PERPLEXITIES or key in {*PERPLEXITIES, *endpoints}]
 
 
 def _cells(arm: Arm, comparison: Comparison, shown: list[str], endpoints: list[str]) -> Iterator[Cell]:

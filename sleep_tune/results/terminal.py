@@ -13,7 +13,7 @@ from rich.text import Text
 from sleep_tune.console import PlainConsole
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison, mode_of
-from sleep_tune.results.columns import column, is_score
+from sleep_tune.results.columns import PERPLEXITIES, column, is_score
 from sleep_tune.results.sheet import (
     MISSING,
     claim_of,
@@ -31,8 +31,6 @@ __all__ = ["print_comparison"]
 
 WIDE = 95
 """Width in characters of the results with a column for perplexity."""
-
-PERPLEXITIES = ("test/perplexity", "test/pseudo_perplexity")
 
 MOST_ARMS = 40
 """Arms that are printed; of more, the baseline and the best at the primary endpoint."""
@@ -134,7 +132,7 @@ def _results(comparison: Comparison, width: int) -> Table:
 def _variants(comparison: Comparison) -> list[str]:
     """Return the variants of measures that have a column; those of BabyLM's scores are among the tasks."""
     shown = [key for key in shown_metrics(comparison) if not is_score(key) and key not in comparison.endpoints]
-    return [key for key in shown if split_variant(key)[0] and split_variant(key)[1] not in PERPLEXITIES]
+    return [key for key in shown if split_variant(key)[0]]
 
 
 def _scores(comparison: Comparison, keys: Sequence[str], width: int) -> Iterator[Table]:

@@ -90,6 +90,10 @@ def test_where_no_loss_is_comparable_the_verdict_names_an_endpoint_that_is(tmp_p
     assert verdict is not None
     for part in ("No verdict", "test nll", "second/t0001", "objective clm", "epochs", "test/pairs_accuracy"):
         assert part in verdict
+    unpaired = tuple(replace(arm, contrasts={}) for arm in own)
+    verdict = comparable_losses.no_loss_verdict(replace(comparison, arms=unpaired))
+    assert verdict is not None
+    assert "finalists.first_seed" in verdict
 
 
 def test_runs_that_are_older_than_the_option_are_masked(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ class FakeWorker:
     def _metrics(config: RunConfig, loss: float) -> dict[str, float]:
         metrics = {
             "eval/nll": loss,
-            "eval/pseudo_perplexity": math.exp(loss),
+            f"eval/{'' if config.training.objective == 'clm' else 'pseudo_'}perplexity": math.exp(loss),
             "eval/pairs_accuracy": 1 / (1 + math.exp(loss - 3.5)),
         }
         averaged = {of_variant("ema", name): value for name, value in metrics.items()}
