@@ -2,8 +2,11 @@
 
 A corpus's tokenizer puts the start token before a text and the separator after it, as rows of text are packed. A causal
 model would then be asked to continue a text that has ended. So the tokenizer beside a causal model adds the start token
-only, as Llama's does. Token ids and the characters of each token stay the same. Scores stay the same, too: a causal
-model reads nothing after the last token that is scored, and special tokens are never scored.
+only, as Llama's does. It also keeps the space before a decoded text, because transformers' pipeline decodes the
+continuation of a prompt by itself and puts it after the prompt.
+
+Token ids and the characters of each token stay the same. Scores stay the same, too: a causal model reads nothing after
+the last token that is scored, and special tokens are never scored.
 
 A hybrid model keeps both tokens, because it is a masked model first.
 """
@@ -60,6 +63,7 @@ def write_tokenizer(source: Path, folder: Path, *, causal: bool, max_length: int
     if causal:
         saved = json.loads((folder / TOKENIZER).read_text(encoding="utf-8"))
         saved["post_processor"] = _starting(saved["post_processor"], start, separator)
+        saved["decoder"] = _keeping_space(saved["decoder"])
         write_whole(folder / TOKENIZER, json.dumps(saved, ensure_ascii=False, indent=2))
     return {
         "bos_token_id": start[1],
@@ -89,6 +93,14 @@ def _starting(processor: Processor, start: tuple[str, int], separator: tuple[str
         },
     }
     return {"type": "Sequence", "processors": [*kept, template]} if kept else template
+
+
+def _keeping_space(decoder: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return a decoder without the part that removes the space before a text."""
+    if decoder is None or decoder["type"] != "Sequence":
+        return decoder
+    kept = [part for part in decoder["decoders"] if not (part["type"] == "Strip" and part["content"] == " ")]
+    return {**decoder, "decoders": kept}
 
 
 def _characters(processor: Processor) -> Processor | None:

@@ -38,7 +38,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 model = AutoModelForCausalLM.from_pretrained("REPO")
 {TOKENIZER}
 prompt = tokenizer("The", return_tensors="pt")
-print(tokenizer.decode(model.generate(**prompt, do_sample=True)[0], skip_special_tokens=True))""",
+print(tokenizer.decode(model.generate(**prompt, do_sample=True)[0], skip_special_tokens=True).strip())""",
     "hybrid": f"""\
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 

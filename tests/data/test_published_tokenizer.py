@@ -87,6 +87,15 @@ def test_the_characters_of_tokens_stay_where_a_post_processor_says_them(tmp_path
         assert published.encode(text).ids == roberta.encode(text).ids[:-1]
 
 
+def test_a_continuation_that_is_decoded_by_itself_keeps_the_space_before_it(tmp_path: Path) -> None:
+    bpe(tmp_path / "made")
+    write(tmp_path / "made", tmp_path / "model", causal=True)
+    published = opened(tmp_path / "model")
+    prompt, text = (published(words)["input_ids"] for words in ("the dog", "the dog sees a cat"))
+    assert text[: len(prompt)] == prompt
+    assert published.decode(text[len(prompt) :]) == " sees a cat"
+
+
 def test_a_masked_models_tokenizer_reads_a_text_as_it_was_packed(tmp_path: Path) -> None:
     bpe(tmp_path / "made")
     write(tmp_path / "made", tmp_path / "model", causal=False)
