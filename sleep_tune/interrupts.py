@@ -11,6 +11,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -116,6 +117,7 @@ class Interrupts:
         self._reads, self._writes = os.pipe()
         os.set_blocking(self._writes, False)
         self._woken = signal.set_wakeup_fd(self._writes, warn_on_full_buffer=False)
+        self._unraisable, sys.unraisablehook = sys.unraisablehook, self._raise_again
         self._thread = threading.Thread(target=self._watch, name="interrupts", daemon=True)
         self._thread.start()
         _active = self
@@ -128,6 +130,7 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._woken)
+        sys.unraisablehook = self._unraisable
         os.write(self._writes, b"\0")
         self._thread.join()
         for descriptor in (self._reads, self._writes, self._terminal):
@@ -145,6 +148,16 @@ class Interrupts:
     def _raise_if_due(self) -> None:
         if not self._raised and (self._overdue or not self._waits):
             self.end()
+
+    def _raise_again(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        """Have the watching thread raise the exception again if a finalizer or a callback of Python has swallowed it.
+
+        A process that compiles a model spends much of its time in those.
+        """
+        if self._raised and isinstance(unraisable.exc_value, KeyboardInterrupt | SystemExit):
+            self._raised = False
+        else:
+            self._unraisable(unraisable)
 
     def _watch(self) -> None:
         """Read the number of every signal as it comes, and end the process if the first takes too long."""

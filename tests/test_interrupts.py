@@ -86,6 +86,28 @@ def test_a_signal_ends_whatever_is_running(body: str) -> None:
         assert process.returncode == 143
 
 
+FINALIZER = """
+    class Finalized:
+        def __del__(self):
+            print("begun", flush=True)
+            for _ in range(60): time.sleep(0.01)
+    interrupts.UNWIND_SECONDS = 60
+    Finalized()
+    try:
+        while True: time.sleep(0.01)
+    finally:
+        print("unwound", flush=True)
+"""
+
+
+def test_an_exception_that_a_finalizer_swallows_is_raised_again() -> None:
+    with begun(FINALIZER) as process:
+        process.send_signal(signal.SIGINT)
+        told, error = process.communicate(timeout=120)
+        assert (told, process.returncode) == ("unwound\n", 130)
+        assert error == "stopped by SIGINT; run it again\n"
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_every_signal_has_its_code(number: int, code: int) -> None:
     with begun("in_python()") as process:
