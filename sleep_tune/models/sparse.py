@@ -57,6 +57,24 @@ class Selection:
         return tuple(states.flatten(0, 1).index_select(0, self.positions) for states in states_BTH)
 
 
+class HeadInput:
+    """A forward pre-hook of an output embedding that, when positions are set, takes the states there out of its input.
+
+    The output embedding itself then multiplies nothing. Whatever stands before it in the model has been computed.
+    """
+
+    def __init__(self) -> None:
+        self.positions: torch.Tensor | None = None
+        self.states_MH = torch.empty(0)
+
+    def __call__(self, module: torch.nn.Module, states: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+        """Keep (M, H) of (B, T, H) states and pass none on; None, which leaves them unchanged, without positions."""
+        if self.positions is None:
+            return None
+        self.states_MH = states[0].flatten(0, -2).index_select(0, self.positions)
+        return (states[0][..., :0, :],)
+
+
 def masked_logits(
     model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor
 ) -> torch.Tensor:
@@ -95,7 +113,7 @@ def sparse_forward(
     DDP and autocast wrap a model's forward; a loss that did not call it would lose both. The forward takes input_ids
     (B, T), attention_mask, positions (M,) and labels (M,), and returns what `linear_cross_entropy` does: the sum of the
     losses, with its gradient, and (M,) losses. A model for which `runs_at_positions` is false computes its logits at
-    every position.
+    every position if these are not the plain products of its output embedding.
 
     Args:
         model: the model that is trained.
@@ -106,11 +124,21 @@ def sparse_forward(
     is_sparse = runs_at_positions(model)
     selection = _selection(model) if is_sparse else None
     head, dense = _output_embedding(model), model.forward
+    has_plain_logits = is_sparse or makes_plain_logits(model)
+    head_input = HeadInput()
+    hook = None if is_sparse or not has_plain_logits else head.register_forward_pre_hook(head_input)
 
     def find_states(input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor) -> torch.Tensor:
-        if not is_sparse:
+        if is_sparse:
+            return _states(model, selection, input_ids, attention_mask, positions)
+        if not has_plain_logits:
             return _dense_logits(dense, input_ids, attention_mask, positions)
-        return _states(model, selection, input_ids, attention_mask, positions)
+        head_input.positions = positions
+        try:
+            dense(input_ids=input_ids, attention_mask=attention_mask)
+        finally:
+            head_input.positions = None
+        return head_input.states_MH
 
     states: Callable[..., torch.Tensor] = find_states if compiled is None else compiled(find_states)
 
@@ -118,7 +146,7 @@ def sparse_forward(
         input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor, labels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         found = states(input_ids, attention_mask, positions)
-        if is_sparse:
+        if has_plain_logits:
             return linear_cross_entropy(found, head.weight, head.bias, labels)
         losses = functional.cross_entropy(found.float(), labels, reduction="none")
         return losses.sum(), losses.detach()
@@ -133,6 +161,58 @@ def sparse_forward(
     finally:
         del model.forward
         config._attn_implementation = attention
+        if hook is not None:
+            hook.remove()
+
+
+def makes_plain_logits(model: PreTrainedModel) -> bool:
+    """Return whether a model's logits are the products of its output embedding, neither scaled nor capped.
+
+    One row is read, with states so large that a cap of the logits shows: with the first weights of a model, logits are
+    so small that a cap hardly changes them.
+
+    Args:
+        model: any masked or causal language model, which is left as it was.
+    """
+    head = _output_embedding(model)
+    if not isinstance(head, torch.nn.Linear):
+        return False
+    seen: list[torch.Tensor] = []
+    input_ids = torch.arange(PROBE, device=head.weight.device)[None] % len(head.weight)
+    row: dict[str, Any] = {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
+
+    def amplify(module: torch.nn.Module, states: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        seen.append(states[0] * AMPLIFICATION)
+        return (seen[-1],)
+
+    before, head_input = model.training, HeadInput()
+    head_input.positions = torch.arange(PROBE, device=head.weight.device)
+    model.train(False)
+    try:
+        with torch.no_grad(), head.register_forward_pre_hook(amplify):
+            logits = model(**row).logits.flatten(0, 1)
+        with torch.no_grad(), head.register_forward_pre_hook(head_input):
+            model(**row)
+    except Exception:  # an architecture may fail on so short a row, or on states of no position, in its own way
+        return False
+    finally:
+        model.train(before)
+    if len(seen) != 1:
+        return False
+    states = seen[0].flatten(0, -2)
+    products = functional.linear(states, head.weight, head.bias)
+    return _equal(products, logits) and _equal(head_input.states_MH * AMPLIFICATION, states)
+
+
+PROBE = 8
+"""Tokens of the row that `makes_plain_logits` reads."""
+AMPLIFICATION = 1e3
+"""Factor on its states."""
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Return whether two tensors are equal up to rounding."""
+    return one.shape == other.shape and torch.allclose(one, other, rtol=1e-3, atol=1e-4 * float(other.std()))
 
 
 def _dense_logits(model: Any, input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor) -> torch.Tensor:
