@@ -1,5 +1,6 @@
 """Rules between options, which the range of one option cannot express."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from operator import attrgetter
@@ -75,31 +76,32 @@ def objective_fits_model(config: RunConfig) -> None:
         )
 
 
-SIZES = ("layers", "hidden", "heads", "feed_forward", "dropout", "attention_dropout", "initializer_range")
-"""Options of the families that are built from sizes, besides `tie_embeddings`."""
+DEFAULTS = ModelConfig()
+NAMED = ("config", "options", "init", "trust_remote_code")
+"""Options of an architecture of transformers (model.kind=hf)."""
+SIZES = tuple(field.name for field in dataclasses.fields(ModelConfig) if field.name not in ("kind", *NAMED))
+"""Options of the other architectures."""
 
 
 def architecture_is_described(config: RunConfig) -> None:
-    """Require for model.kind=hf what describes its architecture, and refuse options that a kind does not read."""
-    model, defaults = config.model, ModelConfig()
-    unread: tuple[str, ...]
-    if model.kind != "hf":
-        unread, reader = ("config", "options", "init", "trust_remote_code"), "model.kind=hf"
-    else:
-        unread, reader = (*SIZES, "tie_embeddings"), "the other architectures"
-        if (model.config is None) == (model.init is None):
-            given = "none" if model.config is None else f"{model.config} and {model.init}"
-            raise ConfigError(
-                "model=hf needs either model.config=... (a model type of transformers, such as opt, or a config.json) "
-                f"or model.init=... (a folder with weights, or an id on the Hub); got {given}"
-            )
-    wrong = [name for name in unread if getattr(model, name) != getattr(defaults, name)]
+    """Require for model.kind=hf what describes its architecture, and refuse options that are not read."""
+    model = config.model
+    if model.kind == "hf" and (model.config is None) == (model.init is None):
+        given = "none" if model.config is None else f"{model.config} and {model.init}"
+        raise ConfigError(
+            "model=hf needs either model.config=... (a model type of transformers, such as opt, or a config.json) or "
+            f"model.init=... (a folder with weights, or an id on the Hub); got {given}"
+        )
+    unread: tuple[str, ...] = NAMED
+    why = "is read by model=hf only"
+    if model.kind == "hf" and model.init is None:
+        unread, why = (*SIZES, "trust_remote_code"), "is not read with model.config; set model.options instead"
+    elif model.kind == "hf":
+        unread, why = (*SIZES, "options"), f"is not read with model.init={model.init}, which has its own"
+    wrong = [name for name in unread if getattr(model, name) != getattr(DEFAULTS, name)]
     if wrong:
         given = ", ".join(f"model.{name}={shown(getattr(model, name))}" for name in wrong)
-        hint = "; set model.options instead" if model.kind == "hf" else " (choose model=hf)"
-        raise ConfigError(f"{given} is read by {reader} only; got model.kind={model.kind}{hint}")
-    if model.trust_remote_code and model.init is None:
-        raise ConfigError("model.trust_remote_code=true is read with model.init only; got no model.init")
+        raise ConfigError(f"{given} {why}; got model.kind={model.kind}")
 
 
 def dropout_exists(config: RunConfig) -> None:

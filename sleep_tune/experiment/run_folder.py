@@ -78,7 +78,7 @@ RUNGS = "evaluation.rungs"
 Rungs that it has passed by then are not evaluated: the model of that number of words no longer exists.
 """
 
-PLACES = ("data.path", "tokenizer.name", "evaluation.data")
+PLACES = ("data.path", "tokenizer.name", "model.init", "evaluation.data")
 """Paths of what a run reads; the corpus's key identifies the text and the tokenizer."""
 
 STATES = ("completed", "stopped", "paused")

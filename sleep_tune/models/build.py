@@ -1,5 +1,7 @@
 """A model of a run: built from its configuration, with weights from the run's own random stream."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import SpecialTokens
 
-__all__ = ["build_model"]
+__all__ = ["build_model", "draw_weights"]
 
 
 def build_model(
@@ -63,12 +65,8 @@ def build_model(
         config.is_decoder = True
     attention = "sdpa" if find_class(config, objective)._supports_sdpa else "eager"
     opener: Any = AutoModelForCausalLM if objective == "clm" else AutoModelForMaskedLM
-    before = torch.get_rng_state()
-    torch.default_generator.manual_seed(int(generator(seed, Purpose.INIT, 0).integers(2**63)))
-    try:
+    with draw_weights(seed):
         built: PreTrainedModel = opener.from_config(config, attn_implementation=attention)
-    finally:
-        torch.set_rng_state(before)
     no_padding_check(built)
     if model.kind == "hf":
         try_row(built, objective, max_length)
@@ -76,3 +74,14 @@ def build_model(
         bias.requires_grad_(False)  # DDP would wait for its gradient
     trained: PreTrainedModel = built.train()
     return trained
+
+
+@contextmanager
+def draw_weights(seed: int) -> Iterator[None]:
+    """Let torch draw from the random stream (seed, INIT) within the block; its own generator is left as it was."""
+    before = torch.get_rng_state()
+    torch.default_generator.manual_seed(int(generator(seed, Purpose.INIT, 0).integers(2**63)))
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.data.cache import cache_folder
+from sleep_tune.data.model_files import digest_model, find_model_folder
 from sleep_tune.experiment.run_folder import defining_options, describe_differences
 
 __all__ = ["Identity", "identify"]
@@ -22,6 +24,8 @@ class Identity:
     """The corpus's key, a digest of the text and the tokenizer."""
     processes: int
     """Number of processes that train the run together, >= 1."""
+    weights: str | None = None
+    """Digest of the model that the run starts from; None for a new one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -31,7 +35,8 @@ class Identity:
         """Return 64 hexadecimal digits. Options at their default are left out, so a new option changes no digest."""
         defaults = defining_options(RunConfig())
         chosen = {key: value for key, value in self.options.items() if defaults.get(key) != value}
-        content = json.dumps([chosen, self.corpus, self.processes], sort_keys=True)
+        first = [] if self.weights is None else [self.weights]
+        content = json.dumps([chosen, self.corpus, self.processes, *first], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def differences_from(self, there: Mapping[str, Any]) -> str:
@@ -44,6 +49,8 @@ class Identity:
             found.append("its corpus is another one (another text or tokenizer)")
         if there["processes"] != self.processes:
             found.append(f"{there['processes']} processes train it there, {self.processes} here")
+        if there.get("weights") != self.weights:
+            found.append("model.init holds other weights")
         found.append(describe_differences(defining_options(RunConfig()) | dict(there["options"]), self.options))
         return "; ".join(filter(None, found))
 
@@ -55,5 +62,11 @@ def identify(config: RunConfig, corpus: str, processes: int) -> Identity:
         config: the run's configuration.
         corpus: the corpus's key.
         processes: number of processes that train it together, >= 1.
+
+    Raises:
+        DataError: model.init cannot be read.
     """
-    return Identity(defining_options(config), corpus, processes)
+    weights = None
+    if config.model.init is not None:
+        weights = digest_model(find_model_folder(config.model.init, cache_folder(config.data.cache_dir)))
+    return Identity(defining_options(config), corpus, processes, weights)

@@ -21,7 +21,6 @@ from sleep_tune.errors import ConfigError
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.experiment.run_folder import AVERAGED_MODEL, MODEL, read_outcome, require_room, write_outcome
 from sleep_tune.interrupts import Interrupts, catching, current
-from sleep_tune.models.build import build_model
 from sleep_tune.models.sparse import sparse_forward
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.training.after_update import AfterUpdate
@@ -30,6 +29,7 @@ from sleep_tune.training.checkpoint_saver import CheckpointClock, CheckpointSave
 from sleep_tune.training.compilation import open_compilation
 from sleep_tune.training.dropout import DropoutStream, TorchStream, fast_dropout, has_fast_dropout
 from sleep_tune.training.failures import translated_failures
+from sleep_tune.training.first_model import make_first_model
 from sleep_tune.training.flops import count_flops
 from sleep_tune.training.hardware import choose_device, device_name, training_arguments
 from sleep_tune.training.heartbeat import Heartbeat
@@ -158,14 +158,7 @@ def _train(
     show_progress: bool,
 ) -> Outcome:
     """Train, then write the outputs that belong to the way in which the run ended."""
-    model = build_model(
-        config.model,
-        objective=config.training.objective,
-        vocab_size=corpus.train.vocab_size,
-        max_length=corpus.train.max_length,
-        special=corpus.train.special,
-        seed=config.training.seed,
-    )
+    model = make_first_model(config, corpus)
     average = _open_average(config, session, model)
     evaluate = RungEvaluator(session, measure, average)
     with catching() if show_progress else nullcontext(Interrupts()) as interrupts:

@@ -80,7 +80,19 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         "architecture_is_described",
         {"model.kind": "hf", "model.config": "opt", "model.trust_remote_code": True},
         ConfigError,
-        "model.trust_remote_code|model.init",
+        "model.trust_remote_code=true|model.config",
+    ),
+    (
+        "architecture_is_described",
+        {
+            "model.kind": "hf",
+            "model.init": "a",
+            "model.options": {"a": 1},
+            "tokenizer.kind": "hub",
+            "tokenizer.name": "a",
+        },
+        ConfigError,
+        "model.options={'a': 1}|model.init=a",
     ),
     (
         "dropout_exists",

@@ -72,8 +72,10 @@ def compose_base(space: Space) -> RunConfig:
         folder = getattr(section, name)
         if folder is not None:
             setattr(section, name, os.path.realpath(expanded(folder)))
-    if base.tokenizer.name is not None and Path(base.tokenizer.name).is_dir():
-        base.tokenizer.name = str(Path(base.tokenizer.name).resolve())
+    for named, name in ((base.tokenizer, "name"), (base.model, "init")):
+        folder = getattr(named, name)
+        if folder is not None and Path(folder).is_dir():
+            setattr(named, name, str(Path(folder).resolve()))
     choices = {parameter.key: parameter.domain for parameter in space.parameters}
     searched = {
         str(value): key

@@ -1,0 +1,108 @@
+"""The model that a run begins with: new, or from the weights of a folder (`model.init`)."""
+
+import logging
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.data.cache import cache_folder
+from sleep_tune.data.model_files import find_model_folder
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.errors import ConfigError, DataError
+from sleep_tune.evaluation.model_config import MASKED, read_architectures, read_model_config
+from sleep_tune.evaluation.model_folder import open_model
+from sleep_tune.evaluation.positions import readable_positions
+from sleep_tune.models.build import build_model, draw_weights
+from sleep_tune.models.trial_row import no_padding_check, try_row
+
+__all__ = ["make_first_model"]
+
+logger = logging.getLogger(__name__)
+
+MOST_ADDED = 4
+"""Special tokens that a tokenizer may get when it is read: one for each role."""
+
+
+def make_first_model(config: RunConfig, corpus: Corpus) -> PreTrainedModel:
+    """Return the model that a run begins with, on the CPU in float32 and training mode.
+
+    Raises:
+        ConfigError: an architecture that cannot be built, or does not fit the text or the objective.
+        DataError: model.init is no sound model for the objective, or does not fit the tokenizer.
+    """
+    if config.model.init is not None:
+        return _open(config, corpus)
+    return build_model(
+        config.model,
+        objective=config.training.objective,
+        vocab_size=corpus.train.vocab_size,
+        max_length=corpus.train.max_length,
+        special=corpus.train.special,
+        seed=config.training.seed,
+    )
+
+
+def _open(config: RunConfig, corpus: Corpus) -> PreTrainedModel:
+    """Return the model of a folder, with the checks of an evaluation, made to fit the tokenizer's special tokens."""
+    assert config.model.init is not None
+    folder = find_model_folder(config.model.init, cache_folder(config.data.cache_dir))
+    objective = config.training.objective
+    is_causal = objective == "clm"
+    stated = read_model_config(folder)
+    architectures = read_architectures(folder, stated)
+    if is_causal and architectures and all(name.endswith(MASKED) for name in architectures):
+        raise DataError(
+            f"model.init must be a model that reads from left to right for training.objective=clm; {folder} holds a "
+            f"masked one ({', '.join(architectures)}): use training.objective=mlm"
+        )
+    opener = "AutoModelForCausalLM" if is_causal else "AutoModelForMaskedLM"
+    model = open_model(
+        folder,
+        opener,
+        f" (training.objective={objective})",
+        trust_remote_code=config.model.trust_remote_code,
+        note=lambda text: logger.warning("warning: %s", text),
+    )
+    _fit_vocabulary(model, config, corpus)
+    held = readable_positions(model)
+    if held is not None and held < corpus.train.max_length:
+        raise ConfigError(
+            f"data.max_length must be at most {held} with model.init={config.model.init}, which has learnt no further "
+            f"positions; got {corpus.train.max_length}"
+        )
+    model.config.training_objective = objective
+    no_padding_check(model)
+    try_row(model, objective, corpus.train.max_length)
+    trained: PreTrainedModel = model.train()
+    return trained
+
+
+def _fit_vocabulary(model: Any, config: RunConfig, corpus: Corpus) -> None:
+    """Add rows for the special tokens that the tokenizer was given when it was read, and name their ids.
+
+    Raises:
+        DataError: the vocabulary or the padding token is not the model's.
+    """
+    special, wanted = corpus.train.special, corpus.train.vocab_size
+    embedding = model.get_input_embeddings()
+    rows = int(embedding.weight.shape[0])
+    if wanted - rows > MOST_ADDED:
+        raise DataError(
+            f"tokenizer.name={config.tokenizer.name} must be the tokenizer of model.init={config.model.init}, whose "
+            f"embedding has {rows:,} rows; it has {wanted:,} tokens"
+        )
+    if embedding.padding_idx is not None and embedding.padding_idx != special.pad:
+        raise DataError(
+            f"tokenizer.name={config.tokenizer.name} must pad with the token {embedding.padding_idx}, as "
+            f"model.init={config.model.init} does; it pads with {special.pad}"
+        )
+    if wanted > rows:
+        with draw_weights(config.training.seed):
+            model.resize_token_embeddings(wanted, mean_resizing=False)
+        logger.info("%s rows were added to the embedding of %s, for special tokens", wanted - rows, config.model.init)
+    ids = {"bos_token_id": special.start, "eos_token_id": special.separator, "pad_token_id": special.pad}
+    for name, value in ids.items():
+        setattr(model.config, name, value)
+        if getattr(model, "generation_config", None) is not None:
+            setattr(model.generation_config, name, value)
