@@ -82,7 +82,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         type=_names,
         default=(),
         metavar="A,B",
-        help="score only these: names of folders, or of tasks such as blimp (default: all)",
+        help="score only these: names of folders, of tasks such as blimp, or import paths of functions of your own "
+        "(my_lab.tasks:stripes reads the files in DATA/stripes; see CONTRIBUTING.md) (default: all)",
     )
     parser.add_argument(
         "--backend",

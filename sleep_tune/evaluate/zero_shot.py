@@ -17,8 +17,10 @@ from sleep_tune.evaluation.positions import readable_positions, trained_position
 from sleep_tune.evaluation.result_folders import result_names
 from sleep_tune.evaluation.score_files import SCORES, macro_score, read_previous_scores, write_zero_shot
 from sleep_tune.evaluation.score_warnings import score_warnings
-from sleep_tune.evaluation.suite import Suite, SuiteScores
+from sleep_tune.evaluation.suite import Suite, SuiteScores, TaskScores
 from sleep_tune.evaluation.task_folders import find_task_folders
+from sleep_tune.evaluation.tasks import Task, own_tasks
+from sleep_tune.import_paths import function_name
 from sleep_tune.names import TASKS
 
 __all__ = ["run_zero_shot"]
@@ -34,14 +36,22 @@ def run_zero_shot(options: argparse.Namespace, device: str, progress: Progress) 
 
     Raises:
         DataError: the model or the data cannot be used.
+        ConfigError: a function of the user's own cannot be imported, or yields something else than items.
     """
-    folders = find_task_folders(options.data, [name for name in FOLDERS if name in TASKS], options.tasks)
+    own = own_tasks(options.tasks, "--tasks")
+    known = (*(name for name in FOLDERS if name in TASKS), *own)
+    folders = find_task_folders(options.data, known, [function_name(task) for task in options.tasks])
     for backend in choose_backends(options.model, options.backend):
-        yield from _score(options, folders, backend, device, progress)
+        yield from _score(options, folders, own, backend, device, progress)
 
 
 def _score(
-    options: argparse.Namespace, folders: Mapping[str, Path], backend: str, device: str, progress: Progress
+    options: argparse.Namespace,
+    folders: Mapping[str, Path],
+    own: Mapping[str, Task],
+    backend: str,
+    device: str,
+    progress: Progress,
 ) -> Iterator[Table | str]:
     """Score the model by one back end, write the files, and yield the table, the warnings and the folder."""
     precision = _precision(options.dtype, device)
@@ -52,7 +62,7 @@ def _score(
     model.to(device)  # type: ignore[arg-type]
     bar = progress.add_task("reading and tokenising", total=None)
     limit = readable_positions(model)
-    suite = Suite(folders, tokenizer, backend=backend, batch_tokens=options.batch_tokens, positions=limit)
+    suite = Suite(folders, tokenizer, backend=backend, batch_tokens=options.batch_tokens, positions=limit, own=own)
     if not suite.names:
         texts = ", ".join(f"{one.name} has a text of {one.longest} tokens" for one in suite.too_long)
         raise DataError(f"the model must read the texts of at least one task; it has {limit} positions: {texts}")
@@ -94,6 +104,11 @@ def _overwritten(top: Path, model: Path, scored: SuiteScores) -> Iterator[str]:
         )
 
 
+def _chance(result: TaskScores) -> float:
+    """Return the percentage of items that are right if each option is chosen equally often."""
+    return 100.0 * sum(1 / len(item.options) for item in result.items) / len(result.items)
+
+
 def score_table(scored: SuiteScores, title: str) -> Table:
     """Return the table of scores, with chance levels and shares of ties."""
     table = Table(title=title, title_justify="left")
@@ -101,7 +116,7 @@ def score_table(scored: SuiteScores, title: str) -> Table:
     for heading in ("items", "score", "chance", "ties"):
         table.add_column(heading, justify="right", no_wrap=True)
     for result in scored.tasks:
-        chance = CHANCE[FOLDERS[result.name]]
+        chance = CHANCE[FOLDERS[result.name]] if result.name in FOLDERS else _chance(result)
         table.add_row(
             result.name, f"{len(result.items):,}", f"{result.score:.2f}", f"{chance:.0f}", f"{result.ties:.1%}"
         )

@@ -190,7 +190,7 @@ TASKS: dict[str, Task] = {
 """Folder of evaluation_data/fast_eval or full_eval -> its task. Zorro is not part of BabyLM."""
 
 
-def own_tasks(names: Iterable[str]) -> dict[str, Task]:
+def own_tasks(names: Iterable[str], option: str = OPTION) -> dict[str, Task]:
     """Return the tasks among `names` that are import paths: folder, which is the function's name -> task.
 
     The function takes a TaskFile, each file in the folder in turn, and yields Items, whose id may stay empty:
@@ -201,29 +201,33 @@ def own_tasks(names: Iterable[str]) -> dict[str, Task]:
 
     The score is the percentage of items whose right option (the first, or `label`) has the highest probability.
 
+    Args:
+        names: folders and import paths.
+        option: that names them, for messages.
+
     Raises:
         ConfigError: a function cannot be imported, or has the name of another task.
     """
     tasks: dict[str, Task] = {}
     for path in filter(is_import_path, names):
-        function, name = import_function(path, OPTION).function, function_name(path)
+        function, name = import_function(path, option).function, function_name(path)
         if name in tasks or name in FOLDERS or name in known_scores():
-            raise ConfigError(f"{OPTION}={path}: the function must have a name that no other task has; got {name}")
-        tasks[name] = Task(name, _checked_reader(function, path), suffix="")
+            raise ConfigError(f"{option}={path}: the function must have a name that no other task has; got {name}")
+        tasks[name] = Task(name, _checked_reader(function, f"{option}={path}"), suffix="")
     return tasks
 
 
-def _checked_reader(function: Callable[[TaskFile], object], path: str) -> Read:
+def _checked_reader(function: Callable[[TaskFile], object], what: str) -> Read:
     """Return a reader that checks each item of a user's own function."""
 
     def read(file: TaskFile) -> Iterator[Item]:
         items = function(file)
         if not isinstance(items, Iterable):
-            raise ConfigError(f"{OPTION}={path} must yield Items; got {shortened(repr(items))} for {file.where}")
+            raise ConfigError(f"{what} must yield Items; got {shortened(repr(items))} for {file.where}")
         for item in items:
             if not (isinstance(item, Item) and _is_sound(item)):
                 raise ConfigError(
-                    f"{OPTION}={path} must yield Items of at least two options, with texts that are not blank, each "
+                    f"{what} must yield Items of at least two options, with texts that are not blank, each "
                     "with the completion at its end if it has one, and the label of one of them; got "
                     f"{shortened(repr(item), 200)} for {file.where}"
                 )

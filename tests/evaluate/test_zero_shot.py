@@ -15,6 +15,8 @@ from sleep_tune.evaluate.__main__ import main
 from sleep_tune.evaluate.arguments import parse_arguments
 from sleep_tune.evaluation.score_files import read_previous_scores
 from tests.evaluation import official_data
+from tests.messages import missing
+from tests.own_code import own_code
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,34 @@ def test_scores_are_printed_and_written(
     assert 100 * blimp.groupby("uid")["correct"].mean().mean() == pytest.approx(scores["scores"]["blimp_fast"])
     assert ((blimp["margin"] >= 0) == (blimp["correct"] == 1)).all()
     assert items[items["task"] == "wug_past_tense"]["correct"].isna().all()
+
+
+def test_a_task_of_the_users_own_is_scored_beside_the_others(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(data / "blimp_fast", tmp_path / "data" / "blimp_fast")
+    (tmp_path / "data" / "stripes").mkdir()
+    (tmp_path / "data" / "stripes" / "a.csv").write_text("the dog,the cat,the fox\n" * 2)
+    with own_code(tmp_path, {"zero_lab.py": STRIPES}):
+        arguments = (model, "--data", "data", "--output-dir", "out")
+        assert run(*arguments, "--tasks", "zero_lab:stripes,blimp") == 0
+        row = next(line for line in capsys.readouterr().out.splitlines() if "stripes" in line)
+        assert row.replace("│", " ").split()[:2] + row.replace("│", " ").split()[3:4] == ["stripes", "2", "33"]
+        assert run(*arguments, "--tasks", "zero_lab:strips") == cli.MISTAKE
+        assert not missing(capsys.readouterr().err, "--tasks=zero_lab:strips|stripes?")
+    scores = json.loads(next((tmp_path / "out").rglob("scores.json")).read_text())["scores"]
+    assert list(scores) == ["blimp_fast", "stripes", "macro"]
+    assert scores["macro"] == scores["blimp_fast"]
+
+
+STRIPES = """\
+from sleep_tune.evaluation.items import Item, TextOption
+
+
+def stripes(file):
+    for line in file.content.decode().splitlines():
+        yield Item(uid="stripes", id="", options=tuple(map(TextOption, line.split(","))))
+"""
 
 
 def test_a_hybrid_model_is_scored_by_both_back_ends_or_by_the_one_that_is_given(
