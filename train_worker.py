@@ -169,7 +169,8 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     )
     if config.training.save_model:
         for place in ("model",) if config.training.ema is None else ("model", "model-ema"):
-            openers = [opener.format(f'"{folder / place}"') for opener in OPENERS[config.training.objective]]
+            trust = ", trust_remote_code=True" if any((folder / place).glob("*.py")) else ""
+            openers = [opener.format(f'"{folder / place}"{trust}') for opener in OPENERS[config.training.objective]]
             lines.append(f"model {folder / place}  ({'; '.join(openers)})")
     left_out = folder / "eval" / "left_out.json"
     lines += [f"warning: {reason}" for reason in json.loads(left_out.read_text("utf-8"))] if left_out.is_file() else []

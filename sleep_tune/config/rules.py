@@ -57,7 +57,7 @@ def run_name_is_a_folder(config: RunConfig) -> None:
 def heads_divide_width(config: RunConfig) -> None:
     """Require that the width of the model is a multiple of its attention heads."""
     hidden, heads = config.model.hidden, config.model.heads
-    if hidden % heads:
+    if hidden % heads and not is_import_path(config.model.kind):
         divisors = ", ".join(str(n) for n in range(1, min(hidden, 64) + 1) if hidden % n == 0)
         raise ConfigError(f"model.heads must divide model.hidden={hidden} ({divisors}); got {heads}")
 
@@ -65,7 +65,7 @@ def heads_divide_width(config: RunConfig) -> None:
 def objective_fits_model(config: RunConfig) -> None:
     """Require an objective that the architecture can be trained with, and refuse a causal ratio that is not read."""
     kind, training = config.model.kind, config.training
-    allowed = OBJECTIVES_OF[kind]
+    allowed = OBJECTIVES_OF["hf" if is_import_path(kind) else kind]
     if training.objective not in allowed:
         expected = f"one of {', '.join(allowed)}" if len(allowed) > 1 else allowed[0]
         raise ConfigError(f"training.objective must be {expected} with model.kind={kind}; got {training.objective}")
@@ -86,6 +86,8 @@ SIZES = tuple(field.name for field in dataclasses.fields(ModelConfig) if field.n
 def architecture_is_described(config: RunConfig) -> None:
     """Require for model.kind=hf what describes its architecture, and refuse options that are not read."""
     model = config.model
+    if is_import_path(model.kind):  # a function of the user's own reads what it wants
+        return
     if model.kind == "hf" and (model.config is None) == (model.init is None):
         given = "none" if model.config is None else f"{model.config} and {model.init}"
         raise ConfigError(

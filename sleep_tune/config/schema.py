@@ -132,6 +132,7 @@ class ModelConfig:
         "roberta_prelayernorm",
         "architecture; hf: one of transformers, from model.config or model.init",
         choices=names.MODELS,
+        extensible=True,
     )
     layers: int = option(8, "transformer layers", low=1, high=256)
     hidden: int = option(256, "width of the hidden states", low=8, high=65_536)

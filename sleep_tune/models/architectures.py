@@ -19,11 +19,12 @@ from transformers import (
 )
 
 from sleep_tune.config.schema import ModelConfig
+from sleep_tune.import_paths import is_import_path
 from sleep_tune.models.any_architecture import configure
 from sleep_tune.models.attention_masks import WINDOW, MaskMaker, row_mask, square_mask, window_masks
 from sleep_tune.models.text import Text
 
-__all__ = ["ARCHITECTURES", "Architecture"]
+__all__ = ["ARCHITECTURES", "Architecture", "mask_maker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +168,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "roberta_prelayernorm": Architecture(roberta_prelayernorm),
 }
 """Name of `model.kind` -> architecture."""
+
+
+def mask_maker(kind: str) -> MaskMaker:
+    """Return the function that makes the attention masks of an architecture, or of a model of the user's own."""
+    return row_mask if is_import_path(kind) else ARCHITECTURES[kind].mask

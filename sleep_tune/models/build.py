@@ -9,8 +9,10 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedM
 
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.import_paths import is_import_path
 from sleep_tune.models.any_architecture import find_class
 from sleep_tune.models.architectures import ARCHITECTURES
+from sleep_tune.models.own_model import build_own
 from sleep_tune.models.text import Text
 from sleep_tune.models.trial_row import no_padding_check, try_row, unused_output_bias
 from sleep_tune.names import OBJECTIVES_OF
@@ -46,8 +48,15 @@ def build_model(
 
     Raises:
         ConfigError: an unknown architecture, one that is not trained with this objective, or a width that is no
-            multiple of the heads.
+            multiple of the heads; or see `build_own`.
     """
+    text = Text(vocab_size, max_length, special)
+    if is_import_path(model.kind):
+        with draw_weights(seed):
+            own: PreTrainedModel = build_own(model, text, objective)
+        own.config.training_objective = objective
+        no_padding_check(own)
+        return own
     if model.kind not in ARCHITECTURES:
         raise ConfigError(unknown("model.kind", model.kind, ARCHITECTURES))
     if objective not in OBJECTIVES_OF[model.kind]:
@@ -59,7 +68,7 @@ def build_model(
         raise ConfigError(
             f"model.hidden must be a multiple of model.heads; got hidden {model.hidden} and heads {model.heads}"
         )
-    config = ARCHITECTURES[model.kind].configure(model, Text(vocab_size, max_length, special))
+    config = ARCHITECTURES[model.kind].configure(model, text)
     config.training_objective = objective
     if objective == "clm":
         config.is_decoder = True

@@ -100,8 +100,11 @@ def masked_logits(
 
 
 def runs_at_positions(model: torch.nn.Module) -> bool:
-    """Return whether logits of this model can be computed at some positions only."""
-    return isinstance(model, (*ROBERTA, *PLAIN, *TRANSFORMED)) and getattr(model, "legacy", True)
+    """Return whether logits of this model can be computed at some positions only.
+
+    Those of a subclass may differ from its base class, whose parts are used here.
+    """
+    return type(model) in (*ROBERTA, *PLAIN, *TRANSFORMED) and getattr(model, "legacy", True)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ LEAK = 1e-3
 """Share of the change of a row's last logits that may appear in earlier ones: the order of sums varies."""
 
 
-def try_row(model: PreTrainedModel, objective: str, length: int) -> None:
+def try_row(model: PreTrainedModel, objective: str, length: int, name: str | None = None) -> None:
     """Compute the loss of a row and its gradient, and freeze the parameters that the loss does not depend on.
 
     Several processes that train together wait for the gradient of every parameter that is trained.
@@ -28,11 +28,12 @@ def try_row(model: PreTrainedModel, objective: str, length: int) -> None:
         model: on the CPU.
         objective: a name of OBJECTIVES.
         length: tokens in the row, >= 2.
+        name: of the model in messages; its type unless given.
 
     Raises:
         ConfigError: the model cannot read the row, or sees tokens that it has to predict.
     """
-    what = f"model.config={model.config.model_type} (training.objective={objective})"
+    what = f"{name or f'model.config={model.config.model_type}'} (training.objective={objective})"
     rows = int(model.config.get_text_config().vocab_size)
     draws = torch.Generator().manual_seed(0)
     input_ids = torch.randint(0, rows, (1, length), generator=draws)

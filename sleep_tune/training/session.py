@@ -18,7 +18,7 @@ from sleep_tune.experiment.json_checks import Check, is_bool, is_text, list_of, 
 from sleep_tune.experiment.run_folder import METRICS
 from sleep_tune.files import write_whole
 from sleep_tune.import_paths import is_import_path, lookup
-from sleep_tune.models.architectures import ARCHITECTURES
+from sleep_tune.models.architectures import mask_maker
 from sleep_tune.records import is_count, is_number
 from sleep_tune.sleep.selection import STRATEGIES, checked
 from sleep_tune.sleep.stream import PHASES, Replay, SleepStream
@@ -130,7 +130,7 @@ def open_session(
         stream,
         corpus.train,
         training,
-        mask=ARCHITECTURES[config.model.kind].mask,
+        mask=mask_maker(config.model.kind),
         device=device,
         processes=processes,
     )
