@@ -6,7 +6,7 @@ In the estimates norms and biases are left out, and a trained vocabulary may be 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.sleep.budget import SleepPlan, plan_budget
 
-__all__ = ["MOST_WORD_CHECKPOINTS", "checkpoint_bytes", "model_bytes", "needed_bytes", "num_weights", "plan_words"]
+__all__ = ["checkpoint_bytes", "model_bytes", "models_bytes", "needed_bytes", "num_weights", "plan_words"]
 
 BYTES_PER_WEIGHT = 4
 """Of a saved model, and of each moment of an optimizer (32-bit)."""
@@ -65,6 +65,13 @@ def model_bytes(config: RunConfig) -> int:
     return BYTES_PER_WEIGHT * num_weights(config)
 
 
+def models_bytes(config: RunConfig) -> int:
+    """Return the size of all models of a run that has ended, in bytes: the last, its average, word checkpoints."""
+    training = config.training
+    saved = 0 if not training.save_model else 1 if training.ema is None else 2
+    return (saved + (MOST_WORD_CHECKPOINTS if training.word_checkpoints else 0)) * model_bytes(config)
+
+
 def checkpoint_bytes(config: RunConfig) -> int:
     """Return the size of one checkpoint to resume from, in bytes.
 
@@ -82,11 +89,8 @@ def needed_bytes(config: RunConfig) -> int:
 
     Two checkpoints are kept until the next one is complete.
     """
-    training = config.training
-    checkpoints = 3 if training.checkpoint_ratio else 0
-    saved = 0 if not training.save_model else 1 if training.ema is None else 2
-    models = saved + (MOST_WORD_CHECKPOINTS if training.word_checkpoints else 0)
-    return checkpoints * checkpoint_bytes(config) + models * model_bytes(config) + STATES_BYTES
+    checkpoints = 3 if config.training.checkpoint_ratio else 0
+    return checkpoints * checkpoint_bytes(config) + models_bytes(config) + STATES_BYTES
 
 
 def _num_trunk_weights(config: RunConfig) -> int:

@@ -7,7 +7,7 @@ import torch
 
 from sleep_tune.config.groups import groups
 from sleep_tune.config.load import compose
-from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes, num_weights
+from sleep_tune.config.size import checkpoint_bytes, model_bytes, models_bytes, needed_bytes, num_weights
 from sleep_tune.models.any_architecture import find_class
 from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.models.build import build_model
@@ -73,5 +73,6 @@ def test_an_average_of_the_weights_is_in_every_checkpoint_and_is_a_second_model(
     plain, averaged = compose(["model=small"]), compose(["model=small", "training.ema=0.999"])
     assert checkpoint_bytes(averaged) - checkpoint_bytes(plain) == model_bytes(plain)
     assert needed_bytes(averaged) - needed_bytes(plain) == (3 + 1) * model_bytes(plain)
+    assert models_bytes(averaged) == 2 * models_bytes(plain) == 2 * model_bytes(plain)
     unsaved = compose(["model=small", "training.ema=0.999", "training.save_model=false"])
     assert needed_bytes(averaged) - needed_bytes(unsaved) == 2 * model_bytes(plain)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.config.size import MOST_WORD_CHECKPOINTS, model_bytes, needed_bytes
+from sleep_tune.config.size import models_bytes, needed_bytes
 from sleep_tune.search.decide.asha import num_kept
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
 from sleep_tune.search.plan.sleep_lengths import SleepLength, baselines_of, lengths_of
@@ -140,7 +140,7 @@ def make_plan(
         baselines=baselines_of(space, base, corpus),
         parts=tuple(Part(name, count, words, seconds if speed else None) for name, count, words, seconds in runs),
         span=_span(batches, others, finalists, slots) if speed else None,
-        left_bytes=_num_models(space, expected[-1], [*others, *finalists]) * _models_bytes(base),
+        left_bytes=_num_models(space, expected[-1], [*others, *finalists]) * models_bytes(base),
         running_bytes=slots.number * needed_bytes(base),
         resources=space.resources,
     )
@@ -233,12 +233,6 @@ def _num_models(space: Space, completed: float, others: Sequence[tuple[str, Work
     tuned = [baseline for baseline in space.baselines.values() if baseline.trials]
     tuning = sum(baseline.trials or 0 for baseline in tuned)
     return best + len(tuned) + round(sum(batch.runs for _, (batch, _) in others)) - tuning
-
-
-def _models_bytes(base: RunConfig) -> int:
-    """Return the size of the models of one completed run."""
-    checkpoints = MOST_WORD_CHECKPOINTS if base.training.word_checkpoints else 0
-    return (int(base.training.save_model) + checkpoints) * model_bytes(base)
 
 
 def _num_trials(space: Space, budget: int, shares: Sequence[float], slots: Slots, speed: Speed | None) -> int | None:
