@@ -1,0 +1,83 @@
+"""An update reads nothing back from the device: on a GPU, the processor would wait for it.
+
+On a CPU, `.item()`, `bool()` and `.tolist()` of a tensor run `_local_scalar_dense`; boolean indexing runs `nonzero` or
+`masked_select`. A mode of torch counts them while the real Trainer trains, with the attention that a GPU would use.
+"""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sleep_tune.data.prepare import Corpus
+from sleep_tune.names import OBJECTIVES_OF
+from sleep_tune.training import run
+from sleep_tune.training.after_update import AfterUpdate
+from sleep_tune.training.trainer import SleepTrainer
+from tests.training.runs import keep_training, make_config, weigh
+
+READ_BACKS = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2")
+KINDS = [(kind, objective) for kind in OBJECTIVES_OF if kind != "hf" for objective in OBJECTIVES_OF[kind]]
+
+
+class ReadBacks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps the place in the code of each operation that needs the value of a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.places: list[str] = []
+        self.is_counting = True
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Note a read-back; then do what was asked."""
+        if self.is_counting and function.name().removeprefix("aten::").split(".")[0] in READ_BACKS:
+            frames = [frame for frame in traceback.extract_stack()[:-1] if "/torch/" not in frame.filename]
+            self.places.append(f"{Path(frames[-1].filename).name}: {frames[-1].line}")
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadBacks]:
+    """Count from the first batch to the end of the last update, but not between updates, where losses are logged."""
+    mode = ReadBacks()
+    log = AfterUpdate.on_step_end
+
+    def uncounted(self: AfterUpdate, *arguments: Any, **named: Any) -> Any:
+        mode.is_counting = False
+        try:
+            return log(self, *arguments, **named)
+        finally:
+            mode.is_counting = True
+
+    monkeypatch.setattr(AfterUpdate, "on_step_end", uncounted)
+    with mode:
+        yield mode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulation", [1, 3])
+@pytest.mark.parametrize(("kind", "objective"), KINDS)
+def test_an_update_reads_nothing_back(
+    kind: str, objective: str, accumulation: int, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Awake and asleep; transformers reads its sum of losses once, at the end of a run."""
+    config = make_config(tmp_path, objective=objective, accumulation=accumulation, checkpoint_ratio=0, log_ratio=0.5)
+    config.model.kind = kind
+    train = SleepTrainer.train
+
+    def counting(self: SleepTrainer, *arguments: Any, **named: Any) -> Any:
+        with counted(monkeypatch) as mode:
+            output = train(self, *arguments, **named)
+        places.extend(mode.places)
+        return output
+
+    places: list[str] = []
+    monkeypatch.setattr(run, "has_fast_dropout", lambda model: False)
+    monkeypatch.setattr(SleepTrainer, "train", counting)
+    outcome = run.train(config, keep_training, corpus=corpus, evaluate=weigh)
+    assert outcome.updates > 15
+    assert places == ["trainer.py: self._total_loss_scalar += self._tr_loss.item()"]
