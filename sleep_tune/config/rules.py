@@ -86,7 +86,11 @@ SIZES = tuple(field.name for field in dataclasses.fields(ModelConfig) if field.n
 def architecture_is_described(config: RunConfig) -> None:
     """Require for model.kind=hf what describes its architecture, and refuse options that are not read."""
     model = config.model
-    if is_import_path(model.kind):  # a function of the user's own reads what it wants
+    if is_import_path(model.kind):  # a function of the user's own reads what it wants, and brings its own weights
+        if model.init is not None:
+            raise ConfigError(
+                f"model.init is read by model=hf only; got model.kind={model.kind}, model.init={model.init}"
+            )
         return
     if model.kind == "hf" and (model.config is None) == (model.init is None):
         given = "none" if model.config is None else f"{model.config} and {model.init}"

@@ -250,8 +250,10 @@ def test_an_error_in_the_users_code_stays_what_it_is(kind: str, kind_of_error: t
         built(kind)
 
 
-def test_its_objectives_are_causal_or_masked() -> None:
+def test_the_rules_for_an_own_model() -> None:
     assert compose(["model.kind=model_lab:gpt2", "training.objective=clm"]).run.sources
     with raises_naming(ConfigError, "training.objective", "clm, mlm", "hybrid", "model_lab:gpt2"):
         compose(["model.kind=model_lab:gpt2", "training.objective=hybrid"])
     assert compose(["model.kind=model_lab:bert", "model.hidden=100", "model.heads=3"]).model.heads == 3
+    with raises_naming(ConfigError, "model.init", "model_lab:bert"):
+        compose(["model.kind=model_lab:bert", "model.init=x"])
