@@ -153,17 +153,9 @@ def always_continue(progress: "Progress") -> "Decision":
 
 def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     """Return the metrics, the cost, and how to load the model, a line each."""
-    from sleep_tune.evaluation.benchmark import with_macro
     from sleep_tune.training.weights_and_biases import wandb_sync_command
 
-    lines = []
-    for split, prefix in (("dev", "eval/"), ("test", "test/")):
-        for variant in [key.removesuffix(f"{prefix}nll") for key in outcome.metrics if key.endswith(f"{prefix}nll")]:
-            measured = {key: outcome.metrics.get(f"{variant}{prefix}{key}") for key in FIGURES}
-            figures = [FIGURES[key].format(value) for key, value in measured.items() if value is not None]
-            name = f"{variant.rstrip('/')}: " if variant else ""
-            lines.append(f"{split:6}{name}{', '.join(figures)}")
-    lines += format_scores(with_macro(outcome.metrics))
+    lines = format_metrics(outcome.metrics)
     lines.append(
         f"cost  {outcome.words_seen:,} words, {outcome.updates:,} updates, {outcome.seconds:,.1f} s on {outcome.device}"
     )
@@ -179,13 +171,35 @@ def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
     return "\n".join(lines)
 
 
-def format_scores(metrics: Mapping[str, float]) -> list[str]:
-    """`babylm BLiMP 59.40, Zorro 61.00`: BabyLM's scores on one line, if there are any."""
+def format_metrics(metrics: Mapping[str, float]) -> list[str]:
+    """Return the losses of each split and BabyLM's scores, a line each; those of a variant begin with its name."""
+    from sleep_tune.evaluation.benchmark import with_macro
+    from sleep_tune.metric_names import split_variant
+
+    variants: dict[str, dict[str, float]] = {}
+    for key, value in metrics.items():
+        variant, plain = split_variant(key)
+        variants.setdefault(variant, {})[plain] = value
+    lines = []
+    for variant, measured in variants.items():
+        name = f"{variant}: " if variant else ""
+        for split, prefix in (("dev", "eval/"), ("test", "test/")):
+            figures = [text.format(measured[prefix + key]) for key, text in FIGURES.items() if prefix + key in measured]
+            if figures:
+                lines.append(f"{split:6}{name}{', '.join(figures)}")
+        lines += format_scores(with_macro(measured), name)
+    return lines
+
+
+def format_scores(metrics: Mapping[str, float], variant: str = "") -> list[str]:
+    """`babylm BLiMP 59.40, Zorro 61.00`: BabyLM's scores on one line after `variant`, if there are any."""
     from sleep_tune.babylm.score_names import MACRO, score_title
 
     scores = {key.removeprefix("babylm/"): value for key, value in metrics.items() if key.startswith("babylm/")}
     names = sorted(scores, key=lambda name: (name == MACRO, name))
-    return [f"babylm {', '.join(f'{score_title(name)} {scores[name]:.2f}' for name in names)}"] if names else []
+    return (
+        [f"babylm {variant}{', '.join(f'{score_title(name)} {scores[name]:.2f}' for name in names)}"] if names else []
+    )
 
 
 if __name__ == "__main__":

@@ -133,6 +133,27 @@ def test_babylm_s_scores_are_on_one_line_the_average_last() -> None:
     assert train_worker.format_scores({"eval/nll": 3.0}) == []
 
 
+def test_a_variant_s_metrics_have_lines_of_their_own() -> None:
+    metrics = {
+        "eval/nll": 3.0,
+        "eval/pseudo_perplexity": 20.0,
+        "babylm/blimp_fast": 60.0,
+        "causal/eval/nll": 4.0,
+        "causal/eval/perplexity": 54.5,
+        "causal/babylm/blimp_fast": 55.0,
+        "test/nll": 3.5,
+        "ema/causal/test/nll": 3.25,
+    }
+    assert train_worker.format_metrics(metrics) == [
+        "dev   nll 3.0000, pseudo-perplexity 20.00",
+        "test  nll 3.5000",
+        "babylm BLiMP 60.00, macro average 60.00",
+        "dev   causal: nll 4.0000, perplexity 54.50",
+        "babylm causal: BLiMP 55.00, macro average 55.00",
+        "test  ema/causal: nll 3.2500",
+    ]
+
+
 @pytest.mark.slow
 def test_a_run_from_its_start_to_its_summary(tmp_path: Path) -> None:
     write_blimp(tmp_path / "fast_eval" / "blimp_fast", size=2)
