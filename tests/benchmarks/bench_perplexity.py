@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ import transformers
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from sleep_tune.config.schema import DataConfig, EvaluationConfig, MaskingConfig, ModelConfig, TokenizerConfig
+from sleep_tune.config.schema import DataConfig, EvaluationConfig, ModelConfig, TokenizerConfig
 from sleep_tune.data.masking import mask_batch
 from sleep_tune.data.prepare import prepare
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
@@ -33,6 +34,7 @@ from sleep_tune.models.sparse import masked_logits
 from sleep_tune.sleep.samples import Samples, SpecialTokens
 
 VOCAB_SIZE = 8192
+MASKS: dict[str, Any] = {"kind": "fixed", "probability": 0.15, "mask_share": 0.8, "random_share": 0.1}
 LENGTH = 128
 PEER_BATCH = 16
 STRIDES = (16, 8, 4, 2)
@@ -89,7 +91,7 @@ def train(model: PreTrainedModel, samples: Samples, setting: Setting, steps: int
         rows = np.asarray(
             samples.tokens[np.sort(rng.choice(len(samples), setting.batch_size, replace=False))], np.int32
         )
-        masked = mask_batch(rows, samples.special, VOCAB_SIZE, rng, **dataclasses.asdict(MaskingConfig()))
+        masked = mask_batch(rows, samples.special, VOCAB_SIZE, rng, **MASKS)
         attention_mask = torch.from_numpy((rows != samples.special.pad).astype(np.int64))
         input_ids, positions = torch.from_numpy(masked.input_ids), torch.from_numpy(masked.positions)
         logits = masked_logits(model, input_ids, attention_mask, positions)
