@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel, RobertaPreLayerNormForCausalLM
 
-from sleep_tune.config.schema import DataConfig, EvaluationConfig, MaskingConfig, ModelConfig, TokenizerConfig
+from sleep_tune.config.schema import DataConfig, EvaluationConfig, ModelConfig, TokenizerConfig
 from sleep_tune.data.masking import mask_batch
 from sleep_tune.data.pairs import MinimalPair
 from sleep_tune.data.prepare import Corpus, prepare
@@ -225,7 +226,7 @@ def test_a_model_that_has_memorised_sentences_scores_well_on_them(tmp_path: Path
     attention_mask = torch.from_numpy((rows != special.pad).astype(np.int64))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     rng = np.random.default_rng(0)
-    masking = dataclasses.asdict(MaskingConfig(probability=0.3))
+    masking: dict[str, Any] = {"kind": "fixed", "probability": 0.3, "mask_share": 0.8, "random_share": 0.1}
     for _ in range(110):
         masked = mask_batch(rows, special, vocab_size, rng, **masking)
         input_ids, positions = torch.from_numpy(masked.input_ids), torch.from_numpy(masked.positions)
