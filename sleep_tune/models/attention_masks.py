@@ -21,16 +21,17 @@ MaskMaker = Callable[[torch.Tensor, bool], Any]
 def square_mask(attended: torch.Tensor, causal: bool) -> torch.Tensor:
     """Return (R, 1, T, T) bool: True where the query may attend to the key.
 
+    The tensor is contiguous, causal or not: compiled code depends on strides.
+
     Args:
         attended: (R, T) bool, False at padding.
         causal: whether a query sees only keys up to its own position.
     """
     rows, length = attended.shape
     keys = attended[:, None, None, :].expand(rows, 1, length, length)
-    if not causal:
-        return keys
-    seen = torch.ones(length, length, dtype=torch.bool, device=attended.device).tril()
-    return keys & seen
+    if causal:
+        keys = keys & torch.ones(length, length, dtype=torch.bool, device=attended.device).tril()
+    return keys.contiguous()
 
 
 def row_mask(attended: torch.Tensor, causal: bool) -> torch.Tensor:

@@ -180,9 +180,7 @@ class BatchFeed:
         """
         if ratio == 1 or (ratio == 0 and not self._training.compile and attended.all()):
             return None
-        mask = self._mask(self._move(attended), is_causal)
-        # Compiled code depends on strides, which broadcasting makes differ between causal masks and others.
-        return mask.contiguous() if self._training.compile else mask
+        return self._mask(self._move(attended), is_causal)
 
     def _move(self, array: NDArray[Any]) -> torch.Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array))

@@ -14,6 +14,7 @@ from sleep_tune.config.schema import MaskingConfig
 from sleep_tune.data.masking import MASKINGS, mask_batch
 from sleep_tune.data.objectives import OBJECTIVES, is_causal_batch
 from sleep_tune.data.prepare import Corpus
+from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.sleep.context import CONTEXTS
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import Samples
@@ -254,3 +255,18 @@ def test_compiled_batches_have_one_shape(objective: str, masking: str, context: 
     assert len(kinds) == 1
     assert phases == {"wake", "sleep"}
     assert plain.next_batch() is None
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_compiled_batches_have_the_mask_that_the_model_reads(kind: str, corpus: Corpus) -> None:
+    """That of ModernBERT is one for each kind of layer."""
+    config = make_config(Path("unused"), batch_size=7, compile=True)
+    stream = open_stream(config, corpus, ProcessGroup())
+    mask = ARCHITECTURES[kind].mask
+    feed = BatchFeed(stream, corpus.train, config.training, mask=mask, device=CPU, processes=ProcessGroup())
+    prepared = feed.next_batch()
+    assert prepared is not None
+    expected = mask(prepared.input_ids != corpus.train.special.pad, False)
+    assert type(prepared.attention_mask) is type(expected)
+    for name in expected if isinstance(expected, dict) else [...]:
+        assert torch.equal(prepared.attention_mask[name], expected[name])
