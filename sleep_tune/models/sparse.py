@@ -84,7 +84,7 @@ def masked_logits(
     states of other positions are not used after it.
 
     Args:
-        model: one for which `runs_at_positions` is false computes its logits at every position.
+        model: one for which `runs_at_positions` is true.
         input_ids: (B, T) int64.
         attention_mask: in a form that the model reads; None where nothing is padded.
         positions: (M,) int64, flat indices b * T + t.
@@ -92,8 +92,6 @@ def masked_logits(
     Returns:
         (M, V) logits, equal to the dense model's at those positions.
     """
-    if not runs_at_positions(model):
-        return _dense_logits(model, input_ids, attention_mask, positions)
     head = _output_embedding(model)
     logits_MV: torch.Tensor = head(_states(model, _selection(model), input_ids, attention_mask, positions))
     return logits_MV
@@ -135,7 +133,8 @@ def sparse_forward(
         if is_sparse:
             return _states(model, selection, input_ids, attention_mask, positions)
         if not has_plain_logits:
-            return _dense_logits(dense, input_ids, attention_mask, positions)
+            logits_BTV: torch.Tensor = dense(input_ids=input_ids, attention_mask=attention_mask).logits
+            return logits_BTV.flatten(0, 1).index_select(0, positions)
         head_input.positions = positions
         try:
             dense(input_ids=input_ids, attention_mask=attention_mask)
@@ -216,11 +215,6 @@ AMPLIFICATION = 1e3
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
     """Return whether two tensors are equal up to rounding."""
     return one.shape == other.shape and torch.allclose(one, other, rtol=1e-3, atol=1e-4 * float(other.std()))
-
-
-def _dense_logits(model: Any, input_ids: torch.Tensor, attention_mask: Any, positions: torch.Tensor) -> torch.Tensor:
-    logits_BTV: torch.Tensor = model(input_ids=input_ids, attention_mask=attention_mask).logits
-    return logits_BTV.flatten(0, 1).index_select(0, positions)
 
 
 def _output_embedding(model: Any) -> Any:

@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from sleep_tune.evaluation.evaluation_mode import evaluation_mode
-from sleep_tune.models.sparse import masked_logits
+from sleep_tune.models.sparse import sparse_forward
 
 __all__ = ["count_flops"]
 
@@ -14,8 +14,8 @@ __all__ = ["count_flops"]
 def count_flops(model: PreTrainedModel, *, tokens: int, predicted: int, length: int) -> float:
     """Return the floating-point operations of training: 2 for each multiply-add; the backward pass counts as 2 forward.
 
-    Counts the matrix products that the model really computes for one row (projections, attention, feed-forward, head),
-    by torch's counter, and scales them to all rows and predictions. Norms, activations and the optimizer are not
+    Counts the matrix products that the training forward computes for one row (projections, attention, feed-forward,
+    head), by torch's counter, and scales them to all rows and predictions. Norms, activations and the optimizer are not
     counted. Attention counts as if every position saw every other.
 
     Args:
@@ -28,10 +28,10 @@ def count_flops(model: PreTrainedModel, *, tokens: int, predicted: int, length: 
     row = torch.zeros(1, length, dtype=torch.int64, device=device)
     counts = []
     # The counter does not know all other kernels of attention.
-    with evaluation_mode(model), sdpa_kernel(SDPBackend.MATH):
+    with evaluation_mode(model), sparse_forward(model), sdpa_kernel(SDPBackend.MATH):
         for number in (1, 2):
             with FlopCounterMode(display=False) as counter:
-                masked_logits(model, row, None, torch.arange(number, device=device))
+                model(row, None, positions=torch.arange(number, device=device), labels=row[0, :number])
             counts.append(counter.get_total_flops())
     one, two = map(float, counts)
     by_prediction = two - one

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from transformers import AutoModelForCausalLM, OPTConfig
+from transformers import AutoModelForCausalLM, CohereConfig, OPTConfig
 
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.models.build import build_model
@@ -43,7 +43,7 @@ def test_they_are_what_one_counts_by_hand(kind: str) -> None:
     assert all(module.training for module in model.modules())
 
 
-def test_a_model_with_logits_at_every_position_costs_them() -> None:
+def test_a_model_that_this_package_does_not_know_has_its_head_at_the_predicted_positions() -> None:
     opener: Any = AutoModelForCausalLM
     config = OPTConfig(
         vocab_size=VOCAB,
@@ -55,4 +55,22 @@ def test_a_model_with_logits_at_every_position_costs_them() -> None:
         max_position_embeddings=LENGTH,
     )
     model = opener.from_config(config, attn_implementation="sdpa")
-    assert count_flops(model, tokens=640, predicted=70, length=LENGTH) == 3 * 640 * (3 * LAYER + EMBEDDING)
+    assert count_flops(model, tokens=640, predicted=70, length=LENGTH) == 3 * (640 * 3 * LAYER + 70 * EMBEDDING)
+
+
+def test_a_model_that_scales_its_logits_has_its_head_at_every_position() -> None:
+    opener: Any = AutoModelForCausalLM
+    config = CohereConfig(
+        vocab_size=VOCAB,
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=40,
+        max_position_embeddings=LENGTH,
+        pad_token_id=2,
+        bos_token_id=0,
+        eos_token_id=1,
+    )
+    model = opener.from_config(config, attn_implementation="sdpa")
+    gated = LAYER + FEED_FORWARD // 2
+    assert count_flops(model, tokens=640, predicted=70, length=LENGTH) == 3 * 640 * (3 * gated + EMBEDDING)
