@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sleep_tune.evaluation.evaluation_mode import evaluation_mode
+from sleep_tune.models.evaluation_mode import evaluation_mode
 from sleep_tune.evaluation.logits import ignores_padding, logits_at
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import torch
 
 from sleep_tune.evaluation.model_config import MASKED
 from sleep_tune.evaluation.positions import readable_positions
+from sleep_tune.models.attention_masks import square_mask
 from sleep_tune.models.sparse import masked_logits, runs_at_positions
 
 if TYPE_CHECKING:
@@ -145,6 +146,4 @@ def _causal_mask(model: "PreTrainedModel", input_ids: torch.Tensor) -> torch.Ten
     """
     if model.config._attn_implementation == "eager":
         raise ValueError("a masked model needs attn_implementation=sdpa to be read from left to right; got eager")
-    rows, length = input_ids.shape
-    seen = torch.ones(length, length, dtype=torch.bool, device=input_ids.device).tril()
-    return seen.expand(rows, 1, length, length)
+    return square_mask(torch.ones_like(input_ids, dtype=torch.bool), causal=True)

@@ -38,6 +38,7 @@ from transformers import (
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError, listed, shortened
 from sleep_tune.import_paths import import_function
+from sleep_tune.models.evaluation_mode import evaluation_mode
 from sleep_tune.models.sparse import masked_logits, runs_at_positions
 from sleep_tune.models.text import Text
 from sleep_tune.models.trial_row import try_row
@@ -137,12 +138,9 @@ def _register(kind: Any, opener: str, name: str) -> None:
         kind.register_for_auto_class(opener)
 
 
-@torch.no_grad()
 def _check_logits(model: PreTrainedModel, text: Text, name: str) -> None:
     """Check the logits of two rows, and that those at some positions, if they are computed alone, are the same."""
-    training = model.training
-    model.train(False)
-    try:
+    with evaluation_mode(model):
         ids = torch.arange(2 * text.max_length).reshape(2, -1) % text.vocab_size
         logits: Any = model(input_ids=ids, attention_mask=None).logits
         expected = (*ids.shape, text.vocab_size)
@@ -158,5 +156,3 @@ def _check_logits(model: PreTrainedModel, text: Text, name: str) -> None:
                     f"{name} must return a {type(model).__name__} that computes its logits as transformers does: give "
                     "it classes of its own"
                 )
-    finally:
-        model.train(training)

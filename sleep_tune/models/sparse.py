@@ -23,6 +23,7 @@ from transformers import (
 )
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from sleep_tune.models.evaluation_mode import evaluation_mode
 from sleep_tune.models.token_losses import linear_cross_entropy
 
 __all__ = ["masked_logits", "runs_at_positions", "sparse_forward"]
@@ -187,18 +188,15 @@ def makes_plain_logits(model: PreTrainedModel) -> bool:
         seen.append(states[0] * AMPLIFICATION)
         return (seen[-1],)
 
-    before, head_input = model.training, HeadInput()
+    head_input = HeadInput()
     head_input.positions = torch.arange(PROBE, device=head.weight.device)
-    model.train(False)
     try:
-        with torch.no_grad(), head.register_forward_pre_hook(amplify):
+        with evaluation_mode(model), head.register_forward_pre_hook(amplify):
             logits = model(**row).logits.flatten(0, 1)
-        with torch.no_grad(), head.register_forward_pre_hook(head_input):
+        with evaluation_mode(model), head.register_forward_pre_hook(head_input):
             model(**row)
     except Exception:  # an architecture may fail on so short a row, or on states of no position, in its own way
         return False
-    finally:
-        model.train(before)
     if len(seen) != 1:
         return False
     states = seen[0].flatten(0, -2)

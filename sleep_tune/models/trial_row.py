@@ -1,8 +1,6 @@
 """A trial of a new model on one row of text, before it is trained: it must read the row, and in the right direction."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,6 +8,7 @@ from transformers import PreTrainedModel
 
 from sleep_tune.errors import ConfigError, listed, shortened
 from sleep_tune.models.attention_masks import row_mask
+from sleep_tune.models.evaluation_mode import evaluation_mode
 
 __all__ = ["no_padding_check", "try_row", "unused_output_bias"]
 
@@ -37,7 +36,7 @@ def try_row(model: PreTrainedModel, objective: str, length: int, name: str | Non
     rows = int(model.config.get_text_config().vocab_size)
     draws = torch.Generator().manual_seed(0)
     input_ids = torch.randint(0, rows, (1, length), generator=draws)
-    with _evaluating(model), torch.enable_grad():
+    with evaluation_mode(model), torch.enable_grad():
         try:
             logits = _logits(model, input_ids)
             loss = torch.nn.functional.cross_entropy(logits, input_ids[0])
@@ -87,14 +86,3 @@ def _logits(model: Any, input_ids: torch.Tensor) -> torch.Tensor:
     mask = row_mask(torch.ones_like(input_ids, dtype=torch.bool), False)
     logits: torch.Tensor = model(input_ids=input_ids, attention_mask=mask).logits[0].float()
     return logits
-
-
-@contextmanager
-def _evaluating(model: PreTrainedModel) -> Iterator[None]:
-    """Set evaluation mode within the block, so that nothing is drawn at random."""
-    before = model.training
-    model.train(False)
-    try:
-        yield
-    finally:
-        model.train(before)

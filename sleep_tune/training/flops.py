@@ -5,7 +5,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
-from sleep_tune.evaluation.evaluation_mode import evaluation_mode
+from sleep_tune.models.evaluation_mode import evaluation_mode
 from sleep_tune.models.sparse import sparse_forward
 
 __all__ = ["count_flops"]

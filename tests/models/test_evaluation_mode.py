@@ -6,7 +6,18 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from sleep_tune.evaluation.evaluation_mode import evaluation_mode
+from sleep_tune.config.schema import ModelConfig
+from sleep_tune.models.build import build_model
+from sleep_tune.models.evaluation_mode import evaluation_mode
+from sleep_tune.sleep.samples import SpecialTokens
+
+
+@pytest.fixture
+def model() -> PreTrainedModel:
+    """In training mode, with dropout."""
+    special = SpecialTokens(start=0, separator=1, pad=2, mask=3)
+    sizes = ModelConfig(layers=1, hidden=16, heads=2, feed_forward=16)
+    return build_model(sizes, vocab_size=64, max_length=16, special=special, seed=0)
 
 
 @contextmanager
