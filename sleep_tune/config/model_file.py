@@ -12,7 +12,7 @@ from typing import Any
 from sleep_tune.errors import ConfigError, shortened
 from sleep_tune.files import expanded
 
-__all__ = ["SET_BY_TEXT", "is_file", "with_file"]
+__all__ = ["SET_BY_TEXT", "SET_BY_TRAINING", "is_file", "with_file"]
 
 SET_BY_TEXT = (
     "vocab_size",
@@ -27,20 +27,11 @@ SET_BY_TEXT = (
 )
 """Options of transformers that the tokenizer decides."""
 
-ABOUT_FILE = (
-    "architectures",
-    "attn_implementation",
-    "dtype",
-    "id2label",
-    "is_decoder",
-    "label2id",
-    "model_type",
-    "task_specific_params",
-    "torch_dtype",
-    "transformers_version",
-    "use_cache",
-)
-"""Keys of a config.json that say how a file was written, or that training sets."""
+SET_BY_TRAINING = ("attn_implementation", "dtype", "is_decoder", "torch_dtype", "training_objective", "use_cache")
+"""Options of transformers that training decides: by its objective, its precision, and how it calls a model."""
+
+ABOUT_FILE = ("architectures", "id2label", "label2id", "model_type", "task_specific_params", "transformers_version")
+"""Keys of a config.json that say how a file was written."""
 
 
 def is_file(config: str) -> bool:
@@ -78,7 +69,7 @@ def with_file(model: Mapping[str, Any]) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in content.items()
-        if key not in (*SET_BY_TEXT, *ABOUT_FILE) and not key.startswith("_")
+        if key not in (*SET_BY_TEXT, *SET_BY_TRAINING, *ABOUT_FILE) and not key.startswith("_")
     }
     return {**model, "config": kind, "options": kept | dict(model.get("options") or {})}
 

@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers import __version__ as version
 
-from sleep_tune.config.model_file import SET_BY_TEXT
+from sleep_tune.config.model_file import SET_BY_TEXT, SET_BY_TRAINING
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError, listed, nearest, shortened
 from sleep_tune.models.text import Text
@@ -42,8 +42,8 @@ def configure(model: ModelConfig, text: Text) -> PretrainedConfig:
     Positions that the options do not set are as many as a row needs.
 
     Raises:
-        ConfigError: no such model type; an option that it does not have, or that the text decides, or a value that it
-            does not take; too few positions for a row, or absurdly many layers.
+        ConfigError: no such model type; an option that it does not have, or that text or training decide, or a value
+            that it does not take; too few positions for a row, or absurdly many layers.
     """
     kind = str(model.config)
     if kind not in CONFIG_MAPPING:
@@ -52,8 +52,9 @@ def configure(model: ModelConfig, text: Text) -> PretrainedConfig:
         raise ConfigError(f"model.config must be a model type of transformers {version}; got {kind}: {hint}")
     config_class = CONFIG_MAPPING[kind]
     given = {**model.options}
-    if decided := [name for name in given if name in SET_BY_TEXT]:
-        raise ConfigError(f"model.options must not set {listed(decided, 9)}, which the tokenizer decides")
+    for names, what in ((SET_BY_TEXT, "the tokenizer"), (SET_BY_TRAINING, "the training")):
+        if decided := [name for name in given if name in names]:
+            raise ConfigError(f"model.options must not set {listed(decided, 9)}, which {what} decides")
     source = _source(config_class)
     _require_known(given, config_class, source, kind)
     try:
@@ -94,8 +95,8 @@ def _set_positions(config: PretrainedConfig, given: Mapping[str, Any], text: Tex
     Raises:
         ConfigError: the options give too few positions.
     """
-    names = {POSITIONS, config.attribute_map.get(POSITIONS, POSITIONS)}
-    if not names.intersection(config.to_dict()):
+    names = (POSITIONS, config.attribute_map.get(POSITIONS, POSITIONS))
+    if not set(names) & set(config.to_dict()):
         return
     needed = text.max_length + (text.special.pad + 1 if from_pad else 0)
     chosen = next((name for name in names if given.get(name) is not None), None)
