@@ -5,10 +5,11 @@ model that reads from left to right, `ema/eval/nll` of the averaged weights. So 
 beginning of a name finds no variant.
 """
 
-__all__ = ["VARIANTS", "of_variant", "on_test", "split_variant"]
+__all__ = ["AVERAGED", "CAUSAL", "VARIANTS", "of_variant", "on_test", "split_variant"]
 
-VARIANTS = ("causal", "ema")
-"""First parts of the names of variants."""
+CAUSAL, AVERAGED = "causal", "ema"
+VARIANTS = (CAUSAL, AVERAGED)
+"""First parts of the names of variants: of a hybrid model read from left to right, and of averaged weights."""
 
 DEV, TEST = "eval/", "test/"
 """First parts of the plain names of metrics on dev and on test."""

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from sleep_tune.data.masking import Masked
 from sleep_tune.sleep.samples import SpecialTokens
 
-__all__ = ["OBJECTIVES", "Objective", "Predictions", "is_causal_batch", "predict_all", "predict_masked"]
+__all__ = ["OBJECTIVES", "Predictions", "TrainingObjective", "is_causal_batch", "predict_all", "predict_masked"]
 
 
 @dataclass(frozen=True, slots=True)
-class Objective:
+class TrainingObjective:
     """How tokens are predicted."""
 
     shift: int
@@ -34,10 +34,10 @@ class Objective:
     """Share of causal batches, in [0, 1]; None: training.causal_ratio."""
 
 
-OBJECTIVES: dict[str, Objective] = {
-    "clm": Objective(shift=1, causal_ratio=1.0),
-    "hybrid": Objective(shift=1, causal_ratio=None),
-    "mlm": Objective(shift=0, causal_ratio=0.0),
+OBJECTIVES: dict[str, TrainingObjective] = {
+    "clm": TrainingObjective(shift=1, causal_ratio=1.0),
+    "hybrid": TrainingObjective(shift=1, causal_ratio=None),
+    "mlm": TrainingObjective(shift=0, causal_ratio=0.0),
 }
 """Name of `training.objective` -> its description."""
 
@@ -86,7 +86,7 @@ def predict_masked(
     Args:
         input_ids: (B, T) packed rows, which begin with a token that is never masked.
         mask: function that chooses and hides tokens.
-        shift: 0 or 1, see `Objective`.
+        shift: 0 or 1, see `TrainingObjective`.
     """
     masked = mask(input_ids)
     return Predictions(masked.input_ids, masked.positions - shift, masked.positions, masked.labels)

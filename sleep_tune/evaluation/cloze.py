@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sleep_tune.models.evaluation_mode import evaluation_mode
 from sleep_tune.evaluation.logits import ignores_padding, logits_at
+from sleep_tune.models.evaluation_mode import evaluation_mode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -66,9 +66,8 @@ def cloze_of_rows(
     group = METHODS[method](position, stride) if rule.masks else np.zeros_like(position)
     probes = Probes(text=text, position=position, group=group)
     width = rows.shape[1]
-    lengths = width - (rows != special.pad)[:, ::-1].argmax(
-        axis=1
-    )  # padding is at the end of a row, which is not empty
+    # Padding is at the end of a row, which is not empty.
+    lengths = width - (rows != special.pad)[:, ::-1].argmax(axis=1)
     texts = [row[:length] for row, length in zip(rows, lengths, strict=True)]
     mask = special.mask if rule.masks else None
     return Cloze(texts, probes, pad=special.pad, mask=mask, batch_tokens=batch_tokens, shift=rule.shift)

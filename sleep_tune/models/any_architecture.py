@@ -21,7 +21,7 @@ from transformers import __version__ as version
 from sleep_tune.config.model_file import SET_BY_TEXT, SET_BY_TRAINING
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError, listed, nearest, shortened
-from sleep_tune.models.text import Text
+from sleep_tune.models.text_format import TextFormat
 
 __all__ = ["configure", "find_class"]
 
@@ -36,7 +36,7 @@ POSITIONS = "max_position_embeddings"
 MOST_LAYERS = 1_000
 
 
-def configure(model: ModelConfig, text: Text) -> PretrainedConfig:
+def configure(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     """Return the configuration that `model.config` and `model.options` describe.
 
     Positions that the options do not set are as many as a row needs.
@@ -89,7 +89,7 @@ def find_class(config: PretrainedConfig, objective: str) -> type[PreTrainedModel
     return chosen
 
 
-def _set_positions(config: PretrainedConfig, given: Mapping[str, Any], text: Text, *, from_pad: bool) -> None:
+def _set_positions(config: PretrainedConfig, given: Mapping[str, Any], text: TextFormat, *, from_pad: bool) -> None:
     """Let the table of positions hold a row, unless the options say how large it is.
 
     Raises:

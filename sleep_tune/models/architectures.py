@@ -22,7 +22,7 @@ from sleep_tune.config.schema import ModelConfig
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.models.any_architecture import configure
 from sleep_tune.models.attention_masks import WINDOW, MaskMaker, row_mask, square_mask, window_masks
-from sleep_tune.models.text import Text
+from sleep_tune.models.text_format import TextFormat
 
 __all__ = ["ARCHITECTURES", "Architecture", "mask_maker"]
 
@@ -31,18 +31,18 @@ __all__ = ["ARCHITECTURES", "Architecture", "mask_maker"]
 class Architecture:
     """A family of models."""
 
-    configure: Callable[[ModelConfig, Text], PretrainedConfig]
+    configure: Callable[[ModelConfig, TextFormat], PretrainedConfig]
     """Function from sizes and text to a configuration of transformers."""
     mask: MaskMaker = square_mask
     """Function from the attended positions to the attention mask that the family reads."""
 
 
-def roberta(model: ModelConfig, text: Text) -> PretrainedConfig:
+def roberta(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     """RoBERTa (Liu et al. 2019, arXiv 1907.11692): layer norm after each block."""
     return RobertaConfig(**_bert_options(model, text))
 
 
-def roberta_prelayernorm(model: ModelConfig, text: Text) -> PretrainedConfig:
+def roberta_prelayernorm(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     """RoBERTa with the layer norm before each block, which trains stably without a long warm-up.
 
     As in Wettig et al. 2023 (arXiv 2202.08005) and Ott et al. 2019's fairseq.
@@ -50,7 +50,7 @@ def roberta_prelayernorm(model: ModelConfig, text: Text) -> PretrainedConfig:
     return RobertaPreLayerNormConfig(**_bert_options(model, text))
 
 
-def gpt2(model: ModelConfig, text: Text) -> PretrainedConfig:
+def gpt2(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     """GPT-2 (Radford et al. 2019): learnt positions, layer norm before each block.
 
     Its activation is transformers' `gelu_new` as one operation, which keeps one tensor for the backward pass, not four.
@@ -73,7 +73,7 @@ def gpt2(model: ModelConfig, text: Text) -> PretrainedConfig:
     )
 
 
-def llama(model: ModelConfig, text: Text) -> PretrainedConfig:
+def llama(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     """Llama (Touvron et al. 2023, arXiv 2302.13971): rotary positions, gated feed-forward layers, RMS norms."""
     return LlamaConfig(
         vocab_size=text.vocab_size,
@@ -91,7 +91,7 @@ def llama(model: ModelConfig, text: Text) -> PretrainedConfig:
     )
 
 
-def modernbert(model: ModelConfig, text: Text) -> PretrainedConfig:
+def modernbert(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     """ModernBERT (Warner et al. 2024, arXiv 2412.13663): rotary positions, gated feed-forward layers, sliding windows.
 
     Every third layer attends to the whole row, the others to WINDOW tokens on either side. `dropout` acts on embeddings
@@ -116,7 +116,7 @@ def modernbert(model: ModelConfig, text: Text) -> PretrainedConfig:
     )
 
 
-def deberta_v2(model: ModelConfig, text: Text) -> PretrainedConfig:
+def deberta_v2(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     """DeBERTa with the options of its version 3 (He et al. 2021, arXiv 2111.09543): attention by relative positions.
 
     In rows of up to BUCKETS tokens each distance has a weight of its own; in longer ones, far distances share some.
@@ -140,7 +140,7 @@ BUCKETS = 256
 """Distances on either side that DeBERTa's version 3 tells apart."""
 
 
-def _bert_options(model: ModelConfig, text: Text) -> dict[str, Any]:
+def _bert_options(model: ModelConfig, text: TextFormat) -> dict[str, Any]:
     return {
         "vocab_size": text.vocab_size,
         "hidden_size": model.hidden,

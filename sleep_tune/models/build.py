@@ -13,7 +13,7 @@ from sleep_tune.import_paths import is_import_path
 from sleep_tune.models.any_architecture import find_class
 from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.models.own_model import build_own
-from sleep_tune.models.text import Text
+from sleep_tune.models.text_format import TextFormat
 from sleep_tune.models.trial_row import no_padding_check, try_row, unused_output_bias
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.sleep.randomness import Purpose, generator
@@ -50,7 +50,7 @@ def build_model(
         ConfigError: an unknown architecture, one that is not trained with this objective, or a width that is no
             multiple of the heads; or see `build_own`.
     """
-    text = Text(vocab_size, max_length, special)
+    text = TextFormat(vocab_size, max_length, special)
     if is_import_path(model.kind):
         with draw_weights(seed):
             own: PreTrainedModel = build_own(model, text, objective)

@@ -40,7 +40,7 @@ from sleep_tune.errors import ConfigError, listed, shortened
 from sleep_tune.import_paths import import_function
 from sleep_tune.models.evaluation_mode import evaluation_mode
 from sleep_tune.models.sparse import masked_logits, runs_at_positions
-from sleep_tune.models.text import Text
+from sleep_tune.models.text_format import TextFormat
 from sleep_tune.models.trial_row import try_row
 
 __all__ = ["build_own"]
@@ -51,7 +51,7 @@ ROUNDING = 1e-3
 """Difference between equal logits, as a share of their standard deviation."""
 
 
-def build_own(model: ModelConfig, text: Text, objective: str) -> PreTrainedModel:
+def build_own(model: ModelConfig, text: TextFormat, objective: str) -> PreTrainedModel:
     """Return the model of the function that `model.kind` names, after it was tried on a row.
 
     A class of the user's own is registered with the Auto classes: a saved folder then holds the source files of model
@@ -138,7 +138,7 @@ def _register(kind: Any, opener: str, name: str) -> None:
         kind.register_for_auto_class(opener)
 
 
-def _check_logits(model: PreTrainedModel, text: Text, name: str) -> None:
+def _check_logits(model: PreTrainedModel, text: TextFormat, name: str) -> None:
     """Check the logits of two rows, and that those at some positions, if they are computed alone, are the same."""
     with evaluation_mode(model):
         ids = torch.arange(2 * text.max_length).reshape(2, -1) % text.vocab_size

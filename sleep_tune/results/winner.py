@@ -13,14 +13,11 @@ from sleep_tune.errors import DataError, RunFolderError
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.experiment.run_folder import AVERAGED_MODEL, CONFIG, MODEL
 from sleep_tune.experiment.search_state import MAIN
-from sleep_tune.metric_names import split_variant
+from sleep_tune.metric_names import AVERAGED, split_variant
 from sleep_tune.results.comparable_losses import OBJECTIVE, is_loss
 from sleep_tune.results.trial_tables import parameter_columns, read_trials
 
 __all__ = ["Winner", "find_winner"]
-
-AVERAGED = "ema"
-"""Variant of the metrics of averaged weights."""
 
 
 @dataclass(frozen=True, slots=True)

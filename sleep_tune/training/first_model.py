@@ -14,7 +14,7 @@ from sleep_tune.evaluation.model_config import MASKED, read_architectures, read_
 from sleep_tune.evaluation.model_folder import open_model
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.models.build import build_model, draw_weights
-from sleep_tune.models.text import Text
+from sleep_tune.models.text_format import TextFormat
 from sleep_tune.models.trial_row import no_padding_check, try_row
 
 __all__ = ["make_first_model"]
@@ -102,7 +102,7 @@ def _fit_vocabulary(model: Any, config: RunConfig, corpus: Corpus) -> None:
         with draw_weights(config.training.seed):
             model.resize_token_embeddings(wanted, mean_resizing=False)
         logger.info("%s rows were added to the embedding of %s, for special tokens", wanted - rows, config.model.init)
-    for name, value in Text(wanted, corpus.train.max_length, special).token_ids().items():
+    for name, value in TextFormat(wanted, corpus.train.max_length, special).token_ids().items():
         setattr(model.config, name, value)
         if getattr(model, "generation_config", None) is not None:
             setattr(model.generation_config, name, value)

@@ -10,10 +10,10 @@ from sleep_tune.errors import Diverged
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.evaluation.score_files import ITEMS
 from sleep_tune.interrupts import current
-from sleep_tune.metric_names import of_variant
+from sleep_tune.metric_names import AVERAGED, of_variant
 from sleep_tune.records import Decision, Report
 from sleep_tune.training.session import Session
-from sleep_tune.training.weight_average import VARIANT, WeightAverage
+from sleep_tune.training.weight_average import WeightAverage
 
 __all__ = ["Evaluate", "RungEvaluator", "Rungs"]
 
@@ -58,7 +58,7 @@ class RungEvaluator:
         if self._average is not None:
             with self._average.in_model():
                 averaged = self._evaluate(model, split)
-        return self._evaluate(model, split) | {of_variant(VARIANT, name): averaged[name] for name in averaged}
+        return self._evaluate(model, split) | {of_variant(AVERAGED, name): averaged[name] for name in averaged}
 
     def write_answers(self) -> None:
         """Write the model's answer to each test item to eval/items.parquet, if the evaluation has any."""

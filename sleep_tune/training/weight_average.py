@@ -10,10 +10,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from sleep_tune.training.checkpoint import unusable_checkpoint
 
-__all__ = ["VARIANT", "WeightAverage", "decay_at"]
-
-VARIANT = "ema"
-"""Variant of the metrics of averaged weights (see `metric_names`)."""
+__all__ = ["WeightAverage", "decay_at"]
 
 FILE = "ema.safetensors"
 """File of a checkpoint with the averaged weights."""

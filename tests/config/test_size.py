@@ -11,7 +11,7 @@ from sleep_tune.config.size import checkpoint_bytes, model_bytes, models_bytes, 
 from sleep_tune.models.any_architecture import find_class
 from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.models.build import build_model
-from sleep_tune.models.text import Text
+from sleep_tune.models.text_format import TextFormat
 from sleep_tune.models.trunk_matrices import trunk_matrices
 from sleep_tune.sleep.samples import SpecialTokens
 
@@ -21,7 +21,7 @@ from sleep_tune.sleep.samples import SpecialTokens
 def test_weights_are_about_those_of_the_model(choice: str, tie: bool) -> None:
     base = compose([f"model={choice}", f"model.tie_embeddings={str(tie).lower()}"])
     special = SpecialTokens(start=0, separator=1, pad=2, mask=3)
-    text = Text(base.tokenizer.vocab_size, base.data.max_length, special)
+    text = TextFormat(base.tokenizer.vocab_size, base.data.max_length, special)
     config = ARCHITECTURES[base.model.kind].configure(base.model, text)
     with torch.device("meta"):
         model = find_class(config, base.training.objective)(config)

@@ -7,11 +7,11 @@ import pytest
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError
 from sleep_tune.models.any_architecture import configure
-from sleep_tune.models.text import Text
+from sleep_tune.models.text_format import TextFormat
 from sleep_tune.sleep.samples import SpecialTokens
 from tests.messages import raises_naming
 
-TEXT = Text(97, 32, SpecialTokens(start=0, separator=1, pad=2, mask=3))
+TEXT = TextFormat(97, 32, SpecialTokens(start=0, separator=1, pad=2, mask=3))
 
 
 def configured(kind: str, **options: object) -> Any:

@@ -31,7 +31,7 @@ from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.models.build import build_model
 from sleep_tune.models.decay import names_to_decay
 from sleep_tune.models.sparse import masked_logits, sparse_forward
-from sleep_tune.models.text import Text
+from sleep_tune.models.text_format import TextFormat
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.sleep.samples import SpecialTokens
 from sleep_tune.training.dropout import DropoutStream, fast_dropout
@@ -300,7 +300,7 @@ def test_weight_decay_acts_on_nearly_all_of_a_model_of_real_size(kind: str) -> N
     config = ModelConfig(config="bert" if kind == "hf" else None)
     with torch.device("meta"):
         opener: Any = AutoModel
-        model = opener.from_config(ARCHITECTURES[kind].configure(config, Text(8192, 128, SPECIAL)))
+        model = opener.from_config(ARCHITECTURES[kind].configure(config, TextFormat(8192, 128, SPECIAL)))
     assert shares(model)[2] > 0.99
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten, to_dict
 from sleep_tune.errors import Diverged
-from sleep_tune.metric_names import of_variant, on_test
+from sleep_tune.metric_names import AVERAGED, of_variant, on_test
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.space.search_space import CorpusSummary
 
@@ -143,7 +143,7 @@ class FakeWorker:
             f"eval/{'' if config.training.objective == 'clm' else 'pseudo_'}perplexity": math.exp(loss),
             "eval/pairs_accuracy": 1 / (1 + math.exp(loss - 3.5)),
         }
-        averaged = {of_variant("ema", name): value for name, value in metrics.items()}
+        averaged = {of_variant(AVERAGED, name): value for name, value in metrics.items()}
         return metrics if config.training.ema is None else metrics | averaged
 
 

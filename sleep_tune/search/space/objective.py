@@ -14,7 +14,7 @@ from sleep_tune.config.entry import Entry
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import nearest, unknown
 from sleep_tune.import_paths import function_name, is_import_path
-from sleep_tune.metric_names import of_variant, on_test, split_variant
+from sleep_tune.metric_names import AVERAGED, CAUSAL, of_variant, on_test, split_variant
 from sleep_tune.names import TASKS
 from sleep_tune.search.space.search_space import METRICS, Choice, Claim, Objective, Space
 
@@ -190,10 +190,10 @@ def _check_variant(metric: str, base: RunConfig, entry: Entry, objectives: Seque
     others = [objective for objective in objectives if objective != "hybrid"]
     needs = {
         "": None,
-        "ema": None if base.training.ema is not None else "training.ema: 0.999, for example",
-        "causal": f"{OBJECTIVE}: hybrid instead of {' and '.join(others)}" if others else None,
+        AVERAGED: None if base.training.ema is not None else "training.ema: 0.999, for example",
+        CAUSAL: f"{OBJECTIVE}: hybrid instead of {' and '.join(others)}" if others else None,
     }
-    needs["ema/causal"] = needs["ema"] or needs["causal"]
+    needs[of_variant(AVERAGED, CAUSAL)] = needs[AVERAGED] or needs[CAUSAL]
     if variant not in needs:
         raise entry.error(unknown("metric", metric, [f"{name}/{plain}" for name in needs if name]))
     if needs[variant] is not None:
@@ -210,7 +210,7 @@ def _check_loss(key: str, metric: str, objectives: Sequence[str], entry: Entry) 
             f"are not: choose a score of test items, such as {split}/pairs_accuracy (data=toy) or "
             f"babylm/blimp_filtered (evaluation.data); got {metric}"
         )
-    is_causal = objectives[0] == "clm" or variant.endswith("causal")
+    is_causal = objectives[0] == "clm" or variant.endswith(CAUSAL)
     called = PERPLEXITIES[0 if is_causal else 1]
     if name in PERPLEXITIES and name != called:
         valid = of_variant(variant, f"{split}/{called}")

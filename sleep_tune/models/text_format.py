@@ -5,11 +5,11 @@ from typing import Any
 
 from sleep_tune.sleep.samples import SpecialTokens
 
-__all__ = ["Text"]
+__all__ = ["TextFormat"]
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextFormat:
     """What a model must hold of the text that it reads."""
 
     vocab_size: int
