@@ -24,6 +24,7 @@ __all__ = [
     "grant",
     "read_json_lines",
     "read_json_object",
+    "read_safetensors_header",
     "require_space",
     "require_writable",
     "sha256_of",
@@ -221,6 +222,27 @@ def read_json_object(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return read if isinstance(read, dict) else None
+
+
+def read_safetensors_header(path: Path) -> dict[str, Any]:
+    """Return name -> dtype and shape of the tensors in a safetensors file, without reading their numbers.
+
+    The file begins with the length of its header in 8 bytes; the header is a JSON object.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such file.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > LONGEST_HEADER:
+            raise ValueError(f"{path} must begin with a header of up to {LONGEST_HEADER:,} bytes; got {length:,}")
+        header: dict[str, Any] = json.loads(file.read(length))
+    return {name: about for name, about in header.items() if name != "__metadata__"}
+
+
+LONGEST_HEADER = 100_000_000
+"""Bytes of the longest header that the library safetensors writes."""
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sleep_tune.data.cache import cached_folder, content_key
 from sleep_tune.data.hub import hub_errors, hub_token
 from sleep_tune.errors import DataError, shortened
-from sleep_tune.files import expanded, write_whole
+from sleep_tune.files import expanded, sha256_of, write_whole
 
 __all__ = ["digest_model", "find_model_folder"]
 
@@ -16,7 +16,6 @@ PATTERNS = ("*.json", "*.txt", "*.model", "*.py", "model*.safetensors", "pytorch
 """Files of a model and its tokenizer; checkpoints of other libraries are left out."""
 WEIGHTS = ("config.json", "*.safetensors", "*.bin", "*.safetensors.index.json", "*.bin.index.json", "*.py")
 """Files that decide what the model computes."""
-BLOCK = 2**22
 
 
 def find_model_folder(name: str, cache: Path) -> Path:
@@ -42,22 +41,17 @@ def find_model_folder(name: str, cache: Path) -> Path:
 
 
 def digest_model(folder: Path) -> str:
-    """Return the SHA-256 of the names and contents of the files that decide what a model computes.
+    """Return one SHA-256 of the names and contents of the files that decide what a model computes.
 
     Raises:
         DataError: a file cannot be read.
     """
-    digest = hashlib.sha256()
     files = sorted({path for pattern in WEIGHTS for path in folder.glob(pattern) if path.is_file()})
     try:
-        for path in files:
-            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-            with path.open("rb") as file:
-                while block := file.read(BLOCK):
-                    digest.update(block)
+        digests = {path.name: sha256_of(path) for path in files}
     except OSError as error:
         raise DataError(f"model.init: {folder} must be readable: {error}") from error
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 def _download(name: str, entry: Path) -> None:

@@ -1,11 +1,11 @@
 """The files of a model's weights, and the numbers in them: one set of files, floating-point, finite, trained."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleep_tune.errors import DataError, listed, shortened
+from sleep_tune.files import read_safetensors_header
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -73,7 +73,7 @@ def require_floats(folder: Path, model: "PreTrainedModel", prefix: str) -> None:
     base = f"{model.base_model_prefix}."
     weights = {name.removeprefix(base) for name, _ in model.named_parameters(remove_duplicate=False)}
     for path in _safetensors(folder):
-        for name, about in _header(path).items():
+        for name, about in read_safetensors_header(path).items():
             if name.removeprefix(prefix).removeprefix(base) in weights and about["dtype"] not in FLOATS:
                 raise DataError(
                     f"{path} must hold weights as floating-point numbers of 16 bits or more; {shortened(name, 120)} is "
@@ -87,13 +87,6 @@ def _safetensors(folder: Path) -> list[Path]:
     if whole.is_file() or not index.is_file():
         return [whole] if whole.is_file() else []
     return [folder / name for name in sorted(set(json.loads(index.read_bytes())["weight_map"].values()))]
-
-
-def _header(path: Path) -> Mapping[str, Any]:
-    """Return name -> type and shape, from a safetensors file that transformers has opened before."""
-    with path.open("rb") as file:
-        header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return {name: about for name, about in header.items() if name != "__metadata__"}
 
 
 def require_sound(model: "PreTrainedModel", folder: Path) -> None:

@@ -3,14 +3,13 @@
 A fact that the folder does not state is left out.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.files import read_json_object
+from sleep_tune.files import read_json_object, read_safetensors_header
 from sleep_tune.results.comparable_losses import DEFAULT, OBJECTIVE
 from sleep_tune.results.run_facts import read_facts
 
@@ -33,9 +32,6 @@ SIZES = {
     "vocabulary": ("vocab_size",),
 }
 """Size -> its possible names in config.json."""
-
-LONGEST_HEADER = 100_000_000
-"""Bytes of the longest header of a file of weights, as the library safetensors has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +79,8 @@ def _sizes(config: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _count(weights: Path) -> int | None:
-    """Return the number of parameters by the header of the file: its length in 8 bytes, then JSON of the tensors."""
+    """Return the number of parameters by the header of the file; None if it cannot be read, or holds none."""
     try:
-        with weights.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length <= LONGEST_HEADER else {}
-        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__") or None
+        return sum(math.prod(tensor["shape"]) for tensor in read_safetensors_header(weights).values()) or None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
