@@ -48,17 +48,25 @@ def make_compiled(folder: Path, objective: str = "mlm", **training: Any) -> RunC
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("objective", "masking"),
-    [("mlm", "bernoulli"), ("mlm", "fixed"), ("hybrid", "bernoulli"), ("hybrid", "fixed"), ("clm", "fixed")],
+    ("kind", "objective", "masking"),
+    [
+        ("roberta_prelayernorm", "mlm", "bernoulli"),
+        ("roberta_prelayernorm", "mlm", "fixed"),
+        ("modernbert", "mlm", "fixed"),  # its attention mask is a dict
+        ("roberta", "hybrid", "bernoulli"),
+        ("roberta", "hybrid", "fixed"),
+        ("gpt2", "clm", "fixed"),
+    ],
 )
 def test_one_graph_serves_both_phases(
-    objective: str, masking: str, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, objective: str, masking: str, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also short batches, padded ones, evaluations at rungs, and several runs in one process."""
     for run in range(2):
         graphs = CompileCounterWithBackend("eager")
         monkeypatch.setattr(compilation, "BACKEND", graphs)
         config = make_compiled(tmp_path / f"{run}", objective, batch_size=7)
+        config.model.kind = kind
         config.training.masking.kind = masking
         config.sleep.context = "shuffle"  # has rows with padding
         config.evaluation.rungs = (0.3, 0.6)
