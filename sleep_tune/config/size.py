@@ -6,7 +6,15 @@ In the estimates norms and biases are left out, and a trained vocabulary may be 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.sleep.budget import SleepPlan, plan_budget
 
-__all__ = ["checkpoint_bytes", "model_bytes", "models_bytes", "needed_bytes", "num_weights", "plan_words"]
+__all__ = [
+    "DEBERTA_BUCKETS",
+    "checkpoint_bytes",
+    "model_bytes",
+    "models_bytes",
+    "needed_bytes",
+    "num_weights",
+    "plan_words",
+]
 
 BYTES_PER_WEIGHT = 4
 """Of a saved model, and of each moment of an optimizer (32-bit)."""
@@ -15,11 +23,10 @@ STATES_BYTES = 32 * 2**20
 MOST_WORD_CHECKPOINTS = 19
 """Word checkpoints of a run that sees 100M words, as BabyLM's do."""
 
-
 MATRICES = {"deberta_v2": 2, "gpt2": 2, "llama": 3, "modernbert": 3, "roberta": 2, "roberta_prelayernorm": 2}
 """Architecture -> matrices in a feed-forward layer; a gated one has three."""
 DEBERTA_BUCKETS = 256
-"""Distances on either side for which DeBERTa has weights, at most."""
+"""Distances on either side for which DeBERTa has weights, at most, as in its version 3."""
 
 
 def plan_words(config: RunConfig, *, corpus_words: int, num_samples: int, processes: int) -> SleepPlan:

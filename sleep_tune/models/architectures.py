@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from sleep_tune.config.schema import ModelConfig
+from sleep_tune.config.size import DEBERTA_BUCKETS
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.models.any_architecture import configure
 from sleep_tune.models.attention_masks import WINDOW, MaskMaker, row_mask, square_mask, window_masks
@@ -119,7 +120,7 @@ def modernbert(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
 def deberta_v2(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     """DeBERTa with the options of its version 3 (He et al. 2021, arXiv 2111.09543): attention by relative positions.
 
-    In rows of up to BUCKETS tokens each distance has a weight of its own; in longer ones, far distances share some.
+    In rows of up to DEBERTA_BUCKETS tokens each distance has a weight of its own; in longer ones, far ones share some.
     """
     return DebertaV2Config(
         **_bert_options(model, text)
@@ -127,17 +128,13 @@ def deberta_v2(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
             "max_position_embeddings": text.max_length,
             "type_vocab_size": 0,
             "relative_attention": True,
-            "position_buckets": BUCKETS if text.max_length > BUCKETS else -1,
+            "position_buckets": DEBERTA_BUCKETS if text.max_length > DEBERTA_BUCKETS else -1,
             "pos_att_type": ["p2c", "c2p"],
             "position_biased_input": False,
             "share_att_key": True,
             "norm_rel_ebd": "layer_norm",
         }
     )
-
-
-BUCKETS = 256
-"""Distances on either side that DeBERTa's version 3 tells apart."""
 
 
 def _bert_options(model: ModelConfig, text: TextFormat) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sleep_tune.models.any_architecture import find_class
 from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.models.own_model import build_own
 from sleep_tune.models.text_format import TextFormat
-from sleep_tune.models.trial_row import no_padding_check, try_row, unused_output_bias
+from sleep_tune.models.trial_row import skip_padding_check, try_row, unused_output_bias
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import SpecialTokens
@@ -55,7 +55,7 @@ def build_model(
         with draw_weights(seed):
             own: PreTrainedModel = build_own(model, text, objective)
         own.config.training_objective = objective
-        no_padding_check(own)
+        skip_padding_check(own)
         return own
     if model.kind not in ARCHITECTURES:
         raise ConfigError(unknown("model.kind", model.kind, ARCHITECTURES))
@@ -76,7 +76,7 @@ def build_model(
     opener: Any = AutoModelForCausalLM if objective == "clm" else AutoModelForMaskedLM
     with draw_weights(seed):
         built: PreTrainedModel = opener.from_config(config, attn_implementation=attention)
-    no_padding_check(built)
+    skip_padding_check(built)
     if model.kind == "hf":
         try_row(built, objective, max_length)
     elif (bias := unused_output_bias(built)) is not None:

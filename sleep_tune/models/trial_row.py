@@ -10,7 +10,7 @@ from sleep_tune.errors import ConfigError, listed, shortened
 from sleep_tune.models.attention_masks import row_mask
 from sleep_tune.models.evaluation_mode import evaluation_mode
 
-__all__ = ["no_padding_check", "try_row", "unused_output_bias"]
+__all__ = ["skip_padding_check", "try_row", "unused_output_bias"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def unused_output_bias(model: PreTrainedModel) -> torch.nn.Parameter | None:
 OUTPUT_BIASES = ("lm_head.bias", "cls.predictions.bias")
 
 
-def no_padding_check(model: PreTrainedModel) -> None:
+def skip_padding_check(model: PreTrainedModel) -> None:
     """Keep the model from looking for padding in rows without an attention mask: it would wait for the device."""
     for module in model.modules():
         if isinstance(module, PreTrainedModel):

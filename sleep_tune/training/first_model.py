@@ -15,7 +15,7 @@ from sleep_tune.evaluation.model_folder import open_model
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.models.build import build_model, draw_weights
 from sleep_tune.models.text_format import TextFormat
-from sleep_tune.models.trial_row import no_padding_check, try_row
+from sleep_tune.models.trial_row import skip_padding_check, try_row
 
 __all__ = ["make_first_model"]
 
@@ -73,7 +73,7 @@ def _open(config: RunConfig, corpus: Corpus) -> PreTrainedModel:
             f"positions; got {corpus.train.max_length}"
         )
     model.config.training_objective = objective
-    no_padding_check(model)
+    skip_padding_check(model)
     try_row(model, objective, corpus.train.max_length)
     trained: PreTrainedModel = model.train()
     return trained
