@@ -47,6 +47,7 @@ def make_compiled(folder: Path, objective: str = "mlm", **training: Any) -> RunC
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # compiling takes minutes where other programs run
 @pytest.mark.parametrize(
     ("kind", "objective", "masking"),
     [
@@ -79,6 +80,7 @@ def test_one_graph_serves_both_phases(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # compiling takes minutes where other programs run
 def test_more_runs_in_a_process_than_torch_keeps_graphs(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +98,7 @@ def test_more_runs_in_a_process_than_torch_keeps_graphs(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # compiling takes minutes where other programs run
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own modules
 def test_a_compiled_run(corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Its losses are those of the plain run; interrupted and resumed, to the last bit; the code is compiled once."""
