@@ -21,7 +21,15 @@ from typing import Any, TypeVar
 from sleep_tune.errors import ConfigError, nearest, unknown
 from sleep_tune.files import sha256_of
 
-__all__ = ["FORM", "ImportedFunction", "function_name", "import_function", "is_import_path", "lookup"]
+__all__ = [
+    "FORM",
+    "ImportedFunction",
+    "function_name",
+    "import_function",
+    "is_import_path",
+    "lookup",
+    "require_parameters",
+]
 
 FORM = "package.module:function"
 """How an import path is written."""
@@ -96,6 +104,29 @@ def import_function(path: str, key: str) -> ImportedFunction:
         return _import(path)
     except ConfigError as error:
         raise ConfigError(f"{key}={path}: {error}") from error.__cause__
+
+
+def require_parameters(function: Callable[..., Any], what: str, *positional: str, named: tuple[str, ...] = ()) -> None:
+    """Check that a function can be called with these arguments, before the call that would fail for them.
+
+    Args:
+        function: of the user's own.
+        what: the option and the import path, for messages: 'data.kind=my_lab.corpora:read'.
+        positional: names of the positional arguments, for messages.
+        named: keyword arguments.
+
+    Raises:
+        ConfigError: it takes others.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some callables of compiled modules have none
+        return
+    try:
+        signature.bind(*positional, **dict.fromkeys(named))
+    except TypeError as error:
+        taken = ", ".join((*positional, *(("*", *named) if named else ())))
+        raise ConfigError(f"{what} must take the arguments ({taken}); got {signature}: {error}") from None
 
 
 @functools.cache

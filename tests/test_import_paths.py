@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.errors import ConfigError
-from sleep_tune.import_paths import import_function, is_import_path, lookup
+from sleep_tune.import_paths import import_function, is_import_path, lookup, require_parameters
 from tests.messages import raises_naming
 from tests.own_code import own_code
 
@@ -119,3 +119,12 @@ def test_an_error_in_the_users_module_is_named_with_its_line(lab: Path, code: st
     file.write_text(code)
     with raises_naming(ConfigError, KEY, "own_broken", f"{file}:{line}:", *names.split("|")):
         import_function("own_broken:f", KEY)
+
+
+def test_a_function_with_other_arguments_is_refused_before_it_is_called() -> None:
+    require_parameters(lambda model, **others: None, "model.kind=a:b", "model", named=("seed",))
+    with raises_naming(ConfigError, "model.kind=a:b", "(model, *, seed)", "(model)"):
+        require_parameters(lambda model: None, "model.kind=a:b", "model", named=("seed",))
+    with raises_naming(ConfigError, f"{KEY}=a:b", "(priorities, n)", "(priorities)"):
+        require_parameters(lambda priorities: None, f"{KEY}=a:b", "priorities", "n")
+    require_parameters(dict, "data.kind=builtins:dict", "data")

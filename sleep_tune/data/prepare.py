@@ -28,7 +28,7 @@ from sleep_tune.data.tokenizer import TOKENIZERS, TokenizedText, TokenizerRecipe
 from sleep_tune.data.toy_corpus import toy_corpus
 from sleep_tune.errors import ConfigError, DataError, shortened
 from sleep_tune.files import write_whole
-from sleep_tune.import_paths import import_function, is_import_path, lookup
+from sleep_tune.import_paths import import_function, is_import_path, lookup, require_parameters
 from sleep_tune.sleep.samples import Samples, SpecialTokens
 
 __all__ = ["CORPORA", "Corpus", "prepare"]
@@ -97,7 +97,9 @@ def prepare(data: DataConfig, tokenizer: TokenizerConfig) -> Corpus:
 
 def _raw_corpus(data: DataConfig) -> RawCorpus:
     """Return the corpus, not read yet; the source of a user's own function is part of its identity."""
-    raw: object = lookup(CORPORA, data.kind, KIND)(data)
+    function = lookup(CORPORA, data.kind, KIND)
+    require_parameters(function, f"{KIND}={data.kind}", "data")
+    raw: object = function(data)
     if not is_import_path(data.kind):
         return cast(RawCorpus, raw)
     if not (isinstance(raw, RawCorpus) and all(isinstance(text, str) for text in raw.identity.values())):

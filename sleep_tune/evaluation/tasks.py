@@ -30,7 +30,7 @@ from sleep_tune.evaluation.task_files import (
     text_lines,
 )
 from sleep_tune.evaluation.task_report import SPLITS, TaskReport, accuracy_report, correlation_report, split_report
-from sleep_tune.import_paths import function_name, import_function, is_import_path
+from sleep_tune.import_paths import function_name, import_function, is_import_path, require_parameters
 
 __all__ = ["TASKS", "Task", "own_tasks", "read_items"]
 
@@ -206,11 +206,12 @@ def own_tasks(names: Iterable[str], option: str = OPTION) -> dict[str, Task]:
         option: that names them, for messages.
 
     Raises:
-        ConfigError: a function cannot be imported, or has the name of another task.
+        ConfigError: a function cannot be imported, takes other arguments, or has the name of another task.
     """
     tasks: dict[str, Task] = {}
     for path in filter(is_import_path, names):
         function, name = import_function(path, option).function, function_name(path)
+        require_parameters(function, f"{option}={path}", "file")
         if name in tasks or name in FOLDERS or name in known_scores():
             raise ConfigError(f"{option}={path}: the function must have a name that no other task has; got {name}")
         tasks[name] = Task(name, _checked_reader(function, f"{option}={path}"), suffix="")

@@ -37,7 +37,7 @@ from transformers import (
 
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError, listed, shortened
-from sleep_tune.import_paths import import_function
+from sleep_tune.import_paths import import_function, require_parameters
 from sleep_tune.models.evaluation_mode import evaluation_mode
 from sleep_tune.models.sparse import masked_logits, runs_at_positions
 from sleep_tune.models.text_format import TextFormat
@@ -67,6 +67,7 @@ def build_own(model: ModelConfig, text: TextFormat, objective: str) -> PreTraine
     """
     name = f"{KEY}={model.kind}"
     build: Callable[..., object] = import_function(model.kind, KEY).function
+    require_parameters(build, name, "model", named=("vocab_size", "max_length", "special", "objective"))
     built = build(
         model, vocab_size=text.vocab_size, max_length=text.max_length, special=text.special, objective=objective
     )

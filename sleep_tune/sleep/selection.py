@@ -109,7 +109,7 @@ def checked(strategy: Strategy, name: str) -> Strategy:
 def _mistake(chosen: object, n: int, count: int) -> str | None:
     """Return what is wrong with a buffer of `n` of `count` candidates; None if nothing is."""
     if not isinstance(chosen, np.ndarray):
-        return f"a {type(chosen).__name__}"
+        return "None" if chosen is None else f"a {type(chosen).__name__}"
     if chosen.shape != (n,) or chosen.dtype.kind not in "iu":
         return f"an array of {chosen.dtype} of shape {chosen.shape}"
     if chosen.min() < 0 or chosen.max() >= count:

@@ -17,7 +17,7 @@ from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
 from sleep_tune.experiment.json_checks import Check, is_bool, is_text, list_of, nullable
 from sleep_tune.experiment.run_folder import METRICS
 from sleep_tune.files import write_whole
-from sleep_tune.import_paths import is_import_path, lookup
+from sleep_tune.import_paths import is_import_path, lookup, require_parameters
 from sleep_tune.models.architectures import mask_maker
 from sleep_tune.records import is_count, is_number
 from sleep_tune.sleep.selection import STRATEGIES, checked
@@ -34,6 +34,8 @@ from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run_progress import RunProgress
 
 __all__ = ["Session", "open_session", "open_stream"]
+
+STRATEGY = "sleep.replay.strategy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,15 @@ def open_stream(config: RunConfig, corpus: Corpus, processes: ProcessGroup) -> S
 
     Raises:
         BudgetError: the budget cannot hold the settings of sleep.
-        ConfigError: the strategy is a function of the user's that cannot be imported.
+        ConfigError: the strategy is a function of the user's that cannot be imported, or takes other arguments.
     """
     samples = corpus.train
     plan = plan_words(config, corpus_words=samples.num_words, num_samples=len(samples), processes=processes.size)
     settings, strategy = asdict(config.sleep.replay), config.sleep.replay.strategy
     if is_import_path(strategy):
-        settings["strategy"] = checked(lookup(STRATEGIES, strategy, "sleep.replay.strategy"), strategy)
+        own = lookup(STRATEGIES, strategy, STRATEGY)
+        require_parameters(own, f"{STRATEGY}={strategy}", "priorities", "scores", "n", "rng")
+        settings["strategy"] = checked(own, strategy)
     return SleepStream(samples, plan, Replay(**settings), context=config.sleep.context, seed=config.training.seed)
 
 

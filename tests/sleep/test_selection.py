@@ -151,7 +151,7 @@ def test_a_sound_strategy_is_checked_without_a_change(strategy: Strategy) -> Non
 @pytest.mark.parametrize(
     ("result", "found"),
     [
-        (None, "NoneType"),
+        (None, "got None"),
         ([0, 1, 2], "list"),
         (np.arange(4), "(4,)"),
         (np.arange(3.0), "float64"),
