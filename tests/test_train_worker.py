@@ -105,6 +105,22 @@ def test_a_mistake_is_one_message_and_leaves_nothing_behind(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_that_cannot_be_built_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sizes = [
+        "data.sentences=300",
+        "data.max_length=32",
+        "tokenizer.vocab_size=300",
+        "sleep.folds=2",
+        "evaluation.pairs=0",
+    ]
+    assert run("model=hf", "model.config=t5", *sizes, f"data.cache_dir={tmp_path / 'cache'}") == 2
+    assert "model.config=t5" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_evaluation_data_of_no_such_user_s_home_is_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,12 +115,13 @@ def train(
         with training_environment(config.training.threads, processes):
             folder.mkdir(parents=True, exist_ok=True)
             require_room(folder, config)
+            model = make_first_model(config, corpus)  # refused before the attempt writes anything
             session = open_session(config, folder, stream, corpus, device, processes)
             tracking = tracking_run(config, is_leader=processes.is_leader)
             with session.journal, _clean_on_failure(session), tracking as trackers:
                 session.journal.listener = trackers
                 words = WordCheckpoints(session, corpus.tokenizer_dir, marks)
-                outcome = _train(config, session, corpus, words, evaluate, report, show_progress=show_progress)
+                outcome = _train(config, session, model, corpus, words, evaluate, report, show_progress=show_progress)
                 trackers.state, trackers.metrics = outcome.state, outcome.metrics
                 return outcome
 
@@ -150,6 +151,7 @@ def _clean_on_failure(session: Session) -> Iterator[None]:
 def _train(
     config: RunConfig,
     session: Session,
+    model: PreTrainedModel,
     corpus: Corpus,
     words: WordCheckpoints,
     measure: Evaluate,
@@ -158,7 +160,6 @@ def _train(
     show_progress: bool,
 ) -> Outcome:
     """Train, then write the outputs that belong to the way in which the run ended."""
-    model = make_first_model(config, corpus)
     average = _open_average(config, session, model)
     evaluate = RungEvaluator(session, measure, average)
     with catching() if show_progress else nullcontext(Interrupts()) as interrupts:

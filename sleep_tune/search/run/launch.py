@@ -34,6 +34,7 @@ from sleep_tune.search.run.on_ray import cluster, own_ray
 from sleep_tune.search.run.on_ray.cluster_checks import check_nodes
 from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan, count_slots, plan_slots
 from sleep_tune.search.run.worker import (
+    check_model,
     check_tracking,
     finish_killed_trials,
     list_unscored_tasks,
@@ -102,6 +103,7 @@ class PreparedSearch:
             TrialFailure: the base cannot be trained (with `calibrated`).
         """
         check_budget(self.space, self.base, self.corpus)
+        check_model(self.base)
         with contextlib.ExitStack() as stack:
             warn = _warner(PlainConsole(file=stack.enter_context(terminal())))
             nodes = [cluster.this_machine()]
@@ -191,6 +193,7 @@ class PreparedSearch:
         lines += self.corpus.description
         for line in lines:
             console.print(line, highlight=False, soft_wrap=True, markup=False)
+        check_model(self.base)
         for reason in list_unscored_tasks(self.base):  # this takes seconds, so the lines above are printed first
             console.print(f"warning: {reason}", highlight=False, soft_wrap=True, markup=False)
 

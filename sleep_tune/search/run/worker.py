@@ -1,17 +1,20 @@
 """The worker of real searches, and other calls into training and data; imports them only inside its functions."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from typing import TypeVar
 
 from sleep_tune.config.schema import RunConfig, TrackingConfig
 from sleep_tune.experiment.run_folder import CONFIG, read_config, record_run
 from sleep_tune.experiment.trial_state import TrialState
+from sleep_tune.import_paths import is_import_path
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.space.search_space import CorpusSummary
 
 __all__ = [
+    "check_model",
     "check_tracking",
     "finish_killed_trials",
     "list_unscored_tasks",
@@ -20,6 +23,9 @@ __all__ = [
     "train_worker",
     "upload_command",
 ]
+
+
+Result = TypeVar("Result")
 
 
 def train_worker(config: RunConfig, report: Report) -> Outcome:
@@ -52,21 +58,41 @@ def summarize(config: RunConfig) -> CorpusSummary:
 def list_unscored_tasks(config: RunConfig) -> tuple[str, ...]:
     """Read every task of evaluation.data before training, and return why some will not be scored, one sentence each.
 
-    This runs in its own process, because the driver of a search does not import torch.
-
     Raises:
         DataError: a task's file is not valid.
     """
-    if config.evaluation.data is None:
-        return ()
+    return () if config.evaluation.data is None else _in_another_process(_list_unscored_tasks, config)
+
+
+def check_model(config: RunConfig) -> None:
+    """Make the first model of a run once, before a search begins, where only that shows whether it can be trained.
+
+    The options of this package's own architectures were checked with the configuration.
+
+    Raises:
+        UserError: an architecture of transformers, weights, or a function of the user's that cannot be trained.
+    """
+    if config.model.kind == "hf" or is_import_path(config.model.kind):
+        _in_another_process(_make_model, config)
+
+
+def _in_another_process(function: Callable[[RunConfig], Result], config: RunConfig) -> Result:
+    """Call a function in a process of its own, because the driver of a search does not import torch."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-        reading = alone.submit(_list_unscored_tasks, config)
+        call = alone.submit(function, config)
         try:
-            return reading.result()
+            return call.result()
         except (KeyboardInterrupt, SystemExit):  # a signal; leaving the pool would wait for its process
             for process in active_children():
                 process.kill()
             raise
+
+
+def _make_model(config: RunConfig) -> None:
+    from sleep_tune.data.prepare import prepare
+    from sleep_tune.training.first_model import make_first_model
+
+    make_first_model(config, prepare(config.data, config.tokenizer))
 
 
 def _list_unscored_tasks(config: RunConfig) -> tuple[str, ...]:

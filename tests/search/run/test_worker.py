@@ -6,11 +6,12 @@ import pytest
 
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.errors import DataError, Diverged
+from sleep_tune.errors import ConfigError, DataError, Diverged
 from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.run.launch import PreparedSearch
 from sleep_tune.search.run.worker import list_unscored_tasks, summarize, train_worker
 from sleep_tune.search.space.search_space import Finalists, Int, Parameter, Space, Stop
+from tests.messages import raises_naming
 
 
 def scored_on(data: Path, cache: Path) -> RunConfig:
@@ -24,6 +25,20 @@ def scored_on(data: Path, cache: Path) -> RunConfig:
 
 def test_without_tasks_nothing_is_looked_at() -> None:
     assert list_unscored_tasks(RunConfig()) == ()
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    small = ["data=toy", "data.sentences=200", "data.max_length=12", "tokenizer.vocab_size=300"]
+    base = compose([*small, f"data.cache_dir={tmp_path / 'cache'}", "model=hf", "model.config=t5"])
+    space = Space(name="study", stop=Stop(trials=1), finalists=Finalists(count=0, seeds=1))
+    folder = tmp_path / "study"
+    study = PreparedSearch(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)
+    with raises_naming(ConfigError, "model.config=t5"):
+        study.plan(launcher="inline", address=None)
+    with raises_naming(ConfigError, "model.config=t5"):
+        study.run(launcher="inline", address=None)
+    assert not folder.exists()
 
 
 @pytest.mark.slow
