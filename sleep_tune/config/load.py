@@ -28,7 +28,7 @@ from sleep_tune.config.groups import (
     is_interpolated,
     read_setting,
 )
-from sleep_tune.config.model_file import with_file
+from sleep_tune.config.model_file import require_place, with_file
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.sources import with_sources
@@ -86,6 +86,8 @@ def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) 
     if isinstance(sections.get("model"), dict):
         sections["model"] = with_file(sections["model"])
         init = sections["model"].get("init")
+        if isinstance(init, str):
+            require_place(init)
         if init is not None and not any(key.partition(".")[0] == "tokenizer" for key in settings):
             sections["tokenizer"] = {"kind": "hub", "name": init}  # a model's weights belong to its own tokenizer
     return with_sources(from_dict(sections))

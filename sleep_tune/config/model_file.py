@@ -12,7 +12,7 @@ from typing import Any
 from sleep_tune.errors import ConfigError, shortened
 from sleep_tune.files import expanded
 
-__all__ = ["SET_BY_TEXT", "SET_BY_TRAINING", "is_file", "with_file"]
+__all__ = ["SET_BY_TEXT", "SET_BY_TRAINING", "is_file", "require_place", "with_file"]
 
 SET_BY_TEXT = (
     "vocab_size",
@@ -37,6 +37,19 @@ ABOUT_FILE = ("architectures", "id2label", "label2id", "model_type", "task_speci
 def is_file(config: str) -> bool:
     """Return whether a value of `model.config` names a file or folder, not a model type."""
     return "/" in config or "\\" in config or config.endswith(".json") or config[:1] in "~."
+
+
+def require_place(init: str) -> None:
+    """Check that `model.init` is a folder, or can be an id on the Hub.
+
+    Raises:
+        ConfigError: it is a file, or a path at which there is nothing.
+    """
+    path = expanded(init)
+    is_path = init[:1] in ("/", ".", "~") or init.count("/") > 1
+    if not path.is_dir() and (path.exists() or is_path):
+        what = "is a file" if path.exists() else "does not exist"
+        raise ConfigError(f"model.init must be a folder or an id on the Hub; got {init}, which {what}")
 
 
 def with_file(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,8 +92,8 @@ def _read(path: Path, given: str) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
-            f"model.config must be a model type of transformers, such as opt, or a config.json; there is no "
-            f"file {given}"
+            "model.config must be a model type of transformers, such as opt, or a config.json (model.init takes an id "
+            f"on the Hub); there is no file {given}"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"model.config: {path} must hold a JSON object: {shortened(str(error), 120)}") from None

@@ -114,7 +114,10 @@ class Option:
 
     def _check_choice(self, value: object) -> None:
         if value not in (self.choices or ()) and not (self.extensible and is_import_path(value)):
-            raise ConfigError(unknown(self.key, value, self.choices or ()) + self._or_form)
+            module, _, function = str(value).rpartition(".")
+            meant = f"{module}:{function}"
+            hint = f"; did you mean {meant}?" if self.extensible and is_import_path(meant) else ""
+            raise ConfigError(unknown(self.key, value, self.choices or ()) + self._or_form + hint)
 
     def _item(self, item: object, given: object) -> float | str:
         if self.item is not str:

@@ -68,7 +68,11 @@ def objective_fits_model(config: RunConfig) -> None:
     allowed = OBJECTIVES_OF["hf" if is_import_path(kind) else kind]
     if training.objective not in allowed:
         expected = f"one of {', '.join(allowed)}" if len(allowed) > 1 else allowed[0]
-        raise ConfigError(f"training.objective must be {expected} with model.kind={kind}; got {training.objective}")
+        others = ", ".join(name for name, those in OBJECTIVES_OF.items() if training.objective in those)
+        raise ConfigError(
+            f"training.objective must be {expected} with model.kind={kind}; got {training.objective}, which is for the "
+            f"kinds {others}"
+        )
     if training.objective != "hybrid" and training.causal_ratio != TrainingConfig.causal_ratio:
         raise ConfigError(
             f"training.causal_ratio is read by training.objective=hybrid only; got {training.causal_ratio:g} with "

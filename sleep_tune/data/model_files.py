@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+from sleep_tune.config.model_file import require_place
 from sleep_tune.data.cache import cached_folder, content_key
 from sleep_tune.data.hub import hub_errors, hub_token
 from sleep_tune.errors import DataError, shortened
@@ -28,14 +29,13 @@ def find_model_folder(name: str, cache: Path) -> Path:
         cache: folder that holds the download.
 
     Raises:
-        DataError: it is neither, or cannot be downloaded.
+        ConfigError: it is a file, or a path at which there is nothing.
+        DataError: it cannot be downloaded.
     """
     folder = expanded(name)
     if folder.is_dir():
         return folder
-    if folder.exists() or name[:1] in ("/", ".", "~") or name.count("/") > 1:
-        what = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"model.init must be a folder or an id on the Hub; got {name}, which {what}")
+    require_place(name)
     key = "model-" + content_key({"name": name})
     return cached_folder(cache, key, lambda unfinished: _download(name, unfinished)) / "files"
 

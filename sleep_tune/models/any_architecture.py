@@ -48,8 +48,11 @@ def configure(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     kind = str(model.config)
     if kind not in CONFIG_MAPPING:
         close = nearest(kind, CONFIG_MAPPING)
-        hint = f"did you mean {close}?" if close else "such as opt, bert or mamba"
-        raise ConfigError(f"model.config must be a model type of transformers {version}; got {kind}: {hint}")
+        hint = f"; did you mean {close}?" if close else ""
+        raise ConfigError(
+            f"model.config must be a model type of transformers {version}, such as opt or bert (model.init takes an id "
+            f"on the Hub); got {kind}{hint}"
+        )
     config_class = CONFIG_MAPPING[kind]
     given = {**model.options}
     for names, what in ((SET_BY_TEXT, "the tokenizer"), (SET_BY_TRAINING, "the training")):
@@ -70,21 +73,29 @@ def configure(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     return config
 
 
-def find_class(config: PretrainedConfig, objective: str) -> type[PreTrainedModel]:
-    """Return the class of transformers for a configuration and an objective.
+def find_class(config_class: type[PretrainedConfig], objective: str, given: str) -> type[PreTrainedModel]:
+    """Return the class of transformers for a class of configurations and an objective.
+
+    Args:
+        config_class: of transformers.
+        objective: a name of OBJECTIVES.
+        given: option that named the architecture, for messages: 'model.config=opt'.
 
     Raises:
         ConfigError: the architecture cannot be trained with this objective.
     """
     classes = CLASSES["clm" if objective == "clm" else "mlm"]
-    if type(config) not in classes:
-        others = [name for name, other in CLASSES.items() if type(config) in other]
-        hint = f"; it has one for {' and '.join(others)}" if others else f"; it has none for {' or '.join(CLASSES)}"
+    if config_class not in classes:
+        other = next((name for name, table in CLASSES.items() if config_class in table), None)
+        if other is None:
+            raise ConfigError(
+                f"{given.partition('=')[0]} must be an architecture that AutoModelForMaskedLM or AutoModelForCausalLM "
+                f"of transformers opens, such as bert or opt; got {given}, of type {config_class.model_type}"
+            )
         raise ConfigError(
-            f"training.objective={objective} must be one that the architecture has a class for in transformers; got "
-            f"model.config={config.model_type}{hint}"
+            f"training.objective must be {other} with {given}, of type {config_class.model_type}; got {objective}"
         )
-    found = classes[type(config)]
+    found = classes[config_class]
     chosen: type[PreTrainedModel] = found[0] if isinstance(found, tuple) else found
     return chosen
 
@@ -115,12 +126,12 @@ def _require_known(given: Mapping[str, Any], config_class: Any, source: str, kin
     Raises:
         ConfigError: names all of them, with the nearest known name of each.
     """
-    known = {*config_class().to_dict(), *config_class.attribute_map}
-    known |= {name for pair in READ.findall(source) for name in pair if name and not name.startswith("_")}
+    declared = {*config_class().to_dict(), *config_class.attribute_map}
+    known = declared | {name for pair in READ.findall(source) for name in pair if name and not name.startswith("_")}
     unknown = []
     for name in given:
         if name not in known:
-            close = nearest(name, known)
+            close = nearest(name, declared) or nearest(name, known)
             unknown.append(f"'{shortened(name)}'" + (f" (did you mean {close}?)" if close else ""))
     if unknown:
         raise ConfigError(f"model.options must be options of model.config={kind}; it has no {', '.join(unknown)}")

@@ -72,7 +72,9 @@ def build_model(
     config.training_objective = objective
     if objective == "clm":
         config.is_decoder = True
-    attention = "sdpa" if find_class(config, objective)._supports_sdpa else "eager"
+    attention = (
+        "sdpa" if find_class(type(config), objective, f"model.config={model.config}")._supports_sdpa else "eager"
+    )
     opener: Any = AutoModelForCausalLM if objective == "clm" else AutoModelForMaskedLM
     with draw_weights(seed):
         built: PreTrainedModel = opener.from_config(config, attn_implementation=attention)

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from transformers import PreTrainedModel
+from transformers import CONFIG_MAPPING, PreTrainedModel
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.cache import cache_folder
@@ -13,6 +13,7 @@ from sleep_tune.errors import ConfigError, DataError
 from sleep_tune.evaluation.model_config import MASKED, read_architectures, read_model_config
 from sleep_tune.evaluation.model_folder import open_model
 from sleep_tune.evaluation.positions import readable_positions
+from sleep_tune.models.any_architecture import find_class
 from sleep_tune.models.build import build_model, draw_weights
 from sleep_tune.models.text_format import TextFormat
 from sleep_tune.models.trial_row import skip_padding_check, try_row
@@ -57,6 +58,8 @@ def _open(config: RunConfig, corpus: Corpus) -> PreTrainedModel:
             f"model.init must be a model that reads from left to right for training.objective=clm; {folder} holds a "
             f"masked one ({', '.join(architectures)}): use training.objective=mlm"
         )
+    if stated.get("model_type") in CONFIG_MAPPING and "auto_map" not in stated:
+        find_class(CONFIG_MAPPING[stated["model_type"]], objective, f"model.init={config.model.init}")
     opener = "AutoModelForCausalLM" if is_causal else "AutoModelForMaskedLM"
     model = open_model(
         folder,

@@ -57,6 +57,7 @@ def test_sections_say_what_they_are_about() -> None:
         ("evaluation.tasks", [["blimp_fast"]], "blimp_filtered"),
         ("evaluation.tasks", ["comps", "comps"], "once|['comps', 'comps']"),
         ("sleep.replay.strategy", "strickt", "'strickt'|'strict'|random, strict, weighted"),
+        ("sleep.replay.strategy", "my_lab.replay.middle", "did you mean my_lab.replay:middle?"),
         ("sleep.replay.strategy", None, "random, strict, weighted|got null"),
         ("sleep.replay.strategy", ["strict"], "got ['strict']"),
         ("model.options", [1], "a mapping of names to plain values|got [1]"),

@@ -22,6 +22,12 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         ConfigError,
         "training.objective|clm|model.kind=gpt2|got mlm",
     ),
+    (
+        "objective_fits_model",
+        {"model.kind": "gpt2", "training.objective": "hybrid"},
+        ConfigError,
+        "training.objective|clm|model.kind=gpt2|got hybrid|roberta, roberta_prelayernorm",
+    ),
     ("objective_fits_model", {"training.causal_ratio": 0.5}, ConfigError, "training.causal_ratio|hybrid|0.5|mlm"),
     ("corpus_is_named", {"data.kind": "text"}, ConfigError, "data=text|data.path=|none"),
     ("corpus_is_named", {"data.kind": "babylm"}, ConfigError, "data=babylm|data.dataset"),

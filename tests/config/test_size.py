@@ -24,7 +24,7 @@ def test_weights_are_about_those_of_the_model(choice: str, tie: bool) -> None:
     text = TextFormat(base.tokenizer.vocab_size, base.data.max_length, special)
     config = ARCHITECTURES[base.model.kind].configure(base.model, text)
     with torch.device("meta"):
-        model = find_class(config, base.training.objective)(config)
+        model = find_class(type(config), base.training.objective, f"model={choice}")(config)
     assert num_weights(base) == pytest.approx(sum(weights.numel() for weights in model.parameters()), rel=0.05)
 
 

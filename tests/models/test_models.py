@@ -35,6 +35,7 @@ from sleep_tune.models.text_format import TextFormat
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.sleep.samples import SpecialTokens
 from sleep_tune.training.dropout import DropoutStream, fast_dropout
+from tests.messages import raises_naming
 
 SPECIAL = SpecialTokens(start=0, separator=1, pad=2, mask=3)
 VOCAB = 97
@@ -359,6 +360,20 @@ def test_the_table_of_learnt_positions_is_no_longer_than_a_row(kind: str) -> Non
 def test_an_unknown_architecture_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"unknown model.kind 'robertta'; did you mean 'roberta'"):
         build("robertta")
+
+
+@pytest.mark.parametrize(
+    ("options", "facts"),
+    [
+        ({"config": "t5"}, "model.config=t5|AutoModelForMaskedLM|AutoModelForCausalLM"),
+        ({"config": "gpt2"}, "training.objective|clm|model.config=gpt2|got mlm"),
+        ({"config": "roberta-base"}, "model.config|roberta-base|did you mean roberta?|model.init"),
+        ({"config": "bert", "options": {"num_layers": 2}}, "model.options|'num_layers'|num_hidden_layers"),
+    ],
+)
+def test_what_transformers_cannot_build_is_refused_with_the_nearest_choice(options: dict[str, Any], facts: str) -> None:
+    with raises_naming(ConfigError, *facts.split("|")):
+        build_model(ModelConfig(kind="hf", **options), vocab_size=VOCAB, max_length=16, special=SPECIAL, seed=0)
 
 
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
