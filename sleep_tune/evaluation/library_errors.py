@@ -9,7 +9,10 @@ from pathlib import Path
 
 from sleep_tune.errors import DataError, shortened
 
-__all__ = ["one_sentence"]
+__all__ = ["TRUST", "one_sentence"]
+
+TRUST = "--trust-remote-code"
+"""Option of the commands of an evaluation that runs the Python files in a folder."""
 
 SHOWN = 3
 """Number of rows of a report in a message."""
@@ -19,7 +22,7 @@ PLAIN_ERRORS = (OSError, ValueError, RuntimeError, ImportError)
 
 
 @contextmanager
-def one_sentence(folder: Path, what: str) -> Iterator[None]:
+def one_sentence(folder: Path, what: str, trust: str = TRUST) -> Iterator[None]:
     """Turn any error that transformers raises inside into a DataError of one sentence.
 
     Some of its errors point to a report that it only logs; the rows of that report become part of the sentence. Use it
@@ -28,6 +31,7 @@ def one_sentence(folder: Path, what: str) -> Iterator[None]:
     Args:
         folder: the folder that is opened, for the message.
         what: what the folder must hold, for the message.
+        trust: the user's option that runs the Python files in the folder, for the message.
 
     Raises:
         DataError: names the folder and gives the message of transformers.
@@ -40,7 +44,9 @@ def one_sentence(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise DataError(f"{folder} must hold {what}: {_message(error)}{_report(error, collected.lines)}") from error
+        raise DataError(
+            f"{folder} must hold {what}: {_message(error, trust)}{_report(error, collected.lines)}"
+        ) from error
     finally:
         logger.handlers = handlers
         logger.setLevel(level)
@@ -58,7 +64,7 @@ class _LineCollector(logging.Handler):
         self.lines += re.sub(r"\x1b\[\d+m", "", record.getMessage()).splitlines()
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception, trust: str) -> str:
     """Return the first sentence of an error, without the lists of valid values that may follow."""
     if isinstance(error, pickle.UnpicklingError):
         return "its weights are damaged, or hold Python objects, which could run code: save them as safetensors"
@@ -66,7 +72,7 @@ def _message(error: Exception) -> str:
     message = " ".join(lines[: 2 if lines[0].endswith(":") else 1])
     if not isinstance(error, PLAIN_ERRORS) and "error" not in message.lower():
         message = f"{type(error).__name__}: {message}"
-    return message + (" (--trust-remote-code runs it)" if "trust_remote_code" in str(error) else "")
+    return message + (f" ({trust} runs it)" if "trust_remote_code" in str(error) else "")
 
 
 def _report(error: Exception, lines: Collection[str]) -> str:

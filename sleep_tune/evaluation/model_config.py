@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.errors import DataError, shortened
+from sleep_tune.evaluation.library_errors import TRUST
 
 __all__ = ["HYBRID", "MASKED", "OBJECTIVE", "read_architectures", "read_model_config", "require_safe_config"]
 
@@ -70,7 +71,9 @@ def read_architectures(folder: Path, config: Mapping[str, Any]) -> list[str]:
     return names
 
 
-def require_safe_config(folder: Path, config: Mapping[str, Any], *, trust_remote_code: bool) -> None:
+def require_safe_config(
+    folder: Path, config: Mapping[str, Any], *, trust_remote_code: bool, trust: str = TRUST
+) -> None:
     """Refuse a folder with which transformers would do something unwanted before it compares any weight.
 
     Raises:
@@ -88,7 +91,7 @@ def require_safe_config(folder: Path, config: Mapping[str, Any], *, trust_remote
         if key.endswith("_implementation") and isinstance(value, str) and "/" in value and not trust_remote_code:
             raise DataError(
                 f"{folder / 'config.json'}: {key} '{shortened(value)}' is code of the Hub, which is run with "
-                "--trust-remote-code only"
+                f"{trust} only"
             )
 
 

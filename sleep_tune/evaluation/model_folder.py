@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS, CAUSAL
-from sleep_tune.evaluation.library_errors import one_sentence
+from sleep_tune.evaluation.library_errors import TRUST, one_sentence
 from sleep_tune.evaluation.model_config import (
     HYBRID,
     MASKED,
@@ -51,7 +51,7 @@ def load_model(
     architectures = read_architectures(folder, config)
     only_masked = bool(architectures) and all(name.endswith(MASKED) for name in architectures)
     # A hybrid model is saved as a masked one; transformers makes it causal if the configuration says is_decoder.
-    changes = {"is_decoder": True} if backend == CAUSAL and config.get(OBJECTIVE) == HYBRID else {}
+    changes: dict[str, Any] = {"is_decoder": True} if backend == CAUSAL and config.get(OBJECTIVE) == HYBRID else {}
     is_masked = only_masked and not (config | changes).get("is_decoder")
     if backend == CAUSAL and is_masked and "auto_map" not in config:
         raise DataError(
@@ -97,6 +97,7 @@ def open_model(
     why: str = "",
     *,
     trust_remote_code: bool = False,
+    trust: str = TRUST,
     note: Note = warnings.warn,
     **changes: object,
 ) -> "PreTrainedModel":
@@ -107,6 +108,7 @@ def open_model(
         opener: a class of `transformers`.
         why: the reason for this class, for messages.
         trust_remote_code: run the Python files in the folder.
+        trust: the user's option for that, for messages.
         note: called with each warning that belongs beside the scores.
         changes: values that replace those of config.json.
 
@@ -118,7 +120,7 @@ def open_model(
     import transformers
 
     config = read_model_config(folder)
-    require_safe_config(folder, config, trust_remote_code=trust_remote_code)
+    require_safe_config(folder, config, trust_remote_code=trust_remote_code, trust=trust)
     # A configuration may name the file itself, which transformers then reads.
     ignored = "" if config.get("transformers_weights") else require_one_set(folder)
     if ignored:
@@ -129,11 +131,11 @@ def open_model(
     )
     what = f"a model that {opener} opens{why}"
     own_code = "auto_map" in config and not trust_remote_code
-    hint = " (the folder has code of its own, which is run with --trust-remote-code only)" if own_code else ""
-    prefix = find_prefix(load, folder, what, trunk=opener == TRUNK, hint=hint)
+    hint = f" (the folder has code of its own, which is run with {trust} only)" if own_code else ""
+    prefix = find_prefix(load, folder, what, trunk=opener == TRUNK, hint=hint, trust=trust)
     if prefix:
         note(f"the names of all weights in {folder} begin with '{prefix}', which was removed")
-    with one_sentence(folder, what):
+    with one_sentence(folder, what, trust):
         opened: PreTrainedModel = load(key_mapping=key_mapping(prefix))
     require_sound(opened, folder)
     return opened

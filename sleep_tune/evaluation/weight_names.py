@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sleep_tune.errors import DataError, listed
-from sleep_tune.evaluation.library_errors import one_sentence
+from sleep_tune.evaluation.library_errors import TRUST, one_sentence
 from sleep_tune.evaluation.weight_files import require_floats
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class NameComparison:
         return not (self.missing or self.unused or self.misshapen)
 
 
-def find_prefix(load: Loader, folder: Path, what: str, *, trunk: bool, hint: str = "") -> str:
+def find_prefix(load: Loader, folder: Path, what: str, *, trunk: bool, hint: str = "", trust: str = TRUST) -> str:
     """Compare a folder's weights with its model, and return the prefix to remove from their names (usually empty).
 
     Args:
@@ -78,6 +78,7 @@ def find_prefix(load: Loader, folder: Path, what: str, *, trunk: bool, hint: str
         what: what the folder must hold, for messages.
         trunk: only the trunk is opened, so a head in the files may be unused.
         hint: further advice, for messages.
+        trust: the user's option that runs the Python files in the folder, for messages.
 
     Raises:
         DataError: a weight is missing, unused or of another shape, and no prefix explains all of it; or a weight is
@@ -86,7 +87,7 @@ def find_prefix(load: Loader, folder: Path, what: str, *, trunk: bool, hint: str
     import torch
 
     def compare(prefix: str = "") -> NameComparison:
-        with torch.random.fork_rng(devices=[]), one_sentence(folder, what):
+        with torch.random.fork_rng(devices=[]), one_sentence(folder, what, trust):
             model, info = load(
                 device_map="meta",
                 output_loading_info=True,
