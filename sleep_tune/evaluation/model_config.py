@@ -34,7 +34,7 @@ def read_model_config(folder: Path) -> dict[str, Any]:
     """Return the content of a model folder's config.json.
 
     Raises:
-        DataError: there is no such folder, it has no config.json, or the file is broken.
+        DataError: there is no such folder, it has no config.json, the file is broken, or the model is an adapter.
     """
     path = folder / "config.json"
     if folder.is_file():
@@ -45,6 +45,7 @@ def read_model_config(folder: Path) -> dict[str, Any]:
             "to be downloaded first: hf download NAME --local-dir FOLDER)"
         )
     if not path.is_file():
+        _require_whole_model(folder)
         inside = [str(path.parent) for path in sorted(folder.glob("*/config.json"))]
         hint = f"; did you mean {' or '.join(inside[:SHOWN])}?" if inside else ""
         raise DataError(f"{folder} must be a model's folder, with a config.json; it has none{hint}")
@@ -55,6 +56,14 @@ def read_model_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise DataError(f"{path} must hold a JSON object; got {shortened(repr(config))}")
     return config
+
+
+def _require_whole_model(folder: Path) -> None:
+    if (folder / ADAPTER).is_file():
+        raise DataError(
+            f"{folder} must hold a whole model; {ADAPTER} says that it is an adapter of another one: merge the two "
+            "(merge_and_unload) and save the model"
+        )
 
 
 def read_architectures(folder: Path, config: Mapping[str, Any]) -> list[str]:
@@ -80,11 +89,7 @@ def require_safe_config(
         DataError: the model is an adapter; its configuration has absurd sizes, or names code of the Hub although
             `trust_remote_code` is false.
     """
-    if (folder / ADAPTER).is_file():
-        raise DataError(
-            f"{folder} must hold a whole model; {ADAPTER} says that it is an adapter of another one: merge the two "
-            "(merge_and_unload) and save the model"
-        )
+    _require_whole_model(folder)
     for key, value in _entries(config):
         if key in LARGEST and isinstance(value, int) and value > LARGEST[key]:
             raise DataError(f"{folder / 'config.json'}: {key} must be at most {LARGEST[key]:,}; got {value:,}")
