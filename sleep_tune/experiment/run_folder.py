@@ -89,9 +89,9 @@ STATES = ("completed", "stopped", "paused")
 def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
     """Lock `folder` for this process and record this configuration in it.
 
-    A new run that is refused (a UserError) before it has trained leaves nothing behind, so that a mistake, such as a
-    wrong path of the corpus, can be corrected under the same name. Only the process that holds the lock removes
-    anything: the files that it wrote, and folders that are then empty.
+    A new run that fails before it has trained leaves nothing behind, so that a mistake, such as a wrong path of the
+    corpus or an error in the user's own code, can be corrected under the same name. Only the process that holds the
+    lock removes anything: the files that it wrote, and folders that are then empty.
 
     Yields:
         Whether the folder held the run already, so that it is resumed.
@@ -104,7 +104,7 @@ def claimed(folder: Path, config: RunConfig) -> Iterator[bool]:
         resumed = record_run(folder, config)
         try:
             yield resumed
-        except UserError:
+        except Exception:
             has_trained = METRICS not in theirs and (folder / METRICS).exists()
             if not (resumed or has_trained):
                 lock.remove(name for name in (CONFIG, ENVIRONMENT, LOG) if name not in theirs)

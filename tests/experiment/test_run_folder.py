@@ -98,11 +98,12 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
         run_folder.read_config(tmp_path)
 
 
-def test_a_fresh_run_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(DataError), run_folder.claimed(tmp_path / "runs" / "a", RunConfig()) as resumed:
+@pytest.mark.parametrize("error", [DataError("no text"), ValueError("in the user's own code")])
+def test_a_fresh_run_that_fails_before_it_trains_leaves_nothing_behind(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)), run_folder.claimed(tmp_path / "runs" / "a", RunConfig()) as resumed:
         assert not resumed
         (tmp_path / "runs" / "a" / "log.txt").write_text("")
-        raise DataError("no text")
+        raise error
     assert not list(tmp_path.iterdir())
 
 
