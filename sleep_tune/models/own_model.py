@@ -68,9 +68,12 @@ def build_own(model: ModelConfig, text: TextFormat, objective: str) -> PreTraine
     name = f"{KEY}={model.kind}"
     build: Callable[..., object] = import_function(model.kind, KEY).function
     require_parameters(build, name, "model", named=("vocab_size", "max_length", "special", "objective"))
-    built = build(
-        model, vocab_size=text.vocab_size, max_length=text.max_length, special=text.special, objective=objective
-    )
+    try:
+        built = build(
+            model, vocab_size=text.vocab_size, max_length=text.max_length, special=text.special, objective=objective
+        )
+    except SystemExit as error:  # it would end the command without a word
+        raise ConfigError(f"{name} must return a PreTrainedModel of transformers; it called sys.exit") from error
     if not isinstance(built, PreTrainedModel):
         raise ConfigError(f"{name} must return a PreTrainedModel of transformers; got {shortened(repr(built))}")
     _check_weights(built, name)

@@ -14,8 +14,11 @@ __all__ = ["skip_padding_check", "try_row", "unused_output_bias"]
 
 logger = logging.getLogger(__name__)
 
-LEAK = 1e-3
-"""Share of the change of a row's last logits that may appear in earlier ones: the order of sums varies."""
+LEAK = 2e-5
+"""Share of the change of later logits that may appear in earlier ones: the order of sums varies.
+
+In a new model attention adds little to a state: about 1e-3 of it where 16 numbers wide, and less in long rows.
+"""
 
 
 def try_row(model: PreTrainedModel, objective: str, length: int, name: str | None = None) -> None:
@@ -49,11 +52,12 @@ def try_row(model: PreTrainedModel, objective: str, length: int, name: str | Non
         unused = [name for name, parameter in model.named_parameters() if parameter.grad is None]
         model.zero_grad()
         if objective == "clm":
+            half = length // 2
             changed = input_ids.clone()
-            changed[0, -1] = (changed[0, -1] + 1) % rows
+            changed[0, half:] = (changed[0, half:] + 1) % rows
             with torch.no_grad():
                 change = (_logits(model, changed) - logits.detach()).abs().amax(dim=1)
-            if float(change[:-1].max()) > LEAK * float(change[-1]):
+            if float(change[:half].max()) > LEAK * float(change[half:].max()):
                 raise ConfigError(f"{what} must read from left to right; it sees tokens that it has to predict")
     for name in unused:
         model.get_parameter(name).requires_grad_(False)

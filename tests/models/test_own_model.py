@@ -24,7 +24,7 @@ LIBRARY = """\
 import torch
 from torch import nn
 from transformers import (
-    BertConfig, BertForMaskedLM, GPT2Config, GPT2LMHeadModel, RobertaConfig, RobertaForMaskedLM
+    BertConfig, BertForMaskedLM, BertLMHeadModel, GPT2Config, GPT2LMHeadModel, RobertaConfig, RobertaForMaskedLM
 )
 
 
@@ -42,8 +42,17 @@ def bert(model, *, vocab_size, max_length, special, objective):
                                       hidden_size=model.hidden, num_hidden_layers=1, num_attention_heads=2))
 
 
+def two_way(model, *, vocab_size, max_length, special, objective):
+    return BertLMHeadModel(BertConfig(vocab_size=vocab_size, max_position_embeddings=max_length, intermediate_size=32,
+                                      hidden_size=model.hidden, num_hidden_layers=1, num_attention_heads=2))
+
+
 def nothing(model, **text):
     pass
+
+
+def exits(model, **text):
+    raise SystemExit(3)
 
 
 def short(model, *, vocab_size, max_length, special, objective):
@@ -225,6 +234,8 @@ def test_a_class_of_the_users_own_is_saved_with_its_code(tmp_path: Path, objecti
     ("kind", "names"),
     [
         ("model_lab:nothing", "PreTrainedModel|None"),
+        ("model_lab:exits", "PreTrainedModel|sys.exit"),
+        ("model_lab:two_way", "left to right"),
         ("model_lab:small", "config.vocab_size|32|31"),
         ("model_lab:half", "float32|float16"),
         ("model_lab:bert", "AutoModelForCausalLM|BertForMaskedLM"),
