@@ -30,6 +30,7 @@ from sleep_tune.config.groups import (
 )
 from sleep_tune.config.model_file import require_place, with_file
 from sleep_tune.config.options import options
+from sleep_tune.config.rules import require_read_sizes
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.sources import with_sources
 from sleep_tune.config.tree import from_dict
@@ -90,7 +91,9 @@ def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) 
             require_place(init)
         if init is not None and not any(key.partition(".")[0] == "tokenizer" for key in settings):
             sections["tokenizer"] = {"kind": "hub", "name": init}  # a model's weights belong to its own tokenizer
-    return with_sources(from_dict(sections))
+    config = from_dict(sections)
+    require_read_sizes(config, settings)
+    return with_sources(config)
 
 
 def override_settings(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 
 from sleep_tune.config.checker import one_of_text
@@ -12,7 +12,7 @@ from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.names import OBJECTIVES_OF
 
-__all__ = ["RULES", "check_rules"]
+__all__ = ["RULES", "check_rules", "require_read_sizes"]
 
 MAX_NAME = 200
 """Bytes in the name of a folder; every file system allows this many."""
@@ -112,6 +112,22 @@ def architecture_is_described(config: RunConfig) -> None:
     if wrong:
         given = ", ".join(f"model.{name}={shown(getattr(model, name))}" for name in wrong)
         raise ConfigError(f"{given} {why}; got model.kind={model.kind}")
+
+
+def require_read_sizes(config: RunConfig, chosen: Iterable[str]) -> None:
+    """Refuse sizes that the user has set and model.kind=hf does not read, also those that are the defaults.
+
+    Args:
+        config: the run's configuration.
+        chosen: dotted keys of the options that the user has set.
+
+    Raises:
+        ConfigError: names them.
+    """
+    wrong = [key for key in chosen if config.model.kind == "hf" and key in {f"model.{name}" for name in SIZES}]
+    if wrong:
+        instead = "set model.options instead" if config.model.init is None else "model.init has its own"
+        raise ConfigError(f"{', '.join(wrong)} cannot be set with model.kind=hf, which does not read it: {instead}")
 
 
 def dropout_exists(config: RunConfig) -> None:

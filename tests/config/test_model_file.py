@@ -71,3 +71,11 @@ def test_the_tokenizer_of_a_model_with_weights_is_its_own_unless_one_is_chosen()
     assert config.tokenizer.name == "OTHER"
     with pytest.raises(ConfigError):
         compose(["model=hf", "model.init=FOLDER", "tokenizer=bpe"])
+
+
+@pytest.mark.parametrize("size", ["model.layers=8", "model.tie_embeddings=true", "model.hidden=99"])
+@pytest.mark.parametrize("described", ["model.config=opt", "model.init=FOLDER"])
+def test_a_size_that_is_not_read_is_refused_also_if_it_is_the_default(size: str, described: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        compose(["model=hf", described, size, "training.objective=clm"])
+    assert not missing(raised.value, size.partition("=")[0])
