@@ -22,6 +22,7 @@ from tests.evaluation.folders import write_blimp
 ROOT = Path(__file__).parents[1]
 TINY = ["data.sentences=300", "data.max_length=32", "budget.passes=2", "model.layers=1", "model.hidden=16"]
 TINY += ["model.heads=2", "model.feed_forward=16", "evaluation.samples=8", "evaluation.pairs=20", "sleep.folds=2"]
+SMALL_TEXT = [option for option in TINY if not option.startswith("model.")]
 
 
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -89,6 +90,9 @@ def test_cfg_prints_the_configuration_with_its_meaning(capsys: pytest.CaptureFix
         (["data.path=a\0b"], "data.path must be text without control characters"),
         (["tokenizer=hub", "tokenizer.name=~no-such-user/gpt2"], "~no-such-user/gpt2, which does not exist"),
         (["sleep.folds=100000", "data.sentences=300"], "sleep.folds"),
+        (["model=hf", "model.config=optt", "data=text", "data.path=no/such/folder"], "did you mean opt?"),
+        (["model=hf", "model.init=./none", "tokenizer.kind=hub", "tokenizer.name=./none"], "./none"),
+        (["model=hf", "model.config=bert", "model.options={chunk_size_feed_forward: 7}", *SMALL_TEXT], "chunk size 7"),
     ],
 )
 def test_a_mistake_is_one_message_and_leaves_nothing_behind(

@@ -93,7 +93,7 @@ def _read(path: Path, given: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise ConfigError(
             "model.config must be a model type of transformers, such as opt, or a config.json (model.init takes an id "
-            f"on the Hub); there is no file {given}"
+            f"on the Hub); there is no file {path}"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"model.config: {path} must hold a JSON object: {shortened(str(error), 120)}") from None

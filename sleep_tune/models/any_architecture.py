@@ -4,11 +4,13 @@ An option that nothing reads is refused. What the text decides is set here: voca
 """
 
 import inspect
+import os
 import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from transformers import (
     CONFIG_MAPPING,
     MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -23,7 +25,7 @@ from sleep_tune.config.schema import ModelConfig
 from sleep_tune.errors import ConfigError, listed, nearest, shortened
 from sleep_tune.models.text_format import TextFormat
 
-__all__ = ["configure", "find_class"]
+__all__ = ["configure", "count_weights", "find_class", "require_memory"]
 
 CLASSES: Mapping[str, Any] = {"clm": MODEL_FOR_CAUSAL_LM_MAPPING, "mlm": MODEL_FOR_MASKED_LM_MAPPING}
 """Objective -> transformers' table of classes that it can be trained with, by class of the configuration."""
@@ -42,8 +44,9 @@ def configure(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     Positions that the options do not set are as many as a row needs.
 
     Raises:
-        ConfigError: no such model type; an option that it does not have, or that text or training decide, or a value
-            that it does not take; too few positions for a row, or absurdly many layers.
+        ConfigError: no such model type, or one that does not read text alone; an option that it does not have, or that
+            the text or the training decides, or a value that it does not take; too few positions for a row, or
+            absurdly many layers.
     """
     kind = str(model.config)
     if kind not in CONFIG_MAPPING:
@@ -58,6 +61,7 @@ def configure(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
     for names, what in ((SET_BY_TEXT, "the tokenizer"), (SET_BY_TRAINING, "the training")):
         if decided := [name for name in given if name in names]:
             raise ConfigError(f"model.options must not set {listed(decided, 9)}, which {what} decides")
+    _require_text_alone(config_class, kind)
     source = _source(config_class)
     _require_known(given, config_class, source, kind)
     try:
@@ -66,9 +70,9 @@ def configure(model: ModelConfig, text: TextFormat) -> PretrainedConfig:
             setattr(config, name, value)
     except Exception as error:  # each configuration checks its options in its own way
         raise ConfigError(f"model.options do not fit model.config={kind}: {_sentence(error)}") from error
-    layers = getattr(config, "num_hidden_layers", 0)
-    if isinstance(layers, int) and layers > MOST_LAYERS:
-        raise ConfigError(f"model.options: a model must have at most {MOST_LAYERS:,} layers; got {layers:,}")
+    for name, value in config.to_dict().items():
+        if name.endswith(("layer", "layers")) and isinstance(value, int) and value > MOST_LAYERS:
+            raise ConfigError(f"model.options.{name} must be at most {MOST_LAYERS:,} layers; got {value:,}")
     _set_positions(config, given, text, from_pad=COUNTS_FROM_PAD in source)
     return config
 
@@ -98,6 +102,53 @@ def find_class(config_class: type[PretrainedConfig], objective: str, given: str)
     found = classes[config_class]
     chosen: type[PreTrainedModel] = found[0] if isinstance(found, tuple) else found
     return chosen
+
+
+def count_weights(config: PretrainedConfig, objective: str) -> int:
+    """Return how many weights the model of a configuration has. It is built without memory for them.
+
+    Raises:
+        ConfigError: see `find_class`; or no model can be built from the options.
+    """
+    model_class: Any = find_class(type(config), objective, f"model.config={config.model_type}")
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            return sum(weights.numel() for weights in model_class(config).parameters())
+    except Exception as error:  # an architecture checks its options where it uses them
+        raise ConfigError(
+            f"model.options do not fit model.config={config.model_type}: {type(error).__name__}: {_sentence(error)}"
+        ) from error
+
+
+def require_memory(num_weights: int) -> None:
+    """Refuse a model whose weights alone are more than the memory of this machine.
+
+    Raises:
+        ConfigError: names both sizes.
+    """
+    needed, memory = 4 * num_weights, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise ConfigError(
+            f"model.options must describe a model that the memory of this machine holds ({memory / 1e9:,.0f} GB); got "
+            f"one of {num_weights:,} weights ({needed / 1e9:,.0f} GB)"
+        )
+
+
+def _require_text_alone(config_class: Any, kind: str) -> None:
+    """Refuse an architecture whose text is read by a model within the model: its vocabulary would not be set.
+
+    Raises:
+        ConfigError: names the architecture of the inner model, if it can be trained by itself.
+    """
+    try:
+        default = config_class()
+        inner = default.get_text_config()
+    except Exception as error:  # no defaults, or several inner models
+        raise ConfigError(f"model.config must be a model of text alone; got {kind}: {_sentence(error)}") from error
+    if inner is not default:
+        known = any(type(inner) in classes for classes in CLASSES.values())
+        hint = f": use {inner.model_type}, its model of text" if known else ""
+        raise ConfigError(f"model.config must be a model of text alone; got {kind}{hint}")
 
 
 def _set_positions(config: PretrainedConfig, given: Mapping[str, Any], text: TextFormat, *, from_pad: bool) -> None:

@@ -1,6 +1,7 @@
 """The model that a run begins with: new, or from the weights of a folder (`model.init`)."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from transformers import CONFIG_MAPPING, PreTrainedModel
@@ -10,18 +11,22 @@ from sleep_tune.data.cache import cache_folder
 from sleep_tune.data.model_files import find_model_folder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import ConfigError, DataError
-from sleep_tune.evaluation.model_config import MASKED, read_architectures, read_model_config
+from sleep_tune.evaluation.model_config import MASKED, read_architectures, read_model_config, require_safe_config
 from sleep_tune.evaluation.model_folder import open_model
 from sleep_tune.evaluation.positions import readable_positions
+from sleep_tune.evaluation.weight_files import require_one_set
 from sleep_tune.models.any_architecture import find_class
-from sleep_tune.models.build import build_model, draw_weights
+from sleep_tune.models.build import build_model, check_architecture, draw_weights
 from sleep_tune.models.text_format import TextFormat
 from sleep_tune.models.trial_row import skip_padding_check, try_row
+from sleep_tune.sleep.samples import SpecialTokens
 
-__all__ = ["make_first_model"]
+__all__ = ["check_first_model", "make_first_model"]
 
 logger = logging.getLogger(__name__)
 
+TRUST = "model.trust_remote_code=true"
+"""What lets a run use the Python files of a folder, for messages."""
 MOST_ADDED = 4
 """Special tokens that a tokenizer may get when it is read: one for each role."""
 
@@ -45,27 +50,61 @@ def make_first_model(config: RunConfig, corpus: Corpus) -> PreTrainedModel:
     )
 
 
-def _open(config: RunConfig, corpus: Corpus) -> PreTrainedModel:
-    """Return the model of a folder, with the checks of an evaluation, made to fit the tokenizer's special tokens."""
+def check_first_model(config: RunConfig) -> None:
+    """Check what can be checked of the first model before the text is read.
+
+    Of a folder these are its configuration and the names of its files; of an architecture, its options.
+
+    Raises:
+        ConfigError: an architecture that cannot be built, or not for the objective.
+        DataError: model.init is no folder of a model for the objective.
+    """
+    if config.model.init is not None:
+        _find(config)
+    elif config.model.kind == "hf":
+        check_architecture(
+            config.model,
+            objective=config.training.objective,
+            vocab_size=config.tokenizer.vocab_size,
+            max_length=config.data.max_length,
+            special=SpecialTokens(start=0, separator=1, pad=2, mask=3),  # the text decides, but no check depends on it
+        )
+
+
+def _find(config: RunConfig) -> Path:
+    """Return the folder of the weights, which holds a model for the objective.
+
+    Raises:
+        DataError: it does not.
+    """
     assert config.model.init is not None
     folder = find_model_folder(config.model.init, cache_folder(config.data.cache_dir))
-    objective = config.training.objective
-    is_causal = objective == "clm"
     stated = read_model_config(folder)
     architectures = read_architectures(folder, stated)
+    is_causal = config.training.objective == "clm"
     if is_causal and architectures and all(name.endswith(MASKED) for name in architectures):
         raise DataError(
             f"model.init must be a model that reads from left to right for training.objective=clm; {folder} holds a "
             f"masked one ({', '.join(architectures)}): use training.objective=mlm"
         )
     if stated.get("model_type") in CONFIG_MAPPING and "auto_map" not in stated:
-        find_class(CONFIG_MAPPING[stated["model_type"]], objective, f"model.init={config.model.init}")
-    opener = "AutoModelForCausalLM" if is_causal else "AutoModelForMaskedLM"
+        find_class(CONFIG_MAPPING[stated["model_type"]], config.training.objective, f"model.init={config.model.init}")
+    require_safe_config(folder, stated, trust_remote_code=config.model.trust_remote_code, trust=TRUST)
+    if not stated.get("transformers_weights"):
+        require_one_set(folder)
+    return folder
+
+
+def _open(config: RunConfig, corpus: Corpus) -> PreTrainedModel:
+    """Return the model of a folder, with the checks of an evaluation, made to fit the tokenizer's special tokens."""
+    folder, objective = _find(config), config.training.objective
+    opener = "AutoModelForCausalLM" if objective == "clm" else "AutoModelForMaskedLM"
     model = open_model(
         folder,
         opener,
         f" (training.objective={objective})",
         trust_remote_code=config.model.trust_remote_code,
+        trust=TRUST,
         note=lambda text: logger.warning("warning: %s", text),
     )
     _fit_vocabulary(model, config, corpus)

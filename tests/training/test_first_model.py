@@ -13,9 +13,9 @@ from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.model_files import digest_model
 from sleep_tune.data.prepare import Corpus, prepare
-from sleep_tune.errors import ConfigError, UserError
+from sleep_tune.errors import ConfigError, DataError, UserError
 from sleep_tune.models.build import build_model
-from sleep_tune.training.first_model import make_first_model
+from sleep_tune.training.first_model import check_first_model, make_first_model
 from sleep_tune.training.identity import identify
 from sleep_tune.training.outputs import write_model
 from tests.messages import missing, raises_naming
@@ -153,6 +153,43 @@ def test_the_identity_of_a_new_model_is_as_before_there_were_weights(corpus: Cor
     identity = identify(compose([]), "corpus", 1)
     stored = {key: value for key, value in identity.to_json().items() if key != "weights"}
     assert not identity.differences_from(stored)
+
+
+def test_a_folder_is_checked_before_the_text_is_read(corpus: Corpus, tmp_path: Path) -> None:
+    """An adapter as the library peft writes it has no config.json; code is run with an option of the run only."""
+    folder = write(tmp_path / "model", corpus, "gpt2", "clm")
+    config = start(folder, "clm", tmp_path)
+    check_first_model(config)
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"attn_implementation": "a/kernel"}))
+    with raises_naming(DataError, "attn_implementation", "model.trust_remote_code=true"):
+        check_first_model(config)
+    (folder / "config.json").rename(folder / "adapter_config.json")
+    with raises_naming(DataError, "adapter"):
+        check_first_model(config)
+
+
+@pytest.mark.parametrize("code", [None, "model.trust_remote_code=true"])
+def test_code_in_a_folder_is_run_with_the_option_of_the_run_only(
+    code: str | None, corpus: Corpus, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "model", corpus, "gpt2", "clm")
+    settings = json.loads((folder / "config.json").read_text())
+    own = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    (folder / "config.json").write_text(json.dumps(settings | {"auto_map": own, "model_type": "own_gpt2"}))
+    (folder / "own.py").write_text(
+        "from transformers import GPT2Config, GPT2LMHeadModel\n\n\n"
+        "class OwnConfig(GPT2Config):\n    model_type = 'own_gpt2'\n\n\n"
+        "class OwnModel(GPT2LMHeadModel):\n    config_class = OwnConfig\n"
+    )
+    config = start(folder, "clm", tmp_path)
+    config.model.trust_remote_code = code is not None
+    read = prepare(config.data, config.tokenizer)
+    if code is None:
+        with raises_naming(DataError, "model.trust_remote_code=true"):
+            make_first_model(config, read)
+    else:
+        assert type(make_first_model(config, read)).__name__ == "OwnModel"
 
 
 @pytest.mark.parametrize("name", ["./missing", "a/b/c"])
