@@ -3,7 +3,12 @@
 In the estimates norms and biases are left out, and a trained vocabulary may be smaller than its limit.
 """
 
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.files import expanded, read_safetensors_header
 from sleep_tune.sleep.budget import SleepPlan, plan_budget
 
 __all__ = [
@@ -25,6 +30,14 @@ MOST_WORD_CHECKPOINTS = 19
 
 MATRICES = {"deberta_v2": 2, "gpt2": 2, "llama": 3, "modernbert": 3, "roberta": 2, "roberta_prelayernorm": 2}
 """Architecture -> matrices in a feed-forward layer; a gated one has three."""
+OPTIONS = (
+    ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+    ("hidden_size", "n_embd", "d_model", "dim"),
+    ("intermediate_size", "n_inner", "ffn_dim", "d_inner", "hidden_dim"),
+)
+"""Options of transformers (model.options) for layers, hidden width and feed-forward width."""
+WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+"""Files of a folder's weights; those of the first pattern that are there are read."""
 DEBERTA_BUCKETS = 256
 """Distances on either side for which DeBERTa has weights, at most, as in its version 3."""
 
@@ -58,8 +71,16 @@ def plan_words(config: RunConfig, *, corpus_words: int, num_samples: int, proces
 
 
 def num_weights(config: RunConfig) -> int:
-    """Return about how many weights the model has; 0 if its options do not say (model.kind=hf, or code of the user)."""
+    """Return about how many weights the model has; 0 if that is not known.
+
+    It is known of a folder with weights (model.init), and of an architecture of transformers (model.config) if the
+    options give its layers and hidden width. It is not known of code of the user.
+    """
     model, length = config.model, config.data.max_length
+    if model.init is not None:
+        return sum(_weights_in_files(expanded(model.init)))
+    if model.config is not None:
+        return _num_weights_of_options(config)
     if model.kind not in MATRICES:
         return 0
     positions = {"deberta_v2": 2 * min(length, DEBERTA_BUCKETS), "llama": 0, "modernbert": 0}.get(model.kind, length)
@@ -106,3 +127,27 @@ def _num_trunk_weights(config: RunConfig) -> int:
     if model.kind not in MATRICES:
         return 0
     return model.layers * (4 * model.hidden**2 + MATRICES[model.kind] * model.hidden * model.feed_forward)
+
+
+def _num_weights_of_options(config: RunConfig) -> int:
+    """Return about how many weights an architecture of transformers has, with a tied head; 0 if that is not known."""
+    given = config.model.options
+    layers, hidden, feed_forward = (
+        next((given[name] for name in names if isinstance(given.get(name), int)), 0) for names in OPTIONS
+    )
+    if layers <= 0 or hidden <= 0:
+        return 0
+    return layers * (4 * hidden**2 + 2 * hidden * (feed_forward or 4 * hidden)) + config.tokenizer.vocab_size * hidden
+
+
+def _weights_in_files(folder: Path) -> Iterator[int]:
+    """Yield how many weights each file of a model's folder holds; none for a folder that is not there."""
+    files = next((found for pattern in WEIGHTS if (found := sorted(folder.glob(pattern)))), [])
+    for path in files:
+        if path.suffix == ".bin":
+            yield path.stat().st_size // BYTES_PER_WEIGHT
+            continue
+        try:
+            yield sum(math.prod(about["shape"]) for about in read_safetensors_header(path).values())
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            yield 0  # damaged: it is refused when the model is opened

@@ -1,14 +1,16 @@
 """Sizes estimated from the configuration are close to those of the model."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from sleep_tune.config.groups import groups
 from sleep_tune.config.load import compose
 from sleep_tune.config.size import checkpoint_bytes, model_bytes, models_bytes, needed_bytes, num_weights
-from sleep_tune.models.any_architecture import find_class
+from sleep_tune.models.any_architecture import count_weights, find_class
 from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.models.build import build_model
 from sleep_tune.models.text_format import TextFormat
@@ -35,8 +37,46 @@ def test_a_small_model_of_each_family_has_about_as_many_weights() -> None:
     assert all(size == pytest.approx(small, rel=0.02) for size in sizes)
 
 
-def test_the_weights_of_an_architecture_of_transformers_are_not_known_beforehand() -> None:
-    assert num_weights(compose(["model=hf", "model.config=opt", "training.objective=clm"])) == 0
+@pytest.mark.parametrize(
+    ("kind", "more", "objective"),
+    [
+        ("opt", "ffn_dim: 2048, word_embed_proj_dim: 256", "clm"),
+        ("bert", "intermediate_size: 2048", "mlm"),
+        ("gpt_neox", "intermediate_size: 1024", "clm"),
+    ],
+)
+def test_the_weights_of_an_architecture_of_transformers_follow_from_its_options(
+    kind: str, more: str, objective: str
+) -> None:
+    chosen = f"model.options={{num_hidden_layers: 8, hidden_size: 256, num_attention_heads: 8, {more}}}"
+    base = compose(["model=hf", f"model.config={kind}", chosen, f"training.objective={objective}"])
+    text = TextFormat(
+        base.tokenizer.vocab_size, base.data.max_length, SpecialTokens(start=0, separator=1, pad=2, mask=3)
+    )
+    weights = count_weights(ARCHITECTURES["hf"].configure(base.model, text), objective)
+    assert num_weights(base) == pytest.approx(weights, rel=0.3)
+
+
+@pytest.mark.parametrize("options", ["{}", "{num_hidden_layers: 2}", "{num_hidden_layers: two, hidden_size: 8}"])
+def test_the_weights_of_an_architecture_without_sizes_are_not_known(options: str) -> None:
+    base = compose(["model=hf", "model.config=opt", f"model.options={options}", "training.objective=clm"])
+    assert num_weights(base) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_weights_of_a_folder_are_those_of_its_files(dtype: torch.dtype, tmp_path: Path) -> None:
+    for number in (1, 2):
+        save_file({"a": torch.zeros(10, 7, dtype=dtype)}, tmp_path / f"model-0000{number}-of-00002.safetensors")
+    (tmp_path / "pytorch_model.bin").write_bytes(bytes(4000))
+    base = compose(["model=hf", f"model.init={tmp_path}", "training.objective=clm"])
+    assert num_weights(base) == 140
+    for file in tmp_path.glob("*.safetensors"):
+        file.write_bytes(b"\xff" * 99)
+    assert num_weights(base) == 0
+    for file in tmp_path.glob("*.safetensors"):
+        file.unlink()
+    assert num_weights(base) == 1000
+    assert num_weights(compose(["model=hf", "model.init=not/there", "training.objective=clm"])) == 0
 
 
 def test_the_need_of_disk_follows_the_model() -> None:

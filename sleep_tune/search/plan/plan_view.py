@@ -120,6 +120,8 @@ def _time(plan: Plan) -> str:
 
 
 def _disk(plan: Plan) -> str:
+    if not plan.is_sized:
+        return "not known: neither model.options nor a folder says how large the model is"
     at_end, while_running = rounded_size(plan.left_bytes), rounded_size(plan.running_bytes)
     needed = f"about {at_end} of models at the end, and up to {while_running} more while trials run"
     cap = plan.resources.disk_gb

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.config.size import models_bytes, needed_bytes
+from sleep_tune.config.size import models_bytes, needed_bytes, num_weights
 from sleep_tune.search.decide.asha import num_kept
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
 from sleep_tune.search.plan.sleep_lengths import SleepLength, baselines_of, lengths_of
@@ -76,6 +76,8 @@ class Plan:
     """Size of the models kept at the end: of the best search trials and of every run over fresh seeds."""
     running_bytes: int
     """Largest size of what running trials write besides."""
+    is_sized: bool
+    """Whether the size of the model is known, so that these two are."""
     resources: Resources
 
     @property
@@ -142,6 +144,7 @@ def make_plan(
         span=_span(batches, others, finalists, slots) if speed else None,
         left_bytes=_num_models(space, expected[-1], [*others, *finalists]) * models_bytes(base),
         running_bytes=slots.number * needed_bytes(base),
+        is_sized=num_weights(base) > 0,
         resources=space.resources,
     )
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from sleep_tune.config.schema import ModelConfig
 from sleep_tune.config.size import model_bytes, needed_bytes
 from sleep_tune.errors import BudgetError
 from sleep_tune.experiment.trial_state import Arrivals
@@ -208,6 +209,12 @@ def test_models_that_stay_are_those_of_the_best_and_of_fresh_seeds() -> None:
     plan = make_plan(space, BASE, CORPUS, slots=ONE)
     assert plan.left_bytes == (2 + 1 + 3 * (2 + 2)) * model_bytes(BASE)
     assert plan.running_bytes == needed_bytes(BASE)
+
+
+def test_a_model_of_unknown_size_is_said_not_counted_as_nothing() -> None:
+    unsized = replace(BASE, model=ModelConfig(kind="my_lab.models:build"))
+    line = next(line for line in shown(make_plan(study(), unsized, CORPUS, slots=ONE)).splitlines() if "disk" in line)
+    assert "not known" in line and "MB" not in line
 
 
 @pytest.mark.parametrize("width", [80, 110])
