@@ -52,7 +52,7 @@ def train_until_frozen(folder: Path, where: str) -> None:
     saving: Any = Trainer
     saving._save_checkpoint = frozen("save", saving._save_checkpoint)
     beginning: Any = run
-    beginning.make_first_model = frozen("beginning", beginning.make_first_model)
+    beginning._train = frozen("beginning", beginning._train)
     try:
         train(make_config(folder, rungs=RUNGS, checkpoint_ratio=ratio_for(where)), report, evaluate=evaluate)
     except Superseded:
