@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.sources import with_sources
 from sleep_tune.data.prepare import Corpus, prepare
-from sleep_tune.errors import ConfigError
+from sleep_tune.errors import ConfigError, Superseded
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.experiment.run_folder import AVERAGED_MODEL, MODEL, read_outcome, require_room, write_outcome
 from sleep_tune.interrupts import Interrupts, catching, current
@@ -116,6 +116,8 @@ def train(
             folder.mkdir(parents=True, exist_ok=True)
             require_room(folder, config)
             model = make_first_model(config, corpus)  # refused before the attempt writes anything
+            if processes.run_on_leader(lambda: read_outcome(folder)) is not None:
+                raise Superseded(f"{folder} was trained to its end by another process while this one prepared")
             session = open_session(config, folder, stream, corpus, device, processes)
             tracking = tracking_run(config, is_leader=processes.is_leader)
             with session.journal, _clean_on_failure(session), tracking as trackers:
