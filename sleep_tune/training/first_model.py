@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
 from transformers import CONFIG_MAPPING, PreTrainedModel
 
 from sleep_tune.config.schema import RunConfig
@@ -11,6 +12,7 @@ from sleep_tune.data.cache import cache_folder
 from sleep_tune.data.model_files import find_model_folder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import ConfigError, DataError
+from sleep_tune.evaluation.library_errors import one_sentence
 from sleep_tune.evaluation.model_config import MASKED, read_architectures, read_model_config, require_safe_config
 from sleep_tune.evaluation.model_folder import open_model
 from sleep_tune.evaluation.positions import readable_positions
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 TRUST = "model.trust_remote_code=true"
 """What lets a run use the Python files of a folder, for messages."""
+TOKENIZER = "tokenizer.json"
+"""File of a fast tokenizer."""
 MOST_ADDED = 4
 """Special tokens that a tokenizer may get when it is read: one for each role."""
 
@@ -87,8 +91,9 @@ def _find(config: RunConfig) -> Path:
             f"model.init must be a model that reads from left to right for training.objective=clm; {folder} holds a "
             f"masked one ({', '.join(architectures)}): use training.objective=mlm"
         )
-    if stated.get("model_type") in CONFIG_MAPPING and "auto_map" not in stated:
-        find_class(CONFIG_MAPPING[stated["model_type"]], config.training.objective, f"model.init={config.model.init}")
+    kind = stated.get("model_type")
+    if isinstance(kind, str) and kind in CONFIG_MAPPING and "auto_map" not in stated:
+        find_class(CONFIG_MAPPING[kind], config.training.objective, f"model.init={config.model.init}")
     require_safe_config(folder, stated, trust_remote_code=config.model.trust_remote_code, trust=TRUST)
     if not stated.get("transformers_weights"):
         require_one_set(folder)
@@ -107,6 +112,7 @@ def _open(config: RunConfig, corpus: Corpus) -> PreTrainedModel:
         trust=TRUST,
         note=lambda text: logger.warning("warning: %s", text),
     )
+    _require_own_tokenizer(folder, config, corpus)
     _fit_vocabulary(model, config, corpus)
     held = readable_positions(model)
     if held is not None and held < corpus.train.max_length:
@@ -119,6 +125,26 @@ def _open(config: RunConfig, corpus: Corpus) -> PreTrainedModel:
     try_row(model, objective, corpus.train.max_length)
     trained: PreTrainedModel = model.train()
     return trained
+
+
+def _require_own_tokenizer(folder: Path, config: RunConfig, corpus: Corpus) -> None:
+    """Refuse a tokenizer of another name in which a token of the model's own tokenizer has another id or none.
+
+    Raises:
+        DataError: it is another tokenizer, although its vocabulary may have the size of the model's.
+    """
+    own = folder / TOKENIZER
+    if config.tokenizer.name == config.model.init or not own.is_file():
+        return
+    with one_sentence(folder, "a fast tokenizer"):
+        theirs = Tokenizer.from_file(str(own)).get_vocab(with_added_tokens=False)
+    ours = Tokenizer.from_file(str(corpus.tokenizer_dir / TOKENIZER)).get_vocab()
+    wrong = [token for token, number in theirs.items() if ours.get(token) != number]
+    if wrong:
+        raise DataError(
+            f"tokenizer.name must be the tokenizer of model.init={config.model.init}; {config.tokenizer.name} has "
+            f"other ids for {len(wrong):,} of its {len(theirs):,} tokens: leave tokenizer.name out"
+        )
 
 
 def _fit_vocabulary(model: Any, config: RunConfig, corpus: Corpus) -> None:

@@ -53,6 +53,7 @@ def train_until_frozen(folder: Path, where: str) -> None:
     saving._save_checkpoint = frozen("save", saving._save_checkpoint)
     beginning: Any = run
     beginning._train = frozen("beginning", beginning._train)
+    beginning.make_first_model = frozen("preparing", beginning.make_first_model)
     try:
         train(make_config(folder, rungs=RUNGS, checkpoint_ratio=ratio_for(where)), report, evaluate=evaluate)
     except Superseded:
@@ -91,7 +92,7 @@ def wait_until_stopped(process: ForkServerProcess) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="sees that a process is stopped in /proc")
-@pytest.mark.parametrize("where", ["beginning", "rung", "dev", "save", "test", "end"])
+@pytest.mark.parametrize("where", ["preparing", "beginning", "rung", "dev", "save", "test", "end"])
 def test_a_process_that_comes_back_after_the_end_changes_nothing(
     where: str, whole: Path, corpus: Corpus, tmp_path: Path
 ) -> None:

@@ -135,6 +135,27 @@ def test_a_row_longer_than_the_positions_that_were_learnt_is_refused(corpus: Cor
     assert not missing(raised.value, "data.max_length|at most 16|got 32")
 
 
+def test_a_tokenizer_of_another_vocabulary_is_refused_though_it_fits_by_size(corpus: Corpus, tmp_path: Path) -> None:
+    folder = write(tmp_path / "model", corpus, "gpt2", "clm")
+    shutil.copytree(folder, tmp_path / "same")
+    shutil.copytree(folder, tmp_path / "other")
+    file = tmp_path / "other" / "tokenizer.json"
+    saved = json.loads(file.read_text())
+    vocabulary = saved["model"]["vocab"]
+    one, two = list(vocabulary)[-2:]
+    vocabulary[one], vocabulary[two] = vocabulary[two], vocabulary[one]
+    file.write_text(json.dumps(saved))
+    for name in ("same", "other"):
+        config = start(folder, "clm", tmp_path)
+        config.tokenizer.name = str(tmp_path / name)
+        read = prepare(config.data, config.tokenizer)
+        if name == "same":
+            make_first_model(config, read)
+        else:
+            with raises_naming(DataError, "tokenizer.name", f"model.init={folder}", tmp_path / name, "2 of its"):
+                make_first_model(config, read)
+
+
 def test_other_weights_are_another_run(corpus: Corpus, tmp_path: Path) -> None:
     folder = write(tmp_path / "model", corpus, "gpt2", "clm")
     config = start(folder, "clm", tmp_path)
