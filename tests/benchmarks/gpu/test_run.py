@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -33,9 +32,7 @@ def read(out: Path) -> list[dict[str, Any]]:
 @pytest.mark.timeout(3600)
 def test_every_part_measures(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert start(out).wait() == 0
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     rows = read(out)
     assert not [row for row in rows if "failure" in row]
     assert {row["part"] for row in rows} == set(PARTS)
@@ -43,7 +40,6 @@ def test_every_part_measures(tmp_path: Path) -> None:
     assert [row["value"] for row in rows if row["part"] == "resume"] == [0, 0]
     assert json.loads((out / "results.json").read_text())["results"] == rows
     assert len((out / "table.txt").read_text().splitlines()) == len(rows) + 2
-    assert after.ru_utime - before.ru_utime < 120
 
 
 @pytest.mark.slow
