@@ -1,14 +1,19 @@
-"""The Hugging Face Hub: the token to use, and messages for its errors."""
+"""The Hugging Face Hub: downloads that are kept, the token to use, and messages for its errors."""
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
-from sleep_tune.errors import DataError
+from sleep_tune.data.cache import cached_folder, content_key
+from sleep_tune.errors import DataError, shortened
+from sleep_tune.files import write_whole
 
-__all__ = ["TOKEN_NAMES", "hub_errors", "hub_token"]
+__all__ = ["TOKEN_NAMES", "cached_download", "find_matching", "hub_errors", "hub_token"]
 
 TOKEN_NAMES = ("HF_TOKEN", "HF_READ_TOKEN", "HF_WRITE_TOKEN")
 """Environment variables that may hold a token; the first one that is set is used."""
@@ -53,6 +58,45 @@ def hub_errors(what: str, key: str) -> Iterator[None]:
         if isinstance(error, PermissionError | FileExistsError):
             raise
         raise DataError(f"{key}: cannot download {what} from the Hub: {_first_line(error)}") from error
+
+
+def cached_download(name: str, cache: Path, *, what: str, key: str, patterns: Sequence[str]) -> Path:
+    """Return a folder with files of a repository, which are downloaded once; `source.json` beside it holds the commit.
+
+    Args:
+        name: id of the repository.
+        cache: folder that holds downloads.
+        what: of what kind they are: 'model', 'tokenizer'.
+        key: option that names it.
+        patterns: of the names of the files, at the top of the repository.
+
+    Raises:
+        DataError: it is no id, or cannot be downloaded.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    def download(entry: Path) -> None:
+        with hub_errors(f"{what} '{name}'", key):
+            try:
+                snapshot = Path(
+                    snapshot_download(name, allow_patterns=list(patterns), ignore_patterns=["*/*"], token=hub_token())
+                )
+            except HFValidationError as error:
+                raise DataError(
+                    f"{key} must be a folder or an id on the Hub; got '{shortened(name)}', which is neither"
+                ) from error
+        (entry / "files").mkdir()
+        for path in find_matching(snapshot, patterns):  # earlier downloads of others may lie there too
+            shutil.copyfile(path, entry / "files" / path.name)
+        write_whole(entry / "source.json", json.dumps({"name": name, "commit": snapshot.name}) + "\n")
+
+    return cached_folder(cache, f"{what}-" + content_key({"name": name}), download) / "files"
+
+
+def find_matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """Return the files of a folder whose names match one of the patterns, sorted."""
+    return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:

@@ -2,14 +2,12 @@
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 from sleep_tune.config.model_file import require_place
-from sleep_tune.data.cache import cached_folder, content_key
-from sleep_tune.data.hub import hub_errors, hub_token
-from sleep_tune.errors import DataError, shortened
-from sleep_tune.files import expanded, sha256_of, write_whole
+from sleep_tune.data.hub import cached_download, find_matching
+from sleep_tune.errors import DataError
+from sleep_tune.files import expanded, sha256_of
 
 __all__ = ["digest_model", "find_model_folder"]
 
@@ -36,8 +34,7 @@ def find_model_folder(name: str, cache: Path) -> Path:
     if folder.is_dir():
         return folder
     require_place(name)
-    key = "model-" + content_key({"name": name})
-    return cached_folder(cache, key, lambda unfinished: _download(name, unfinished)) / "files"
+    return cached_download(name, cache, what="model", key="model.init", patterns=PATTERNS)
 
 
 def digest_model(folder: Path) -> str:
@@ -46,30 +43,8 @@ def digest_model(folder: Path) -> str:
     Raises:
         DataError: a file cannot be read.
     """
-    files = sorted({path for pattern in WEIGHTS for path in folder.glob(pattern) if path.is_file()})
     try:
-        digests = {path.name: sha256_of(path) for path in files}
+        digests = {path.name: sha256_of(path) for path in find_matching(folder, WEIGHTS)}
     except OSError as error:
         raise DataError(f"model.init: {folder} must be readable: {error}") from error
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
-
-
-def _download(name: str, entry: Path) -> None:
-    """Download the model's files to `entry`/files, and write their commit to source.json."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    with hub_errors(f"model '{name}'", "model.init"):
-        try:
-            snapshot = Path(
-                snapshot_download(name, allow_patterns=list(PATTERNS), ignore_patterns=["*/*"], token=hub_token())
-            )
-        except HFValidationError as error:
-            raise DataError(
-                f"model.init must be a folder or an id on the Hub; got '{shortened(name)}', which is neither"
-            ) from error
-    (entry / "files").mkdir()
-    for path in sorted(snapshot.iterdir()):
-        if path.is_file():
-            shutil.copyfile(path, entry / "files" / path.name)
-    write_whole(entry / "source.json", json.dumps({"name": name, "commit": snapshot.name}) + "\n")

@@ -1,16 +1,13 @@
 """The files of an existing tokenizer: a folder, or a download from the Hub. Code in the folder is never run."""
 
 import hashlib
-import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleep_tune.data.cache import cached_folder, content_key
 from sleep_tune.data.formats import find_format
-from sleep_tune.data.hub import hub_errors, hub_token
+from sleep_tune.data.hub import cached_download, find_matching
 from sleep_tune.errors import DataError, shortened
-from sleep_tune.files import expanded, write_whole
+from sleep_tune.files import expanded
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -45,30 +42,7 @@ def find_tokenizer_folder(name: str, cache: Path) -> Path:
     if folder.exists() or name[:1] in ("/", ".", "~") or name.count("/") > 1:
         what = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"tokenizer.name must be a folder or an id on the Hub; got {name}, which {what}")
-    entry = cached_folder(
-        cache, "tokenizer-" + content_key({"name": name}), lambda unfinished: _download(name, unfinished)
-    )
-    return entry / "files"
-
-
-def _download(name: str, entry: Path) -> None:
-    """Download the tokenizer's files to `entry`/files, and write their commit to source.json."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    with hub_errors(f"tokenizer '{name}'", "tokenizer.name"):
-        try:
-            snapshot = Path(
-                snapshot_download(name, allow_patterns=list(PATTERNS), ignore_patterns=["*/*"], token=hub_token())
-            )
-        except HFValidationError as error:
-            raise DataError(
-                f"tokenizer.name must be a folder or an id on the Hub; got '{shortened(name)}', which is neither"
-            ) from error
-    (entry / "files").mkdir()
-    for path in _files_of(snapshot):
-        shutil.copyfile(path, entry / "files" / path.name)
-    write_whole(entry / "source.json", json.dumps({"name": name, "commit": snapshot.name}) + "\n")
+    return cached_download(name, cache, what="tokenizer", key="tokenizer.name", patterns=PATTERNS)
 
 
 def digest_files(folder: Path, name: str) -> str:
@@ -133,7 +107,7 @@ def tokenizer_error(name: str, what: str) -> DataError:
 
 def _files_of(folder: Path) -> list[Path]:
     """Return the files of a tokenizer, sorted."""
-    return sorted(path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file())
+    return find_matching(folder, PATTERNS)
 
 
 def _error_text(error: BaseException) -> str:
