@@ -103,8 +103,8 @@ FINALIZER = """
 def test_an_exception_that_a_finalizer_swallows_is_raised_again() -> None:
     with begun(FINALIZER) as process:
         process.send_signal(signal.SIGINT)
-        told, error = process.communicate(timeout=120)
-        assert (told, process.returncode) == ("unwound\n", 130)
+        output, error = process.communicate(timeout=120)
+        assert (output, process.returncode) == ("unwound\n", 130)
         assert error == "stopped by SIGINT; run it again\n"
 
 

@@ -1,4 +1,4 @@
-"""A stranger's package, by import path, from its own folder: trained, killed and resumed, searched, and compared."""
+"""A user's own package, by import path, from its own folder: trained, killed and resumed, searched, and compared."""
 
 import json
 import os
@@ -126,7 +126,7 @@ finalists: {count: 1, seeds: 2}
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
-    """The stranger's folder."""
+    """The user's folder."""
     (tmp_path / "my_lab").mkdir()
     for name, text in FILES.items():
         (tmp_path / "my_lab" / f"{name}.py").write_text(text)
@@ -150,7 +150,7 @@ def overrides(**more: object) -> list[str]:
 
 
 def command(lab: Path, script: str, *more: str) -> "subprocess.CompletedProcess[str]":
-    """Run a script of the repository in the stranger's folder; the cache is there too."""
+    """Run a script of the repository in the user's folder; the cache is there too."""
     environment = os.environ | {"SLEEP_TUNE_CACHE": str(lab / "cache")}
     environment.pop("PYTHONPATH", None)
     return subprocess.run(
@@ -225,7 +225,7 @@ def test_the_plan_of_a_search(lab: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
 def test_a_search_with_a_strategy_of_its_own_beside_strict(lab: Path, launcher: str) -> None:
-    """It ends with its report, which does not need the stranger's code; a changed source is another study."""
+    """It ends with its report, which does not need the user's code; a changed source is another study."""
     done = command(lab, "tune.py", "space.yaml", "--launcher", launcher)
     assert done.returncode == 0, done.stderr
     experiment = yaml.safe_load((lab / "results" / "space" / "experiment.yaml").read_text())

@@ -28,7 +28,7 @@ OWN = {
 }
 """Objective -> an architecture of transformers for model.kind=hf."""
 
-STRANGER = """
+CLEAN_PROGRAM = """
 import json, sys
 
 class Hidden:
@@ -105,7 +105,7 @@ def test_a_process_without_this_package_opens_and_generates(tmp_path: Path) -> N
         write_model(top / "model", model, top / "tokenizer")
         cases.append([str(top / "model"), objective, PROMPT])
         models.append(model)
-    command = [sys.executable, "-I", "-c", STRANGER, json.dumps(cases)]
+    command = [sys.executable, "-I", "-c", CLEAN_PROGRAM, json.dumps(cases)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for (folder, objective, _), model, found in zip(cases, models, json.loads(done.stdout), strict=True):
