@@ -49,7 +49,7 @@ OBJECTIVES_OF = {
 """Architecture -> objectives that it can be trained with."""
 MODELS = tuple(OBJECTIVES_OF)
 OPTIMIZERS = ("adamw", "muon")
-SCHEDULES = ("cosine", "linear", "wsd")
+SCHEDULES = ("constant", "cosine", "linear", "wsd")
 PRECISIONS = ("auto", "bf16", "fp32")
 DEVICES = ("auto", "cpu", "cuda")
 

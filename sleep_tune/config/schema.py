@@ -193,6 +193,9 @@ class SleepConfig:
         "how rows are replayed: as they were, joined and cut anew, or with sentences shuffled and packed whole",
         choices=names.CONTEXTS,
     )
+    learning_rate: float = option(
+        1.0, "learning rate asleep, in multiples of that awake; 0: sleep changes no weight", low=0, high=100
+    )
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     length: LengthConfig = field(default_factory=LengthConfig)
 
@@ -254,7 +257,7 @@ class TrainingConfig:
     learning_rate: float = option(5e-4, "peak learning rate", above=0, high=1)
     schedule: str = option(
         "linear",
-        "decay of the learning rate to 0: linear, cosine, or wsd (warm-up, stable, decay)",
+        "learning rate after the warm-up: linear, cosine and wsd (stable, then linear) fall to 0; constant stays",
         choices=names.SCHEDULES,
     )
     warmup: float = option(0.05, "share of the budget over which the learning rate rises", low=0, below=1)

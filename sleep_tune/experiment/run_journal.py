@@ -32,6 +32,7 @@ CHECKS: dict[str, Check] = {
 NEEDED = {
     "train": ("words_seen",),
     "sleep": ("cycle", "sources", "exposures"),
+    "phase": ("words_seen", "cycle", "phase", "learning_rate"),
     "eval": ("words_seen", "metrics"),
 }
 """Kind of a line -> keys that it must have."""

@@ -1,4 +1,4 @@
-"""The journal of a run, metrics.jsonl: one JSON object per line, of kind train, sleep or eval."""
+"""The journal of a run, metrics.jsonl: one JSON object per line, of kind train, phase, sleep or eval."""
 
 import json
 import logging

@@ -1,8 +1,11 @@
-"""Losses and sleep records of a run, as lines of metrics.jsonl."""
+"""Losses, sleep records and learning rates of a run, as lines of metrics.jsonl."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from sleep_tune.sleep.stream import PHASES
+from sleep_tune.training.learning_rates import PhaseRate
 from sleep_tune.training.run_progress import Milestones
 from sleep_tune.training.session import Session
 
@@ -10,7 +13,10 @@ __all__ = ["LossLog"]
 
 
 class LossLog:
-    """Logs mean losses at every `log_ratio` of the budget, and a record of each sleep phase that has ended."""
+    """Logs mean losses at every `log_ratio` of the budget, and a record of each phase that has ended.
+
+    The line of a phase, awake or asleep, has its mean learning rate; that of a sleep also says what was replayed.
+    """
 
     def __init__(self, session: Session, log_ratio: float) -> None:
         """Begin at the run's present position.
@@ -23,7 +29,9 @@ class LossLog:
         self._milestones = Milestones(session.progress, log_ratio)
 
     def write_if_due(self, scheduler: Any) -> None:
-        """Write a line if a milestone was passed. Only then does training wait for the device to return the loss.
+        """Write the phases that have ended, and losses if a milestone was passed.
+
+        Only for losses does training wait for the device.
 
         Args:
             scheduler: torch's, for the learning rate.
@@ -31,16 +39,28 @@ class LossLog:
         Raises:
             Diverged: the losses are not those of a model that learns.
         """
+        self._write_phases(self._session.rates.take_ended())
         if self._milestones.passed():
             losses = self._write(scheduler)
             self._session.guard.check(losses, self._session.progress.words_seen)
 
     def finish(self, scheduler: Any) -> None:
-        """Write the last records at the end of training: losses since the last line, and the last sleep phase."""
+        """Write the last records at the end of training: the last phase, and losses since the last line."""
+        self._write_phases(self._session.rates.take_all())
         if self._session.meter.num_batches:
             self._write(scheduler)
         else:
             self._write_sleeps()
+
+    def _write_phases(self, phases: Sequence[PhaseRate]) -> None:
+        session = self._session
+        if phases:
+            session.require_current()
+        for phase in phases:
+            pass_index, fold = divmod(phase.cycle, session.feed.stream.folds)
+            place = {"words_seen": phase.words_seen, "phase": PHASES[phase.phase], "cycle": phase.cycle}
+            place |= {"pass_index": pass_index, "fold": fold, "batches": phase.batches}
+            session.journal.write("phase", place | {"learning_rate": phase.mean})
 
     def _write_sleeps(self) -> None:
         session = self._session

@@ -251,6 +251,7 @@ def _spend_budget(
             training_arguments(config, session.attempt, session.device, max_updates=stream.plan.budget_words),
             feed=session.feed,
             meter=session.meter,
+            rates=session.rates,
             dropout=dropout,
             make_optimizer=lambda made: OPTIMIZERS[training.optimizer](made, training),
             schedule=partial(SCHEDULES[training.schedule], warmup=training.warmup, cooldown=training.cooldown),

@@ -9,6 +9,11 @@ from collections.abc import Callable
 __all__ = ["SCHEDULES"]
 
 
+def constant(share: float, *, warmup: float, cooldown: float) -> float:
+    """Rise linearly over `warmup`, then stay: the last words of a run change the model as much as earlier ones."""
+    return min(_rise(share, warmup), 1.0)
+
+
 def linear(share: float, *, warmup: float, cooldown: float) -> float:
     """Rise linearly over `warmup`, then fall linearly to 0."""
     return min(_rise(share, warmup), (1 - share) / (1 - warmup))
@@ -31,7 +36,12 @@ def _rise(share: float, warmup: float) -> float:
     return share / warmup if warmup else 1.0
 
 
-SCHEDULES: dict[str, Callable[..., float]] = {"cosine": cosine, "linear": linear, "wsd": wsd}
+SCHEDULES: dict[str, Callable[..., float]] = {
+    "constant": constant,
+    "cosine": cosine,
+    "linear": linear,
+    "wsd": wsd,
+}
 """Name -> function (share of the budget in [0, 1], *, warmup, cooldown) -> share of the peak rate in [0, 1].
 
 `warmup` is a share of the budget in [0, 1); `cooldown`, in (0, 1], is used by wsd only.

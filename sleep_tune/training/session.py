@@ -28,6 +28,7 @@ from sleep_tune.training.checkpoint import MARKER, STREAM, Checkpoint, unusable_
 from sleep_tune.training.divergence import DivergenceGuard, unigram_entropy
 from sleep_tune.training.identity import Identity, identify
 from sleep_tune.training.journal import Journal
+from sleep_tune.training.learning_rates import LearningRates, is_phase_rate
 from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.mirror import Mirror, open_mirror
 from sleep_tune.training.process_group import ProcessGroup
@@ -54,6 +55,7 @@ class Session:
     processes: ProcessGroup
     feed: BatchFeed
     meter: LossMeter
+    rates: LearningRates
     guard: DivergenceGuard
     progress: RunProgress
     journal: Journal
@@ -69,6 +71,7 @@ class Session:
             "num_tokens": self.feed.num_tokens,
             "num_predicted": self.feed.num_predicted,
             "meter": self.meter.state_dict(),
+            "rates": self.rates.state_dict(),
             "guard": self.guard.state_dict(),
         }
 
@@ -139,17 +142,32 @@ def open_session(
         processes=processes,
     )
     meter = LossMeter(corpus.train.vocab_size, processes, device)
+    rates = LearningRates(config.sleep.learning_rate)
     guard = _guard(training, stream, corpus)
     if checkpoint is not None:
         feed.num_tokens, feed.num_predicted = state["num_tokens"], state["num_predicted"]
         meter.load_state_dict(state["meter"])
+        rates.load_state_dict(state.get("rates"))
         guard.load_state_dict(state["guard"])
     progress = RunProgress(stream, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
     kept = checkpoint.journal() if checkpoint is not None and processes.is_leader else b""
     journal = Journal(run / METRICS, kept=kept, writes=processes.is_leader)
     text = decoder(corpus.train, corpus.tokenizer_dir)
     return Session(
-        run, attempt, checkpoint, identity, device, processes, feed, meter, guard, progress, journal, mirror, text
+        run,
+        attempt,
+        checkpoint,
+        identity,
+        device,
+        processes,
+        feed,
+        meter,
+        rates,
+        guard,
+        progress,
+        journal,
+        mirror,
+        text,
     )
 
 
@@ -230,6 +248,7 @@ _STATE: dict[str, Check] = {
     "meter.first": is_number,
     "meter.sums": list_of(is_number, len(PHASES)),
     "meter.counts": list_of(is_count, len(PHASES)),
+    "rates": lambda value: value is ... or nullable(is_phase_rate)(value),  # earlier versions had none
     "guard.lowest": is_number,
     "guard.window": list_of(is_number),
     "guard.up_since": nullable(is_count),

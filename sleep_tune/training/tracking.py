@@ -33,6 +33,7 @@ __all__ = [
 
 NUMBERS = {
     "train": ("loss", "loss/wake", "loss/sleep", "learning_rate", "cycle", "pass_index", "read_ratio", "seconds"),
+    "phase": ("learning_rate",),
     "sleep": ("buffer_size", "candidates", "mean_score", "mean_age"),
 }
 """Kind of a line -> fields that are logged; of kind eval, all metrics are."""
@@ -222,11 +223,11 @@ def _opener(kind: Kind, config: RunConfig, folder: Path) -> Open:
 
 
 def _values(line: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of a line that are logged; those of kind sleep have the prefix sleep/."""
+    """Return the numbers of a line that are logged; those of a sleep or a phase have the prefix sleep/ or wake/."""
     kind = line["kind"]
     numbers: Mapping[str, Any] = line["metrics"] if kind == "eval" else line
     fields = NUMBERS.get(kind, tuple(numbers))
-    prefix = "sleep/" if kind == "sleep" else ""
+    prefix = {"sleep": "sleep/", "phase": f"{line.get('phase')}/"}.get(kind, "")
     return {f"{prefix}{key}": float(numbers[key]) for key in fields if _is_finite(numbers.get(key))}
 
 

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
+from sleep_tune.training.learning_rates import LearningRates
 from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.restore import RestoringTrainer
 
@@ -36,6 +37,7 @@ class SleepTrainer(RestoringTrainer):
         *,
         feed: BatchFeed,
         meter: LossMeter,
+        rates: LearningRates,
         dropout: RandomStream,
         make_optimizer: Callable[[PreTrainedModel], torch.optim.Optimizer],
         schedule: Callable[[float], float],
@@ -49,6 +51,7 @@ class SleepTrainer(RestoringTrainer):
             arguments: transformers' own options.
             feed: returns batches and receives the losses of wake batches.
             meter: receives the mean loss of every batch.
+            rates: turns the schedule's rate into that of each update.
             dropout: seeded anew for every batch.
             make_optimizer: model -> optimizer of its weights; one of `OPTIMIZERS` with its options.
             schedule: share of the budget seen -> share of the peak learning rate, both in [0, 1].
@@ -57,6 +60,7 @@ class SleepTrainer(RestoringTrainer):
         """
         self.feed = feed
         self.meter = meter
+        self.rates = rates
         self.dropout = dropout
         self.make_optimizer = make_optimizer
         self.schedule = schedule
@@ -88,7 +92,21 @@ class SleepTrainer(RestoringTrainer):
             return_outputs: unused; transformers passes it when it evaluates.
             num_items_in_batch: unused; batches weigh the same.
         """
-        prepared: PreparedBatch = inputs[0]
+        loss = self._accumulate(model, inputs[0])
+        assert self.optimizer is not None
+        assert self.lr_scheduler is not None, "transformers makes both before the first update"
+        rate = self.rates.end_update(float(self.lr_scheduler.get_last_lr()[0]))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate  # the scheduler sets it anew after the update
+        return loss
+
+    def _accumulate(self, model: torch.nn.Module, prepared: PreparedBatch) -> torch.Tensor:
+        """Return the loss of an update's last batch, after the backward pass of those before it.
+
+        Args:
+            model: the model, as accelerate has wrapped it.
+            prepared: the update's first batch.
+        """
         for _ in range(self.accumulation - 1):
             with self.accelerator.no_sync(model):
                 self.accelerator.backward(self._mean_loss(model, prepared))
@@ -136,6 +154,7 @@ class SleepTrainer(RestoringTrainer):
         self.feed.record_losses(prepared, losses_M)
         loss = total / prepared.divisor
         self.meter.add(loss.detach(), prepared.batch.phase)
+        self.rates.add(prepared.batch, self.feed.stream.words_seen)
         return loss / self.accumulation if self.accumulation > 1 else loss
 
     def _losses(self, model: torch.nn.Module, prepared: PreparedBatch) -> tuple[torch.Tensor, torch.Tensor]:

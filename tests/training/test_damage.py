@@ -370,6 +370,8 @@ def test_what_is_no_checkpoint_of_this_run_is_refused_even_if_its_marker_was_rew
         ("meter", None),
         ("meter.sums", [1.0]),
         ("meter.counts", [1, "2"]),
+        ("rates", 3),
+        ("rates", [0, 2, 100, 1, 0.01]),
         ("guard.window", "x"),
         ("guard.up_since", True),
         ("guard.wake_is_up", 1),
@@ -393,6 +395,14 @@ def test_a_state_of_another_shape_is_refused(key: str, value: object, run: Path,
         resume(run, corpus)
 
 
+def test_a_checkpoint_of_a_version_that_recorded_no_rates_is_resumed(
+    run: Path, whole: tuple[Path, Outcome], corpus: Corpus
+) -> None:
+    reseal(checkpoints(run)[1], lambda content: content["state"].pop("rates"))
+    assert same_outcome(resume(run, corpus), whole[1])
+    assert read_lines(run, "train") == read_lines(whole[0], "train")
+
+
 @pytest.mark.parametrize("damage", [missing, empty, truncated, flipped, longer], ids=lambda damage: damage.__name__)
 def test_a_record_that_was_changed_is_put_back(
     damage: Callable[[Path], None],
@@ -401,6 +411,7 @@ def test_a_record_that_was_changed_is_put_back(
     corpus: Corpus,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    shutil.copy(checkpoints(run)[1] / "metrics.jsonl", run)  # without the line of the phase that the pause cut short
     damage(run / "metrics.jsonl")
     with caplog.at_level(logging.WARNING):
         assert same_outcome(resume(run, corpus), whole[1])

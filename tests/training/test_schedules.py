@@ -16,14 +16,14 @@ def test_a_rate_is_a_share_of_the_peak(name: str, share: float, warmup: float, c
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_it_rises_from_nothing_to_the_peak_and_falls_to_nothing(name: str) -> None:
+def test_it_rises_from_nothing_to_the_peak_and_falls_to_nothing_or_stays(name: str) -> None:
     def rate(share: float) -> float:
         return SCHEDULES[name](share, warmup=0.1, cooldown=0.2)
 
     assert rate(0) == 0
     assert rate(0.05) == pytest.approx(0.5)
     assert rate(0.1) == pytest.approx(1)
-    assert rate(1) == pytest.approx(0)
+    assert rate(1) == pytest.approx(1 if name == "constant" else 0)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -36,6 +36,7 @@ def test_half_way_through_the_decay() -> None:
     assert SCHEDULES["cosine"](0.55, warmup=0.1, cooldown=0.2) == pytest.approx(0.5)
     assert SCHEDULES["cosine"](0.325, warmup=0.1, cooldown=0.2) == pytest.approx(0.5 + 0.25 * 2**0.5)
     assert SCHEDULES["wsd"](0.55, warmup=0.1, cooldown=0.2) == 1
+    assert SCHEDULES["constant"](0.55, warmup=0.1, cooldown=0.2) == 1
     assert SCHEDULES["wsd"](0.9, warmup=0.1, cooldown=0.2) == pytest.approx(0.5)
 
 
