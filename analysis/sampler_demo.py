@@ -67,10 +67,10 @@ def main(arguments: Sequence[str]) -> int:
     decode = make_decoder(corpus)
     for strategy in STRATEGIES:
         for number in range(1 if strategy == "strict" else options.buffers):
-            buffer = draw_buffer(config, stream, number, strategy=strategy)
+            buffer = draw_buffer(config, stream, corpus.train, number, strategy=strategy)
             show_buffer(f"{strategy}, draw {number + 1}", buffer, stream.history, corpus.train, decode, options.samples)
-    show_contexts(config, draw_buffer(config, stream, 0), corpus.train, decode)
-    return 0 if show_order(config, stream) else 1
+    show_contexts(config, draw_buffer(config, stream, corpus.train, 0), corpus.train, decode)
+    return 0 if show_order(config, stream, corpus.train) else 1
 
 
 def train_cycles(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepStream":
@@ -134,12 +134,15 @@ def print_progress(line: str) -> None:
         print(f"\r{line:70}", end="", file=sys.stderr, flush=True)
 
 
-def draw_buffer(config: "RunConfig", stream: "SleepStream", index: int, **changed: str) -> NDArray[np.int32]:
+def draw_buffer(
+    config: "RunConfig", stream: "SleepStream", samples: "Samples", index: int, **changed: str
+) -> NDArray[np.int32]:
     """Return a buffer for the sleep after the last fold: indices of samples.
 
     Args:
         config: of the run.
         stream: at the start of that sleep.
+        samples: the corpus.
         index: number of the draw; another number gives other random choices.
         changed: options of sleep.replay that differ from the configuration.
     """
@@ -149,7 +152,9 @@ def draw_buffer(config: "RunConfig", stream: "SleepStream", index: int, **change
     replay = Replay(**dataclasses.asdict(config.sleep.replay) | changed)
     candidates = SCOPES[replay.scope](stream.history.last_read, stream.cycle)
     rng = generator(config.training.seed, Purpose.BUFFER, index)
-    return choose_buffer(candidates, stream.history, cycle=stream.cycle, replay=replay, rng=rng)
+    return choose_buffer(
+        candidates, stream.history, sources=samples.sources, cycle=stream.cycle, replay=replay, rng=rng
+    )
 
 
 def show_folds(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> None:
@@ -205,7 +210,7 @@ def show_contexts(config: "RunConfig", buffer: NDArray[np.int32], samples: "Samp
         print(visible(f"  {name:8}{decode(phase.draw(1).input_ids[0])}"))
 
 
-def show_order(config: "RunConfig", stream: "SleepStream") -> bool:
+def show_order(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> bool:
     """Print the mean score of each strategy's buffers from the last fold; return whether strict > weighted > random."""
     scores = stream.history.scores
     fresh = stream.history.last_read == stream.cycle
@@ -213,7 +218,10 @@ def show_order(config: "RunConfig", stream: "SleepStream") -> bool:
     means: list[float] = []
     for strategy in STRATEGIES:
         draws = range(1 if strategy == "strict" else DRAWS)
-        drawn = [scores[draw_buffer(config, stream, index, strategy=strategy, scope="fold")].mean() for index in draws]
+        drawn_buffers = (
+            draw_buffer(config, stream, samples, index, strategy=strategy, scope="fold") for index in draws
+        )
+        drawn = [scores[buffer].mean() for buffer in drawn_buffers]
         means.append(float(np.mean(drawn)))
         buffers = "its buffer" if len(draws) == 1 else f"{DRAWS} buffers, {min(drawn):.3f} to {max(drawn):.3f}"
         print(f"  {strategy:9} mean score {means[-1]:.3f}  ({buffers})")

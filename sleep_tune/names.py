@@ -13,6 +13,7 @@ __all__ = [
     "MASKINGS",
     "MATCHED",
     "MODELS",
+    "NORMALISATIONS",
     "OBJECTIVES",
     "OBJECTIVES_OF",
     "OPTIMIZERS",
@@ -30,6 +31,7 @@ __all__ = [
 
 STRATEGIES = ("random", "strict", "weighted")
 SCOPES = ("fold", "seen")
+NORMALISATIONS = ("cycle", "none", "rank", "source")
 CONTEXTS = ("keep", "repack", "shuffle")
 
 CORPORA = ("babylm", "text", "toy")

@@ -275,6 +275,16 @@ def sleep_fits_budget(config: RunConfig) -> None:
         raise BudgetError(f"budget.passes must be at least 1 with sleep.length.repeats; got {budget:g}")
 
 
+def uniform_draws_exist(config: RunConfig) -> None:
+    """Refuse a share of uniform draws for the strategy that draws nothing: it would change no buffer."""
+    replay = config.sleep.replay
+    if replay.strategy == "strict" and replay.uniform:
+        raise ConfigError(
+            "sleep.replay.uniform must be 0 with sleep.replay.strategy=strict, which takes the highest priorities and "
+            f"draws nothing; got {replay.uniform:g} (weighted draws by priority)"
+        )
+
+
 RULES: dict[str, Callable[[RunConfig], None]] = {
     rule.__name__: rule
     for rule in (
@@ -295,6 +305,7 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         evaluation_fits,
         tasks_have_data,
         sleep_fits_budget,
+        uniform_draws_exist,
     )
 }
 """Name -> rule: a function of the RunConfig that raises an error if it is broken."""

@@ -172,6 +172,18 @@ class ReplayConfig:
         "samples that can be replayed: all that were read so far (seen), or those of the last fold (fold)",
         choices=names.SCOPES,
     )
+    normalise: str = option(
+        "none",
+        "what stands in for the score in the priority: none: the score itself; rank: 1/rank; cycle, source: 1/rank of "
+        "the score relative to those of the same cycle of reading, or of the same source (z-scores)",
+        choices=names.NORMALISATIONS,
+    )
+    uniform: float = option(
+        0.0,
+        "share e of uniform draws: a sample is drawn with probability (1 - e) p / sum(p) + e / N; strict draws none",
+        low=0,
+        high=1,
+    )
 
 
 @dataclass(kw_only=True)

@@ -12,6 +12,7 @@ __all__ = [
     "budget",
     "buffer",
     "context",
+    "normalisation",
     "priorities",
     "randomness",
     "sample_history",

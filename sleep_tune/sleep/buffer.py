@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.sleep.budget import to_fraction
+from sleep_tune.sleep.normalisation import NORMALISATIONS
 from sleep_tune.sleep.priorities import priorities
 from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.selection import STRATEGIES, Strategy
@@ -53,17 +54,23 @@ class Replay:
     """Lower bound of the age factor (1 - decay)^age, in [0, 1]."""
     scope: str = "seen"
     """A name in `SCOPES`."""
+    normalise: str = "none"
+    """A name in `NORMALISATIONS`: what stands in for the score in the priority."""
+    uniform: float = 0.0
+    """Share of the uniform distribution in the probabilities of a draw, in [0, 1]; strict draws nothing."""
 
     def __post_init__(self) -> None:
         if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
             raise ConfigError(unknown("sleep.replay.strategy", self.strategy, STRATEGIES))
         if self.scope not in SCOPES:
             raise ConfigError(unknown("sleep.replay.scope", self.scope, SCOPES))
+        if self.normalise not in NORMALISATIONS:
+            raise ConfigError(unknown("sleep.replay.normalise", self.normalise, NORMALISATIONS))
         if not 0 < self.ratio <= 1:
             raise ConfigError(f"sleep.replay.ratio must be in (0, 1]; got {self.ratio}")
         if not 0 <= self.alpha < math.inf:
             raise ConfigError(f"sleep.replay.alpha must be at least 0; got {self.alpha}")
-        for name, value in (("decay", self.decay), ("floor", self.floor)):
+        for name, value in (("decay", self.decay), ("floor", self.floor), ("uniform", self.uniform)):
             if not 0 <= value <= 1:
                 raise ConfigError(f"sleep.replay.{name} must be in [0, 1]; got {value}")
 
@@ -82,6 +89,7 @@ def choose_buffer(
     candidates: NDArray[np.intp],
     history: SampleHistory,
     *,
+    sources: NDArray[np.int16],
     cycle: int,
     replay: Replay,
     rng: np.random.Generator,
@@ -91,21 +99,21 @@ def choose_buffer(
     Args:
         candidates: (C,) distinct samples to choose from, C >= 1.
         history: scores and last readings of all N samples.
+        sources: (N,) source of each sample.
         cycle: the current cycle; the age of a candidate is this less the cycle of its last reading.
-        replay: strategy, ratio, alpha, decay and floor.
+        replay: strategy and ratio, and how priorities are computed.
         rng: for strategies that draw.
     """
     scores = history.scores[candidates]
+    last_read = history.last_read[candidates]
     weights = priorities(
-        scores, _ages(history, candidates, cycle), alpha=replay.alpha, decay=replay.decay, floor=replay.floor
+        NORMALISATIONS[replay.normalise](scores, last_read, sources[candidates]),
+        np.subtract(cycle, last_read, out=last_read),  # ages; in place, since there may be millions
+        alpha=replay.alpha,
+        decay=replay.decay,
+        floor=replay.floor,
+        uniform=replay.uniform,
     )
     choose = STRATEGIES[replay.strategy] if isinstance(replay.strategy, str) else replay.strategy
     chosen = choose(weights, scores, buffer_size(len(candidates), replay.ratio), rng)
     return candidates[chosen].astype(np.int32)
-
-
-def _ages(history: SampleHistory, candidates: NDArray[np.intp], cycle: int) -> NDArray[np.int32]:
-    """Return the cycles since each candidate was last read, (C,); in place, since there may be millions."""
-    ages = history.last_read[candidates]
-    np.subtract(cycle, ages, out=ages)
-    return ages

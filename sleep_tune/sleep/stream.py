@@ -243,7 +243,14 @@ class SleepStream:
         if not self._sleep_continues():
             return
         rng = generator(self._seed, Purpose.BUFFER, self._next_cycle)
-        buffer = choose_buffer(candidates, self.history, cycle=self._next_cycle, replay=self._replay, rng=rng)
+        buffer = choose_buffer(
+            candidates,
+            self.history,
+            sources=self._samples.sources,
+            cycle=self._next_cycle,
+            replay=self._replay,
+            rng=rng,
+        )
         if self.plan.ratio is None or self._samples.words[buffer].any():
             self._sleep_phase = self._sleep_on(buffer)
 

@@ -44,7 +44,9 @@ def ours(history: SampleHistory, strategy: str) -> int:
     """Candidates, priorities and choice, as a sleep begins."""
     candidates = SCOPES["seen"](history.last_read, CYCLES)
     replay = Replay(strategy=strategy, ratio=RATIO, alpha=ALPHA, decay=DECAY)
-    return len(choose_buffer(candidates, history, cycle=CYCLES, replay=replay, rng=np.random.default_rng(1)))
+    sources = np.zeros(len(history.scores), np.int16)
+    rng = np.random.default_rng(1)
+    return len(choose_buffer(candidates, history, sources=sources, cycle=CYCLES, replay=replay, rng=rng))
 
 
 def peer(pool: dict[int, tuple[float, int]], strategy: str) -> int:

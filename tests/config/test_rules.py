@@ -130,6 +130,12 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         BudgetError,
         "budget.passes|at least 1|0.5",
     ),
+    (
+        "uniform_draws_exist",
+        {"sleep.replay.strategy": "strict", "sleep.replay.uniform": 0.2},
+        ConfigError,
+        "sleep.replay.uniform|0 with sleep.replay.strategy=strict|got 0.2|weighted",
+    ),
 ]
 """Rule, options that break it, the error, and what its message holds."""
 
@@ -173,6 +179,8 @@ def test_every_rule_is_tested() -> None:
         {"training.mirror": "s3://bucket:9000/a@b?endpoint_override=http://127.0.0.1:9000"},
         {"evaluation.method": "exact", "evaluation.stride": 129},
         {"data.kind": "text", "data.path": "a folder, with = and commas"},
+        {"sleep.replay.uniform": 1, "sleep.replay.strategy": "weighted"},
+        {"sleep.replay.uniform": 0.2, "sleep.replay.strategy": "random"},  # it draws uniformly in any case
     ],
 )
 def test_the_bounds_themselves_are_allowed(changes: dict[str, Any]) -> None:

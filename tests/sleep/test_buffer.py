@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sleep_tune.errors import ConfigError
 from sleep_tune.sleep.buffer import SCOPES, Replay, buffer_size, choose_buffer
@@ -17,6 +18,27 @@ def history_of(scores: list[float], last_read: list[int]) -> SampleHistory:
     history.scores[:] = scores
     history.last_read[:] = last_read
     return history
+
+
+def chosen(
+    history: SampleHistory,
+    replay: Replay,
+    *,
+    cycle: int,
+    sources: NDArray[np.int16] | None = None,
+    candidates: NDArray[np.intp] | None = None,
+    rng: np.random.Generator | None = None,
+) -> NDArray[np.int32]:
+    """The buffer that is chosen from all samples of one source, unless given."""
+    num_samples = len(history.scores)
+    return choose_buffer(
+        np.arange(num_samples) if candidates is None else candidates,
+        history,
+        sources=np.zeros(num_samples, np.int16) if sources is None else sources,
+        cycle=cycle,
+        replay=replay,
+        rng=rng or np.random.default_rng(0),
+    )
 
 
 @given(st.integers(1, 10**7), st.integers(1, 100))
@@ -37,7 +59,7 @@ def test_a_buffer_holds_distinct_candidates(strategy: str, scope: str) -> None:
     history = history_of((rng.random(200) * 9).tolist(), rng.integers(-1, 4, 200).tolist())
     candidates = SCOPES[scope](history.last_read, 3)
     replay = Replay(strategy=strategy, scope=scope, ratio=0.5, decay=0.3)
-    buffer = choose_buffer(candidates, history, cycle=3, replay=replay, rng=rng)
+    buffer = chosen(history, replay, cycle=3, candidates=candidates, rng=rng)
     assert len(buffer) == len(set(buffer.tolist())) == len(candidates) // 2
     assert set(buffer.tolist()) <= set(candidates.tolist())
     assert buffer.dtype == np.int32
@@ -45,11 +67,10 @@ def test_a_buffer_holds_distinct_candidates(strategy: str, scope: str) -> None:
 
 def test_age_is_counted_in_cycles_since_the_last_reading() -> None:
     history = history_of([4.0, 3.0, 2.0], [0, 1, 2])
-    candidates = np.arange(3)
 
     def hardest(decay: float) -> list[int]:
         replay = Replay(strategy="strict", ratio=0.34, decay=decay)
-        return list(choose_buffer(candidates, history, cycle=2, replay=replay, rng=np.random.default_rng(0)))
+        return list(chosen(history, replay, cycle=2))
 
     assert hardest(decay=0) == [0]
     assert hardest(decay=0.3) == [1]
@@ -61,8 +82,7 @@ def test_what_was_read_in_this_cycle_has_age_0_and_its_whole_priority(decay: flo
     """Counted from the cycle after, it would have lost some of it: at these settings all of its lead."""
     history = history_of([4.0, 3.0, 3.9], [0, 2, 1])
     replay = Replay(strategy="strict", ratio=0.34, decay=decay, floor=floor)
-    chosen = choose_buffer(np.arange(3), history, cycle=2, replay=replay, rng=np.random.default_rng(0))
-    assert chosen.tolist() == [1]
+    assert chosen(history, replay, cycle=2).tolist() == [1]
 
 
 @given(
@@ -79,8 +99,7 @@ def test_strict_replays_the_hardest_where_decay_leaves_no_priority(
     scores, last_read = zip(*samples, strict=True)
     history = history_of([float(score) for score in scores], list(last_read))
     replay = Replay(strategy="strict", ratio=ratio, alpha=alpha, decay=decay, floor=floor)
-    candidates = np.arange(len(samples))
-    buffer = choose_buffer(candidates, history, cycle=2, replay=replay, rng=np.random.default_rng(0))
+    buffer = chosen(history, replay, cycle=2)
 
     def rank(index: int) -> tuple[float, float, int]:
         age = max((1 - decay) ** (2 - last_read[index]), floor)
@@ -90,10 +109,24 @@ def test_strict_replays_the_hardest_where_decay_leaves_no_priority(
 
 
 @pytest.mark.parametrize(
+    ("normalise", "expected"),
+    [("none", [0, 1, 2]), ("rank", [0, 1, 2]), ("cycle", [0, 3, 6]), ("source", [0, 3, 5])],
+)
+def test_normalised_scores_are_compared_with_their_like(normalise: str, expected: list[int]) -> None:
+    """Three cycles or sources, and a buffer of three: the highest of each."""
+    history = history_of([9.0, 8.0, 7.0, 6.0, 5.9, 2.0, 3.0, 1.0, 1.0], [0, 0, 0, 1, 1, 1, 2, 2, 2])
+    sources = np.array([0, 0, 0, 1, 1, 2, 1, 2, 2], np.int16)
+    replay = Replay(strategy="strict", ratio=0.34, normalise=normalise)
+    assert chosen(history, replay, cycle=2, sources=sources).tolist() == expected
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"strategy": "strickt"}, r"unknown sleep.replay.strategy 'strickt'; did you mean 'strict'"),
         ({"scope": "all"}, r"unknown sleep.replay.scope 'all'; choose one of: fold, seen"),
+        ({"normalise": "z"}, r"unknown sleep.replay.normalise 'z'; choose one of: cycle, none, rank, source"),
+        ({"uniform": 1.5}, r"sleep.replay.uniform must be in \[0, 1\]; got 1.5"),
         ({"ratio": 0.0}, r"sleep.replay.ratio must be in \(0, 1\]; got 0.0"),
         ({"ratio": 1.5}, r"sleep.replay.ratio must be in \(0, 1\]; got 1.5"),
         ({"alpha": -1.0}, r"sleep.replay.alpha must be at least 0; got -1.0"),
