@@ -223,13 +223,14 @@ def mask_shares_fit(config: RunConfig) -> None:
         )
 
 
-def masking_moves_where_tokens_are_masked(config: RunConfig) -> None:
-    """Refuse a final probability of masking for an objective that masks nothing."""
-    training = config.training
-    if training.objective == "clm" and training.masking.final is not None:
+def masking_changes_where_tokens_are_masked(config: RunConfig) -> None:
+    """Refuse a final probability of masking, and one asleep, for an objective that masks nothing."""
+    changes = {"training.masking.final": config.training.masking.final, "sleep.masking": config.sleep.masking}
+    given = {key: value for key, value in changes.items() if value is not None}
+    if config.training.objective == "clm" and given:
         raise ConfigError(
-            "training.masking.final must be null with training.objective=clm, which masks nothing; "
-            f"got {training.masking.final:g}"
+            f"{' and '.join(given)} must be null with training.objective=clm, which masks nothing; "
+            f"got {' and '.join(f'{value:g}' for value in given.values())}"
         )
 
 
@@ -301,7 +302,7 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         mirror_holds_all,
         mirror_holds_no_secret,
         mask_shares_fit,
-        masking_moves_where_tokens_are_masked,
+        masking_changes_where_tokens_are_masked,
         evaluation_fits,
         tasks_have_data,
         sleep_fits_budget,

@@ -208,6 +208,12 @@ class SleepConfig:
     learning_rate: float = option(
         1.0, "learning rate asleep, in multiples of that awake; 0: sleep changes no weight", low=0, high=100
     )
+    masking: float | None = option(
+        None,
+        "share of the tokens that are predicted asleep, all the time, where tokens are masked; null: as awake",
+        above=0,
+        below=1,
+    )
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     length: LengthConfig = field(default_factory=LengthConfig)
 
@@ -224,7 +230,7 @@ class BudgetConfig:
 
 @dataclass(kw_only=True)
 class MaskingConfig:
-    """The positions that are predicted, awake and asleep, where tokens are masked."""
+    """The positions that are predicted where tokens are masked; `sleep.masking` may be another share asleep."""
 
     kind: str = option(
         "fixed",

@@ -53,7 +53,7 @@ class BatchFeed:
 
     With training.compile, all batches have the same shapes and forms but for M, so that one compiled graph serves all:
     a short batch is filled up with copies of a row in which nothing is predicted, and a model that ever needs an
-    attention mask always gets one. This changes no loss.
+    attention mask always gets one. This changes no loss. Another share of masked tokens asleep changes M only.
 
     Attributes:
         stream: the source of the batches.
@@ -67,6 +67,7 @@ class BatchFeed:
         samples: Samples,
         training: TrainingConfig,
         *,
+        masking_asleep: float | None = None,
         mask: MaskMaker = square_mask,
         device: torch.device,
         processes: ProcessGroup,
@@ -77,6 +78,7 @@ class BatchFeed:
             stream: new, or restored from a checkpoint.
             samples: the stream's corpus.
             training: the objective, which tokens are masked, and the run's seed, for the random streams of masks.
+            masking_asleep: share of the tokens that are masked asleep, in (0, 1); None: as awake.
             mask: makes the model's attention masks.
             device: receives the tensors.
             processes: the group that shares each batch.
@@ -86,6 +88,7 @@ class BatchFeed:
         self.num_predicted = 0
         self._samples = samples
         self._training = training
+        self._masking_asleep = masking_asleep
         self._mask = mask
         self._device = device
         self._processes = processes
@@ -161,13 +164,16 @@ class BatchFeed:
         """Choose the tokens of a batch, the stream's last one, that are predicted, and hide them."""
         masking, stream = self._training.masking, self.stream
         share = (stream.words_seen - batch.words) / stream.plan.budget_words
+        probability = probability_at(share, masking.probability, masking.final)
+        if batch.phase == "sleep" and self._masking_asleep is not None:
+            probability = self._masking_asleep
         return mask_batch(
             input_ids,
             self._samples.special,
             self._samples.vocab_size,
             generator(self._training.seed, Purpose.MASK, batch.index),
             kind=masking.kind,
-            probability=probability_at(share, masking.probability, masking.final),
+            probability=probability,
             mask_share=masking.mask_share,
             random_share=masking.random_share,
         )

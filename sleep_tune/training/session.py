@@ -137,6 +137,7 @@ def open_session(
         stream,
         corpus.train,
         training,
+        masking_asleep=config.sleep.masking,
         mask=mask_maker(config.model.kind),
         device=device,
         processes=processes,

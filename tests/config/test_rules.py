@@ -64,10 +64,16 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         "training.masking.mask_share + training.masking.random_share|at most 1|0.8 + 0.3",
     ),
     (
-        "masking_moves_where_tokens_are_masked",
+        "masking_changes_where_tokens_are_masked",
         {"model.kind": "gpt2", "training.objective": "clm", "training.masking.final": 0.3},
         ConfigError,
         "training.masking.final|null|training.objective=clm|0.3",
+    ),
+    (
+        "masking_changes_where_tokens_are_masked",
+        {"model.kind": "gpt2", "training.objective": "clm", "training.masking.final": 0.3, "sleep.masking": 0.4},
+        ConfigError,
+        "training.masking.final|sleep.masking|null|training.objective=clm|0.3|0.4",
     ),
     ("architecture_is_described", {"model.kind": "hf"}, ConfigError, "model.config=|model.init=|none"),
     (
@@ -174,6 +180,8 @@ def test_every_rule_is_tested() -> None:
         {"sleep.length.ratio": 0, "budget.passes": 0.5},
         {"budget.words": 5, "sleep.length.passes": 100},
         {"training.warmup": 0.9},
+        {"sleep.masking": 0.4, "training.masking.final": 0.3},
+        {"training.objective": "hybrid", "sleep.masking": 0.4},
         {"training.masking.mask_share": 0.7, "training.masking.random_share": 0.3},
         {"training.mirror": "hdfs://user@host:8020/a@b"},
         {"training.mirror": "s3://bucket:9000/a@b?endpoint_override=http://127.0.0.1:9000"},

@@ -41,7 +41,7 @@ def test_one_of_several_replaces_the_default_of_its_siblings() -> None:
         ({"folds": 3}, "'folds'|'sleep.folds'"),
         ({"training": {"lr": 3}}, "'training.lr'|training.seed, |training.batch_size, training.accumulation"),
         ({"traning": {"seed": 3}}, "'traning'|'training'"),
-        ({"sleep": 3}, "sleep|mapping|folds, context, replay|got 3"),
+        ({"sleep": 3}, "sleep|mapping|folds, context|got 3"),
         ({"sleep": {"folds": {"a": 1}}}, "sleep.folds|whole number|{'a': 1}"),
         ({1: 2}, "'1'|sleep.*"),
         ({"sleep": {"length": {"ratio": 1, "passes": 1}}}, "sleep.length.passes, |sleep.length.ratio=1"),

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sleep_tune.config.schema import MaskingConfig
 from sleep_tune.data.masking import MASKINGS, mask_batch
@@ -35,12 +37,16 @@ def make_feed(
     sleep: bool = True,
     objective: str = "mlm",
     masking: MaskingConfig | None = None,
+    masking_asleep: float | None = None,
+    **training: Any,
 ) -> BatchFeed:
-    config = make_config(Path("unused"), batch_size=batch_size // size, sleep=sleep, objective=objective)
+    config = make_config(Path("unused"), batch_size=batch_size // size, sleep=sleep, objective=objective, **training)
     config.training.masking = masking or MaskingConfig()
     processes = ProcessGroup(rank, size)
     stream = open_stream(config, corpus, processes)
-    return BatchFeed(stream, corpus.train, config.training, device=CPU, processes=processes)
+    return BatchFeed(
+        stream, corpus.train, config.training, masking_asleep=masking_asleep, device=CPU, processes=processes
+    )
 
 
 def answer(feed: BatchFeed, prepared: PreparedBatch) -> None:
@@ -220,6 +226,50 @@ def test_moving_masks_are_the_same_after_a_resume_and_in_every_process(corpus: C
         cut.next_batch()
 
 
+def masked_shares(feed: BatchFeed, corpus: Corpus) -> list[tuple[str, float]]:
+    """Phase of each batch that masks, and the share of its text that is predicted."""
+    shares: list[tuple[str, float]] = []
+    for prepared in feed:
+        answer(feed, prepared)
+        if (prepared.positions.diff() > 1).any():  # a causal batch predicts all of it
+            special = corpus.train.special
+            text = ~np.isin(prepared.batch.input_ids, [special.start, special.separator, special.pad])
+            shares.append((prepared.batch.phase, len(prepared.positions) / np.count_nonzero(text)))
+    return shares
+
+
+@given(awake=st.floats(0.05, 0.6), asleep=st.floats(0.05, 0.6))
+@settings(max_examples=10)
+def test_sleep_masks_its_own_share(awake: float, asleep: float, corpus: Corpus) -> None:
+    """And masks awake are those of a run without it: each batch draws its own."""
+    masking = MaskingConfig(probability=awake)
+    feed, plain = make_feed(corpus, masking=masking, masking_asleep=asleep), make_feed(corpus, masking=masking)
+    expected = {"wake": awake, "sleep": asleep}
+    for prepared, without in zip(feed, plain, strict=True):
+        special = corpus.train.special
+        text = ~np.isin(prepared.batch.input_ids, [special.start, special.separator, special.pad])
+        wanted = np.maximum(1, np.rint(expected[prepared.batch.phase] * text.sum(axis=1)))
+        assert len(prepared.positions) == wanted[text.any(axis=1)].sum()
+        if prepared.batch.phase == "wake":
+            assert torch.equal(prepared.input_ids, without.input_ids)
+            assert torch.equal(prepared.positions, without.positions)
+        feed.record_losses(prepared, torch.ones(len(prepared.positions)))  # the same scores, so the same buffers
+        plain.record_losses(without, torch.ones(len(without.positions)))
+    assert feed.num_tokens == plain.num_tokens
+    assert (feed.num_predicted - plain.num_predicted) * (asleep - awake) >= 0  # counted in FLOPs
+
+
+@pytest.mark.parametrize("objective", ["mlm", "hybrid"])
+def test_the_final_share_is_that_of_wake_where_sleep_has_its_own(objective: str, corpus: Corpus) -> None:
+    feed = make_feed(corpus, objective=objective, masking=MOVING, masking_asleep=0.3)
+    shares = masked_shares(feed, corpus)
+    asleep = [share for phase, share in shares if phase == "sleep"]
+    awake = [share for phase, share in shares if phase == "wake"]
+    assert asleep == pytest.approx([0.3] * len(asleep), abs=0.03)
+    assert awake[0] == pytest.approx(0.6, abs=0.03)
+    assert awake[-1] < 0.25
+
+
 @pytest.mark.parametrize("context", CONTEXTS)
 @pytest.mark.parametrize("masking", MASKINGS)
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -234,7 +284,9 @@ def test_compiled_batches_have_one_shape(objective: str, masking: str, context: 
         config.training.masking.kind = masking
         config.sleep.context = context
         stream = open_stream(config, corpus, ProcessGroup())
-        feeds.append(BatchFeed(stream, corpus.train, config.training, device=CPU, processes=ProcessGroup()))
+        feeds.append(
+            BatchFeed(stream, corpus.train, config.training, masking_asleep=0.4, device=CPU, processes=ProcessGroup())
+        )
     plain, feed = feeds
     for prepared in feed:
         other = plain.next_batch()
@@ -250,8 +302,8 @@ def test_compiled_batches_have_one_shape(objective: str, masking: str, context: 
         assert len(prepared.labels) >= 2
         weight = len(prepared.labels) / prepared.divisor
         assert weight == pytest.approx(predicted / other.divisor)
-        for one, given in ((feed, prepared), (plain, other)):
-            answer(one, given)
+        answer(feed, prepared)
+        answer(plain, other)
     assert len(kinds) == 1
     assert phases == {"wake", "sleep"}
     assert plain.next_batch() is None

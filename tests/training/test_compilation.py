@@ -62,7 +62,7 @@ def make_compiled(folder: Path, objective: str = "mlm", **training: Any) -> RunC
 def test_one_graph_serves_both_phases(
     kind: str, objective: str, masking: str, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also short batches, padded ones, evaluations at rungs, and several runs in one process."""
+    """Also short batches, padded ones, more masks asleep, evaluations at rungs, and several runs in one process."""
     for run in range(2):
         graphs = CompileCounterWithBackend("eager")
         monkeypatch.setattr(compilation, "BACKEND", graphs)
@@ -70,6 +70,7 @@ def test_one_graph_serves_both_phases(
         config.model.kind = kind
         config.training.masking.kind = masking
         config.sleep.context = "shuffle"  # has rows with padding
+        config.sleep.masking = None if objective == "clm" else 0.4
         config.evaluation.rungs = (0.3, 0.6)
         outcome = train(config, keep_training, corpus=corpus)
         phases = {line["phase"] for line in read_lines(tmp_path / f"{run}", "train")}
