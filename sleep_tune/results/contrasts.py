@@ -19,7 +19,7 @@ from sleep_tune.results.comparable_losses import are_comparable
 from sleep_tune.results.crossed_design import crossed_difference, is_mean_of_groups
 from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p, worst_rank_p
 
-__all__ = ["add_contrasts"]
+__all__ = ["add_contrasts", "paired_answers"]
 
 
 def add_contrasts(
@@ -86,17 +86,16 @@ def _contrast(arm: Arm, reference: Arm, endpoint: str, *, better: int) -> Contra
         return None
     by_seed = np.array([ours[seed] - theirs[seed] for seed in shared])
     flips = sign_flip_p(by_seed) if len(shared) > 1 else None
-    tables = _tables(arm, reference, endpoint, shared)
-    if tables is None:
+    answers = paired_answers(arm, reference, endpoint, shared)
+    if answers is None:
         plain = paired_difference([ours[seed] for seed in shared], [theirs[seed] for seed in shared])
         made = Contrast(difference=plain, p_flip=flips)
     else:
-        treated_SI, reference_SI, group_I = tables
-        groups = len(np.unique(group_I))
+        treated_SI, reference_SI, group_I, names_G = answers
         difference = crossed_difference(treated_SI, reference_SI, group_I)
         if len(shared) == 1:
             difference = replace(difference, error=_clustered_error(treated_SI[0] - reference_SI[0], group_I))
-        made = Contrast(difference=difference, p_flip=flips, items=len(group_I), groups=groups)
+        made = Contrast(difference=difference, p_flip=flips, items=len(group_I), groups=len(names_G))
     return _with_diverged(made, arm.diverged, reference.diverged, better * by_seed)
 
 
@@ -122,27 +121,33 @@ def _with_diverged(made: Contrast, ours: frozenset[int], theirs: frozenset[int],
     return replace(made, difference=difference, lost=lost, won=won, both=len(ours & theirs))
 
 
-def _tables(
+def paired_answers(
     arm: Arm, reference: Arm, endpoint: str, seeds: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return both arms' item scores, (S, I) each, and (I,) the items' groups.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]] | None:
+    """Return both arms' item scores at an endpoint, (S, I) each, (I,) the items' groups, and the G names of the groups.
 
     None where a table of items is missing, or its mean over groups is not the score.
+
+    Args:
+        arm: any.
+        reference: of which the items must be the same.
+        endpoint: in whose unit the scores are.
+        seeds: S that both arms have a value of.
     """
     ours, theirs = arm.answers.get(endpoint, {}), reference.answers.get(endpoint, {})
     rows = [table.get(seed) for table in (ours, theirs) for seed in seeds]
-    if any(row is None or row.empty for row in rows):
+    if not rows or any(row is None or row.empty for row in rows):
         return None
     index = rows[0].index  # type: ignore[union-attr]
     if any(not row.index.equals(index) for row in rows[1:]):  # type: ignore[union-attr]
         return None
-    codes, _ = pd.factorize(index.get_level_values(0))
+    codes, names = pd.factorize(index.get_level_values(0))
     group_I = np.asarray(codes)
     values = np.array([np.asarray(row, dtype=np.float64) for row in rows])
     expected = [*(arm.values[endpoint][seed] for seed in seeds), *(reference.values[endpoint][seed] for seed in seeds)]
     if not all(is_mean_of_groups(score, row, group_I) for row, score in zip(values, expected, strict=True)):
         return None
-    return values[: len(seeds)], values[len(seeds) :], group_I
+    return values[: len(seeds)], values[len(seeds) :], group_I, tuple(map(str, names))
 
 
 def _clustered_error(difference_I: np.ndarray, group_I: np.ndarray) -> float | None:

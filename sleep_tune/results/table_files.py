@@ -1,4 +1,4 @@
-"""Files of a comparison: comparison.{csv,parquet,md,tex,html} and trials.{csv,parquet}."""
+"""Files of a comparison: comparison.{csv,parquet,md,tex,html}, and {trials,correlations,paradigms}.{csv,parquet}."""
 
 import io
 from pathlib import Path
@@ -10,6 +10,8 @@ from sleep_tune.plain_text import spreadsheet_cell, visible
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.markup import DOCUMENTS
+from sleep_tune.results.paradigms import compare_paradigms, tabulate_paradigms
+from sleep_tune.results.parameter_correlations import correlate_search, tabulate_correlations
 from sleep_tune.results.sheet import settings_text
 from sleep_tune.results.trial_tables import read_trials
 
@@ -32,7 +34,10 @@ def write_tables(folder: Path) -> Comparison:
 
 
 def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path | None = None) -> list[Path]:
-    """Write a comparison in every format, and the table of trials if there is an experiment.
+    """Write a comparison in every format, and tables of what it is made of.
+
+    These are: the differences in each paradigm, if the arms kept their answers to a task's items; and if there is an
+    experiment, its trials, and the rank correlations of its parameters with the objective, if it had enough trials.
 
     Args:
         comparison: to write.
@@ -43,8 +48,14 @@ def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path |
         The files.
     """
     tables = {"comparison": tidy(comparison)}
+    paradigms = compare_paradigms(comparison)
+    if paradigms:
+        tables["paradigms"] = tabulate_paradigms(paradigms)
     if experiment is not None:
-        tables["trials"] = read_trials(experiment)
+        tables["trials"] = trials = read_trials(experiment)
+        correlations = correlate_search(trials, comparison.experiment)
+        if correlations:
+            tables["correlations"] = tabulate_correlations(correlations)
     written = []
     for name, table in tables.items():
         written += _write_table(table, folder / name)

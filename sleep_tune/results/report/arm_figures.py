@@ -1,8 +1,9 @@
-"""Figures of the compared arms: differences to the baseline, training losses, the objective during training.
+"""Figures of the compared arms: differences to the baseline at the end and during training, losses, the objective.
 
 Each function returns a figure, or None where there is nothing to show.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -25,9 +26,10 @@ from sleep_tune.results.report.figure_style import (
 )
 from sleep_tune.results.report.training_logs import TrainingLog
 from sleep_tune.results.sheet import claim_of, settings_text
+from sleep_tune.results.statistics import Difference, paired_difference
 from sleep_tune.results.verdict import difference_text
 
-__all__ = ["MOST_PANELS", "plot_differences", "plot_learning_curves", "plot_losses"]
+__all__ = ["MOST_PANELS", "plot_difference_curves", "plot_differences", "plot_learning_curves", "plot_losses"]
 
 BETTER = {"min": "left is better", "max": "right is better"}
 
@@ -143,6 +145,64 @@ def plot_learning_curves(curves: Mapping[str, Sequence[pd.DataFrame]], metric: s
         traces[-1]["text"] = [f"{arm}, mean of {count} seed{'' if count == 1 else 's'}" for count in counts]
         traces[-1]["hovertemplate"] = "%{text}: %{y:.4f}<extra></extra>"
     return make_figure(traces, x="words seen", y=metric_title(metric)) if traces else None
+
+
+def plot_difference_curves(
+    curves: Mapping[str, Mapping[int, pd.DataFrame]], metric: str, baseline: str
+) -> Figure | None:
+    """Return each arm's difference to the baseline at every rung: the mean over shared seeds, with its 95% band.
+
+    Args:
+        curves: arm -> seed -> a table with columns rung and value.
+        metric: name of `value`.
+        baseline: the arm that is subtracted, seed by seed.
+    """
+    traces: list[Figure] = []
+    by_seed = {arm: _at_rungs(runs) for arm, runs in curves.items()}
+    reference = by_seed.get(baseline, {})
+    for number, arm in enumerate(by_seed):
+        rungs = sorted(by_seed[arm].keys() & reference.keys()) if arm != baseline else []
+        found = {rung: _paired(by_seed[arm][rung], reference[rung]) for rung in rungs}
+        known = {rung: made for rung, made in found.items() if made is not None}
+        if not known:
+            continue
+        shared = {"type": "scatter", "name": arm, "legendgroup": arm}
+        banded = {rung: made for rung, made in known.items() if made.low is not None}
+        if len(banded) > 1:
+            around = [*banded, *reversed(banded)]
+            edges = [*(made.high for made in banded.values()), *(made.low for made in reversed(banded.values()))]
+            band = {"mode": "lines", "line": {"width": 0}, "fill": "toself", "fillcolor": arm_colour(number)}
+            traces.append(shared | band | {"x": around, "y": edges, "opacity": 0.15, "showlegend": False})
+            traces[-1]["hoverinfo"] = "skip"
+        line = {"color": arm_colour(number), "dash": DASHES[number % len(DASHES)], "width": 2.2}
+        mean = {"mode": "lines+markers", "line": line, "marker": {"size": 6, "symbol": number % 12}}
+        traces.append(shared | mean | {"x": list(known), "y": [made.mean for made in known.values()]})
+        traces[-1]["text"] = [_hover(arm, made) for made in known.values()]
+        traces[-1]["hovertemplate"] = "%{text}<extra></extra>"
+    zero = {"zeroline": True, "zerolinecolor": "#222"}
+    title = metric_title(metric).replace(metric, "difference", 1)
+    return make_figure(traces, x="words seen", y=title, yaxis=zero, xaxis={"rangemode": "tozero"}) if traces else None
+
+
+def _at_rungs(runs: Mapping[int, pd.DataFrame]) -> dict[int, dict[int, float]]:
+    """Return rung -> seed -> value, where it is finite."""
+    found: dict[int, dict[int, float]] = {}
+    for seed, run in runs.items():
+        for rung, value in zip(run["rung"], run["value"], strict=True):
+            if math.isfinite(value):
+                found.setdefault(int(rung), {})[seed] = float(value)
+    return found
+
+
+def _paired(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Difference | None:
+    """Return the mean difference over the seeds that both have; None without one."""
+    seeds = sorted(ours.keys() & theirs.keys())
+    return paired_difference([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds]) if seeds else None
+
+
+def _hover(arm: str, made: Difference) -> str:
+    interval = f" [{made.low:+.4f}, {made.high:+.4f}]" if made.low is not None else ""
+    return f"{arm}: {made.mean:+.4f}{interval}, {made.count} shared seed{'' if made.count == 1 else 's'}"
 
 
 def plot_losses(logs: Mapping[str, Sequence[TrainingLog]], titles: Mapping[str, str], baseline: str) -> Figure | None:

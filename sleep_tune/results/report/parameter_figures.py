@@ -1,4 +1,4 @@
-"""Figures of how the objective depends on the searched parameters: importance, slices, heat maps.
+"""Figures of how the objective depends on the searched parameters: importance, correlations, slices, heat maps.
 
 Each function returns a figure, or None where there is nothing to show.
 """
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sleep_tune.results.columns import setting_text, short_names
+from sleep_tune.results.parameter_correlations import Correlation
 from sleep_tune.results.report.figure_style import (
     AXIS,
     COLOURS,
@@ -25,7 +26,7 @@ from sleep_tune.results.report.figure_style import (
 from sleep_tune.results.report.importance import Importance
 from sleep_tune.results.report.search_figures import trial_markers
 
-__all__ = ["plot_heat_map", "plot_importance", "plot_slices"]
+__all__ = ["plot_correlations", "plot_heat_map", "plot_importance", "plot_slices"]
 
 MOST_BINS = 8
 """Parts into which a heat map divides a range, at most; fewer where the root of the number of trials is smaller."""
@@ -57,6 +58,41 @@ def plot_importance(found: Sequence[Importance]) -> Figure | None:
     height = 120 + 40 * len(found)
     axis = {"tickformat": ".0%", "rangemode": "tozero"}
     return make_figure([bar], x="share of the total importance", height=height, xaxis=axis)
+
+
+def plot_correlations(found: Sequence[Correlation]) -> Figure | None:
+    """Return a row per rank correlation with its interval, the strongest on top; filled where it leaves out 0."""
+    if not found:
+        return None
+    names = short_names(one.key for one in found)
+    labels = [names[one.key] if one.value is None else f"{names[one.key]} = {one.value}" for one in found]
+    dots: Figure = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [one.rho for one in found],
+        "y": list(range(len(found))),
+        "marker": {
+            "color": COLOURS[0],
+            "size": 9,
+            "symbol": ["circle" if one.low > 0 or one.high < 0 else "circle-open" for one in found],
+        },
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [max(0.0, one.high - one.rho) for one in found],
+            "arrayminus": [max(0.0, one.rho - one.low) for one in found],
+            "color": COLOURS[0],
+        },
+        "text": [
+            f"{label}: {one.rho:+.2f} [{one.low:+.2f}, {one.high:+.2f}], {one.trials} trials"
+            for label, one in zip(labels, found, strict=True)
+        ],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+    rows = {"tickvals": dots["y"], "ticktext": labels, "range": [len(found) - 0.5, -0.5]}
+    axis = {"range": [-1.03, 1.03], "zeroline": True, "zerolinecolor": "#222"}
+    height = 100 + 32 * len(found)
+    return make_figure([dots], x="rank correlation", height=height, xaxis=axis, yaxis=rows, margin={"t": 30})
 
 
 def plot_slices(trials: pd.DataFrame, parameters: Sequence[str], metric: str) -> Figure | None:

@@ -8,10 +8,12 @@ import pandas as pd
 import yaml
 
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
+from sleep_tune.results import parameter_correlations
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column, short_names
 from sleep_tune.results.comparable_losses import are_comparable
 from sleep_tune.results.notes import is_power_note, is_warning
+from sleep_tune.results.paradigms import ParadigmDifference
 from sleep_tune.results.report.importance import FEWEST_TRIALS
 from sleep_tune.results.report.section_figures import ReportData
 from sleep_tune.results.report.training_logs import TrainingLog
@@ -110,6 +112,22 @@ def _select_columns(sheet: Sheet, places: Sequence[int], words: int) -> Sheet:
     return Sheet(tuple(sheet.headings[at] for at in places), rows, words)
 
 
+def _paradigms(data: ReportData) -> dict[str, Any]:
+    """Return a table with a row per task and arm: how many paradigms are better, worse, or neither."""
+    headings = ("task", "arm", "paradigms", "better", "worse", "no difference shown", "neither above chance")
+    groups: dict[tuple[str, str], list[ParadigmDifference]] = {}
+    for row in data.paradigms:
+        groups.setdefault((row.endpoint, row.arm), []).append(row)
+    rows = []
+    for (endpoint, arm), own in groups.items():
+        better = sum(row.is_significant and row.difference.mean > 0 for row in own)
+        worse = sum(row.is_significant and row.difference.mean < 0 for row in own)
+        counts = (len(own), better, worse, len(own) - better - worse, sum(row.at_chance for row in own))
+        rows.append((Cell(column(endpoint).heading), Cell(arm), *(Cell(str(count)) for count in counts)))
+    single = bool(data.paradigms) and all(row.p_holm is None for row in data.paradigms)
+    return {"table": Sheet(headings, tuple(rows), words=2), "baseline": data.comparison.baseline, "single": single}
+
+
 def _learning(data: ReportData) -> dict[str, Any]:
     return {}
 
@@ -123,6 +141,8 @@ def _search(data: ReportData) -> dict[str, Any]:
         "better": "lower" if data.comparison.experiment.mode == "min" else "higher",
         "measured": measured,
         "fewest": FEWEST_TRIALS,
+        "completed": int((data.search.trials["state"] == "completed").sum()),
+        "fewest_completed": parameter_correlations.FEWEST_TRIALS,
     }
 
 
@@ -197,6 +217,7 @@ def _reproduce(data: ReportData) -> dict[str, Any]:
 SECTIONS: dict[str, ReportSection] = {
     "answer": ReportSection("The answer", _answer),
     "arms": ReportSection("Arms against the baseline", _arms),
+    "paradigms": ReportSection("Paradigm by paradigm", _paradigms),
     "learning": ReportSection("Learning curves", _learning),
     "search": ReportSection("The search", _search),
     "replay": ReportSection("What was replayed", _replay),

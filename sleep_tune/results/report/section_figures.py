@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pandas as pd
 
+from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Comparison
-from sleep_tune.results.columns import short_names
-from sleep_tune.results.report.arm_figures import MOST_PANELS, plot_differences, plot_learning_curves, plot_losses
+from sleep_tune.results.columns import column, short_names
+from sleep_tune.results.paradigms import ParadigmDifference
+from sleep_tune.results.parameter_correlations import correlate_search
+from sleep_tune.results.report.arm_figures import (
+    MOST_PANELS,
+    plot_difference_curves,
+    plot_differences,
+    plot_learning_curves,
+    plot_losses,
+)
 from sleep_tune.results.report.figure_style import Figure, panel_title
 from sleep_tune.results.report.importance import estimate_importance
-from sleep_tune.results.report.parameter_figures import plot_heat_map, plot_importance, plot_slices
+from sleep_tune.results.report.paradigm_figures import plot_paradigms
+from sleep_tune.results.report.parameter_figures import plot_correlations, plot_heat_map, plot_importance, plot_slices
 from sleep_tune.results.report.replay_figures import plot_ages, plot_exposures, plot_sources
 from sleep_tune.results.report.search_figures import (
     further_metrics,
@@ -53,6 +63,8 @@ class ReportData:
     logs: TrainingLogs
     ended: bool
     """Whether the search was closed."""
+    paradigms: Sequence[ParadigmDifference] = ()
+    """Differences in each paradigm, as `compare_paradigms` orders them."""
 
     @property
     def first_logs(self) -> dict[str, TrainingLog]:
@@ -90,6 +102,23 @@ def _differences(data: ReportData) -> Iterator[Plot]:
     )
 
 
+def _paradigms(data: ReportData) -> Iterator[Plot]:
+    """Yield a figure per task; variants of a task, such as averaged weights, are only in the file."""
+    baseline = data.comparison.baseline
+    for endpoint in dict.fromkeys(row.endpoint for row in data.paradigms):
+        if split_variant(endpoint)[0]:
+            continue
+        rows = [row for row in data.paradigms if row.endpoint == endpoint]
+        several = " The menu selects the arm." if len({row.arm for row in rows}) > 1 else ""
+        yield Plot(
+            f"{column(endpoint).heading}, paradigm by paradigm",
+            plot_paradigms(rows, baseline),
+            "Mean difference over shared seeds and items, with its 95% interval before correction. After the name: "
+            f"percent right of {baseline} → of the arm. Filled: significant after Holm correction over the paradigms "
+            f"(green: better, red: worse). Grey: neither arm is above chance.{several}",
+        )
+
+
 def _losses(data: ReportData) -> Iterator[Plot]:
     logs = _logs_in_order(data)
     more = f" Shown are the first {MOST_PANELS} of {len(logs)} arms." if len(logs) > MOST_PANELS else ""
@@ -109,6 +138,19 @@ def _learning_curves(data: ReportData) -> Iterator[Plot]:
             f"{metric} during training",
             plot_learning_curves(curves, metric),
             "Measured on dev. Thick: means over seeds; thin: single seeds.",
+        )
+        baseline = data.comparison.baseline
+        paired = {
+            arm: {log.seed: _values(log, metric) for log in own if log.seed is not None}
+            for arm, own in _logs_in_order(data).items()
+        }
+        better = "below" if data.comparison.experiment.mode == "min" else "above"
+        yield Plot(
+            f"Differences to {baseline} in {metric} during training",
+            plot_difference_curves(paired, metric, baseline),
+            f"Measured on dev, after the same number of words. {better.title()} 0 is better. Line: mean over the seeds "
+            "that both arms have; band: its 95% interval at each point, uncorrected, so that it says nothing about the "
+            "curve as a whole. The table of arms compares the end, on test.",
         )
 
 
@@ -178,6 +220,17 @@ def _parameters(data: ReportData) -> Iterator[Plot]:
         f"PED-ANOVA over {int(trials['value'].notna().sum())} trials, {where}, with 95% bootstrap intervals. Wide "
         "intervals mean that the search has too few trials.",
     )
+    better = "lower" if mode == "min" else "higher"
+    correlations = correlate_search(data.trials, data.comparison.experiment)
+    yield Plot(
+        f"Rank correlation of the parameters with {metric}",
+        plot_correlations(correlations),
+        f"Spearman's. {'Left' if mode == 'min' else 'Right'} of 0: trials with a larger value had a {better}, that is "
+        f"better, {metric} at the end. With 95% bootstrap intervals; filled where the interval leaves out 0, without "
+        "correction for the number of rows. Stopped trials do not count: the others are those that the search found "
+        "better, so that correlations over all settings may be stronger. A choice without an order has a row per value "
+        "(1 with that value, 0 with another one). A parameter that is best in the middle may have 0 and be important.",
+    )
     yield Plot(
         f"{metric} by parameter",
         plot_slices(trials, parameters, metric),
@@ -218,6 +271,7 @@ def _replay(data: ReportData) -> Iterator[Plot]:
 
 FIGURES: dict[str, tuple[Callable[[ReportData], Iterator[Plot]], ...]] = {
     "arms": (_differences,),
+    "paradigms": (_paradigms,),
     "learning": (_losses, _learning_curves),
     "search": (_trials, _tradeoffs, _parameters),
     "replay": (_replay,),

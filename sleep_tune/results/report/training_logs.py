@@ -3,7 +3,7 @@
 The log of a run that is still training, or was killed, is read as far as it goes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class TrainingLog:
     """Entry i: number of samples seen i times by the end of the last sleep; the last entry: seen so often or more."""
     examples: pd.DataFrame
     """A row per sample of a buffer that was logged with its text; columns as `EXAMPLES`. Older runs logged none."""
+    seed: int | None = None
+    """The run's seed, where the experiment's event log names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,14 @@ def read_training_logs(folder: Path, trials: pd.DataFrame | None = None) -> Trai
     repeated = trials[trials["role"].isin(["baseline", "finalist"]) & (trials["study"] == "")]
     runs: dict[str, list[TrainingLog]] = {}
     problems = []
-    for arm, trial in zip(repeated["arm"], repeated["trial"], strict=True):
+    for arm, trial, seed in zip(repeated["arm"], repeated["trial"], repeated["seed"], strict=True):
         try:
             log = read_training_log(folder / "trials" / str(trial))
         except DataError as error:
             problems.append(f"Left out: {error}.")
             continue
         if log is not None:
-            runs.setdefault(str(arm), []).append(log)
+            runs.setdefault(str(arm), []).append(replace(log, seed=int(seed)))
     return TrainingLogs(runs, tuple(problems))
 
 

@@ -1,10 +1,12 @@
 """Made-up experiment folders of any size: an event log, training logs of the compared runs, an experiment.yaml."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tests.results.conftest import BUDGET, SyntheticLog
 
@@ -16,8 +18,13 @@ EXAMPLES = [
 RUNGS = (BUDGET // 3, BUDGET)
 
 
-def make_search(folder: Path, trials: int, *, seeds: int = 3, sleeps: int = 10, seed: int = 0) -> SyntheticLog:
-    """Write a search of `trials` trials (one in seven failed, the last still running) and its runs over fresh seeds."""
+def make_search(
+    folder: Path, trials: int, *, seeds: int = 3, sleeps: int = 10, paradigms: Sequence[str] = (), seed: int = 0
+) -> SyntheticLog:
+    """Write a search of `trials` trials (one in seven failed, the last still running) and its runs over fresh seeds.
+
+    With names of `paradigms`, the runs kept their answers to 40 items of each, of BLiMP.
+    """
     log, rng = SyntheticLog(folder), np.random.default_rng(seed)
     log.open(name=folder.name, parameters={"sleep.folds": {}, "sleep.replay.ratio": {}, "sleep.replay.strategy": {}})
     for number in range(1, trials + 1):
@@ -47,13 +54,28 @@ def make_search(folder: Path, trials: int, *, seeds: int = 3, sleeps: int = 10, 
             ("t0003", "finalist", -0.1),
         ):
             parameters = {"sleep.folds": 5, "sleep.replay.ratio": 0.4} if role == "finalist" else {}
-            log.run(arm, at, base + effect + float(rng.normal(0, 0.01)), 0.8, role=role, parameters=parameters)
-            write_training_log(log.folder / "trials" / f"{arm}-s{at}", sleeps if arm != "epochs" else 0)
+            run = log.folder / "trials" / f"{arm}-s{at}"
+            write_training_log(run, sleeps if arm != "epochs" else 0, nll=base + effect + float(rng.normal(0, 0.02)))
+            scores = {"babylm/blimp_fast": write_answers(run, paradigms, effect, rng)} if paradigms else {}
+            nll = base + effect + float(rng.normal(0, 0.01))
+            log.run(arm, at, nll, 0.8, role=role, parameters=parameters, metrics=scores)
     return log
 
 
-def write_training_log(run: Path, sleeps: int, *, torn: bool = False) -> None:
-    """Write a run's metrics.jsonl: an evaluation at each rung, twenty lines of losses, and its sleeps."""
+def write_answers(
+    run: Path, paradigms: Sequence[str], effect: float, rng: np.random.Generator, *, items: int = 40
+) -> float:
+    """Write a run's answers to BLiMP's items and return its score in percent; paradigms differ in how easy they are."""
+    easy = np.linspace(0.45, 0.95, len(paradigms)) - effect * np.linspace(-0.5, 2.0, len(paradigms))
+    right = rng.random((len(paradigms), items)) < easy[:, None]
+    table = pd.DataFrame({"uid": np.repeat(paradigms, items), "id": np.tile(np.arange(items), len(paradigms))})
+    (run / "eval").mkdir()
+    table.assign(task="blimp_fast", text="", correct=right.ravel().astype(float)).to_parquet(run / "eval/items.parquet")
+    return 100.0 * float(right.mean())
+
+
+def write_training_log(run: Path, sleeps: int, *, nll: float = 4.0, torn: bool = False) -> None:
+    """Write a run's metrics.jsonl: an evaluation at each rung, `nll` at the end, twenty lines of losses, its sleeps."""
     run.mkdir(parents=True)
     lines: list[dict[str, Any]] = []
     for step in range(1, 21):
@@ -73,6 +95,6 @@ def write_training_log(run: Path, sleeps: int, *, torn: bool = False) -> None:
             lines.append({"kind": "sleep", **sleep, "exposures": [0, 60, 30, 10 + step], "examples": EXAMPLES})
     for rung in RUNGS:
         head = {"words_seen": rung, "phase": "wake", "cycle": 0, "split": "dev", "rung": rung}
-        lines.append({"kind": "eval", **head, "metrics": {"eval/nll": 5.0 - rung / BUDGET}})
+        lines.append({"kind": "eval", **head, "metrics": {"eval/nll": nll + 1 - rung / BUDGET}})
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (run / "metrics.jsonl").write_text(text[:-40] if torn else text, encoding="utf-8")

@@ -9,8 +9,14 @@ import pytest
 
 from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.comparison import compare, compare_arms
-from sleep_tune.results.report.arm_figures import plot_differences, plot_learning_curves, plot_losses
+from sleep_tune.results.report.arm_figures import (
+    plot_difference_curves,
+    plot_differences,
+    plot_learning_curves,
+    plot_losses,
+)
 from sleep_tune.results.report.training_logs import TrainingLog, read_training_log
+from sleep_tune.results.statistics import paired_difference
 from tests.results.conftest import SyntheticLog
 from tests.results.report.searches import make_search, write_training_log
 
@@ -111,3 +117,32 @@ def test_an_arms_mean_is_over_its_seeds_rung_by_rung() -> None:
     assert strong["epochs"]["text"] == ["epochs, mean of 1 seed"] * 2
     assert strong["t"]["line"]["dash"] != strong["epochs"]["line"]["dash"]
     assert figure["layout"]["yaxis"]["title"]["text"] == "eval/nll (nats per token)"
+
+
+def curve(*values: float) -> pd.DataFrame:
+    rungs = [10 * at for at in range(1, len(values) + 1)]
+    return pd.DataFrame({"rung": rungs, "words_seen": rungs, "value": values})
+
+
+def test_differences_during_training_are_paired_by_seed_with_a_band() -> None:
+    """The seeds' levels cancel: 4, 5 and 9 nats apart, and the differences are -1, -2 and -3 at each of them."""
+    runs = {
+        "epochs": {0: curve(4.0, 3.0), 1: curve(5.0, 4.0), 2: curve(9.0, 8.0), 8: curve(1.0, 1.0)},
+        "t": {2: curve(6.0, 7.0), 0: curve(3.0, 2.5), 1: curve(3.0, 3.5), 9: curve(0.0)},
+    }
+    figure = plot_difference_curves(runs, "eval/nll", "epochs")
+    assert figure is not None
+    band, mean = figure["data"]
+    made = [paired_difference([3.0, 3.0, 6.0], [4.0, 5.0, 9.0]), paired_difference([2.5, 3.5, 7.0], [3.0, 4.0, 8.0])]
+    assert (mean["name"], mean["x"], mean["y"]) == ("t", [10, 20], [one.mean for one in made])
+    assert band["x"] == [10, 20, 20, 10]
+    assert band["y"] == [made[0].high, made[1].high, made[1].low, made[0].low]
+    assert mean["text"][0].endswith("3 shared seeds")
+
+
+def test_one_shared_seed_has_a_line_without_a_band_and_none_has_nothing() -> None:
+    runs = {"epochs": {0: curve(4.0, 3.0)}, "t": {0: curve(3.0, float("inf"))}, "u": {5: curve(1.0)}}
+    figure = plot_difference_curves(runs, "eval/nll", "epochs")
+    assert figure is not None
+    assert [(trace["name"], trace["x"], trace["y"]) for trace in figure["data"]] == [("t", [10], [-1.0])]
+    assert plot_difference_curves({"epochs": runs["epochs"], "u": runs["u"]}, "eval/nll", "epochs") is None

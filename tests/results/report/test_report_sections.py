@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sleep_tune.results.comparison import compare
+from sleep_tune.results.paradigms import compare_paradigms
 from sleep_tune.results.report.report_sections import SECTIONS, example_texts
 from sleep_tune.results.report.search_tables import make_search_tables
 from sleep_tune.results.report.section_figures import FIGURES, ReportData, make_plots
@@ -21,7 +22,8 @@ def report_data(folder: Path) -> ReportData:
     comparison = compare(folder)
     trials, curves = read_trials(folder), read_curves(folder)
     search = make_search_tables(trials, curves, comparison.experiment)
-    return ReportData(folder, comparison, trials, search, read_training_logs(folder, trials), ended=True)
+    logs, paradigms = read_training_logs(folder, trials), compare_paradigms(comparison)
+    return ReportData(folder, comparison, trials, search, logs, ended=True, paradigms=paradigms)
 
 
 def values(name: str, data: ReportData) -> dict[str, Any]:
@@ -89,6 +91,19 @@ def test_one_sleep_is_shown_once_a_missing_score_is_a_dash_and_no_text_is_no_row
     parts = (log.losses, log.evaluations, log.sleeps, log.sources, log.exposures)
     assert texts_of(TrainingLog(*parts, examples=one)) == [["1", "a", "–", "1", "2"]]  # noqa: RUF001
     assert texts_of(TrainingLog(*parts, examples=log.examples.head(0))) == []
+
+
+def test_paradigms_are_counted_for_each_task_and_arm_and_without_answers_a_sentence_says_why(
+    whole: ReportData, tmp_path: Path
+) -> None:
+    assert values("paradigms", whole)["table"].rows == ()
+    names = [f"paradigm_{number}" for number in range(6)]
+    data = report_data(make_search(tmp_path / "replay", 8, seeds=4, paradigms=names).folder)
+    rows = [[cell.text for cell in row] for row in values("paradigms", data)["table"].rows]
+    assert [row[:3] for row in rows] == [["BLiMP fast", "t0003", "6"], ["BLiMP fast", "as_epochs", "6"]]
+    assert all(sum(map(int, row[3:6])) == 6 for row in rows)
+    (plot,) = make_plots("paradigms", data)
+    assert "epochs" in plot.caption
 
 
 def test_failures_have_their_reasons(whole: ReportData) -> None:

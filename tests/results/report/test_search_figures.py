@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from sleep_tune.experiment.experiment_file import describe_experiment
-from sleep_tune.results.report.parameter_figures import plot_heat_map, plot_slices
+from sleep_tune.results.parameter_correlations import Correlation, correlate_search
+from sleep_tune.results.report.parameter_figures import plot_correlations, plot_heat_map, plot_slices
 from sleep_tune.results.report.search_figures import (
     CROWD,
     further_metrics,
@@ -164,3 +166,29 @@ def test_without_another_measure_there_is_no_figure(log: SyntheticLog, more: dic
 def test_trials_that_lack_one_of_the_two_are_left_out(tmp_path: Path) -> None:
     search = a_search(SyntheticLog(tmp_path / "replay"), pairs_accuracy=[0.9, float("nan"), float("nan"), 0.5])
     assert plot_tradeoff(search, "eval/nll", "min", "eval/pairs_accuracy", search.first_share) is None
+
+
+def test_a_correlation_is_filled_where_its_interval_leaves_out_0() -> None:
+    found = [
+        Correlation("sleep.folds", None, -0.7, -0.9, -0.4, 20),
+        Correlation("sleep.replay.strategy", "strict", 0.2, -0.1, 0.5, 20),
+    ]
+    figure = plot_correlations(found)
+    assert figure is not None
+    (dots,) = figure["data"]
+    assert figure["layout"]["yaxis"]["ticktext"] == ["folds", "strategy = strict"]
+    assert dots["marker"]["symbol"] == ["circle", "circle-open"]
+    assert dots["error_x"]["array"] == pytest.approx([0.3, 0.3])
+    assert plot_correlations([]) is None
+
+
+def test_stopped_trials_do_not_count_in_a_searchs_correlations(tmp_path: Path) -> None:
+    folder = make_search(tmp_path / "replay", 40).folder
+    trials = read_trials(folder)
+    completed = trials[(trials["state"] == "completed") & (trials["role"] == "search")]
+    found = {(one.key, one.value): one for one in correlate_search(trials, describe_experiment(folder))}
+    assert {one.trials for one in found.values()} == {len(completed)}
+    assert len(completed) < 20
+    expected = spearmanr(completed["sleep.folds"].astype(float), completed["eval/nll"]).statistic
+    assert found["sleep.folds", None].rho == pytest.approx(expected)
+    assert correlate_search(trials.drop(columns="eval/nll"), describe_experiment(folder)) == []
