@@ -72,7 +72,7 @@ TASKS = (
     "zorro",
 )
 
-SAMPLERS = ("random", "tpe")
+SAMPLERS = ("grid", "random", "tpe")
 SCHEDULERS = ("asha", "none")
 LAUNCHERS = ("inline", "ray")
 WANDB_MODES = ("auto", "off", "offline", "online")

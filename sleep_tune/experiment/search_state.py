@@ -41,6 +41,8 @@ class StudyState:
     """Of these, repeats since a trial of the study last started or ended."""
     known: dict[str, str] = field(default_factory=dict)
     """Settings in the current space -> the first trial that was asked for with them."""
+    lost: dict[str, dict[str, Value]] = field(default_factory=dict)
+    """Settings that are not known any more, as their trial failed because of its machine; by their key."""
     enqueued: dict[str, int] = field(default_factory=dict)
     """Points of the space's `enqueue` -> how often each has been asked for."""
     best: str | None = None
@@ -219,7 +221,9 @@ class SearchState:
             study.asks += 1
             study.trained += 1
         if trial.point is not None:
-            study.known.setdefault(configuration_key(trial.point), trial.id)
+            key = configuration_key(trial.point)
+            study.known.setdefault(key, trial.id)
+            study.lost.pop(key, None)
         if enqueued is not None:
             key = configuration_key(enqueued)
             study.enqueued[key] = study.enqueued.get(key, 0) + 1
@@ -283,10 +287,11 @@ class SearchState:
         trial = self._trial(event)
         self._end(event, "failed")
         if trial.kind == "infrastructure" and trial.point is not None:
-            known = self._study(trial.study).known
+            study = self._study(trial.study)
             key = configuration_key(trial.point)
-            if known.get(key) == trial.id:
-                del known[key]
+            if study.known.get(key) == trial.id:
+                del study.known[key]
+                study.lost[key] = trial.point
 
     def _on_refused(self, event: Event) -> None:
         trial = self._trial(event)

@@ -7,10 +7,9 @@ truth. The noise of seeds is the recorded difference of runs of one setting, tak
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.experiment.trial_state import configuration_key
-from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
+from sleep_tune.search.space.search_space import Parameter, parameters_from_json
 from sleep_tune.simulation.landscape import Landscape, run_generator
 from sleep_tune.simulation.points import Settings, coordinates, distances
 
@@ -123,22 +122,6 @@ def recorded_landscape(recording: Recording) -> Landscape:
 
     notes = () if len(recording.noise) else ("no setting was recorded under two seeds: there is no noise",)
     return Landscape(recording.name, recording.parameters, truth, curve, float(recording.shares[0]), notes)
-
-
-def parameters_from_json(plain_parameters: Mapping[str, Mapping[str, Any]]) -> tuple[Parameter, ...]:
-    """Return the parameters of a search space's JSON (`search_space.to_json`)."""
-    kinds: dict[str, Callable[..., Domain]] = {"uniform": Uniform, "log_uniform": LogUniform, "int": Int}
-    parameters = []
-    for key, plain in plain_parameters.items():
-        when = {other: tuple(values) for other, values in plain.get("when", {}).items()}
-        domain: Domain
-        if "choice" in plain:
-            domain = Choice(tuple(plain["choice"]))
-        else:
-            (kind,) = plain.keys() & kinds.keys()
-            domain = kinds[kind](*plain[kind])
-        parameters.append(Parameter(key, domain, when))
-    return tuple(parameters)
 
 
 def _recording(

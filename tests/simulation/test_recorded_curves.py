@@ -12,7 +12,6 @@ from sleep_tune.simulation.points import Settings, draw
 from sleep_tune.simulation.recorded_curves import (
     FOLDER,
     Recording,
-    parameters_from_json,
     read_experiment_curves,
     read_recording,
     recorded_landscape,
@@ -119,10 +118,6 @@ def test_without_seeds_there_is_no_noise_and_it_says_so(tmp_path: Path) -> None:
     landscape = recorded_landscape(read_recording(write(tmp_path / "x.jsonl", runs)))
     assert landscape.curve(runs[0][0], 0, 0.5) == landscape.curve(runs[0][0], 1, 0.5)
     assert "no noise" in landscape.notes[0]
-
-
-def test_parameters_survive_their_json() -> None:
-    assert parameters_from_json(to_json(Space(name="x", parameters=PARAMETERS))["parameters"]) == PARAMETERS
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.jsonl")), ids=lambda path: path.stem)

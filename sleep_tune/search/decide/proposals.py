@@ -14,19 +14,22 @@ from sleep_tune.experiment.trial_state import Value, configuration_key
 from sleep_tune.search.decide.finalists import due_repeats, fresh_seeds
 from sleep_tune.search.decide.search_history import SearchHistory
 from sleep_tune.search.decide.studies import SettingsSearch
-from sleep_tune.search.space.search_space import Space, Stop, list_settings
+from sleep_tune.search.space.search_space import Space, list_settings
 from sleep_tune.search.space.trial_configs import TrialConfigs
 
-__all__ = ["MAX_REFUSALS", "MAX_REPEATS", "Proposals", "reason_to_stop"]
+__all__ = ["MAX_REFUSALS", "MAX_REPEATS", "MOST_LISTED", "Proposals", "reason_to_stop"]
 
 MAX_REPEATS = 10
 """Proposals in a row that repeat an earlier trial before that trial's result is taken.
 
-The second half are drawn at random: from the untried settings, where all settings can be listed.
+The second half are drawn at random: from the untried settings, if there are at most `MOST_LISTED` settings.
 """
 
+MOST_LISTED = 10_000
+"""Settings that are listed to draw an untried one; of more, few are tried, and a random one is rarely a repeat."""
+
 MAX_REFUSALS = 1000
-"""Settings refused in a row after which a study ends: its space does not fit its budget."""
+"""Settings refused in a row after which a study ends: its space does not fit its budget. A grid tries all points."""
 
 
 class Proposals:
@@ -52,7 +55,7 @@ class Proposals:
             if state.ended is not None:
                 continue
             now = self._history.now()
-            reason = reason_to_stop(state, self._history.state, study.stop, study.num_settings, now=now)
+            reason = reason_to_stop(study, state, self._history.state, now=now)
             if reason is not None:
                 self._history.record("ended", study=study.name, reason=reason)
                 continue
@@ -129,9 +132,11 @@ class Proposals:
         return None
 
     def _propose(self, study: SettingsSearch, state: StudyState) -> dict[str, Value]:
+        if study.grid is not None:
+            return study.grid.next_point(state)
         if state.repeats < MAX_REPEATS // 2:
             return study.sampler.ask(state.asks)
-        if study.num_settings is None:
+        if study.num_settings is None or study.num_settings > MOST_LISTED:
             return study.sampler.ask(state.asks, explore=True)
         untried = [chosen for chosen in list_settings(study.parameters) if configuration_key(chosen) not in state.known]
         return untried[np.random.default_rng([self._space.search.seed, state.asks]).integers(len(untried))]
@@ -142,18 +147,16 @@ class Proposals:
         return fresh_seeds(self._space, self._history.state.seeds_source, taken=self._seed)
 
 
-def reason_to_stop(
-    study: StudyState, state: SearchState, stop: Stop, num_settings: int | None, *, now: float
-) -> str | None:
+def reason_to_stop(search: SettingsSearch, study: StudyState, state: SearchState, *, now: float) -> str | None:
     """Return why a study should ask for no more trials; None if it should ask on.
 
     Args:
-        study: state of the study.
-        state: state of the whole search.
-        stop: the study's limits; None is no limit.
-        num_settings: number of different settings that it can propose; None if infinite.
+        search: the study: its limits (None is no limit) and the number of settings that it can propose.
+        study: its state.
+        state: state of all studies.
         now: seconds since 1970.
     """
+    stop = search.stop
     if stop.trials is not None and study.trained >= stop.trials:
         return f"stop.trials: {study.trained} trials"
     hours = state.seconds(now) / 3600
@@ -164,9 +167,9 @@ def reason_to_stop(
         return f"stop.gpu_hours: {gpu_hours:.2f} GPU-hours"
     if stop.no_improvement is not None and study.without_improvement >= stop.no_improvement:
         return f"stop.no_improvement: {study.without_improvement} completed trials without a new best"
-    if num_settings is not None and len(study.known) >= num_settings:
-        return f"all {num_settings} settings of the space have been tried"
-    if study.refusals >= MAX_REFUSALS:
+    if search.num_settings is not None and len(study.known) >= search.num_settings:
+        return f"all {search.num_settings} settings of the space have been tried"
+    if study.refusals >= MAX_REFUSALS and search.grid is None:
         last = [trial for trial in state.trials.values() if trial.study == study.name][-1]
         return f"{study.refusals} settings in a row were refused; the last: {last.reason}"
     return None

@@ -38,8 +38,11 @@ def _tpe(seed: int, startup: int) -> BaseSampler:
         return TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=True, constant_liar=True)
 
 
-SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {"random": _random, "tpe": _tpe}
-"""Name -> function(seed, startup trials) that makes the sampler of one ask."""
+SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {"grid": _random, "random": _random, "tpe": _tpe}
+"""Name -> function(seed, startup trials) that makes the sampler of one ask.
+
+The points of a grid are listed (`Grid`); for one, a sampler only fills in what a point of `enqueue` leaves out.
+"""
 
 
 def direction_of(mode: str) -> StudyDirection:

@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from sleep_tune.experiment.search_state import MAIN, SearchState, TrialState
 from sleep_tune.records import Event
+from sleep_tune.search.decide.grid import Grid
 from sleep_tune.search.decide.sampler import Sampler, direction_of
 from sleep_tune.search.space.search_space import Parameter, Space, Stop, num_settings
 
@@ -32,6 +33,8 @@ class SettingsSearch:
     """Number of different settings; None if infinite."""
     stop: Stop
     sampler: Sampler
+    grid: Grid | None
+    """Proposes the trials instead of the sampler; None if the algorithm is no grid."""
 
     @property
     def prefix(self) -> str:
@@ -107,7 +110,8 @@ def _make_study(
         seed=space.search.seed,
         startup=space.search.startup,
     )
-    return SettingsSearch(name, baseline, parameters, num_settings(parameters), stop, sampler)
+    grid = Grid(parameters) if space.search.algorithm == "grid" else None
+    return SettingsSearch(name, baseline, parameters, num_settings(parameters), stop, sampler, grid)
 
 
 def _update_sampler(sampler: Sampler, trial: TrialState) -> None:

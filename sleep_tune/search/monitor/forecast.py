@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sleep_tune.experiment.search_state import MAIN, TrialState
 from sleep_tune.search.decide.search_view import SearchView
+from sleep_tune.search.space.search_space import most_trials
 
 __all__ = ["Forecast", "forecast", "gpu_hours"]
 
@@ -91,12 +92,17 @@ def _share(trial: TrialState) -> float:
 
 def _searches_to_come(director: SearchView, runs: list[TrialState]) -> int | None:
     """Return how many trials the search and the baselines' searches will still propose; None if there is no limit."""
-    wanted = {name: baseline.trials for name, baseline in director.space.baselines.items() if baseline.trials}
+    space = director.space
+    tuned = {name: baseline for name, baseline in space.baselines.items() if baseline.trials}
+    wanted = {name: most_trials(space.subset(each.parameters), each.trials) for name, each in tuned.items()}
     if director.ended is None:
-        if director.space.stop.trials is None:
+        wanted[MAIN] = most_trials(space.parameters, space.stop.trials)
+    to_come = 0
+    for study, trials in wanted.items():
+        if trials is None:
             return None
-        wanted[MAIN] = director.space.stop.trials
-    return sum(max(0, trials - sum(run.study == study for run in runs)) for study, trials in wanted.items())
+        to_come += max(0, trials - sum(run.study == study for run in runs))
+    return to_come
 
 
 def _repeats_to_come(director: SearchView, runs: list[TrialState]) -> int:

@@ -19,7 +19,15 @@ from sleep_tune.experiment.search_state import SearchState
 from sleep_tune.records import Progress
 from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
 from sleep_tune.search.decide.search_view import SearchView
-from sleep_tune.search.space.search_space import Baseline, Finalists, Objective, Scheduler, Space, Stop
+from sleep_tune.search.space.search_space import (
+    Baseline,
+    Finalists,
+    Objective,
+    Scheduler,
+    Space,
+    Stop,
+    parameters_from_json,
+)
 
 __all__ = ["Recorded", "read_progress", "read_recorded"]
 
@@ -151,12 +159,13 @@ def _space(stored: Mapping[str, Any], folder: Path) -> Space:
         return Space(
             name=str(stored["name"]),
             objective=_section(Objective, stored["objective"]),
+            parameters=parameters_from_json(stored["parameters"]),
             scheduler=_section(Scheduler, stored["scheduler"]),
             stop=_section(Stop, stored["stop"]),
             baselines={name: _section(Baseline, baseline) for name, baseline in stored["baselines"].items()},
             finalists=_section(Finalists, stored["finalists"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RunFolderError(f"{folder} cannot be read as a search's ({error!r})") from error
 
 

@@ -99,7 +99,11 @@ def _search(plan: Plan) -> str:
     compared = f"; rungs compare trials of the same {plan.within}" if plan.within else ""
     if plan.trials is None:
         return f"until {plan.limits}; the number of trials is not known, so the counts below are for one{compared}"
-    by_time = "" if plan.limits == f"{plan.trials} trials" else f", which is about {plan.trials:,} trials at most"
+    by_time = (
+        ""
+        if plan.limits in (f"{plan.trials} trials", f"{plan.trials} points of the grid")
+        else f", which is about {plan.trials:,} trials at most"
+    )
     return f"{plan.limits}{by_time}{compared}"
 
 
@@ -188,5 +192,8 @@ def _add(table: Table, prefix: str, lengths: Iterable[SleepLength]) -> None:
 
 
 def _notes(plan: Plan) -> Iterable[str]:
+    for out in plan.left_out:
+        left = f"{out.points - out.trials:,} of the {out.points:,} points of the grid"
+        yield f"{out.option} = {out.trials:,} leaves out {left}: the last in their order"
     if any(length.not_possible for length in (*plan.lengths, *plan.baselines)):
         yield "not possible: the share of combinations of settings that need more than the budget; they are not trained"

@@ -1,7 +1,7 @@
 """The plan of a search: its runs, words, hours and disk space, computed before anything is started."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sleep_tune.config.schema import RunConfig
@@ -12,7 +12,15 @@ from sleep_tune.search.plan.sleep_lengths import SleepLength, baselines_of, leng
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.budget_check import budget_words, check_budget
 from sleep_tune.search.space.rungs import rungs_of
-from sleep_tune.search.space.search_space import Choice, CorpusSummary, Resources, Space
+from sleep_tune.search.space.search_space import (
+    Baseline,
+    Choice,
+    CorpusSummary,
+    Resources,
+    Space,
+    most_trials,
+    num_settings,
+)
 
 __all__ = ["Part", "Plan", "RungPlan", "Slots", "expected_at_rungs", "make_plan"]
 
@@ -35,6 +43,18 @@ class RungPlan:
     share: float
     words: int
     trials: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A limit that is smaller than the grid."""
+
+    option: str
+    """'stop.trials', or 'baselines.epochs.trials'."""
+    trials: int
+    """Its value."""
+    points: int
+    """Of the grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +82,8 @@ class Plan:
     """Largest number of search trials; None if it cannot be known."""
     limits: str
     """What ends the search, as a text."""
+    left_out: tuple[LeftOut, ...]
+    """Of a grid: limits that leave points out."""
     given: str
     """Enqueued points and earlier experiments, as a text; '' if there are none."""
     rungs: tuple[RungPlan, ...]
@@ -133,6 +155,7 @@ def make_plan(
         speed=speed,
         trials=trials,
         limits=_limits(space),
+        left_out=tuple(_left_out(space)),
         given=_given(space),
         rungs=tuple(
             RungPlan(share, round(share * budget), number) for share, number in zip(shares, expected, strict=True)
@@ -184,9 +207,9 @@ def _search_batches(budget: int, shares: Sequence[float], expected: Sequence[flo
 def _others(space: Space, budget: int, speed: Speed | None) -> list[tuple[str, Work]]:
     """Return the searches that tune baselines, then the baselines over fresh seeds."""
     tuned = [
-        (f"tuning of {name}", _work(baseline.trials, budget, 1, speed))
+        (f"tuning of {name}", _work(trials, budget, 1, speed))
         for name, baseline in space.baselines.items()
-        if baseline.trials
+        if (trials := _num_tuning(space, baseline))
     ]
     over_seeds = [(f"baseline {name}", _over_seeds(space, 1, budget, speed)) for name in space.baselines]
     return tuned + over_seeds
@@ -233,15 +256,20 @@ def _span(
 def _num_models(space: Space, completed: float, others: Sequence[tuple[str, Work]]) -> int:
     """Return the number of models kept: the best of each search, and all runs over fresh seeds."""
     best = min(max(1, space.finalists.count), math.ceil(completed))
-    tuned = [baseline for baseline in space.baselines.values() if baseline.trials]
-    tuning = sum(baseline.trials or 0 for baseline in tuned)
-    return best + len(tuned) + round(sum(batch.runs for _, (batch, _) in others)) - tuning
+    tuning = [trials for baseline in space.baselines.values() if (trials := _num_tuning(space, baseline))]
+    return best + len(tuning) + round(sum(batch.runs for _, (batch, _) in others)) - sum(tuning)
+
+
+def _num_tuning(space: Space, baseline: Baseline) -> int:
+    """Return the largest number of trials that tune a baseline."""
+    return (most_trials(space.subset(baseline.parameters), baseline.trials) or 0) if baseline.trials else 0
 
 
 def _num_trials(space: Space, budget: int, shares: Sequence[float], slots: Slots, speed: Speed | None) -> int | None:
     """Return the largest number of search trials under all limits of `stop`; None if it cannot be known."""
     stop = space.stop
-    limits = [] if stop.trials is None else [stop.trials]
+    most = most_trials(space.parameters, stop.trials)
+    limits = [] if most is None else [most]
     if speed is not None:
         allowed = {"hours": stop.hours, "gpu_hours": stop.gpu_hours if slots.gpus else None}
         per_hour = {"hours": slots.number, "gpu_hours": 1 / slots.gpus if slots.gpus else 0.0}
@@ -279,10 +307,25 @@ def _num_groups(space: Space) -> int:
 
 def _limits(space: Space) -> str:
     stop = space.stop
+    most = most_trials(space.parameters, stop.trials)
+    is_whole = space.search.algorithm == "grid" and most == num_settings(space.parameters)
     limits = {
-        "trials": stop.trials,
+        "points of the grid": most if is_whole else None,
+        "trials": None if is_whole else stop.trials,
         "hours": stop.hours,
         "GPU-hours": stop.gpu_hours,
         "completed trials without a new best": stop.no_improvement,
     }
     return ", or ".join(f"{value:g} {name}" for name, value in limits.items() if value is not None)
+
+
+def _left_out(space: Space) -> Iterator[LeftOut]:
+    if space.search.algorithm != "grid":
+        return
+    limits = {"stop.trials": (space.stop.trials, space.parameters)}
+    for name, baseline in space.baselines.items():
+        limits[f"baselines.{name}.trials"] = baseline.trials, space.subset(baseline.parameters)
+    for option, (trials, parameters) in limits.items():
+        points = num_settings(parameters) or 0
+        if trials is not None and trials < points:
+            yield LeftOut(option, trials, points)

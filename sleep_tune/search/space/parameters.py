@@ -15,7 +15,7 @@ from sleep_tune.experiment.trial_state import Value
 from sleep_tune.import_paths import import_function, is_import_path
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
 
-__all__ = ["DOMAINS", "FIXED", "always_searched", "read_parameters"]
+__all__ = ["DOMAINS", "FIXED", "always_searched", "check_listable", "read_parameters"]
 
 FIXED = {
     "run": "says where a run's files are",
@@ -215,6 +215,19 @@ def _check_exclusive(parameters: tuple[Parameter, ...], entries: Mapping[str, En
                     f"{first.key} and {second.key} exclude each other: search one, or keep them apart by a when "
                     "on the same choice"
                 )
+
+
+def check_listable(parameters: tuple[Parameter, ...], entry: Entry) -> None:
+    """Keep a mistake for each range of reals, which a grid cannot list."""
+    for parameter in parameters:
+        match parameter.domain:
+            case Uniform(low, high) | LogUniform(low, high):
+                kind = "uniform" if isinstance(parameter.domain, Uniform) else "log_uniform"
+                text = (
+                    f"search.algorithm=grid trains every value, and {parameter.key} is a range of real numbers; write "
+                    f"the values that it should train: choice: [{low:g}, ..., {high:g}], or int for whole numbers"
+                )
+                entry.mistakes.add(entry.inside(parameter.key).inside(kind).error(text))
 
 
 def always_searched(parameters: tuple[Parameter, ...]) -> set[str]:

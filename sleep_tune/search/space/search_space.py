@@ -3,14 +3,14 @@
 The options of a section are declared as those of a run are (`config.schema.option`); space_file.py reads them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from math import prod
 from typing import Any
 
 from sleep_tune import names
 from sleep_tune.config.schema import option
-from sleep_tune.experiment.trial_state import Value, configuration_key
+from sleep_tune.experiment.trial_state import Value
 
 __all__ = [
     "METRICS",
@@ -33,12 +33,11 @@ __all__ = [
     "active",
     "contains",
     "list_settings",
+    "most_trials",
     "num_settings",
+    "parameters_from_json",
     "to_json",
 ]
-
-MOST_COUNTED = 10_000
-"""Settings of a space that are counted; of more, the number is not known."""
 
 METRICS = {
     "eval/nll": "min",
@@ -123,7 +122,9 @@ class Objective:
 class Search:
     """How settings are proposed."""
 
-    algorithm: str = option("tpe", "how settings are proposed", choices=names.SAMPLERS)
+    algorithm: str = option(
+        "tpe", "how settings are proposed; grid: every combination of the values, once", choices=names.SAMPLERS
+    )
     seed: int = option(0, "random seed of the search; the fresh seeds of finalists depend on it, too", low=0)
     startup: int = option(10, "first trials, drawn at random, before tpe is used", low=1)
 
@@ -267,7 +268,7 @@ class Space:
 
 
 def list_settings(parameters: tuple[Parameter, ...], corners: bool = False) -> Iterator[dict[str, Value]]:
-    """Yield every different combination of the parameters' values.
+    """Yield every different combination of the parameters' values; those of the last parameter change fastest.
 
     Args:
         parameters: in an order in which those that a `when` names come first.
@@ -276,24 +277,26 @@ def list_settings(parameters: tuple[Parameter, ...], corners: bool = False) -> I
     Raises:
         ValueError: a range of reals without `corners`.
     """
-    seen = set()
-    for values in product(*(_values(parameter.domain, corners) for parameter in parameters)):
-        chosen: dict[str, Value] = {}
-        for parameter, value in zip(parameters, values, strict=True):
-            if active(parameter, chosen):
-                chosen[parameter.key] = value
-        key = configuration_key(chosen)
-        if key not in seen:
-            seen.add(key)
-            yield chosen
+    yield from _extend({}, parameters, corners)
 
 
-def _values(domain: Domain, corners: bool) -> tuple[Value, ...]:
+def _extend(chosen: dict[str, Value], parameters: tuple[Parameter, ...], corners: bool) -> Iterator[dict[str, Value]]:
+    """Yield every way to add values of these parameters to those that are chosen."""
+    if not parameters:
+        yield chosen
+    elif active(parameters[0], chosen):
+        for value in _values(parameters[0].domain, corners):
+            yield from _extend(chosen | {parameters[0].key: value}, parameters[1:], corners)
+    else:
+        yield from _extend(chosen, parameters[1:], corners)
+
+
+def _values(domain: Domain, corners: bool) -> Sequence[Value]:
     match domain:
         case Choice(values):
             return values
         case Int(low, high):
-            return (low, high) if corners else tuple(range(low, high + 1))
+            return (low, high) if corners else range(low, high + 1)
         case Uniform(low, high) | LogUniform(low, high):
             if not corners:
                 raise ValueError("a range of reals cannot be listed")
@@ -301,19 +304,23 @@ def _values(domain: Domain, corners: bool) -> tuple[Value, ...]:
 
 
 def num_settings(parameters: tuple[Parameter, ...]) -> int | None:
-    """Return how many different settings there are; None if there are more than about `MOST_COUNTED`."""
-    combinations = 1
-    for parameter in parameters:
-        match parameter.domain:
-            case Choice(values):
-                combinations *= len(values)
-            case Int(low, high):
-                combinations *= high - low + 1
-            case Uniform() | LogUniform():
-                return None
-        if combinations > MOST_COUNTED:
-            return None
-    return sum(1 for _ in list_settings(parameters))
+    """Return how many different settings there are; None if there is a range of reals, or no parameter.
+
+    Only parameters that a `when` names are listed: each setting of these has the product of the others' values.
+    """
+    if not parameters or any(isinstance(parameter.domain, Uniform | LogUniform) for parameter in parameters):
+        return None
+    named = {key for parameter in parameters for key in parameter.when}
+    others = [parameter for parameter in parameters if parameter.key not in named]
+    return sum(
+        prod(len(_values(parameter.domain, corners=False)) for parameter in others if active(parameter, chosen))
+        for chosen in list_settings(tuple(parameter for parameter in parameters if parameter.key in named))
+    )
+
+
+def most_trials(parameters: tuple[Parameter, ...], limit: int | None) -> int | None:
+    """Return the largest number of trials of a study: its limit, or the number of settings if that is smaller."""
+    return min((number for number in (limit, num_settings(parameters)) if number is not None), default=None)
 
 
 def to_json(space: Space) -> dict[str, Any]:
@@ -352,3 +359,19 @@ def _parameter_to_json(parameter: Parameter) -> dict[str, Any]:
     if parameter.when:
         plain["when"] = {key: list(values) for key, values in parameter.when.items()}
     return plain
+
+
+def parameters_from_json(plain_parameters: Mapping[str, Mapping[str, Any]]) -> tuple[Parameter, ...]:
+    """Return the parameters of a space, from its JSON (`to_json`)."""
+    kinds: dict[str, Callable[..., Domain]] = {"uniform": Uniform, "log_uniform": LogUniform, "int": Int}
+    parameters = []
+    for key, plain in plain_parameters.items():
+        when = {other: tuple(values) for other, values in plain.get("when", {}).items()}
+        domain: Domain
+        if "choice" in plain:
+            domain = Choice(tuple(plain["choice"]))
+        else:
+            (kind,) = plain.keys() & kinds.keys()
+            domain = kinds[kind](*plain[kind])
+        parameters.append(Parameter(key, domain, when))
+    return tuple(parameters)

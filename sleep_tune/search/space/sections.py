@@ -61,14 +61,14 @@ def _check_within(within: str, entry: Entry, known: Known) -> None:
         raise entry.error(f"scheduler.within must name a choice; {within} is a range")
 
 
-def read_stop(entry: Entry) -> Stop:
-    """Return when the search ends; mistakes in single options are kept.
+def read_stop(entry: Entry, *, is_grid: bool) -> Stop:
+    """Return when the search ends; mistakes in single options are kept. A grid ends after its last point.
 
     Raises:
         ConfigError: nothing would ever end it.
     """
     stop = read_section(Stop, entry)
-    if entry.is_sound and stop == Stop():
+    if entry.is_sound and stop == Stop() and not is_grid:
         raise entry.error("the search would never end: set stop.trials, hours, gpu_hours or no_improvement; got none")
     return stop
 

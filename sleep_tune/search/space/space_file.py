@@ -22,7 +22,7 @@ from sleep_tune.search.space.objective import (
     read_objective,
     trained_objectives,
 )
-from sleep_tune.search.space.parameters import read_parameters
+from sleep_tune.search.space.parameters import check_listable, read_parameters
 from sleep_tune.search.space.search_space import (
     Claim,
     Finalists,
@@ -93,6 +93,10 @@ def _space(root: Entry, stem: str) -> Space:
 
     parameters: tuple[Parameter, ...] = read(read_parameters, "parameters", ())
     known = _known(root, section("parameters"), parameters)
+    search = read(lambda entry: read_section(Search, entry), "search", Search())
+    is_grid = search.algorithm == "grid"
+    if is_grid:
+        check_listable(parameters, section("parameters"))
     if not known:
         text = "a search space must have at least one parameter; got none"
         root.mistakes.add(section("parameters").error(text))
@@ -101,9 +105,11 @@ def _space(root: Entry, stem: str) -> Space:
         base=read(lambda entry: read_base(entry, parameters), "base", {}),
         objective=read(read_objective, "objective", Objective()),
         parameters=parameters,
-        search=read(lambda entry: read_section(Search, entry), "search", Search()),
+        search=search,
         scheduler=read(lambda entry: read_scheduler(entry, known), "scheduler", Scheduler()),
-        stop=read(read_stop, "stop", Stop(trials=1)) if "stop" in fields else Space(name=stem).stop,
+        stop=read(lambda entry: read_stop(entry, is_grid=is_grid), "stop", Stop(trials=1))
+        if "stop" in fields or is_grid
+        else Space(name=stem).stop,
         baselines=read(lambda entry: read_baselines(entry, known), "baselines", {}),
         finalists=read(lambda entry: read_section(Finalists, entry), "finalists", Finalists()),
         comparison=read(read_claim, "comparison", Claim()),

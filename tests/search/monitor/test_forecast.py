@@ -8,7 +8,7 @@ from sleep_tune.experiment.search_state import MAIN, SearchState, StudyState, Tr
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor.forecast import Forecast, gpu_hours
 from sleep_tune.search.monitor.forecast import forecast as look
-from sleep_tune.search.space.search_space import Baseline, Finalists, Space, Stop
+from sleep_tune.search.space.search_space import Baseline, Finalists, Int, LogUniform, Parameter, Space, Stop
 from tests.made import make_progress
 
 
@@ -55,6 +55,7 @@ def forecast(search: ViewOfTrials) -> tuple[int, int | None, float | None]:
 def watched(*trials: TrialState, ended: str | None = None, **space: Any) -> ViewOfTrials:
     parts: dict[str, Any] = {"stop": Stop(trials=4), "baselines": {"epochs": Baseline()}}
     parts["finalists"] = Finalists(count=1, seeds=2)
+    parts["parameters"] = (Parameter("training.learning_rate", LogUniform(1e-4, 1e-2)),)
     by_name = {str(number): one for number, one in enumerate(trials)}
     studies = {MAIN: StudyState(name=MAIN, ended=ended)}
     return ViewOfTrials(Space(name="x", **(parts | space)), SearchState(mode="min", trials=by_name, studies=studies))
@@ -90,9 +91,15 @@ def test_fewer_completed_trials_make_fewer_finalists() -> None:
 
 
 def test_a_tuned_baselines_own_search_is_planned_too() -> None:
-    tuned = {"epochs": Baseline(trials=3)}
+    tuned = {"epochs": Baseline(trials=3, parameters=("training.learning_rate",))}
     assert forecast(watched(baselines=tuned))[1] == 8 + 3
     assert forecast(watched(trial(0, "running", study="epochs"), baselines=tuned))[1] == 8 + 3
+
+
+def test_there_are_no_more_trials_than_settings() -> None:
+    folds = (Parameter("sleep.folds", Int(1, 3)),)
+    assert forecast(watched(parameters=folds))[1] == 8 - 1
+    assert forecast(watched(parameters=folds, stop=Stop(hours=1.0)))[1] == 8 - 1
 
 
 def test_without_a_number_of_trials_there_is_no_forecast_before_the_search_ends() -> None:

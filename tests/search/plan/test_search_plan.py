@@ -24,9 +24,11 @@ from sleep_tune.search.space.search_space import (
     Choice,
     CorpusSummary,
     Finalists,
+    Int,
     Parameter,
     Resources,
     Scheduler,
+    Search,
     Stop,
 )
 from sleep_tune.search.space.space_file import load_space
@@ -85,6 +87,27 @@ def test_the_study_of_replay() -> None:
     assert ["sleep.length.passes", "=", "1", "1", "9", "5", "to", "100"] in rows
     assert ["sleep.length.passes", "=", "5", "5", "1", "5", "to", "100"] in rows
     assert ["baseline", "epochs", "10", "none"] in rows
+
+
+def test_a_grid_has_as_many_trials_as_points(tmp_path: Path) -> None:
+    """A smaller limit leaves points out, and the plan says how many; a larger one changes nothing."""
+    parameters = (
+        Parameter("sleep.folds", Int(1, 6)),
+        Parameter("training.learning_rate", Choice((1e-3, 1e-4))),
+        Parameter("training.warmup", Choice((0.0, 0.1))),
+    )
+    tuned = {"epochs": Baseline(trials=3, parameters=("training.learning_rate", "training.warmup"))}
+    space = study(parameters=parameters, search=Search(algorithm="grid"), baselines=tuned, stop=Stop(trials=100))
+    plan = make_plan(space, BASE, CORPUS, slots=ONE)
+    assert {part.name: part.runs for part in plan.parts[:2]} == {"search": pytest.approx(24), "tuning of epochs": 3}
+    assert "24 points of the grid" in shown(plan)
+    assert "baselines.epochs.trials = 3 leaves out 1 of the 4 points" in shown(plan)
+    part = make_plan(replace(space, stop=Stop(trials=10), baselines={}), BASE, CORPUS, slots=ONE)
+    assert part.parts[0].runs == pytest.approx(10)
+    assert "stop.trials = 10 leaves out 14 of the 24 points" in shown(part)
+    more = replace(space, baselines={"epochs": Baseline(trials=9, parameters=("training.learning_rate",))})
+    assert [part.runs for part in make_plan(more, BASE, CORPUS, slots=ONE).parts[1:2]] == [2]
+    assert "leaves out" not in shown(make_plan(more, BASE, CORPUS, slots=ONE))
 
 
 def test_a_plan_says_what_the_text_is() -> None:
@@ -155,7 +178,8 @@ def test_the_sums_are_sums(slots: int, trials: int, gpus: float, tuned: int | No
     plan = make_plan(space, BASE, CORPUS, slots=Slots(slots, gpus, ""), speed=SPEED)
     assert plan.span is not None
     assert plan.seconds is not None
-    assert plan.runs == pytest.approx(trials + (tuned or 0) + seeds * (1 + min(count, trials)))
+    rates = 3  # a baseline is tuned by at most one trial for each
+    assert plan.runs == pytest.approx(trials + min(tuned or 0, rates) + seeds * (1 + min(count, trials)))
     assert plan.gpu_hours == pytest.approx(plan.seconds * gpus / 3600)
     assert plan.seconds / slots <= plan.span.whole * (1 + 1e-9)
     assert plan.span.search <= plan.span.whole <= plan.seconds * (1 + 1e-9)

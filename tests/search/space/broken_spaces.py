@@ -122,6 +122,8 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     ),
     "two that exclude each other": (change(LINE, "  sleep.length.ratio: {uniform: [0, 2]}"), "study.yaml:12: |sleep.length.ratio|sleep.length.passes"),
     "misspelt algorithm": (change("algorithm: tpe", "algorithm: tpee"), "study.yaml:13: |search.algorithm|'tpee'|'tpe'"),
+    "a grid of a range": (change("algorithm: tpe", "algorithm: grid").replace(", when: {sleep.replay.strategy: [strict, weighted]}}", "}").replace("{log_uniform: [1e-4, 1e-2]}", "{choice: [1e-3]}"), "study.yaml:10: |search.algorithm=grid|sleep.replay.decay|choice: [0, ..., 0.7]|int"),
+    "a grid of a conditional range": (change("algorithm: tpe", "algorithm: grid").replace("{log_uniform: [1e-4, 1e-2]}", "{choice: [1e-3]}"), "study.yaml:10: |search.algorithm=grid|sleep.replay.decay|choice: [0, ..., 0.7]|int"),
     "a negative seed": (change("seed: 0}", "seed: -1}"), "study.yaml:13: |search.seed|got -1"),
     "a seed that is a fraction": (change("seed: 0}", "seed: 0.5}"), "study.yaml:13: |search.seed|whole number|got 0.5"),
     "a seed that is true": (change("seed: 0}", "seed: true}"), "study.yaml:13: |search.seed|got true"),

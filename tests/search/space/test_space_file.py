@@ -256,3 +256,17 @@ def test_enqueue_and_warm_start(tmp_path: Path) -> None:
     space = load_space(write(tmp_path, text), ["warm_start=[results/c]", "enqueue=[{sleep.folds: 7}]"])
     assert space.warm_start == ("results/c",)
     assert space.enqueue == ({"sleep.folds": 7},)
+
+
+GRID = change("algorithm: tpe", "algorithm: grid").replace("{uniform: [0.0, 0.7]", "{choice: [0.0, 0.7]")
+
+
+def test_a_grid_needs_no_limit(tmp_path: Path) -> None:
+    """Without a section it has none; both ranges of one that has ranges are mistakes."""
+    listed = GRID.replace("{log_uniform: [1e-4, 1e-2]}", "{choice: [1e-3, 1e-2]}")
+    assert load_space(write(tmp_path, listed)).stop == Stop(trials=8)
+    for stop in ("stop: {hours: null}\n", ""):
+        assert load_space(write(tmp_path, listed.replace("stop: {trials: 8, hours: null}\n", stop))).stop == Stop()
+    with pytest.raises(UserError) as caught:
+        load_space(write(tmp_path, GRID.replace("{choice: [0.0, 0.7]", "{uniform: [0.0, 0.7]")))
+    assert not missing(caught.value, "sleep.replay.decay|training.learning_rate|[0.0001, ..., 0.01]")

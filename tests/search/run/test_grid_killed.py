@@ -1,0 +1,78 @@
+"""A grid that really trains on the toy language and is killed three times: every point is trained once all the same."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.experiment.event_log import read_events
+from sleep_tune.experiment.search_state import SearchState, fold_events
+
+ROOT = Path(__file__).parents[3]
+
+SPACE = """\
+name: grid
+base: {data: toy, data.sentences: 400, data.max_length: 64, tokenizer.vocab_size: 300, model: tiny, budget.passes: 3,
+       evaluation.samples: 16, evaluation.pairs: 24, training.save_model: false, training.checkpoint_ratio: 0.1}
+parameters:
+  sleep.folds: {choice: [1, 2]}
+  sleep.replay.strategy: {choice: [strict, random]}
+  sleep.replay.decay: {choice: [0.0, 0.5], when: {sleep.replay.strategy: [strict]}}
+search: {algorithm: grid}
+finalists: {count: 0}
+"""
+
+POINTS = [
+    {"sleep.folds": folds, "sleep.replay.strategy": strategy} | decay
+    for folds in (1, 2)
+    for strategy, decay in (
+        ("strict", {"sleep.replay.decay": 0.0}),
+        ("strict", {"sleep.replay.decay": 0.5}),
+        ("random", {}),
+    )
+]
+
+
+def command(folder: Path) -> list[str]:
+    return [sys.executable, str(ROOT / "tune.py"), "grid.yaml", "--launcher", "inline", "--dir", str(folder)]
+
+
+def state(folder: Path) -> SearchState:
+    return fold_events(read_events(folder / "grid" / "trials.jsonl"))
+
+
+def kill_after(folder: Path, starts: int) -> None:
+    """Search until so many attempts have started in this session and the last one has reported, then kill it."""
+    log = folder / "grid" / "trials.jsonl"
+    before = log.read_text(encoding="utf-8").count('"event":"started"') if log.exists() else 0
+    process = subprocess.Popen(command(folder), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 300
+    while not log.exists() or log.read_text(encoding="utf-8").count('"event":"started"') < before + starts:
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.slow
+def test_killed_three_times(tmp_path: Path) -> None:
+    """Its trials and their results are those of a search that was not killed."""
+    for name in ("killed", "whole"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "grid.yaml").write_text(SPACE)
+    for starts in (2, 1, 3):
+        kill_after(tmp_path / "killed", starts)
+    for name in ("killed", "whole"):
+        subprocess.run(command(tmp_path / name), cwd=tmp_path / name, check=True, stdout=subprocess.DEVNULL)
+    killed, whole = (state(tmp_path / name) for name in ("killed", "whole"))
+    assert killed.sessions == 4
+    for each in (killed, whole):
+        assert [trial.parameters for trial in each.trials.values()] == POINTS
+        assert {trial.state for trial in each.trials.values()} <= {"completed", "stopped"}
+    for name, trial in whole.trials.items():
+        again = killed.trials[name]
+        assert (again.state, again.value, again.rungs) == (trial.state, trial.value, trial.rungs)
