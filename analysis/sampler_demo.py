@@ -24,9 +24,9 @@ from sleep_tune.plain_text import visible
 if TYPE_CHECKING:
     from sleep_tune.config.schema import RunConfig
     from sleep_tune.data.prepare import Corpus
+    from sleep_tune.sleep.batch_stream import BatchStream
     from sleep_tune.sleep.sample_history import SampleHistory
     from sleep_tune.sleep.samples import Samples
-    from sleep_tune.sleep.stream import SleepStream
 
 Decode = Callable[[NDArray[np.integer]], str]
 
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if show_order(config, stream, corpus.train) else 1
 
 
-def train_cycles(config: "RunConfig", corpus: "Corpus", cycles: int) -> "SleepStream":
+def train_cycles(config: "RunConfig", corpus: "Corpus", cycles: int) -> "BatchStream":
     """Train as a run would, and return its stream at the first batch of the last cycle's sleep, with all scores so far.
 
     Raises:
@@ -135,7 +135,7 @@ def print_progress(line: str) -> None:
 
 
 def draw_buffer(
-    config: "RunConfig", stream: "SleepStream", samples: "Samples", index: int, **changed: str
+    config: "RunConfig", stream: "BatchStream", samples: "Samples", index: int, **changed: str
 ) -> NDArray[np.int32]:
     """Return a buffer for the sleep after the last fold: indices of samples.
 
@@ -157,7 +157,7 @@ def draw_buffer(
     )
 
 
-def show_folds(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> None:
+def show_folds(config: "RunConfig", stream: "BatchStream", samples: "Samples") -> None:
     """Print the corpus, the plan, and the sizes of the first pass's folds."""
     from sleep_tune.sleep.wake_pass import WakePass
 
@@ -175,7 +175,7 @@ def show_folds(config: "RunConfig", stream: "SleepStream", samples: "Samples") -
         print(f"{'...':>6}  and {stream.folds - SHOWN_FOLDS} more, none larger by more than a batch")
 
 
-def show_scores(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> None:
+def show_scores(config: "RunConfig", stream: "BatchStream", samples: "Samples") -> None:
     """Print the scores of each fold; earlier folds were scored by a less trained model, so their scores are higher."""
     history = stream.history
     print(f"\nread so far: {stream.read_ratio:.0%} of the samples; scores are mean losses in nats, as read awake")
@@ -210,7 +210,7 @@ def show_contexts(config: "RunConfig", buffer: NDArray[np.int32], samples: "Samp
         print(visible(f"  {name:8}{decode(phase.draw(1).input_ids[0])}"))
 
 
-def show_order(config: "RunConfig", stream: "SleepStream", samples: "Samples") -> bool:
+def show_order(config: "RunConfig", stream: "BatchStream", samples: "Samples") -> bool:
     """Print the mean score of each strategy's buffers from the last fold; return whether strict > weighted > random."""
     scores = stream.history.scores
     fresh = stream.history.last_read == stream.cycle

@@ -214,6 +214,11 @@ class SleepConfig:
         above=0,
         below=1,
     )
+    matched: str | None = option(
+        None,
+        "folder of a run that has completed, with the same seed: train on each sample as often as that run did, in one "
+        "random order, without sleep (a control of order)",
+    )
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     length: LengthConfig = field(default_factory=LengthConfig)
 

@@ -5,6 +5,7 @@ In the estimates norms and biases are left out, and a trained vocabulary may be 
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sleep_tune.config.schema import RunConfig
@@ -54,20 +55,22 @@ def plan_words(config: RunConfig, *, corpus_words: int, num_samples: int, proces
     Raises:
         BudgetError: the budget cannot hold the settings of sleep.
     """
-    sleep = config.sleep
-    return plan_budget(
+    sleep, length = config.sleep, config.sleep.length
+    is_matched = sleep.matched is not None
+    plan = plan_budget(
         corpus_words=corpus_words,
         num_samples=num_samples,
         batch_size=config.training.batch_size * processes,
-        folds=sleep.folds,
+        folds=1 if is_matched else sleep.folds,
         budget_passes=config.budget.passes,
         budget_words=config.budget.words,
-        length_passes=sleep.length.passes,
-        length_ratio=sleep.length.ratio,
-        length_repeats=sleep.length.repeats,
+        length_passes=None if is_matched else length.passes,
+        length_ratio=0 if is_matched else length.ratio,
+        length_repeats=None if is_matched else length.repeats,
         replay_ratio=sleep.replay.ratio,
         replay_scope=sleep.replay.scope,
     )
+    return replace(plan, matched=is_matched)
 
 
 def num_weights(config: RunConfig) -> int:

@@ -23,7 +23,7 @@ from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError, shortened, unknown
 from sleep_tune.experiment.json_checks import Check, is_text, mapping_of
-from sleep_tune.files import require_space, write_whole
+from sleep_tune.files import expanded, require_space, write_whole
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.records import Outcome, is_count, is_number
 
@@ -78,8 +78,11 @@ RUNGS = "evaluation.rungs"
 Rungs that it has passed by then are not evaluated: the model of that number of words no longer exists.
 """
 
-PLACES = ("data.path", "tokenizer.name", "model.init", "evaluation.data")
-"""Paths of what a run reads; the corpus's key identifies the text and the tokenizer."""
+PLACES = ("data.path", "tokenizer.name", "model.init", "sleep.matched", "evaluation.data")
+"""Paths of what a run reads; the corpus's key identifies the text and the tokenizer, digests the rest."""
+
+MOVABLE = ("sleep.matched",)
+"""Paths whose last part alone is compared: an experiment's folder may be moved, and its runs with it."""
 
 STATES = ("completed", "stopped", "paused")
 """States of a run that has ended."""
@@ -241,7 +244,8 @@ def remove_weights(folder: Path) -> None:
 
 
 def _options(config: RunConfig) -> dict[str, Any]:
-    return {key: value for key, value in flatten(to_dict(config)).items() if key not in (*IRRELEVANT, RUNGS)}
+    options = {key: value for key, value in flatten(to_dict(config)).items() if key not in (*IRRELEVANT, RUNGS)}
+    return options | {key: expanded(options[key]).name for key in MOVABLE if options[key] is not None}
 
 
 def _text(value: Any) -> str:

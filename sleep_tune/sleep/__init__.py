@@ -9,12 +9,15 @@ passes, folds and batches are counted from 0.
 
 __all__ = [
     "batch",
+    "batch_stream",
     "budget",
     "buffer",
     "context",
+    "matched_stream",
     "normalisation",
     "priorities",
     "randomness",
+    "row_reader",
     "sample_history",
     "samples",
     "selection",

@@ -39,6 +39,8 @@ class SleepPlan:
     """m, times that each buffer is replayed; None where `ratio` is set."""
     passes: float | None
     """Expected passes over the corpus; None if that needs the size of buffers, which was not given."""
+    matched: bool = False
+    """Whether the run sees the exposures of another run; it has no sleep then."""
 
     @property
     def sleeps(self) -> bool:
@@ -63,21 +65,23 @@ class SleepPlan:
             return words_seen * whole < (whole + part) * words_read_awake
         return rows_replayed < to_fraction(self.repeats or 0) * rows_chosen
 
-    def rows_asleep(self, rows_replayed: int) -> int:
-        """Return the number of rows in the next batch asleep, in [1, batch_size].
+    def rows_in_batch(self, rows_before: int) -> int:
+        """Return the number of rows in the next batch, in [1, batch_size].
 
-        Every N rows replayed are cut as a wake pass is, into full batches and a last one with the rest, whatever the
-        sizes of buffers. With full batches alone, runs that replay more would make fewer updates from the same words.
+        Every N rows are cut as a pass is, into full batches and a last one with the rest, whatever the sizes of
+        buffers. With full batches alone, runs that replay more would make fewer updates from the same words.
 
         Args:
-            rows_replayed: rows handed out asleep so far, over the whole run, >= 0.
+            rows_before: rows handed out so far, >= 0: asleep where a run has sleep phases, else all.
         """
-        return min(self.batch_size, self.num_samples - rows_replayed % self.num_samples)
+        return min(self.batch_size, self.num_samples - rows_before % self.num_samples)
 
     def describe(self) -> str:
         """Return one sentence for users: the budget, its passes, how long the run sleeps, and where it ends."""
         size = self.budget_words / self.corpus_words
         budget = f"{self.budget_words:,} words ({size:.4g} x the corpus of {self.corpus_words:,})"
+        if self.matched:
+            return f"{budget}: the exposures of another run in one random order, without sleep"
         if not self.sleeps:
             return f"{budget}: {_count(size, 'pass', 'passes')} without sleep"
         cycle = f"{_count(self.folds, 'fold')} a pass"

@@ -29,6 +29,8 @@ class Purpose(enum.IntEnum):
     """Which elements dropout drops; indices: the batch, the process among those that train the run."""
     EVALUATION = 8
     """Which rows, masks and pairs an evaluation draws."""
+    MATCHED = 9
+    """Order of the exposures in a run that is matched to another one."""
 
 
 def generator(seed: int, purpose: Purpose, *indices: int) -> np.random.Generator:

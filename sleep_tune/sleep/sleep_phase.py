@@ -1,13 +1,15 @@
 """One sleep phase: an endless stream of rows from a buffer, and how much of it has been replayed."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sleep_tune.sleep.context import MakePass, ReplayPass, ReplayRows, join_rows
+from sleep_tune.sleep.context import MakePass, ReplayPass, ReplayRows
 from sleep_tune.sleep.randomness import Purpose, generator
+from sleep_tune.sleep.row_reader import RowReader
 from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.sleep_record import EXAMPLES, EXPOSURE_BINS, Example, SleepRecord
@@ -38,25 +40,14 @@ class SleepPhase:
         self.buffer = buffer
         self.words = 0
         self.batches = 0
-        self._make_pass = make_pass
         self._cycle = cycle
-        self._seed = seed
-        self._passes = 0  # passes over the buffer before the current one
-        self._cursor = 0
-        self._pass: ReplayPass | None = None
+        self._rows = RowReader(partial(_begin_pass, make_pass, buffer, cycle, seed))
 
     def draw(self, num_rows: int) -> ReplayRows:
         """Return the next `num_rows` rows, >= 1; where a pass over the buffer ends, they continue with the next."""
-        parts: list[ReplayRows] = []
-        missing = num_rows
-        while missing:
-            current = self._pass or self._begin_pass()
-            rows, self._cursor = current.take(self._cursor, missing)
-            missing -= len(rows.input_ids)
-            parts.append(rows)
-            if self._cursor >= current.end:
-                self._pass, self._passes, self._cursor = None, self._passes + 1, 0
-        return parts[0] if len(parts) == 1 else join_rows(parts)
+        rows = self._rows.draw(num_rows)
+        assert rows is not None, "there is always a further pass"
+        return rows
 
     def record(self, samples: Samples, history: SampleHistory, *, num_candidates: int) -> SleepRecord:
         """Return what this phase replayed, once it has ended.
@@ -102,19 +93,17 @@ class SleepPhase:
         return {
             "sleep_words": self.words,
             "sleep_batches": self.batches,
-            "buffer_passes": self._passes,
-            "buffer_cursor": self._cursor,
+            "buffer_passes": self._rows.passes,
+            "buffer_cursor": self._rows.cursor,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned, in a phase made of the same arguments."""
         self.words, self.batches = int(state["sleep_words"]), int(state["sleep_batches"])
-        self._passes, self._cursor = int(state["buffer_passes"]), int(state["buffer_cursor"])
-        self._pass = None
+        self._rows.seek(int(state["buffer_passes"]), int(state["buffer_cursor"]))
 
-    def _begin_pass(self) -> ReplayPass:
-        """Draw the next pass over the buffer, a function of (seed, cycle, passes before it)."""
-        place = (self._cycle, self._passes)
-        order = generator(self._seed, Purpose.REPLAY_ORDER, *place).permutation(self.buffer)
-        self._pass = self._make_pass(order, generator(self._seed, Purpose.CONTEXT, *place))
-        return self._pass
+
+def _begin_pass(make_pass: MakePass, buffer: NDArray[np.int32], cycle: int, seed: int, passes: int) -> ReplayPass:
+    """Return the next pass over the buffer, a function of (seed, cycle, passes before it)."""
+    order = generator(seed, Purpose.REPLAY_ORDER, cycle, passes).permutation(buffer)
+    return make_pass(order, generator(seed, Purpose.CONTEXT, cycle, passes))

@@ -275,7 +275,7 @@ class SleepStream:
 
     def _draw_asleep(self, sleep_phase: SleepPhase) -> Batch | None:
         """Return the next batch of the sleep phase, or None if it exceeds the budget."""
-        num_rows = self.plan.rows_asleep(self._rows_replayed)
+        num_rows = self.plan.rows_in_batch(self._rows_replayed)
         rows = sleep_phase.draw(num_rows)
         if self.words_seen + rows.words > self.plan.budget_words:
             return None

@@ -15,9 +15,9 @@ from sleep_tune.data.masking import Masked, mask_batch, probability_at
 from sleep_tune.data.objectives import OBJECTIVES, is_causal_batch, predict_all, predict_masked
 from sleep_tune.models.attention_masks import MaskMaker, square_mask
 from sleep_tune.sleep.batch import Batch
+from sleep_tune.sleep.batch_stream import BatchStream
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import Samples
-from sleep_tune.sleep.stream import SleepStream
 from sleep_tune.training.compilation import mark_varying
 from sleep_tune.training.process_group import ProcessGroup
 
@@ -63,7 +63,7 @@ class BatchFeed:
 
     def __init__(
         self,
-        stream: SleepStream,
+        stream: BatchStream,
         samples: Samples,
         training: TrainingConfig,
         *,

@@ -9,7 +9,9 @@ from typing import Any
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.cache import cache_folder
 from sleep_tune.data.model_files import digest_model, find_model_folder
+from sleep_tune.experiment.exposures import read_exposures
 from sleep_tune.experiment.run_folder import defining_options, describe_differences
+from sleep_tune.files import expanded
 
 __all__ = ["Identity", "identify"]
 
@@ -26,6 +28,8 @@ class Identity:
     """Number of processes that train the run together, >= 1."""
     weights: str | None = None
     """Digest of the model that the run starts from; None for a new one."""
+    exposures: str | None = None
+    """Digest of the exposures that the run repeats (sleep.matched); None if it has its own."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -35,8 +39,8 @@ class Identity:
         """Return 64 hexadecimal digits. Options at their default are left out, so a new option changes no digest."""
         defaults = defining_options(RunConfig())
         chosen = {key: value for key, value in self.options.items() if defaults.get(key) != value}
-        first = [] if self.weights is None else [self.weights]
-        content = json.dumps([chosen, self.corpus, self.processes, *first], sort_keys=True)
+        digests = [digest for digest in (self.weights, self.exposures) if digest is not None]
+        content = json.dumps([chosen, self.corpus, self.processes, *digests], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def differences_from(self, there: Mapping[str, Any]) -> str:
@@ -51,6 +55,8 @@ class Identity:
             found.append(f"{there['processes']} processes train it there, {self.processes} here")
         if there.get("weights") != self.weights:
             found.append("model.init holds other weights")
+        if there.get("exposures") != self.exposures:
+            found.append("the run of sleep.matched has other exposures")
         found.append(describe_differences(defining_options(RunConfig()) | dict(there["options"]), self.options))
         return "; ".join(filter(None, found))
 
@@ -65,8 +71,11 @@ def identify(config: RunConfig, corpus: str, processes: int) -> Identity:
 
     Raises:
         DataError: model.init cannot be read.
+        RunFolderError: sleep.matched has no exposures.
     """
-    weights = None
+    weights = exposures = None
     if config.model.init is not None:
         weights = digest_model(find_model_folder(config.model.init, cache_folder(config.data.cache_dir)))
-    return Identity(defining_options(config), corpus, processes, weights)
+    if config.sleep.matched is not None:
+        exposures = read_exposures(expanded(config.sleep.matched)).digest()
+    return Identity(defining_options(config), corpus, processes, weights, exposures)

@@ -2,7 +2,7 @@
 
 In run.dir: metrics.jsonl; attempt-<n>/checkpoint-<updates> while it runs; checkpoints/chck_<n>M with word checkpoints;
 at its end model/ (opened by the Auto class of its objective and AutoTokenizer), model-ema/ with averaged weights,
-eval/<split>.json and outcome.json.
+eval/<split>.json, exposures.npz and outcome.json.
 """
 
 import logging
@@ -41,7 +41,7 @@ from sleep_tune.training.process_group import find_process_group
 from sleep_tune.training.progress_bar import ProgressBar
 from sleep_tune.training.rung_evaluation import Evaluate, RungEvaluator, Rungs
 from sleep_tune.training.schedules import SCHEDULES
-from sleep_tune.training.session import Session, open_session, open_stream
+from sleep_tune.training.session import Session, open_session, open_stream, record_exposures
 from sleep_tune.training.tracking import finish_trackers, tracking_run
 from sleep_tune.training.trainer import RandomStream, SleepTrainer
 from sleep_tune.training.weight_average import WeightAverage
@@ -184,6 +184,7 @@ def _train(
     if session.processes.is_leader and decision is not Decision.PAUSE and session.mirror is not None:
         session.mirror.remove()
     if session.processes.is_leader and decision is Decision.CONTINUE:
+        record_exposures(config, session, corpus)
         write_outcome(session.run, outcome)
     if session.processes.is_leader and decision is not Decision.PAUSE:
         remove_attempts(session.run)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sleep_tune.records import Progress
-from sleep_tune.sleep.stream import SleepStream
+from sleep_tune.sleep.batch_stream import BatchStream
 
 __all__ = ["Milestones", "RunProgress"]
 
@@ -18,7 +18,7 @@ class RunProgress:
         updates: optimizer steps so far, over all attempts; set after each update.
     """
 
-    def __init__(self, stream: SleepStream, *, seconds: float = 0.0, updates: int = 0) -> None:
+    def __init__(self, stream: BatchStream, *, seconds: float = 0.0, updates: int = 0) -> None:
         """Start the clock.
 
         Args:

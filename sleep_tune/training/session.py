@@ -7,19 +7,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.config.size import plan_words
 from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
+from sleep_tune.experiment.exposures import Exposures, read_exposures, write_exposures
 from sleep_tune.experiment.json_checks import Check, is_bool, is_text, list_of, nullable
 from sleep_tune.experiment.run_folder import METRICS
-from sleep_tune.files import write_whole
+from sleep_tune.files import expanded, write_whole
 from sleep_tune.import_paths import is_import_path, lookup, require_parameters
 from sleep_tune.models.architectures import mask_maker
 from sleep_tune.records import is_count, is_number
+from sleep_tune.sleep.batch_stream import BatchStream
+from sleep_tune.sleep.budget import SleepPlan
+from sleep_tune.sleep.matched_stream import MatchedStream
 from sleep_tune.sleep.selection import STRATEGIES, checked
 from sleep_tune.sleep.stream import PHASES, Replay, SleepStream
 from sleep_tune.training.attempts import find_latest, is_writer, make_attempt, record_origin, remove_folder
@@ -34,7 +40,7 @@ from sleep_tune.training.mirror import Mirror, open_mirror
 from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run_progress import RunProgress
 
-__all__ = ["Session", "open_session", "open_stream"]
+__all__ = ["Session", "open_session", "open_stream", "record_exposures"]
 
 STRATEGY = "sleep.replay.strategy"
 
@@ -87,25 +93,49 @@ class Session:
             )
 
 
-def open_stream(config: RunConfig, corpus: Corpus, processes: ProcessGroup) -> SleepStream:
+def open_stream(config: RunConfig, corpus: Corpus, processes: ProcessGroup) -> BatchStream:
     """Return the run's stream of batches, at its beginning.
 
     Raises:
         BudgetError: the budget cannot hold the settings of sleep.
         ConfigError: the strategy is a function of the user's that cannot be imported, or takes other arguments.
+        RunFolderError: the run of sleep.matched has not completed, or is not comparable.
     """
-    samples = corpus.train
+    samples, context, seed = corpus.train, config.sleep.context, config.training.seed
     plan = plan_words(config, corpus_words=samples.num_words, num_samples=len(samples), processes=processes.size)
+    if config.sleep.matched is not None:
+        there = expanded(config.sleep.matched)
+        exposures = read_exposures(there)
+        here = _exposures(exposures.times_seen, config, corpus, plan)
+        if differences := exposures.differences_from(here):
+            raise RunFolderError(f"sleep.matched={there} must be comparable with this run, but {differences}")
+        return MatchedStream(samples, plan, exposures.times_seen, context=context, seed=seed)
     settings, strategy = asdict(config.sleep.replay), config.sleep.replay.strategy
     if is_import_path(strategy):
         own = lookup(STRATEGIES, strategy, STRATEGY)
         require_parameters(own, f"{STRATEGY}={strategy}", "priorities", "scores", "n", "rng")
         settings["strategy"] = checked(own, strategy)
-    return SleepStream(samples, plan, Replay(**settings), context=config.sleep.context, seed=config.training.seed)
+    return SleepStream(samples, plan, Replay(**settings), context=context, seed=seed)
+
+
+def record_exposures(config: RunConfig, session: Session, corpus: Corpus) -> None:
+    """Write how often the run, which has ended, trained on each sample."""
+    stream = session.feed.stream
+    write_exposures(session.run, _exposures(stream.history.times_seen, config, corpus, stream.plan))
+
+
+def _exposures(times_seen: NDArray[np.int32], config: RunConfig, corpus: Corpus, plan: SleepPlan) -> Exposures:
+    return Exposures(
+        times_seen,
+        corpus=corpus.key,
+        context=config.sleep.context,
+        budget_words=plan.budget_words,
+        seed=config.training.seed,
+    )
 
 
 def open_session(
-    config: RunConfig, run: Path, stream: SleepStream, corpus: Corpus, device: torch.device, processes: ProcessGroup
+    config: RunConfig, run: Path, stream: BatchStream, corpus: Corpus, device: torch.device, processes: ProcessGroup
 ) -> Session:
     """Begin an attempt, at the last complete checkpoint of any attempt, else at the beginning.
 
@@ -172,7 +202,7 @@ def open_session(
     )
 
 
-def _guard(training: TrainingConfig, stream: SleepStream, corpus: Corpus) -> DivergenceGuard:
+def _guard(training: TrainingConfig, stream: BatchStream, corpus: Corpus) -> DivergenceGuard:
     ratio, special = training.divergence_ratio, corpus.train.special
     return DivergenceGuard(
         level=training.divergence_level,
@@ -228,7 +258,7 @@ def _check(checkpoint: Checkpoint, identity: Identity, where: str) -> None:
         )
 
 
-def _load(stream: SleepStream, checkpoint: Checkpoint) -> None:
+def _load(stream: BatchStream, checkpoint: Checkpoint) -> None:
     """Restore the stream from a checkpoint."""
     state = checkpoint.stream_state()
     try:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from sleep_tune.sleep.batch import Batch
+from sleep_tune.sleep.batch_stream import BatchStream
 from sleep_tune.sleep.samples import Samples, SpecialTokens
-from sleep_tune.sleep.stream import Batch, SleepStream
 
 SPECIAL = SpecialTokens(start=0, separator=1, pad=2, mask=3)
 FIRST_TEXT = 5
@@ -56,7 +57,7 @@ def samples_of(
     )
 
 
-def play(stream: SleepStream, *, seed: int = 0) -> Iterator[Batch]:
+def play(stream: BatchStream, *, seed: int = 0) -> Iterator[Batch]:
     """Every batch of a run. Losses come when they are needed: two predicted positions a sample, drawn by its id."""
     losses = np.random.default_rng([seed, 78]).random(stream.plan.num_samples) * 9 + 1
     read: list[NDArray[np.int32]] = []

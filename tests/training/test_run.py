@@ -117,7 +117,13 @@ def test_the_model_opens_by_itself_and_measures_as_it_did(done: tuple[Path, Outc
 def test_the_folder_holds_what_it_should(done: tuple[Path, Outcome, Reports], corpus: Corpus) -> None:
     """Checkpoints of a run that is over are removed; sleeps are on record, and each phase has its losses."""
     folder, outcome, reports = done
-    assert sorted(path.name for path in folder.iterdir()) == ["eval", "metrics.jsonl", "model", "outcome.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "eval",
+        "exposures.npz",
+        "metrics.jsonl",
+        "model",
+        "outcome.json",
+    ]
     assert sorted(path.name for path in (folder / "eval").iterdir()) == ["dev.json", "items.parquet", "test.json"]
     assert Progress.from_json(json.loads((folder / "eval" / "dev.json").read_text())) == reports.rungs[-1]
     assert read_outcome(folder) == outcome
@@ -230,7 +236,12 @@ def test_a_model_need_not_be_saved_nor_test_be_looked_at(corpus: Corpus, tmp_pat
     config.evaluation.test = False
     outcome = train(config, keep_training, corpus=corpus, evaluate=weigh)
     assert outcome.metrics.keys() == {"eval/nll"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["eval", "metrics.jsonl", "outcome.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "eval",
+        "exposures.npz",
+        "metrics.jsonl",
+        "outcome.json",
+    ]
 
 
 @pytest.mark.slow

@@ -172,6 +172,7 @@ def test_the_averaged_model_opens_by_itself_and_measures_as_it_did(done: tuple[P
     folder, outcome = done
     assert sorted(path.name for path in folder.iterdir()) == [
         "eval",
+        "exposures.npz",
         "metrics.jsonl",
         "model",
         "model-ema",
@@ -219,7 +220,12 @@ def test_neither_model_is_saved_where_none_is_wanted(corpus: Corpus, tmp_path: P
     config = make_config(tmp_path, ema=0.9, save_model=False, checkpoint_ratio=0.0)
     outcome = train(config, keep_training, corpus=corpus, evaluate=weigh)
     assert outcome.metrics.keys() == {"eval/nll", "test/nll", "ema/eval/nll", "ema/test/nll"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["eval", "metrics.jsonl", "outcome.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "eval",
+        "exposures.npz",
+        "metrics.jsonl",
+        "outcome.json",
+    ]
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def test_models_are_saved_at_their_words(corpus: Corpus, tmp_path: Path) -> None
     folder = tmp_path / "run" / "checkpoints"
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"chck_{number}M" for number in range(1, 11))
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(
-        ["checkpoints", "eval", "metrics.jsonl", "model", "outcome.json"]
+        ["checkpoints", "eval", "exposures.npz", "metrics.jsonl", "model", "outcome.json"]
     )
     for path in folder.iterdir():
         model = AutoModelForMaskedLM.from_pretrained(path)

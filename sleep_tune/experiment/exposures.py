@@ -1,0 +1,99 @@
+"""exposures.npz of a run that has completed: how often it trained on each sample of its corpus.
+
+A control trains on the same exposures in another order (`sleep.matched`).
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sleep_tune.errors import RunFolderError, shortened
+from sleep_tune.experiment.run_folder import read_outcome
+from sleep_tune.files import write_whole
+
+__all__ = ["EXPOSURES", "Exposures", "read_exposures", "write_exposures"]
+
+EXPOSURES = "exposures.npz"
+
+_TEXTS, _COUNTS = ("corpus", "context"), ("budget_words", "seed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exposures:
+    """How often a run trained on each sample, and what another run must share to be compared with it."""
+
+    times_seen: NDArray[np.int32]
+    """(N,) readings and replays of each sample, >= 0."""
+    corpus: str
+    """The corpus's key, a digest of the text and the tokenizer."""
+    context: str
+    """sleep.context."""
+    budget_words: int
+    """Words that the run was allowed."""
+    seed: int
+    """training.seed."""
+
+    def digest(self) -> str:
+        """Return 64 hexadecimal digits that identify the exposures, wherever the file is."""
+        return hashlib.sha256(self.times_seen.astype("<i4").tobytes()).hexdigest()
+
+    def differences_from(self, other: "Exposures") -> str:
+        """Return how another run differs in what both must share, in words; empty if it does not."""
+        pairs = {
+            text: (getattr(self, name), getattr(other, name))
+            for text, name in (
+                ("its corpus (text or tokenizer)", "corpus"),
+                ("its budget in words", "budget_words"),
+                ("sleep.context", "context"),
+                ("training.seed", "seed"),
+            )
+        }
+        found = [f"{text} is {there} there, {here} here" for text, (there, here) in pairs.items() if there != here]
+        return "; ".join(found)
+
+
+def write_exposures(run: Path, exposures: Exposures) -> None:
+    """Write run/exposures.npz, as a whole."""
+    content = io.BytesIO()
+    shared: dict[str, Any] = {name: getattr(exposures, name) for name in (*_TEXTS, *_COUNTS)}
+    np.savez_compressed(content, times_seen=exposures.times_seen, **shared)
+    write_whole(run / EXPOSURES, content.getvalue())
+
+
+def read_exposures(run: Path) -> Exposures:
+    """Return what `write_exposures` wrote into the folder of a run that has completed.
+
+    Raises:
+        RunFolderError: there is no such run, it has not completed, or the file is missing or damaged.
+    """
+    outcome = read_outcome(run)
+    if outcome is None or outcome.state != "completed":
+        state = "there is no such folder" if not run.is_dir() else "it has no outcome.json"
+        raise RunFolderError(
+            f"{run} must be the folder of a run that has completed; "
+            f"{state if outcome is None else f'that run is {outcome.state}'}"
+        )
+    file = run / EXPOSURES
+    if not file.is_file():
+        raise RunFolderError(
+            f"{run} must hold {EXPOSURES}, which every run writes as it completes; it has none: an earlier version "
+            "trained it, train it again"
+        )
+    try:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
+            times_seen = arrays["times_seen"]
+            texts = {name: str(arrays[name][()]) for name in _TEXTS}
+            counts = {name: int(arrays[name][()]) for name in _COUNTS}
+        if times_seen.ndim != 1 or not np.issubdtype(times_seen.dtype, np.integer) or times_seen.min(initial=0) < 0:
+            raise ValueError("times_seen is no list of counts")
+    except Exception as error:  # numpy may raise anything on a file with any content
+        reason = shortened(f"{type(error).__name__}: {error}", 200)
+        raise RunFolderError(
+            f"{file} must hold the exposures of a run ({reason}); restore it, or train the run again"
+        ) from None
+    return Exposures(times_seen.astype(np.int32), **texts, **counts)  # type: ignore[arg-type]
