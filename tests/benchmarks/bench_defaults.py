@@ -33,7 +33,7 @@ from sleep_tune.simulation.points import coordinates, distances, draw
 from sleep_tune.simulation.recorded_curves import NEIGHBOURS
 from sleep_tune.simulation.simulated_search import Setup, simulate_search
 
-SPACE = "search_spaces/replay.yaml"
+SPACE = "tests/benchmarks/mechanism.yaml"
 SCHEDULERS = (
     "scheduler.name=none",
     "reduction=2",

@@ -4,10 +4,10 @@
     python tests/benchmarks/record_curves.py OUT.jsonl --count 48 --twice 12 \
         'parameters.training.learning_rate={log_uniform: [0.001, 0.02]}'     # with one more parameter
 
-Configurations are drawn at random from search_spaces/replay.yaml (overrides change it), trained to the end of their
-budget on the toy language with a tiny model, and evaluated at every tenth of it; nothing is stopped. Some are trained
-again under a second seed, which tells the noise of seeds apart from the settings. A run takes some twelve seconds on
-one thread. Run again, the command resumes after the last whole line.
+Configurations are drawn at random from tests/benchmarks/mechanism.yaml (overrides change it), trained to the end of
+their budget on the toy language with a tiny model, and evaluated at every tenth of it; nothing is stopped. Some are
+trained again under a second seed, which tells the noise of seeds apart from the settings. A run takes some twelve
+seconds on one thread. Run again, the command resumes after the last whole line.
 
 sleep_tune/simulation/recorded/replay.jsonl was made by the first command; it holds the first 52 configurations.
 
@@ -35,7 +35,7 @@ from sleep_tune.search.space.trial_configs import with_settings
 from sleep_tune.training.run import train
 
 ROOT = Path(__file__).parents[2]
-SPACE = ROOT / "search_spaces" / "replay.yaml"
+SPACE = ROOT / "tests" / "benchmarks" / "mechanism.yaml"
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
 METRIC = "eval/nll"
 BASE = (

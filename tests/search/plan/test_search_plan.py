@@ -69,6 +69,7 @@ def test_the_study_of_replay() -> None:
     assert plan.budget_words == 100_000_000
     assert {part.name: part.runs for part in plan.parts} == {
         "search": pytest.approx(64),
+        "tuning of epochs": 64,
         "baseline epochs": 5,
         "baseline as_epochs": 5,
         "finalists": 15,

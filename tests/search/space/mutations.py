@@ -153,7 +153,7 @@ def _whole_files(name: str, text: str) -> Iterator[Broken]:
     yield broken("a percent sign", "%YAML 9.9\n---\n" + text, 1)
     for number in range(1, last + 1):
         line = lines[number - 1]
-        if line.rstrip().endswith("}"):
+        if line.rstrip().endswith("}") and not line.startswith("#"):
             cut = [*lines[: number - 1], line.rstrip()[:-1] + "\n", *lines[number:]]
             yield broken(f"an open bracket on line {number}", "".join(cut), number)
             break
