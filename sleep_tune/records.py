@@ -130,9 +130,9 @@ class Event:
     attempt: int | None = None
     """From 1; counted up each time the trial is started again."""
     role: str | None = None
-    """search, baseline or finalist."""
+    """search, baseline, arm or finalist."""
     arm: str | None = None
-    """Arm of the comparison: a baseline's name, or the search trial that a finalist repeats."""
+    """Its arm in the comparison: the name of a baseline or an arm, or the search trial that a finalist repeats."""
     seed: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     """Further data, depending on the event: parameters, progress at a rung, the reason of a failure."""

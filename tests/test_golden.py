@@ -30,7 +30,7 @@ base: {data: toy, model: tiny, trainin.seed: 3}
 parameters:
   sleep.folds: {choise: [2, 3]}
   sleep.replay.ratio: {uniform: [0.5, 2]}
-stop: {trials: 0}
+stop: {trials: -1}
 """
 
 

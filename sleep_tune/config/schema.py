@@ -379,8 +379,10 @@ class TrackingConfig:
     project: str = option("sleep-tune", "project of Weights & Biases")
     entity: str | None = option(None, "user or team of Weights & Biases (default: that of the key)")
     group: str | None = option(None, "group of runs that belong together; a search sets its own name")
-    role: str | None = option(None, "role of the run; a search sets search, baseline or finalist")
-    arm: str | None = option(None, "arm of the comparison; a search sets the name of a baseline, or the id of a trial")
+    role: str | None = option(None, "role of the run; a search sets search, baseline, arm or finalist")
+    arm: str | None = option(
+        None, "arm of the comparison; a search sets the name of a baseline or an arm, or the id of a trial"
+    )
     tensorboard: bool = option(False, "write TensorBoard's event files to tensorboard/ in the run's folder")
 
 

@@ -12,8 +12,9 @@ An event that passes can be folded by every reader without another look at its t
 | changed | differences (as text), space (the space from now on, as JSON) |
 | warmed | source (folder of an earlier experiment), adopted (its trials that fit this space and were copied),
   elsewhere (its trials that do not fit) |
-| asked | study, number (of the ask, from 0; null for runs over fresh seeds), parameters, group; enqueued (the point of
-  the space's `enqueue` that it was asked for), source (the folder that it was copied from) |
+| asked | study, number (of the ask, from 0; null for runs over fresh seeds), parameters (of an arm: all that it sets
+  over the base), group; enqueued (the point of the space's `enqueue` that it was asked for), source (the folder that it
+  was copied from), matched (the run whose exposures it has) |
 | adopted | events: [{event, data}], all events of one trial of an earlier experiment: asked, report..., its end |
 | started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before); killer (what killed the
   attempt before because its machine ran out of memory, or null) |
@@ -22,7 +23,8 @@ An event that passes can be folded by every reader without another look at its t
 | rung | rung, value, decision: "continue" or "stop", reported (arrivals so far), kept, group |
 | stopped | reason; outcome (null if the process ended before it reported one); seconds; repeats as below |
 | completed | value, outcome; repeats (the trial whose result it has) and reason, if it was not trained |
-| failed | kind: diverged, out_of_memory, infrastructure, bug; reason; log (path); seconds; outcome, repeats as above |
+| failed | kind: diverged, out_of_memory, infrastructure, bug, parent (`matched` failed); reason; log (path); seconds;
+  outcome, repeats as above |
 | refused | kind: budget, config or repeat; reason |
 | ended | study, reason: that study asks for no more trials |
 | closed | finished: whether the search is over, or only this session; seconds (trial -> spent so far, where no earlier
@@ -109,7 +111,7 @@ def _record(kind: type[Progress | Outcome]) -> Check:
 HEAD: dict[str, Check] = {
     "trial": _optional(is_text),
     "attempt": _optional(is_index),
-    "role": _optional(one_of("search", "baseline", "finalist")),
+    "role": _optional(one_of("search", "baseline", "arm", "finalist")),
     "arm": _optional(is_text),
     "seed": _optional(is_index),
 }
@@ -141,6 +143,7 @@ OF_TRIAL: dict[str, dict[str, Check]] = {
         "group": is_text,
         "enqueued": _optional(SETTINGS),
         "source": _optional(is_text),
+        "matched": _optional(is_text),
     },
     "adopted": {"events": _are_parts},
     "started": {"after": one_of(None, "resumed", "lost"), "gpus": is_amount, "seconds": _optional(is_amount)},
@@ -156,7 +159,7 @@ OF_TRIAL: dict[str, dict[str, Check]] = {
     "completed": _END | {"value": _is_finite},
     "failed": _END
     | {
-        "kind": one_of("diverged", "out_of_memory", "infrastructure", "bug"),
+        "kind": one_of("diverged", "out_of_memory", "infrastructure", "bug", "parent"),
         "log": _optional(is_text),
         "seconds": _optional(is_amount),
     },
@@ -213,6 +216,9 @@ class EventChecker:
         if event.event == "asked":
             if ended is not None:
                 raise ValueError(f"{shortened(trial)} is asked for a second time")
+            parent = event.data.get("matched")
+            if parent is not None and parent not in self._ended:
+                raise ValueError(f"{shortened(trial)} is matched to {shortened(parent)}, which was never asked for")
             self._ended[trial] = False
             return
         if ended is not False:

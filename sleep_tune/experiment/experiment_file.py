@@ -46,6 +46,10 @@ class Experiment:
     """Baseline -> trials planned for its own search; 0 where it runs with the base's settings."""
     like: Mapping[str, str] = field(default_factory=dict)
     """Baseline -> another one, whose tuned settings it has."""
+    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Arm -> what the space states: like or matched (another arm, a baseline or best), groups and options."""
+    reference: str = "epochs"
+    """The arm or baseline that all others are compared with."""
     workers: int = 1
     """Processes that train one run together: its hours count this many times."""
     endpoint: str | None = None
@@ -87,7 +91,7 @@ def _experiment(name: str, content: Mapping[str, Any]) -> Experiment:
     """
     space = _section(content, "space")
     objective, baselines = _section(space, "objective"), _section(space, "baselines")
-    comparison = _section(space, "comparison")
+    comparison, arms = _section(space, "comparison"), _section(space, "arms")
     matched = str(comparison.get("matched", "words"))
     if matched not in MATCHED:
         raise ValueError(unknown("comparison.matched", matched, MATCHED))
@@ -102,6 +106,8 @@ def _experiment(name: str, content: Mapping[str, Any]) -> Experiment:
         parameters=tuple(_section(space, "parameters")),
         tuned={baseline: int(_section(baselines, baseline).get("trials") or 0) for baseline in baselines},
         like={name: str(like) for name in baselines if (like := _section(baselines, name).get("like")) is not None},
+        arms={name: _section(arms, name) for name in arms},
+        reference=str(comparison.get("reference", "epochs")),
         workers=int(_section(space, "resources").get("workers", 1)),
         endpoint=comparison.get("primary"),
         smallest=comparison.get("smallest"),

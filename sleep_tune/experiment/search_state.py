@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sleep_tune.experiment.trial_state import Arrivals, TrialState, Value, configuration_key
+from sleep_tune.experiment.trial_state import Arrivals, TrialState, Value, configuration_key, version_key
 from sleep_tune.records import Decision, Event, Outcome, Progress
 
 __all__ = ["MAIN", "Placement", "SearchState", "StudyState", "TrialState", "fold_events"]
@@ -72,7 +72,8 @@ class SearchState:
     arrivals: dict[tuple[str, bool, str, int], Arrivals] = field(default_factory=dict)
     """(study, whether the trials fit the current space, group, nominal words) -> the values reported there."""
     arms: dict[str, list[str]] = field(default_factory=dict)
-    """Arm -> keys of the settings that were trained over fresh seeds, in the order in which they first were."""
+    """Arm -> keys of its versions (`version_key`) that were trained over fresh seeds, in the order of their first runs.
+    """
     space: Mapping[str, Any] | None = None
     """The space of the last 'opened' or 'changed' event, as JSON; None in a log of an earlier version."""
     seeds_source: str | None = None
@@ -197,6 +198,7 @@ class SearchState:
             place=len(self.trials),
             enqueued=data.get("enqueued") is not None,
             source=data.get("source"),
+            matched=data.get("matched"),
             asked_at=event.time,
         )
         self.trials[trial.id] = trial
@@ -205,9 +207,10 @@ class SearchState:
             self._place(trial)
             self._count(trial, data.get("enqueued"))
         else:
-            settings = self.arms.setdefault(trial.arm, [])
-            if (key := configuration_key(trial.parameters)) not in settings:
-                settings.append(key)
+            versions = self.arms.setdefault(trial.arm, [])
+            parent = None if trial.matched is None else self.trials[trial.matched].arm
+            if (key := version_key(trial.parameters, parent)) not in versions:
+                versions.append(key)
 
     def _place(self, trial: TrialState) -> None:
         trial.point = dict(trial.parameters)

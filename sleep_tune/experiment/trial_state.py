@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sleep_tune.records import Decision, Outcome, Progress
 
-__all__ = ["Arrivals", "RungRank", "TrialState", "Value", "configuration_key"]
+__all__ = ["Arrivals", "RungRank", "TrialState", "Value", "configuration_key", "version_key"]
 
 Value = str | int | float | bool | None
 """Value of a parameter."""
@@ -17,6 +17,11 @@ Value = str | int | float | bool | None
 def configuration_key(parameters: Mapping[str, Value]) -> str:
     """Return a string that is the same for the same settings, in any order."""
     return json.dumps(dict(parameters), sort_keys=True)
+
+
+def version_key(parameters: Mapping[str, Value], parent: str | None = None) -> str:
+    """Return a key of what an arm is: its settings, and of a control the arm whose exposures it has, its parent."""
+    return configuration_key(parameters if parent is None else {**parameters, "sleep.matched": parent})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,9 @@ class TrialState:
 
     id: str
     role: str
-    """search, baseline or finalist."""
+    """search, baseline, arm or finalist."""
     arm: str
-    """Its arm in the comparison: a baseline's name, or a search trial's id."""
+    """Its arm in the comparison: the name of a baseline or an arm, or a search trial's id."""
     seed: int
     parameters: dict[str, Value]
     study: str
@@ -75,6 +80,8 @@ class TrialState:
     """Whether it is a point of the space's `enqueue`, so that the sampler proposed at most a part of it."""
     source: str | None = None
     """Folder of the earlier experiment that it was copied from."""
+    matched: str | None = None
+    """Its parent, the run of the same seed whose exposures it has in random order; None for all but controls."""
     asked_at: float
     """In seconds since 1970, as `ended_at` is."""
     state: str = "waiting"
@@ -106,7 +113,7 @@ class TrialState:
     value: float | None = None
     """The objective at the end of the budget, of a completed trial."""
     kind: str | None = None
-    """Why it failed or was refused: diverged, out_of_memory, infrastructure, bug; budget, config, repeat."""
+    """Why it failed or was refused: diverged, out_of_memory, infrastructure, bug, parent; budget, config, repeat."""
     reason: str | None = None
     """Why it ended, in a sentence."""
     log: str | None = None

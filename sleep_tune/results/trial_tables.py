@@ -34,6 +34,7 @@ HEAD = (
     "gpus",
     "repeats",
     "source",
+    "matched",
     "kind",
     "reason",
     "not_finite",
@@ -52,6 +53,7 @@ TEXT = (
     "device",
     "repeats",
     "source",
+    "matched",
     "kind",
     "reason",
     "not_finite",
@@ -88,6 +90,7 @@ def tabulate_trials(search: SearchState) -> pd.DataFrame:
     - `state`: waiting, running, stopped, completed, failed, refused, or interrupted (unfinished when the search closed)
     - `study`: empty for runs repeated over seeds
     - `source`: folder of the earlier experiment that a warm start took the trial from
+    - `matched`: of a control, the run whose exposures it has
     - `not_finite`: the metrics whose last value is not a finite number, separated by commas
     - `asked`, `ended`: seconds since 1970
     - `seconds`: the most that any attempt reported; 0 for a trial that took another's result
@@ -158,7 +161,9 @@ def _row(trial: TrialState, metrics: dict[str, float], *, closed: bool) -> dict[
         "ended": trial.ended_at,
         "not_finite": ", ".join(sorted(key for key, value in metrics.items() if not math.isfinite(value))) or None,
     }
-    row |= {key: getattr(trial, key) for key in ("role", "arm", "study", "group", "seed", "repeats", "source")}
+    row |= {
+        key: getattr(trial, key) for key in ("role", "arm", "study", "group", "seed", "repeats", "source", "matched")
+    }
     row |= {key: getattr(trial, key) for key in ("kind", "reason")}
     if trial.progress is not None:
         row |= {key: getattr(trial.progress, key) for key in ("words_seen", "budget_words", "updates")}

@@ -53,7 +53,7 @@ def read_methods(path: Path, variants: Sequence[str], *, slots: int, every: str 
 
 
 def single_search(space: Space, parameters: tuple[Parameter, ...], seed: int) -> Space:
-    """Return the space of a search alone, without baselines and finalists, over other parameters and under one seed."""
+    """Return the space of a search alone, without arms and finalists, over other parameters and under one seed."""
     keys = {parameter.key for parameter in parameters}
     if space.scheduler.within is not None and space.scheduler.within not in keys:
         raise ConfigError(
@@ -66,6 +66,7 @@ def single_search(space: Space, parameters: tuple[Parameter, ...], seed: int) ->
         search=dataclasses.replace(space.search, seed=seed),
         stop=ENDLESS,
         baselines={},
+        arms={},
         finalists=Finalists(count=0, seeds=1),
         enqueue=(),
         warm_start=(),

@@ -24,9 +24,9 @@ class Trial:
 
     id: str
     role: str
-    """search, baseline or finalist."""
+    """search, baseline, arm or finalist."""
     arm: str
-    """Its arm in the comparison: a baseline's name, or a search trial's id."""
+    """Its arm in the comparison: the name of a baseline or an arm, or a search trial's id."""
     seed: int
     parameters: dict[str, Value]
     attempt: int

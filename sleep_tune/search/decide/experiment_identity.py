@@ -28,7 +28,7 @@ __all__ += ["describe_changes", "find_differences", "update"]
 FIXED = ("name", "objective", "comparison", "search.seed", "finalists.first_seed")
 """Parts of the space, by dotted key, that must not change in a folder; nor must the composed base."""
 
-WHOLE = ("base", "parameters", "baselines")
+WHOLE = ("base", "parameters", "baselines", "arms")
 """Parts of the space whose keys the user names: a missing key has no default."""
 
 
@@ -40,7 +40,7 @@ class OptionChange(NamedTuple):
     after: Any
 
     def __str__(self) -> str:
-        if isinstance(self.before, Mapping) or isinstance(self.after, Mapping):  # a whole parameter or baseline
+        if isinstance(self.before, Mapping) or isinstance(self.after, Mapping):  # a whole parameter or arm
             return f"{self.key}: {'added' if self.before is None else 'removed'}"
         return f"{self.key}: {self.before} -> {self.after}"
 

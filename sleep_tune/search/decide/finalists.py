@@ -1,14 +1,18 @@
-"""Runs over fresh seeds: every baseline, and the finalists, which are the best configurations of the search."""
+"""Runs over fresh seeds: every baseline and arm, and the finalists, which are the best configurations of the search.
+
+A control (`matched`) has the exposures of another run, its parent, and is due when that run has ended.
+"""
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
 from sleep_tune.experiment.search_state import MAIN, SearchState
-from sleep_tune.experiment.trial_state import Value, configuration_key
-from sleep_tune.search.space.search_space import Space
+from sleep_tune.experiment.trial_state import Value, version_key
+from sleep_tune.search.space.arm_settings import arm_settings, found_first
+from sleep_tune.search.space.search_space import BEST, Space
 
 __all__ = ["DRAWN", "FIRST_SEED", "Repeat", "due_repeats", "fresh_seeds", "seeds_source"]
 
@@ -21,13 +25,15 @@ FIRST_SEED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """One configuration under one fresh seed; `arm` is a baseline's name or a search trial's id."""
+    """One configuration under one fresh seed; `arm` is the name of a baseline or an arm, or a search trial's id."""
 
     id: str
     role: str
     arm: str
     seed: int
     parameters: dict[str, Value]
+    matched: str | None = None
+    """The run whose exposures it has."""
 
 
 def seeds_source(space: Space) -> str:
@@ -40,7 +46,7 @@ def seeds_source(space: Space) -> str:
 
 
 def fresh_seeds(space: Space, source: str | None, taken: int) -> tuple[int, ...]:
-    """Return the fresh seeds, which all baselines and finalists share. A larger number begins with the same seeds.
+    """Return the fresh seeds, which all arms and finalists share. A larger number begins with the same seeds.
 
     Two studies have different seeds, so that one can replicate the other; `finalists.first_seed` lets them share.
 
@@ -71,32 +77,66 @@ def _drawn(source: str) -> Iterator[int]:
 def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> list[Repeat]:
     """Return the runs over fresh seeds that may start by now, in order, including those that have started.
 
-    Baselines fill the slots while the search's last trials run. A tuned one, or one like it, waits for the study whose
-    best settings it has. Finalists are the best of the search, once all of it has ended: all seeds of one, then the
-    next.
+    Baselines and arms fill the slots while the search's last trials run. One that needs what a search finds waits for
+    it. Finalists are the best of the search, once all of it has ended: all seeds of one, then the next. Controls are
+    last: each run as soon as its parent has ended, unless a bug ended that, which the next session starts again.
     """
     if state.study(MAIN).ended is None:
         return []
-    due: list[Repeat] = []
-    for name, baseline in space.baselines.items():
-        study = baseline.like or name
-        if space.baselines[study].trials is None:
-            due += _over_seeds(state, "baseline", name, {}, seeds)
-        elif state.is_over(study):
-            best = next(state.ranking(study), None)
-            due += _over_seeds(state, "baseline", name, best.parameters if best else {}, seeds)
+    found = _found_settings(space, state)
+    due: dict[str, list[Repeat]] = {}
+    for name in space.baselines:
+        first = found_first(space, name)
+        if first is None or first in found:
+            due[name] = _over_seeds(state, "baseline", name, found[first] if first is not None else {}, seeds)
+    for name, arm in space.arms.items():
+        settings = arm_settings(space, name, found)
+        if settings is not None and arm.matched is None:
+            due[name] = _over_seeds(state, "arm", name, settings, seeds)
     if state.is_over(MAIN):
-        for trial in islice(state.ranking(MAIN), space.finalists.count):
-            due += _over_seeds(state, "finalist", trial.id, trial.parameters, seeds)
-    return due
+        for place, trial in enumerate(islice(state.ranking(MAIN), space.finalists.count)):
+            due[trial.id if place else BEST] = _over_seeds(state, "finalist", trial.id, trial.parameters, seeds)
+    for name, arm in space.arms.items():
+        if arm.matched in due:
+            due[name] = list(_controls(state, name, due[arm.matched]))
+    return [repeat for repeats in due.values() for repeat in repeats]
+
+
+def _found_settings(space: Space, state: SearchState) -> dict[str, dict[str, Value]]:
+    """Return the settings that the searches which are over have found: of the best trial, and of tuned baselines."""
+    found: dict[str, dict[str, Value]] = {}
+    for name, baseline in space.baselines.items():
+        if baseline.trials is not None and state.is_over(name):
+            tuned = next(state.ranking(name), None)
+            found[name] = tuned.parameters if tuned is not None else {}
+    if state.is_over(MAIN):
+        best = next(state.ranking(MAIN), None)
+        if best is not None:
+            found[BEST] = best.parameters
+    return found
 
 
 def _over_seeds(
     state: SearchState, role: str, arm: str, parameters: dict[str, Value], seeds: tuple[int, ...]
 ) -> list[Repeat]:
-    """Return one run for each seed. A baseline that was tuned again, with other settings, has runs of a new name."""
-    earlier, key = state.arms.get(arm, []), configuration_key(parameters)
-    version = (earlier.index(key) if key in earlier else len(earlier)) + 1
-    name = arm if version == 1 else f"{arm}-v{version}"
+    """Return one run for each seed."""
+    name = _versioned(state, arm, version_key(parameters))
     ids = seeds if state.seeds_source is not None else range(1, len(seeds) + 1)  # earlier versions numbered them
     return [Repeat(f"{name}-s{of}", role, arm, seed, dict(parameters)) for of, seed in zip(ids, seeds, strict=True)]
+
+
+def _controls(state: SearchState, arm: str, parents: Sequence[Repeat]) -> Iterator[Repeat]:
+    """Yield a control's runs whose parents have ended for good."""
+    for parent in parents:
+        run = state.trials.get(parent.id)
+        if run is not None and run.ended and run.kind != "bug":
+            name = _versioned(state, arm, version_key(run.parameters, run.arm))
+            of = parent.id.rpartition("-s")[2]
+            yield Repeat(f"{name}-s{of}", "arm", arm, run.seed, dict(run.parameters), matched=run.id)
+
+
+def _versioned(state: SearchState, arm: str, key: str) -> str:
+    """Return what an arm's runs are called: one that has other settings than before has runs of a new name."""
+    earlier = state.arms.get(arm, [])
+    version = (earlier.index(key) if key in earlier else len(earlier)) + 1
+    return arm if version == 1 else f"{arm}-v{version}"

@@ -91,12 +91,18 @@ class Proposals:
                     number=None,
                     parameters=repeat.parameters,
                     group="",
+                    **({} if repeat.matched is None else {"matched": repeat.matched}),
                 )
                 return True
         return False
 
     def end_untrained(self, trial: TrialState) -> bool:
         """End a trial that cannot or need not be trained; return False if it must be."""
+        parent = None if trial.matched is None else self._history.state.trials[trial.matched]
+        if parent is not None and parent.state != "completed":
+            reason = f"{parent.id}, whose exposures it has, {parent.state}: {parent.reason}"
+            self._history.record("failed", trial, kind="parent", reason=reason)
+            return True
         refusal = self._configs.refusal(trial)
         if refusal is not None:
             self._history.record("refused", trial, kind=refusal.kind, reason=refusal.reason)

@@ -106,10 +106,10 @@ def _searches_to_come(director: SearchView, runs: list[TrialState]) -> int | Non
 
 
 def _repeats_to_come(director: SearchView, runs: list[TrialState]) -> int:
-    """Return how many runs of baselines and finalists over fresh seeds are still to come."""
+    """Return how many runs of baselines, arms and finalists over fresh seeds are still to come."""
     space, search = director.space, [run for run in runs if run.study == MAIN]
     finalists = space.finalists.count
     if director.ended is not None and all(run.ended for run in search):
         finalists = min(finalists, sum(run.state == "completed" and run.repeats is None for run in search))
-    planned = (len(space.baselines) + finalists) * space.finalists.seeds
+    planned = (len(space.baselines) + len(space.arms) + finalists) * space.finalists.seeds
     return max(0, planned - sum(run.role != "search" for run in runs))

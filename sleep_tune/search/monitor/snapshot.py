@@ -20,6 +20,7 @@ from sleep_tune.records import Progress
 from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.space.search_space import (
+    Arm,
     Baseline,
     Finalists,
     Objective,
@@ -163,10 +164,16 @@ def _space(stored: Mapping[str, Any], folder: Path) -> Space:
             scheduler=_section(Scheduler, stored["scheduler"]),
             stop=_section(Stop, stored["stop"]),
             baselines={name: _section(Baseline, baseline) for name, baseline in stored["baselines"].items()},
+            arms={name: _arm(arm) for name, arm in stored.get("arms", {}).items()},
             finalists=_section(Finalists, stored["finalists"]),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RunFolderError(f"{folder} cannot be read as a search's ({error!r})") from error
+
+
+def _arm(stored: Mapping[str, Any]) -> Arm:
+    named = {key: value for key, value in stored.items() if key in ("like", "matched")}
+    return Arm(**named, settings={key: value for key, value in stored.items() if key not in named})
 
 
 def _section(kind: type[T], stored: Mapping[str, Any]) -> T:

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from sleep_tune.console import PlainConsole
 from sleep_tune.search.plan.search_plan import Plan
-from sleep_tune.search.plan.sleep_lengths import SleepLength
 
 __all__ = ["show_plan"]
 
@@ -96,6 +95,8 @@ def _facts(plan: Plan) -> Table:
 
 
 def _search(plan: Plan) -> str:
+    if plan.trials == 0:
+        return "none: baselines and arms alone"
     compared = f"; rungs compare trials of the same {plan.within}" if plan.within else ""
     if plan.trials is None:
         return f"until {plan.limits}; the number of trials is not known, so the counts below are for one{compared}"
@@ -173,8 +174,9 @@ def _lengths(plan: Plan) -> Table:
     table = _table()
     for name in ("", "passes awake", "asleep : awake", "folds", "not possible"):
         table.add_column(name, justify="left" if not name else "right", no_wrap=not name)
-    _add(table, "", plan.lengths)
-    _add(table, "baseline ", plan.baselines)
+    for length in (*plan.lengths, *plan.arms):
+        not_possible = f"{length.not_possible:.0%}" if length.not_possible else ""
+        table.add_row(length.name, length.passes, length.sleep, length.folds, not_possible)
     return table
 
 
@@ -185,15 +187,9 @@ TABLES = {
 """Heading -> function that makes the table under it."""
 
 
-def _add(table: Table, prefix: str, lengths: Iterable[SleepLength]) -> None:
-    for length in lengths:
-        not_possible = f"{length.not_possible:.0%}" if length.not_possible else ""
-        table.add_row(prefix + length.name, length.passes, length.sleep, length.folds, not_possible)
-
-
 def _notes(plan: Plan) -> Iterable[str]:
     for out in plan.left_out:
         left = f"{out.points - out.trials:,} of the {out.points:,} points of the grid"
         yield f"{out.option} = {out.trials:,} leaves out {left}: the last in their order"
-    if any(length.not_possible for length in (*plan.lengths, *plan.baselines)):
+    if any(length.not_possible for length in (*plan.lengths, *plan.arms)):
         yield "not possible: the share of combinations of settings that need more than the budget; they are not trained"

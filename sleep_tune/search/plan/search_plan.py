@@ -8,7 +8,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.size import models_bytes, needed_bytes, num_weights
 from sleep_tune.search.decide.asha import num_kept
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
-from sleep_tune.search.plan.sleep_lengths import SleepLength, baselines_of, lengths_of
+from sleep_tune.search.plan.sleep_lengths import SleepLength, arms_of, lengths_of
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.budget_check import budget_words, check_budget
 from sleep_tune.search.space.rungs import rungs_of
@@ -90,7 +90,7 @@ class Plan:
     """Ascending; the last is the whole budget. Counted for `trials` trials, or for one if that is None."""
     within: str | None
     lengths: tuple[SleepLength, ...]
-    baselines: tuple[SleepLength, ...]
+    arms: tuple[SleepLength, ...]
     parts: tuple[Part, ...]
     span: Span | None
     """Wall-clock time; None if no speed is known."""
@@ -143,10 +143,13 @@ def make_plan(
     budget = budget_words(base, corpus)
     shares = (*rungs_of(space.scheduler), 1.0)
     trials = _num_trials(space, budget, shares, slots, speed)
-    expected = expected_at_rungs(trials or 1, len(shares), space.scheduler.reduction, _num_groups(space))
+    expected = expected_at_rungs(
+        1 if trials is None else trials, len(shares), space.scheduler.reduction, _num_groups(space)
+    )
     batches = _search_batches(budget, shares, expected, speed)
     others, finalists = _others(space, budget, speed), _finalists(space, budget, trials, speed)
-    runs = [("search", *_totals(batches))] + [(name, *_totals([part])) for name, part in (*others, *finalists)]
+    searched = [("search", *_totals(batches))] if trials != 0 else []
+    runs = searched + [(name, *_totals([part])) for name, part in (*others, *finalists)]
     return Plan(
         name=space.name,
         budget_words=budget,
@@ -162,7 +165,7 @@ def make_plan(
         ),
         within=space.scheduler.within if len(shares) > 1 else None,
         lengths=lengths_of(space, base, corpus),
-        baselines=baselines_of(space, base, corpus),
+        arms=arms_of(space, base, corpus),
         parts=tuple(Part(name, count, words, seconds if speed else None) for name, count, words, seconds in runs),
         span=_span(batches, others, finalists, slots) if speed else None,
         left_bytes=_num_models(space, expected[-1], [*others, *finalists]) * models_bytes(base),
@@ -205,18 +208,19 @@ def _search_batches(budget: int, shares: Sequence[float], expected: Sequence[flo
 
 
 def _others(space: Space, budget: int, speed: Speed | None) -> list[tuple[str, Work]]:
-    """Return the searches that tune baselines, then the baselines over fresh seeds."""
+    """Return the searches that tune baselines, then baselines and arms over fresh seeds."""
     tuned = [
         (f"tuning of {name}", _work(trials, budget, 1, speed))
         for name, baseline in space.baselines.items()
         if (trials := _num_tuning(space, baseline))
     ]
-    over_seeds = [(f"baseline {name}", _over_seeds(space, 1, budget, speed)) for name in space.baselines]
-    return tuned + over_seeds
+    kinds = dict.fromkeys(space.baselines, "baseline")
+    kinds |= {name: "arm" if arm.matched is None else "control" for name, arm in space.arms.items()}
+    return tuned + [(f"{kind} {name}", _over_seeds(space, 1, budget, speed)) for name, kind in kinds.items()]
 
 
 def _finalists(space: Space, budget: int, trials: int | None, speed: Speed | None) -> list[tuple[str, Work]]:
-    count = min(space.finalists.count, trials or space.finalists.count)
+    count = space.finalists.count if trials is None else min(space.finalists.count, trials)
     return [("finalists", _over_seeds(space, count, budget, speed))] if count else []
 
 

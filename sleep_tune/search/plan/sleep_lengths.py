@@ -8,12 +8,13 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import to_dict
 from sleep_tune.errors import BudgetError, ConfigError
 from sleep_tune.experiment.trial_state import Value
+from sleep_tune.search.space.arm_settings import arm_settings, found_first
 from sleep_tune.search.space.budget_check import MOST_SETTINGS, planned_parameters
-from sleep_tune.search.space.search_space import CorpusSummary, Space, list_settings
-from sleep_tune.search.space.trial_configs import baseline_settings, plan_run, with_settings
+from sleep_tune.search.space.search_space import BEST, CorpusSummary, Space, list_settings
+from sleep_tune.search.space.trial_configs import plan_run, with_settings
 from sleep_tune.sleep.budget import SleepPlan
 
-__all__ = ["SleepLength", "baselines_of", "lengths_of"]
+__all__ = ["SleepLength", "arms_of", "lengths_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class SleepLength:
     """One length of sleep, and ranges over the other settings."""
 
     name: str
-    """'sleep.length.passes = 1', or the name of a baseline."""
+    """'sleep.length.passes = 1', 'baseline epochs', 'arm strict'."""
     passes: str
     """Passes awake: '1', or '3.2 to 6.7'."""
     sleep: str
@@ -33,7 +34,9 @@ class SleepLength:
 
 
 def lengths_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[SleepLength, ...]:
-    """Return a line for each searched value of sleep.length.*; one line if none is searched."""
+    """Return a line for each searched value of sleep.length.*; one line if none is searched, none without a search."""
+    if space.stop.trials == 0:
+        return ()
     plans: dict[tuple[str, Value], list[SleepPlan | None]] = {}
     for chosen in islice(list_settings(planned_parameters(space.parameters), corners=True), MOST_SETTINGS):
         try:
@@ -46,12 +49,14 @@ def lengths_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[Sl
     return tuple(_length(_name(*item), plans[item]) for item in sorted(plans, key=_order))
 
 
-def baselines_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[SleepLength, ...]:
-    """Return a line for each baseline."""
+def arms_of(space: Space, base: RunConfig, corpus: CorpusSummary) -> tuple[SleepLength, ...]:
+    """Return a line for each baseline, and each arm but controls and those like the best trial."""
     lines = []
-    for name in space.baselines:
-        tree = with_settings(to_dict(base), baseline_settings(name))
-        lines.append(_length(name, [plan_run(tree, corpus, space.resources.workers)]))
+    for name in (*space.baselines, *space.arms):
+        if name in space.baselines or (space.arms[name].matched is None and found_first(space, name) != BEST):
+            tree = with_settings(to_dict(base), arm_settings(space, name) or {})
+            kind = "baseline" if name in space.baselines else "arm"
+            lines.append(_length(f"{kind} {name}", [plan_run(tree, corpus, space.resources.workers)]))
     return tuple(lines)
 
 

@@ -19,6 +19,7 @@ from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_fi
 from sleep_tune.experiment.run_folder import WEIGHTS, remove_weights
 from sleep_tune.experiment.search_state import MAIN, TrialState
 from sleep_tune.search.decide.director import Director
+from sleep_tune.search.space.arm_settings import arm_settings
 from sleep_tune.search.space.search_space import list_settings
 from sleep_tune.search.space.trial_configs import with_settings
 
@@ -185,12 +186,14 @@ class DiskWatch:
 def _needs(director: Director) -> tuple[int, int]:
     """Return the bytes that the largest trial of the space needs to start, and for its next checkpoint and model."""
     base = read_experiment_file(director.folder / EXPERIMENT)["base"]
+    arms = director.space.arms
     sized = tuple(
         parameter
         for parameter in director.space.parameters
         if parameter.key.startswith(SIZED_BY) and not parameter.when
     )
-    configs = [from_dict(with_settings(base, chosen)) for chosen in list_settings(sized, corners=True)]
+    settings = [*list_settings(sized, corners=True), *(arm_settings(director.space, name) or {} for name in arms)]
+    configs = [from_dict(with_settings(base, each)) for each in settings]
     start = max(needed_bytes(config) for config in configs)
     return start, max(map(_bytes_of_a_step, configs))
 

@@ -15,6 +15,7 @@ from sleep_tune.config.sources import with_sources
 from sleep_tune.errors import Mistakes, UserError
 from sleep_tune.files import expanded
 from sleep_tune.import_paths import is_import_path
+from sleep_tune.search.space.arms import named_by_arms
 from sleep_tune.search.space.parameters import always_searched
 from sleep_tune.search.space.search_space import Choice, Parameter, Space
 
@@ -84,7 +85,7 @@ def compose_base(space: Space) -> RunConfig:
         for value in domain.values
         if options()[key].extensible and is_import_path(value)
     }
-    return with_sources(base, searched)
+    return with_sources(base, searched | dict(named_by_arms(space)))
 
 
 def _where(where: Mapping[str, str], message: str) -> str:

@@ -3,7 +3,7 @@
 Only options on which the plan of a run depends are tried (`PLANNED`), and those that they are conditional on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -11,8 +11,9 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import to_dict
 from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 from sleep_tune.experiment.trial_state import Value
-from sleep_tune.search.space.search_space import Choice, CorpusSummary, Parameter, Space, list_settings
-from sleep_tune.search.space.trial_configs import baseline_settings, plan_run, with_settings
+from sleep_tune.search.space.arm_settings import arm_settings, found_first
+from sleep_tune.search.space.search_space import BEST, Choice, CorpusSummary, Parameter, Space, list_settings
+from sleep_tune.search.space.trial_configs import plan_run, with_settings
 
 __all__ = ["MOST_SETTINGS", "PLANNED", "budget_words", "check_budget", "check_search_ends", "planned_parameters"]
 
@@ -42,22 +43,40 @@ def budget_words(base: RunConfig, corpus: CorpusSummary) -> int:
 
 
 def check_budget(space: Space, base: RunConfig, corpus: CorpusSummary) -> None:
-    """Refuse a base, baselines and choices that no trial could use; all of them are reported.
+    """Refuse a base, arms and choices that no trial could use; all of them are reported.
 
     Raises:
         BudgetError: the budget cannot hold one; the message says where it was given, and the bound.
         ConfigError: options that do not fit together, or several mistakes.
     """
-    tree, workers = to_dict(base), space.resources.workers
+    tree = to_dict(base)
     errors: list[UserError] = []
-    for name in space.baselines:
-        try:
-            plan_run(with_settings(tree, baseline_settings(name)), corpus, workers)
-        except (BudgetError, ConfigError) as error:
-            errors.append(_at(error, space, f"baselines.{name}"))
-    errors += _unusable(space, tree, corpus)
+    for name in (*space.baselines, *space.arms):
+        mistakes = [_mistake(with_settings(tree, settings), space, corpus) for settings in _possible(space, name)]
+        if mistakes[0] is not None and None not in mistakes:
+            errors.append(_at(mistakes[0], space, f"{'arms' if name in space.arms else 'baselines'}.{name}"))
+    if space.stop.trials != 0:
+        errors += _unusable(space, tree, corpus)
     if errors:
         raise together(errors, space.name)
+
+
+def _possible(space: Space, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the settings that an arm may have: one, or of an arm like the best trial, one for each of the space."""
+    found: Iterable[Mapping[str, Mapping[str, Any]] | None] = [None]
+    if found_first(space, name) == BEST:
+        settings = list_settings(planned_parameters(space.parameters), corners=True)
+        found = ({BEST: chosen} for chosen in islice(settings, MOST_SETTINGS))
+    yield from (arm_settings(space, name, each) or {} for each in found)
+
+
+def _mistake(tree: Mapping[str, Any], space: Space, corpus: CorpusSummary) -> BudgetError | ConfigError | None:
+    """Return why a configuration cannot be trained; None if it can."""
+    try:
+        plan_run(tree, corpus, space.resources.workers)
+    except (BudgetError, ConfigError) as error:
+        return error
+    return None
 
 
 def _unusable(space: Space, tree: Mapping[str, Any], corpus: CorpusSummary) -> list[UserError]:
@@ -68,9 +87,8 @@ def _unusable(space: Space, tree: Mapping[str, Any], corpus: CorpusSummary) -> l
     fitting: set[tuple[str, Value]] = set()
     fits = False
     for chosen in islice(list_settings(relevant, corners=True), MOST_SETTINGS):
-        try:
-            plan_run(with_settings(tree, chosen), corpus, space.resources.workers)
-        except (BudgetError, ConfigError) as error:
+        error = _mistake(with_settings(tree, chosen), space, corpus)
+        if error is not None:
             errors |= {item: errors.get(item, error) for item in chosen.items()}
             first = first or error
         else:

@@ -16,7 +16,8 @@ from sleep_tune.errors import nearest, unknown
 from sleep_tune.import_paths import function_name, is_import_path
 from sleep_tune.metric_names import AVERAGED, CAUSAL, of_variant, on_test, split_variant
 from sleep_tune.names import TASKS
-from sleep_tune.search.space.search_space import METRICS, Choice, Claim, Objective, Space
+from sleep_tune.search.space.arm_settings import arm_settings, found_first
+from sleep_tune.search.space.search_space import BEST, METRICS, Choice, Claim, Objective, Space
 
 __all__ = ["check_claim", "check_data", "check_reported", "read_claim", "read_objective", "trained_objectives"]
 
@@ -69,18 +70,27 @@ def read_claim(entry: Entry) -> Claim:
 
 
 def trained_objectives(space: Space, base: RunConfig) -> tuple[str, ...]:
-    """Return the values of training.objective that the study's runs have: those of its trials, then of its baselines.
+    """Return the values of training.objective that the study's runs have: of its trials, its baselines and its arms.
 
     Args:
         space: the study.
         base: what every run starts from.
     """
+    own = base.training.objective
     searched = next((each for each in space.parameters if each.key == OBJECTIVE), None)
-    if searched is None or not isinstance(searched.domain, Choice):
-        return (base.training.objective,)
-    fixed = any(OBJECTIVE not in baseline.parameters for baseline in space.baselines.values())
-    trained = [*map(str, searched.domain.values), *([base.training.objective] if fixed or searched.when else [])]
-    return tuple(dict.fromkeys(trained))
+    of_search = list(map(str, searched.domain.values)) if searched and isinstance(searched.domain, Choice) else []
+    if searched is None or not of_search or searched.when:
+        of_search.append(own)
+    trained = of_search.copy() if space.stop.trials != 0 else []
+    for name in (*space.baselines, *space.arms):
+        settings, first = arm_settings(space, name) or {}, found_first(space, name)
+        if OBJECTIVE in settings:
+            trained.append(str(settings[OBJECTIVE]))
+        elif first == BEST or (first is not None and OBJECTIVE in space.baselines[first].parameters):
+            trained += of_search
+        else:
+            trained.append(own)
+    return tuple(dict.fromkeys(trained or [own]))
 
 
 def check_reported(metric: str, base: RunConfig, entry: Entry, objectives: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from sleep_tune.experiment.trial_state import Value
 from sleep_tune.import_paths import import_function, is_import_path
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
 
-__all__ = ["DOMAINS", "FIXED", "always_searched", "check_listable", "read_parameters"]
+__all__ = ["DOMAINS", "FIXED", "always_searched", "check_import", "check_listable", "read_parameters"]
 
 FIXED = {
     "run": "says where a run's files are",
@@ -95,7 +95,7 @@ def _choice(option: Option, entry: Entry) -> Choice:
                 raise item.wrong("a single value")
             value: Value = check_value(option, item)
             if option.extensible and is_import_path(value):
-                _check_import(option.key, str(value), item)
+                check_import(option.key, str(value), item)
             if any(value == other and type(value) is type(other) for other in values):
                 raise item.error(f"{option.key}: the choice {shown(item.value)} is given twice")
             values.append(value)
@@ -104,7 +104,17 @@ def _choice(option: Option, entry: Entry) -> Choice:
     return Choice(tuple(values))
 
 
-def _check_import(key: str, path: str, item: Entry) -> None:
+def check_import(key: str, path: str, item: Entry) -> None:
+    """Refuse an import path that cannot be imported.
+
+    Args:
+        key: of the option.
+        path: module:function.
+        item: where it was given.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
     try:
         import_function(path, key)
     except ConfigError as error:

@@ -13,7 +13,10 @@ from sleep_tune.config.schema import option
 from sleep_tune.experiment.trial_state import Value
 
 __all__ = [
+    "BEST",
     "METRICS",
+    "Arm",
+    "ArmParent",
     "Baseline",
     "Choice",
     "Claim",
@@ -38,6 +41,9 @@ __all__ = [
     "parameters_from_json",
     "to_json",
 ]
+
+BEST = "best"
+"""What an arm calls the best trial of the search; no arm has this name."""
 
 METRICS = {
     "eval/nll": "min",
@@ -125,7 +131,7 @@ class Search:
     algorithm: str = option(
         "tpe", "how settings are proposed; grid: every combination of the values, once", choices=names.SAMPLERS
     )
-    seed: int = option(0, "random seed of the search; the fresh seeds of finalists depend on it, too", low=0)
+    seed: int = option(0, "random seed of the search; the fresh seeds depend on it, too", low=0)
     startup: int = option(10, "first trials, drawn at random, before tpe is used", low=1)
 
 
@@ -150,9 +156,11 @@ class Scheduler:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """Limits of the search: at the first one, no more trials start. Running trials, baselines and finalists follow."""
+    """Limits of the search: at the first one, no more trials start. Running trials, arms and finalists follow."""
 
-    trials: int | None = option(None, "number of trials in the search", low=1, high=1_000_000)
+    trials: int | None = option(
+        None, "number of trials in the search; 0: no search, only baselines and arms", low=0, high=1_000_000
+    )
     hours: float | None = option(
         None, "hours of wall clock, summed over all times that the search was started", above=0
     )
@@ -172,11 +180,31 @@ class Baseline:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArmParent:
+    """A fixed configuration that is trained over the fresh seeds; it also sets groups and options (sleep.folds: 20)."""
+
+    like: str | None = option(None, "arm, baseline, or best (trial of the search), whose settings this arm starts from")
+    matched: str | None = option(
+        None,
+        "arm, baseline or best: a control with its settings, trained on the samples that its run of the same seed saw, "
+        "as often as it did, in random order; alone",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm(ArmParent):
+    """A fixed configuration that is trained over the fresh seeds."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What else it sets over the base: choices of groups (sleep: random), and options by dotted key."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finalists:
     """Runs that are repeated over fresh seeds after the search."""
 
     count: int = option(3, "number of best trials of the search that are trained again; 0: none", low=0, high=1000)
-    seeds: int = option(5, "number of fresh seeds; all finalists and baselines have the same", low=1, high=1000)
+    seeds: int = option(5, "number of fresh seeds; all finalists, baselines and arms have the same", low=1, high=1000)
     first_seed: int | None = option(
         None,
         "first of these seeds; the next ones are this number + 1, + 2, ... Studies with the same first seed share "
@@ -206,6 +234,7 @@ class Claim:
         "smallest difference of interest in that metric, in its unit; with it the table can show equality",
         above=0,
     )
+    reference: str = option("epochs", "arm or baseline that all others are compared with")
     matched: str = option(
         "words",
         "the resource that must be the same for all arms; otherwise the table has a warning",
@@ -252,6 +281,7 @@ class Space:
     scheduler: Scheduler = field(default_factory=Scheduler)
     stop: Stop = field(default_factory=lambda: Stop(trials=64))
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    arms: Mapping[str, Arm] = field(default_factory=dict)
     finalists: Finalists = field(default_factory=Finalists)
     comparison: Claim = field(default_factory=Claim)
     resources: Resources = field(default_factory=Resources)
@@ -338,12 +368,18 @@ def to_json(space: Space) -> dict[str, Any]:
             | ({} if baseline.like is None else {"like": baseline.like})  # experiments may be older than this option
             for name, baseline in space.baselines.items()
         },
+        "arms": {name: _arm_to_json(arm) for name, arm in space.arms.items()},
         "finalists": vars(space.finalists) | {"rungs": list(space.finalists.rungs)},
         "comparison": vars(space.comparison),
         "resources": vars(space.resources),
         "enqueue": [dict(point) for point in space.enqueue],
         "warm_start": list(space.warm_start),
     }
+
+
+def _arm_to_json(arm: Arm) -> dict[str, Any]:
+    named = {"like": arm.like, "matched": arm.matched}
+    return {key: value for key, value in named.items() if value is not None} | dict(arm.settings)
 
 
 def _parameter_to_json(parameter: Parameter) -> dict[str, Any]:

@@ -4,7 +4,7 @@ The corpus is not read: whether the budget can hold the space is checked when th
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +12,8 @@ from sleep_tune.config.checker import read_section
 from sleep_tune.config.entry import Entry
 from sleep_tune.config.options import options
 from sleep_tune.config.yaml_file import read_file
-from sleep_tune.errors import ConfigError, nearest
+from sleep_tune.errors import ConfigError, nearest, unknown
+from sleep_tune.search.space.arms import check_arms, read_arms
 from sleep_tune.search.space.base import check_base, read_base
 from sleep_tune.search.space.objective import (
     check_claim,
@@ -24,6 +25,7 @@ from sleep_tune.search.space.objective import (
 )
 from sleep_tune.search.space.parameters import check_listable, read_parameters
 from sleep_tune.search.space.search_space import (
+    Baseline,
     Claim,
     Finalists,
     Objective,
@@ -97,9 +99,13 @@ def _space(root: Entry, stem: str) -> Space:
     is_grid = search.algorithm == "grid"
     if is_grid:
         check_listable(parameters, section("parameters"))
-    if not known:
-        text = "a search space must have at least one parameter; got none"
+    stop = Space(name=stem).stop
+    if "stop" in fields or is_grid:
+        stop = read(lambda entry: read_stop(entry, is_grid=is_grid), "stop", Stop(trials=1))
+    if not known and stop.trials != 0:
+        text = "a search space must have at least one parameter, or stop.trials=0; got none"
         root.mistakes.add(section("parameters").error(text))
+    baselines: Mapping[str, Baseline] = read(lambda entry: read_baselines(entry, known), "baselines", {})
     space = Space(
         name=read(_name, "name", stem) if "name" in fields else stem,
         base=read(lambda entry: read_base(entry, parameters), "base", {}),
@@ -107,10 +113,9 @@ def _space(root: Entry, stem: str) -> Space:
         parameters=parameters,
         search=search,
         scheduler=read(lambda entry: read_scheduler(entry, known), "scheduler", Scheduler()),
-        stop=read(lambda entry: read_stop(entry, is_grid=is_grid), "stop", Stop(trials=1))
-        if "stop" in fields or is_grid
-        else Space(name=stem).stop,
-        baselines=read(lambda entry: read_baselines(entry, known), "baselines", {}),
+        stop=stop,
+        baselines=baselines,
+        arms=read(lambda entry: read_arms(entry, baselines), "arms", {}),
         finalists=read(lambda entry: read_section(Finalists, entry), "finalists", Finalists()),
         comparison=read(read_claim, "comparison", Claim()),
         resources=read(lambda entry: read_section(Resources, entry), "resources", Resources()),
@@ -118,8 +123,13 @@ def _space(root: Entry, stem: str) -> Space:
         warm_start=read(read_warm_start, "warm_start", ()) if "warm_start" in fields else (),
         where={".".join(map(str, keys)): place for keys, place in root.places.items()},
     )
+    if section("stop").is_sound and stop.trials == 0 and not section("baselines").value and not section("arms").value:
+        root.mistakes.add(section("stop").error("stop.trials=0 runs arms and baselines alone, and there are none"))
+    if section("baselines").is_sound and section("arms").is_sound and section("comparison").is_sound:
+        with root.mistakes:
+            _check_reference(space, section("comparison"))
     if section("base").is_sound:
-        _check_whole(space, section("base"), section("objective"), section("comparison"))
+        _check_whole(space, section)
     return space
 
 
@@ -131,13 +141,25 @@ def _known(root: Entry, entry: Entry, parameters: tuple[Parameter, ...]) -> Know
     return dict.fromkeys(entry.value) | {parameter.key: parameter for parameter in parameters}
 
 
-def _check_whole(space: Space, base: Entry, objective: Entry, claim: Entry) -> None:
-    """Keep mistakes of the base as a whole, and of the objective and the comparison with it."""
+def _check_reference(space: Space, entry: Entry) -> None:
+    """Refuse a reference that is neither an arm nor a baseline; a study without arms may have none."""
+    known = (*space.baselines, *space.arms)
+    if space.comparison.reference not in known and (space.arms or "reference" in entry.value):
+        where = entry.inside("reference") if "reference" in entry.value else entry
+        raise where.error(unknown("arm as comparison.reference", space.comparison.reference, known))
+
+
+def _check_whole(space: Space, section: Callable[[str], Entry]) -> None:
+    """Keep mistakes of the base as a whole, and of the arms, the objective and the comparison with it."""
+    base, arms, objective, claim = map(section, ("base", "arms", "objective", "comparison"))
     composed = check_base(space, base)
     if composed is None:
         return
     with base.mistakes:
         check_data(composed, base)
+    if not (arms.is_sound and section("baselines").is_sound):
+        return
+    check_arms(space, composed, arms)
     objectives = trained_objectives(space, composed)
     if objective.is_sound:
         with objective.mistakes:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from sleep_tune.config.options import Option, section_fields
 from sleep_tune.search.space.search_space import (
+    ArmParent,
     Baseline,
     Claim,
     Finalists,
@@ -23,6 +24,7 @@ SECTION_CLASSES: dict[str, type] = {
     "scheduler": Scheduler,
     "stop": Stop,
     "baselines.NAME": Baseline,
+    "arms.NAME": ArmParent,
     "finalists": Finalists,
     "comparison": Claim,
     "resources": Resources,
@@ -42,6 +44,10 @@ A SEARCH SPACE  (section.option, its default and meaning)
                              also {int: [low, high]}. With `when` an option is searched only if another has one of these
                              values
   baselines                  what sleep is compared with: epochs, and its A/A control: {epochs: {}, as_epochs: {}}
+  arms                       more of what is compared: fixed configurations over the same fresh seeds as finalists
+                               strict:  {sleep: strict}                        a choice of a group, or options
+                               folds20: {like: strict, sleep.folds: 20}        another arm's settings, and its own
+                               control: {matched: strict}                      its exposures, in random order
   enqueue                    settings to train first: [{sleep.folds: 10}, ...]; the sampler fills in those left out
   warm_start                 earlier experiments whose trials are used by the sampler, and can become finalists:
                                [results/earlier]"""

@@ -6,7 +6,7 @@ from typing import Any
 from sleep_tune.config.entry import Entry, KeyPath, Mistake
 from sleep_tune.config.load import override_settings, parse_override
 from sleep_tune.config.yaml_file import read_value
-from sleep_tune.errors import ConfigError
+from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.search.space.parameters import DOMAINS
 
 __all__ = ["SECTIONS", "override_space"]
@@ -20,6 +20,7 @@ SECTIONS = (
     "scheduler",
     "stop",
     "baselines",
+    "arms",
     "finalists",
     "comparison",
     "resources",
@@ -74,6 +75,8 @@ def _parse(text: str, place: str) -> tuple[str, Any]:
 
 
 def _set(space: dict[str, Any], path: tuple[str, ...], text: str, place: str) -> None:
+    if path[0] == "arms" and len(path) > 2:
+        _check_arm(space.get("arms"), path[1], place)
     node = space
     for depth, part in enumerate(path[:-1], 1):
         inner = node.setdefault(part, {})
@@ -84,12 +87,29 @@ def _set(space: dict[str, Any], path: tuple[str, ...], text: str, place: str) ->
     if path[0] == "parameters" and path[-1] in DOMAINS:
         for other in DOMAINS:
             node.pop(other, None)
-    node[path[-1]] = read_value(text, place)
+    value = read_value(text, place)
+    if path[0] == "arms" and len(path) > 2:
+        kept = override_settings(node, {path[-1]: value})
+        node.clear()
+        node |= kept
+    else:
+        node[path[-1]] = value
+
+
+def _check_arm(arms: object, name: str, place: str) -> None:
+    """Refuse an option of an arm that there is not: its name may be misspelt."""
+    if arms is None or (isinstance(arms, dict) and name not in arms):
+        known = unknown("arm", name, arms) if arms else f"there is no arm '{name}'"
+        raise ConfigError(f"{place}: {known}. To add an arm: arms.{name}={{...}}")
 
 
 def _split(section: str, rest: str) -> Iterator[str]:
     """Yield the parts of a key after its section; the key of an option is one part, though it has dots."""
     if not rest:
+        return
+    if section == "arms":
+        name, _, key = rest.partition(".")
+        yield from (name, key) if key else (name,)
         return
     if section != "parameters":
         yield from rest.split(".")

@@ -16,6 +16,7 @@ from sleep_tune.config.sources import SOURCES, used_sources
 from sleep_tune.config.tree import Tree, assign, from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError, unknown
 from sleep_tune.experiment.search_state import TrialState
+from sleep_tune.names import BASELINES
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.sleep.budget import SleepPlan
 
@@ -95,7 +96,7 @@ class TrialConfigs:
     def of(self, trial: TrialState) -> Tree:
         """Return the trial's configuration: base, baseline, parameters; then its seed, folder and evaluations."""
         is_search = trial.role == "search"
-        baseline = baseline_settings(trial.arm) if trial.arm in self._space.baselines else {}
+        baseline = baseline_settings(trial.arm) if trial.role != "arm" and trial.arm in BASELINES else {}
         run = {
             "run.name": trial.id,
             "run.dir": str(self._folder / "trials" / trial.id),
@@ -106,6 +107,8 @@ class TrialConfigs:
             "tracking.role": trial.role,
             "tracking.arm": trial.arm,
         }
+        if trial.matched is not None:
+            run["sleep.matched"] = str(self._folder / "trials" / trial.matched)
         tree = with_settings(self._base, dict(baseline) | trial.parameters | run)
         assign(tree, SOURCES, used_sources(tree, self._sources))
         return tree

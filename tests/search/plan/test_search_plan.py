@@ -60,7 +60,7 @@ def test_every_shipped_space_has_a_plan_on_the_toy_language(path: Path) -> None:
     space = load_space(path, ["data=toy"])
     plan = make_plan(space, compose_base(space), STRICT_SMALL, slots=ONE, speed=SPEED)
     assert {"search", "baseline epochs", "baseline as_epochs", "finalists"} <= {part.name for part in plan.parts}
-    assert not any(length.not_possible for length in plan.baselines)
+    assert not any(length.not_possible for length in plan.arms)
 
 
 def test_the_study_of_replay() -> None:

@@ -1,7 +1,7 @@
 """What a length of sleep does, over all that the other choices may be."""
 
 from sleep_tune.config.schema import BudgetConfig, LengthConfig, RunConfig, SleepConfig
-from sleep_tune.search.plan.sleep_lengths import SleepLength, baselines_of, lengths_of
+from sleep_tune.search.plan.sleep_lengths import SleepLength, arms_of, lengths_of
 from sleep_tune.search.space.search_space import Baseline, Choice, CorpusSummary, Parameter, Uniform
 from tests.search.studies import BASE, study
 
@@ -47,6 +47,6 @@ def test_what_the_budget_cannot_hold_is_a_share() -> None:
 def test_baselines_do_not_sleep_or_by_an_epoch_s_law() -> None:
     base = RunConfig(budget=BudgetConfig(passes=3))
     space = study(baselines={"epochs": Baseline(), "as_epochs": Baseline()})
-    epochs, as_epochs = baselines_of(space, base, CORPUS)
-    assert epochs == SleepLength("epochs", "3", "none", "", 0.0)
+    epochs, as_epochs = arms_of(space, base, CORPUS)
+    assert epochs == SleepLength("baseline epochs", "3", "none", "", 0.0)
     assert (as_epochs.passes, as_epochs.folds) == ("1", "1")

@@ -135,7 +135,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "within names nothing": (change("within: sleep.length.passes", "within: sleep.length.pases"), "study.yaml:14: |scheduler.within|'sleep.length.pases'|'sleep.length.passes'"),
     "within names a range": (change("within: sleep.length.passes", "within: sleep.folds"), "study.yaml:14: |scheduler.within|sleep.folds|range"),
     "never ends": (change("trials: 8,", ""), "study.yaml:15: |stop.trials, hours, gpu_hours or no_improvement|none"),
-    "no trials": (change("trials: 8", "trials: 0"), "study.yaml:15: |stop.trials|got 0"),
+    "no trials": (change("trials: 8", "trials: -1"), "study.yaml:15: |stop.trials|got -1"),
     "trials in words": (change("trials: 8", "trials: many"), "study.yaml:15: |stop.trials|'many'"),
     "misspelt stop": (change("trials: 8", "trails: 8"), "study.yaml:15: |'trails'|'trials'"),
     "misspelt baseline": (change("  as_epochs: {}", "  as_epoch: {}"), "study.yaml:18: |'as_epoch'|'as_epochs'"),

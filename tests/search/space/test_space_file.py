@@ -150,9 +150,9 @@ def test_all_mistakes_are_reported_together_in_the_order_of_the_lines(tmp_path: 
 def test_options_of_the_base_that_do_not_fit_together_are_reported_with_their_lines(tmp_path: Path) -> None:
     text = change("  model: tiny", "  model.heads: 7\n  evaluation.stride: 300\n  evaluation.method: strided")
     with pytest.raises(UserError) as raised:
-        load_space(write(tmp_path, text.replace("trials: 8", "trials: 0")))
+        load_space(write(tmp_path, text.replace("trials: 8", "trials: -1")))
     _, *lines = str(raised.value).splitlines()
-    facts = ["study.yaml:4: |model.heads|64", "study.yaml:5: |evaluation.stride|32", "study.yaml:17: |stop.trials|0"]
+    facts = ["study.yaml:4: |model.heads|64", "study.yaml:5: |evaluation.stride|32", "study.yaml:17: |stop.trials|-1"]
     assert len(lines) == len(facts)
     assert not [missing(*pair) for pair in zip(lines, facts, strict=True) if missing(*pair)]
 
