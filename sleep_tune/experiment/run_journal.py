@@ -23,7 +23,7 @@ CHECKS: dict[str, Check] = {
         ("loss", "loss/wake", "loss/sleep", "learning_rate", "mean_score", "mean_age"), nullable(is_measure)
     ),
     **dict.fromkeys(("phase", "split", "kind"), is_text),
-    **dict.fromkeys(("metrics", "sources"), mapping_of(is_measure)),
+    **dict.fromkeys(("metrics", "sources", "corpus"), mapping_of(is_measure)),
     "exposures": list_of(is_count),
     "examples": nullable(list_of(_is_mapping)),
 }

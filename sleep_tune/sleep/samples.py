@@ -67,3 +67,13 @@ class Samples:
     def num_words(self) -> int:
         """Words in the corpus, W: what one pass reads."""
         return int(self.words.sum(dtype=np.int64))
+
+    def source_shares(self, samples: NDArray[np.integer] | None = None) -> dict[str, float]:
+        """Return source -> share of the samples that come from it, in [0, 1].
+
+        Args:
+            samples: (M,) in [0, N), M >= 1; all N by default.
+        """
+        sources = self.sources if samples is None else self.sources[samples]
+        counts = np.bincount(sources, minlength=len(self.source_names))
+        return dict(zip(self.source_names, (counts / len(sources)).tolist(), strict=True))

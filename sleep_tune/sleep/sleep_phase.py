@@ -57,7 +57,6 @@ class SleepPhase:
             history: of its N samples, at the end of the phase.
             num_candidates: samples that the buffer was chosen from, >= n.
         """
-        shares = np.bincount(samples.sources[self.buffer], minlength=len(samples.source_names)) / len(self.buffer)
         seen = np.bincount(np.minimum(history.times_seen, EXPOSURE_BINS - 1), minlength=EXPOSURE_BINS)
         return SleepRecord(
             cycle=self._cycle,
@@ -67,7 +66,7 @@ class SleepPhase:
             batches=self.batches,
             mean_score=float(history.scores[self.buffer].mean(dtype=np.float64)),
             mean_age=float(np.mean(self._cycle - history.last_read[self.buffer])),
-            sources=dict(zip(samples.source_names, shares.tolist(), strict=True)),
+            sources=samples.source_shares(self.buffer),
             exposures=seen.tolist(),
             examples=self._examples(history),
         )

@@ -68,7 +68,8 @@ class LossLog:
         records = session.feed.stream.take_sleep_records()
         for record in records if session.processes.is_leader else ():
             texts = [{"text": session.text(example.sample)} | asdict(example) for example in record.examples]
-            session.journal.write("sleep", asdict(record) | {"examples": texts})
+            more = {"examples": texts, "corpus": session.source_shares}  # what the record's own sources compare with
+            session.journal.write("sleep", asdict(record) | more)
 
     def _write(self, scheduler: Any) -> dict[str, float]:
         """Write the sleep phases that have ended, then the losses, which are returned."""

@@ -68,6 +68,8 @@ class Session:
     mirror: Mirror | None
     text: Callable[[int], str]
     """Sample of the corpus -> its text."""
+    source_shares: Mapping[str, float]
+    """Source -> share of the corpus's samples that come from it."""
 
     def state(self) -> dict[str, object]:
         """Return what a checkpoint keeps beside the stream's state; all processes must call this together."""
@@ -199,6 +201,7 @@ def open_session(
         journal,
         mirror,
         text,
+        corpus.train.source_shares(),
     )
 
 

@@ -11,7 +11,7 @@ from sleep_tune.experiment.run_journal import CHECKS, NEEDED, find_mistake, read
 
 LINES: dict[str, dict[str, Any]] = {
     "train": {"words_seen": 3, "loss": 2.5, "phase": "wake"},
-    "sleep": {"cycle": 0, "sources": {"a": 1.0}, "exposures": [3, 0], "examples": None},
+    "sleep": {"cycle": 0, "sources": {"a": 1.0}, "exposures": [3, 0], "examples": None, "corpus": {"a": 1.0}},
     "eval": {"words_seen": 3, "split": "dev", "metrics": {"eval/nll": float("nan")}},
     "of another version": {},
 }

@@ -17,3 +17,11 @@ def test_pad_and_mask_are_tokens_of_their_own(ids: tuple[int, int, int, int]) ->
     with pytest.raises(ValueError, match="pad and mask"):
         SpecialTokens(*ids)
     assert SpecialTokens(start=1, separator=1, pad=2, mask=3).start == 1
+
+
+def test_shares_of_sources_are_over_the_given_samples_and_name_every_source() -> None:
+    samples = packed(12, 9)
+    held = [int((samples.sources == source).sum()) / 12 for source in range(len(samples.source_names))]
+    assert samples.source_shares() == dict(zip(samples.source_names, held, strict=True))
+    books = np.flatnonzero(samples.sources == 0)
+    assert samples.source_shares(books) == {"books": 1.0, "talk": 0.0}

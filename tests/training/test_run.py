@@ -134,6 +134,7 @@ def test_the_folder_holds_what_it_should(done: tuple[Path, Outcome, Reports], co
     sleeps = read_lines(folder, "sleep")
     assert [sleep["cycle"] for sleep in sleeps] == list(range(len(sleeps)))
     assert all(sum(sleep["exposures"]) == len(corpus.train) for sleep in sleeps)
+    assert all(sleep["corpus"] == corpus.train.source_shares() for sleep in sleeps)
     hardest = sleeps[0]["examples"][0]
     assert hardest.keys() == {"text", "sample", "score", "age", "times_seen"}
     assert hardest["text"] == decoder(corpus.train, corpus.tokenizer_dir)(hardest["sample"])

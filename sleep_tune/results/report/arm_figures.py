@@ -29,7 +29,8 @@ from sleep_tune.results.sheet import claim_of, settings_text
 from sleep_tune.results.statistics import Difference, paired_difference
 from sleep_tune.results.verdict import difference_text
 
-__all__ = ["MOST_PANELS", "plot_difference_curves", "plot_differences", "plot_learning_curves", "plot_losses"]
+__all__ = ["MOST_PANELS", "plot_difference_curves", "plot_differences", "plot_learning_curves"]
+__all__ += ["plot_learning_rates", "plot_losses"]
 
 BETTER = {"min": "left is better", "max": "right is better"}
 
@@ -244,6 +245,60 @@ def plot_losses(logs: Mapping[str, Sequence[TrainingLog]], titles: Mapping[str, 
         traces, x="words seen", height=height, xaxis=words, shapes=shapes, annotations=notes, margin=margin,
         legend=legend, **axes,
     )  # fmt: skip
+
+
+RATES = {
+    "wake": ("a fold, read awake", COLOURS[1], "circle"),
+    "sleep": ("its replay, asleep", COLOURS[0], "diamond-open"),
+}
+"""Phase -> name, colour and symbol of its points."""
+
+
+def plot_learning_rates(logs: Mapping[str, TrainingLog], titles: Mapping[str, str]) -> Figure | None:
+    """Return the learning rate at which each fold was read, and of each sleep, by words seen: a panel per arm.
+
+    Args:
+        logs: arm -> the training log of one of its runs.
+        titles: arm -> the title of its panel.
+    """
+    shown = {arm: log.phases for arm, log in logs.items() if not log.phases.empty}
+    shown = dict(list(shown.items())[:MOST_PANELS])
+    if not shown:
+        return None
+    named = [f"{titles.get(arm, arm)}<br>{_last_rates(phases)}" for arm, phases in shown.items()]
+    lines = max(title.count("<br>") for title in named)
+    height = 90 + (130 + 18 * lines) * len(shown)
+    axes, notes = stack_panels(named, gap=(26 + 18 * lines) / (height - 114))
+    axes = {name: axis | {"rangemode": "tozero", "nticks": 4, "exponentformat": "power"} for name, axis in axes.items()}
+    traces: list[Figure] = []
+    for at, phases in enumerate(shown.values()):
+        for phase, (name, shade, symbol) in RATES.items():
+            own = phases[phases["phase"] == phase]
+            first = not own.empty and name not in [trace["name"] for trace in traces if trace["showlegend"]]
+            traces.append(
+                {"type": "scatter", "mode": "markers", "name": name, "legendgroup": name, "showlegend": first}
+                | {"x": plain_values(own["words_seen"]), "y": plain_values(own["learning_rate"])}
+                | {"marker": {"color": shade, "symbol": symbol, "size": 7}, "yaxis": f"y{at + 1}" if at else "y"}
+                | {"text": [f"cycle {cycle + 1}, {phase}" for cycle in own["cycle"]]}
+                | {"hovertemplate": "%{text}: %{y:.3g}<extra></extra>"}
+            )
+    words = {"anchor": f"y{len(shown)}" if len(shown) > 1 else "y", "rangemode": "tozero"}
+    margin = {"l": 70, "r": 20, "t": 64, "b": 50}
+    legend = {"y": 1 + (22 + 18 * named[0].count("<br>")) / (height - 114)}
+    return make_figure(
+        traces, x="words seen", height=height, xaxis=words, annotations=notes, margin=margin, legend=legend, **axes
+    )
+
+
+def _last_rates(phases: pd.DataFrame) -> str:
+    """Return at which part of the highest rate the last folds were read: `last tenth of the folds at 5% of ...`."""
+    read = phases[phases["phase"] == "wake"]
+    highest = float(phases["learning_rate"].max())
+    if read.empty or not highest > 0:
+        return ""
+    last = read["learning_rate"].tail(max(1, len(read) // 10))
+    which = "last fold" if len(last) == 1 else f"last {len(last)} folds"
+    return f"{which} read at {float(last.mean()) / highest:.0%} of the highest rate"
 
 
 def _loss_lines(run: TrainingLog, arm: str, number: int) -> list[Figure]:

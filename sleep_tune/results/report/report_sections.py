@@ -29,7 +29,7 @@ from sleep_tune.results.sheet import (
 )
 from sleep_tune.results.verdict import difference_text
 
-__all__ = ["SECTIONS", "ReportSection", "example_texts"]
+__all__ = ["SECTIONS", "ReportSection", "example_texts", "source_table"]
 
 UNFINISHED = ("running", "waiting", "interrupted")
 """States of a trial that has not ended."""
@@ -148,9 +148,22 @@ def _search(data: ReportData) -> dict[str, Any]:
 
 def _replay(data: ReportData) -> dict[str, Any]:
     if data.replayed is None:
-        return {"arm": None, "examples": None}
+        return {"arm": None, "sources": None, "examples": None}
     name, log = data.replayed
-    return {"arm": data.describe(name), "examples": None if log.examples.empty else example_texts(log)}
+    return {
+        "arm": data.describe(name),
+        "sources": source_table(log),
+        "examples": None if log.examples.empty else example_texts(log),
+    }
+
+
+def source_table(log: TrainingLog) -> Sheet | None:
+    """Return each source's share in the corpus and in all that was replayed; None where the run did not log both."""
+    rows = tuple(
+        (Cell(str(row.Index)), Cell(f"{row.corpus:.1%}"), Cell(f"{row.replayed:.1%}"), Cell(f"{row.ratio:.2f}"))
+        for row in log.source_balance.itertuples()
+    )
+    return Sheet(("source", "of the corpus", "of the replay", "ratio"), rows, words=1) if rows else None
 
 
 def example_texts(log: TrainingLog) -> Sheet:

@@ -16,13 +16,14 @@ from sleep_tune.results.report.arm_figures import (
     plot_difference_curves,
     plot_differences,
     plot_learning_curves,
+    plot_learning_rates,
     plot_losses,
 )
 from sleep_tune.results.report.figure_style import Figure, panel_title
 from sleep_tune.results.report.importance import estimate_importance
 from sleep_tune.results.report.paradigm_figures import plot_paradigms
 from sleep_tune.results.report.parameter_figures import plot_correlations, plot_heat_map, plot_importance, plot_slices
-from sleep_tune.results.report.replay_figures import plot_ages, plot_exposures, plot_sources
+from sleep_tune.results.report.replay_figures import plot_ages, plot_exposures, plot_source_ratios, plot_sources
 from sleep_tune.results.report.search_figures import (
     further_metrics,
     plot_history,
@@ -154,6 +155,17 @@ def _learning_curves(data: ReportData) -> Iterator[Plot]:
         )
 
 
+def _learning_rates(data: ReportData) -> Iterator[Plot]:
+    logs = {arm: runs[0] for arm, runs in _logs_in_order(data).items()}
+    yield Plot(
+        "Learning rate of each fold",
+        plot_learning_rates(logs, data.panel_titles()),
+        "Mean rate of the updates of each fold, and of each sleep, in each arm's first seed; of a run that did not log "
+        "it, the rate at its lines of losses. At a rate near 0, neither a fold nor its replay changes the model much. "
+        "The figure does not show whether another schedule would be better.",
+    )
+
+
 def _logs_in_order(data: ReportData) -> Mapping[str, Sequence[TrainingLog]]:
     """Return arm -> its training logs, in the order of the comparison."""
     return {arm.name: data.logs.runs[arm.name] for arm in data.comparison.arms if arm.name in data.logs.runs}
@@ -260,7 +272,16 @@ def _replay(data: ReportData) -> Iterator[Plot]:
     name, log = data.replayed
     arm = f"{data.describe(name)}, first seed"
     yield Plot(
-        "Sources of the replay buffer", plot_sources(log), f"{arm}: the share of each source in the buffer, by sleep."
+        "What was replayed against what the corpus holds",
+        plot_source_ratios(data.first_logs, data.panel_titles()),
+        "A source's share in all that an arm's first seed replayed, over its share in the corpus, on a logarithmic "
+        "axis. It shows which sources a strategy prefers, not whether that helps. Random replay is near the middle.",
+    )
+    yield Plot(
+        "Sources of the replay buffer",
+        plot_sources(log),
+        f"{arm}: the share of each source in each sleep's buffer and in all sleeps (weighted by their words)"
+        f"{', and in the corpus' if log.corpus else ''}.",
     )
     yield Plot(
         "Age and score of the replayed samples",
@@ -272,7 +293,7 @@ def _replay(data: ReportData) -> Iterator[Plot]:
 FIGURES: dict[str, tuple[Callable[[ReportData], Iterator[Plot]], ...]] = {
     "arms": (_differences,),
     "paradigms": (_paradigms,),
-    "learning": (_losses, _learning_curves),
+    "learning": (_losses, _learning_curves, _learning_rates),
     "search": (_trials, _tradeoffs, _parameters),
     "replay": (_replay,),
 }

@@ -3,7 +3,8 @@
 The log of a run that is still training, or was killed, is read as far as it goes.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from sleep_tune.results.trial_tables import read_trials
 __all__ = ["TrainingLog", "TrainingLogs", "read_training_log", "read_training_logs"]
 
 LOSSES = ("words_seen", "phase", "cycle", "loss", "loss/wake", "loss/sleep", "learning_rate")
+PHASES = ("words_seen", "phase", "cycle", "learning_rate")
 EXAMPLES = ("cycle", "age", "score", "times_seen", "text")
-NESTED = ("sources", "exposures", "examples", "kind")
+NESTED = ("sources", "exposures", "examples", "corpus", "kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,31 @@ class TrainingLog:
     """Entry i: number of samples seen i times by the end of the last sleep; the last entry: seen so often or more."""
     examples: pd.DataFrame
     """A row per sample of a buffer that was logged with its text; columns as `EXAMPLES`. Older runs logged none."""
+    corpus: Mapping[str, float] = field(default_factory=dict)
+    """Source -> share of the corpus's samples that come from it; empty for older runs, which did not log it."""
+    phases: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PHASES)))
+    """A row per fold read awake and per sleep, with its mean learning rate; columns as `PHASES`, words_seen at its end.
+    Of older runs, a row for each of these in which losses were logged."""
     seed: int | None = None
     """The run's seed, where the experiment's event log names it."""
+
+    @property
+    def replayed(self) -> "pd.Series[float]":
+        """Share of each source in all that was replayed: the shares in the buffers, weighted by the words replayed."""
+        weights = self.sleeps["words"].fillna(0.0).to_numpy(float)
+        total = float(weights.sum())
+        return (self.sources.mul(weights, axis=0).sum() / total) if total else self.sources.mean()
+
+    @property
+    def source_balance(self) -> pd.DataFrame:
+        """A row per source, the largest first: its share of the corpus, of all that was replayed, and their ratio.
+
+        Empty where nothing was replayed, or the run did not log its corpus. Columns: corpus, replayed, ratio.
+        """
+        held = pd.Series(self.corpus if len(self.sources) else {}, dtype="float64")
+        held = held[held > 0].sort_values(ascending=False, kind="stable")
+        replayed = self.replayed.reindex(held.index).fillna(0.0) if len(held) else held
+        return pd.DataFrame({"corpus": held, "replayed": replayed, "ratio": replayed / held})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +89,7 @@ def read_training_log(run: Path) -> TrainingLog | None:
     losses = [line for line in lines if line.get("kind") == "train"]
     evaluations = [line | dict(line.get("metrics", {})) for line in lines if line.get("kind") == "eval"]
     sleeps = _sleeps(lines)
+    phases = [line for line in lines if line.get("kind") == "phase"]
     return TrainingLog(
         losses=pd.DataFrame(losses, columns=list(LOSSES)),
         evaluations=pd.DataFrame(evaluations).drop(columns=["metrics", "kind"], errors="ignore"),
@@ -74,6 +100,8 @@ def read_training_log(run: Path) -> TrainingLog | None:
             [{"cycle": sleep["cycle"]} | one for sleep in sleeps for one in sleep.get("examples") or ()],
             columns=list(EXAMPLES),
         ),
+        corpus=next((sleep["corpus"] for sleep in sleeps if "corpus" in sleep), {}),
+        phases=pd.DataFrame(phases, columns=list(PHASES)) if phases else _phases_of_losses(losses),
     )
 
 
@@ -100,6 +128,13 @@ def read_training_logs(folder: Path, trials: pd.DataFrame | None = None) -> Trai
         if log is not None:
             runs.setdefault(str(arm), []).append(replace(log, seed=int(seed)))
     return TrainingLogs(runs, tuple(problems))
+
+
+def _phases_of_losses(lines: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return the phases of a run that logged none: of each, the last words and the mean rate of its lines of losses."""
+    table = pd.DataFrame(lines, columns=list(PHASES)).dropna()
+    kept = {"words_seen": "last", "learning_rate": "mean"}
+    return table.groupby(["cycle", "phase"], sort=False, as_index=False).agg(kept)[list(PHASES)]
 
 
 def _sleeps(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

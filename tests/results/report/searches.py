@@ -82,6 +82,8 @@ def write_training_log(run: Path, sleeps: int, *, nll: float = 4.0, torn: bool =
         words = BUDGET * step // 20
         phase = "sleep" if sleeps and step % 2 == 0 else "wake"
         head = {"words_seen": words, "updates": step, "phase": phase, "cycle": step // 2, "pass_index": 0, "fold": 0}
+        rate = 1e-3 * (1 - step / 21)
+        lines.append({"kind": "phase", **head, "batches": 4, "learning_rate": rate})
         lines.append({"kind": "train", **head, "loss": 9 / step, f"loss/{phase}": 9 / step, "learning_rate": 1e-3})
         if step % 2 == 0 and step // 2 <= sleeps:
             sleep: dict[str, Any] = {
@@ -91,7 +93,8 @@ def write_training_log(run: Path, sleeps: int, *, nll: float = 4.0, torn: bool =
                 "words": 900,
                 "batches": 2,
             }
-            sleep |= {"mean_score": 5.0, "mean_age": step / 4, "sources": {"tales": 0.75, "talk": 0.25}}
+            sleep |= {"mean_score": 5.0, "mean_age": step / 4, "sources": {"tales": 0.75, "talk": 0.25, "songs": 0.0}}
+            sleep |= {"corpus": {"tales": 0.5, "talk": 0.4, "songs": 0.1}}
             lines.append({"kind": "sleep", **sleep, "exposures": [0, 60, 30, 10 + step], "examples": EXAMPLES})
     for rung in RUNGS:
         head = {"words_seen": rung, "phase": "wake", "cycle": 0, "split": "dev", "rung": rung}

@@ -13,6 +13,7 @@ from sleep_tune.results.report.arm_figures import (
     plot_difference_curves,
     plot_differences,
     plot_learning_curves,
+    plot_learning_rates,
     plot_losses,
 )
 from sleep_tune.results.report.training_logs import TrainingLog, read_training_log
@@ -146,3 +147,30 @@ def test_one_shared_seed_has_a_line_without_a_band_and_none_has_nothing() -> Non
     assert figure is not None
     assert [(trace["name"], trace["x"], trace["y"]) for trace in figure["data"]] == [("t", [10], [-1.0])]
     assert plot_difference_curves({"epochs": runs["epochs"], "u": runs["u"]}, "eval/nll", "epochs") is None
+
+
+def test_each_fold_and_each_sleep_has_its_learning_rate(tmp_path: Path) -> None:
+    logs = {"epochs": training_log(tmp_path / "e", 0), "t": training_log(tmp_path / "t", 10)}
+    figure = plot_learning_rates(logs, {"t": "<b>t</b> folds 5"})
+    assert figure is not None
+    points = {(trace["name"], trace["yaxis"]): trace["y"] for trace in figure["data"]}
+    assert [len(rates) for rates in points.values()] == [20, 0, 10, 10]
+    assert points["a fold, read awake", "y2"] == pytest.approx([1e-3 * (1 - step / 21) for step in range(1, 21, 2)])
+    assert [trace["showlegend"] for trace in figure["data"]] == [True, False, False, True]
+    titles = [note["text"] for note in figure["layout"]["annotations"]]
+    assert titles == [
+        "epochs<br>last 2 folds read at 8% of the highest rate",
+        "<b>t</b> folds 5<br>last fold read at 10% of the highest rate",
+    ]
+
+
+def test_the_rates_of_an_older_run_are_those_of_its_lines_of_losses(tmp_path: Path) -> None:
+    log = training_log(tmp_path / "t", 10)
+    path = tmp_path / "t" / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if '"kind": "phase"' not in line))
+    older = read_training_log(tmp_path / "t")
+    assert older is not None
+    assert older.phases["learning_rate"].tolist() == [1e-3] * 20
+    assert older.phases[["phase", "cycle"]].equals(log.phases[["phase", "cycle"]])
+    assert plot_learning_rates({"t": replace(log, phases=log.phases.head(0))}, {}) is None

@@ -1,5 +1,6 @@
 """The sections' content: finalists with settings, results and costs; warnings once; costs apart; texts; failures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.paradigms import compare_paradigms
-from sleep_tune.results.report.report_sections import SECTIONS, example_texts
+from sleep_tune.results.report.report_sections import SECTIONS, example_texts, source_table
 from sleep_tune.results.report.search_tables import make_search_tables
 from sleep_tune.results.report.section_figures import FIGURES, ReportData, make_plots
 from sleep_tune.results.report.training_logs import TrainingLog, read_training_logs
@@ -104,6 +105,12 @@ def test_paradigms_are_counted_for_each_task_and_arm_and_without_answers_a_sente
     assert all(sum(map(int, row[3:6])) == 6 for row in rows)
     (plot,) = make_plots("paradigms", data)
     assert "epochs" in plot.caption
+
+
+def test_sources_are_listed_against_the_corpus_where_the_run_logged_it(whole: ReportData) -> None:
+    rows = [[cell.text for cell in row] for row in values("replay", whole)["sources"].rows]
+    assert rows[0] == ["tales", "50.0%", "75.0%", "1.50"]
+    assert source_table(replace(whole.first_logs["t0003"], corpus={})) is None
 
 
 def test_failures_have_their_reasons(whole: ReportData) -> None:
