@@ -23,6 +23,7 @@ __all__ = [
     "SCHEDULERS",
     "SCHEDULES",
     "SCOPES",
+    "SIGNALS",
     "STRATEGIES",
     "TASKS",
     "TOKENIZERS",
@@ -31,6 +32,7 @@ __all__ = [
 
 STRATEGIES = ("random", "strict", "weighted")
 SCOPES = ("fold", "seen")
+SIGNALS = ("loss", "progress")
 NORMALISATIONS = ("cycle", "none", "rank", "source")
 CONTEXTS = ("keep", "repack", "shuffle")
 

@@ -15,6 +15,7 @@ from sleep_tune.config.groups import groups
 TABLES = {
     "STRATEGIES": "sleep_tune.sleep.selection:STRATEGIES",
     "SCOPES": "sleep_tune.sleep.buffer:SCOPES",
+    "SIGNALS": "sleep_tune.sleep.signals:SIGNALS",
     "NORMALISATIONS": "sleep_tune.sleep.normalisation:NORMALISATIONS",
     "CONTEXTS": "sleep_tune.sleep.context:CONTEXTS",
     "CORPORA": "sleep_tune.data.prepare:CORPORA",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 
+from sleep_tune import names
 from sleep_tune.config.checker import one_of_text
 from sleep_tune.config.entry import shown
 from sleep_tune.config.schema import ONE_OF, ModelConfig, RunConfig, TrainingConfig
@@ -12,7 +13,7 @@ from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.names import OBJECTIVES_OF
 
-__all__ = ["RULES", "check_rules", "require_read_sizes"]
+__all__ = ["RULES", "check_rules", "require_read_sizes", "require_second_scores"]
 
 MAX_NAME = 200
 """Bytes in the name of a folder; every file system allows this many."""
@@ -276,6 +277,52 @@ def sleep_fits_budget(config: RunConfig) -> None:
         raise BudgetError(f"budget.passes must be at least 1 with sleep.length.repeats; got {budget:g}")
 
 
+SIGNED_SIGNALS = ("progress",)
+"""Signals that may be negative."""
+
+
+def signed_signal_is_ranked(config: RunConfig) -> None:
+    """Refuse powers of a signal that may be negative as priorities."""
+    replay = config.sleep.replay
+    if replay.signal in SIGNED_SIGNALS and replay.normalise == "none":
+        others = ", ".join(name for name in names.NORMALISATIONS if name != "none")
+        raise ConfigError(
+            f"sleep.replay.normalise must be one of {others} with sleep.replay.signal={replay.signal}, which may be "
+            "negative; got none"
+        )
+
+
+def progress_is_measured(config: RunConfig) -> None:
+    """Require that samples get a second score, from which progress is computed.
+
+    If the number of passes depends on the corpus, `require_second_scores` checks it when the corpus is known.
+    """
+    budget, length = config.budget.passes, config.sleep.length
+    if length.passes is not None:
+        require_second_scores(config, length.passes)
+    elif length.ratio is not None and budget is not None:
+        require_second_scores(config, budget / (1 + length.ratio))
+
+
+def require_second_scores(config: RunConfig, passes: float) -> None:
+    """Refuse progress as a signal where no sample is scored twice: it would be 0 for all.
+
+    Args:
+        config: the run's configuration.
+        passes: over the corpus, > 0.
+
+    Raises:
+        BudgetError: samples are read once, and replays do not refresh their scores.
+    """
+    sleep, replay = config.sleep, config.sleep.replay
+    sleeps = sleep.matched is None and sleep.length.ratio != 0
+    if sleeps and replay.signal == "progress" and not replay.refresh and passes < 2:
+        raise BudgetError(
+            "sleep.replay.signal=progress needs second scores: set sleep.replay.refresh above 0, or let the budget "
+            f"hold at least 2 passes over the corpus; got sleep.replay.refresh=0 and {passes:.4g} passes"
+        )
+
+
 def uniform_draws_exist(config: RunConfig) -> None:
     """Refuse a share of uniform draws for the strategy that draws nothing: it would change no buffer."""
     replay = config.sleep.replay
@@ -306,6 +353,8 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         evaluation_fits,
         tasks_have_data,
         sleep_fits_budget,
+        signed_signal_is_ranked,
+        progress_is_measured,
         uniform_draws_exist,
     )
 }

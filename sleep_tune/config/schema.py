@@ -172,10 +172,24 @@ class ReplayConfig:
         "samples that can be replayed: all that were read so far (seen), or those of the last fold (fold)",
         choices=names.SCOPES,
     )
+    signal: str = option(
+        "loss",
+        "what the priority is made of: the score (loss), or by how much it last fell (progress); a sample's score is "
+        "its mean loss when last read, in nats",
+        choices=names.SIGNALS,
+    )
+    refresh: float = option(
+        0.0,
+        "weight r of the loss of each replay: a replayed sample's score s becomes (1 - r) s + r loss; 0: only losses "
+        "awake count",
+        low=0,
+        high=1,
+    )
     normalise: str = option(
         "none",
-        "what stands in for the score in the priority: none: the score itself; rank: 1/rank; cycle, source: 1/rank of "
-        "the score relative to those of the same cycle of reading, or of the same source (z-scores)",
+        "what stands in for the signal in the priority: none: the signal itself, if never negative; rank: 1/rank; "
+        "cycle, source: 1/rank of the signal relative to those of the same cycle of reading, or of the same source "
+        "(z-scores)",
         choices=names.NORMALISATIONS,
     )
     uniform: float = option(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from sleep_tune.config.rules import require_second_scores
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.files import expanded, read_safetensors_header
 from sleep_tune.sleep.budget import SleepPlan, plan_budget
@@ -70,6 +71,8 @@ def plan_words(config: RunConfig, *, corpus_words: int, num_samples: int, proces
         replay_ratio=sleep.replay.ratio,
         replay_scope=sleep.replay.scope,
     )
+    if plan.passes is not None:
+        require_second_scores(config, plan.passes)
     return replace(plan, matched=is_matched)
 
 

@@ -20,7 +20,8 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("words_seen", "updates", "cycle", "pass_index", "fold", "read_ratio", "seconds"), is_measure),
     **dict.fromkeys(("buffer_size", "candidates", "words", "batches", "took", "rung"), is_measure),
     **dict.fromkeys(
-        ("loss", "loss/wake", "loss/sleep", "learning_rate", "mean_score", "mean_age"), nullable(is_measure)
+        ("loss", "loss/wake", "loss/sleep", "learning_rate", "mean_score", "mean_age", "mean_signal"),
+        nullable(is_measure),
     ),
     **dict.fromkeys(("phase", "split", "kind"), is_text),
     **dict.fromkeys(("metrics", "sources", "corpus"), mapping_of(is_measure)),

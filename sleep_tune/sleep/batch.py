@@ -28,3 +28,5 @@ class Batch:
     """(R, T) the sample that each text token comes from; -1 on special tokens and padding."""
     words: int
     """Words that begin in the batch."""
+    replays: NDArray[np.int32] | None = None
+    """(R,) passes over the buffer before that of each row; -1 for a row that is read awake. None: all are."""

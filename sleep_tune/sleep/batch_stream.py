@@ -73,8 +73,18 @@ class BatchStream(Protocol):
         """Return the next batch; None, also in all later calls, when the run is over."""
         ...
 
-    def observe(self, sample_ids: ArrayLike, loss_sums: ArrayLike, num_predicted: ArrayLike) -> None:
-        """Take losses of samples that were read awake; each argument is (M,)."""
+    def needs_losses(self, phase: str) -> bool:
+        """Return whether losses of batches of a phase, 'wake' or 'sleep', must be passed to `observe`."""
+        ...
+
+    def observe(
+        self,
+        sample_ids: ArrayLike,
+        loss_sums: ArrayLike,
+        num_predicted: ArrayLike,
+        replays: ArrayLike | None = None,
+    ) -> None:
+        """Take losses of samples that were read awake or replayed; each argument is (M,)."""
         ...
 
     def take_sleep_records(self) -> list[SleepRecord]:

@@ -13,6 +13,7 @@ from sleep_tune.sleep.normalisation import NORMALISATIONS
 from sleep_tune.sleep.priorities import priorities
 from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.selection import STRATEGIES, Strategy
+from sleep_tune.sleep.signals import SIGNALS, SIGNED
 
 __all__ = ["SCOPES", "Replay", "buffer_size", "choose_buffer"]
 
@@ -54,8 +55,12 @@ class Replay:
     """Lower bound of the age factor (1 - decay)^age, in [0, 1]."""
     scope: str = "seen"
     """A name in `SCOPES`."""
+    signal: str = "loss"
+    """A name in `SIGNALS`: what the priority is made of."""
+    refresh: float = 0.0
+    """Weight of the loss of each replay in a sample's score, in [0, 1]; 0: only losses awake count."""
     normalise: str = "none"
-    """A name in `NORMALISATIONS`: what stands in for the score in the priority."""
+    """A name in `NORMALISATIONS`: what stands in for the signal in the priority; not none for a signal in `SIGNED`."""
     uniform: float = 0.0
     """Share of the uniform distribution in the probabilities of a draw, in [0, 1]; strict draws nothing."""
 
@@ -64,15 +69,19 @@ class Replay:
             raise ConfigError(unknown("sleep.replay.strategy", self.strategy, STRATEGIES))
         if self.scope not in SCOPES:
             raise ConfigError(unknown("sleep.replay.scope", self.scope, SCOPES))
+        if self.signal not in SIGNALS:
+            raise ConfigError(unknown("sleep.replay.signal", self.signal, SIGNALS))
         if self.normalise not in NORMALISATIONS:
             raise ConfigError(unknown("sleep.replay.normalise", self.normalise, NORMALISATIONS))
+        if self.signal in SIGNED and self.normalise == "none":
+            raise ConfigError(f"sleep.replay.normalise must not be none with sleep.replay.signal={self.signal}")
         if not 0 < self.ratio <= 1:
             raise ConfigError(f"sleep.replay.ratio must be in (0, 1]; got {self.ratio}")
         if not 0 <= self.alpha < math.inf:
             raise ConfigError(f"sleep.replay.alpha must be at least 0; got {self.alpha}")
-        for name, value in (("decay", self.decay), ("floor", self.floor), ("uniform", self.uniform)):
-            if not 0 <= value <= 1:
-                raise ConfigError(f"sleep.replay.{name} must be in [0, 1]; got {value}")
+        for name in ("decay", "floor", "refresh", "uniform"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"sleep.replay.{name} must be in [0, 1]; got {getattr(self, name)}")
 
 
 def buffer_size(num_candidates: int, ratio: float) -> int:
@@ -107,7 +116,7 @@ def choose_buffer(
     scores = history.scores[candidates]
     last_read = history.last_read[candidates]
     weights = priorities(
-        NORMALISATIONS[replay.normalise](scores, last_read, sources[candidates]),
+        NORMALISATIONS[replay.normalise](SIGNALS[replay.signal](history, candidates), last_read, sources[candidates]),
         np.subtract(cycle, last_read, out=last_read),  # ages; in place, since there may be millions
         alpha=replay.alpha,
         decay=replay.decay,

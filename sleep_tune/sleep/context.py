@@ -6,7 +6,7 @@ corpus.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +30,8 @@ class ReplayRows:
     """Samples whose first content token is in these rows: each once in a pass, to count its exposures."""
     words: int
     """Words that begin in these rows."""
+    replays: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    """(R,) passes over the buffer before that of each row; filled in by what reads pass after pass."""
 
 
 class ReplayPass(Protocol):
@@ -75,6 +77,7 @@ def join_rows(parts: Sequence[ReplayRows]) -> ReplayRows:
         sample_ids=np.concatenate([part.sample_ids for part in parts]),
         begun=np.concatenate([part.begun for part in parts]),
         words=sum(part.words for part in parts),
+        replays=np.concatenate([part.replays for part in parts]),
     )
 
 

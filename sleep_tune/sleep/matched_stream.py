@@ -124,7 +124,17 @@ class MatchedStream:
         self.words_seen += rows.words
         return batch
 
-    def observe(self, sample_ids: ArrayLike, loss_sums: ArrayLike, num_predicted: ArrayLike) -> None:
+    def needs_losses(self, phase: str) -> bool:
+        """Return False: nothing is chosen by loss."""
+        return False
+
+    def observe(
+        self,
+        sample_ids: ArrayLike,
+        loss_sums: ArrayLike,
+        num_predicted: ArrayLike,
+        replays: ArrayLike | None = None,
+    ) -> None:
         """Ignore losses."""
 
     def take_sleep_records(self) -> list[SleepRecord]:

@@ -1,6 +1,9 @@
 """Rows of one pass after another, as many at a time as a batch takes."""
 
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from sleep_tune.sleep.context import ReplayPass, ReplayRows, join_rows
 
@@ -36,7 +39,7 @@ class RowReader:
                 break
             rows, self.cursor = self._current.take(self.cursor, missing)
             missing -= len(rows.input_ids)
-            parts.append(rows)
+            parts.append(replace(rows, replays=np.full(len(rows.input_ids), self.passes, np.int32)))
             if self.cursor >= self._current.end:
                 self._current, self.passes, self.cursor = None, self.passes + 1, 0
         return join_rows(parts) if len(parts) > 1 else parts[0] if parts else None

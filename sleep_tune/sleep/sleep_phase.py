@@ -49,13 +49,16 @@ class SleepPhase:
         assert rows is not None, "there is always a further pass"
         return rows
 
-    def record(self, samples: Samples, history: SampleHistory, *, num_candidates: int) -> SleepRecord:
+    def record(
+        self, samples: Samples, history: SampleHistory, *, num_candidates: int, signal: NDArray[np.floating]
+    ) -> SleepRecord:
         """Return what this phase replayed, once it has ended.
 
         Args:
             samples: the corpus, N rows.
             history: of its N samples, at the end of the phase.
             num_candidates: samples that the buffer was chosen from, >= n.
+            signal: (n,) what the priorities of the buffer's samples were made of.
         """
         seen = np.bincount(np.minimum(history.times_seen, EXPOSURE_BINS - 1), minlength=EXPOSURE_BINS)
         return SleepRecord(
@@ -69,6 +72,7 @@ class SleepPhase:
             sources=samples.source_shares(self.buffer),
             exposures=seen.tolist(),
             examples=self._examples(history),
+            mean_signal=float(signal.mean(dtype=np.float64)),
         )
 
     def _examples(self, history: SampleHistory) -> list[Example]:

@@ -61,12 +61,15 @@ class SleepRecord:
     """`EXPOSURE_BINS` counts that sum to N: samples of the corpus by how often they were read or replayed so far."""
     examples: list[Example]
     """Up to `EXAMPLES` samples of the buffer, from the highest score to the lowest."""
+    mean_signal: float
+    """Mean over the buffer of what its priorities were made of (`sleep.replay.signal`), in nats."""
 
 
 def to_rows(records: Sequence[SleepRecord]) -> NDArray[np.float64]:
-    """Return D records as (D, 56 + sources) float64, without loss, for a checkpoint that holds arrays only.
+    """Return D records as (D, 57 + sources) float64, without loss, for a checkpoint that holds arrays only.
 
-    A row is the record's 7 numbers, its 33 exposures, 4 numbers for each of 4 examples, and the share of each source.
+    A row is 7 numbers of the record, its 33 exposures, 4 numbers for each of 4 examples, the share of each source, and
+    the mean signal.
     """
     rows = [
         [
@@ -80,6 +83,7 @@ def to_rows(records: Sequence[SleepRecord]) -> NDArray[np.float64]:
             *record.exposures,
             *_numbers(record.examples),
             *record.sources.values(),
+            record.mean_signal,
         ]
         for record in records
     ]
@@ -90,9 +94,10 @@ def from_rows(rows: NDArray[np.float64], source_names: Sequence[str]) -> list[Sl
     """Return the records that `to_rows` made rows of.
 
     Args:
-        rows: (D, 56 + sources) float64.
+        rows: (D, 57 + sources) float64; or without the mean signal, as an earlier version made them: it is the score's.
         source_names: of the corpus, in its order.
     """
+    signal_at = _SOURCES_AT + len(source_names)
     return [
         SleepRecord(
             cycle=int(row[0]),
@@ -104,7 +109,8 @@ def from_rows(rows: NDArray[np.float64], source_names: Sequence[str]) -> list[Sl
             mean_age=float(row[6]),
             exposures=row[_NUMBERS:_EXAMPLES_AT].astype(int).tolist(),
             examples=_examples(row[_EXAMPLES_AT:_SOURCES_AT].reshape(EXAMPLES, _OF_EXAMPLE)),
-            sources=dict(zip(source_names, row[_SOURCES_AT:].tolist(), strict=True)),
+            sources=dict(zip(source_names, row[_SOURCES_AT:signal_at].tolist(), strict=True)),
+            mean_signal=float(row[signal_at] if len(row) > signal_at else row[5]),
         )
         for row in rows
     ]

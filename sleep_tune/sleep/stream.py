@@ -18,6 +18,7 @@ from sleep_tune.sleep.context import CONTEXTS, gather_rows
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.samples import Samples
+from sleep_tune.sleep.signals import SIGNALS
 from sleep_tune.sleep.sleep_phase import SleepPhase
 from sleep_tune.sleep.sleep_record import SleepRecord, from_rows, to_rows
 from sleep_tune.sleep.wake_pass import WakePass
@@ -84,7 +85,7 @@ class SleepStream:
                 f"this corpus has {len(samples)} of {samples.num_words}"
             )
         self.plan = plan
-        self.history = SampleHistory(len(samples))
+        self.history = SampleHistory(len(samples), replay.refresh if plan.sleeps else 0.0)
         self.num_batches = 0
         self.words_seen = 0
         self.words_read_awake = 0
@@ -166,25 +167,39 @@ class SleepStream:
         self._done = 1
         return None
 
-    def observe(self, sample_ids: ArrayLike, loss_sums: ArrayLike, num_predicted: ArrayLike) -> None:
-        """Add losses of samples of the fold being read, in any number of pieces and any order.
+    def needs_losses(self, phase: str) -> bool:
+        """Return whether losses of batches of a phase, 'wake' or 'sleep', must be passed to `observe`."""
+        return self.plan.sleeps and (phase == "wake" or self._replay.refresh > 0)
+
+    def observe(
+        self,
+        sample_ids: ArrayLike,
+        loss_sums: ArrayLike,
+        num_predicted: ArrayLike,
+        replays: ArrayLike | None = None,
+    ) -> None:
+        """Add losses of samples of the fold being read, and of samples replayed before it, in any number of pieces.
 
         All of them must be added before `next_batch` is called for the batch after the fold, which turns them into
-        scores: the stream cannot know how many positions of a sample are predicted.
+        scores: the stream cannot know how many positions of a sample are predicted. Those of replays must come in the
+        order of the batches, those of the fold in any order.
 
         A sample's score is its summed loss over its number of predicted positions, as the optimizer saw them: there is
-        no second forward pass. In a run without sleep losses are ignored.
+        no second forward pass. In a run without sleep losses are ignored, and those of replays unless they refresh the
+        scores.
 
         Args:
             sample_ids: (M,) integers in [0, N), repeats allowed.
             loss_sums: (M,) summed losses in nats.
             num_predicted: (M,) number of predicted positions that each sum is over.
+            replays: (M,) `Batch.replays` of each loss; None: all are of samples read awake.
 
         Raises:
-            ValueError: the shapes differ, or a sample is not in the fold being read, or has its score already.
+            ValueError: the shapes differ, or a sample read awake is not in the fold being read, or has its score
+                already.
         """
         if self.plan.sleeps:
-            self.history.add_losses(sample_ids, loss_sums, num_predicted)
+            self.history.add_losses(sample_ids, loss_sums, num_predicted, replays)
 
     def take_sleep_records(self) -> list[SleepRecord]:
         """Return the records of the sleep phases that have ended since the last call."""
@@ -258,7 +273,10 @@ class SleepStream:
         """Record the current sleep phase, if there is one and it replayed anything."""
         if self._sleep_phase is not None and self._sleep_phase.batches:
             num_candidates = len(self._candidates())
-            self._records.append(self._sleep_phase.record(self._samples, self.history, num_candidates=num_candidates))
+            signal = SIGNALS[self._replay.signal](self.history, self._sleep_phase.buffer)
+            self._records.append(
+                self._sleep_phase.record(self._samples, self.history, num_candidates=num_candidates, signal=signal)
+            )
         self._sleep_phase = None
 
     def _draw_awake(self) -> Batch | None:
@@ -283,12 +301,19 @@ class SleepStream:
         sleep_phase.words += rows.words
         sleep_phase.batches += 1
         self._rows_replayed += num_rows
-        return self._batch("sleep", rows.input_ids, rows.sample_ids, rows.words)
+        return self._batch("sleep", rows.input_ids, rows.sample_ids, rows.words, rows.replays)
 
-    def _batch(self, phase: str, input_ids: NDArray[np.int32], sample_ids: NDArray[np.int32], words: int) -> Batch:
+    def _batch(
+        self,
+        phase: str,
+        input_ids: NDArray[np.int32],
+        sample_ids: NDArray[np.int32],
+        words: int,
+        replays: NDArray[np.int32] | None = None,
+    ) -> Batch:
         """Return a batch with its place in the run."""
         pass_index, fold = divmod(self._next_cycle, self.plan.folds)
-        return Batch(phase, self.num_batches, self._next_cycle, pass_index, fold, input_ids, sample_ids, words)
+        return Batch(phase, self.num_batches, self._next_cycle, pass_index, fold, input_ids, sample_ids, words, replays)
 
     def _candidates(self) -> NDArray[np.intp]:
         """Return the samples, (C,), that this cycle's sleep phase may replay."""

@@ -1,4 +1,4 @@
-"""Batches of the sleep stream, masked and moved to the device; and wake losses on their way back to the stream."""
+"""Batches of the sleep stream, masked and moved to the device; and losses on their way back to the stream."""
 
 import math
 from collections.abc import Iterator
@@ -23,6 +23,9 @@ from sleep_tune.training.process_group import ProcessGroup
 
 __all__ = ["BatchFeed", "PreparedBatch"]
 
+MOST_PENDING = 2**22
+"""Losses that are kept on the devices before they are passed on: a sleep may predict hundreds of millions of tokens."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedBatch:
@@ -40,16 +43,20 @@ class PreparedBatch:
     """(M,) int64 token ids to predict there."""
     sample_ids: NDArray[np.int32]
     """(M,) int32, the sample that each predicted token belongs to; -1 for separators."""
+    replays: NDArray[np.int32]
+    """(M,) int32, `Batch.replays` of each predicted token; -1 awake."""
+    num_predicted: int
+    """Predicted positions of the whole batch, over all processes."""
     divisor: float
     """Divides the sum of losses, so that the mean over processes is the mean over the batch's predicted positions."""
 
 
 class BatchFeed:
-    """Batches of the stream for one process, and the wake losses on their way back.
+    """Batches of the stream for one process, and the losses that it needs on their way back.
 
-    Losses stay on the device until the stream needs them, so that no step waits for the device. A batch's masks are
-    drawn for all of its rows, whichever process trains them: several processes train on what one would with the same
-    total batch.
+    Losses stay on the device until the stream needs them, or until there are millions, so that updates do not wait for
+    the device. A batch's masks are drawn for all of its rows, whichever process trains them: several processes train on
+    what one would with the same total batch.
 
     With training.compile, all batches have the same shapes and forms but for M, so that one compiled graph serves all:
     a short batch is filled up with copies of a row in which nothing is predicted, and a model that ever needs an
@@ -92,7 +99,9 @@ class BatchFeed:
         self._mask = mask
         self._device = device
         self._processes = processes
-        self._pending: list[tuple[NDArray[np.int32], torch.Tensor]] = []
+        # Of each batch its number; and of each prediction the sample, the replay and the loss.
+        self._pending: list[tuple[int, NDArray[np.int32], NDArray[np.int32], torch.Tensor]] = []
+        self._num_pending = 0  # predictions in them, over all processes
 
     def __iter__(self) -> Iterator[PreparedBatch]:
         """Yield the remaining batches of the run."""
@@ -101,29 +110,38 @@ class BatchFeed:
 
     def next_batch(self) -> PreparedBatch | None:
         """Return the next batch, or None when the budget is spent; first pass on the losses that the stream needs."""
-        if self.stream.needs_scores:
+        if self.stream.needs_scores or self._num_pending > MOST_PENDING:
             self.flush()
         batch = self.stream.next_batch()
         return None if batch is None else self._prepare(batch)
 
     def record_losses(self, prepared: PreparedBatch, losses: torch.Tensor) -> None:
-        """Keep the losses of a wake batch, if the run needs scores.
+        """Keep the losses of a batch, if the stream needs them.
 
         Args:
             prepared: a batch from `next_batch`.
             losses: (M,) loss at each predicted position in nats, detached, on the device.
         """
-        if prepared.batch.phase == "wake" and self.stream.plan.sleeps and math.isfinite(prepared.divisor):
-            self._pending.append((prepared.sample_ids, losses))
+        if not self.stream.needs_losses(prepared.batch.phase):
+            return
+        self._num_pending += prepared.num_predicted
+        if math.isfinite(prepared.divisor):
+            self._pending.append((prepared.batch.index, prepared.sample_ids, prepared.replays, losses))
 
     def flush(self) -> None:
         """Pass all losses that were kept to the stream; for this, training waits for the device."""
-        pending, self._pending = self._pending, []
-        sample_ids = np.concatenate([ids for ids, _ in pending] or [np.empty(0, np.int32)])
-        losses = torch.cat([losses for _, losses in pending] or [torch.empty(0)]).double().cpu().numpy()
-        belongs = sample_ids >= 0  # separators, which clm predicts too, belong to no sample
-        for ids, sums in self._processes.all_gather((sample_ids[belongs], losses[belongs])):
-            self.stream.observe(ids, sums, np.ones(len(ids), np.int64))
+        pending, self._pending, self._num_pending = self._pending, [], 0
+        counts = [len(losses) for *_, losses in pending]
+        indices = np.repeat(np.array([index for index, *_ in pending], np.int64), counts)
+        ids = np.concatenate([np.empty(0, np.int32), *(ids for _, ids, _, _ in pending)])
+        replays = np.concatenate([np.empty(0, np.int32), *(replays for _, _, replays, _ in pending)])
+        losses = torch.cat([losses for *_, losses in pending] or [torch.empty(0)]).double().cpu().numpy()
+        belongs = ids >= 0  # separators, which clm predicts too, belong to no sample
+        shares = self._processes.all_gather([array[belongs] for array in (indices, ids, losses, replays)])
+        indices, ids, losses, replays = (np.concatenate(arrays) for arrays in zip(*shares, strict=True))
+        # The order of batches, whichever process had a row and whenever this is called: sums then have the same bits.
+        order = np.argsort(indices, kind="stable")
+        self.stream.observe(ids[order], losses[order], np.ones(len(ids), np.int64), replays[order])
 
     def _prepare(self, batch: Batch) -> PreparedBatch:
         special, objective = self._samples.special, OBJECTIVES[self._training.objective]
@@ -150,13 +168,16 @@ class BatchFeed:
             if len(predicted) == 1:  # torch compiles length 1 apart: predict the token twice, each with half its weight
                 predicted, divisor = np.repeat(predicted, 2), 2 * divisor
         positions = self._move(predictions.positions[predicted] - first * length)
+        tokens = predictions.tokens[predicted]
         return PreparedBatch(
             batch=batch,
             input_ids=self._move(predictions.input_ids[rows]),
             attention_mask=self._attention_mask(batch.input_ids[rows] != special.pad, is_causal, ratio),
             positions=mark_varying(positions) if self._training.compile else positions,
             labels=self._move(predictions.labels[predicted]),
-            sample_ids=batch.sample_ids.reshape(-1)[predictions.tokens[predicted]],
+            sample_ids=batch.sample_ids.reshape(-1)[tokens],
+            replays=np.full(len(tokens), -1, np.int32) if batch.replays is None else batch.replays[tokens // length],
+            num_predicted=len(predictions.positions),
             divisor=divisor,
         )
 

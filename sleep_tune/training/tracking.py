@@ -34,7 +34,7 @@ __all__ = [
 NUMBERS = {
     "train": ("loss", "loss/wake", "loss/sleep", "learning_rate", "cycle", "pass_index", "read_ratio", "seconds"),
     "phase": ("learning_rate",),
-    "sleep": ("buffer_size", "candidates", "mean_score", "mean_age"),
+    "sleep": ("buffer_size", "candidates", "mean_score", "mean_age", "mean_signal"),
 }
 """Kind of a line -> fields that are logged; of kind eval, all metrics are."""
 

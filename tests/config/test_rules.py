@@ -137,6 +137,21 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         "budget.passes|at least 1|0.5",
     ),
     (
+        "signed_signal_is_ranked",
+        {"sleep.replay.signal": "progress", "sleep.replay.refresh": 0.5},
+        ConfigError,
+        "sleep.replay.normalise|cycle, rank, source|sleep.replay.signal=progress|got none",
+    ),
+    *(
+        (
+            "progress_is_measured",
+            {"sleep.replay.signal": "progress", "sleep.replay.normalise": "rank"} | length,
+            BudgetError,
+            f"sleep.replay.signal=progress|sleep.replay.refresh|2 passes|{passes} passes",
+        )
+        for length, passes in (({}, "1"), ({"sleep.length.ratio": 9}, "1"), ({"sleep.length.ratio": 5}, "1.667"))
+    ),
+    (
         "uniform_draws_exist",
         {"sleep.replay.strategy": "strict", "sleep.replay.uniform": 0.2},
         ConfigError,
@@ -187,6 +202,10 @@ def test_every_rule_is_tested() -> None:
         {"training.mirror": "s3://bucket:9000/a@b?endpoint_override=http://127.0.0.1:9000"},
         {"evaluation.method": "exact", "evaluation.stride": 129},
         {"data.kind": "text", "data.path": "a folder, with = and commas"},
+        {"sleep.replay.signal": "progress", "sleep.replay.normalise": "rank", "sleep.replay.refresh": 0.1},
+        {"sleep.replay.signal": "progress", "sleep.replay.normalise": "cycle", "sleep.length.passes": 2},
+        {"sleep.replay.signal": "progress", "sleep.replay.normalise": "rank", "sleep.length.ratio": 4},
+        {"sleep.replay.signal": "progress", "sleep.replay.normalise": "rank", "sleep.length.ratio": 0},  # not read
         {"sleep.replay.uniform": 1, "sleep.replay.strategy": "weighted"},
         {"sleep.replay.uniform": 0.2, "sleep.replay.strategy": "random"},  # it draws uniformly in any case
     ],

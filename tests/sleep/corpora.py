@@ -58,17 +58,25 @@ def samples_of(
 
 
 def play(stream: BatchStream, *, seed: int = 0) -> Iterator[Batch]:
-    """Every batch of a run. Losses come when they are needed: two predicted positions a sample, drawn by its id."""
-    losses = np.random.default_rng([seed, 78]).random(stream.plan.num_samples) * 9 + 1
-    read: list[NDArray[np.int32]] = []
+    """Every batch of a run. Losses come when they are needed: `losses_of` each batch that needs them."""
+    kept: list[tuple[NDArray[np.generic], ...]] = []
     while True:
         if stream.needs_scores:
-            ids = np.concatenate(read)
-            stream.observe(ids, 2 * losses[ids], np.full(len(ids), 2))
-            read = []
+            stream.observe(*map(np.concatenate, zip(*kept, strict=True)))
+            kept = []
         batch = stream.next_batch()
         if batch is None:
             return
-        if batch.phase == "wake":
-            read.append(batch.sample_ids.max(axis=1))
+        if stream.needs_losses(batch.phase):
+            kept.append(losses_of(batch, seed=seed))
         yield batch
+
+
+def losses_of(batch: Batch, *, seed: int = 0) -> tuple[NDArray[np.generic], ...]:
+    """What `observe` takes: for each sample in each row two positions, their loss drawn by batch, row and sample."""
+    rows = [np.unique(row[row >= 0]) for row in batch.sample_ids]
+    ids = np.concatenate(rows)
+    numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    replays = np.full(len(rows), -1) if batch.replays is None else batch.replays
+    drawn = np.random.default_rng([seed, 78, batch.index]).random(len(ids)) * 9 + 1
+    return ids, 2 * drawn, np.full(len(ids), 2), replays[numbers]

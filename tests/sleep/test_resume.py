@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sleep_tune.sleep.budget import plan_budget
 from sleep_tune.sleep.buffer import SCOPES
@@ -13,7 +14,7 @@ from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.selection import STRATEGIES
 from sleep_tune.sleep.sleep_record import SleepRecord
 from sleep_tune.sleep.stream import Batch, Replay, SleepStream
-from tests.sleep.corpora import packed
+from tests.sleep.corpora import losses_of, packed
 
 LENGTHS: dict[str, dict[str, Any]] = {
     "passes": {"length_passes": 1.0},
@@ -36,7 +37,10 @@ def reopened(stream: SleepStream, fresh: SleepStream) -> SleepStream:
 def run(
     samples: Samples, replay: Replay, context: str, length: dict[str, Any], *, reopen: bool
 ) -> tuple[list[Batch], list[SleepRecord], list[tuple[Any, ...]]]:
-    """Batches, records and places of a run whose losses arrive in two pieces per batch, one of them late."""
+    """Batches, records and places of a run whose losses arrive at once, late, or in two pieces of which one is late.
+
+    Those of replays arrive in order: at once where none of an earlier batch is late.
+    """
     plan = plan_budget(
         corpus_words=samples.num_words, num_samples=len(samples), batch_size=4, folds=3, budget_passes=3, **length
     )
@@ -48,26 +52,28 @@ def run(
         return reopened(stream, make()) if reopen else stream
 
     stream = make()
-    losses = np.random.default_rng(0).random(len(samples)) * 5
     batches: list[Batch] = []
     places: list[tuple[Any, ...]] = []
-    late = np.empty(0, np.int32)
+    late: list[tuple[NDArray[np.generic], ...]] = []
     while True:
         stream = step()
         if stream.needs_scores:
-            stream.observe(late, losses[late] / 3, np.full(len(late), 2))
-            late = late[:0]
+            stream.observe(*map(np.concatenate, zip(*late, strict=True)))
+            late = []
             stream = step()
         batch = stream.next_batch()
         places.append((stream.words_seen, stream.phase, stream.cycle, stream.read_ratio, stream.needs_scores))
         if batch is None:
             return batches, step().take_sleep_records(), places
         batches.append(batch)
-        if batch.phase == "wake":
-            rows = batch.sample_ids.max(axis=1)
+        if stream.needs_losses(batch.phase):
+            losses = losses_of(batch)
+            early = batch.index % 3 == 0 and not late
             stream = step()
-            stream.observe(rows[::2], losses[rows[::2]], np.ones(len(rows[::2])))
-            late = np.concatenate([late, rows])
+            if early or batch.phase == "wake":
+                stream.observe(*(array if early else array[::2] for array in losses))
+            if not early:
+                late.append(losses)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -75,8 +81,21 @@ def run(
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_restored_at_every_step_is_never_stopped(context: str, scope: str, strategy: str, length: str) -> None:
-    samples = packed(30, 9, padded=context == "shuffle")
     replay = Replay(strategy=strategy, scope=scope, ratio=0.4, alpha=2, decay=0.2)
+    require_the_same(replay, context, length)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("refresh", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_the_same_with_every_knob_of_scores(context: str, refresh: float, length: str) -> None:
+    replay = Replay(ratio=0.4, signal="progress", refresh=refresh, normalise="source", uniform=0.2, decay=0.2)
+    require_the_same(replay, context, length)
+
+
+def require_the_same(replay: Replay, context: str, length: str) -> None:
+    """Compare a run restored at every step with one that is not."""
+    samples = packed(30, 9, padded=context == "shuffle")
     straight, restored = (run(samples, replay, context, LENGTHS[length], reopen=reopen) for reopen in (False, True))
     assert len(straight[0]) == len(restored[0]) > 15
     for one, other in zip(straight[0], restored[0], strict=True):
@@ -88,7 +107,7 @@ def test_restored_at_every_step_is_never_stopped(context: str, scope: str, strat
 
 
 def test_a_state_is_numbers_and_arrays_and_small() -> None:
-    """Orders and rows are functions of the seed: a state holds 12 bytes a sample, its buffer and one fold's losses."""
+    """Orders and rows are functions of the seed: a state holds 16 bytes a sample, its buffer and one fold's losses."""
     samples = packed(3000, 40)
     plan = plan_budget(
         corpus_words=samples.num_words, num_samples=3000, batch_size=32, folds=10, budget_passes=3, length_passes=1
@@ -104,7 +123,7 @@ def test_a_state_is_numbers_and_arrays_and_small() -> None:
     for _ in range(3):
         state = stream.state_dict()
         assert all(isinstance(value, int | float | np.ndarray) for value in state.values())
-        assert sum(np.asarray(value).nbytes for value in state.values()) < 3000 * 12 + 300 * 16 + 1000
+        assert sum(np.asarray(value).nbytes for value in state.values()) < 3000 * 16 + 300 * 16 + 1000
         stream.next_batch()
 
 

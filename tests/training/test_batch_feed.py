@@ -20,6 +20,7 @@ from sleep_tune.models.architectures import ARCHITECTURES
 from sleep_tune.sleep.context import CONTEXTS
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.samples import Samples
+from sleep_tune.training import batch_feed
 from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
 from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.session import open_stream
@@ -100,6 +101,51 @@ def test_the_losses_of_wake_become_scores(corpus: Corpus) -> None:
     read = np.flatnonzero(counts)
     assert 0 < len(read) < len(counts)
     np.testing.assert_allclose(feed.stream.history.scores[read], sums[read] / counts[read], rtol=1e-6)
+
+
+def refreshing_feed(corpus: Corpus, context: str, *, rank: int = 0, size: int = 1) -> BatchFeed:
+    """A feed whose stream moves scores by the losses of replays."""
+    config = make_config(Path("unused"), batch_size=12 // size)
+    config.sleep.context, config.sleep.replay.refresh = context, 0.5
+    processes = ProcessGroup(rank, size)
+    stream = open_stream(config, corpus, processes)
+    return BatchFeed(stream, corpus.train, config.training, device=CPU, processes=processes)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_the_losses_of_replays_move_scores(context: str, corpus: Corpus) -> None:
+    """By the mean over the positions of each pass over the buffer, whatever rows and batches they were in."""
+    feed = refreshing_feed(corpus, context)
+    awake: dict[int, list[float]] = {}
+    asleep: dict[tuple[int, int], list[float]] = {}
+    for prepared in feed:
+        if prepared.batch.cycle == 2:
+            break
+        answer(feed, prepared)
+        for sample, replay, label in zip(prepared.sample_ids, prepared.replays, prepared.labels.tolist(), strict=True):
+            if prepared.batch.phase == "sleep" and prepared.batch.cycle == 0:
+                asleep.setdefault((replay, sample), []).append(label)
+            elif prepared.batch.phase == "wake":
+                awake.setdefault(sample, []).append(label)
+    expected = {sample: float(np.mean(labels)) for sample, labels in awake.items()}
+    for (_, sample), labels in sorted(asleep.items()):
+        expected[sample] = (expected[sample] + float(np.mean(labels))) / 2
+    assert len({replay for replay, _ in asleep}) > 1
+    found = feed.stream.history.scores[list(expected)]
+    np.testing.assert_allclose(found, list(expected.values()), rtol=1e-6)
+
+
+def test_losses_are_passed_on_before_there_are_too_many(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scores are the same to the bit; and no batch of tensors is kept alive by them."""
+    scores = []
+    for most in (batch_feed.MOST_PENDING, 100):
+        monkeypatch.setattr(batch_feed, "MOST_PENDING", most)
+        feed = refreshing_feed(corpus, "shuffle")
+        for prepared in feed:
+            feed.record_losses(prepared, torch.log(prepared.labels + 0.1))
+            assert sum(len(losses) for *_, losses in feed._pending) <= most + len(prepared.labels)
+        scores.append(feed.stream.history.scores)
+    assert np.array_equal(scores[0], scores[1])
 
 
 def test_scores_are_only_kept_where_there_is_sleep(corpus: Corpus) -> None:

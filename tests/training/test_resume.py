@@ -14,12 +14,13 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from sleep_tune.config.schema import LengthConfig, MaskingConfig, RunConfig
+from sleep_tune.config.schema import LengthConfig, MaskingConfig, ReplayConfig, RunConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import DiskError, RunFolderError
 from sleep_tune.interrupts import catching
 from sleep_tune.records import Decision, Outcome, Progress
-from sleep_tune.training import checkpoint_saver
+from sleep_tune.sleep.context import CONTEXTS
+from sleep_tune.training import batch_feed, checkpoint_saver
 from sleep_tune.training.attempts import find_latest
 from sleep_tune.training.checkpoint import complete_checkpoint
 from sleep_tune.training.process_group import ProcessGroup
@@ -117,6 +118,29 @@ def test_a_run_cut_twice_is_the_same_with_other_options(
             train(config, cut_at(share), corpus=corpus, evaluate=weigh)
     assert same_outcome(run(config, corpus), expected)
     assert read_lines(tmp_path / "cut") == read_lines(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_a_run_cut_twice_is_the_same_with_every_knob_of_scores(
+    context: str, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where losses are passed on before the stream needs them."""
+    knobs = ReplayConfig(ratio=0.3, signal="progress", refresh=0.4, normalise="source", uniform=0.1, decay=0.2)
+    configs = [make_config(tmp_path / name, rungs=SHARES) for name in ("whole", "cut", "plain")]
+    for config in configs:
+        config.sleep.context = context
+    for config in configs[:2]:
+        config.sleep.replay = knobs
+    expected = run(configs[0], corpus)
+    monkeypatch.setattr(batch_feed, "MOST_PENDING", 300)
+    for share in (0.45, 0.6):
+        with pytest.raises(Cut):
+            train(configs[1], cut_at(share), corpus=corpus, evaluate=weigh)
+    assert same_outcome(run(configs[1], corpus), expected)
+    assert read_lines(tmp_path / "cut") == read_lines(tmp_path / "whole")
+    assert run(configs[2], corpus).metrics != expected.metrics
+    assert any(line["mean_signal"] != line["mean_score"] for line in read_lines(tmp_path / "cut", "sleep"))
 
 
 @pytest.mark.slow
