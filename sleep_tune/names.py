@@ -9,6 +9,7 @@ __all__ = [
     "CONTEXTS",
     "CORPORA",
     "DEVICES",
+    "IMPORTANCES",
     "LAUNCHERS",
     "MASKINGS",
     "MATCHED",
@@ -39,6 +40,7 @@ CONTEXTS = ("keep", "repack", "shuffle")
 CORPORA = ("babylm", "text", "toy")
 TOKENIZERS = ("bpe", "hub")
 MASKINGS = ("bernoulli", "fixed")
+IMPORTANCES = ("gradient", "magnitude")
 
 OBJECTIVES = ("clm", "hybrid", "mlm")
 OBJECTIVES_OF = {

@@ -20,6 +20,7 @@ TABLES = {
     "CONTEXTS": "sleep_tune.sleep.context:CONTEXTS",
     "CORPORA": "sleep_tune.data.prepare:CORPORA",
     "TOKENIZERS": "sleep_tune.data.tokenizer:TOKENIZERS",
+    "IMPORTANCES": "sleep_tune.training.shrink:IMPORTANCES",
     "MASKINGS": "sleep_tune.data.masking:MASKINGS",
     "MODELS": "sleep_tune.models.architectures:ARCHITECTURES",
     "OBJECTIVES": "sleep_tune.data.objectives:OBJECTIVES",

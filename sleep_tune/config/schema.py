@@ -20,6 +20,7 @@ __all__ = [
     "ReplayConfig",
     "RunConfig",
     "RunSection",
+    "ShrinkConfig",
     "SleepConfig",
     "TokenizerConfig",
     "TrackingConfig",
@@ -210,6 +211,21 @@ class LengthConfig:
 
 
 @dataclass(kw_only=True)
+class ShrinkConfig:
+    """After each sleep, before the next fold is read, the less important weights shrink."""
+
+    factor: float = option(1.0, "factor of the weights that shrink; 1: none does", low=0, high=1)
+    protect: float = option(
+        0.2, "share of each matrix, its most important weights, that does not shrink", low=0, high=1
+    )
+    by: str = option(
+        "magnitude",
+        "importance of a weight w: |w|, or |w g| with the optimizer's running mean g of its gradients",
+        choices=names.IMPORTANCES,
+    )
+
+
+@dataclass(kw_only=True)
 class SleepConfig:
     """The mechanism: read a fold awake, then replay a buffer asleep."""
 
@@ -233,6 +249,7 @@ class SleepConfig:
         "folder of a run that has completed, with the same seed: train on each sample as often as that run did, in one "
         "random order, without sleep (a control of order)",
     )
+    shrink: ShrinkConfig = field(default_factory=ShrinkConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     length: LengthConfig = field(default_factory=LengthConfig)
 

@@ -253,6 +253,7 @@ def _spend_budget(
             feed=session.feed,
             meter=session.meter,
             rates=session.rates,
+            shrink=session.shrink,
             dropout=dropout,
             make_optimizer=lambda made: OPTIMIZERS[training.optimizer](made, training),
             schedule=partial(SCHEDULES[training.schedule], warmup=training.warmup, cooldown=training.cooldown),

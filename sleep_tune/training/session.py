@@ -39,6 +39,7 @@ from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.mirror import Mirror, open_mirror
 from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.run_progress import RunProgress
+from sleep_tune.training.shrink import SleepShrink
 
 __all__ = ["Session", "open_session", "open_stream", "record_exposures"]
 
@@ -62,6 +63,7 @@ class Session:
     feed: BatchFeed
     meter: LossMeter
     rates: LearningRates
+    shrink: SleepShrink
     guard: DivergenceGuard
     progress: RunProgress
     journal: Journal
@@ -80,6 +82,7 @@ class Session:
             "num_predicted": self.feed.num_predicted,
             "meter": self.meter.state_dict(),
             "rates": self.rates.state_dict(),
+            "shrinks_due": self.shrink.due,
             "guard": self.guard.state_dict(),
         }
 
@@ -176,11 +179,13 @@ def open_session(
     )
     meter = LossMeter(corpus.train.vocab_size, processes, device)
     rates = LearningRates(config.sleep.learning_rate)
+    shrink = SleepShrink(config.sleep.shrink, is_asleep=stream.phase == "sleep")
     guard = _guard(training, stream, corpus)
     if checkpoint is not None:
         feed.num_tokens, feed.num_predicted = state["num_tokens"], state["num_predicted"]
         meter.load_state_dict(state["meter"])
         rates.load_state_dict(state.get("rates"))
+        shrink.due = state.get("shrinks_due", 0)
         guard.load_state_dict(state["guard"])
     progress = RunProgress(stream, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
     kept = checkpoint.journal() if checkpoint is not None and processes.is_leader else b""
@@ -196,6 +201,7 @@ def open_session(
         feed,
         meter,
         rates,
+        shrink,
         guard,
         progress,
         journal,
@@ -282,7 +288,8 @@ _STATE: dict[str, Check] = {
     "meter.first": is_number,
     "meter.sums": list_of(is_number, len(PHASES)),
     "meter.counts": list_of(is_count, len(PHASES)),
-    "rates": lambda value: value is ... or nullable(is_phase_rate)(value),  # earlier versions had none
+    "rates": lambda value: value is ... or nullable(is_phase_rate)(value),  # earlier versions had none, nor the next
+    "shrinks_due": lambda value: value is ... or is_count(value),
     "guard.lowest": is_number,
     "guard.window": list_of(is_number),
     "guard.up_since": nullable(is_count),

@@ -11,6 +11,7 @@ from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
 from sleep_tune.training.learning_rates import LearningRates
 from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.restore import RestoringTrainer
+from sleep_tune.training.shrink import SleepShrink
 
 __all__ = ["RandomStream", "SleepTrainer"]
 
@@ -38,6 +39,7 @@ class SleepTrainer(RestoringTrainer):
         feed: BatchFeed,
         meter: LossMeter,
         rates: LearningRates,
+        shrink: SleepShrink,
         dropout: RandomStream,
         make_optimizer: Callable[[PreTrainedModel], torch.optim.Optimizer],
         schedule: Callable[[float], float],
@@ -52,6 +54,7 @@ class SleepTrainer(RestoringTrainer):
             feed: returns batches and receives the losses of wake batches.
             meter: receives the mean loss of every batch.
             rates: turns the schedule's rate into that of each update.
+            shrink: shrinks weights after each sleep.
             dropout: seeded anew for every batch.
             make_optimizer: model -> optimizer of its weights; one of `OPTIMIZERS` with its options.
             schedule: share of the budget seen -> share of the peak learning rate, both in [0, 1].
@@ -61,6 +64,7 @@ class SleepTrainer(RestoringTrainer):
         self.feed = feed
         self.meter = meter
         self.rates = rates
+        self.shrink = shrink
         self.dropout = dropout
         self.make_optimizer = make_optimizer
         self.schedule = schedule
@@ -92,9 +96,13 @@ class SleepTrainer(RestoringTrainer):
             return_outputs: unused; transformers passes it when it evaluates.
             num_items_in_batch: unused; batches weigh the same.
         """
-        loss = self._accumulate(model, inputs[0])
+        assert isinstance(self.model, PreTrainedModel)
         assert self.optimizer is not None
         assert self.lr_scheduler is not None, "transformers makes both before the first update"
+        prepared: PreparedBatch = inputs[0]
+        self.shrink.add(prepared.batch)
+        self.shrink.apply(self.model, self.optimizer)
+        loss = self._accumulate(model, prepared)
         rate = self.rates.end_update(float(self.lr_scheduler.get_last_lr()[0]))
         for group in self.optimizer.param_groups:
             group["lr"] = rate  # the scheduler sets it anew after the update
@@ -116,6 +124,7 @@ class SleepTrainer(RestoringTrainer):
                 # backward pass without `no_sync`: make one that adds 0.
                 return 0 * self._losses(model, prepared)[0]
             prepared = following
+            self.shrink.add(prepared.batch)
         return self._mean_loss(model, prepared)
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:

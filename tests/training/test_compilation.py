@@ -71,6 +71,7 @@ def test_one_graph_serves_both_phases(
         config.training.masking.kind = masking
         config.sleep.context = "shuffle"  # has rows with padding
         config.sleep.masking = None if objective == "clm" else 0.4
+        config.sleep.learning_rate, config.sleep.shrink.factor = 0.5, 0.9
         config.evaluation.rungs = (0.3, 0.6)
         outcome = train(config, keep_training, corpus=corpus)
         phases = {line["phase"] for line in read_lines(tmp_path / f"{run}", "train")}

@@ -372,6 +372,7 @@ def test_what_is_no_checkpoint_of_this_run_is_refused_even_if_its_marker_was_rew
         ("meter.counts", [1, "2"]),
         ("rates", 3),
         ("rates", [0, 2, 100, 1, 0.01]),
+        ("shrinks_due", -1),
         ("guard.window", "x"),
         ("guard.up_since", True),
         ("guard.wake_is_up", 1),
@@ -395,10 +396,13 @@ def test_a_state_of_another_shape_is_refused(key: str, value: object, run: Path,
         resume(run, corpus)
 
 
-def test_a_checkpoint_of_a_version_that_recorded_no_rates_is_resumed(
+def test_a_checkpoint_of_a_version_without_rates_and_shrinking_is_resumed(
     run: Path, whole: tuple[Path, Outcome], corpus: Corpus
 ) -> None:
-    reseal(checkpoints(run)[1], lambda content: content["state"].pop("rates"))
+    def forget(content: dict[str, Any]) -> None:
+        del content["state"]["rates"], content["state"]["shrinks_due"]
+
+    reseal(checkpoints(run)[1], forget)
     assert same_outcome(resume(run, corpus), whole[1])
     assert read_lines(run, "train") == read_lines(whole[0], "train")
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch.distributed as dist
+from transformers import PreTrainedModel
 
-from sleep_tune.config.schema import MaskingConfig, RunConfig
+from sleep_tune.config.schema import MaskingConfig, RunConfig, ShrinkConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import DataError, DiskError, JobCancelled, Superseded
 from sleep_tune.records import Decision, Progress
@@ -65,16 +66,26 @@ def train_as_rank(
     config = configure(folder, family, batch_size=4, checkpoint_minutes=1e-9, **options)
     codes: dict[type[Exception], int] = {Superseded: 7, JobCancelled: 5, DiskError: 6, Cut: 9}
     try:
-        outcome = train(config, report, evaluate=weigh)
+        outcome = train(config, report, evaluate=weigh_alike)
         assert outcome.state == ("completed" if event in ("never", "clock") else "paused")
         dist.destroy_process_group()
     except tuple(codes) as error:
         os._exit(codes[type(error)])  # at once: the other process may have gone
 
 
-def configure(folder: Path, family: tuple[str, str], **options: Any) -> RunConfig:
-    """A run with one rung and without dropout, which each process draws for itself."""
+def weigh_alike(model: PreTrainedModel, split: str) -> dict[str, float]:
+    """An evaluation of weights that must be the same in both processes, to the bit."""
+    weighed = weigh(model, split)
+    assert ProcessGroup(dist.get_rank(), 2).all_gather(weighed) == [weighed, weighed]
+    return weighed
+
+
+def configure(folder: Path, family: tuple[str, str], shrink: str | None = None, **options: Any) -> RunConfig:
+    """A run with one rung and without dropout, which each process draws for itself; `shrink` also sets a slow sleep."""
     config = make_config(folder, rungs=(0.5,), **options)
+    if shrink is not None:
+        config.sleep.learning_rate, config.sleep.masking = 0.5, 0.4
+        config.sleep.shrink = ShrinkConfig(factor=0.8, by=shrink)
     config.model.kind, config.training.objective = family
     config.model.dropout = config.model.attention_dropout = 0.0
     return config
@@ -123,8 +134,9 @@ def test_alone_every_exchange_is_a_return() -> None:
         ({}, ("gpt2", "clm"), 1e-3),
         ({}, ("roberta", "hybrid"), 1e-3),
         ({"optimizer": "muon", "masking": MaskingConfig(final=0.5), "ema": 0.9}, MASKED, 1e-2),
+        ({"accumulation": 3, "shrink": "magnitude"}, MASKED, 1e-2),
     ],
-    ids=["mlm", "accumulation", "clm", "hybrid", "muon"],
+    ids=["mlm", "accumulation", "clm", "hybrid", "muon", "shrink"],
 )
 def test_two_processes_train_what_one_would_with_twice_the_batch(
     options: dict[str, Any], family: tuple[str, str], close: float, corpus: Corpus, whole: Path, tmp_path: Path
@@ -160,6 +172,7 @@ def test_two_processes_resume_where_they_were_cut(corpus: Corpus, whole: Path, t
 @pytest.mark.slow
 def test_two_processes_resume_with_options_that_have_a_state(tmp_path: Path) -> None:
     options: dict[str, Any] = {"optimizer": "muon", "masking": MaskingConfig(final=0.5), "ema": 0.9}
+    options["shrink"] = "gradient"
     assert run_pair(tmp_path / "whole", **options) == [0, 0]
     assert run_pair(tmp_path / "cut", cut=0.5, event="clock", **options) == [9, 5]
     assert run_pair(tmp_path / "cut", **options) == [0, 0]

@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sleep_tune.config.schema import ShrinkConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.models.architectures import mask_maker
 from sleep_tune.models.sparse import sparse_forward
@@ -28,6 +29,7 @@ from sleep_tune.training.first_model import make_first_model
 from sleep_tune.training.optimizers import OPTIMIZERS
 from sleep_tune.training.process_group import find_process_group
 from sleep_tune.training.session import open_stream
+from sleep_tune.training.shrink import IMPORTANCES, shrink_weights
 from sleep_tune.training.trainer import SleepTrainer
 from sleep_tune.training.weight_average import WeightAverage
 from tests.training.runs import keep_training, make_config, weigh
@@ -79,6 +81,8 @@ def test_an_update_reads_nothing_back(
     """Awake and asleep; transformers reads its sum of losses once, at the end of a run."""
     config = make_config(tmp_path, objective=objective, accumulation=accumulation, checkpoint_ratio=0, log_ratio=0.5)
     config.model.kind = kind
+    config.sleep.learning_rate = 0.5
+    config.sleep.shrink = ShrinkConfig(factor=0.9, by="gradient")
     train = SleepTrainer.train
 
     def counting(self: SleepTrainer, *arguments: Any, **named: Any) -> Any:
@@ -110,7 +114,7 @@ FORMS = {
 def test_an_update_needs_no_value_of_a_tensor(
     kind: str, objective: str, optimizer: str, corpus: Corpus, tmp_path: Path
 ) -> None:
-    """Forward, backward, clipping, optimizer and average: awake and asleep, with attention masks and without."""
+    """Forward, backward, clipping, optimizer, average and shrink: awake and asleep, with attention masks or without."""
     config = make_config(tmp_path, objective=objective, causal_ratio=0.5, optimizer=optimizer)
     config.model.kind = kind
     group = find_process_group()
@@ -137,6 +141,8 @@ def test_an_update_needs_no_value_of_a_tensor(
             steps.step()
             steps.zero_grad()
             average.update(1)
+            for by in IMPORTANCES:
+                shrink_weights(model, steps, factor=0.9, protect=0.2, by=by)
     assert seen == FORMS[objective]
 
 
