@@ -29,8 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     """Compare the folders; print and write the table."""
     parser = argparse.ArgumentParser(
         prog="compare.py",
-        description="Compare arms (the rows of the table) with a baseline: `epochs` of an experiment, or else the\n"
-        "first arm. Print the table and write it to tables/ in the experiment's folder.",
+        description="Compare arms (the rows of the table) with a baseline: the reference of an\n"
+        "experiment (comparison.reference, by default `epochs`), or else the first arm. Print the table\n"
+        "and write it to tables/ in the experiment's folder.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -12,10 +12,10 @@ from sleep_tune.results.looks import Look
 from sleep_tune.results.run_facts import RunFacts
 from sleep_tune.results.statistics import Difference, Estimate
 
-__all__ = ["BASELINE", "CONTROL", "Arm", "Comparison", "Contrast", "mode_of", "over_seeds"]
+__all__ = ["BASELINE", "CONTROL", "Arm", "Comparison", "Contrast", "Effect", "Gain", "mode_of", "over_seeds"]
 
 BASELINE = "epochs"
-"""Default baseline: the arm that all others are compared with."""
+"""The arm without sleep that the A/A control belongs to; the baseline of studies that name no other reference."""
 
 CONTROL = "as_epochs"
 """The A/A control: it differs from `BASELINE` only in data order, so any difference is noise."""
@@ -59,12 +59,48 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """Difference of two arms that differ in one part of the mechanism, or in several where a control is missing."""
+
+    parts: tuple[str, ...]
+    """exposure, selection, order; or phases, or whole (see `gain`)."""
+    arm: str
+    minus: str
+    """Name of the arm that is subtracted."""
+    contrast: Contrast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """A sleeping arm's difference to the reference at one endpoint, and the effects that add up to it."""
+
+    arm: str
+    endpoint: str
+    seeds: tuple[int, ...]
+    """The seeds at which every arm involved has a value."""
+    whole: Effect
+    """Arm minus reference over these seeds; without a corrected p, since the table of arms tests it."""
+    effects: tuple[Effect, ...]
+    """From the reference to the arm."""
+    further: tuple[Effect, ...] = ()
+    """Effects that are no part of the sum: the arm minus its twin that mixes replay into reading."""
+    tests: int = 0
+    """Effects that are tested together with these; Holm's correction is over them."""
+
+    @property
+    def rows(self) -> tuple[Effect, ...]:
+        """The effects, the whole, and effects that are no part of it."""
+        return (*self.effects, self.whole, *self.further)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """One row of the comparison."""
 
     name: str
     kind: str
-    """'baseline', 'control', 'finalist', 'elsewhere' (trained and scored elsewhere) or 'published' (figures only)."""
+    """'baseline', 'control', 'arm' (fixed settings), 'finalist' (of the search), 'elsewhere' (trained and scored
+    elsewhere) or 'published' (figures only)."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Settings that differ from the base of the study, by dotted key."""
     seeds: tuple[int, ...] = ()
@@ -83,6 +119,8 @@ class Arm:
     """Metric -> mean over the completed seeds; costs (words_seen, updates, flops, gpu_hours, cpu_hours) among them."""
     contrasts: Mapping[str, Contrast] = field(default_factory=dict)
     """Endpoint -> difference to the baseline; empty for the baseline itself."""
+    parent: str | None = None
+    """Of a matched control: the arm of which it reads every sample as often as that read it, in one random order."""
     joined: bool = False
     """Whether it comes from another experiment, with a search and a budget of its own."""
     facts: tuple[RunFacts, ...] = field(default=(), repr=False, compare=False)
@@ -112,7 +150,8 @@ class Comparison:
 
     experiment: Experiment
     arms: tuple[Arm, ...]
-    """The baseline, the controls, the finalists (best in the search first)."""
+    """The baseline, the A/A control, arms with fixed settings, finalists (best in the search first), and matched
+    controls."""
     metrics: tuple[str, ...]
     """Every metric and cost of any arm, in the order of the columns."""
     endpoints: tuple[str, ...]
@@ -129,6 +168,8 @@ class Comparison:
     """Notes on the tasks of macro averages, and on scores that are missing or of another measure."""
     looks: tuple[Look, ...] = ()
     """What had been trained each time the study ended, and what has been by now."""
+    gains: tuple[Gain, ...] = ()
+    """What the differences of sleeping arms are made of, where there are controls."""
     notes: tuple[str, ...] = ()
     verdict: str = ""
     """Which arms differ significantly from the baseline, in a sentence or a few."""
@@ -140,12 +181,12 @@ class Comparison:
 
     @property
     def compared(self) -> tuple[Arm, ...]:
-        """The arms that the verdict is about: finalists and models trained elsewhere.
+        """The arms that the verdict is about: arms with fixed settings, finalists and models trained elsewhere.
 
         Where the user chose another baseline than the study's: all other arms that were trained.
         """
         reference = self.reference
-        kinds = {"finalist", "elsewhere"}
+        kinds = {"arm", "finalist", "elsewhere"}
         if reference is not None and reference.kind != "baseline":
             kinds |= {"baseline", "control"}
         return tuple(arm for arm in self.arms if arm.kind in kinds and arm is not reference)

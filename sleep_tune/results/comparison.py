@@ -1,8 +1,8 @@
 """Comparison of arms with a baseline: means over seeds, paired differences with corrected p, notes and a verdict.
 
-An arm is a configuration trained again over fresh seeds: the baseline `epochs`, the other baselines (controls) and the
-finalists of the search. Runs of the search itself are never counted, because they were selected for their values.
-Models trained elsewhere and published figures may be added.
+An arm is a configuration trained again over fresh seeds: the study's reference (`comparison.reference`, by default
+`epochs`), controls, arms with fixed settings, and the finalists of the search. Runs of the search itself are never
+counted, because they were selected for their values. Models trained elsewhere and published figures may be added.
 """
 
 import math
@@ -19,9 +19,10 @@ from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.results.answers import read_answers
-from sleep_tune.results.arms import BASELINE, Arm, Comparison, mode_of, over_seeds
+from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, mode_of, over_seeds
 from sleep_tune.results.columns import PAIRS, column, sort_metrics
 from sleep_tune.results.contrasts import add_contrasts
+from sleep_tune.results.gain import explain_gains
 from sleep_tune.results.held_out import hold_out_items
 from sleep_tune.results.looks import Look, find_looks
 from sleep_tune.results.macro import average_shared_scores, score_notes
@@ -35,9 +36,15 @@ __all__ = ["compare", "compare_arms", "read_arms"]
 COSTS = ("words_seen", "updates", "flops", "gpu_hours", "cpu_hours")
 """Columns of the table of trials that are compared beside the metrics."""
 
+REPEATED = ("baseline", "arm", "finalist")
+"""Roles of runs over fresh seeds."""
+
+ROWS = ("baseline", "control", "arm", "finalist")
+"""Kinds of arms in the order of their rows; matched controls come last."""
+
 
 def compare(
-    folder: Path, others: Sequence[Arm] = (), *, baseline: str = BASELINE, matched: str | None = None
+    folder: Path, others: Sequence[Arm] = (), *, baseline: str | None = None, matched: str | None = None
 ) -> Comparison:
     """Compare the arms of the experiment in `folder`, finished or not, and `others`.
 
@@ -47,7 +54,7 @@ def compare(
     Args:
         folder: of the experiment.
         others: arms trained elsewhere, or published rows.
-        baseline: name of the arm that all others are compared with.
+        baseline: name of the arm that all others are compared with; the experiment's reference by default.
         matched: the resource that all arms should share, a name in `names.MATCHED`; the experiment's own by default.
 
     Raises:
@@ -80,6 +87,7 @@ def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
             arm,
             name=f"{called}/{arm.name}",
             kind="control" if arm.kind == "baseline" else arm.kind,
+            parent=arm.parent and f"{called}/{arm.parent}",
             joined=True,
         )
         for arm in _read_arms(table, folder, experiment)
@@ -87,15 +95,26 @@ def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
 
 
 def _read_arms(table: pd.DataFrame, folder: Path, experiment: Experiment) -> list[Arm]:
-    table = table.join(_device_hours(table, experiment.workers))
-    return [_arm(name, _with_broken(runs, experiment.primary), folder) for name, runs in _arms(table)]
+    """Return the arms of an experiment, in the order of the rows."""
+    table = table.join([_device_hours(table, experiment.workers), _parents(table)])
+    repeated = table[table["role"].isin(REPEATED) & (table["study"] == "")]
+    arms = [
+        _arm(str(name), _with_broken(_current(runs), experiment.primary), folder, experiment.reference)
+        for name, runs in repeated.groupby("arm", sort=False)
+    ]
+    return sorted(arms, key=_place)
+
+
+def _place(arm: Arm) -> int:
+    """Return the place of an arm's kind among the rows; within a kind, arms stay in the order asked for."""
+    return len(ROWS) if arm.parent is not None else ROWS.index(arm.kind)
 
 
 def compare_arms(
     arms: Sequence[Arm],
     experiment: Experiment,
     *,
-    baseline: str = BASELINE,
+    baseline: str | None = None,
     matched: str | None = None,
     trials: dict[str, int] | None = None,
     looks: tuple[Look, ...] = (),
@@ -105,7 +124,7 @@ def compare_arms(
     Args:
         arms: without contrasts yet.
         experiment: gives the primary endpoint and the smallest difference of interest.
-        baseline: name of the arm that all others are compared with.
+        baseline: name of the arm that all others are compared with; the experiment's reference by default.
         matched: the resource that all arms should share; the experiment's own by default.
         trials: state -> number of trials, where there was a search.
         looks: at the study, see `find_looks`.
@@ -120,8 +139,10 @@ def compare_arms(
     judged, chosen_by = hold_out_items(arms, experiment)
     shared, averaged = average_shared_scores(judged, experiment.primary)
     endpoints = _endpoints(shared, experiment.primary)
+    baseline = baseline or experiment.reference
     lower = [key for key in endpoints if mode_of(key, experiment) == "min"]
     contrasted = add_contrasts(shared, baseline, endpoints, smallest=experiment.smallest, lower=lower)
+    gains = explain_gains(contrasted, baseline, endpoints, lower)
     comparison = Comparison(
         experiment=experiment,
         arms=contrasted,
@@ -133,6 +154,7 @@ def compare_arms(
         chosen_by=chosen_by,
         averaged=(*averaged, *score_notes(shared, experiment.primary)),
         looks=looks,
+        gains=gains,
     )
     return replace(comparison, notes=tuple(write_notes(comparison)), verdict=write_verdict(comparison))
 
@@ -146,20 +168,19 @@ def _device_hours(table: pd.DataFrame, workers: int) -> pd.DataFrame:
     return pd.DataFrame({"gpu_hours": gpu_hours.where(on_gpu), "cpu_hours": (hours * workers).where(on_cpu)})
 
 
-def _arms(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return (name, runs) of each arm: the baseline, then controls, then finalists, in the order asked for."""
-    repeated = table[table["role"].isin(["baseline", "finalist"]) & (table["study"] == "")]
-    groups = [(str(name), _current(runs)) for name, runs in repeated.groupby("arm", sort=False)]
-    rank = {"baseline": 1, "finalist": 2}
-    return sorted(groups, key=lambda group: 0 if group[0] == BASELINE else rank[str(group[1]["role"].iloc[0])])
+def _parents(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the arm of the run that each run is matched to; None where it is matched to none."""
+    arm_of = dict(zip(table["trial"], table["arm"], strict=True))
+    parents = [arm_of.get(trial) for trial in table["matched"]]
+    return pd.DataFrame({"parent": pd.Series(parents, index=table.index, dtype=object)})
 
 
 def _current(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return an arm's runs under its last settings: a search that has grown may have tuned its baseline again."""
-    parameters = parameter_columns(runs)
-    settings = [repr(list(row)) for row in runs[parameters].itertuples(index=False)]
+    """Return an arm's runs under its last settings: a study that has grown may have set or tuned it differently."""
+    deciding = [*parameter_columns(runs), "parent"]
+    settings = [repr(list(row)) for row in runs[deciding].itertuples(index=False)]
     is_current = [
-        setting == settings[-1] or role != "baseline" for setting, role in zip(settings, runs["role"], strict=True)
+        setting == settings[-1] or role == "finalist" for setting, role in zip(settings, runs["role"], strict=True)
     ]
     return runs.loc[is_current]
 
@@ -178,7 +199,7 @@ def _with_broken(runs: pd.DataFrame, primary: str) -> pd.DataFrame:
     )
 
 
-def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
+def _arm(name: str, runs: pd.DataFrame, folder: Path, reference: str) -> Arm:
     """Return one arm from its runs, without contrasts."""
     completed = runs[runs["state"] == "completed"]
     failed = runs[runs["state"].isin(["failed", "refused"])]
@@ -186,11 +207,15 @@ def _arm(name: str, runs: pd.DataFrame, folder: Path) -> Arm:
     values = {key: _by_seed(completed, key) for key in (*metric_columns(runs), *COSTS)}
     seeds = tuple(int(seed) for seed in completed["seed"])
     scores = [key for key in values if key.startswith(BABYLM)]
-    finalist = bool((runs["role"] == "finalist").any())
+    roles, parent = set(runs["role"]), runs["parent"].iloc[-1]
+    is_control = parent is not None or name == CONTROL or (roles == {"baseline"} and name != BASELINE)
+    is_arm = not is_control and "finalist" not in roles
+    kind = "baseline" if name == reference else "control" if is_control else "arm" if is_arm else "finalist"
     return over_seeds(
         name,
-        "finalist" if finalist else "baseline" if name == BASELINE else "control",
+        kind,
         values,
+        parent=parent,
         parameters={key: runs[key].dropna().iloc[0] for key in parameter_columns(runs) if runs[key].notna().any()},
         seeds=seeds,
         missing={key: {seed: "" for seed in seeds if seed not in values[key]} for key in scores},

@@ -3,12 +3,14 @@
 Where both arms kept their answers item by item, both seeds and items are random samples (`crossed_design`); elsewhere
 the test is on seeds alone (`paired_difference`). Seeds at which a run diverged rank worst (`worst_rank_p`), and the
 larger p counts. Holm's correction (1979) is over three families of tests: all arms at the primary endpoint, all arms
-at all other endpoints, and equivalence of all arms at the primary endpoint.
+at all other endpoints, and equivalence of all arms at the primary endpoint. Matched controls are in none of them: they
+explain a difference (`gain`), and no claim is made about them.
 """
 
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,10 @@ from sleep_tune.results.comparable_losses import are_comparable
 from sleep_tune.results.crossed_design import crossed_difference, is_mean_of_groups
 from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p, worst_rank_p
 
-__all__ = ["add_contrasts", "paired_answers"]
+__all__ = ["add_contrasts", "holm_family", "make_contrast", "paired_answers"]
+
+Key = TypeVar("Key")
+"""What identifies a test in its family."""
 
 
 def add_contrasts(
@@ -50,15 +55,16 @@ def add_contrasts(
         for arm in compared:
             if not are_comparable(arm, reference, endpoint):
                 continue
-            made = _contrast(arm, reference, endpoint, better=-1 if endpoint in lower else 1)
+            made = make_contrast(arm, reference, endpoint, better=-1 if endpoint in lower else 1)
             if made is not None:
-                found[arm.name, endpoint] = replace(made, difference=cut_difference(endpoint, made.difference))
-    primary = [key for key in found if key[1] == endpoints[0]]
-    for family in (primary, [key for key in found if key[1] != endpoints[0]]):
-        for key, p in _corrected({key: found[key].difference.p for key in family}).items():
+                found[arm.name, endpoint] = made
+    claimed = {arm.name for arm in compared if arm.parent is None or reference.kind != "baseline"}
+    primary = [key for key in found if key[1] == endpoints[0] and key[0] in claimed]
+    for family in (primary, [key for key in found if key[1] != endpoints[0] and key[0] in claimed]):
+        for key, p in holm_family({key: found[key].difference.p for key in family}).items():
             found[key] = replace(found[key], p_holm=p)
     if smallest is not None:
-        for key, p in _corrected({key: _equal_p(found[key], smallest) for key in primary}).items():
+        for key, p in holm_family({key: _equal_p(found[key], smallest) for key in primary}).items():
             found[key] = replace(found[key], p_equal=p)
     by_arm = {
         arm.name: {endpoint: made for (name, endpoint), made in found.items() if name == arm.name} for arm in arms
@@ -66,7 +72,7 @@ def add_contrasts(
     return tuple(replace(arm, contrasts=by_arm[arm.name]) for arm in arms)
 
 
-def _corrected(family: Mapping[tuple[str, str], float | None]) -> dict[tuple[str, str], float]:
+def holm_family(family: Mapping[Key, float | None]) -> dict[Key, float]:
     """Return the Holm-corrected p of a family; tests without a p are not part of it."""
     known = {key: p for key, p in family.items() if p is not None}
     return dict(zip(known, holm(list(known.values())), strict=True))
@@ -78,10 +84,20 @@ def _equal_p(made: Contrast, smallest: float) -> float | None:
     return 1.0 if p is not None and made.diverged else p
 
 
-def _contrast(arm: Arm, reference: Arm, endpoint: str, *, better: int) -> Contrast | None:
-    """Return the uncorrected contrast, or None without a shared seed; `better` is the sign of an improvement."""
+def make_contrast(
+    arm: Arm, reference: Arm, endpoint: str, *, better: int, seeds: Collection[int] | None = None
+) -> Contrast | None:
+    """Return the difference of two arms at an endpoint, uncorrected, or None without a shared seed.
+
+    Args:
+        arm: any.
+        reference: what it is compared with.
+        endpoint: metric that both may have.
+        better: sign of an improvement, 1 or -1.
+        seeds: to use only these of the shared seeds.
+    """
     ours, theirs = arm.values.get(endpoint, {}), reference.values.get(endpoint, {})
-    shared = sorted(ours.keys() & theirs.keys())
+    shared = sorted(ours.keys() & theirs.keys() & (ours.keys() if seeds is None else set(seeds)))
     if not shared:
         return None
     by_seed = np.array([ours[seed] - theirs[seed] for seed in shared])
@@ -96,7 +112,8 @@ def _contrast(arm: Arm, reference: Arm, endpoint: str, *, better: int) -> Contra
         if len(shared) == 1:
             difference = replace(difference, error=_clustered_error(treated_SI[0] - reference_SI[0], group_I))
         made = Contrast(difference=difference, p_flip=flips, items=len(group_I), groups=len(names_G))
-    return _with_diverged(made, arm.diverged, reference.diverged, better * by_seed)
+    counted = _with_diverged(made, arm.diverged, reference.diverged, better * by_seed)
+    return replace(counted, difference=cut_difference(endpoint, counted.difference))
 
 
 def _with_diverged(made: Contrast, ours: frozenset[int], theirs: frozenset[int], gains: np.ndarray) -> Contrast:

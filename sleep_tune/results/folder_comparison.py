@@ -6,7 +6,7 @@ from pathlib import Path
 from sleep_tune.errors import DataError, RunFolderError, nearest, unknown
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
-from sleep_tune.results.arms import BASELINE, Arm, Comparison
+from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms, read_arms
 from sleep_tune.results.official_reports import ModelScores, holds_reports, official_arm, read_model
 from sleep_tune.results.published_figures import read_published
@@ -32,7 +32,7 @@ def compare_folders(
     Args:
         folders: experiments, or [NAME=]folders of the official pipeline's reports; folders of one name are its seeds.
         published: CSV files of figures.
-        baseline: name of an arm; by default `epochs` of the first experiment, else the first model.
+        baseline: name of an arm; by default the reference of the first experiment, else the first model.
         matched: the resource that all arms should share; by default that of the first experiment.
 
     Returns:
@@ -54,7 +54,7 @@ def compare_folders(
     if baseline in {arm.name for arm in others if arm.kind == "published"}:
         raise DataError(f"the baseline must be an arm with seeds; '{baseline}' is a published figure")
     if experiments:
-        comparison = compare(experiments[0], others, baseline=baseline or BASELINE, matched=matched)
+        comparison = compare(experiments[0], others, baseline=baseline, matched=matched)
     else:
         described = Experiment(name="models trained elsewhere", objective=_primary(others), mode="max")
         comparison = compare_arms(others, described, baseline=baseline or next(iter(models)), matched=matched)

@@ -58,6 +58,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
         model_notes([run for arm in comparison.arms if not arm.joined for run in arm.facts]),
         _tuned(comparison),
         _control(comparison),
+        _matched(comparison.arms),
         _seeds(comparison),
         look_notes(comparison.looks),
         _diverged(comparison.arms),
@@ -94,10 +95,14 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
             f"Tuned: the finalists, by a search of {count} trial{'' if count == 1 else 's'} ({ended}) over {names} for "
             f"the {direction} {experiment.objective} on dev{chosen}. The runs of the search are not in this table."
         )
-    baselines = [arm.name for arm in own if arm.kind in ("baseline", "control")]
+    stated = [arm.name for arm in own if arm.name in experiment.arms]
+    controls = [arm.name for arm in own if arm.kind in ("baseline", "control") or arm.name == BASELINE]
+    baselines = [name for name in controls if name not in stated]
     plain = [name for name in baselines if not experiment.tuned.get(name) and name not in experiment.like]
     if plain:
         yield f"Not tuned: {' and '.join(plain)}, with the base settings of the study."
+    if stated:
+        yield f"Arms with settings that the study states (arms), not tuned here: {listed(stated, MOST_NAMED)}."
     least = experiment.tuned.get(comparison.baseline)
     if finalists and least is not None and least < count:
         yield (
@@ -123,6 +128,16 @@ def _control(comparison: Comparison) -> Iterator[str]:
         yield f"{CONTROL} is an A/A control: it differs from {name} only in data order, so any difference is noise."
     else:
         yield f"Warning: {CONTROL} is no A/A control here, because {name} has other settings: not only noise differs."
+
+
+def _matched(arms: Sequence[Arm]) -> Iterator[str]:
+    """Explain matched controls."""
+    pairs = [f"{arm.name} (of {arm.parent})" for arm in arms if arm.parent is not None and not arm.joined]
+    if pairs:
+        yield (
+            f"Matched controls: {listed(pairs, MOST_NAMED)}. Each reads every sample as often as the arm that it is "
+            "matched to, all in one random order without sleep. They explain differences, and none is tested here."
+        )
 
 
 def _seeds(comparison: Comparison) -> Iterator[str]:

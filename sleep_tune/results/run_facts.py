@@ -15,16 +15,19 @@ from sleep_tune.experiment.run_folder import CONFIG, ENVIRONMENT, METRICS
 from sleep_tune.files import read_json_object
 from sleep_tune.results.columns import setting_text, short_names
 
-__all__ = ["MOST_EXPOSURES", "RunFacts", "fact_notes", "model_notes", "read_facts"]
+__all__ = ["MOST_EXPOSURES", "UNRELATED", "RunFacts", "fact_notes", "model_notes", "read_facts"]
 
 MOST_EXPOSURES = 10
 """BabyLM allows ten passes over the corpus; read strictly, no sample may be seen more often."""
 
-COMPARED = (
-    *("sleep.", "evaluation.rungs", "evaluation.test", "training.seed"),
+UNRELATED = (
+    *("evaluation.rungs", "evaluation.test", "training.seed"),
     *("run.", "tracking.", "data.cache_dir", "training.mirror", "training.checkpoint_"),
 )
-"""Beginnings of the keys in which arms may differ: what is compared, and what does not change the result of a run."""
+"""Beginnings of the keys of the seed, and of options that do not change the result of a run."""
+
+COMPARED = ("sleep.", *UNRELATED)
+"""Beginnings of the keys in which arms may differ."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sleep_tune.results.comparable_losses import no_loss_verdict
 from sleep_tune.results.matched_resource import same_resource_text
 from sleep_tune.results.statistics import fewest_seeds
 
-__all__ = ["LEVEL", "difference_text", "improves", "is_claim", "is_control", "write_verdict"]
+__all__ = ["LEVEL", "contrast_text", "difference_text", "improves", "is_claim", "is_control", "write_verdict"]
 
 LEVEL = 0.05
 """Significance level: a Holm-corrected p below it is a claim."""
@@ -39,7 +39,7 @@ def _answer(comparison: Comparison) -> str:
     if baseline.kind == "elsewhere" and not comparison.compared:
         return f"No verdict: there is no arm to compare with {name}; add another model or experiment."
     if not any(arm.seeds for arm in comparison.compared):
-        return f"No verdict{_yet(*comparison.compared)}: no run of a finalist has been completed."
+        return f"No verdict{_yet(*comparison.compared)}: no run of {_other(comparison)} has been completed."
     compared = [arm for arm in comparison.compared if primary in arm.contrasts]
     if not compared:
         return no_loss_verdict(comparison) or f"No verdict: no seed has a {what} for both {name} and another arm."
@@ -66,6 +66,11 @@ def _yet(*arms: Arm | None) -> str:
     return "" if every and all(arm.failures and not arm.unfinished for arm in every) else " yet"
 
 
+def _other(comparison: Comparison) -> str:
+    """Return what is to be compared with the baseline."""
+    return "another arm" if comparison.experiment.arms else "a finalist"
+
+
 def is_claim(arm: Arm, endpoint: str) -> bool:
     """Return whether the arm's difference to the baseline is significant after Holm correction."""
     contrast = arm.contrasts.get(endpoint)
@@ -89,8 +94,12 @@ def difference_text(arm: Arm, endpoint: str) -> str:
     From one seed it has the standard error over groups of items instead. Where a seed diverged it has no interval: an
     interval over the other seeds could exclude 0 while p, which counts all seeds, is 1.
     """
-    contrast, write = arm.contrasts[endpoint], column(endpoint).write
-    difference = contrast.difference
+    return contrast_text(arm.contrasts[endpoint], endpoint)
+
+
+def contrast_text(contrast: Contrast, endpoint: str) -> str:
+    """Return a difference at an endpoint and its interval as text; see `difference_text`."""
+    write, difference = column(endpoint).write, contrast.difference
     mean = _signed(write, difference.mean)
     if contrast.diverged:
         return mean

@@ -50,7 +50,8 @@ class SyntheticLog:
         """A trial is asked for and started."""
         self.heads[trial] = {"role": role, "arm": arm or trial, "seed": seed}
         study = "search" if role == "search" else ""
-        self.event("asked", trial, study=study, number=0, parameters=more.get("parameters", {}), group="")
+        extra = {"matched": more["matched"]} if "matched" in more else {}
+        self.event("asked", trial, study=study, number=0, parameters=more.get("parameters", {}), group="", **extra)
         self.event("started", trial, 1, after=None, gpus=more.get("gpus", 0.0))
 
     def rung(self, trial: str, rung: int, *, attempt: int = 1, decision: str = "continue", **metrics: float) -> None:
@@ -70,9 +71,10 @@ class SyntheticLog:
         self.event("completed", trial, attempt, value=value, outcome=outcome.to_json())
 
     def run(self, arm: str, seed: int, nll: float, accuracy: float, *, role: str = "baseline", **more: Any) -> None:
-        """A whole run of one arm over one seed."""
-        trial = f"{arm}-s{seed}"
-        self.ask(trial, role=role, arm=arm, seed=seed, parameters=more.pop("parameters", {}))
+        """A whole run of one arm over one seed; `matched` is the arm whose run it is matched to."""
+        trial, parent = f"{arm}-s{seed}", more.pop("matched", None)
+        matched = {} if parent is None else {"matched": f"{parent}-s{seed}"}
+        self.ask(trial, role=role, arm=arm, seed=seed, parameters=more.pop("parameters", {}), **matched)
         metrics = {
             "eval/nll": nll - 0.01,
             "test/nll": nll,
