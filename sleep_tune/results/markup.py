@@ -5,40 +5,58 @@ from collections.abc import Callable, Iterable
 
 from sleep_tune.plain_text import visible
 from sleep_tune.results.arms import Comparison
+from sleep_tune.results.gain_sheet import gain_sheet
+from sleep_tune.results.gain_text import TITLE, gain_notes
 from sleep_tune.results.html_templates import render_page
-from sleep_tune.results.sheet import Cell, make_sheet
+from sleep_tune.results.sheet import Cell, Sheet, make_sheet
 
 __all__ = ["DOCUMENTS", "as_html", "as_latex", "as_markdown", "markdown_text"]
 
 
 def as_markdown(comparison: Comparison) -> str:
     """Return title, verdict, table and notes."""
-    sheet = make_sheet(comparison)
+    sheet, gains = make_sheet(comparison), gain_sheet(comparison)
     title = markdown_text(f"{comparison.experiment.name}: arms against {comparison.baseline}")
     lines = [f"# {title}", "", markdown_text(comparison.verdict), ""]
-    if sheet.rows:
-        numbers = len(sheet.headings) - sheet.words
-        lines += [
-            _markdown_row(map(markdown_text, sheet.headings)),
-            _markdown_row(["---"] * sheet.words + ["---:"] * numbers),
-        ]
-        lines += [_markdown_row(_markdown_cell(cell) for cell in row) for row in sheet.rows]
-        lines.append("")
+    lines += _markdown_table(sheet)
     lines += [f"- {markdown_text(note)}" for note in comparison.notes]
+    if gains is not None:
+        lines += ["", f"## {TITLE}", "", *_markdown_table(gains)]
+        lines += [f"- {markdown_text(note)}" for note in gain_notes(comparison)]
     return "\n".join(lines) + "\n"
 
 
+def _markdown_table(sheet: Sheet) -> list[str]:
+    """Return the lines of a table and an empty one; none where it has no row."""
+    if not sheet.rows:
+        return []
+    return [
+        _markdown_row(map(markdown_text, sheet.headings)),
+        _markdown_row(["---"] * sheet.words + ["---:"] * (len(sheet.headings) - sheet.words)),
+        *(_markdown_row(_markdown_cell(cell) for cell in row) for row in sheet.rows),
+        "",
+    ]
+
+
 def as_latex(comparison: Comparison) -> str:
-    r"""Return a table for `\input`, with verdict and notes as caption; needs the packages booktabs and graphicx."""
-    sheet = make_sheet(comparison)
+    r"""Return tables for `\input`, with verdict and notes as captions; needs the packages booktabs and graphicx."""
+    label = re.sub("[^A-Za-z0-9-]+", "-", comparison.experiment.name)
+    lines = ["% \\usepackage{booktabs,graphicx}"]
+    lines += _latex_table(make_sheet(comparison), label, [comparison.verdict, *comparison.notes])
+    gains = gain_sheet(comparison)
+    if gains is not None:
+        lines += _latex_table(gains, f"{label}-gain", [f"{TITLE}.", *gain_notes(comparison)])
+    return "\n".join(lines) + "\n"
+
+
+def _latex_table(sheet: Sheet, label: str, sentences: Iterable[str]) -> list[str]:
+    """Return the lines of a table whose caption is made of sentences."""
     columns = "l" * sheet.words + "r" * (len(sheet.headings) - sheet.words)
-    caption = _latex(" ".join([comparison.verdict, *comparison.notes]))
-    lines = [
-        "% \\usepackage{booktabs,graphicx}",
+    return [
         "\\begin{table}",
         "  \\centering",
-        f"  \\caption{{{caption}}}",
-        f"  \\label{{tab:{re.sub('[^A-Za-z0-9-]+', '-', comparison.experiment.name)}}}",
+        f"  \\caption{{{_latex(' '.join(sentences))}}}",
+        f"  \\label{{tab:{label}}}",
         "  \\resizebox{\\textwidth}{!}{%",
         f"  \\begin{{tabular}}{{{columns}}}",
         "    \\toprule",
@@ -50,13 +68,16 @@ def as_latex(comparison: Comparison) -> str:
         "  \\end{tabular}}",
         "\\end{table}",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def as_html(comparison: Comparison) -> str:
     """Return an HTML page without scripts."""
     title = f"{comparison.experiment.name}: arms against {comparison.baseline}"
-    return render_page("comparison.html", title=title, comparison=comparison, sheet=make_sheet(comparison))
+    gains = gain_sheet(comparison)
+    made_of = None if gains is None else {"title": TITLE, "sheet": gains, "notes": list(gain_notes(comparison))}
+    return render_page(
+        "comparison.html", title=title, comparison=comparison, sheet=make_sheet(comparison), made_of=made_of
+    )
 
 
 DOCUMENTS: dict[str, Callable[[Comparison], str]] = {"md": as_markdown, "tex": as_latex, "html": as_html}

@@ -1,4 +1,7 @@
-"""Files of a comparison: comparison.{csv,parquet,md,tex,html}, and {trials,correlations,paradigms}.{csv,parquet}."""
+"""Files of a comparison: comparison.{csv,parquet,md,tex,html}, and {trials,correlations,paradigms,gain}.{csv,parquet}.
+
+`gain` says what differences are made of; it is written where there are controls.
+"""
 
 import io
 from pathlib import Path
@@ -15,7 +18,7 @@ from sleep_tune.results.parameter_correlations import correlate_search, tabulate
 from sleep_tune.results.sheet import settings_text
 from sleep_tune.results.trial_tables import read_trials
 
-__all__ = ["FOLDER", "tidy", "write_comparison", "write_tables"]
+__all__ = ["FOLDER", "tidy", "tidy_gains", "write_comparison", "write_tables"]
 
 FOLDER = "tables"
 """Folder of the tables, in the folder of an experiment."""
@@ -48,6 +51,8 @@ def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path |
         The files.
     """
     tables = {"comparison": tidy(comparison)}
+    if comparison.gains:
+        tables["gain"] = tidy_gains(comparison)
     paradigms = compare_paradigms(comparison)
     if paradigms:
         tables["paradigms"] = tabulate_paradigms(paradigms)
@@ -96,6 +101,30 @@ def tidy(comparison: Comparison) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=[*head, *values, *differences, "diverged"])
     whole = dict.fromkeys(("seeds", "shared_seeds", "items", "diverged"), "Int64")
     return table.astype(whole | dict.fromkeys(("mean", "low", "high", *differences), "float64"))
+
+
+def tidy_gains(comparison: Comparison) -> pd.DataFrame:
+    """Return one row per arm, metric and effect, and one for the whole difference, at every endpoint.
+
+    Columns: experiment, arm, metric, effect (exposure, selection, order, several of them joined by +, phases, or
+    whole), plus and minus (the two arms), seeds, items (treated as random beside the seeds; missing where the test is
+    on seeds alone), difference, low, high (95% interval), error (standard error), p, p_holm (over `tests` effects),
+    diverged (seeds at which either arm diverged).
+    """
+    rows: list[dict[str, object]] = []
+    for gain in comparison.gains:
+        for effect in gain.rows:
+            made = effect.contrast
+            row: dict[str, object] = {"experiment": comparison.experiment.name, "arm": gain.arm}
+            row |= {"metric": gain.endpoint, "effect": "+".join(effect.parts), "plus": effect.arm}
+            row |= {"minus": effect.minus, "seeds": made.difference.count, "items": made.items}
+            row |= {"difference": made.difference.mean, "low": made.difference.low, "high": made.difference.high}
+            row |= {"error": made.difference.error, "p": made.difference.p, "p_holm": made.p_holm}
+            row |= {"tests": None if effect is gain.whole else gain.tests, "diverged": made.diverged}
+            rows.append(row)
+    whole_numbers = dict.fromkeys(("seeds", "items", "tests", "diverged"), "Int64")
+    numbers = dict.fromkeys(("difference", "low", "high", "error", "p", "p_holm"), "float64")
+    return pd.DataFrame(rows).astype(whole_numbers | numbers)
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> list[Path]:

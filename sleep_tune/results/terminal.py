@@ -1,7 +1,7 @@
 """A comparison on the terminal: results, tasks, costs, notes, and the verdict last."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from rich.box import SIMPLE_HEAD
@@ -14,8 +14,11 @@ from sleep_tune.console import PlainConsole
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison, mode_of
 from sleep_tune.results.columns import PERPLEXITIES, column, is_score
+from sleep_tune.results.gain_sheet import gain_sheet
+from sleep_tune.results.gain_text import TITLE, gain_notes
 from sleep_tune.results.sheet import (
     MISSING,
+    Sheet,
     claim_of,
     difference_cell,
     estimate_text,
@@ -86,11 +89,37 @@ def _tables(comparison: Comparison, width: int) -> RenderableType:
             parts += [part for table in _scores(comparison, keys, width) for part in (table, Text())]
         if _with_costs(comparison.arms):
             parts += [_costs(comparison, width), Text()]
-    notes = Table.grid(padding=(0, 1))
-    for note in comparison.notes:
-        notes.add_row(" ·", Text(note), style="dim")
-    parts += [notes, Text()]
+    parts += [_notes(comparison.notes), Text()]
+    gains = gain_sheet(comparison)
+    if gains is not None:
+        parts += [Text(TITLE, style="bold"), Text(), _gains(gains, width), Text()]
+        parts += [_notes(gain_notes(comparison)), Text()]
     return Group(*parts)
+
+
+def _notes(notes: Iterable[str]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for note in notes:
+        table.add_row(" ·", Text(note), style="dim")
+    return table
+
+
+def _gains(sheet: Sheet, width: int) -> Table:
+    """Return the effects that make up differences: what each is the difference of below its name, p below a number."""
+    table = _table(lines=True)
+    _add_arms(table, [row[0].text for row in sheet.rows], width)
+    table.add_column("part", overflow="fold")
+    for heading in sheet.headings[sheet.words :: 2]:
+        table.add_column(heading, justify="right")
+    for row in sheet.rows:
+        arm, part, difference = (cell.text for cell in row[: sheet.words])
+        cells = []
+        for value, p in zip(row[sheet.words :: 2], row[sheet.words + 1 :: 2], strict=True):
+            cells.append(_stacked(value.text, value.detail, STYLES[value.claim]))
+            if p.text != MISSING:
+                cells[-1].append(f"\np {p.text}", style="dim")
+        table.add_row(arm, _stacked(part, difference), *cells)
+    return table
 
 
 def _table(*, lines: bool = False) -> Table:

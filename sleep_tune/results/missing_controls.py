@@ -1,0 +1,101 @@
+"""Controls that a study lacks to tell what its differences are made of, and the lines of a space that add them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from sleep_tune.results.arms import Arm, Comparison
+from sleep_tune.results.gain import (
+    RANDOM,
+    STRATEGY,
+    Controls,
+    find_controls,
+    is_interleaved,
+    is_sleeping,
+    random_recipe,
+    replays_at_random,
+    sleeping_arms,
+)
+
+__all__ = ["MissingControls", "find_missing"]
+
+BEST = "best"
+"""What a search space calls the best trial of its search."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingControls:
+    """Controls that a study would need to tell what its differences are made of."""
+
+    reasons: tuple[str, ...]
+    """For each arm, what cannot be told, and why."""
+    lines: str
+    """Lines of a search space that add what is missing; empty where a space cannot name the arm."""
+
+
+def find_missing(comparison: Comparison) -> MissingControls:
+    """Return what cannot be told at the primary endpoint for lack of controls, and the lines of a space that add them.
+
+    Of the finalists only the first is looked at, because a space can name the best trial alone.
+    """
+    reference = comparison.reference
+    if reference is None:
+        return MissingControls((), "")
+    if is_sleeping(reference):
+        why = (
+            f"The reference {reference.name} sleeps itself, so that a difference to it does not have these parts; name "
+            "an arm without sleep as comparison.reference."
+        )
+        return MissingControls((why,), "")
+    sleeping = sleeping_arms(comparison.arms, comparison.baseline)
+    finalists = [arm for arm in sleeping if arm.kind == "finalist"]
+    arms = [*finalists[:1], *(arm for arm in sleeping if arm.kind != "finalist" and not is_interleaved(arm))]
+    names = {arm.name: BEST if arm.kind == "finalist" else arm.name for arm in arms}
+    added: dict[str, dict[str, str]] = {}
+    reasons = []
+    for arm in arms:
+        found = find_controls(arm, comparison.arms)
+        lacking = list(_unusable(arm, found, reference, comparison.endpoints[0]))
+        if found.own is None:
+            lacking.append(f"no control is matched to {arm.name}")
+            added[f"{names[arm.name]}_matched"] = {"matched": names[arm.name]}
+        if found.of_twin is None and not replays_at_random(arm):
+            lacking.append(
+                "there is no arm that replays at random and is otherwise equal, with a control matched to it"
+                if found.twin is None
+                else f"no control is matched to {found.twin.name}"
+            )
+            added |= _twin_lines(arm, found.twin, arms, names)
+        if lacking:
+            reasons.append(f"{arm.name}: {' and '.join(lacking)}.")
+    return MissingControls(tuple(reasons), _as_yaml(added))
+
+
+def _unusable(arm: Arm, found: Controls, reference: Arm, endpoint: str) -> Iterator[str]:
+    """Name the controls that have no result yet at a seed of the arm and the reference."""
+    shared = arm.values.get(endpoint, {}).keys() & reference.values.get(endpoint, {}).keys()
+    controls = {control.name: control for control in (found.own, found.of_twin) if control is not None}
+    for control in controls.values():
+        if not shared & control.values.get(endpoint, {}).keys():
+            yield f"{control.name} has no result at a seed that {arm.name} and {reference.name} share"
+
+
+def _twin_lines(arm: Arm, twin: Arm | None, arms: Sequence[Arm], names: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the arms of a space that add a control matched to an arm's twin, and the twin where there is none.
+
+    Arms that differ in strategy and priorities only have one twin: it is named for the first of them.
+    """
+    if twin is not None:
+        return {f"{twin.name}_matched": {"matched": names.get(twin.name, twin.name)}}
+    first = next(names[other.name] for other in arms if random_recipe(other) == random_recipe(arm))
+    made = f"{first}_random"
+    return {made: {"like": first, STRATEGY: RANDOM}, f"{made}_matched": {"matched": made}}
+
+
+def _as_yaml(arms: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the section `arms` of a search space; an arm a line."""
+    if not arms:
+        return ""
+    lines = (yaml.safe_dump(dict(arm), default_flow_style=True, sort_keys=False, width=200) for arm in arms.values())
+    return "arms:\n" + "".join(f"  {name}: {line}" for name, line in zip(arms, lines, strict=True))
