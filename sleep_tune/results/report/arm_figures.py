@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from sleep_tune.results.arms import Arm, Comparison, mode_of
-from sleep_tune.results.columns import PAIRS, column
+from sleep_tune.results.columns import column
 from sleep_tune.results.report.figure_style import (
     AXIS,
     COLOURS,
@@ -18,6 +18,7 @@ from sleep_tune.results.report.figure_style import (
     WAKE,
     Figure,
     arm_colour,
+    display_scale,
     make_figure,
     metric_title,
     plain_values,
@@ -75,7 +76,7 @@ def plot_differences(comparison: Comparison) -> Figure | None:
         shapes.append(where | {"type": "line", "x0": 0, "x1": 0, "line": {"color": "#222", "width": 1}})
         smallest = comparison.experiment.smallest if key == comparison.experiment.primary else None
         if smallest is not None:
-            edge = smallest * _display_scale(key)
+            edge = smallest * display_scale(key)
             band = {"type": "rect", "x0": -edge, "x1": edge, "layer": "below", "line": {"width": 0}}
             shapes.append(where | band | {"fillcolor": "rgba(0,0,0,0.07)"})
         for arm in arms:
@@ -91,17 +92,12 @@ def _endpoint_title(key: str, comparison: Comparison) -> str:
     return f"<b>{primary}{column(key).heading}</b> minus {comparison.baseline}<br>{unit}{direction}"
 
 
-def _display_scale(key: str) -> float:
-    """Return the factor from a difference to its unit on the axis: minimal pairs are shares, shown in points."""
-    return 100.0 if key == PAIRS else 1.0
-
-
 def _difference(arm: Arm, key: str, comparison: Comparison) -> Figure:
     """Return one arm's difference to the baseline at one endpoint; without an interval where seeds diverged."""
-    contrast, scale = arm.contrasts[key], _display_scale(key)
+    contrast, scale = arm.contrasts[key], display_scale(key)
     difference = contrast.difference
     claim = claim_of(arm, key, comparison)
-    shade = COLOURS[0] if arm.kind == "finalist" else COLOURS[7]
+    shade = COLOURS[0] if arm.kind in ("arm", "finalist") else COLOURS[7]
     text = f"{arm.name} {settings_text(arm, comparison)}<br>{difference_text(arm, key)} {column(key).unit}"
     text += f"<br>{claim} than {comparison.baseline}" if claim else "<br>not significant"
     row: Figure = {

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.metric_names import split_variant
-from sleep_tune.results.columns import column
+from sleep_tune.results.columns import PAIRS, column
 
-__all__ = ["AXIS", "COLOURS", "DASHES", "SLEEP", "WAKE", "Figure", "arm_colour", "bar_fill", "is_numeric"]
+__all__ = ["AXIS", "COLOURS", "DASHES", "SLEEP", "WAKE", "Figure", "arm_colour", "bar_fill", "display_scale"]
+__all__ += ["is_numeric"]
 __all__ += ["make_figure", "metric_title", "panel_title", "plain_values", "sort_labels", "stack_panels", "text_note"]
 
 Figure = dict[str, Any]
@@ -54,6 +55,11 @@ def metric_title(metric: str, where: str = "") -> str:
     """
     unit = UNITS.get(split_variant(metric)[1].partition("/")[2], column(metric).unit)
     return f"{metric}{where} ({unit})" if unit else f"{metric}{where}"
+
+
+def display_scale(key: str) -> float:
+    """Return the factor from a difference to its unit on the axis: minimal pairs are shares, shown in points."""
+    return 100.0 if key == PAIRS else 1.0
 
 
 def panel_title(title: str, words: str) -> str:

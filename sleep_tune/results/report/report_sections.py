@@ -12,8 +12,13 @@ from sleep_tune.results import parameter_correlations
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column, short_names
 from sleep_tune.results.comparable_losses import are_comparable
+from sleep_tune.results.gain import sleeping_arms
+from sleep_tune.results.gain_sheet import gain_sheet
+from sleep_tune.results.gain_text import TITLE, gain_statistics, gain_texts
+from sleep_tune.results.missing_controls import find_missing
 from sleep_tune.results.notes import is_power_note, is_warning
 from sleep_tune.results.paradigms import ParadigmDifference
+from sleep_tune.results.report.gain_figures import shown_gains
 from sleep_tune.results.report.importance import FEWEST_TRIALS
 from sleep_tune.results.report.section_figures import ReportData
 from sleep_tune.results.report.training_logs import TrainingLog
@@ -52,7 +57,7 @@ class ReportSection:
 
 def _answer(data: ReportData) -> dict[str, Any]:
     comparison = data.comparison
-    finalists = [arm for arm in comparison.arms if arm.kind == "finalist" and arm.seeds]
+    finalists = [arm for arm in comparison.arms if arm.kind in ("arm", "finalist") and arm.seeds]
     states = data.trials["state"].value_counts()
     unfinished = {state: int(states[state]) for state in UNFINISHED if state in states}
     return {
@@ -110,6 +115,21 @@ def _split_sheet(sheet: Sheet, comparison: Comparison) -> tuple[Sheet, Sheet]:
 def _select_columns(sheet: Sheet, places: Sequence[int], words: int) -> Sheet:
     rows = tuple(tuple(row[at] for at in places) for row in sheet.rows)
     return Sheet(tuple(sheet.headings[at] for at in places), rows, words)
+
+
+def _gain(data: ReportData) -> dict[str, Any]:
+    comparison = data.comparison
+    reference = comparison.reference
+    texts = {text.arm: text for text in gain_texts(comparison)}
+    missing = find_missing(comparison)
+    return {
+        "baseline": comparison.baseline,
+        "sleeping": [] if reference is None else sleeping_arms(comparison.arms, comparison.baseline),
+        "texts": [texts[gain.arm] for gain in shown_gains(comparison)],
+        "sheet": gain_sheet(comparison),
+        "statistics": gain_statistics(comparison) if comparison.gains else "",
+        "missing": missing,
+    }
 
 
 def _paradigms(data: ReportData) -> dict[str, Any]:
@@ -230,6 +250,7 @@ def _reproduce(data: ReportData) -> dict[str, Any]:
 SECTIONS: dict[str, ReportSection] = {
     "answer": ReportSection("The answer", _answer),
     "arms": ReportSection("Arms against the baseline", _arms),
+    "gain": ReportSection(TITLE, _gain),
     "paradigms": ReportSection("Paradigm by paradigm", _paradigms),
     "learning": ReportSection("Learning curves", _learning),
     "search": ReportSection("The search", _search),

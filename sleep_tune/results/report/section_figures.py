@@ -20,6 +20,7 @@ from sleep_tune.results.report.arm_figures import (
     plot_losses,
 )
 from sleep_tune.results.report.figure_style import Figure, panel_title
+from sleep_tune.results.report.gain_figures import MOST_GAINS, plot_gains
 from sleep_tune.results.report.importance import estimate_importance
 from sleep_tune.results.report.paradigm_figures import plot_paradigms
 from sleep_tune.results.report.parameter_figures import plot_correlations, plot_heat_map, plot_importance, plot_slices
@@ -100,6 +101,19 @@ def _differences(data: ReportData) -> Iterator[Plot]:
         plot_differences(comparison),
         f"Mean over shared seeds with its 95% interval, before correction. Filled: significant after Holm correction"
         f"{band}.{bare}",
+    )
+
+
+def _gains(data: ReportData) -> Iterator[Plot]:
+    comparison = data.comparison
+    count = len({gain.arm for gain in comparison.gains if gain.endpoint == comparison.endpoints[0]})
+    more = f" Shown are {MOST_GAINS} of {count} arms." if count > MOST_GAINS else ""
+    yield Plot(
+        f"Parts of the difference to {comparison.baseline} in {column(comparison.endpoints[0]).heading}",
+        plot_gains(comparison),
+        "Each bar is one part, with its 95% interval as a line; the parts add up to the whole, the bar with an "
+        "outline. A grey bar cannot be told apart from 0. Blue: this part makes it better; orange: worse (both after "
+        f"correction for the number of tests).{more}",
     )
 
 
@@ -292,6 +306,7 @@ def _replay(data: ReportData) -> Iterator[Plot]:
 
 FIGURES: dict[str, tuple[Callable[[ReportData], Iterator[Plot]], ...]] = {
     "arms": (_differences,),
+    "gain": (_gains,),
     "paradigms": (_paradigms,),
     "learning": (_losses, _learning_curves, _learning_rates),
     "search": (_trials, _tradeoffs, _parameters),
