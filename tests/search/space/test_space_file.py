@@ -59,7 +59,6 @@ def test_shipped_spaces(path: Path, tmp_path: Path) -> None:
     own_text = [f"data.path={tmp_path}"] if "data: text" in path.read_text(encoding="utf-8") else []
     space = load_space(path, own_text)
     assert space.name == path.stem
-    assert set(space.baselines) == {"epochs", "as_epochs"}
 
 
 def test_parents_come_first(tmp_path: Path) -> None:
