@@ -287,12 +287,12 @@ def plot_learning_rates(logs: Mapping[str, TrainingLog], titles: Mapping[str, st
 
 
 def _last_rates(phases: pd.DataFrame) -> str:
-    """Return at which part of the highest rate the last folds were read: `last tenth of the folds at 5% of ...`."""
-    read = phases[phases["phase"] == "wake"]
+    """Return at which share of the highest rate the last folds were read: `last 2 folds read at 8% of the highest`."""
+    read = phases[phases["phase"] == "wake"]["learning_rate"]
     highest = float(phases["learning_rate"].max())
-    if read.empty or not highest > 0:
-        return ""
-    last = read["learning_rate"].tail(max(1, len(read) // 10))
+    if len(read) < 2 or not highest > 0:
+        return "a single fold" if len(read) == 1 else ""
+    last = read.tail(max(1, len(read) // 10))
     which = "last fold" if len(last) == 1 else f"last {len(last)} folds"
     return f"{which} read at {float(last.mean()) / highest:.0%} of the highest rate"
 

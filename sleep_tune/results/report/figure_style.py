@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.metric_names import split_variant
-from sleep_tune.results.columns import PAIRS, column
+from sleep_tune.results.columns import PAIRS, column, setting_text
 
 __all__ = ["AXIS", "COLOURS", "DASHES", "SLEEP", "WAKE", "Figure", "arm_colour", "bar_fill", "display_scale"]
-__all__ += ["is_numeric"]
-__all__ += ["make_figure", "metric_title", "panel_title", "plain_values", "sort_labels", "stack_panels", "text_note"]
+__all__ += ["is_numeric", "make_figure", "metric_title", "panel_title", "plain_values", "sort_labels", "stack_panels"]
+__all__ += ["text_note", "value_ticks"]
 
 Figure = dict[str, Any]
 """Part of a figure as plotly.js reads it: a trace, an axis, a shape, or the whole with `data` and `layout`."""
@@ -31,6 +31,9 @@ AXIS: Figure = {"gridcolor": "#e6e6e6", "zeroline": False, "automargin": True}
 
 UNITS = {"nll": "nats per token", "pairs_accuracy": "share right", "pairs_ties": "share"}
 """Metric without its split -> unit on an axis, where the table has no column for it or shows another unit."""
+
+MOST_TICKS = 8
+"""Values of a choice that have a tick each; more of them are shown as a range is."""
 
 TITLE_WIDTH = 40
 """Characters on a line of a panel's title: what fits a phone."""
@@ -130,6 +133,14 @@ def sort_labels(labels: Any) -> list[Any]:
         return sorted(labels, key=float)
     except (TypeError, ValueError):
         return sorted(labels, key=str)
+
+
+def value_ticks(column: "pd.Series[Any]") -> Figure:
+    """Return ticks at the values of a column of numbers, where they are few and come again, as those of a choice do."""
+    values = sorted({*plain_values(column.dropna())})
+    if len(values) > MOST_TICKS or len(values) == int(column.count()):
+        return {}
+    return {"tickvals": values, "ticktext": [setting_text(value) for value in values]}
 
 
 def is_numeric(column: "pd.Series[Any]") -> bool:

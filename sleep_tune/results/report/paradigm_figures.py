@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sleep_tune.results.columns import PAIRS, column
+from sleep_tune.results.columns import column
 from sleep_tune.results.paradigms import ParadigmDifference
-from sleep_tune.results.report.figure_style import AXIS, COLOURS, Figure, make_figure, text_note
+from sleep_tune.results.report.figure_style import AXIS, COLOURS, Figure, display_scale, make_figure, text_note
 
 __all__ = ["plot_paradigms"]
 
@@ -33,8 +33,7 @@ def plot_paradigms(rows: Sequence[ParadigmDifference], baseline: str) -> Figure 
     arms = {arm: [row for row in rows if row.arm == arm] for arm in dict.fromkeys(row.arm for row in rows)}
     if not arms:
         return None
-    endpoint = rows[0].endpoint
-    points = 100.0 if endpoint == PAIRS else 1.0
+    points = display_scale(rows[0].endpoint)
     traces = [_trace(own, points) | {"visible": at == 0} for at, own in enumerate(arms.values())]
     shown = [
         {"xaxis": _differences(own, points), "annotations": [_title(arm, baseline), *_names(own, points)]}

@@ -20,8 +20,8 @@ from sleep_tune.results.report.figure_style import (
     is_numeric,
     make_figure,
     metric_title,
-    plain_values,
     sort_labels,
+    value_ticks,
 )
 from sleep_tune.results.report.importance import Importance
 from sleep_tune.results.report.search_figures import trial_markers
@@ -119,8 +119,8 @@ def plot_slices(trials: pd.DataFrame, parameters: Sequence[str], metric: str) ->
         axis: dict[str, Any] = AXIS | {"title": {"text": names[key], "standoff": 6}}
         if not is_numeric(own[key]):
             axis |= {"type": "category", "categoryorder": "array", "categoryarray": sort_labels(own[key].unique())}
-        elif own[key].nunique() <= MOST_BINS:
-            axis |= {"tickvals": sorted({*plain_values(own[key])})}
+        else:
+            axis |= value_ticks(own[key])
         layout[f"xaxis{suffix}"] = axis
         title = metric_title(metric) if number % columns == 1 or columns == 1 else ""
         layout[f"yaxis{suffix}"] = AXIS | {"title": {"text": title}}
@@ -176,6 +176,6 @@ def _binned(column: "pd.Series[Any]") -> "tuple[pd.Series[Any], list[str]]":
     numbers = column.astype("float64")
     bins = max(2, min(MOST_BINS, math.isqrt(len(numbers))))
     edges = np.linspace(float(numbers.min()), float(numbers.max()), bins + 1)
-    labels = [f"{low:.2g} to {high:.2g}" for low, high in pairwise(edges)]
+    labels = [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]
     part = np.clip(np.digitize(numbers, edges) - 1, 0, bins - 1)
     return pd.Series([labels[at] for at in part], index=column.index), list(dict.fromkeys(labels))

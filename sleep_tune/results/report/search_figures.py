@@ -22,6 +22,7 @@ from sleep_tune.results.report.figure_style import (
     plain_values,
     sort_labels,
     stack_panels,
+    value_ticks,
 )
 from sleep_tune.results.report.search_tables import SearchTables
 
@@ -130,7 +131,9 @@ def plot_parallel(search: SearchTables, metric: str, mode: str) -> Figure | None
         return None
     names = short_names(search.parameters)
     dimensions = [_dimension(names[key], known[key]) for key in shown]
-    dimensions.append({"label": f"{metric} at {search.first_share:.0%}", "values": plain_values(known["value"])})
+    dimensions.append(
+        {"label": f"{metric} at {search.first_share:.0%}", "values": plain_values(known["value"]), "tickformat": ".3~f"}
+    )
     if known["share"].nunique() > 1:
         dimensions.append({"label": "budget reached", "values": plain_values(known["share"]), "tickformat": ".0%"})
     line = {
@@ -235,9 +238,7 @@ def _level(value: float, name: str, trials: int) -> Figure:
 def _dimension(name: str, column: "pd.Series[Any]") -> Figure:
     """Return an axis of parallel coordinates; choices are numbered, and a trial without the parameter is below them."""
     if is_numeric(column) and column.notna().all():
-        dimension: Figure = {"label": name, "values": plain_values(column)}
-        few = sorted({*plain_values(column)})
-        return dimension | ({"tickvals": few} if len(few) <= 8 else {})
+        return {"label": name, "values": plain_values(column), "tickformat": ".3~g"} | value_ticks(column)
     choices = sort_labels(column.dropna().unique())
     places = {choice: number for number, choice in enumerate(choices)}
     values = [places.get(value, -1) for value in column]

@@ -75,10 +75,10 @@ class ReportData:
 
     @property
     def replayed(self) -> tuple[str, TrainingLog] | None:
-        """The arm whose replay is shown: the first finalist with a sleep, else the first arm with one; and its log."""
+        """The arm whose replay is shown, and its log: the first with a sleep, those that the verdict is about first."""
         slept = {name: log for name, log in self.first_logs.items() if not log.sleeps.empty}
-        finalists = [arm.name for arm in self.comparison.arms if arm.kind == "finalist"]
-        return next(((name, slept[name]) for name in [*finalists, *slept] if name in slept), None)
+        compared = [arm.name for arm in self.comparison.compared]
+        return next(((name, slept[name]) for name in [*compared, *slept] if name in slept), None)
 
     def describe(self, name: str) -> str:
         """Return an arm's name with its settings: `t0007 (folds 5, replay.ratio 0.78)`."""

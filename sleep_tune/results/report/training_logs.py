@@ -116,7 +116,7 @@ def read_training_logs(folder: Path, trials: pd.DataFrame | None = None) -> Trai
         RunFolderError: the folder holds no experiment, or a line of its event log is not as it was written.
     """
     trials = read_trials(folder) if trials is None else trials
-    repeated = trials[trials["role"].isin(["baseline", "finalist"]) & (trials["study"] == "")]
+    repeated = trials[trials["role"].isin(["baseline", "arm", "finalist"]) & (trials["study"] == "")]
     runs: dict[str, list[TrainingLog]] = {}
     problems = []
     for arm, trial, seed in zip(repeated["arm"], repeated["trial"], repeated["seed"], strict=True):

@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from sleep_tune.experiment.experiment_file import describe_experiment
 from sleep_tune.results.parameter_correlations import Correlation, correlate_search
+from sleep_tune.results.report.figure_style import value_ticks
 from sleep_tune.results.report.parameter_figures import plot_correlations, plot_heat_map, plot_slices
 from sleep_tune.results.report.search_figures import (
     CROWD,
@@ -192,3 +193,11 @@ def test_stopped_trials_do_not_count_in_a_searchs_correlations(tmp_path: Path) -
     expected = spearmanr(completed["sleep.folds"].astype(float), completed["eval/nll"]).statistic
     assert found["sleep.folds", None].rho == pytest.approx(expected)
     assert correlate_search(trials.drop(columns="eval/nll"), describe_experiment(folder)) == []
+
+
+def test_values_have_ticks_of_their_own_where_they_are_few_and_come_again() -> None:
+    """A range of which few values were tried would have long numbers over each other."""
+    choice, tried = pd.Series([5, 20, 5, 10]), pd.Series([0.00459, 0.00112, 0.00023])
+    assert value_ticks(choice) == {"tickvals": [5, 10, 20], "ticktext": ["5", "10", "20"]}
+    assert value_ticks(pd.Series([0.1, np.nan, 0.1])) == {"tickvals": [0.1], "ticktext": ["0.1"]}
+    assert value_ticks(tried) == value_ticks(pd.Series([*range(20), *range(20)])) == {}
