@@ -31,7 +31,7 @@ from sleep_tune.results.run_facts import read_facts
 from sleep_tune.results.trial_tables import metric_columns, parameter_columns, read_trials, tabulate_trials
 from sleep_tune.results.verdict import write_verdict
 
-__all__ = ["compare", "compare_arms", "read_arms"]
+__all__ = ["REPEATED", "compare", "compare_arms", "read_arms"]
 
 COSTS = ("words_seen", "updates", "flops", "gpu_hours", "cpu_hours")
 """Columns of the table of trials that are compared beside the metrics."""

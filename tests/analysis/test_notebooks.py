@@ -38,7 +38,7 @@ def test_a_notebook_is_committed_without_outputs_and_without_logic(notebook: Pat
 def test_a_notebook_runs_as_jupyter_runs_it(notebook: Path, tmp_path: Path) -> None:
     """Beside results/demo, and writing nothing there."""
     folder = tmp_path / "results" / "demo"
-    make_search(folder, 30)
+    make_search(folder, 30, paradigms=["agreement", "binding", "island"])
     before = sorted(folder.rglob("*"))
     analysis = tmp_path / "analysis"
     analysis.mkdir()
