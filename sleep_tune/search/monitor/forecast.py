@@ -4,14 +4,19 @@ Work is counted in budgets: a run that has seen half of its words is half a budg
 reports, so an interruption of the search does not change the estimate.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sleep_tune.experiment.search_state import MAIN, TrialState
 from sleep_tune.search.decide.search_view import SearchView
-from sleep_tune.search.space.search_space import most_trials
+from sleep_tune.search.space.arm_settings import found_first
+from sleep_tune.search.space.search_space import BEST, most_trials
 
 __all__ = ["Forecast", "forecast", "gpu_hours"]
+
+FINALISTS = "finalists"
+"""Stands for the finalists beside the names of arms."""
 
 ENOUGH_SECONDS = 10.0
 """Seconds of training, over all trials, before the time left is estimated."""
@@ -30,6 +35,8 @@ class Forecast:
     seconds_left: float | None
     """Of wall clock; None before the speed is known."""
     gpu_hours_left: float | None
+    controls_left: int = 0
+    """Runs of controls that wait for the runs that they are matched to."""
 
 
 def forecast(director: SearchView, slots: int) -> Forecast:
@@ -48,20 +55,23 @@ def forecast(director: SearchView, slots: int) -> Forecast:
         return Forecast(done, None, None, None, None)
     ended = [_share(trial) for trial in runs if trial.ended and trial.role == "search"]
     typical = sum(ended) / len(ended) if ended else 1.0
-    repeats = _repeats_to_come(director, runs)
+    by_arm = _repeats_to_come(director, runs)
+    repeats = sum(by_arm.values())
     going = [_expected(trial, typical) for trial in runs if not trial.ended]
+    controls = sum(by_arm.get(name, 0) for name, arm in director.space.arms.items() if arm.matched is not None)
     left = to_come * typical + repeats + sum(going)
-    longest = max([*going, typical * (to_come > 0), 1.0 * (repeats > 0)])
+    longest = max([*going, typical * (to_come > 0), _longest_repeat(director, runs, by_arm)])
     seconds = sum(trial.seconds for trial in runs)
     work = sum(_share(trial) for trial in runs)
     if seconds < ENOUGH_SECONDS or not work:
-        return Forecast(done, len(runs) + to_come + repeats, left, None, None)
+        return Forecast(done, len(runs) + to_come + repeats, left, None, None, controls)
     return Forecast(
         done,
         len(runs) + to_come + repeats,
         left,
         max(left / max(1, slots), longest) * seconds / work,
         left * gpu_hours(runs) / work,
+        controls,
     )
 
 
@@ -105,11 +115,33 @@ def _searches_to_come(director: SearchView, runs: list[TrialState]) -> int | Non
     return to_come
 
 
-def _repeats_to_come(director: SearchView, runs: list[TrialState]) -> int:
-    """Return how many runs of baselines, arms and finalists over fresh seeds are still to come."""
+def _repeats_to_come(director: SearchView, runs: list[TrialState]) -> dict[str, int]:
+    """Return how many runs over fresh seeds are still to come: of each baseline and arm, and of `FINALISTS`."""
     space, search = director.space, [run for run in runs if run.study == MAIN]
-    finalists = space.finalists.count
+    finalists, arms = space.finalists.count, [*space.baselines, *space.arms]
     if director.ended is not None and all(run.ended for run in search):
-        finalists = min(finalists, sum(run.state == "completed" and run.repeats is None for run in search))
-    planned = (len(space.baselines) + len(space.arms) + finalists) * space.finalists.seeds
-    return max(0, planned - sum(run.role != "search" for run in runs))
+        completed = sum(run.state == "completed" and run.repeats is None for run in search)
+        finalists = min(finalists, completed)
+        arms = [name for name in arms if completed or found_first(space, name) != BEST]
+    asked = Counter(FINALISTS if run.role == "finalist" else run.arm for run in runs if run.role != "search")
+    planned = {FINALISTS: finalists * space.finalists.seeds} | dict.fromkeys(arms, space.finalists.seeds)
+    return {name: max(0, number - asked[name]) for name, number in planned.items()}
+
+
+def _longest_repeat(director: SearchView, runs: list[TrialState], repeats: Mapping[str, int]) -> float:
+    """Return the budgets until the last run over fresh seeds that is to come could end: controls follow their parents.
+
+    Args:
+        director: the search.
+        runs: asked for so far.
+        repeats: see `_repeats_to_come`.
+    """
+    longest = float(any(repeats.values()))
+    for name, arm in director.space.arms.items():
+        if arm.matched is None or not repeats.get(name):
+            continue
+        best = next(director.state.ranking(MAIN), None) if arm.matched == BEST else None
+        parent, kind = (arm.matched, arm.matched) if best is None else (best.id, FINALISTS)
+        left = [1 - _share(run) for run in runs if run.role != "search" and run.arm == parent and not run.ended]
+        longest = max(longest, 1.0 + (1.0 if repeats.get(kind) else max(left, default=0.0)))
+    return longest

@@ -28,7 +28,12 @@ def trial_name(trial: TrialState) -> str:
 
 
 def trial_settings(trial: TrialState) -> str:
-    """Return `folds 20, replay.ratio 0.31`: the settings without the first section; for a repeat also arm and seed."""
+    """Return `folds 20, replay.ratio 0.31`: the settings without the first section; for a repeat also arm and seed.
+
+    For a control: the run whose exposures it has.
+    """
+    if trial.matched is not None:
+        return f"the exposures of {trial.matched} in random order"
     if not trial.parameters:
         return f"{trial.arm}, seed {trial.seed}"
     pairs = [(key.partition(".")[2] or key, value) for key, value in trial.parameters.items()]

@@ -21,6 +21,11 @@ class EqualRuns:
     """Expected number of runs, >= 0."""
     seconds: float
     """Duration of each run."""
+    after_search: bool = False
+    """Whether they start when the last search trial has ended."""
+    parent: int | None = None
+    """Of controls: place of the runs, in the same list, whose first must end before the first of these starts, and so
+    on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +38,47 @@ class Span:
     """Until the last run has ended."""
 
 
-def makespan(
-    search: Sequence[EqualRuns], others: Sequence[EqualRuns], finalists: Sequence[EqualRuns], slots: int
-) -> Span:
-    """Return the durations of a search: its trials, then baselines in slots that become free, then the finalists.
+def makespan(search: Sequence[EqualRuns], others: Sequence[EqualRuns], slots: int) -> Span:
+    """Return the durations of a search: its trials, then the other runs in slots that become free.
 
     Args:
         search: search trials, by the rung at which they end.
-        others: the baselines' own searches, and baselines over fresh seeds.
-        finalists: they start when the last search trial has ended.
+        others: the baselines' own searches, and the runs over fresh seeds. Of those that may start, the first starts.
         slots: trials at the same time, >= 1.
     """
-    if sum(batch.runs for batch in (*search, *others, *finalists)) > MOST:
-        times = [sum(batch.runs * batch.seconds for batch in part) / slots for part in (search, others, finalists)]
+    if sum(batch.runs for batch in (*search, *others)) > MOST:
+        times = [sum(batch.runs * batch.seconds for batch in part) / slots for part in (search, others)]
         return Span(times[0], sum(times))
     free = [0.0] * slots
     ended = max(_start(free, _mixed(search)), default=0.0)
-    last = [ended, *_start(free, _each(others))]
-    free = [max(at, ended) for at in free]
-    heapq.heapify(free)
-    last += _start(free, _each(finalists))
-    return Span(ended, max(last))
+    return Span(ended, max([ended, *_start_when_due(free, others, ended)]))
+
+
+def _start_when_due(free: list[float], others: Sequence[EqualRuns], ended: float) -> Iterator[float]:
+    """Start the runs that wait for nothing more, in order, and yield when each ends; `free` is a heap."""
+    durations = [list(_each([batch])) for batch in others]
+    waiting = [
+        (ended if batch.after_search else 0.0, place, number)
+        for place, batch in enumerate(others)
+        if batch.parent is None
+        for number in range(len(durations[place]))
+    ]
+    heapq.heapify(waiting)
+    due: list[tuple[int, int]] = []
+    while waiting or due:
+        now = heapq.heappop(free)
+        while waiting and waiting[0][0] <= now:
+            heapq.heappush(due, heapq.heappop(waiting)[1:])
+        if not due:  # the slot is idle until the next run is due
+            heapq.heappush(free, waiting[0][0])
+            continue
+        place, number = heapq.heappop(due)
+        end = now + durations[place][number]
+        heapq.heappush(free, end)
+        for child, batch in enumerate(others):
+            if batch.parent == place and number < len(durations[child]):
+                heapq.heappush(waiting, (end, child, number))
+        yield end
 
 
 def _start(free: list[float], durations: Iterator[float]) -> list[float]:

@@ -162,6 +162,8 @@ def _parts(plan: Plan) -> Table:
 
     for part in plan.parts:
         row(part.name, f"{part.runs:.0f}", rounded_count(part.words), part.seconds)
+        if part.waits_for:
+            row(f"  after {part.waits_for}", "", "", None, "dim")
         if part.name == "search" and len(plan.rungs) > 1:
             for rung in plan.rungs:
                 where = "the end" if rung.share == 1 else f"{rung.share:.0%}"

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.size import models_bytes, needed_bytes, num_weights
@@ -10,9 +11,11 @@ from sleep_tune.search.decide.asha import num_kept
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
 from sleep_tune.search.plan.sleep_lengths import SleepLength, arms_of, lengths_of
 from sleep_tune.search.plan.speeds import Speed
+from sleep_tune.search.space.arm_settings import found_first
 from sleep_tune.search.space.budget_check import budget_words, check_budget
 from sleep_tune.search.space.rungs import rungs_of
 from sleep_tune.search.space.search_space import (
+    BEST,
     Baseline,
     Choice,
     CorpusSummary,
@@ -67,6 +70,8 @@ class Part:
     """Words seen by all of them together."""
     seconds: float | None
     """Run time of all of them together; None if no speed is known."""
+    waits_for: str = ""
+    """What an arm waits for, as a text; '' for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +152,9 @@ def make_plan(
         1 if trials is None else trials, len(shares), space.scheduler.reduction, _num_groups(space)
     )
     batches = _search_batches(budget, shares, expected, speed)
-    others, finalists = _others(space, budget, speed), _finalists(space, budget, trials, speed)
-    searched = [("search", *_totals(batches))] if trials != 0 else []
-    runs = searched + [(name, *_totals([part])) for name, part in (*others, *finalists)]
+    others = _others(space, budget, trials, speed)
+    parts = [("search", *_totals(batches), "")] if trials != 0 else []
+    parts += [(name, *_totals([work]), waits_for) for name, work, waits_for in others]
     return Plan(
         name=space.name,
         budget_words=budget,
@@ -166,9 +171,14 @@ def make_plan(
         within=space.scheduler.within if len(shares) > 1 else None,
         lengths=lengths_of(space, base, corpus),
         arms=arms_of(space, base, corpus),
-        parts=tuple(Part(name, count, words, seconds if speed else None) for name, count, words, seconds in runs),
-        span=_span(batches, others, finalists, slots) if speed else None,
-        left_bytes=_num_models(space, expected[-1], [*others, *finalists]) * models_bytes(base),
+        parts=tuple(
+            Part(name, runs, words, seconds if speed else None, waits_for)
+            for name, runs, words, seconds, waits_for in parts
+        ),
+        span=makespan([runs for runs, _ in batches], [work[0] for _, work, _ in others], slots.number)
+        if speed
+        else None,
+        left_bytes=_num_models(space, expected[-1], others) * models_bytes(base),
         running_bytes=slots.number * needed_bytes(base),
         is_sized=num_weights(base) > 0,
         resources=space.resources,
@@ -207,26 +217,35 @@ def _search_batches(budget: int, shares: Sequence[float], expected: Sequence[flo
     ]
 
 
-def _others(space: Space, budget: int, speed: Speed | None) -> list[tuple[str, Work]]:
-    """Return the searches that tune baselines, then baselines and arms over fresh seeds."""
-    tuned = [
-        (f"tuning of {name}", _work(trials, budget, 1, speed))
-        for name, baseline in space.baselines.items()
-        if (trials := _num_tuning(space, baseline))
-    ]
-    kinds = dict.fromkeys(space.baselines, "baseline")
-    kinds |= {name: "arm" if arm.matched is None else "control" for name, arm in space.arms.items()}
-    return tuned + [(f"{kind} {name}", _over_seeds(space, 1, budget, speed)) for name, kind in kinds.items()]
-
-
-def _finalists(space: Space, budget: int, trials: int | None, speed: Speed | None) -> list[tuple[str, Work]]:
+def _others(space: Space, budget: int, trials: int | None, speed: Speed | None) -> list[tuple[str, Work, str]]:
+    """Return what runs beside the search's trials, in order: name, work, and what it waits for as a text."""
+    works: dict[str, tuple[Work, str]] = {}
+    for name, baseline in space.baselines.items():
+        if number := _num_tuning(space, baseline):
+            works[f"tuning of {name}"] = _work(number, budget, 1, speed), ""
+    for name in space.baselines:
+        works[f"baseline {name}"] = _over_seeds(space, 1, budget, speed), ""
+    for name, arm in space.arms.items():
+        if arm.matched is None:
+            waits = found_first(space, name) == BEST
+            works[f"arm {name}"] = _over_seeds(space, 1, budget, speed, after_search=waits), "the search" * waits
     count = space.finalists.count if trials is None else min(space.finalists.count, trials)
-    return [("finalists", _over_seeds(space, count, budget, speed))] if count else []
+    if count:
+        works["finalists"] = _over_seeds(space, count, budget, speed, after_search=True), ""
+    for name, arm in space.arms.items():
+        if arm.matched is not None:
+            kind = "baseline" if arm.matched in space.baselines else "arm"
+            parent = "finalists" if arm.matched == BEST else f"{kind} {arm.matched}"
+            work = _over_seeds(space, 1, budget, speed, parent=list(works).index(parent))
+            other = "the best finalist" if arm.matched == BEST else arm.matched
+            works[f"control {name}"] = work, f"the run of {other} with the same seed"
+    return [(name, work, waits_for) for name, (work, waits_for) in works.items()]
 
 
-def _over_seeds(space: Space, arms: int, budget: int, speed: Speed | None) -> Work:
-    runs, evaluations = arms * space.finalists.seeds, len(space.finalists.rungs) + 1
-    return _work(runs, budget, evaluations, speed, tested=True)
+def _over_seeds(space: Space, arms: int, budget: int, speed: Speed | None, **waiting: Any) -> Work:
+    evaluations = len(space.finalists.rungs) + 1
+    runs, words = _work(arms * space.finalists.seeds, budget, evaluations, speed, tested=True)
+    return replace(runs, **waiting), words
 
 
 def _work(runs: float, words: float, evaluations: int, speed: Speed | None, *, tested: bool = False) -> Work:
@@ -243,25 +262,11 @@ def _totals(works: Sequence[Work]) -> tuple[float, float, float]:
     )
 
 
-def _span(
-    search: Sequence[Work],
-    others: Sequence[tuple[str, Work]],
-    finalists: Sequence[tuple[str, Work]],
-    slots: Slots,
-) -> Span:
-    return makespan(
-        [batch for batch, _ in search],
-        [batch for _, (batch, _) in others],
-        [batch for _, (batch, _) in finalists],
-        slots.number,
-    )
-
-
-def _num_models(space: Space, completed: float, others: Sequence[tuple[str, Work]]) -> int:
+def _num_models(space: Space, completed: float, others: Sequence[tuple[str, Work, str]]) -> int:
     """Return the number of models kept: the best of each search, and all runs over fresh seeds."""
     best = min(max(1, space.finalists.count), math.ceil(completed))
     tuning = [trials for baseline in space.baselines.values() if (trials := _num_tuning(space, baseline))]
-    return best + len(tuning) + round(sum(batch.runs for _, (batch, _) in others)) - sum(tuning)
+    return best + len(tuning) + round(sum(work[0].runs for _, work, _ in others)) - sum(tuning)
 
 
 def _num_tuning(space: Space, baseline: Baseline) -> int:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,8 @@ def _noise(config: RunConfig, seed: int) -> float:
     usual = _defaults()
     sections = ("sleep", "model", "training")
     chosen = {key: value for key, value in settings.items() if key.split(".")[0] in sections and value != usual[key]}
+    if config.sleep.matched is not None:
+        chosen["sleep.matched"] = Path(config.sleep.matched).name  # the experiment may be moved
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True, default=list).encode()).digest()
     return float(np.random.default_rng([seed, int.from_bytes(digest[:8], "big")]).standard_normal())
 

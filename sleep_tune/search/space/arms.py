@@ -29,7 +29,7 @@ RUN = re.compile(r"(.*-)?t\d+|.*-[sv]\d+")
 
 PER_STUDY = FIXED | {
     "training.seed": "is set by the search: every arm has the same fresh seeds",
-    "sleep.matched": "is set by the search in the runs of an arm with matched",
+    "sleep.matched": "is set by the search: write matched, and the name of an arm",
     "tracking": "is the same for every run of a study",
 }
 """Options (and sections) that an arm cannot set, and why."""

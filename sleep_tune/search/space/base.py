@@ -21,7 +21,15 @@ from sleep_tune.search.space.search_space import Choice, Parameter, Space
 
 __all__ = ["check_base", "compose_base", "read_base"]
 
-SET_BY_SEARCH = ("run", "evaluation.rungs", "evaluation.test", "tracking.group", "tracking.role", "tracking.arm")
+SET_BY_SEARCH = (
+    "run",
+    "sleep.matched",
+    "evaluation.rungs",
+    "evaluation.test",
+    "tracking.group",
+    "tracking.role",
+    "tracking.arm",
+)
 """Options and sections that the search sets in every run."""
 
 

@@ -23,6 +23,7 @@ FIXED = {
     "tokenizer": "is the same for every run of a study",
     "budget": "is the same for every run of a study",
     "evaluation": "is the same for every run of a study",
+    "sleep.matched": "is set by the search: an arm with matched is a control",
     "training.seed": "is set by the search: finalists and baselines are repeated over fresh seeds",
     "training.device": "does not change what is trained",
     "training.threads": "does not change what is trained",

@@ -1,14 +1,36 @@
 """Arms in a search: their runs over the fresh seeds, what each waits for, and how they grow."""
 
+import contextlib
+import functools
+import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from sleep_tune.config.tree import flatten
 from sleep_tune.experiment.experiment_file import describe_experiment
 from sleep_tune.results.trial_tables import read_trials
+from sleep_tune.search.decide.director import Director, Done, Trial, Wait
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Arm, Baseline, Choice, Claim, Finalists, Parameter, Space, Stop
 from sleep_tune.search.space.trial_configs import baseline_settings
-from tests.search.studies import WORKER, open_search, plain
+from tests.messages import missing
+from tests.search.studies import (
+    BUDGET,
+    WORKER,
+    Killed,
+    killed_after,
+    open_search,
+    outcome,
+    plain,
+    progress,
+    search,
+    start,
+    study,
+)
 
 ARMS = {
     "none": Arm(settings={"sleep": "epochs"}),
@@ -98,3 +120,182 @@ def test_arms_like_what_a_search_finds_wait_for_it(tmp_path: Path) -> None:
         "epochs_again": {**baseline_settings("epochs"), **tuned.parameters},
     }
     director.close()
+
+
+CONTROLLED = replace(
+    ALONE,
+    arms={
+        "of_strict": Arm(matched="strict"),
+        "none": ARMS["none"],
+        "strict": ARMS["strict"],
+        "of_none": Arm(matched="none"),
+    },
+)
+
+
+def finish(director: Director, trial: Trial, value: float = 2.0) -> None:
+    director.on_progress(trial.id, progress(BUDGET, rung=BUDGET, value=value))
+    director.on_end(trial.id, outcome("completed", value))
+
+
+def test_a_control_starts_when_the_run_of_its_seed_has_completed_that_it_is_matched_to(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", CONTROLLED)
+    none, _, strict, other = (start(director) for _ in range(4))
+    assert [trial.arm for trial in (none, strict, other)] == ["none", "strict", "strict"]
+    assert director.next() == Wait()  # nothing else is due, and the search is not over
+    finish(director, other)
+    control = start(director)
+    assert (control.id, control.arm, control.seed) == (f"of_strict-s{other.seed}", "of_strict", other.seed)
+    assert director.next() == Wait()
+    assert control.parameters == other.parameters
+    assert control.config["sleep"]["matched"] == str((tmp_path / "x" / "trials" / other.id).resolve())
+    assert other.config["sleep"]["matched"] is None
+    different = {key for key, value in flatten(other.config).items() if flatten(control.config)[key] != value}
+    assert different == {"run.name", "run.dir", "tracking.arm", "sleep.matched"}
+    assert director.trials[control.id].matched == other.id
+    finish(director, none)
+    assert start(director).id == f"of_none-s{none.seed}"
+    director.close()
+    table = read_trials(tmp_path / "x").set_index("trial")
+    assert table.loc[control.id, "matched"] == other.id
+
+
+def test_the_search_is_over_when_the_last_control_is(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", CONTROLLED)
+    trials = [start(director) for _ in range(4)]
+    for trial in trials:
+        finish(director, trial)
+    controls = [start(director) for _ in range(4)]
+    assert {trial.arm for trial in controls} == {"of_strict", "of_none"}
+    for trial in controls:
+        assert director.next() == Wait()
+        finish(director, trial)
+    assert director.next() == Done()
+    assert director.finished
+    director.close()
+
+
+def test_a_control_fails_with_the_run_that_it_is_matched_to(tmp_path: Path) -> None:
+    director = open_search(tmp_path / "x", replace(CONTROLLED, finalists=Finalists(count=0, seeds=1)))
+    none, strict = start(director), start(director)
+    finish(director, none)
+    director.on_failure(strict.id, "loss is nan", "diverged")
+    run_inline(director, WORKER)
+    control = director.trials[f"of_strict-s{strict.seed}"]
+    assert (control.state, control.kind, control.attempt) == ("failed", "parent", 0)
+    assert not missing(control.reason, f"{strict.id}|loss is nan")
+    assert director.trials[f"of_none-s{none.seed}"].state == "completed"
+    assert director.finished
+    director.close()
+
+
+def test_a_control_is_trained_when_the_next_session_has_trained_its_parent(tmp_path: Path) -> None:
+    """A bug ends the search; the parent is trained again when it is resumed, and then the control."""
+    space = replace(CONTROLLED, finalists=Finalists(count=0, seeds=1))
+    director = open_search(tmp_path / "x", space)
+    none, strict = start(director), start(director)
+    director.on_failure(strict.id, "KeyError: 'x'", "bug")
+    assert director.next() == Wait()
+    assert f"of_strict-s{strict.seed}" not in director.trials
+    director.close()
+    director = open_search(tmp_path / "x", space)
+    run_inline(director, WORKER)
+    states = {trial.id: trial.state for trial in director.trials.values()}
+    ids = [none.id, strict.id, f"of_none-s{none.seed}", f"of_strict-s{none.seed}"]
+    assert states == dict.fromkeys(ids, "completed")
+    director.close()
+
+
+def test_a_control_of_the_best_trial_has_the_exposures_of_the_first_finalist(tmp_path: Path) -> None:
+    space = plain(
+        stop=Stop(trials=4),
+        arms={"shuffled": Arm(matched="best"), "random": Arm(like="best", settings={"sleep": "random"})},
+        finalists=Finalists(count=2, seeds=2),
+    )
+    director = open_search(tmp_path / "x", space)
+    run_inline(director, WORKER)
+    best = director.best()
+    assert best is not None
+    controls = [trial for trial in director.trials.values() if trial.arm == "shuffled"]
+    assert {trial.matched for trial in controls} == {f"{best.id}-s{trial.seed}" for trial in controls}
+    assert all(trial.parameters == best.parameters for trial in controls)
+    director.close()
+
+
+def test_a_control_that_is_added_to_a_finished_study_is_trained(tmp_path: Path) -> None:
+    without = replace(CONTROLLED, arms={name: arm for name, arm in CONTROLLED.arms.items() if name != "of_strict"})
+    runs(tmp_path / "x", without)
+    runs(tmp_path / "x", CONTROLLED)
+    assert set(read_trials(tmp_path / "x")["arm"]) == set(CONTROLLED.arms)
+
+
+def test_an_arm_that_becomes_a_control_has_runs_of_a_new_name(tmp_path: Path) -> None:
+    """Its settings are the same, but it is another arm."""
+    same = {**CONTROLLED.arms, "of_strict": Arm(like="strict"), "of_none": Arm(like="none")}
+    runs(tmp_path / "x", replace(CONTROLLED, arms=same))
+    runs(tmp_path / "x", CONTROLLED)
+    table = read_trials(tmp_path / "x").set_index("trial")
+    controls = table[table["matched"].notna()].index
+    assert {str(name).rpartition("-s")[0] for name in controls} == {"of_strict-v2", "of_none-v2"}
+
+
+@functools.cache
+def undisturbed() -> tuple[dict[str, Any], bytes, bytes]:
+    """The decisions of a study with arms of every kind, its log, and its experiment.yaml."""
+    with tempfile.TemporaryDirectory() as folder:
+        decided = search(Path(folder) / "x", MANY)
+        files = Path(folder) / "x"
+        return decided, (files / "trials.jsonl").read_bytes(), (files / "experiment.yaml").read_bytes()
+
+
+MANY = study(
+    stop=Stop(trials=4),
+    baselines={"epochs": Baseline(trials=2, parameters=("training.learning_rate",))},
+    arms={
+        "shuffled": Arm(matched="best"),
+        "random": Arm(like="best", settings={"sleep": "random"}),
+        "of_random": Arm(matched="random"),
+        "of_epochs": Arm(matched="epochs"),
+        "hot": Arm(settings={"training.learning_rate": 0.1}),
+        "of_hot": Arm(matched="hot"),
+    },
+    finalists=Finalists(count=1, seeds=2),
+)
+
+
+def test_the_study_has_arms_of_every_kind() -> None:
+    decided, _, _ = undisturbed()
+    kinds = {(trial[0], trial[7], trial[8]) for trial in decided.values() if trial[0] != "search"}
+    assert kinds == {
+        ("baseline", "completed", None),
+        ("finalist", "completed", None),
+        ("arm", "completed", None),
+        ("arm", "failed", "diverged"),
+        ("arm", "failed", "parent"),
+    }
+    assert len({trial[1] for trial in decided.values() if trial[0] == "arm"}) == 6
+
+
+def test_cut_after_any_event_it_decides_the_same(tmp_path: Path) -> None:
+    """A search that is killed after any event, or in the middle of writing one, is resumed as if it had not been."""
+    decided, log, experiment = undisturbed()
+    lines = log.splitlines(keepends=True)
+    arms = next(number for number, line in enumerate(lines) if b'"role":"baseline"' in line or b'"role":"arm"' in line)
+    for number in range(arms, len(lines), 3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "experiment.yaml").write_bytes(experiment)
+        (folder / "trials.jsonl").write_bytes(b"".join(lines[:number]) + lines[number][:10])
+        assert search(folder, MANY) == decided
+
+
+@settings(max_examples=4, phases=[Phase.generate])
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=4))
+def test_killed_again_and_again_it_decides_the_same(kills: list[int]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for reports in kills:
+            director = open_search(Path(folder) / "x", MANY)
+            with contextlib.suppress(Killed):
+                run_inline(director, killed_after(reports))
+            director._held.close()  # as the end of a process does: nothing is written
+        assert search(Path(folder) / "x", MANY) == undisturbed()[0]

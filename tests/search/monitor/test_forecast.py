@@ -1,5 +1,6 @@
 """How much is done and left, from trials in every state."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from sleep_tune.experiment.search_state import MAIN, SearchState, StudyState, Tr
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor.forecast import Forecast, gpu_hours
 from sleep_tune.search.monitor.forecast import forecast as look
-from sleep_tune.search.space.search_space import Baseline, Finalists, Int, LogUniform, Parameter, Space, Stop
+from sleep_tune.search.space.search_space import Arm, Baseline, Finalists, Int, LogUniform, Parameter, Space, Stop
 from tests.made import make_progress
 
 
@@ -38,7 +39,7 @@ def trial(
     head: dict[str, Any] = {
         "id": f"{study}{number}",
         "role": role,
-        "arm": "x",
+        "arm": "epochs" if role == "baseline" else "x",
         "seed": 0,
         "parameters": {},
         "group": "",
@@ -131,3 +132,28 @@ def test_trials_of_an_earlier_experiment_are_none_of_this_ones_runs() -> None:
     earlier.spend(100.0)
     assert forecast(watched(earlier)) == (0, 8, 8.0)
     assert gpu_hours([earlier]) == 0.0
+
+
+def arm_run(arm: str, seed: int, state: str, share: float | None = None) -> TrialState:
+    run = trial(None, state, share, study="", role="arm")
+    return replace(run, id=f"{arm}-s{seed}", arm=arm, seed=seed)
+
+
+ARMS = {"strict": Arm(settings={"sleep": "strict"}), "again": Arm(matched="strict"), "twin": Arm(like="best")}
+
+
+def test_controls_follow_the_runs_that_they_are_matched_to() -> None:
+    """On many slots the time left is that of the longest chain: half a run, then a whole one."""
+    space: dict[str, Any] = {"stop": Stop(trials=0), "baselines": {}, "arms": {k: ARMS[k] for k in ("strict", "again")}}
+    runs = [arm_run("strict", 1, "completed", 1.0), arm_run("strict", 2, "running", 0.5)]
+    for run in runs:
+        run.spent = 10.0
+    state = look(watched(*runs, ended="stop.trials: 0 trials", **space), 100)
+    assert (state.done, state.total, state.work_left, state.controls_left) == (1, 4, 2.5, 2)
+    assert state.seconds_left == pytest.approx(1.5 * 20.0 / 1.5)
+
+
+def test_an_arm_like_the_best_trial_is_not_to_come_if_there_is_none() -> None:
+    space: dict[str, Any] = {"stop": Stop(trials=1), "baselines": {}, "arms": ARMS}
+    assert forecast(watched(trial(1, "running", 0.5), ended="x", **space))[1] == 1 + 2 * 3 + 2
+    assert forecast(watched(trial(1, "failed", 0.5), ended="x", **space))[1] == 1 + 2 * 2

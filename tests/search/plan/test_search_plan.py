@@ -20,6 +20,7 @@ from sleep_tune.search.plan.search_plan import Plan, Slots, expected_at_rungs, m
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import (
+    Arm,
     Baseline,
     Choice,
     CorpusSummary,
@@ -258,3 +259,44 @@ def test_what_never_fits_is_refused_in_the_plan() -> None:
     space = study(parameters=(Parameter("sleep.folds", Choice((5, 500))),), baselines={})
     with pytest.raises(BudgetError, match="the choice 500 can never be used"):
         make_plan(space, BASE, CORPUS, slots=ONE)
+
+
+def test_arms_and_what_they_wait_for() -> None:
+    space = study(
+        scheduler=Scheduler(name="none"),
+        baselines={"epochs": Baseline()},
+        arms={
+            "of_strict": Arm(matched="strict"),
+            "of_best": Arm(matched="best"),
+            "strict": Arm(settings={"sleep": "strict"}),
+            "like_best": Arm(like="best", settings={"sleep.folds": 10}),
+        },
+    )
+    plan = make_plan(space, BASE, CORPUS, slots=Slots(30, 1.0, "30 slots"), speed=SPEED)
+    assert {part.name: (part.runs, part.waits_for) for part in plan.parts} == {
+        "search": (7, ""),
+        "baseline epochs": (2, ""),
+        "arm strict": (2, ""),
+        "arm like_best": (2, "the search"),
+        "finalists": (4, ""),
+        "control of_strict": (2, "the run of strict with the same seed"),
+        "control of_best": (2, "the run of the best finalist with the same seed"),
+    }
+    assert plan.span is not None
+    run = 151 + 3 * 20
+    assert (plan.span.search, plan.span.whole) == (121, 121 + 2 * run)
+    rows = [line.split() for line in shown(plan).splitlines()]
+    at = next(number for number, row in enumerate(rows) if row[:2] == ["control", "of_best"])
+    assert rows[at + 1] == ["after", "the", "run", "of", "the", "best", "finalist", "with", "the", "same", "seed"]
+    assert ["arm", "strict", "1", "9", "10"] in rows
+
+
+def test_arms_without_a_search() -> None:
+    space = study(parameters=(), stop=Stop(trials=0), baselines={}, arms={"none": Arm(settings={"sleep": "epochs"})})
+    plan = make_plan(space, BASE, CORPUS, slots=ONE, speed=SPEED)
+    assert [(part.name, part.runs) for part in plan.parts] == [("arm none", 2)]
+    assert plan.span is not None
+    assert plan.span.whole == 2 * (151 + 3 * 20)
+    assert ["search", "none:", "baselines", "and", "arms", "alone"] in [
+        line.split() for line in shown(plan).splitlines()
+    ]
