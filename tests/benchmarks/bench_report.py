@@ -16,18 +16,18 @@ from sleep_tune.results.report.page import write_report
 from sleep_tune.results.table_files import write_tables
 from tests.results.report.searches import make_search
 
-TRIALS, SEEDS = 2000, 5
+TRIALS, SEEDS, PARADIGMS = 2000, 5, 67
 
 
 def main() -> None:
     """Make the folder, then time what a user waits for."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "replay"
-        make_search(folder, TRIALS, seeds=SEEDS)
+        make_search(folder, TRIALS, seeds=SEEDS, paradigms=[f"paradigm_{number}" for number in range(PARADIGMS)])
         size = (folder / "trials.jsonl").stat().st_size / 1e6
         print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, ", end="")
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-        print(f"{TRIALS:,} search trials, 3 arms x {SEEDS} seeds, a log of {size:.1f} MB")
+        print(f"{TRIALS:,} search trials, 3 arms x {SEEDS} seeds x {PARADIGMS} paradigms, a log of {size:.1f} MB")
         times = [(time.perf_counter(), time.process_time())]
         comparison = write_tables(folder)
         times.append((time.perf_counter(), time.process_time()))
