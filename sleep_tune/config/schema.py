@@ -240,7 +240,7 @@ class SleepConfig:
     )
     masking: float | None = option(
         None,
-        "share of the tokens that are predicted asleep, all the time, where tokens are masked; null: as awake",
+        "share of the tokens that are predicted asleep, constant, where tokens are masked; null: as awake",
         above=0,
         below=1,
     )
