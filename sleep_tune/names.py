@@ -33,7 +33,7 @@ __all__ = [
 
 STRATEGIES = ("random", "strict", "weighted")
 SCOPES = ("fold", "seen")
-SIGNALS = ("excess", "loss", "progress")
+SIGNALS = ("loss", "progress")
 NORMALISATIONS = ("cycle", "none", "rank", "source")
 CONTEXTS = ("keep", "repack", "shuffle")
 

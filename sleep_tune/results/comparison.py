@@ -28,16 +28,19 @@ from sleep_tune.results.looks import Look, find_looks
 from sleep_tune.results.macro import average_shared_scores, score_notes
 from sleep_tune.results.notes import write_notes
 from sleep_tune.results.run_facts import read_facts
-from sleep_tune.results.trial_tables import metric_columns, parameter_columns, read_trials, tabulate_trials
+from sleep_tune.results.trial_tables import (
+    metric_columns,
+    parameter_columns,
+    read_trials,
+    repeated_runs,
+    tabulate_trials,
+)
 from sleep_tune.results.verdict import write_verdict
 
-__all__ = ["REPEATED", "compare", "compare_arms", "read_arms"]
+__all__ = ["compare", "compare_arms", "read_arms"]
 
 COSTS = ("words_seen", "updates", "flops", "gpu_hours", "cpu_hours")
 """Columns of the table of trials that are compared beside the metrics."""
-
-REPEATED = ("baseline", "arm", "finalist")
-"""Roles of runs over fresh seeds."""
 
 ROWS = ("baseline", "control", "arm", "finalist")
 """Kinds of arms in the order of their rows; matched controls come last."""
@@ -96,11 +99,10 @@ def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
 
 def _read_arms(table: pd.DataFrame, folder: Path, experiment: Experiment) -> list[Arm]:
     """Return the arms of an experiment, in the order of the rows."""
-    table = table.join([_device_hours(table, experiment.workers), _parents(table)])
-    repeated = table[table["role"].isin(REPEATED) & (table["study"] == "")]
+    table = repeated_runs(table.join(_device_hours(table, experiment.workers)))
     arms = [
-        _arm(str(name), _with_broken(_current(runs), experiment.primary), folder, experiment.reference)
-        for name, runs in repeated.groupby("arm", sort=False)
+        _arm(str(name), _with_broken(runs, experiment.primary), folder, experiment.reference)
+        for name, runs in table.groupby("arm", sort=False)
     ]
     return sorted(arms, key=_place)
 
@@ -166,23 +168,6 @@ def _device_hours(table: pd.DataFrame, workers: int) -> pd.DataFrame:
     on_gpu = ~on_cpu & table["device"].notna()
     gpu_hours = hours * table["gpus"].where(table["gpus"] > 0, workers)
     return pd.DataFrame({"gpu_hours": gpu_hours.where(on_gpu), "cpu_hours": (hours * workers).where(on_cpu)})
-
-
-def _parents(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the arm of the run that each run is matched to; None where it is matched to none."""
-    arm_of = dict(zip(table["trial"], table["arm"], strict=True))
-    parents = [arm_of.get(trial) for trial in table["matched"]]
-    return pd.DataFrame({"parent": pd.Series(parents, index=table.index, dtype=object)})
-
-
-def _current(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return an arm's runs under its last settings: a study that has grown may have set or tuned it differently."""
-    deciding = [*parameter_columns(runs), "parent"]
-    settings = [repr(list(row)) for row in runs[deciding].itertuples(index=False)]
-    is_current = [
-        setting == settings[-1] or role == "finalist" for setting, role in zip(settings, runs["role"], strict=True)
-    ]
-    return runs.loc[is_current]
 
 
 def _with_broken(runs: pd.DataFrame, primary: str) -> pd.DataFrame:

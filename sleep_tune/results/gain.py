@@ -22,9 +22,9 @@ from sleep_tune.results.comparable_losses import are_comparable
 from sleep_tune.results.contrasts import holm_family, make_contrast
 from sleep_tune.results.run_facts import UNRELATED
 
-__all__ = ["EXPOSURE", "ORDER", "PHASES", "RANDOM", "SELECTION", "STRATEGY", "WHOLE", "Controls", "explain_gains"]
-__all__ += ["find_controls", "is_interleaved", "is_sleeping", "other_settings", "random_recipe", "replays_at_random"]
-__all__ += ["sleeping_arms"]
+__all__ = ["EXPOSURE", "ORDER", "PHASES", "RANDOM", "SELECTION", "STRATEGY", "WHOLE", "Controls", "asleep_settings"]
+__all__ += ["cuts_rows", "explain_gains", "find_controls", "is_interleaved", "is_sleeping", "other_settings"]
+__all__ += ["random_recipe", "replays_at_random", "sleeping_arms"]
 
 EXPOSURE, SELECTION, ORDER = "exposure", "selection", "order"
 """The parts of a difference, in the order in which they add up."""
@@ -36,6 +36,11 @@ WHOLE = "whole"
 
 LENGTH, STRATEGY, INTERLEAVE = "sleep.length.ratio", "sleep.replay.strategy", "sleep.interleave"
 RANDOM = "random"
+
+CONTEXT = "sleep.context"
+
+ASLEEP = {"sleep.learning_rate": 1.0, "sleep.masking": None, "sleep.shrink.factor": 1.0}
+"""Option that acts asleep alone -> its value where sleep trains as reading does."""
 
 BY_SCORE = tuple(
     f"sleep.replay.{key}"
@@ -127,6 +132,16 @@ def other_settings(arm: Arm, reference: Arm) -> tuple[str, ...]:
     ours, theirs = _recipe(arm), _recipe(reference)
     every = dict.fromkeys((*ours, *theirs))
     return tuple(key for key in every if not key.startswith("sleep.") and ours.get(key) != theirs.get(key))
+
+
+def asleep_settings(arm: Arm) -> tuple[str, ...]:
+    """Return the options by which an arm trains differently asleep than awake: its matched control never sleeps."""
+    return tuple(key for key, default in ASLEEP.items() if _option(arm, key) not in (None, default))
+
+
+def cuts_rows(arm: Arm) -> bool:
+    """Return whether an arm cuts the rows that it replays anew; its matched control does so all the time."""
+    return _option(arm, CONTEXT) not in (None, "keep")
 
 
 def _options(arm: Arm) -> Mapping[str, Any]:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from sleep_tune.results.arms import Arm, Comparison, Contrast, Effect, Gain, mode_of
 from sleep_tune.results.columns import column, short_names
-from sleep_tune.results.gain import EXPOSURE, ORDER, PHASES, SELECTION, WHOLE, other_settings
+from sleep_tune.results.gain import (
+    EXPOSURE,
+    ORDER,
+    PHASES,
+    SELECTION,
+    WHOLE,
+    asleep_settings,
+    cuts_rows,
+    other_settings,
+)
 from sleep_tune.results.missing_controls import find_missing
 from sleep_tune.results.sheet import MINUS, p_text
 from sleep_tune.results.verdict import LEVEL, contrast_text
@@ -182,6 +191,18 @@ def _caveats(gain: Gain, comparison: Comparison) -> Iterator[str]:
             f"Warning: {gain.arm} and {comparison.baseline} also differ in {', '.join(short_names(other).values())}, "
             f"whose effect is part of {effect_title(first)}."
         )
+    asleep = asleep_settings(arms[gain.arm])
+    last = gain.effects[-1]
+    if asleep:
+        yield (
+            f"{gain.arm} trains differently asleep than awake ({', '.join(asleep)}); its control never sleeps, so the "
+            f"effect of this is part of {effect_title(last)}."
+        )
+    if cuts_rows(arms[gain.arm]):
+        yield (
+            f"{gain.arm} cuts the rows that it replays anew (sleep.context), and its controls cut all rows anew; the "
+            f"effect of this is part of {effect_title(first)} and of {effect_title(last)}."
+        )
     involved = [arms[name] for name in dict.fromkeys((gain.arm, first.minus, *(one.arm for one in gain.effects)))]
     left_out: dict[str, list[int]] = {}
     for seed in sorted({seed for arm in involved for seed in (*arm.seeds, *arm.failures, *arm.unfinished)}):
@@ -215,8 +236,8 @@ def gain_notes(comparison: Comparison) -> Iterator[str]:
     yield gain_statistics(comparison)
     missing = find_missing(comparison)
     yield from (f"Missing: {reason}" for reason in missing.reasons)
-    if missing.lines:
-        yield f"To add what is missing, give the search space: {' '.join(missing.lines.split())}"
+    if missing.arms:
+        yield f"To add what is missing, give the search space {missing.line} and run the same command again."
 
 
 def gain_statistics(comparison: Comparison) -> str:
@@ -227,5 +248,6 @@ def gain_statistics(comparison: Comparison) -> str:
     families += [f"{tests[False]} at all other endpoints"] if tests.get(False) else []
     return (
         "Effects are paired over the seeds that all arms involved share, and add up to the whole before rounding. "
-        f"Intervals are 95%, each for itself; p is Holm-corrected over a family of tests ({_and(families)})."
+        f"Intervals are 95%, each for itself; p is Holm-corrected over a family of tests ({_and(families)}). "
+        f"Exposure includes that controls read in one random order, where {comparison.baseline} reads pass by pass."
     )

@@ -1,7 +1,10 @@
 """Controls that a study lacks to tell what its differences are made of, and the lines of a space that add them."""
 
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -30,8 +33,20 @@ class MissingControls:
 
     reasons: tuple[str, ...]
     """For each arm, what cannot be told, and why."""
-    lines: str
-    """Lines of a search space that add what is missing; empty where a space cannot name the arm."""
+    arms: Mapping[str, Mapping[str, str]]
+    """Arms of a search space that add what is missing."""
+
+    @property
+    def lines(self) -> str:
+        """These arms as a section of a search space, one a line; empty without any."""
+        if not self.arms:
+            return ""
+        return "arms:\n" + "".join(f"  {name}: {_flow(arm)}" for name, arm in self.arms.items())
+
+    @property
+    def line(self) -> str:
+        """This section on one line."""
+        return _flow({"arms": self.arms}).strip()
 
 
 def find_missing(comparison: Comparison) -> MissingControls:
@@ -41,13 +56,13 @@ def find_missing(comparison: Comparison) -> MissingControls:
     """
     reference = comparison.reference
     if reference is None:
-        return MissingControls((), "")
+        return MissingControls((), {})
     if is_sleeping(reference):
         why = (
             f"The reference {reference.name} sleeps itself, so that a difference to it does not have these parts; name "
             "an arm without sleep as comparison.reference."
         )
-        return MissingControls((why,), "")
+        return MissingControls((why,), {})
     sleeping = sleeping_arms(comparison.arms, comparison.baseline)
     finalists = [arm for arm in sleeping if arm.kind == "finalist"]
     arms = [*finalists[:1], *(arm for arm in sleeping if arm.kind != "finalist" and not is_interleaved(arm))]
@@ -69,7 +84,7 @@ def find_missing(comparison: Comparison) -> MissingControls:
             added |= _twin_lines(arm, found.twin, arms, names)
         if lacking:
             reasons.append(f"{arm.name}: {' and '.join(lacking)}.")
-    return MissingControls(tuple(reasons), _as_yaml(added))
+    return MissingControls(tuple(reasons), added)
 
 
 def _unusable(arm: Arm, found: Controls, reference: Arm, endpoint: str) -> Iterator[str]:
@@ -93,9 +108,7 @@ def _twin_lines(arm: Arm, twin: Arm | None, arms: Sequence[Arm], names: Mapping[
     return {made: {"like": first, STRATEGY: RANDOM}, f"{made}_matched": {"matched": made}}
 
 
-def _as_yaml(arms: Mapping[str, Mapping[str, str]]) -> str:
-    """Return the section `arms` of a search space; an arm a line."""
-    if not arms:
-        return ""
-    lines = (yaml.safe_dump(dict(arm), default_flow_style=True, sort_keys=False, width=200) for arm in arms.values())
-    return "arms:\n" + "".join(f"  {name}: {line}" for name, line in zip(arms, lines, strict=True))
+def _flow(value: Mapping[str, Any]) -> str:
+    """Return a mapping as YAML on one line."""
+    plain = json.loads(json.dumps(value))
+    return yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=math.inf)

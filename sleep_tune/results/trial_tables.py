@@ -14,7 +14,7 @@ from sleep_tune.experiment.search_state import SearchState, TrialState, fold_eve
 from sleep_tune.plain_text import visible
 
 __all__ = ["HEAD", "metric_columns", "parameter_columns", "read_curves", "read_trials", "tabulate_curves"]
-__all__ += ["tabulate_trials"]
+__all__ += ["repeated_runs", "tabulate_trials"]
 
 HEAD = (
     "trial",
@@ -59,6 +59,9 @@ TEXT = (
     "not_finite",
 )
 WHOLE = ("seed", "attempt", "words_seen", "budget_words", "updates")
+
+REPEATED = ("baseline", "arm", "finalist")
+"""Roles of runs over fresh seeds."""
 
 CURVE = ("trial", "role", "arm", "seed", "attempt", "rung", "words_seen", "phase", "cycle", "read_ratio", "seconds")
 
@@ -129,6 +132,25 @@ def tabulate_curves(search: SearchState) -> pd.DataFrame:
             head |= {key: getattr(progress, key) for key in ("words_seen", "phase", "cycle", "read_ratio", "seconds")}
             rows += [head | {"metric": name, "value": value} for name, value in sorted(progress.metrics.items())]
     return pd.DataFrame(rows, columns=[*CURVE, "decision", "metric", "value"])
+
+
+def repeated_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of trials that are runs over fresh seeds, each under the last settings of its arm.
+
+    A study that has grown may have set an arm differently, or tuned a baseline again: runs under earlier settings are
+    left out. Finalists keep their settings, and all of their runs.
+
+    Returns:
+        With a column `parent`: the arm of the run that each run is matched to; None where it is matched to none.
+    """
+    arm_of = dict(zip(table["trial"], table["arm"], strict=True))
+    parents = pd.Series([arm_of.get(trial) for trial in table["matched"]], index=table.index, dtype=object)
+    repeated = table.join(parents.rename("parent"))
+    repeated = repeated[repeated["role"].isin(REPEATED) & (repeated["study"] == "")]
+    settings = repeated[[*parameter_columns(repeated), "parent"]]
+    keys = pd.Series([repr(list(row)) for row in settings.itertuples(index=False)], index=repeated.index, dtype=object)
+    last = keys.groupby(repeated["arm"]).transform("last")
+    return repeated[(keys == last) | (repeated["role"] == "finalist")]
 
 
 def parameter_columns(table: pd.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ from sleep_tune.experiment.run_folder import AVERAGED_MODEL, CONFIG, MODEL
 from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.metric_names import AVERAGED, split_variant
 from sleep_tune.results.comparable_losses import OBJECTIVE, is_loss
-from sleep_tune.results.trial_tables import parameter_columns, read_trials
+from sleep_tune.results.trial_tables import parameter_columns, read_trials, repeated_runs
 
 __all__ = ["Winner", "find_winner"]
 
@@ -47,6 +47,8 @@ class Winner:
 def find_winner(folder: Path) -> Winner:
     """Return the arm with the best mean objective on dev over fresh seeds or, without finalists, the best trial.
 
+    Where there was no search, the best of the study's arms, without the reference and matched controls.
+
     An arm that diverged at more seeds than another never wins against it, because its mean is over fewer survivors.
 
     Raises:
@@ -58,13 +60,13 @@ def find_winner(folder: Path) -> Winner:
     metric, lowest = experiment.objective, experiment.mode == "min"
     done = done[np.isfinite(done[metric])] if metric in done else done[:0]
     _require_one_objective(metric, done)
-    finalists = done[done["role"] == "finalist"]
-    if not finalists.empty:
-        means = finalists.groupby("arm")[metric].mean().sort_values(ascending=lowest, kind="stable")
-        diverged = table[(table["role"] == "finalist") & (table["kind"] == "diverged")].groupby("arm").size()
+    repeated, role = _repeated(done, experiment)
+    if not repeated.empty:
+        means = repeated.groupby("arm")[metric].mean().sort_values(ascending=lowest, kind="stable")
+        diverged = table[(table["role"] == role) & (table["kind"] == "diverged")].groupby("arm").size()
         lost = {str(name): int(diverged.get(name, 0)) for name in means.index}
         arm = min(lost, key=lambda name: lost[name])  # of equals the first, whose mean is best
-        value, runs = float(means[arm]), finalists[finalists["arm"] == arm]
+        value, runs = float(means[arm]), repeated[repeated["arm"] == arm]
         among = " of the arms that diverged least" if any(lost.values()) else ""
         why = f"{arm} has the best mean {metric} on dev{among}, {value:.4f} over {len(runs)} fresh seeds"
         why += f"; {lost[arm]} more diverged" if lost[arm] else ""
@@ -72,8 +74,8 @@ def find_winner(folder: Path) -> Winner:
         runs = done[done["study"] == MAIN]
         if runs.empty:
             raise DataError(
-                f"{folder} must have a completed run of a finalist, or a completed trial of the search, with a finite "
-                f"{metric}; none of its {len(table)} trials was"
+                f"{folder} must have a completed run of a finalist or an arm, or a completed trial of the search, with "
+                f"a finite {metric}; none of its {len(table)} trials was"
             )
         runs = runs.sort_values(metric, ascending=lowest, kind="stable")[:1]
         arm, value = str(runs["trial"].iloc[0]), float(runs[metric].iloc[0])
@@ -81,10 +83,23 @@ def find_winner(folder: Path) -> Winner:
     best = runs.sort_values(metric, ascending=lowest, kind="stable").iloc[0]
     run = folder / "trials" / str(best["trial"])
     config = _config(run)
-    searched = {key: best[key] for key in parameter_columns(table) if key in experiment.parameters}
+    columns = [key for key in parameter_columns(table) if role == "arm" or key in experiment.parameters]
+    searched = {key: best[key] for key in columns}
     others = {key: _plain(value) for key, value in searched.items() if not key.startswith("sleep.") and pd.notna(value)}
     weights = AVERAGED_MODEL if AVERAGED in split_variant(metric)[0].split("/") else MODEL
     return Winner(arm, run, why, _without_nulls(config["sleep"]), others, _base(experiment), weights)
+
+
+def _repeated(done: pd.DataFrame, experiment: Experiment) -> tuple[pd.DataFrame, str]:
+    """Return the completed runs over fresh seeds that can win, and their role.
+
+    These are finalists. Where there was no search: arms, without the reference and without matched controls.
+    """
+    runs = repeated_runs(done)
+    arms = runs[(runs["role"] == "arm") & runs["matched"].isna() & (runs["arm"] != experiment.reference)]
+    if (done["study"] == MAIN).any() or arms.empty:
+        return runs[runs["role"] == "finalist"], "finalist"
+    return arms, "arm"
 
 
 def _require_one_objective(metric: str, runs: pd.DataFrame) -> None:

@@ -2,22 +2,31 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sleep_tune.config.schema import RunConfig
 from sleep_tune.results.arms import Arm, Gain
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.gain import explain_gains, find_controls
+from sleep_tune.results.missing_controls import find_missing
 from sleep_tune.results.run_facts import RunFacts
 from sleep_tune.results.statistics import estimate_mean, holm
+from sleep_tune.search.run.fake_worker import FakeWorker
+from sleep_tune.search.run.inline import run_inline
+from sleep_tune.search.space.search_space import Arm as SpaceArm
+from sleep_tune.search.space.search_space import Baseline, Finalists, Stop
 from tests.results.conftest import SyntheticLog
 from tests.results.worlds import World
+from tests.search.studies import open_search, plain
 
 NLL, PAIRS, BLIMP = "test/nll", "test/pairs_accuracy", "babylm/blimp_fast"
 SLEEP: dict[str, Any] = {"sleep.folds": 5, "sleep.length.passes": 1.0, "sleep.replay.strategy": "weighted"}
@@ -274,3 +283,55 @@ def test_a_control_that_is_matched_to_another_arm_now_has_only_its_new_runs(log:
     found = {one.name: one for one in compare(log.folder).arms}
     assert found["sharp_same"].parent == "chance"
     assert found["sharp_same"].values[NLL] == dict.fromkeys(SEEDS[:3], 1.0)
+
+
+EFFECTS = {"exposure": -0.1, "selection": 0.05, "order": -0.3}
+
+
+def curve(config: RunConfig, seed: int, share: float) -> float:
+    """A loss with these effects, as the controls of a real search would show them."""
+    sleep = config.sleep
+    loss = 4.0 - share + seed % 97 / 100
+    if sleep.length.ratio == 0:
+        return loss
+    loss += EFFECTS["exposure"] + (EFFECTS["selection"] if sleep.replay.strategy != "random" else 0.0)
+    return loss + (EFFECTS["order"] if sleep.matched is None else 0.0) + seed % 89 / 1e5 * sleep.folds
+
+
+def test_a_search_with_controls_is_explained(tmp_path: Path) -> None:
+    """Runs of the search itself, with a worker that trains nothing; the finalist is called best in the space."""
+    space = plain(
+        stop=Stop(trials=2),
+        baselines={"epochs": Baseline()},
+        arms={
+            "chance": SpaceArm(like="best", settings={"sleep.replay.strategy": "random"}),
+            "same": SpaceArm(matched="best"),
+            "chance_same": SpaceArm(matched="chance"),
+            "fixed": SpaceArm(settings={"sleep": "strict", "sleep.folds": 7}),
+        },
+        finalists=Finalists(count=1, seeds=3),
+    )
+    director = open_search(tmp_path / "x", space)
+    run_inline(director, FakeWorker(curve=curve))
+    director.close()
+    comparison = compare(tmp_path / "x")
+    (best,) = (one.name for one in comparison.arms if one.kind == "finalist")
+    assert {one.name: (one.kind, one.parent) for one in comparison.arms} == {
+        "epochs": ("baseline", None),
+        "chance": ("arm", None),
+        "fixed": ("arm", None),
+        best: ("finalist", None),
+        "same": ("control", best),
+        "chance_same": ("control", "chance"),
+    }
+    gain = gain_of(comparison.gains, best)
+    assert {one.parts[0]: one.contrast.difference.mean for one in gain.effects} == pytest.approx(EFFECTS, abs=0.02)
+    assert [(one.arm, one.minus) for one in gain.effects] == [
+        ("chance_same", "epochs"), ("same", "chance_same"), (best, "same"),
+    ]  # fmt: skip
+    found = find_missing(comparison)
+    assert yaml.safe_load(found.lines)["arms"] == {
+        "fixed_matched": {"matched": "fixed"},
+        "fixed_random": {"like": "fixed", "sleep.replay.strategy": "random"},
+        "fixed_random_matched": {"matched": "fixed_random"},
+    }

@@ -123,6 +123,19 @@ def test_other_settings_of_the_reference_are_named_as_part_of_exposure(log: Synt
     assert not missing(warning, "sharp|plain|learning_rate|exposure and selection")
 
 
+def test_what_acts_asleep_alone_is_named_as_part_of_order_and_rows_cut_anew_as_part_of_both(log: SyntheticLog) -> None:
+    log.open(comparison={"reference": "plain"})
+    special = SLEEP | {"sleep.shrink.factor": 0.95, "sleep.learning_rate": 1.0, "sleep.context": "repack"}
+    for seed in SEEDS[:3]:
+        log.run("plain", seed, 3.0 + seed % 2, 0.5, role="arm", parameters=EPOCHS)
+        log.run("sharp", seed, 3.0 + seed % 3, 0.5, role="arm", parameters=special)
+        log.run("same", seed, 3.0 + seed % 4, 0.5, role="arm", parameters=special, matched="sharp")
+    said = sentences(compare(log.folder))
+    assert any(not missing(one, "sleep.shrink.factor|part of order") for one in said)
+    assert any(not missing(one, "sleep.context|exposure and selection|order") for one in said)
+    assert not any("learning_rate" in one for one in said)
+
+
 @pytest.mark.parametrize(
     ("arms", "added"),
     [

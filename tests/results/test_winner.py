@@ -109,3 +109,32 @@ def test_nothing_completed_and_a_missing_folder_are_reported(log: SyntheticLog) 
     log.complete("t0001", {"eval/nll": 1.0})
     with pytest.raises(RunFolderError, match=r"config\.yaml .*missing"):
         find_winner(log.folder)
+
+
+def test_without_a_search_the_best_arm_wins_and_never_the_reference_or_a_control(log: SyntheticLog) -> None:
+    log.open(comparison={"reference": "plain"}, base={"data": "toy"})
+    tuned = {"sleep.folds": 20, "training.learning_rate": 0.01}
+    for seed in (1000, 1001):
+        for arm, dev, more in (
+            ("plain", 1.0, {}),
+            ("weighted", 1.8, {}),
+            ("strict", 1.7, {"parameters": tuned}),
+            ("strict_matched", 1.1, {"parameters": tuned, "matched": "strict"}),
+        ):
+            log.run(arm, seed, 1.2, 0.8, role="arm", metrics={"eval/nll": dev + seed / 1e6}, **more)
+            keep_config(log, f"{arm}-s{seed}")
+    winner = find_winner(log.folder)
+    assert (winner.arm, winner.others) == ("strict", {"training.learning_rate": 0.01})
+    assert winner.run == log.folder / "trials" / "strict-s1000"
+
+
+def test_an_arm_wins_by_its_last_settings(log: SyntheticLog) -> None:
+    log.open()
+    for version, dev in (({"sleep.folds": 5}, 1.0), ({"sleep.folds": 20}, 1.9)):
+        trial = f"strict-{version['sleep.folds']}"
+        log.ask(trial, role="arm", arm="strict", seed=1, parameters=version)
+        log.complete(trial, {"eval/nll": dev})
+        keep_config(log, trial)
+    log.run("weighted", 1, 1.2, 0.8, role="arm", metrics={"eval/nll": 1.5})
+    keep_config(log, "weighted-s1")
+    assert find_winner(log.folder).arm == "weighted"

@@ -13,8 +13,7 @@ import pandas as pd
 from sleep_tune.errors import DataError
 from sleep_tune.experiment.run_folder import METRICS
 from sleep_tune.experiment.run_journal import read_journal_lines
-from sleep_tune.results.comparison import REPEATED
-from sleep_tune.results.trial_tables import read_trials
+from sleep_tune.results.trial_tables import read_trials, repeated_runs
 
 __all__ = ["TrainingLog", "TrainingLogs", "read_training_log", "read_training_logs"]
 
@@ -117,7 +116,7 @@ def read_training_logs(folder: Path, trials: pd.DataFrame | None = None) -> Trai
         RunFolderError: the folder holds no experiment, or a line of its event log is not as it was written.
     """
     trials = read_trials(folder) if trials is None else trials
-    repeated = trials[trials["role"].isin(REPEATED) & (trials["study"] == "")]
+    repeated = repeated_runs(trials)
     runs: dict[str, list[TrainingLog]] = {}
     problems = []
     for arm, trial, seed in zip(repeated["arm"], repeated["trial"], repeated["seed"], strict=True):
