@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sleep_tune.errors import ConfigError, unknown
-from sleep_tune.search.space.search_space import Finalists, Objective, Parameter, Scheduler, Search, Space, Stop
+from sleep_tune.search.space.search_space import (
+    Finalists,
+    Objective,
+    Parameter,
+    Scheduler,
+    Search,
+    Space,
+    Stop,
+    num_settings,
+)
 from sleep_tune.search.space.space_file import load_space
 
 __all__ = ["REFERENCE", "SearchMethod", "read_methods", "single_search"]
@@ -58,6 +67,10 @@ def single_search(space: Space, parameters: tuple[Parameter, ...], seed: int) ->
     if space.scheduler.within is not None and space.scheduler.within not in keys:
         raise ConfigError(
             f"scheduler.within must be searched; got {space.scheduler.within} over {', '.join(sorted(keys))}"
+        )
+    if space.search.algorithm == "grid" and num_settings(parameters) is None:
+        raise ConfigError(
+            "search.algorithm must be random or tpe for these curves, whose parameters have ranges of reals; got grid"
         )
     return dataclasses.replace(
         space,

@@ -4,6 +4,7 @@ import pytest
 
 from sleep_tune.errors import ConfigError
 from sleep_tune.simulation.methods import REFERENCE, read_methods, single_search
+from tests.messages import raises_naming
 from tests.simulation.spaces import PARAMETERS
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "replay.yaml"
@@ -53,3 +54,10 @@ def test_a_study_is_single_search_to_the_search_alone() -> None:
 def test_what_trials_are_compared_within_must_be_searched() -> None:
     with pytest.raises(ConfigError, match=r"scheduler\.within must be searched; got sleep\.length\.passes over"):
         single_search(read_methods(SPACE, [], slots=1)[0].space, PARAMETERS[:1], seed=0)
+
+
+def test_a_grid_needs_parameters_that_can_be_listed() -> None:
+    space = read_methods(SPACE.with_name("ancestor_grid.yaml"), [], slots=1)[0].space
+    assert single_search(space, PARAMETERS[:2], seed=0).search.algorithm == "grid"
+    with raises_naming(ConfigError, "search.algorithm", "grid"):
+        single_search(space, PARAMETERS, seed=0)
