@@ -33,6 +33,19 @@ parameters:
 stop: {trials: -1}
 """
 
+ARMS = """\
+base: {data: toy, model: tiny, budget.passes: 6}
+parameters: {sleep.folds: {choice: [2, 5, 10]}}
+stop: {trials: 3}
+baselines: {epochs: {}}
+arms:
+  strict: {sleep: strict, sleep.folds: 20}
+  random: {like: best, sleep: random}
+  control: {matched: best}
+  strict-control: {matched: strict}
+finalists: {count: 1}
+"""
+
 
 @pytest.mark.parametrize(
     ("name", "help_text", "end"),
@@ -82,6 +95,17 @@ def test_the_plan_of_the_demo() -> None:
     text = io.StringIO()
     show_plan(plan, PlainConsole(file=text))
     assert_golden("plan-of-the-demo.txt", text.getvalue())
+
+
+def test_the_plan_of_arms(tmp_path: Path) -> None:
+    (tmp_path / "why.yaml").write_text(ARMS)
+    space = load_space(tmp_path / "why.yaml")
+    corpus = CorpusSummary(words=72_530, samples=6_480)
+    speed = Speed(words_per_second=30_000.0, evaluation_seconds=0.5, device="cpu", time=0.0, source="an example")
+    plan = make_plan(space, compose_base(space), corpus, slots=Slots(2, 0.0, "2 slots of 1 worker"), speed=speed)
+    text = io.StringIO()
+    show_plan(plan, PlainConsole(file=text))
+    assert_golden("plan-of-arms.txt", text.getvalue())
 
 
 def test_the_screen_of_a_search() -> None:

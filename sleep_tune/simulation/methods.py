@@ -58,6 +58,8 @@ def read_methods(path: Path, variants: Sequence[str], *, slots: int, every: str 
     """
     common = [] if every is None else [every]
     reference = _method(REFERENCE, path, common, slots)
+    if not reference.space.parameters:
+        raise ConfigError(f"{path}: a simulated search needs parameters; got none")
     return [reference, *(_method(text, path, [*common, text], slots) for text in variants)]
 
 

@@ -90,6 +90,13 @@ def test_what_cannot_follow_is_refused(names: tuple[str, ...], name: str, messag
         happen(opened(*names), name, EXAMPLES[name])
 
 
+def test_a_control_follows_the_run_that_it_is_matched_to() -> None:
+    control = EXAMPLES["asked"] | {"matched": "t1"}
+    happen(opened("asked"), "asked", control, trial="t2")
+    with pytest.raises(ValueError, match="t2 is matched to t1, which was never asked for"):
+        happen(opened(), "asked", control, trial="t2")
+
+
 def test_a_bugs_trial_may_be_started_again_in_the_next_session() -> None:
     happen(opened("asked", "failed", "resumed"), "started", EXAMPLES["started"])
 

@@ -47,8 +47,16 @@ def test_a_mistake_in_a_variant_is_reported(variant: str, message: str) -> None:
 def test_a_study_is_single_search_to_the_search_alone() -> None:
     space = single_search(read_methods(SPACE, [], slots=1)[0].space, PARAMETERS, seed=7)
     assert space.search.seed == 7
-    assert (space.baselines, space.finalists.count, space.enqueue, space.warm_start) == ({}, 0, (), ())
+    assert (space.baselines, space.arms, space.finalists.count) == ({}, {}, 0)
+    assert (space.enqueue, space.warm_start) == ((), ())
     assert space.parameters == PARAMETERS
+
+
+def test_a_study_of_arms_alone_is_not_simulated(tmp_path: Path) -> None:
+    path = tmp_path / "arms.yaml"
+    path.write_text("stop: {trials: 0}\ncomparison: {reference: a}\narms: {a: {}}\n")
+    with raises_naming(ConfigError, path, "parameters"):
+        read_methods(path, [], slots=1)
 
 
 def test_what_trials_are_compared_within_must_be_searched() -> None:

@@ -50,7 +50,7 @@ class Director(SearchView):
         lock: of the folder, if the caller holds it; else the director takes it first, and holds it until `close`.
 
     Raises:
-        BudgetError: a baseline or a choice that the budget can never hold.
+        BudgetError: an arm or a choice that the budget can never hold.
         ConfigError: a search that would never end.
         RunFolderError: the folder holds another study, is in use, or its log cannot be read.
     """

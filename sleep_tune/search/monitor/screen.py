@@ -103,7 +103,7 @@ def _counts(watched: SearchView, state: Forecast) -> Iterator[str]:
     if watched.ended is not None and not watched.finished:
         yield f"search over ({watched.ended})"
         if state.controls_left:
-            yield f"{state.controls_left} controls wait for the runs that they are matched to"
+            yield f"controls that wait for their parents: {state.controls_left}"
     used, limit = gpu_hours(trials), watched.space.stop.gpu_hours
     if used or limit is not None:
         left = "" if not state.gpu_hours_left else f", about {state.gpu_hours_left:.2f} left"

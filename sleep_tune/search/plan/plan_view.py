@@ -120,8 +120,8 @@ def _time(plan: Plan) -> str:
     if plan.span is None or plan.seconds is None:
         return "unknown"
     gpus = f"; {_digits(plan.gpu_hours or 0.0, 3)} GPU-hours" if plan.slots.gpus else "; no GPU"
-    search = f"{rounded_time(plan.span.search)} until the last search trial ends"
-    return f"about {rounded_time(plan.span.whole)}: {search}{gpus}"
+    search = f": {rounded_time(plan.span.search)} until the last search trial ends" if plan.trials != 0 else ""
+    return f"about {rounded_time(plan.span.whole)}{search}{gpus}"
 
 
 def _disk(plan: Plan) -> str:

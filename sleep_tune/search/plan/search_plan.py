@@ -141,7 +141,7 @@ def make_plan(
         speed: of one trial, if it is known.
 
     Raises:
-        BudgetError: a baseline or a choice that the budget can never hold.
+        BudgetError: an arm or a choice that the budget can never hold.
         ConfigError: options that do not fit together, or several mistakes.
     """
     check_budget(space, base, corpus)

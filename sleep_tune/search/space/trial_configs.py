@@ -15,6 +15,8 @@ from sleep_tune.config.size import plan_words
 from sleep_tune.config.sources import SOURCES, used_sources
 from sleep_tune.config.tree import Tree, assign, from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError, unknown
+from sleep_tune.experiment.exposures import EXPOSURES
+from sleep_tune.experiment.run_folder import CONFIG
 from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.names import BASELINES
 from sleep_tune.search.space.search_space import CorpusSummary, Space
@@ -115,6 +117,10 @@ class TrialConfigs:
 
     def refusal(self, trial: TrialState) -> Refusal | None:
         """Return why the trial cannot be trained, or None if it can."""
+        if trial.matched is not None:
+            parent = self._folder / "trials" / trial.matched
+            if (parent / CONFIG).is_file() and not (parent / EXPOSURES).is_file():
+                return Refusal("config", f"{trial.matched} has no {EXPOSURES}: an earlier version trained it")
         try:
             plan_run(self.of(trial), self._corpus, self._space.resources.workers)
         except BudgetError as error:

@@ -229,6 +229,24 @@ def test_a_control_that_is_added_to_a_finished_study_is_trained(tmp_path: Path) 
     assert set(read_trials(tmp_path / "x")["arm"]) == set(CONTROLLED.arms)
 
 
+def test_a_control_of_a_run_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    """Such a run has left no exposures; the others are trained all the same."""
+    none = {name: arm for name, arm in CONTROLLED.arms.items() if arm.matched is None}
+    seeds = runs(tmp_path / "x", replace(CONTROLLED, arms=none))["strict"]
+    for seed in seeds:
+        folder = tmp_path / "x" / "trials" / f"strict-s{seed}"
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text("")
+    director = open_search(tmp_path / "x", CONTROLLED)
+    run_inline(director, WORKER)
+    for seed in seeds:
+        refused = director.trials[f"of_strict-s{seed}"]
+        assert (refused.state, refused.kind) == ("refused", "config")
+        assert not missing(refused.reason, f"strict-s{seed}|exposures.npz")
+        assert director.trials[f"of_none-s{seed}"].state == "completed"
+    director.close()
+
+
 def test_an_arm_that_becomes_a_control_has_runs_of_a_new_name(tmp_path: Path) -> None:
     """Its settings are the same, but it is another arm."""
     same = {**CONTROLLED.arms, "of_strict": Arm(like="strict"), "of_none": Arm(like="none")}

@@ -8,10 +8,11 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import Diverged
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.decide.director import Director
+from sleep_tune.search.monitor.event_lines import EventLines
 from sleep_tune.search.monitor.screen import screen
 from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.search.space.search_space import Scheduler, Search, Stop
+from sleep_tune.search.space.search_space import Arm, Scheduler, Search, Stop
 from tests.search.monitor.shown import BUDGET, at, drawn, started
 from tests.search.studies import outcome
 
@@ -86,6 +87,18 @@ def test_why_the_search_is_over_is_shown_while_its_repeats_run(open_director: Ca
             break
         director.on_end(trial.id, outcome("completed", 3.0))
     assert "search over (stop.trials: 4 trials)" in shown(director)
+
+
+def test_controls_that_wait_are_counted(open_director: Callable[..., Director]) -> None:
+    arms = {"strict": Arm(settings={"sleep": "strict"}), "control": Arm(matched="strict")}
+    director = open_director(stop=Stop(trials=0), baselines={}, arms=arms)
+    parents = [started(director), started(director)]
+    assert "controls that wait for their parents: 2" in " ".join(shown(director).split())
+    director.on_end(parents[0].id, outcome("completed", 3.0))
+    source = EventLines(director)
+    control = started(director)
+    assert "controls that wait for their parents: 1" in " ".join(shown(director).split())
+    assert f"{control.id} proposed: the exposures of {parents[0].id} in random order" in source.lines()
 
 
 def test_a_paused_trial_is_shown_as_waiting(open_director: Callable[..., Director]) -> None:

@@ -17,7 +17,7 @@ from sleep_tune.search.monitor.screen import screen
 from sleep_tune.search.monitor.snapshot import read_progress, read_recorded
 from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.search.space.search_space import Stop
+from sleep_tune.search.space.search_space import Arm, Stop
 from tests.made import make_old
 from tests.search.monitor.shown import BUDGET, at, drawn, started
 from tests.search.studies import open_search, outcome
@@ -39,12 +39,13 @@ LINE = {
 
 
 def test_a_finished_search_draws_the_same_screen(open_director: Callable[..., Director]) -> None:
-    director = open_director(gpus=1.0)
+    director = open_director(gpus=1.0, arms={"folds": Arm(like="best", settings={"sleep.folds": 7})})
     run_inline(director, FakeWorker())
     seconds = director.seconds()
     recorded = read_recorded(director.folder, is_driven=False)
     assert recorded.seconds() == pytest.approx(seconds, abs=1)
     assert recorded.space.finalists == director.space.finalists
+    assert recorded.space.arms == director.space.arms
     assert recorded.space.scheduler == director.space.scheduler
     assert dict(recorded.trials) == dict(director.trials)
     ours, theirs = (drawn(screen(one, 1, width=100)).partition(" elapsed")[2] for one in (recorded, director))

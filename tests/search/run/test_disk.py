@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import Diverged
 from sleep_tune.experiment.search_state import MAIN
-from sleep_tune.records import Outcome, Report
+from sleep_tune.records import Decision, Outcome, Report
 from sleep_tune.search.decide.assignments import Done, Wait
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.disk import DiskWatch
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.search.space.search_space import Finalists, Resources, Space, Stop
+from sleep_tune.search.space.search_space import Arm, Finalists, Resources, Space, Stop
 from tests.search.studies import WORKER, open_search, plain, start, study
 
 MODEL, CHECKPOINT, METRICS = 1_000_000, 3_000_000, 10_000
@@ -293,3 +294,30 @@ def test_a_look_takes_no_longer_than_it_may(tmp_path: Path) -> None:
         disk.watch()
     assert before[0] > 1
     assert len(with_weights(tmp_path / "x")) == 1
+
+
+def test_what_a_control_needs_of_its_parent_stays(tmp_path: Path) -> None:
+    """Also over the cap, where the weights go."""
+    arms = {"strict": Arm(settings={"sleep": "strict"}), "control": Arm(matched="strict")}
+    space = plain(stop=Stop(trials=0), arms=arms, finalists=Finalists(seeds=2), resources=Resources(disk_gb=0.0005))
+    director = opened(tmp_path / "x", space)
+    disk, parents = watch_disk(director), [start(director), start(director)]
+    for parent in parents:
+        outcome = write_run(from_dict(parent.config), lambda progress: Decision.CONTINUE)
+        fill(director.folder / "trials" / parent.id / "exposures.npz", 1_000)
+        director.on_end(parent.id, outcome)
+    disk.watch()
+    assert not with_weights(director.folder)
+    director.held = None
+    control = start(director)
+    assert control.config["sleep"]["matched"] == str(director.folder / "trials" / parents[0].id)
+    assert (Path(control.config["sleep"]["matched"]) / "exposures.npz").is_file()
+
+
+def test_a_larger_arm_needs_more_room(tmp_path: Path) -> None:
+    needs = []
+    for name, settings in (("x", {}), ("y", {"model.hidden": 512})):
+        director, room = opened(tmp_path / name, plain(arms={"wide": Arm(settings=settings)})), Room(0)
+        disk = watch_disk(director, free=room, reserve=0)
+        needs.append(next(size for size in range(0, 10**10, 10**7) if _held_at(disk, room, size, director) is None))
+    assert needs[1] > 1.5 * needs[0]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.search.space.search_space import (
+    Arm,
     Baseline,
     Choice,
     Claim,
@@ -51,6 +52,14 @@ PARAMETERS = st.tuples(
     st.just(Parameter("training.compile", Choice((True, False)))),
 ).flatmap(lambda known: st.sets(st.integers(2, len(known) - 1), min_size=1).map(lambda chosen: _some(known, chosen)))
 """Some of every kind; a conditional parameter comes with the one that its `when` names."""
+
+
+ARMS = {
+    "strict": Arm(settings={"sleep": "strict", "training.learning_rate": 0.01}),
+    "control": Arm(matched="strict"),
+    "again-2": Arm(like="best", settings={"sleep.folds": 7}),
+    "like_the_baseline": Arm(like="as_epochs"),
+}
 
 
 def _some(known: tuple[Parameter, ...], chosen: set[int]) -> tuple[Parameter, ...]:
@@ -99,6 +108,7 @@ def spaces(draw: st.DrawFn) -> Space:
         ),
         stop=Stop(trials=draw(st.integers(1, 99)), hours=draw(st.none() | st.floats(1e-3, 1e6))),
         baselines=baselines,
+        arms=draw(st.sampled_from([{}, ARMS])),
         finalists=Finalists(count=draw(st.integers(0, 9)), seeds=draw(st.integers(1, 9))),
         resources=Resources(
             workers=draw(st.integers(1, 9)),
@@ -106,7 +116,14 @@ def spaces(draw: st.DrawFn) -> Space:
             cpus_per_worker=draw(cpus),
             disk_gb=draw(st.none() | REALS),
         ),
-        comparison=draw(st.sampled_from([Claim(), Claim(primary="test/nll", smallest=0.01, matched="flops")])),
+        comparison=draw(
+            st.sampled_from(
+                [
+                    Claim(reference="as_epochs"),
+                    Claim(primary="test/nll", smallest=0.01, matched="flops", reference="as_epochs"),
+                ]
+            )
+        ),
         enqueue=tuple(points),
         warm_start=tuple(draw(st.lists(st.from_regex(r"[a-z]+/[ -~]+", fullmatch=True), max_size=2, unique=True))),
     )

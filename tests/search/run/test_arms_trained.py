@@ -1,0 +1,95 @@
+"""Arms that really train on the toy language: a control has the exposures of its parent, also after kills."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sleep_tune.experiment.event_log import read_events
+from sleep_tune.experiment.exposures import read_exposures
+from sleep_tune.experiment.run_folder import read_config
+from sleep_tune.experiment.search_state import SearchState, fold_events
+from sleep_tune.search.run.launch import PreparedSearch
+
+ROOT = Path(__file__).parents[3]
+
+SPACE = """\
+base: {data: toy, data.sentences: 400, data.max_length: 64, tokenizer.vocab_size: 300, model: tiny, budget.passes: 3,
+       evaluation.samples: 16, evaluation.pairs: 24, training.checkpoint_ratio: 0.1, training.threads: 1,
+       training.save_model: false}
+stop: {trials: 0}
+arms: {shuffled: {matched: strict}, strict: {sleep: strict, sleep.folds: 4}}
+comparison: {reference: strict}
+finalists: {seeds: 1, rungs: []}
+"""
+
+
+def write(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "arms.yaml").write_text(SPACE)
+    return folder / "arms.yaml"
+
+
+def state(folder: Path) -> SearchState:
+    return fold_events(read_events(folder / "arms" / "trials.jsonl"))
+
+
+def check(folder: Path) -> None:
+    """Check that the control saw each sample as often as its parent did, in another order."""
+    trials = {trial.arm: trial for trial in state(folder).trials.values()}
+    assert list(trials) == ["strict", "shuffled"]
+    assert {trial.state for trial in trials.values()} == {"completed"}
+    parent, control = (folder / "arms" / "trials" / trials[arm].id for arm in ("strict", "shuffled"))
+    assert trials["shuffled"].matched == parent.name
+    times_seen = read_exposures(parent).times_seen
+    assert times_seen.max() > 1
+    assert np.array_equal(times_seen, read_exposures(control).times_seen)
+    assert read_config(control).sleep.matched == str(parent.resolve())
+    ends = [trial.outcome for trial in trials.values() if trial.outcome is not None]
+    assert ends[0].words_seen == ends[1].words_seen
+    assert ends[0].metrics["test/nll"] != ends[1].metrics["test/nll"]
+
+
+def test_a_control_has_the_exposures_of_its_parent(tmp_path: Path) -> None:
+    PreparedSearch.read(write(tmp_path), [], tmp_path).run(launcher="inline", address=None)
+    check(tmp_path)
+
+
+def kill_when(folder: Path, arm: str) -> None:
+    """Run until a run of this arm has started and trained for a moment, then kill the process."""
+    log = folder / "arms" / "trials.jsonl"
+    process = subprocess.Popen(command(folder), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 300
+    while not (log.exists() and any(trial.arm == arm and trial.attempt for trial in state(folder).trials.values())):
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+
+
+def command(folder: Path) -> list[str]:
+    return [sys.executable, str(ROOT / "tune.py"), "arms.yaml", "--launcher", "inline", "--dir", str(folder)]
+
+
+@pytest.mark.slow
+def test_killed_while_the_parent_and_while_the_control_runs(tmp_path: Path) -> None:
+    """At the first kill the control has not been asked for. The results are those of a study that was not killed."""
+    for name in ("killed", "whole"):
+        write(tmp_path / name)
+    kill_when(tmp_path / "killed", "strict")
+    assert [trial.arm for trial in state(tmp_path / "killed").trials.values()] == ["strict"]
+    (tmp_path / "killed").rename(tmp_path / "moved")
+    kill_when(tmp_path / "moved", "shuffled")
+    (tmp_path / "moved").rename(tmp_path / "again")
+    for name in ("again", "whole"):
+        subprocess.run(command(tmp_path / name), cwd=tmp_path / name, check=True, stdout=subprocess.DEVNULL)
+    killed, whole = (state(tmp_path / name) for name in ("again", "whole"))
+    assert {name: trial.value for name, trial in killed.trials.items()} == {
+        name: trial.value for name, trial in whole.trials.items()
+    }
+    assert killed.sessions == 3
