@@ -50,19 +50,35 @@ reading, >= 0; `sources` is (C,) its source, >= 0.
 """
 
 
-def z_scores(values: NDArray[np.floating], groups: NDArray[np.integer]) -> NDArray[np.float64]:
+BLOCK = 2**18
+"""Candidates that are treated at a time: fresh memory for intermediate results of all would take longer than sums."""
+
+INDEX = np.uint64(2**32 - 1)
+"""Bits of a key that hold an index; those above hold a value."""
+
+
+def z_scores(values: NDArray[np.floating], groups: NDArray[np.integer]) -> NDArray[np.float32]:
     """Return (value - mean of its group) / standard deviation of its group, (C,); 0 where all of a group are equal.
 
     Args:
         values: (C,) finite.
         groups: (C,) small integers >= 0.
     """
-    counts = np.maximum(np.bincount(groups), 1)
-    centred: NDArray[np.float64] = values - (np.bincount(groups, weights=values) / counts)[groups]
-    deviations = np.sqrt(np.bincount(groups, weights=np.square(centred)) / counts)
-    deviations[deviations == 0] = 1.0
-    centred /= deviations[groups]
-    return centred
+    size = int(groups.max()) + 1
+    counts, sums, squares = (np.zeros(size) for _ in range(3))
+    result = np.empty(len(values), np.float32)
+    blocks = [slice(*block) for block in _blocks(len(values))]
+    for block in blocks:
+        counts += np.bincount(groups[block], minlength=size)
+        sums += np.bincount(groups[block], values[block], minlength=size)
+    means = sums / np.maximum(counts, 1)
+    for block in blocks:
+        result[block] = values[block] - means[groups[block]]
+        squares += np.bincount(groups[block], np.square(result[block], dtype=np.float64), minlength=size)
+    scales = 1 / np.sqrt(np.where(squares == 0, np.inf, squares) / np.maximum(counts, 1))
+    for block in blocks:
+        result[block] *= scales[groups[block]]
+    return result
 
 
 def inverse_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -71,19 +87,30 @@ def inverse_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     Values are compared as float32. A value and its index are sorted as one integer, several times as fast as argsort.
 
     Args:
-        values: (C,) finite, C < 2^32.
+        values: (C,) finite, 1 <= C < 2^32.
     """
-    bits = np.add(values, 0.0, dtype=np.float32, casting="same_kind").view(np.uint32)  # -0 becomes 0
-    # The bits of positive floats are ordered as the floats are, those of negative ones in reverse.
-    falling = np.where(bits >> 31, bits, ~bits & np.uint32(0x7FFFFFFF))
-    keys = falling.astype(np.uint64)
-    keys <<= np.uint64(32)
-    keys |= np.arange(len(keys), dtype=np.uint64)
+    keys, result = np.empty(len(values), np.uint64), np.empty(len(values), np.float64)
+    for start, stop in _blocks(len(keys)):
+        bits = np.add(values[start:stop], 0.0, dtype=np.float32, casting="same_kind").view(np.uint32)  # -0 becomes 0
+        # The bits of negative floats rise as the floats fall; those of positive ones do where they are turned over.
+        falling = np.where(bits >> np.uint32(31), bits, ~bits & np.uint32(0x7FFFFFFF)).astype(np.uint64)
+        keys[start:stop] = falling << np.uint64(32) | np.arange(start, stop, dtype=np.uint64)
     keys.sort()
-    places = keys.astype(np.uint32)  # the low 32 bits: indices, from the highest value to the lowest
-    keys >>= np.uint64(32)
-    begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    ends = np.append(begins[1:], len(keys))
-    result = np.empty(len(keys), np.float64)
-    result[places] = np.repeat(2.0 / (begins + ends + 1), ends - begins)
+    ties: list[NDArray[np.intp]] = []  # places whose value equals that of the next place
+    for start, stop in _blocks(len(keys)):
+        result[keys[start:stop] & INDEX] = 1.0 / np.arange(start + 1, stop + 1)
+        and_next = keys[start : stop + 1]
+        ties.append(start + np.flatnonzero((and_next[1:] ^ and_next[:-1]) <= INDEX))
+    tied = np.concatenate(ties)
+    if len(tied):
+        gaps = np.flatnonzero(np.diff(tied) > 1)
+        first, last = tied[np.append(0, gaps + 1)], tied[np.append(gaps, len(tied) - 1)] + 1
+        counts = last - first + 1
+        equal = np.repeat(last + 1 - np.cumsum(counts), counts) + np.arange(counts.sum())
+        result[keys[equal] & INDEX] = np.repeat(2.0 / (first + last + 2), counts)
     return result
+
+
+def _blocks(count: int) -> list[tuple[int, int]]:
+    """Return the first index of each block of `count` candidates, and that after its last."""
+    return [(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]

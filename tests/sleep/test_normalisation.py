@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sleep_tune.sleep import normalisation
 from sleep_tune.sleep.normalisation import NORMALISATIONS, Normalisation, inverse_ranks, z_scores
 
 finite = st.floats(-1e6, 1e6, width=32)
@@ -35,6 +36,19 @@ def slow_z_scores(values: list[float], groups: list[int]) -> list[float]:
 @given(st.lists(st.one_of(finite, st.sampled_from([0.0, -0.0, 1.0, -1.0])), min_size=1, max_size=60))
 def test_equal_values_share_the_mean_of_their_ranks(values: list[float]) -> None:
     assert inverse_ranks(np.array(values, np.float32)).tolist() == [1 / rank for rank in slow_ranks(values)]
+
+
+@pytest.mark.parametrize("block", [1, 2, 7, 100])
+def test_blocks_of_candidates_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of equal values, of which many lie across the end of a block."""
+    rng = np.random.default_rng(block)
+    for size in (1, 2, 99, 100):
+        values, groups = rng.integers(0, 9, size).astype(np.float32), rng.integers(0, 4, size)
+        monkeypatch.setattr(normalisation, "BLOCK", 2**18)
+        ranks, scores = inverse_ranks(values), z_scores(values, groups)
+        monkeypatch.setattr(normalisation, "BLOCK", block)
+        assert np.array_equal(inverse_ranks(values), ranks)
+        assert np.allclose(z_scores(values, groups), scores, atol=1e-6)
 
 
 def test_ranks_of_numbers_far_apart() -> None:
