@@ -4,12 +4,15 @@ An arm has the settings of the arm that it is like, then what the files of its g
 search has to find first, the best trial or a tuned baseline, is given by the caller, who knows the search.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from sleep_tune.config.groups import default_choices, group_settings, groups
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF
+from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.search.space.search_space import BEST, Arm, Space
 from sleep_tune.search.space.trial_configs import baseline_settings
 
@@ -72,18 +75,48 @@ def own_settings(base: Mapping[str, Any], arm: Arm) -> Settings:
     Raises:
         ConfigError: the file of a choice is broken.
     """
-    choices, settings = groups(), Settings()
+    settings, here = Settings(), Path.cwd()
     for key, choice in arm.settings.items():
-        if key in choices:
-            before = base.get(key, default_choices().get(key))
-            if before is not None:
-                settings = _merged(settings, dict(_reset(group_settings(key, choices[key][before]), base)))
-            settings = _merged(settings, group_settings(key, choices[key][choice]))
-    return _merged(settings, {key: value for key, value in arm.settings.items() if key not in choices})
+        if _is_group(key):
+            before = base.get(key) or _default_choice(key, here)
+            settings = _merged(settings, dict(_reset(_file_settings(key, before, here), base)))
+            settings = _merged(settings, _file_settings(key, choice, here))
+    return _merged(settings, {key: value for key, value in arm.settings.items() if not _is_group(key)})
+
+
+def _is_group(key: str) -> bool:
+    """Return whether a key of an arm is a group: the key of every option has a dot."""
+    return "." not in key
+
+
+@functools.cache
+def _file_settings(group: str, choice: str, here: Path) -> Mapping[str, Any]:
+    """Return what the file of a choice sets: read once, so that a search stays the same while it runs.
+
+    Args:
+        group: of conf/.
+        choice: of the group.
+        here: the working directory, whose conf/ may have it.
+
+    Raises:
+        ConfigError: there is no such choice, or its file is broken.
+    """
+    choices = groups()[group]
+    if choice not in choices:
+        raise ConfigError(unknown(group, choice, choices))
+    return group_settings(group, choices[choice])
+
+
+@functools.cache
+def _default_choice(group: str, here: Path) -> str:
+    return default_choices()[group]
 
 
 def _reset(choice: Mapping[str, Any], base: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the default of each option that a choice sets and the base does not set by itself."""
+    """Yield the default of each option that a choice sets and the base does not set by itself.
+
+    Of options that exclude each other (`ONE_OF`), it is the one that is set by default.
+    """
     for key in choice:
         section, _, name = key.rpartition(".")
         members = ONE_OF.get(section, ())

@@ -14,7 +14,7 @@ from sleep_tune.config.groups import groups, read_setting
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import from_dict, to_dict
-from sleep_tune.errors import ConfigError, UserError, unknown
+from sleep_tune.errors import ConfigError, UserError, nearest, unknown
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.search.space.arm_settings import arm_settings, found_first, own_settings
 from sleep_tune.search.space.parameters import FIXED, check_import
@@ -99,8 +99,9 @@ def _arm(entry: Entry) -> Arm:
 
 def _setting(key: str, entry: Entry, choices: Mapping[str, Any]) -> Any:
     """Return the choice of a group or the value of an option."""
-    if "." not in key and key not in choices:
-        raise entry.error(unknown("key of an arm", key, ["like", "matched", *choices, *options()]))
+    names = ["like", "matched", *(name for name in choices if name not in PER_STUDY)]
+    if "." not in key and nearest(key, names) is not None and key not in choices:
+        raise entry.error(unknown("key of an arm", key, names))
     _check_free(key, entry)
     value = read_setting(key, entry, choices)
     if isinstance(value, tuple | list | dict):

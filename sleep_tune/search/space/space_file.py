@@ -143,10 +143,15 @@ def _known(root: Entry, entry: Entry, parameters: tuple[Parameter, ...]) -> Know
 
 def _check_reference(space: Space, entry: Entry) -> None:
     """Refuse a reference that is neither an arm nor a baseline; a study without arms may have none."""
-    known = (*space.baselines, *space.arms)
-    if space.comparison.reference not in known and (space.arms or "reference" in entry.value):
-        where = entry.inside("reference") if "reference" in entry.value else entry
-        raise where.error(unknown("arm as comparison.reference", space.comparison.reference, known))
+    known, name = (*space.baselines, *space.arms), space.comparison.reference
+    if name in known:
+        return
+    if "reference" in entry.value:
+        raise entry.inside("reference").error(unknown("arm or baseline as comparison.reference", name, known))
+    if space.arms:
+        raise entry.error(
+            f"comparison.reference must name an arm or a baseline ({', '.join(known)}); it is {name} by default"
+        )
 
 
 def _check_whole(space: Space, section: Callable[[str], Entry]) -> None:

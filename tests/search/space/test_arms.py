@@ -120,6 +120,7 @@ def changed(before: str, after: str) -> str:
 
 BROKEN = {
     "a misspelt option": (changed("sleep.folds: 10", "sleep.fold: 10"), ":7: |'sleep.fold'|'sleep.folds'"),
+    "an option without its section": (changed("sleep.folds: 10", "folds: 10"), ":7: |'folds'|'sleep.folds'"),
     "a value out of range": (changed("sleep.folds: 10", "sleep.folds: 0"), ":7: |sleep.folds|got 0"),
     "a misspelt group": (changed("sleep: strict", "slep: strict"), ":6: |'slep'|'sleep'"),
     "a misspelt choice": (changed("sleep: strict", "sleep: strickt"), ":6: |'strickt'|'strict'"),
@@ -153,7 +154,7 @@ BROKEN = {
     "a baseline's name": (changed("plain: {}", "epochs: {}"), ":11: |'epochs'"),
     "a name in other letters": (changed("plain: {}", "Strict: {}"), ":11: |'Strict'|'strict'"),
     "no such reference": (changed("arms:\n", "comparison: {reference: epoch}\narms:\n"), ":5: |'epoch'|'epochs'"),
-    "no reference": ("base: {}\nstop: {trials: 0}\narms: {strict: {}}\n", ":1: |comparison.reference|'epochs'|strict"),
+    "no reference": ("base: {}\nstop: {trials: 0}\narms: {strict: {}}\n", ":1: |comparison.reference|epochs|strict"),
     "nothing to train": ("stop: {trials: 0}\n", ":1: |stop.trials=0"),
 }  # fmt: skip
 

@@ -1,5 +1,7 @@
 """A space that the budget can never hold is refused before anything starts; one that it can hold is not."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +9,21 @@ from hypothesis import strategies as st
 from sleep_tune.config.schema import BudgetConfig, LengthConfig, RunConfig, SleepConfig
 from sleep_tune.errors import BudgetError, ConfigError
 from sleep_tune.search.space.budget_check import budget_words, check_budget, planned_parameters
-from sleep_tune.search.space.search_space import Baseline, Choice, CorpusSummary, Parameter, Resources, Uniform
+from sleep_tune.search.space.search_space import (
+    Arm,
+    Baseline,
+    Choice,
+    CorpusSummary,
+    Parameter,
+    Resources,
+    Stop,
+    Uniform,
+)
 from tests.messages import missing
 from tests.search.studies import BASE, study
 
 CORPUS = CorpusSummary(words=100_000, samples=1_000)
+BATCHES = (Parameter("training.batch_size", Choice((32, 64))),)
 
 
 def test_only_parameters_that_change_the_plan_are_tried() -> None:
@@ -43,6 +55,24 @@ def test_a_baseline_that_does_not_fit() -> None:
     check_budget(study(parameters=parameters, baselines={"epochs": Baseline()}), base, CORPUS)
     with pytest.raises(BudgetError, match=r"baselines\.as_epochs"):
         check_budget(study(parameters=parameters, baselines={"as_epochs": Baseline()}), base, CORPUS)
+
+
+def test_an_arm_that_does_not_fit() -> None:
+    """One like the best trial fits if it does with some setting of the space."""
+    many = Arm(settings={"sleep.folds": 500})
+    arms = {"none": Arm(settings={"sleep": "epochs"}), "many": many, "of_many": Arm(matched="many")}
+    with pytest.raises(ConfigError) as raised:
+        check_budget(study(arms=arms), BASE, CORPUS)
+    assert not missing(raised.value, "small|2|arms.many: |arms.of_many: |sleep.folds|[1, 32]")
+    space = study(arms={"top": Arm(like="best", settings={"sleep.folds": 20})}, parameters=BATCHES)
+    check_budget(space, BASE, CORPUS)
+    with pytest.raises(BudgetError, match=r"arms\.top: "):
+        check_budget(replace(space, arms={"top": Arm(like="best", settings={"sleep.folds": 50})}), BASE, CORPUS)
+
+
+def test_without_a_search_its_settings_need_not_fit() -> None:
+    space = study(parameters=(Parameter("sleep.folds", Choice((500,))),), arms={"none": Arm()}, stop=Stop(trials=0))
+    check_budget(space, BASE, CORPUS)
 
 
 def test_a_range_of_which_a_part_fits_is_kept() -> None:
