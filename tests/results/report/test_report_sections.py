@@ -76,6 +76,21 @@ def test_what_a_finalist_replayed_is_shown_under_its_settings(whole: ReportData)
     assert sum("t0003 (folds 5, ratio 0.4)" in plot.caption for plot in make_plots("replay", whole)) == 2
 
 
+def test_a_matched_control_is_described_by_the_arm_whose_exposures_it_has(log: SyntheticLog) -> None:
+    log.run("epochs", 0, 4.0, 0.8)
+    log.run("strict", 0, 3.9, 0.8, role="arm", parameters={"sleep.folds": 5})
+    matched: dict[str, Any] = {"role": "arm", "arm": "same", "seed": 0, "matched": "strict-s0"}
+    log.ask("same-s0", parameters={"sleep.folds": 5}, **matched)
+    log.complete("same-s0", {"eval/nll": 3.95, "test/nll": 3.95})
+    data = report_data(log.folder)
+    assert data.panel_titles() == {
+        "epochs": "<b>epochs</b>",
+        "strict": "<b>strict</b> folds 5",
+        "same": "<b>same</b> exposures of strict",
+    }
+    assert data.describe("same") == "same (exposures of strict)"
+
+
 def texts_of(log: TrainingLog) -> list[list[str]]:
     return [[cell.text for cell in row] for row in example_texts(log).rows]
 
