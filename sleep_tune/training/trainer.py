@@ -90,6 +90,9 @@ class SleepTrainer(RestoringTrainer):
     ) -> torch.Tensor:
         """Return the loss of an update's last batch, a scalar, after the backward pass of those before it.
 
+        Before the first forward pass, weights shrink if a sleep has ended. The optimizer gets the rate of the update's
+        phases, which are known only when its last batch has been taken.
+
         Args:
             model: the model, as accelerate has wrapped it.
             inputs: a list of the update's first batch.
