@@ -60,6 +60,8 @@ def main(arguments: Sequence[str]) -> int:
     for name in ("cycles", "buffers", "samples"):
         if getattr(options, name) < 1:
             raise ConfigError(f"--{name} must be at least 1; got {getattr(options, name)}")
+    if config.sleep.replay.reference is not None:
+        raise ConfigError("sleep.replay.reference must be null for this demonstration, which trains one model only")
     corpus = prepare(config.data, config.tokenizer)
     stream = train_cycles(config, corpus, options.cycles)
     show_folds(config, stream, corpus.train)
@@ -149,7 +151,9 @@ def draw_buffer(
     from sleep_tune.sleep.buffer import SCOPES, Replay, choose_buffer
     from sleep_tune.sleep.randomness import Purpose, generator
 
-    replay = Replay(**dataclasses.asdict(config.sleep.replay) | changed)
+    settings = dataclasses.asdict(config.sleep.replay) | changed
+    del settings["reference"]
+    replay = Replay(**settings)
     candidates = SCOPES[replay.scope](stream.history.last_read, stream.cycle)
     rng = generator(config.training.seed, Purpose.BUFFER, index)
     return choose_buffer(

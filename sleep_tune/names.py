@@ -33,7 +33,7 @@ __all__ = [
 
 STRATEGIES = ("random", "strict", "weighted")
 SCOPES = ("fold", "seen")
-SIGNALS = ("loss", "progress")
+SIGNALS = ("excess", "loss", "progress")
 NORMALISATIONS = ("cycle", "none", "rank", "source")
 CONTEXTS = ("keep", "repack", "shuffle")
 

@@ -277,7 +277,7 @@ def sleep_fits_budget(config: RunConfig) -> None:
         raise BudgetError(f"budget.passes must be at least 1 with sleep.length.repeats; got {budget:g}")
 
 
-SIGNED_SIGNALS = ("progress",)
+SIGNED_SIGNALS = ("excess", "progress")
 """Signals that may be negative."""
 
 
@@ -289,6 +289,20 @@ def signed_signal_is_ranked(config: RunConfig) -> None:
         raise ConfigError(
             f"sleep.replay.normalise must be one of {others} with sleep.replay.signal={replay.signal}, which may be "
             "negative; got none"
+        )
+
+
+def excess_has_a_reference(config: RunConfig) -> None:
+    """Require the reference model of an excess loss, and refuse one that is not read."""
+    replay = config.sleep.replay
+    if replay.signal == "excess" and replay.reference is None:
+        raise ConfigError(
+            "sleep.replay.signal=excess needs sleep.replay.reference=..., the folder of a model; got none"
+        )
+    if replay.signal != "excess" and replay.reference is not None:
+        raise ConfigError(
+            f"sleep.replay.reference is read with sleep.replay.signal=excess only; got {replay.reference} with "
+            f"sleep.replay.signal={replay.signal}"
         )
 
 
@@ -354,6 +368,7 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         tasks_have_data,
         sleep_fits_budget,
         signed_signal_is_ranked,
+        excess_has_a_reference,
         progress_is_measured,
         uniform_draws_exist,
     )

@@ -175,9 +175,14 @@ class ReplayConfig:
     )
     signal: str = option(
         "loss",
-        "what the priority is made of: the score (loss), or by how much it last fell (progress); a sample's score is "
-        "its mean loss when last read, in nats",
+        "what the priority is made of: a sample's mean loss when last read (loss), how much it last fell (progress), "
+        "or how much it exceeds that of a reference model (excess)",
         choices=names.SIGNALS,
+    )
+    reference: str | None = option(
+        None,
+        "folder of the reference model (sleep.replay.signal=excess), of the same tokenizer and objective; its forward "
+        "passes count in the run's cost",
     )
     refresh: float = option(
         0.0,
@@ -240,7 +245,7 @@ class SleepConfig:
     )
     masking: float | None = option(
         None,
-        "share of the tokens that are predicted asleep, all the time, where tokens are masked; null: as awake",
+        "share of the tokens that are predicted asleep, constant, where tokens are masked; null: as awake",
         above=0,
         below=1,
     )

@@ -37,8 +37,12 @@ def find_model_folder(name: str, cache: Path) -> Path:
     return cached_download(name, cache, what="model", key="model.init", patterns=PATTERNS)
 
 
-def digest_model(folder: Path) -> str:
+def digest_model(folder: Path, key: str = "model.init") -> str:
     """Return one SHA-256 of the names and contents of the files that decide what a model computes.
+
+    Args:
+        folder: of the model.
+        key: option that names it, for messages.
 
     Raises:
         DataError: a file cannot be read.
@@ -46,5 +50,5 @@ def digest_model(folder: Path) -> str:
     try:
         digests = {path.name: sha256_of(path) for path in find_matching(folder, WEIGHTS)}
     except OSError as error:
-        raise DataError(f"model.init: {folder} must be readable: {error}") from error
+        raise DataError(f"{key}: {folder} must be readable: {error}") from error
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()

@@ -78,7 +78,7 @@ RUNGS = "evaluation.rungs"
 Rungs that it has passed by then are not evaluated: the model of that number of words no longer exists.
 """
 
-PLACES = ("data.path", "tokenizer.name", "model.init", "sleep.matched", "evaluation.data")
+PLACES = ("data.path", "tokenizer.name", "model.init", "sleep.matched", "sleep.replay.reference", "evaluation.data")
 """Paths of what a run reads; the corpus's key identifies the text and the tokenizer, digests the rest."""
 
 MOVABLE = ("sleep.matched",)

@@ -51,13 +51,13 @@ class ParadigmDifference:
 def compare_paradigms(comparison: Comparison) -> list[ParadigmDifference]:
     """Return every arm's differences to the baseline in each paradigm, where both arms kept their answers.
 
-    Ordered by endpoint, then by arm: those that the verdict is about first; then by difference, the largest first. A
-    task whose items are one group has no paradigms.
+    Ordered by endpoint, then by arm: finalists, others that the verdict is about, controls; then by difference, the
+    largest first. A task whose items are one group has no paradigms.
     """
     reference = comparison.reference
     if reference is None:
         return []
-    first = comparison.compared
+    first = sorted(comparison.compared, key=lambda arm: arm.kind != "finalist")
     arms = [*first, *(arm for arm in comparison.arms if arm not in first and arm is not reference)]
     return [
         row

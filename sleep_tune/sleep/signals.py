@@ -27,8 +27,12 @@ def progress(history: SampleHistory, samples: NDArray[np.integer]) -> NDArray[np
     return fall
 
 
-SIGNALS: dict[str, Signal] = {"loss": score, "progress": progress}
-"""Name of `sleep.replay.signal` -> function (history, samples) -> (C,) numbers in nats; `samples` is (C,)."""
+SIGNALS: dict[str, Signal] = {"excess": score, "loss": score, "progress": progress}
+"""Name of `sleep.replay.signal` -> function (history, samples) -> (C,) numbers in nats; `samples` is (C,).
 
-SIGNED = frozenset({"progress"})
+With `excess` the losses that the scores are made of are excess losses already: those of the model less those of a
+reference model at the same positions (RHO-LOSS, Mindermann et al. 2022, arXiv 2206.07137).
+"""
+
+SIGNED = frozenset({"excess", "progress"})
 """Signals that may be negative: no power of them is a priority, only one of their ranks."""

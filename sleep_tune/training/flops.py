@@ -8,10 +8,15 @@ from transformers import PreTrainedModel
 from sleep_tune.models.evaluation_mode import evaluation_mode
 from sleep_tune.models.sparse import sparse_forward
 
-__all__ = ["count_flops"]
+__all__ = ["FORWARD", "count_flops"]
+
+FORWARD, FORWARD_AND_BACKWARD = 1.0, 3.0
+"""Forward passes that count for one without, and with, its backward pass."""
 
 
-def count_flops(model: PreTrainedModel, *, tokens: int, predicted: int, length: int) -> float:
+def count_flops(
+    model: PreTrainedModel, *, tokens: int, predicted: int, length: int, passes: float = FORWARD_AND_BACKWARD
+) -> float:
     """Return the floating-point operations of training: 2 for each multiply-add; the backward pass counts as 2 forward.
 
     Counts the matrix products that the training forward computes for one row (projections, attention, feed-forward,
@@ -23,6 +28,7 @@ def count_flops(model: PreTrainedModel, *, tokens: int, predicted: int, length: 
         tokens: tokens that went through the trunk, padding included, >= 0.
         predicted: predictions that went through the head, >= 0.
         length: tokens in a row, T, >= 2.
+        passes: forward passes that each row counts as.
     """
     device = next(model.parameters()).device
     row = torch.zeros(1, length, dtype=torch.int64, device=device)
@@ -36,4 +42,4 @@ def count_flops(model: PreTrainedModel, *, tokens: int, predicted: int, length: 
     one, two = map(float, counts)
     by_prediction = two - one
     by_row = one - by_prediction
-    return 3.0 * (tokens / length * by_row + predicted * by_prediction)
+    return passes * (tokens / length * by_row + predicted * by_prediction)

@@ -28,6 +28,8 @@ class Identity:
     """Number of processes that train the run together, >= 1."""
     weights: str | None = None
     """Digest of the model that the run starts from; None for a new one."""
+    reference: str | None = None
+    """Digest of the model of sleep.replay.reference; None without one."""
     exposures: str | None = None
     """Digest of the exposures that the run repeats (sleep.matched); None if it has its own."""
 
@@ -39,7 +41,7 @@ class Identity:
         """Return 64 hexadecimal digits. Options at their default are left out, so a new option changes no digest."""
         defaults = defining_options(RunConfig())
         chosen = {key: value for key, value in self.options.items() if defaults.get(key) != value}
-        digests = [digest for digest in (self.weights, self.exposures) if digest is not None]
+        digests = [digest for digest in (self.weights, self.reference, self.exposures) if digest is not None]
         content = json.dumps([chosen, self.corpus, self.processes, *digests], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -55,6 +57,8 @@ class Identity:
             found.append(f"{there['processes']} processes train it there, {self.processes} here")
         if there.get("weights") != self.weights:
             found.append("model.init holds other weights")
+        if there.get("reference") != self.reference:
+            found.append("sleep.replay.reference holds other weights")
         if there.get("exposures") != self.exposures:
             found.append("the run of sleep.matched has other exposures")
         found.append(describe_differences(defining_options(RunConfig()) | dict(there["options"]), self.options))
@@ -70,12 +74,14 @@ def identify(config: RunConfig, corpus: str, processes: int) -> Identity:
         processes: number of processes that train it together, >= 1.
 
     Raises:
-        DataError: model.init cannot be read.
+        DataError: model.init or sleep.replay.reference cannot be read.
         RunFolderError: sleep.matched has no exposures.
     """
-    weights = exposures = None
+    weights = reference = exposures = None
     if config.model.init is not None:
         weights = digest_model(find_model_folder(config.model.init, cache_folder(config.data.cache_dir)))
+    if config.sleep.replay.reference is not None:
+        reference = digest_model(expanded(config.sleep.replay.reference), "sleep.replay.reference")
     if config.sleep.matched is not None:
         exposures = read_exposures(expanded(config.sleep.matched)).digest()
-    return Identity(defining_options(config), corpus, processes, weights, exposures)
+    return Identity(defining_options(config), corpus, processes, weights, reference, exposures)

@@ -246,6 +246,8 @@ def _spend_budget(
             fast = DropoutStream(training.seed, processes.rank)
             stack.enter_context(fast_dropout(model, fast))
             dropout = fast
+        if session.reference is not None:
+            stack.enter_context(sparse_forward(session.reference.model))
         stack.enter_context(sparse_forward(model, None if compilation is None else compilation.compile))
         trainer = SleepTrainer(
             model,
@@ -254,6 +256,7 @@ def _spend_budget(
             meter=session.meter,
             rates=session.rates,
             shrink=session.shrink,
+            reference=session.reference,
             dropout=dropout,
             make_optimizer=lambda made: OPTIMIZERS[training.optimizer](made, training),
             schedule=partial(SCHEDULES[training.schedule], warmup=training.warmup, cooldown=training.cooldown),
@@ -293,13 +296,14 @@ def _outcome(
     session: Session, model: PreTrainedModel, corpus: Corpus, metrics: dict[str, float], *, state: str
 ) -> Outcome:
     """Return how the run ended and what it cost."""
-    feed = session.feed
+    feed, reference, length = session.feed, session.reference, corpus.train.max_length
+    flops = count_flops(model, tokens=feed.num_tokens, predicted=feed.num_predicted, length=length)
     return Outcome(
         state=state,
         words_seen=session.progress.words_seen,
         updates=session.progress.updates,
         seconds=session.progress.seconds,
-        flops=count_flops(model, tokens=feed.num_tokens, predicted=feed.num_predicted, length=corpus.train.max_length),
+        flops=flops if reference is None else flops + reference.flops(length),
         device=device_name(session.device),
         metrics=metrics,
     )

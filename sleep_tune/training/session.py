@@ -38,6 +38,7 @@ from sleep_tune.training.learning_rates import LearningRates, is_phase_rate
 from sleep_tune.training.meter import LossMeter
 from sleep_tune.training.mirror import Mirror, open_mirror
 from sleep_tune.training.process_group import ProcessGroup
+from sleep_tune.training.reference_model import ReferenceModel, open_reference
 from sleep_tune.training.run_progress import RunProgress
 from sleep_tune.training.shrink import SleepShrink
 
@@ -64,6 +65,8 @@ class Session:
     meter: LossMeter
     rates: LearningRates
     shrink: SleepShrink
+    reference: ReferenceModel | None
+    """The model that losses are compared with; None unless the run replays by excess loss."""
     guard: DivergenceGuard
     progress: RunProgress
     journal: Journal
@@ -83,6 +86,7 @@ class Session:
             "meter": self.meter.state_dict(),
             "rates": self.rates.state_dict(),
             "shrinks_due": self.shrink.due,
+            "reference": None if self.reference is None else self.reference.state_dict(),
             "guard": self.guard.state_dict(),
         }
 
@@ -116,6 +120,7 @@ def open_stream(config: RunConfig, corpus: Corpus, processes: ProcessGroup) -> B
             raise RunFolderError(f"sleep.matched={there} must be comparable with this run, but {differences}")
         return MatchedStream(samples, plan, exposures.times_seen, context=context, seed=seed)
     settings, strategy = asdict(config.sleep.replay), config.sleep.replay.strategy
+    del settings["reference"]  # a model, whose losses come with those of the run
     if is_import_path(strategy):
         own = lookup(STRATEGIES, strategy, STRATEGY)
         require_parameters(own, f"{STRATEGY}={strategy}", "priorities", "scores", "n", "rng")
@@ -153,10 +158,13 @@ def open_session(
         processes: the group that trains the run.
 
     Raises:
+        ConfigError: the reference model does not fit the run.
+        DataError: the reference model cannot be read, or is of another tokenizer or objective.
         RunFolderError: the checkpoint is of another run, or cannot be used; no other one is left.
     """
     identity = identify(config, corpus.key, processes.size)
     mirror = open_mirror(config, identity)
+    reference = open_reference(config, corpus, device) if stream.needs_losses("wake") else None
     attempt, checkpoint = processes.run_on_leader(lambda: _begin(run, identity, mirror))
     state = checkpoint.state if checkpoint else {}
     if checkpoint is not None:
@@ -186,6 +194,8 @@ def open_session(
         meter.load_state_dict(state["meter"])
         rates.load_state_dict(state.get("rates"))
         shrink.due = state.get("shrinks_due", 0)
+        if reference is not None:
+            reference.load_state_dict(state["reference"])
         guard.load_state_dict(state["guard"])
     progress = RunProgress(stream, seconds=state.get("seconds", 0.0), updates=checkpoint.updates if checkpoint else 0)
     kept = checkpoint.journal() if checkpoint is not None and processes.is_leader else b""
@@ -202,6 +212,7 @@ def open_session(
         meter,
         rates,
         shrink,
+        reference,
         guard,
         progress,
         journal,
@@ -290,6 +301,7 @@ _STATE: dict[str, Check] = {
     "meter.counts": list_of(is_count, len(PHASES)),
     "rates": lambda value: value is ... or nullable(is_phase_rate)(value),  # earlier versions had none, nor the next
     "shrinks_due": lambda value: value is ... or is_count(value),
+    "reference": lambda value: value is ... or nullable(list_of(is_count, 2))(value),
     "guard.lowest": is_number,
     "guard.window": list_of(is_number),
     "guard.up_since": nullable(is_count),

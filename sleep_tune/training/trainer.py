@@ -10,6 +10,7 @@ from transformers.trainer_callback import PrinterCallback
 from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
 from sleep_tune.training.learning_rates import LearningRates
 from sleep_tune.training.meter import LossMeter
+from sleep_tune.training.reference_model import ReferenceModel
 from sleep_tune.training.restore import RestoringTrainer
 from sleep_tune.training.shrink import SleepShrink
 
@@ -40,6 +41,7 @@ class SleepTrainer(RestoringTrainer):
         meter: LossMeter,
         rates: LearningRates,
         shrink: SleepShrink,
+        reference: ReferenceModel | None = None,
         dropout: RandomStream,
         make_optimizer: Callable[[PreTrainedModel], torch.optim.Optimizer],
         schedule: Callable[[float], float],
@@ -55,6 +57,7 @@ class SleepTrainer(RestoringTrainer):
             meter: receives the mean loss of every batch.
             rates: turns the schedule's rate into that of each update.
             shrink: shrinks weights after each sleep.
+            reference: its losses are subtracted from those that become scores.
             dropout: seeded anew for every batch.
             make_optimizer: model -> optimizer of its weights; one of `OPTIMIZERS` with its options.
             schedule: share of the budget seen -> share of the peak learning rate, both in [0, 1].
@@ -65,6 +68,7 @@ class SleepTrainer(RestoringTrainer):
         self.meter = meter
         self.rates = rates
         self.shrink = shrink
+        self.reference = reference
         self.dropout = dropout
         self.make_optimizer = make_optimizer
         self.schedule = schedule
@@ -163,11 +167,19 @@ class SleepTrainer(RestoringTrainer):
     def _mean_loss(self, model: torch.nn.Module, prepared: PreparedBatch) -> torch.Tensor:
         """Return the batch's mean loss divided by the batches of an update; record its losses."""
         total, losses_M = self._losses(model, prepared)
-        self.feed.record_losses(prepared, losses_M)
+        if self.feed.stream.needs_losses(prepared.batch.phase):
+            self.feed.record_losses(prepared, self._scored(prepared, losses_M))
         loss = total / prepared.divisor
         self.meter.add(loss.detach(), prepared.batch.phase)
         self.rates.add(prepared.batch, self.feed.stream.words_seen)
         return loss / self.accumulation if self.accumulation > 1 else loss
+
+    def _scored(self, prepared: PreparedBatch, losses_M: torch.Tensor) -> torch.Tensor:
+        """Return the losses that scores are made of, (M,): the model's, less those of the reference if there is one."""
+        if self.reference is None:
+            return losses_M
+        with self.accelerator.autocast():
+            return losses_M - self.reference.losses(prepared)
 
     def _losses(self, model: torch.nn.Module, prepared: PreparedBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the sum of the losses, with its gradient, and the loss at each predicted position, (M,) in nats."""

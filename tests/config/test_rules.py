@@ -142,6 +142,24 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
         ConfigError,
         "sleep.replay.normalise|cycle, rank, source|sleep.replay.signal=progress|got none",
     ),
+    (
+        "excess_has_a_reference",
+        {"sleep.replay.signal": "excess", "sleep.replay.normalise": "rank"},
+        ConfigError,
+        "sleep.replay.signal=excess|sleep.replay.reference=|none",
+    ),
+    (
+        "excess_has_a_reference",
+        {"sleep.replay.reference": "x"},
+        ConfigError,
+        "sleep.replay.reference|sleep.replay.signal=excess|got x|sleep.replay.signal=loss",
+    ),
+    (
+        "signed_signal_is_ranked",
+        {"sleep.replay.signal": "excess", "sleep.replay.reference": "x"},
+        ConfigError,
+        "sleep.replay.normalise|sleep.replay.signal=excess|got none",
+    ),
     *(
         (
             "progress_is_measured",

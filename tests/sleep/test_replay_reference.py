@@ -61,7 +61,7 @@ class Account:
     def buffer(self, cycle: int, replay: Replay, sources: list[int]) -> list[int]:
         """The samples of highest priority."""
         among = [i for i in sorted(self.score) if replay.scope == "seen" or self.last_read[i] == cycle]
-        signal = {i: self.score[i] if replay.signal == "loss" else self.previous[i] - self.score[i] for i in among}
+        signal = {i: self.previous[i] - self.score[i] if replay.signal == "progress" else self.score[i] for i in among}
         if replay.normalise in ("cycle", "source"):
             group = {i: self.last_read[i] if replay.normalise == "cycle" else sources[i] for i in among}
             members = {g: [signal[i] for i in among if group[i] == g] for g in group.values()}

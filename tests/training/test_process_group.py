@@ -10,7 +10,7 @@ import pytest
 import torch.distributed as dist
 from transformers import PreTrainedModel
 
-from sleep_tune.config.schema import MaskingConfig, RunConfig, ShrinkConfig
+from sleep_tune.config.schema import MaskingConfig, ReplayConfig, RunConfig, ShrinkConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import DataError, DiskError, JobCancelled, Superseded
 from sleep_tune.records import Decision, Progress
@@ -80,9 +80,17 @@ def weigh_alike(model: PreTrainedModel, split: str) -> dict[str, float]:
     return weighed
 
 
-def configure(folder: Path, family: tuple[str, str], shrink: str | None = None, **options: Any) -> RunConfig:
-    """A run with one rung and without dropout, which each process draws for itself; `shrink` also sets a slow sleep."""
+def configure(
+    folder: Path, family: tuple[str, str], shrink: str | None = None, refresh: float = 0.0, **options: Any
+) -> RunConfig:
+    """A run with one rung and without dropout, which each process draws for itself.
+
+    `shrink` also sets a slow sleep; `refresh` sets every knob of scores, with rows of which each process has a part.
+    """
     config = make_config(folder, rungs=(0.5,), **options)
+    if refresh:
+        config.sleep.context = "shuffle"
+        config.sleep.replay = ReplayConfig(signal="progress", refresh=refresh, normalise="source", uniform=0.1)
     if shrink is not None:
         config.sleep.learning_rate, config.sleep.masking = 0.5, 0.4
         config.sleep.shrink = ShrinkConfig(factor=0.8, by=shrink)
@@ -172,7 +180,7 @@ def test_two_processes_resume_where_they_were_cut(corpus: Corpus, whole: Path, t
 @pytest.mark.slow
 def test_two_processes_resume_with_options_that_have_a_state(tmp_path: Path) -> None:
     options: dict[str, Any] = {"optimizer": "muon", "masking": MaskingConfig(final=0.5), "ema": 0.9}
-    options["shrink"] = "gradient"
+    options |= {"shrink": "gradient", "refresh": 0.4}
     assert run_pair(tmp_path / "whole", **options) == [0, 0]
     assert run_pair(tmp_path / "cut", cut=0.5, event="clock", **options) == [9, 5]
     assert run_pair(tmp_path / "cut", **options) == [0, 0]

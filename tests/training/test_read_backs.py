@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sleep_tune.config.schema import ShrinkConfig
+from sleep_tune.config.schema import ReplayConfig, ShrinkConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.models.architectures import mask_maker
 from sleep_tune.models.sparse import sparse_forward
@@ -27,6 +27,7 @@ from sleep_tune.training.after_update import AfterUpdate
 from sleep_tune.training.batch_feed import BatchFeed, PreparedBatch
 from sleep_tune.training.first_model import make_first_model
 from sleep_tune.training.optimizers import OPTIMIZERS
+from sleep_tune.training.outputs import write_model
 from sleep_tune.training.process_group import find_process_group
 from sleep_tune.training.session import open_stream
 from sleep_tune.training.shrink import IMPORTANCES, shrink_weights
@@ -83,6 +84,12 @@ def test_an_update_reads_nothing_back(
     config.model.kind = kind
     config.sleep.learning_rate = 0.5
     config.sleep.shrink = ShrinkConfig(factor=0.9, by="gradient")
+    reference = make_first_model(config, corpus)
+    write_model(tmp_path / "reference", reference, corpus.tokenizer_dir)
+    config.sleep.replay = ReplayConfig(
+        signal="excess", reference=str(tmp_path / "reference"), normalise="cycle", refresh=0.5, uniform=0.1
+    )
+    config.run.dir = str(tmp_path / "run")
     train = SleepTrainer.train
 
     def counting(self: SleepTrainer, *arguments: Any, **named: Any) -> Any:

@@ -4,7 +4,7 @@ Each function returns a figure, or None where there is nothing to show.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -51,6 +51,12 @@ PHASES = {"loss/wake": ("awake", COLOURS[1], "solid"), "loss/sleep": ("asleep", 
 """Column of a loss -> name, colour and dash of its line."""
 
 LOSS_TICKS = [digit * 10.0**power for power in range(-3, 3) for digit in (1, 1.5, 2, 3, 5, 7)]
+
+FINE_TICKS = [number / 2 for number in range(2, 41)]
+"""Ticks of losses that are all above 1 and within 4 nats."""
+
+HIDDEN = "legendonly"
+"""What plotly.js calls a line that is shown only after a click on its name in the legend."""
 
 
 def plot_differences(comparison: Comparison) -> Figure | None:
@@ -145,7 +151,7 @@ def plot_learning_curves(curves: Mapping[str, Sequence[pd.DataFrame]], metric: s
 
 
 def plot_difference_curves(
-    curves: Mapping[str, Mapping[int, pd.DataFrame]], metric: str, baseline: str
+    curves: Mapping[str, Mapping[int, pd.DataFrame]], metric: str, baseline: str, hidden: Collection[str] = ()
 ) -> Figure | None:
     """Return each arm's difference to the baseline at every rung: the mean over shared seeds, with its 95% band.
 
@@ -153,6 +159,7 @@ def plot_difference_curves(
         curves: arm -> seed -> a table with columns rung and value.
         metric: name of `value`.
         baseline: the arm that is subtracted, seed by seed.
+        hidden: arms that are shown only after a click on their names in the legend; unless there are no others.
     """
     traces: list[Figure] = []
     by_seed = {arm: _at_rungs(runs) for arm, runs in curves.items()}
@@ -163,7 +170,7 @@ def plot_difference_curves(
         known = {rung: made for rung, made in found.items() if made is not None}
         if not known:
             continue
-        shared = {"type": "scatter", "name": arm, "legendgroup": arm}
+        shared = {"type": "scatter", "name": arm, "legendgroup": arm, "visible": HIDDEN if arm in hidden else True}
         banded = {rung: made for rung, made in known.items() if made.low is not None}
         if len(banded) > 1:
             around = [*banded, *reversed(banded)]
@@ -176,6 +183,8 @@ def plot_difference_curves(
         traces.append(shared | mean | {"x": list(known), "y": [made.mean for made in known.values()]})
         traces[-1]["text"] = [_hover(arm, made) for made in known.values()]
         traces[-1]["hovertemplate"] = "%{text}<extra></extra>"
+    if all(trace["visible"] == HIDDEN for trace in traces):
+        traces = [trace | {"visible": True} for trace in traces]
     zero = {"zeroline": True, "zerolinecolor": "#222"}
     title = metric_title(metric).replace(metric, "difference", 1)
     return make_figure(traces, x="words seen", y=title, yaxis=zero, xaxis={"rangemode": "tozero"}) if traces else None
@@ -218,7 +227,9 @@ def plot_losses(logs: Mapping[str, Sequence[TrainingLog]], titles: Mapping[str, 
     lines = max(title.count("<br>") for title in named)
     height = 90 + (180 + 18 * lines) * len(shown)
     axes, notes = stack_panels(named, gap=(26 + 18 * lines) / (height - 114))
-    ticks = {"type": "log", "tickvals": LOSS_TICKS, "title": {"text": "loss (nats)"}}
+    losses = pd.concat([run.losses["loss"] for arm in shown for run in trained[arm]])
+    fine = losses.min() > 1 and losses.max() - losses.min() < 4
+    ticks = {"type": "log", "tickvals": FINE_TICKS if fine else LOSS_TICKS, "title": {"text": "loss (nats)"}}
     axes = {name: axis | ticks for name, axis in axes.items()}
     reference = _mean_loss(trained.get(baseline, []))
     traces: list[Figure] = []

@@ -143,7 +143,9 @@ def _paradigms(data: ReportData) -> dict[str, Any]:
         better = sum(row.is_significant and row.difference.mean > 0 for row in own)
         worse = sum(row.is_significant and row.difference.mean < 0 for row in own)
         counts = (len(own), better, worse, len(own) - better - worse, sum(row.at_chance for row in own))
-        rows.append((Cell(column(endpoint).heading), Cell(arm), *(Cell(str(count)) for count in counts)))
+        rows.append(
+            (Cell(column(endpoint).heading.removesuffix(" %")), Cell(arm), *(Cell(str(count)) for count in counts))
+        )
     single = bool(data.paradigms) and all(row.p_holm is None for row in data.paradigms)
     return {"table": Sheet(headings, tuple(rows), words=2), "baseline": data.comparison.baseline, "single": single}
 

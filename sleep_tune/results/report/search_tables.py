@@ -44,7 +44,9 @@ def make_search_tables(trials: pd.DataFrame, curves: pd.DataFrame, experiment: E
     search = trials[trials["study"] == MAIN].reset_index(drop=True).copy()  # in one block, however many columns
     measures = curves[curves["trial"].isin(search["trial"])]
     budgets = search.set_index("trial")["budget_words"].astype("float64")
-    measures = measures.assign(share=measures["rung"].astype("float64") / measures["trial"].map(budgets))
+    measures = measures.assign(
+        share=measures["rung"].astype("float64") / measures["trial"].map(budgets).astype("float64")
+    )
     rungs = measures[measures["metric"] == metric]
     last = rungs.sort_values("share").groupby("trial").last()
     columns = parameter_columns(trials)

@@ -75,10 +75,11 @@ class ReportData:
 
     @property
     def replayed(self) -> tuple[str, TrainingLog] | None:
-        """The arm whose replay is shown, and its log: the first with a sleep, those that the verdict is about first."""
+        """The arm whose replay is shown, and its log: the first finalist with a sleep, else the first arm with one."""
         slept = {name: log for name, log in self.first_logs.items() if not log.sleeps.empty}
-        compared = [arm.name for arm in self.comparison.compared]
-        return next(((name, slept[name]) for name in [*compared, *slept] if name in slept), None)
+        first = sorted(self.comparison.compared, key=lambda arm: arm.kind != "finalist")
+        names = [*(arm.name for arm in first), *slept]
+        return next(((name, slept[name]) for name in names if name in slept), None)
 
     def describe(self, name: str) -> str:
         """Return an arm's name with its settings: `t0007 (folds 5, replay.ratio 0.78)`."""
@@ -129,7 +130,7 @@ def _paradigms(data: ReportData) -> Iterator[Plot]:
         rows = [row for row in data.paradigms if row.endpoint == endpoint]
         several = " The menu selects the arm." if len({row.arm for row in rows}) > 1 else ""
         yield Plot(
-            f"{column(endpoint).heading}, paradigm by paradigm",
+            f"{column(endpoint).heading.removesuffix(' %')}, paradigm by paradigm",
             plot_paradigms(rows, baseline),
             "Mean difference over shared seeds and items, with its 95% interval before correction. After the name: "
             f"percent right of {baseline} → of the arm. Filled: significant after Holm correction over the paradigms "
@@ -163,12 +164,14 @@ def _learning_curves(data: ReportData) -> Iterator[Plot]:
             for arm, own in _logs_in_order(data).items()
         }
         better = "below" if data.comparison.experiment.mode == "min" else "above"
+        controls = [arm.name for arm in data.comparison.arms if arm.kind == "control"]
+        hidden = " A click on its name shows a control, or hides another arm." if controls else ""
         yield Plot(
             f"Differences to {baseline} in {metric} during training",
-            plot_difference_curves(paired, metric, baseline),
+            plot_difference_curves(paired, metric, baseline, hidden=controls),
             f"Measured on dev, after the same number of words. {better.title()} 0 is better. Line: mean over the seeds "
             "that both arms have; band: its 95% interval at each point, uncorrected, so that it says nothing about the "
-            "curve as a whole. The table of arms compares the end, on test.",
+            f"curve as a whole. The table of arms compares the end, on test.{hidden}",
         )
 
 

@@ -77,7 +77,12 @@ def compose_base(space: Space) -> RunConfig:
         UserError: options that do not fit together.
     """
     base = compose([], base=space.base)
-    for section, name in ((base.data, "path"), (base.data, "cache_dir"), (base.evaluation, "data")):
+    for section, name in (
+        (base.data, "path"),
+        (base.data, "cache_dir"),
+        (base.evaluation, "data"),
+        (base.sleep.replay, "reference"),
+    ):
         folder = getattr(section, name)
         if folder is not None:
             setattr(section, name, os.path.realpath(expanded(folder)))

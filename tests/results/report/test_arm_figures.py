@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -147,6 +148,27 @@ def test_one_shared_seed_has_a_line_without_a_band_and_none_has_nothing() -> Non
     assert figure is not None
     assert [(trace["name"], trace["x"], trace["y"]) for trace in figure["data"]] == [("t", [10], [-1.0])]
     assert plot_difference_curves({"epochs": runs["epochs"], "u": runs["u"]}, "eval/nll", "epochs") is None
+
+
+def test_controls_are_hidden_at_first_unless_there_is_nothing_else() -> None:
+    runs = {"epochs": {0: curve(4.0)}, "t": {0: curve(3.0)}, "control": {0: curve(3.5)}}
+    both = plot_difference_curves(runs, "eval/nll", "epochs", hidden=["control"])
+    assert both is not None
+    assert [trace["visible"] for trace in both["data"]] == [True, "legendonly"]
+    alone = plot_difference_curves({**runs, "t": {}}, "eval/nll", "epochs", hidden=["control"])
+    assert alone is not None
+    assert [trace["visible"] for trace in alone["data"]] == [True]
+
+
+def test_losses_that_are_close_have_finer_ticks(tmp_path: Path) -> None:
+    wide = training_log(tmp_path / "t", 10)
+    close = replace(wide, losses=wide.losses.assign(loss=np.linspace(4.2, 6.3, len(wide.losses))))
+    ticks = []
+    for log in (wide, close):
+        figure = plot_losses({"t": [log]}, {}, "epochs")
+        assert figure is not None
+        ticks.append([tick for tick in figure["layout"]["yaxis"]["tickvals"] if 4.2 < tick < 6.3])
+    assert ticks == [[5], [4.5, 5, 5.5, 6]]
 
 
 def test_each_fold_and_each_sleep_has_its_learning_rate(tmp_path: Path) -> None:

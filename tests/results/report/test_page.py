@@ -18,7 +18,7 @@ from sleep_tune.errors import RunFolderError
 from sleep_tune.results.html_templates import TEMPLATES
 from sleep_tune.results.report.page import write_report
 from sleep_tune.results.report.report_sections import SECTIONS
-from tests.results.conftest import SyntheticLog
+from tests.results.conftest import BUDGET, SyntheticLog
 from tests.results.report.searches import make_search, write_training_log
 
 MOST_BYTES = 5_000_000
@@ -209,3 +209,16 @@ def test_a_browser_draws_every_figure_offline_without_a_word_on_its_console(
     lines = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "source: chrome://" not in line]
     said = [line for line in lines if "WebGL" not in line]
     assert said == []  # except what a machine without a GPU says about WebGL, and the browser about its own pages
+
+
+def test_a_study_without_a_search_has_a_report(tmp_path: Path) -> None:
+    """Arms alone: no trial is searched; runs over fresh seeds report their end."""
+    log = SyntheticLog(tmp_path / "arms")
+    log.open(stop={"trials": 0}, arms={"epochs": {"sleep": "epochs"}, "sleep": {"sleep": "default"}}, parameters={})
+    for arm in ("epochs", "sleep"):
+        for seed in range(2):
+            log.ask(f"{arm}-s{seed}", role="arm", arm=arm, seed=seed)
+            log.rung(f"{arm}-s{seed}", BUDGET, nll=4.0)
+            log.complete(f"{arm}-s{seed}", {"eval/nll": 4.0, "test/nll": 4.0})
+    log.event("closed", finished=True)
+    assert "sleep" in page_of(log.folder)
