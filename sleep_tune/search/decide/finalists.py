@@ -97,8 +97,9 @@ def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> lis
         for place, trial in enumerate(islice(state.ranking(MAIN), space.finalists.count)):
             due[trial.id if place else BEST] = _over_seeds(state, "finalist", trial.id, trial.parameters, seeds)
     for name, arm in space.arms.items():
-        if arm.matched in due:
-            due[name] = list(_controls(state, name, due[arm.matched]))
+        settings = arm_settings(space, name, found)
+        if settings is not None and arm.matched in due:
+            due[name] = list(_controls(state, name, settings, due[arm.matched]))
     return [repeat for repeats in due.values() for repeat in repeats]
 
 
@@ -125,14 +126,16 @@ def _over_seeds(
     return [Repeat(f"{name}-s{of}", role, arm, seed, dict(parameters)) for of, seed in zip(ids, seeds, strict=True)]
 
 
-def _controls(state: SearchState, arm: str, parents: Sequence[Repeat]) -> Iterator[Repeat]:
+def _controls(
+    state: SearchState, arm: str, parameters: dict[str, Value], parents: Sequence[Repeat]
+) -> Iterator[Repeat]:
     """Yield a control's runs whose parents have ended for good."""
     for parent in parents:
         run = state.trials.get(parent.id)
         if run is not None and run.ended and run.kind != "bug":
-            name = _versioned(state, arm, version_key(run.parameters, run.arm))
+            name = _versioned(state, arm, version_key(parameters, run.arm))
             of = parent.id.rpartition("-s")[2]
-            yield Repeat(f"{name}-s{of}", "arm", arm, run.seed, dict(run.parameters), matched=run.id)
+            yield Repeat(f"{name}-s{of}", "arm", arm, run.seed, dict(parameters), matched=run.id)
 
 
 def _versioned(state: SearchState, arm: str, key: str) -> str:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from sleep_tune.config.tree import flatten
 from sleep_tune.experiment.experiment_file import describe_experiment
-from sleep_tune.results.trial_tables import read_trials
+from sleep_tune.results.comparison import compare
+from sleep_tune.results.report.page import write_report
+from sleep_tune.results.trial_tables import read_curves, read_trials
 from sleep_tune.search.decide.director import Director, Done, Trial, Wait
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Arm, Baseline, Choice, Claim, Finalists, Parameter, Space, Stop
@@ -78,6 +80,15 @@ def test_arms_without_a_search_are_trained_over_the_same_seeds(tmp_path: Path) -
         "short": {"like": "strict", "sleep.folds": 5},
     }
     assert experiment.reference == "none"
+
+
+def test_a_study_of_arms_alone_has_a_report(tmp_path: Path) -> None:
+    """Its runs have curves, and its search has none."""
+    runs(tmp_path / "x", ALONE)
+    assert len(read_curves(tmp_path / "x"))
+    comparison = compare(tmp_path / "x")
+    assert [arm.name for arm in comparison.arms] == ["none", "strict", "short"]
+    assert write_report(tmp_path / "x", comparison).is_file()
 
 
 def test_an_arm_that_is_added_later_is_trained_and_the_others_are_not_again(tmp_path: Path) -> None:
@@ -244,6 +255,25 @@ def test_a_control_of_a_run_of_an_earlier_version_is_refused(tmp_path: Path) -> 
         assert (refused.state, refused.kind) == ("refused", "config")
         assert not missing(refused.reason, f"strict-s{seed}|exposures.npz")
         assert director.trials[f"of_none-s{seed}"].state == "completed"
+    director.close()
+
+
+def test_a_control_of_a_baseline_has_all_of_its_settings(tmp_path: Path) -> None:
+    """Those that its own search found, and those of its file, which no run of the baseline states."""
+    rate = Parameter("training.learning_rate", Choice((1e-3, 1e-4)))
+    tuned = Baseline(trials=2, parameters=(rate.key,))
+    space = plain(stop=Stop(trials=1), baselines={"as_epochs": tuned}, arms={"shuffled": Arm(matched="as_epochs")})
+    director = open_search(tmp_path / "x", replace(space, parameters=(*space.parameters, rate)))
+    configs: dict[str, dict[str, Any]] = {}
+    while isinstance(trial := director.next(), Trial):
+        configs[trial.id] = flatten(trial.config)
+        finish(director, trial)
+    control = next(trial for trial in director.trials.values() if trial.arm == "shuffled")
+    assert control.matched is not None
+    parent = director.trials[control.matched]
+    assert control.parameters == {**baseline_settings("as_epochs"), **parent.parameters}
+    different = {key for key, value in configs[parent.id].items() if configs[control.id][key] != value}
+    assert different == {"run.name", "run.dir", "tracking.role", "tracking.arm", "sleep.matched"}
     director.close()
 
 
