@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.errors import RunFolderError, shortened
-from sleep_tune.experiment.run_folder import read_outcome
+from sleep_tune.experiment.run_folder import EXPOSURES, read_outcome
 from sleep_tune.files import write_whole
 
 __all__ = ["EXPOSURES", "Exposures", "read_exposures", "write_exposures"]
-
-EXPOSURES = "exposures.npz"
 
 _TEXTS, _COUNTS = ("corpus", "context"), ("budget_words", "seed")
 

@@ -31,6 +31,7 @@ __all__ = [
     "AVERAGED_MODEL",
     "CONFIG",
     "ENVIRONMENT",
+    "EXPOSURES",
     "LOG",
     "METRICS",
     "MODEL",
@@ -49,6 +50,8 @@ __all__ = [
 
 CONFIG, ENVIRONMENT, OUTCOME = "config.yaml", "environment.json", "outcome.json"
 LOG = "log.txt"
+EXPOSURES = "exposures.npz"
+"""How often a run that has completed trained on each sample (`experiment.exposures`, which loads numpy)."""
 METRICS = "metrics.jsonl"
 """Journal of the training: a folder that has it has been trained in."""
 

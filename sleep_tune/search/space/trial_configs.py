@@ -15,8 +15,7 @@ from sleep_tune.config.size import plan_words
 from sleep_tune.config.sources import SOURCES, used_sources
 from sleep_tune.config.tree import Tree, assign, from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError, unknown
-from sleep_tune.experiment.exposures import EXPOSURES
-from sleep_tune.experiment.run_folder import CONFIG
+from sleep_tune.experiment.run_folder import CONFIG, EXPOSURES
 from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.names import BASELINES
 from sleep_tune.search.space.search_space import CorpusSummary, Space
