@@ -210,7 +210,7 @@ def show_contexts(config: "RunConfig", buffer: NDArray[np.int32], samples: "Samp
 
     print(f"\nthe first row replayed of the {config.sleep.replay.strategy} buffer, by context")
     for name, context in CONTEXTS.items():
-        phase = SleepPhase(context(samples), buffer, cycle=0, seed=config.training.seed)
+        phase = SleepPhase(context(samples), buffer, cycle=0, seed=config.training.seed, num_candidates=len(buffer))
         print(visible(f"  {name:8}{decode(phase.draw(1).input_ids[0])}"))
 
 

@@ -173,6 +173,12 @@ class ReplayConfig:
         "samples that can be replayed: all that were read so far (seen), or those of the last fold (fold)",
         choices=names.SCOPES,
     )
+    max_exposures: int | None = option(
+        None,
+        "most times that a sample is seen, awake and asleep; a buffer of which none may be replayed any more is chosen "
+        "anew, and if there is no sample left, later sleeps are longer; null: no limit",
+        low=1,
+    )
     signal: str = option(
         "loss",
         "what the priority is made of: a sample's mean loss when last read (loss), how much it last fell (progress), "
@@ -248,6 +254,11 @@ class SleepConfig:
         "share of the tokens that are predicted asleep, constant, where tokens are masked; null: as awake",
         above=0,
         below=1,
+    )
+    interleave: bool = option(
+        False,
+        "mix the replay into the batches that are read, from the second fold on, in place of sleep phases (a control "
+        "of phases); options of sleep phases, such as their learning rate, then have no effect",
     )
     matched: str | None = option(
         None,

@@ -70,6 +70,8 @@ def plan_words(config: RunConfig, *, corpus_words: int, num_samples: int, proces
         length_repeats=None if is_matched else length.repeats,
         replay_ratio=sleep.replay.ratio,
         replay_scope=sleep.replay.scope,
+        interleave=sleep.interleave and not is_matched,
+        max_exposures=None if is_matched else sleep.replay.max_exposures,
     )
     if plan.passes is not None:
         require_second_scores(config, plan.passes)

@@ -13,6 +13,7 @@ __all__ = [
     "budget",
     "buffer",
     "context",
+    "interleaved_stream",
     "matched_stream",
     "normalisation",
     "priorities",

@@ -41,6 +41,10 @@ class SleepPlan:
     """Expected passes over the corpus; None if that needs the size of buffers, which was not given."""
     matched: bool = False
     """Whether the run sees the exposures of another run; it has no sleep then."""
+    interleave: bool = False
+    """Whether replay is mixed into the batches read awake, from the second fold on, in place of sleep phases."""
+    largest_exposures: int | None = None
+    """About the most times that a sample is seen: one that is in every buffer from the first on. None: not known."""
 
     @property
     def sleeps(self) -> bool:
@@ -88,8 +92,11 @@ class SleepPlan:
         if self.ratio is None:
             passes = "" if self.passes is None else f"about {_count(self.passes, 'pass', 'passes')}, "
             return f"{budget}: {passes}{cycle}, each buffer replayed {_count(self.repeats or 0, 'time')}"
-        words = f"{float(self.ratio):.4g} words asleep per word awake"
         passes = _count(self.passes or 0, "pass", "passes")
+        if self.interleave:
+            words = f"{float(self.ratio):.4g} words replayed per word read, mixed into its batches from the second on"
+            return f"{budget}: {passes}, {cycle}, {words}"
+        words = f"{float(self.ratio):.4g} words asleep per word awake"
         return f"{budget}: {passes}, {cycle}, {words}; {self._ending(self.ratio)}"
 
     def _ending(self, ratio: Fraction) -> str:
@@ -121,6 +128,8 @@ def plan_budget(
     length_repeats: float | None = None,
     replay_ratio: float | None = None,
     replay_scope: str = "seen",
+    interleave: bool = False,
+    max_exposures: int | None = None,
 ) -> SleepPlan:
     """Return the plan of a run; exactly one of the two budgets and one of the three lengths must be given.
 
@@ -143,6 +152,8 @@ def plan_budget(
         length_repeats: m, times that each buffer is replayed, > 0.
         replay_ratio: buffer size per candidate, in (0, 1]; needed to check `length_repeats` and to compute its passes.
         replay_scope: 'seen' or 'fold', which samples are candidates.
+        interleave: replay is mixed into the batches that are read, from the second fold on.
+        max_exposures: the most times that a sample is seen, >= 1; None: no limit.
 
     Raises:
         BudgetError: the budget cannot hold the settings; the message names the key and its bound.
@@ -170,6 +181,14 @@ def plan_budget(
         ratio = _ratio_by_passes(size, length_passes) if length_passes is not None else to_fraction(length_ratio or 0)
         _check_ratio(ratio, size)
         passes = size / (1 + ratio)
+    if interleave:
+        _check_interleave(ratio, passes, folds)
+    largest = None
+    if passes is not None and replay_ratio is not None:
+        largest = _largest_exposures(passes, folds, ratio, length_repeats, replay_ratio, replay_scope)
+    if passes is not None and max_exposures is not None:
+        _check_exposures(max_exposures, passes, size)
+        largest = max_exposures if largest is None else min(largest, max_exposures)
     return SleepPlan(
         budget_words=words,
         corpus_words=corpus_words,
@@ -180,6 +199,8 @@ def plan_budget(
         ratio=ratio,
         repeats=length_repeats,
         passes=None if passes is None else float(passes),
+        interleave=interleave,
+        largest_exposures=largest,
     )
 
 
@@ -211,6 +232,47 @@ def _check_ratio(ratio: Fraction, size: Fraction) -> None:
     if ratio > 0 and ratio > size - 1:
         bound = f"at most {float(size - 1):.6g}, budget / corpus - 1, for the first pass to fit the budget"
         raise BudgetError(f"sleep.length.ratio must be {bound}; got {float(ratio):g}")
+
+
+def _check_interleave(ratio: Fraction | None, passes: Fraction | None, folds: int) -> None:
+    """Raise BudgetError if there is no fold into which replay could be mixed."""
+    if ratio == 0:
+        raise BudgetError("sleep.interleave=true needs replay to mix in, but sleep.length.ratio is 0 (no sleep)")
+    if passes is not None and passes * folds < 2:
+        raise BudgetError(
+            "sleep.interleave=true needs at least two folds within the budget, since the first is read alone; got "
+            f"{float(passes):.4g} passes of sleep.folds={folds}: raise sleep.folds"
+        )
+
+
+def _check_exposures(most: int, passes: Fraction, size: Fraction) -> None:
+    """Raise BudgetError if samples that are seen at most so often are too few for the budget."""
+    needed = math.ceil(passes) + math.ceil(size - passes)
+    if most < needed:
+        raise BudgetError(
+            f"sleep.replay.max_exposures must be at least {needed} for this budget: a sample is read up to "
+            f"{math.ceil(passes)} times and replayed {float(size - passes):.4g} times on average; got {most}"
+        )
+
+
+def _largest_exposures(
+    passes: Fraction, folds: int, ratio: Fraction | None, repeats: float | None, replay_ratio: float, replay_scope: str
+) -> int:
+    """Return about how often a sample of the first fold is seen if it is in every buffer that it can be in.
+
+    All folds count as of one size. In the first pass buffers grow, so that each sample of a small one is replayed more.
+    """
+    share = to_fraction(replay_ratio)
+    cycles = math.ceil(passes * folds)
+    if replay_scope != "seen":  # in the buffer of one cycle a pass, of W / K words
+        replays = math.ceil(passes) * (to_fraction(repeats or 0) if ratio is None else ratio / share)
+    elif ratio is None:
+        replays = cycles * to_fraction(repeats or 0)
+    else:
+        growing = sum(1 / cycle for cycle in range(1, min(folds, cycles) + 1))
+        later = max(cycles - folds, 0) / folds
+        replays = to_fraction(float(ratio / share) * (growing + later))
+    return math.ceil(passes) + math.ceil(replays)
 
 
 def _passes_by_repeats(

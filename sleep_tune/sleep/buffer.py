@@ -55,6 +55,8 @@ class Replay:
     """Lower bound of the age factor (1 - decay)^age, in [0, 1]."""
     scope: str = "seen"
     """A name in `SCOPES`."""
+    max_exposures: int | None = None
+    """The most times that a sample is seen, awake and asleep, >= 1; None: no limit."""
     signal: str = "loss"
     """A name in `SIGNALS`: what the priority is made of."""
     refresh: float = 0.0
@@ -79,6 +81,8 @@ class Replay:
             raise ConfigError(f"sleep.replay.ratio must be in (0, 1]; got {self.ratio}")
         if not 0 <= self.alpha < math.inf:
             raise ConfigError(f"sleep.replay.alpha must be at least 0; got {self.alpha}")
+        if self.max_exposures is not None and self.max_exposures < 1:
+            raise ConfigError(f"sleep.replay.max_exposures must be at least 1; got {self.max_exposures}")
         for name in ("decay", "floor", "refresh", "uniform"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"sleep.replay.{name} must be in [0, 1]; got {getattr(self, name)}")
@@ -99,6 +103,7 @@ def choose_buffer(
     history: SampleHistory,
     *,
     sources: NDArray[np.int16],
+    size: int | None = None,
     cycle: int,
     replay: Replay,
     rng: np.random.Generator,
@@ -109,6 +114,7 @@ def choose_buffer(
         candidates: (C,) distinct samples to choose from, C >= 1.
         history: scores and last readings of all N samples.
         sources: (N,) source of each sample.
+        size: n, in [1, C]; None: the share of the candidates that the options say.
         cycle: the current cycle; the age of a candidate is this less the cycle of its last reading.
         replay: strategy and ratio, and how priorities are computed.
         rng: for strategies that draw.
@@ -124,5 +130,5 @@ def choose_buffer(
         uniform=replay.uniform,
     )
     choose = STRATEGIES[replay.strategy] if isinstance(replay.strategy, str) else replay.strategy
-    chosen = choose(weights, scores, buffer_size(len(candidates), replay.ratio), rng)
+    chosen = choose(weights, scores, size or buffer_size(len(candidates), replay.ratio), rng)
     return candidates[chosen].astype(np.int32)

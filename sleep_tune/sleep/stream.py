@@ -4,6 +4,7 @@ The caller takes batches (`next_batch`) and returns the losses of wake batches (
 and sleep phases until the budget is spent.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.sleep.batch import Batch
 from sleep_tune.sleep.budget import SleepPlan
 from sleep_tune.sleep.buffer import SCOPES, Replay, buffer_size, choose_buffer
-from sleep_tune.sleep.context import CONTEXTS, gather_rows
+from sleep_tune.sleep.context import CONTEXTS, ReplayRows, gather_rows
 from sleep_tune.sleep.randomness import Purpose, generator
 from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.samples import Samples
@@ -104,6 +105,9 @@ class SleepStream:
         self._done = 0
         self._records: list[SleepRecord] = []
 
+    _piece: int | None = None
+    """Rows that the pass hands out at least, as `WakePass` takes it."""
+
     @property
     def phase(self) -> str:
         """Phase of the last batch, 'wake' or 'sleep'; 'wake' before the first."""
@@ -129,7 +133,7 @@ class SleepStream:
         """Share of the samples that have been read awake at least once, in [0, 1]."""
         if self._next_cycle >= self.plan.folds:
             return 1.0
-        return min(self._next_in_pass * self.plan.batch_size / self.plan.num_samples, 1.0)
+        return min(self._next_in_pass * (self._piece or self.plan.batch_size) / self.plan.num_samples, 1.0)
 
     @property
     def needs_scores(self) -> bool:
@@ -138,9 +142,9 @@ class SleepStream:
         Always False in a run without sleep, and when the budget is spent. It turns False as soon as each sample has a
         loss; more losses of the same samples are accepted until `next_batch` is called.
         """
-        awake = self._sleep_phase is None and self.plan.sleeps and self.words_seen < self.plan.budget_words
+        reading = self._is_reading and self.plan.sleeps and self.words_seen < self.plan.budget_words
         return (
-            awake
+            reading
             and not self._done
             and self._fold_is_read()
             and self.history.count_missing(self._samples_awaiting()) > 0
@@ -157,7 +161,7 @@ class SleepStream:
             return None
         if self.words_seen < self.plan.budget_words:
             self._advance()
-            batch = self._draw_awake() if self._sleep_phase is None else self._draw_asleep(self._sleep_phase)
+            batch = self._draw()
             if batch is not None:
                 self.num_batches += 1
                 self.words_seen += batch.words
@@ -214,7 +218,7 @@ class SleepStream:
         phase = self._sleep_phase
         state: dict[str, Any] = {name: int(getattr(self, name)) for name in _NUMBERS}
         state["records"] = to_rows(self._records)
-        state["buffer"] = np.empty(0, np.int32) if phase is None else phase.buffer.copy()
+        state["buffer"] = np.empty(0, np.int32)
         state |= self.history.state_dict(self._samples_awaiting())
         return state if phase is None else state | phase.state_dict()
 
@@ -231,9 +235,21 @@ class SleepStream:
         self._sleep_phase = None
         buffer = np.asarray(state["buffer"], np.int32)
         if len(buffer):
-            self._sleep_phase = self._sleep_on(buffer)
+            # Earlier versions kept the buffer alone: it was the first one of its cycle, and nothing was limited.
+            self._sleep_phase = self._sleep_on(
+                buffer,
+                cycle=int(state.get("buffer_cycle", self._next_cycle)),
+                num_candidates=int(state.get("buffer_candidates", len(buffer))),
+                limits=state.get("buffer_limits"),
+                first_pass=int(state.get("buffer_first_pass", 0)),
+            )
             self._sleep_phase.load_state_dict(state)
         self.history.load_state_dict(state, self._samples_awaiting())
+
+    @property
+    def _is_reading(self) -> bool:
+        """Whether the next batch is read awake, or ends a fold that was."""
+        return self._sleep_phase is None
 
     def _advance(self) -> None:
         """Move to the cycle and phase of the next batch: score a fold that was read, begin or end a sleep phase."""
@@ -242,66 +258,127 @@ class SleepStream:
                 return
             if self.plan.sleeps:
                 self.history.update_scores(self._samples_awaiting(), self._next_cycle)
-                self._begin_sleep()
+                candidates = self._candidates(self.history.last_read, self._next_cycle)
+                self._rows_chosen += buffer_size(len(candidates), self._replay.ratio)
+                if self._sleep_continues():
+                    self._choose_buffer(candidates, cycle=self._next_cycle)
+        elif self._sleep_phase.is_exhausted and self._sleep_continues():
+            self._replace_buffer()
         if self._sleep_phase is not None and self._sleep_continues():
             return
         self._end_sleep()
+        self._end_cycle()
+
+    def _end_cycle(self) -> None:
+        """Move to the next fold, and to the next pass after the last fold."""
         self._next_cycle += 1
         if self._next_cycle % self.plan.folds == 0:
             self._next_in_pass = 0
             self._wake_pass = self._begin_wake_pass()
 
-    def _begin_sleep(self) -> None:
-        """Choose a buffer if sleep is due; skip one in which no word begins: it could never fill a share of words."""
-        candidates = self._candidates()
-        self._rows_chosen += buffer_size(len(candidates), self._replay.ratio)
-        if not self._sleep_continues():
+    def _choose_buffer(self, candidates: NDArray[np.intp], *, cycle: int, first_pass: int = 0) -> None:
+        """Choose a buffer of a cycle, unless no sample may be replayed.
+
+        One in which no word begins is not replayed: it could never fill a share of words.
+
+        Args:
+            candidates: (C,) samples of the cycle, C >= 1, whether they may be replayed or not.
+            cycle: a cycle whose fold has been read.
+            first_pass: passes over earlier buffers of the cycle.
+        """
+        size = buffer_size(len(candidates), self._replay.ratio)
+        left = self._replays_left(candidates)
+        if left is not None:
+            candidates = candidates[left > 0]
+            size = min(size, len(candidates))
+        if not size:
             return
-        rng = generator(self._seed, Purpose.BUFFER, self._next_cycle)
         buffer = choose_buffer(
             candidates,
             self.history,
             sources=self._samples.sources,
-            cycle=self._next_cycle,
+            size=size,
+            cycle=cycle,
             replay=self._replay,
-            rng=rng,
+            rng=generator(self._seed, Purpose.BUFFER, cycle, first_pass),
         )
         if self.plan.ratio is None or self._samples.words[buffer].any():
-            self._sleep_phase = self._sleep_on(buffer)
+            self._sleep_phase = self._sleep_on(
+                buffer,
+                cycle=cycle,
+                num_candidates=len(candidates),
+                limits=self._replays_left(buffer),
+                first_pass=first_pass,
+            )
+
+    def _replace_buffer(self) -> None:
+        """Choose another buffer for the same cycle after one whose samples have been seen as often as they may."""
+        exhausted = self._sleep_phase
+        assert exhausted is not None
+        self._end_sleep()
+        candidates = self._candidates(self.history.last_read, exhausted.cycle)
+        self._choose_buffer(candidates, cycle=exhausted.cycle, first_pass=exhausted.passes)
+
+    def _replays_left(self, samples: NDArray[np.integer]) -> NDArray[np.int32] | None:
+        """Return how often each sample that was read may still be replayed, (R,); None if there is no limit.
+
+        The readings that the passes to come will add are set aside.
+        """
+        if self._replay.max_exposures is None:
+            return None
+        readings = self.history.last_read[samples] // self.plan.folds + 1
+        to_come = np.maximum(math.ceil(self.plan.passes or 0) - readings, 0)
+        return np.asarray(self._replay.max_exposures - self.history.times_seen[samples] - to_come, np.int32)
 
     def _end_sleep(self) -> None:
         """Record the current sleep phase, if there is one and it replayed anything."""
-        if self._sleep_phase is not None and self._sleep_phase.batches:
-            num_candidates = len(self._candidates())
-            signal = SIGNALS[self._replay.signal](self.history, self._sleep_phase.buffer)
-            self._records.append(
-                self._sleep_phase.record(self._samples, self.history, num_candidates=num_candidates, signal=signal)
-            )
-        self._sleep_phase = None
+        phase, self._sleep_phase = self._sleep_phase, None
+        if phase is not None and phase.batches:
+            signal = SIGNALS[self._replay.signal](self.history, phase.buffer)
+            self._records.append(phase.record(self._samples, self.history, signal=signal))
+
+    def _draw(self) -> Batch | None:
+        """Return the next batch, or None if it exceeds the budget."""
+        return self._draw_awake() if self._sleep_phase is None else self._draw_asleep(self._sleep_phase)
 
     def _draw_awake(self) -> Batch | None:
-        """Return the next batch of the wake pass, or None if it exceeds the budget."""
-        words = self._wake_pass.words[self._next_in_pass]
-        if self.words_seen + words > self.plan.budget_words:
-            return None
+        """Return the next batch of the wake pass, or None if it exceeds the budget, or the limit of exposures."""
+        words = int(self._wake_pass.words[self._next_in_pass])
         rows = self._wake_pass.rows(self._next_in_pass, self._next_in_pass + 1)
-        input_ids, sample_ids = gather_rows(self._samples, rows)
-        self.history.mark_read(rows, has_text=sample_ids.max(axis=1) >= 0)
-        self.words_read_awake += words
+        if self.words_seen + words > self.plan.budget_words or not self._may_be_read(rows):
+            return None
+        input_ids, sample_ids = self._read(rows, words)
         self._next_in_pass += 1
         return self._batch("wake", input_ids, sample_ids, words)
 
+    def _may_be_read(self, rows: NDArray[np.int32]) -> bool:
+        """Return whether no row has been seen as often as it may; with a plan that was checked, the last ones at most.
+
+        Such a pass is beyond those that were planned: rounding left a rest of the budget that no replay could use.
+        """
+        most = self._replay.max_exposures
+        return most is None or not (self.history.times_seen[rows] >= most).any()
+
+    def _read(self, rows: NDArray[np.int32], words: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Count rows as read awake; return their token ids and samples, (R, T) each."""
+        input_ids, sample_ids = gather_rows(self._samples, rows)
+        self.history.mark_read(rows, has_text=sample_ids.max(axis=1) >= 0)
+        self.words_read_awake += words
+        return input_ids, sample_ids
+
     def _draw_asleep(self, sleep_phase: SleepPhase) -> Batch | None:
         """Return the next batch of the sleep phase, or None if it exceeds the budget."""
-        num_rows = self.plan.rows_in_batch(self._rows_replayed)
-        rows = sleep_phase.draw(num_rows)
+        rows = sleep_phase.draw(self.plan.rows_in_batch(self._rows_replayed))
         if self.words_seen + rows.words > self.plan.budget_words:
             return None
-        self.history.mark_replayed(rows.begun)
-        sleep_phase.words += rows.words
-        sleep_phase.batches += 1
-        self._rows_replayed += num_rows
+        self._replay_rows(sleep_phase, rows)
         return self._batch("sleep", rows.input_ids, rows.sample_ids, rows.words, rows.replays)
+
+    def _replay_rows(self, sleep_phase: SleepPhase, rows: ReplayRows) -> None:
+        """Count rows as replayed."""
+        self.history.mark_replayed(rows.begun)
+        sleep_phase.add(rows)
+        self._rows_replayed += len(rows.input_ids)
 
     def _batch(
         self,
@@ -315,9 +392,9 @@ class SleepStream:
         pass_index, fold = divmod(self._next_cycle, self.plan.folds)
         return Batch(phase, self.num_batches, self._next_cycle, pass_index, fold, input_ids, sample_ids, words, replays)
 
-    def _candidates(self) -> NDArray[np.intp]:
-        """Return the samples, (C,), that this cycle's sleep phase may replay."""
-        return SCOPES[self._replay.scope](self.history.last_read, self._next_cycle)
+    def _candidates(self, last_read: NDArray[np.int32], cycle: int) -> NDArray[np.intp]:
+        """Return the samples, (C,), that the sleep after a fold may replay, by their last readings (N,)."""
+        return SCOPES[self._replay.scope](last_read, cycle)
 
     def _sleep_continues(self) -> bool:
         """Return whether the sleep phase takes another batch, by the plan's rule and this run's counts."""
@@ -328,13 +405,14 @@ class SleepStream:
             rows_chosen=self._rows_chosen,
         )
 
-    def _sleep_on(self, buffer: NDArray[np.int32]) -> SleepPhase:
+    def _sleep_on(self, buffer: NDArray[np.int32], **given: Any) -> SleepPhase:
         """Return a sleep phase on a buffer, at its beginning."""
-        return SleepPhase(self._make_pass, buffer, cycle=self._next_cycle, seed=self._seed)
+        return SleepPhase(self._make_pass, buffer, seed=self._seed, **given)
 
     def _begin_wake_pass(self) -> WakePass:
         """Return the pass of the next wake batch."""
-        return WakePass(self._samples, self.plan, seed=self._seed, pass_index=self._next_cycle // self.plan.folds)
+        pass_index = self._next_cycle // self.plan.folds
+        return WakePass(self._samples, self.plan, seed=self._seed, pass_index=pass_index, piece=self._piece)
 
     def _fold_is_read(self) -> bool:
         """Return whether every batch of the fold has been handed out."""
@@ -342,6 +420,6 @@ class SleepStream:
 
     def _samples_awaiting(self) -> NDArray[np.int32]:
         """Return the samples of the fold, (R,), that have been handed out awake and have no new score yet."""
-        if self._sleep_phase is not None or self._done:
+        if not self._is_reading or self._done:
             return self._wake_pass.order[:0]
         return self._wake_pass.rows(self._wake_pass.bounds[self._next_cycle % self.plan.folds], self._next_in_pass)

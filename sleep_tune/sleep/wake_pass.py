@@ -11,15 +11,19 @@ __all__ = ["WakePass", "pass_order", "split_folds"]
 
 
 class WakePass:
-    """A pass: batch b reads `rows(b, b + 1)`; fold k is batches [bounds[k], bounds[k + 1]).
+    """A pass: piece b reads `rows(b, b + 1)`; fold k is pieces [bounds[k], bounds[k + 1]).
+
+    A piece is a batch; or a row, in a run whose batches hold other rows too. The folds are the same.
 
     Attributes:
         order: (N,) int32, a permutation of the samples: the order in which they are read.
-        words: words that begin in each batch, one number for each of the ceil(N / batch_size) batches.
-        bounds: K + 1 batch numbers where folds begin and end, from 0 to ceil(N / batch_size).
+        words: (B,) int64, words that begin in each of the B pieces.
+        bounds: K + 1 numbers of pieces where folds begin and end, from 0 to B.
     """
 
-    def __init__(self, samples: Samples, plan: SleepPlan, *, seed: int, pass_index: int) -> None:
+    def __init__(
+        self, samples: Samples, plan: SleepPlan, *, seed: int, pass_index: int, piece: int | None = None
+    ) -> None:
         """Draw the order of the pass, a function of (seed, pass_index).
 
         Args:
@@ -27,16 +31,19 @@ class WakePass:
             plan: for its batch size and its K folds.
             seed: the run's seed, >= 0.
             pass_index: passes before this one, >= 0.
+            piece: rows in a piece, a divisor of the batch size; None: the batch size.
         """
         self.order = pass_order(len(samples), seed=seed, pass_index=pass_index)
-        starts = np.arange(0, len(samples), plan.batch_size)
-        self.words: list[int] = np.add.reduceat(samples.words[self.order], starts, dtype=np.int64).tolist()
-        self.bounds: list[int] = split_folds(plan.batches_per_pass, plan.folds).tolist()
-        self._batch_size = plan.batch_size
+        self._piece = piece or plan.batch_size
+        starts = np.arange(0, len(samples), self._piece)
+        self.words = np.add.reduceat(samples.words[self.order], starts, dtype=np.int64)
+        batches = split_folds(plan.batches_per_pass, plan.folds)
+        pieces_per_batch = plan.batch_size // self._piece
+        self.bounds: list[int] = np.minimum(batches * pieces_per_batch, len(starts)).tolist()
 
     def rows(self, start: int, stop: int) -> NDArray[np.int32]:
-        """Return the samples of batches [start, stop) in order, (R,) int32; only the pass's last batch may be short."""
-        return self.order[start * self._batch_size : stop * self._batch_size]
+        """Return the samples of pieces [start, stop) in order, (R,) int32; only the pass's last piece may be short."""
+        return self.order[start * self._piece : stop * self._piece]
 
 
 def pass_order(num_samples: int, *, seed: int, pass_index: int) -> NDArray[np.int32]:

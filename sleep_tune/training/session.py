@@ -25,6 +25,7 @@ from sleep_tune.models.architectures import mask_maker
 from sleep_tune.records import is_count, is_number
 from sleep_tune.sleep.batch_stream import BatchStream
 from sleep_tune.sleep.budget import SleepPlan
+from sleep_tune.sleep.interleaved_stream import InterleavedStream
 from sleep_tune.sleep.matched_stream import MatchedStream
 from sleep_tune.sleep.selection import STRATEGIES, checked
 from sleep_tune.sleep.stream import PHASES, Replay, SleepStream
@@ -125,7 +126,8 @@ def open_stream(config: RunConfig, corpus: Corpus, processes: ProcessGroup) -> B
         own = lookup(STRATEGIES, strategy, STRATEGY)
         require_parameters(own, f"{STRATEGY}={strategy}", "priorities", "scores", "n", "rng")
         settings["strategy"] = checked(own, strategy)
-    return SleepStream(samples, plan, Replay(**settings), context=context, seed=seed)
+    kind = InterleavedStream if plan.interleave else SleepStream
+    return kind(samples, plan, Replay(**settings), context=context, seed=seed)
 
 
 def record_exposures(config: RunConfig, session: Session, corpus: Corpus) -> None:

@@ -12,7 +12,7 @@ from tests.sleep.corpora import packed
 
 def sleep_on(samples: Samples, buffer: list[int], context: str = "keep", *, cycle: int = 0) -> SleepPhase:
     """A sleep that replays some samples."""
-    return SleepPhase(CONTEXTS[context](samples), np.array(buffer, np.int32), cycle=cycle, seed=5)
+    return SleepPhase(CONTEXTS[context](samples), np.array(buffer, np.int32), cycle=cycle, seed=5, num_candidates=20)
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -43,7 +43,7 @@ def test_passes_are_made_when_they_are_reached() -> None:
         made.append(len(order))
         return keep(order, rng)
 
-    phase = SleepPhase(counted, np.arange(10, dtype=np.int32), cycle=0, seed=0)
+    phase = SleepPhase(counted, np.arange(10, dtype=np.int32), cycle=0, seed=0, num_candidates=10)
     phase.draw(10)
     assert made == [10]
     phase.draw(1)

@@ -28,7 +28,7 @@ def test_folds_of_a_pass_partition_its_samples_and_its_words(data: st.DataObject
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(words)))
     batches_read = [wake_pass.rows(index, index + 1) for index in range(batches)]
     assert [len(rows) for rows in batches_read[:-1]] == [batch_size] * (batches - 1)
-    assert wake_pass.words == [int(words[rows].sum()) for rows in batches_read]
+    assert wake_pass.words.tolist() == [int(words[rows].sum()) for rows in batches_read]
     assert sum(wake_pass.words) == samples.num_words
 
 

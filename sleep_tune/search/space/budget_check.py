@@ -19,9 +19,11 @@ __all__ = ["MOST_SETTINGS", "PLANNED", "budget_words", "check_budget", "check_se
 
 PLANNED = (
     "sleep.folds",
+    "sleep.interleave",
     "sleep.length.passes",
     "sleep.length.ratio",
     "sleep.length.repeats",
+    "sleep.replay.max_exposures",
     "sleep.replay.ratio",
     "sleep.replay.scope",
     "training.batch_size",
@@ -38,7 +40,8 @@ def budget_words(base: RunConfig, corpus: CorpusSummary) -> int:
     Raises:
         BudgetError: it is less than one word.
     """
-    plain = with_settings(to_dict(base), {"sleep.folds": 1, "sleep.length.ratio": 0.0})
+    alone = {"sleep.folds": 1, "sleep.length.ratio": 0.0, "sleep.interleave": False, "sleep.replay.max_exposures": None}
+    plain = with_settings(to_dict(base), alone)
     return plan_run(plain, corpus, 1).budget_words
 
 
