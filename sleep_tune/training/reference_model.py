@@ -131,6 +131,7 @@ def _require_tokenizer(theirs: Path, ours: Path) -> None:
     wrong = [token for token, number in here.items() if there.get(token) != number]
     if wrong or len(there) != len(here):
         raise DataError(
-            f"{KEY} must be trained with the run's tokenizer; in {theirs.parent} {len(wrong):,} of its {len(here):,} "
-            f"tokens have another id or none: train with tokenizer=hub tokenizer.name={theirs.parent}"
+            f"{KEY} must be trained with the run's tokenizer, of {len(here):,} tokens; that in {theirs.parent} has "
+            f"{len(there):,}, and {len(wrong):,} of the run's have another id there or none: train with tokenizer=hub "
+            f"tokenizer.name={theirs.parent}"
         )

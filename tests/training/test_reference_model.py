@@ -182,7 +182,7 @@ def test_a_model_that_does_not_fit_is_refused(corpus: Corpus, tmp_path: Path) ->
 
     another = prepare(DATA, TokenizerConfig(vocab_size=400))
     other = write_reference(tmp_path / "other", another)
-    refused(DataError, other, "tokenizer=hub", f"tokenizer.name={other}")
+    refused(DataError, other, f"{corpus.train.vocab_size} tokens", "400", "tokenizer=hub", f"tokenizer.name={other}")
     (masked / "tokenizer.json").unlink()
     refused(DataError, masked, "tokenizer.json", masked)
 
