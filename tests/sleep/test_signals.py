@@ -30,7 +30,7 @@ def test_progress_is_the_fall_of_the_score_and_zero_after_one_reading() -> None:
     assert SIGNALS["progress"](history, np.array([2, 0, 1])).tolist() == [0, 1, -0.5]
 
 
-@pytest.mark.parametrize("signal", SIGNED)
+@pytest.mark.parametrize("signal", sorted(SIGNED))
 def test_a_signed_signal_needs_ranks(signal: str) -> None:
     with raises_naming(ConfigError, "sleep.replay.normalise", "none", f"sleep.replay.signal={signal}"):
         Replay(signal=signal)
