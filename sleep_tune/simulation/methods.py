@@ -6,16 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sleep_tune.errors import ConfigError, unknown
-from sleep_tune.search.space.search_space import (
-    Finalists,
-    Objective,
-    Parameter,
-    Scheduler,
-    Search,
-    Space,
-    Stop,
-    num_settings,
-)
+from sleep_tune.search.space.search_space import Finalists, Objective, Parameter, Scheduler, Search, Space, Stop
+from sleep_tune.search.space.settings import num_settings
 from sleep_tune.search.space.space_file import load_space
 
 __all__ = ["REFERENCE", "SearchMethod", "read_methods", "single_search"]

@@ -19,7 +19,8 @@ from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.experiment.trial_state import configuration_key
-from sleep_tune.search.space.search_space import Parameter, parameters_from_json
+from sleep_tune.search.space.search_space import Parameter
+from sleep_tune.search.space.space_json import parameters_from_json
 from sleep_tune.simulation.landscape import Landscape, run_generator
 from sleep_tune.simulation.points import Settings, coordinates, distances
 

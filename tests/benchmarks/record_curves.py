@@ -29,8 +29,9 @@ from sleep_tune.experiment.trial_state import Value
 from sleep_tune.records import Decision, Progress
 from sleep_tune.search.decide.sampler import Sampler
 from sleep_tune.search.space.base import compose_base
-from sleep_tune.search.space.search_space import Space, to_json
+from sleep_tune.search.space.search_space import Space
 from sleep_tune.search.space.space_file import load_space
+from sleep_tune.search.space.space_json import to_json
 from sleep_tune.search.space.trial_configs import with_settings
 from sleep_tune.training.run import train
 

@@ -7,7 +7,8 @@ import yaml
 
 from sleep_tune.errors import UserError
 from sleep_tune.experiment.experiment_file import describe_experiment
-from sleep_tune.search.space.search_space import Baseline, Claim, Finalists, Objective, Space, to_json
+from sleep_tune.search.space.search_space import Baseline, Claim, Finalists, Objective, Space
+from sleep_tune.search.space.space_json import to_json
 
 
 def test_a_real_space_is_understood(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.run.worker import summarize, train_worker
 from sleep_tune.search.space.base import compose_base
-from sleep_tune.search.space.search_space import CorpusSummary, list_settings
+from sleep_tune.search.space.search_space import CorpusSummary
+from sleep_tune.search.space.settings import list_settings
 from sleep_tune.search.space.space_file import load_space
 
 SPACES = Path(__file__).parents[2] / "search_spaces"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from sleep_tune.errors import ConfigError, RunFolderError
-from sleep_tune.search.space.search_space import Finalists, Scheduler, Space, Stop, to_json
+from sleep_tune.search.space.search_space import Finalists, Scheduler, Space, Stop
+from sleep_tune.search.space.space_json import to_json
 from sleep_tune.simulation.points import Settings, draw
 from sleep_tune.simulation.recorded_curves import (
     FOLDER,

@@ -20,7 +20,8 @@ from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file, sealed
 from sleep_tune.experiment.run_folder import CONFIG, IRRELEVANT
 from sleep_tune.files import write_whole
-from sleep_tune.search.space.search_space import CorpusSummary, Space, to_json
+from sleep_tune.search.space.search_space import CorpusSummary, Space
+from sleep_tune.search.space.space_json import to_json
 
 __all__ = ["ExperimentIdentity", "OptionChange", "check_trials", "find_space_changes", "open_folder"]
 __all__ += ["describe_changes", "find_differences", "update"]
@@ -55,7 +56,7 @@ class ExperimentIdentity:
         RunFolderError: experiment.yaml is missing, or cannot be read as an experiment.
 
     Attributes:
-        space: as JSON (`search_space.to_json`), with today's defaults for options that it lacks.
+        space: as JSON (`space_json.to_json`), with today's defaults for options that it lacks.
         tree: the composed base, nested.
         base: the composed base, by dotted key.
         corpus: read by its trials.

@@ -2,7 +2,8 @@
 
 from sleep_tune.experiment.search_state import StudyState
 from sleep_tune.experiment.trial_state import Value, configuration_key
-from sleep_tune.search.space.search_space import Parameter, list_settings
+from sleep_tune.search.space.search_space import Parameter
+from sleep_tune.search.space.settings import list_settings
 
 __all__ = ["Grid"]
 

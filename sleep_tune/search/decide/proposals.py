@@ -14,7 +14,8 @@ from sleep_tune.experiment.trial_state import Value, configuration_key
 from sleep_tune.search.decide.finalists import due_repeats, fresh_seeds
 from sleep_tune.search.decide.search_history import SearchHistory
 from sleep_tune.search.decide.studies import SettingsSearch
-from sleep_tune.search.space.search_space import Space, list_settings
+from sleep_tune.search.space.search_space import Space
+from sleep_tune.search.space.settings import list_settings
 from sleep_tune.search.space.trial_configs import TrialConfigs
 
 __all__ = ["MAX_REFUSALS", "MAX_REPEATS", "MOST_LISTED", "Proposals", "reason_to_stop"]

@@ -10,7 +10,8 @@ from sleep_tune.search.decide.experiment_identity import ExperimentIdentity, Opt
 from sleep_tune.search.decide.finalists import seeds_source
 from sleep_tune.search.decide.search_history import SearchHistory
 from sleep_tune.search.decide.warm_start import WarmStart
-from sleep_tune.search.space.search_space import CorpusSummary, Space, to_json
+from sleep_tune.search.space.search_space import CorpusSummary, Space
+from sleep_tune.search.space.space_json import to_json
 
 __all__ = ["start_session"]
 

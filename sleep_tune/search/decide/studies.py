@@ -16,7 +16,8 @@ from sleep_tune.experiment.search_state import MAIN, SearchState, TrialState
 from sleep_tune.records import Event
 from sleep_tune.search.decide.grid import Grid
 from sleep_tune.search.decide.sampler import Sampler, direction_of
-from sleep_tune.search.space.search_space import Parameter, Space, Stop, num_settings
+from sleep_tune.search.space.search_space import Parameter, Space, Stop
+from sleep_tune.search.space.settings import num_settings
 
 __all__ = ["SettingsSearch", "Studies"]
 

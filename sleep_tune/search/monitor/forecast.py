@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from sleep_tune.experiment.search_state import MAIN, TrialState
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.space.arm_settings import found_first
-from sleep_tune.search.space.search_space import BEST, most_trials
+from sleep_tune.search.space.search_space import BEST
+from sleep_tune.search.space.settings import most_trials
 
 __all__ = ["Forecast", "forecast", "gpu_hours"]
 

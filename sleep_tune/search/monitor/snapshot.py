@@ -19,16 +19,8 @@ from sleep_tune.experiment.search_state import SearchState
 from sleep_tune.records import Progress
 from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
 from sleep_tune.search.decide.search_view import SearchView
-from sleep_tune.search.space.search_space import (
-    Arm,
-    Baseline,
-    Finalists,
-    Objective,
-    Scheduler,
-    Space,
-    Stop,
-    parameters_from_json,
-)
+from sleep_tune.search.space.search_space import Baseline, Finalists, Objective, Scheduler, Space, Stop
+from sleep_tune.search.space.space_json import arm_from_json, parameters_from_json
 
 __all__ = ["Recorded", "read_progress", "read_recorded"]
 
@@ -164,16 +156,11 @@ def _space(stored: Mapping[str, Any], folder: Path) -> Space:
             scheduler=_section(Scheduler, stored["scheduler"]),
             stop=_section(Stop, stored["stop"]),
             baselines={name: _section(Baseline, baseline) for name, baseline in stored["baselines"].items()},
-            arms={name: _arm(arm) for name, arm in stored.get("arms", {}).items()},
+            arms={name: arm_from_json(arm) for name, arm in stored.get("arms", {}).items()},
             finalists=_section(Finalists, stored["finalists"]),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RunFolderError(f"{folder} cannot be read as a search's ({error!r})") from error
-
-
-def _arm(stored: Mapping[str, Any]) -> Arm:
-    named = {key: value for key, value in stored.items() if key in ("like", "matched")}
-    return Arm(**named, settings={key: value for key, value in stored.items() if key not in named})
 
 
 def _section(kind: type[T], stored: Mapping[str, Any]) -> T:

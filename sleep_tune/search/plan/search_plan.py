@@ -14,16 +14,8 @@ from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.arm_settings import found_first
 from sleep_tune.search.space.budget_check import budget_words, check_budget
 from sleep_tune.search.space.rungs import rungs_of
-from sleep_tune.search.space.search_space import (
-    BEST,
-    Baseline,
-    Choice,
-    CorpusSummary,
-    Resources,
-    Space,
-    most_trials,
-    num_settings,
-)
+from sleep_tune.search.space.search_space import BEST, Baseline, Choice, CorpusSummary, Resources, Space
+from sleep_tune.search.space.settings import most_trials, num_settings
 
 __all__ = ["Part", "Plan", "RungPlan", "Slots", "expected_at_rungs", "make_plan"]
 

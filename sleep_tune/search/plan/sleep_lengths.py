@@ -10,7 +10,8 @@ from sleep_tune.errors import BudgetError, ConfigError
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.search.space.arm_settings import arm_settings, found_first
 from sleep_tune.search.space.budget_check import MOST_SETTINGS, planned_parameters
-from sleep_tune.search.space.search_space import BEST, CorpusSummary, Space, list_settings
+from sleep_tune.search.space.search_space import BEST, CorpusSummary, Space
+from sleep_tune.search.space.settings import list_settings
 from sleep_tune.search.space.trial_configs import plan_run, with_settings
 from sleep_tune.sleep.budget import SleepPlan
 

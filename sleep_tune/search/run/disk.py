@@ -20,7 +20,7 @@ from sleep_tune.experiment.run_folder import WEIGHTS, remove_weights
 from sleep_tune.experiment.search_state import MAIN, TrialState
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.space.arm_settings import arm_settings
-from sleep_tune.search.space.search_space import list_settings
+from sleep_tune.search.space.settings import list_settings
 from sleep_tune.search.space.trial_configs import with_settings
 
 __all__ = ["PATIENCE", "RESERVE", "RESUMABLE", "DiskWatch"]

@@ -38,8 +38,7 @@ def arm_settings(space: Space, name: str, found: Mapping[str, Mapping[str, Any]]
         fixed = {} if name == BEST else baseline_settings(name)
         return _merged(dict(fixed), found[first] if first is not None and found is not None else {})
     arm = space.arms[name]
-    parent = arm.like or arm.matched
-    settings = arm_settings(space, parent, found) if parent is not None else {}
+    settings = arm_settings(space, arm.parent, found) if arm.parent is not None else {}
     return None if settings is None else _merged(settings, own_settings(space.base, arm))
 
 
@@ -58,7 +57,7 @@ def found_first(space: Space, name: str) -> str | None:
     if name in space.baselines:
         searched = space.baselines[name].like or name
         return searched if space.baselines[searched].trials is not None else None
-    parent = space.arms[name].like or space.arms[name].matched
+    parent = space.arms[name].parent
     return found_first(space, parent) if parent is not None else None
 
 

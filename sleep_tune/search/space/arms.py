@@ -142,7 +142,7 @@ def _parents_first(arms: Mapping[str, Arm]) -> list[str]:
     Raises:
         CycleError: they name each other in a circle.
     """
-    named = {name: {arm.like, arm.matched} & arms.keys() for name, arm in arms.items()}
+    named = {name: {arm.parent} & arms.keys() for name, arm in arms.items()}
     return [str(name) for name in TopologicalSorter(named).static_order()]
 
 
@@ -156,8 +156,7 @@ def check_arms(space: Space, base: RunConfig, entry: Entry) -> None:
     """
     for name in _parents_first(space.arms):
         arm = space.arms[name]
-        parent = arm.like or arm.matched
-        if parent is not None and parent in space.arms and not entry.inside(parent).is_sound:
+        if arm.parent is not None and arm.parent in space.arms and not entry.inside(arm.parent).is_sound:
             continue
         with entry.mistakes:
             if found_first(space, name) == BEST:

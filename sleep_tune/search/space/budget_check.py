@@ -12,7 +12,8 @@ from sleep_tune.config.tree import to_dict
 from sleep_tune.errors import BudgetError, ConfigError, UserError, together
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.search.space.arm_settings import arm_settings, found_first
-from sleep_tune.search.space.search_space import BEST, Choice, CorpusSummary, Parameter, Space, list_settings
+from sleep_tune.search.space.search_space import BEST, Choice, CorpusSummary, Parameter, Space
+from sleep_tune.search.space.settings import list_settings
 from sleep_tune.search.space.trial_configs import plan_run, with_settings
 
 __all__ = ["MOST_SETTINGS", "PLANNED", "budget_words", "check_budget", "check_search_ends", "planned_parameters"]

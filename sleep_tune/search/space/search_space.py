@@ -1,11 +1,10 @@
-"""A search space: a dataclass for each section, the domains of parameters, and the list of their settings.
+"""A search space: a dataclass for each section, and the domains of parameters.
 
 The options of a section are declared as those of a run are (`config.schema.option`); space_file.py reads them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 from sleep_tune import names
@@ -35,11 +34,6 @@ __all__ = [
     "Uniform",
     "active",
     "contains",
-    "list_settings",
-    "most_trials",
-    "num_settings",
-    "parameters_from_json",
-    "to_json",
 ]
 
 BEST = "best"
@@ -198,6 +192,11 @@ class Arm(ArmParent):
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What else it sets over the base: choices of groups (sleep: random), and options by dotted key."""
 
+    @property
+    def parent(self) -> str | None:
+        """The arm, baseline or best trial whose settings it starts from."""
+        return self.like or self.matched
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finalists:
@@ -295,119 +294,3 @@ class Space:
     def subset(self, keys: tuple[str, ...]) -> tuple[Parameter, ...]:
         """Return the parameters with these keys, in the space's order."""
         return tuple(parameter for parameter in self.parameters if parameter.key in keys)
-
-
-def list_settings(parameters: tuple[Parameter, ...], corners: bool = False) -> Iterator[dict[str, Value]]:
-    """Yield every different combination of the parameters' values; those of the last parameter change fastest.
-
-    Args:
-        parameters: in an order in which those that a `when` names come first.
-        corners: whether only the two ends of a range are values of it; else every whole number in it.
-
-    Raises:
-        ValueError: a range of reals without `corners`.
-    """
-    yield from _extend({}, parameters, corners)
-
-
-def _extend(chosen: dict[str, Value], parameters: tuple[Parameter, ...], corners: bool) -> Iterator[dict[str, Value]]:
-    """Yield every way to add values of these parameters to those that are chosen."""
-    if not parameters:
-        yield chosen
-    elif active(parameters[0], chosen):
-        for value in _values(parameters[0].domain, corners):
-            yield from _extend(chosen | {parameters[0].key: value}, parameters[1:], corners)
-    else:
-        yield from _extend(chosen, parameters[1:], corners)
-
-
-def _values(domain: Domain, corners: bool) -> Sequence[Value]:
-    match domain:
-        case Choice(values):
-            return values
-        case Int(low, high):
-            return (low, high) if corners else range(low, high + 1)
-        case Uniform(low, high) | LogUniform(low, high):
-            if not corners:
-                raise ValueError("a range of reals cannot be listed")
-            return (low, high)
-
-
-def num_settings(parameters: tuple[Parameter, ...]) -> int | None:
-    """Return how many different settings there are; None if there is a range of reals, or no parameter.
-
-    Only parameters that a `when` names are listed: each setting of these has the product of the others' values.
-    """
-    if not parameters or any(isinstance(parameter.domain, Uniform | LogUniform) for parameter in parameters):
-        return None
-    named = {key for parameter in parameters for key in parameter.when}
-    others = [parameter for parameter in parameters if parameter.key not in named]
-    return sum(
-        prod(len(_values(parameter.domain, corners=False)) for parameter in others if active(parameter, chosen))
-        for chosen in list_settings(tuple(parameter for parameter in parameters if parameter.key in named))
-    )
-
-
-def most_trials(parameters: tuple[Parameter, ...], limit: int | None) -> int | None:
-    """Return the largest number of trials of a study: its limit, or the number of settings if that is smaller."""
-    return min((number for number in (limit, num_settings(parameters)) if number is not None), default=None)
-
-
-def to_json(space: Space) -> dict[str, Any]:
-    """Return the space as plain dictionaries, as its YAML file would hold them."""
-    return {
-        "name": space.name,
-        "base": dict(space.base),
-        "objective": vars(space.objective),
-        "parameters": {parameter.key: _parameter_to_json(parameter) for parameter in space.parameters},
-        "search": vars(space.search),
-        "scheduler": vars(space.scheduler),
-        "stop": vars(space.stop),
-        "baselines": {
-            name: {"trials": baseline.trials, "parameters": list(baseline.parameters)}
-            | ({} if baseline.like is None else {"like": baseline.like})  # experiments may be older than this option
-            for name, baseline in space.baselines.items()
-        },
-        "arms": {name: _arm_to_json(arm) for name, arm in space.arms.items()},
-        "finalists": vars(space.finalists) | {"rungs": list(space.finalists.rungs)},
-        "comparison": vars(space.comparison),
-        "resources": vars(space.resources),
-        "enqueue": [dict(point) for point in space.enqueue],
-        "warm_start": list(space.warm_start),
-    }
-
-
-def _arm_to_json(arm: Arm) -> dict[str, Any]:
-    named = {"like": arm.like, "matched": arm.matched}
-    return {key: value for key, value in named.items() if value is not None} | dict(arm.settings)
-
-
-def _parameter_to_json(parameter: Parameter) -> dict[str, Any]:
-    match parameter.domain:
-        case Choice(values):
-            plain: dict[str, Any] = {"choice": list(values)}
-        case Uniform(low, high):
-            plain = {"uniform": [low, high]}
-        case LogUniform(low, high):
-            plain = {"log_uniform": [low, high]}
-        case Int(low, high):
-            plain = {"int": [low, high]}
-    if parameter.when:
-        plain["when"] = {key: list(values) for key, values in parameter.when.items()}
-    return plain
-
-
-def parameters_from_json(plain_parameters: Mapping[str, Mapping[str, Any]]) -> tuple[Parameter, ...]:
-    """Return the parameters of a space, from its JSON (`to_json`)."""
-    kinds: dict[str, Callable[..., Domain]] = {"uniform": Uniform, "log_uniform": LogUniform, "int": Int}
-    parameters = []
-    for key, plain in plain_parameters.items():
-        when = {other: tuple(values) for other, values in plain.get("when", {}).items()}
-        domain: Domain
-        if "choice" in plain:
-            domain = Choice(tuple(plain["choice"]))
-        else:
-            (kind,) = plain.keys() & kinds.keys()
-            domain = kinds[kind](*plain[kind])
-        parameters.append(Parameter(key, domain, when))
-    return tuple(parameters)

@@ -15,17 +15,8 @@ from sleep_tune.search.decide import proposals
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.search.space.search_space import (
-    Baseline,
-    Choice,
-    Finalists,
-    Int,
-    Parameter,
-    Search,
-    Space,
-    Stop,
-    list_settings,
-)
+from sleep_tune.search.space.search_space import Baseline, Choice, Finalists, Int, Parameter, Search, Space, Stop
+from sleep_tune.search.space.settings import list_settings
 from sleep_tune.simulation.engine import MemoryLog
 from tests.search.crowd import Crowd
 from tests.search.studies import BASE, WORKER, decisions, open_search, plain, search, start, study

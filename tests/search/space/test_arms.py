@@ -12,8 +12,9 @@ from sleep_tune.config.tree import to_dict
 from sleep_tune.errors import ConfigError
 from sleep_tune.search.space.arm_settings import arm_settings, found_first, own_settings
 from sleep_tune.search.space.base import compose_base
-from sleep_tune.search.space.search_space import Arm, Baseline, Space, to_json
+from sleep_tune.search.space.search_space import Arm, Baseline, Space
 from sleep_tune.search.space.space_file import load_space
+from sleep_tune.search.space.space_json import to_json
 from sleep_tune.search.space.trial_configs import baseline_settings, with_settings
 from tests.messages import missing
 from tests.own_code import own_code

@@ -25,9 +25,9 @@ from sleep_tune.search.space.search_space import (
     Stop,
     Uniform,
     active,
-    to_json,
 )
 from sleep_tune.search.space.space_file import load_space
+from sleep_tune.search.space.space_json import to_json
 
 REALS = st.floats(0.01, 0.99).map(lambda number: float(f"{number:.6g}"))
 

@@ -8,19 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.experiment.trial_state import configuration_key
-from sleep_tune.search.space.search_space import (
-    Choice,
-    Int,
-    LogUniform,
-    Parameter,
-    Uniform,
-    active,
-    contains,
-    list_settings,
-    num_settings,
-    parameters_from_json,
-    to_json,
-)
+from sleep_tune.search.space.search_space import Choice, Int, LogUniform, Parameter, Uniform, active, contains
+from sleep_tune.search.space.settings import list_settings, num_settings
+from sleep_tune.search.space.space_json import parameters_from_json, to_json
 from tests.search.studies import study
 
 CONDITIONAL = (
