@@ -19,6 +19,7 @@ __all__ = [
     "priorities",
     "randomness",
     "refresh",
+    "replayer",
     "row_reader",
     "sample_history",
     "samples",

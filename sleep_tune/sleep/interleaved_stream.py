@@ -9,11 +9,11 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sleep_tune.sleep.batch import Batch
-from sleep_tune.sleep.budget import to_fraction
-from sleep_tune.sleep.buffer import buffer_size
+from sleep_tune.sleep.budget import SleepPlan, to_fraction
+from sleep_tune.sleep.buffer import Replay, buffer_size
+from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.sleep_phase import SleepPhase
 from sleep_tune.sleep.stream import SleepStream
 
@@ -31,9 +31,9 @@ class InterleavedStream(SleepStream):
 
     _piece = 1
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, samples: Samples, plan: SleepPlan, replay: Replay, *, context: str, seed: int) -> None:
         """Begin a run; the arguments are those of `SleepStream`."""
-        super().__init__(*arguments, **options)
+        super().__init__(samples, plan, replay, context=context, seed=seed)
         self._replayed_before = 0  # rows replayed before the fold of the next batch
         self._begin_fold()
 
@@ -66,47 +66,40 @@ class InterleavedStream(SleepStream):
         if self.plan.ratio is None:
             last_read = self.history.last_read.copy()
             last_read[self._wake_pass.rows(begin, end)] = self._next_cycle
-            candidates = self._candidates(last_read, self._next_cycle)
-            self._rows_due = self._rows_chosen + buffer_size(len(candidates), self._replay.ratio)
+            candidates = self._replayer.candidates(last_read, self._next_cycle)
+            self._rows_due = self._replayer.rows_chosen + buffer_size(len(candidates), self._replay.ratio)
 
     def _advance(self) -> None:
         """Score a fold that was read and choose the buffer of the next; replace one that is exhausted."""
+        phase = self._replayer.phase
         if self._fold_is_read():
-            self._end_sleep()  # while the ages of its samples are what they were
-            self.history.update_scores(self._samples_awaiting(), self._next_cycle)
-            candidates = self._candidates(self.history.last_read, self._next_cycle)
-            self._rows_chosen += buffer_size(len(candidates), self._replay.ratio)
-            self._choose_buffer(candidates, cycle=self._next_cycle)
+            self._replayer.end()  # while the ages of its samples are what they were
+            self._replayer.begin(self._score_fold(), self._next_cycle)
             self._end_cycle()
-            self._replayed_before = self._rows_replayed
+            self._replayed_before = self._replayer.rows_replayed
             self._begin_fold()
-        elif self._sleep_phase is not None and self._sleep_phase.is_exhausted:
-            self._replace_buffer()
-
-    def _sleep_on(self, buffer: NDArray[np.int32], **given: Any) -> SleepPhase:
-        """Return a sleep phase on a buffer, at its beginning; count the buffer's words."""
-        self._buffer_words = int(self._samples.words[buffer].sum(dtype=np.int64))
-        return super()._sleep_on(buffer, **given)
+        elif phase is not None and phase.is_exhausted:
+            self._replayer.replace(phase)
 
     def _draw(self) -> Batch | None:
         """Return the next batch, or None if it exceeds the budget, or the limit of exposures."""
-        phase = self._sleep_phase
+        phase = self._replayer.phase
         rows_read = self._next_cycle // self.plan.folds * self.plan.num_samples + self._next_in_pass
-        num_rows = self.plan.rows_in_batch(rows_read + self._rows_replayed)
+        num_rows = self.plan.rows_in_batch(rows_read + self._replayer.rows_replayed)
         owed = Fraction(0) if phase is None else self._replays_owed(phase)
         num_awake = self._rows_awake(num_rows, owed)
         rows = self._wake_pass.rows(self._next_in_pass, self._next_in_pass + num_awake)
         words = int(self._samples.words[rows].sum(dtype=np.int64))
         replayed = phase.draw(num_rows - num_awake) if phase is not None and owed and num_awake < num_rows else None
         words_replayed = 0 if replayed is None else replayed.words
-        if self.words_seen + words + words_replayed > self.plan.budget_words or not self._may_be_read(rows):
+        if self.words_seen + words + words_replayed > self.plan.budget_words or not self._replayer.may_be_read(rows):
             return None
         input_ids, sample_ids = self._read(rows, words)
         self._next_in_pass += num_awake
         self._words_left -= words
         if phase is None or replayed is None:
             return self._batch("wake", input_ids, sample_ids, words)
-        self._replay_rows(phase, replayed)
+        self._replayer.add(phase, replayed)
         return self._batch(
             "wake",
             np.concatenate([input_ids, replayed.input_ids]),
@@ -129,7 +122,7 @@ class InterleavedStream(SleepStream):
         read, left = self._next_in_pass - begin, end - self._next_in_pass
         if not owed:
             return min(num_rows, left)
-        done = read + self._rows_replayed - self._replayed_before
+        done = read + self._replayer.rows_replayed - self._replayed_before
         more = max(round((left + owed - num_rows) / self.plan.batch_size), 0)  # batches after this one
         rows = done + num_rows + more * self.plan.batch_size
         target = (end - begin) * (done + num_rows) // rows  # the whole fold is read in the last batch only
@@ -143,8 +136,8 @@ class InterleavedStream(SleepStream):
         """
         plan = self.plan
         if plan.ratio is None:
-            return max(to_fraction(plan.repeats or 0) * self._rows_due - self._rows_replayed, Fraction(0))
+            return max(to_fraction(plan.repeats or 0) * self._rows_due - self._replayer.rows_replayed, Fraction(0))
         words_read = self.words_read_awake + self._words_left
         words_owed = plan.ratio * words_read - (self.words_seen - self.words_read_awake)
-        rows, words = len(phase.buffer) + phase.rows, self._buffer_words + phase.words
+        rows, words = len(phase.buffer) + phase.rows, self._replayer.buffer_words + phase.words
         return max(words_owed * rows / words, Fraction(0))

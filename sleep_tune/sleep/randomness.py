@@ -16,7 +16,7 @@ class Purpose(enum.IntEnum):
     ORDER = 1
     """Order of the samples in a pass; index: the pass."""
     BUFFER = 2
-    """Which candidates enter a buffer; index: the cycle."""
+    """Which candidates enter a buffer; indices: the cycle, the passes over earlier buffers of the cycle."""
     REPLAY_ORDER = 3
     """Order of the buffer in one pass over it; indices: the cycle, the pass over the buffer."""
     CONTEXT = 4

@@ -4,7 +4,6 @@ The caller takes batches (`next_batch`) and returns the losses of wake batches (
 and sleep phases until the budget is spent.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,14 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.sleep.batch import Batch
 from sleep_tune.sleep.budget import SleepPlan
-from sleep_tune.sleep.buffer import SCOPES, Replay, buffer_size, choose_buffer
-from sleep_tune.sleep.context import CONTEXTS, ReplayRows, gather_rows
-from sleep_tune.sleep.randomness import Purpose, generator
+from sleep_tune.sleep.buffer import Replay
+from sleep_tune.sleep.context import CONTEXTS, gather_rows
+from sleep_tune.sleep.replayer import Replayer
 from sleep_tune.sleep.sample_history import SampleHistory
 from sleep_tune.sleep.samples import Samples
-from sleep_tune.sleep.signals import SIGNALS
 from sleep_tune.sleep.sleep_phase import SleepPhase
-from sleep_tune.sleep.sleep_record import SleepRecord, from_rows, to_rows
+from sleep_tune.sleep.sleep_record import SleepRecord
 from sleep_tune.sleep.wake_pass import WakePass
 
 __all__ = ["PHASES", "Batch", "Replay", "SleepRecord", "SleepStream"]
@@ -34,8 +32,6 @@ _NUMBERS = (
     "words_read_awake",
     "cycle",
     "_asleep",
-    "_rows_replayed",
-    "_rows_chosen",
     "_next_cycle",
     "_next_in_pass",
     "_done",
@@ -94,19 +90,15 @@ class SleepStream:
         self._asleep = 0  # phase of the last batch, as an index in PHASES
         self._samples = samples
         self._replay = replay
+        self._replayer = Replayer(samples, plan, replay, self.history, context=context, seed=seed)
         self._seed = seed
-        self._make_pass = CONTEXTS[context](samples)
-        self._rows_replayed = 0
-        self._rows_chosen = 0
         self._next_cycle = 0  # cycle of the next batch; `cycle` is that of the last one
-        self._next_in_pass = 0  # wake batches of the pass handed out so far
+        self._next_in_pass = 0  # pieces of the pass handed out so far
         self._wake_pass = self._begin_wake_pass()
-        self._sleep_phase: SleepPhase | None = None
         self._done = 0
-        self._records: list[SleepRecord] = []
 
     _piece: int | None = None
-    """Rows that the pass hands out at least, as `WakePass` takes it."""
+    """Rows that the pass hands out at least, as `WakePass` takes it; None: a batch."""
 
     @property
     def phase(self) -> str:
@@ -167,7 +159,7 @@ class SleepStream:
                 self.words_seen += batch.words
                 self.cycle, self._asleep = batch.cycle, PHASES.index(batch.phase)
                 return batch
-        self._end_sleep()
+        self._replayer.end()
         self._done = 1
         return None
 
@@ -207,20 +199,15 @@ class SleepStream:
 
     def take_sleep_records(self) -> list[SleepRecord]:
         """Return the records of the sleep phases that have ended since the last call."""
-        records, self._records = self._records, []
-        return records
+        return self._replayer.take_records()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs, as arrays and plain numbers that `np.savez` takes.
 
         Orders and rows are not in it, since they are functions of the seed.
         """
-        phase = self._sleep_phase
         state: dict[str, Any] = {name: int(getattr(self, name)) for name in _NUMBERS}
-        state["records"] = to_rows(self._records)
-        state["buffer"] = np.empty(0, np.int32)
-        state |= self.history.state_dict(self._samples_awaiting())
-        return state if phase is None else state | phase.state_dict()
+        return state | self._replayer.state_dict() | self.history.state_dict(self._samples_awaiting())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned, in a stream made with the same arguments.
@@ -230,44 +217,36 @@ class SleepStream:
         """
         for name in _NUMBERS:
             setattr(self, name, int(state[name]))
-        self._records = from_rows(np.asarray(state["records"]), self._samples.source_names)
         self._wake_pass = self._begin_wake_pass()
-        self._sleep_phase = None
-        buffer = np.asarray(state["buffer"], np.int32)
-        if len(buffer):
-            # Earlier versions kept the buffer alone: it was the first one of its cycle, and nothing was limited.
-            self._sleep_phase = self._sleep_on(
-                buffer,
-                cycle=int(state.get("buffer_cycle", self._next_cycle)),
-                num_candidates=int(state.get("buffer_candidates", len(buffer))),
-                limits=state.get("buffer_limits"),
-                first_pass=int(state.get("buffer_first_pass", 0)),
-            )
-            self._sleep_phase.load_state_dict(state)
+        self._replayer.load_state_dict(state, self._next_cycle)
         self.history.load_state_dict(state, self._samples_awaiting())
 
     @property
     def _is_reading(self) -> bool:
         """Whether the next batch is read awake, or ends a fold that was."""
-        return self._sleep_phase is None
+        return self._replayer.phase is None
 
     def _advance(self) -> None:
         """Move to the cycle and phase of the next batch: score a fold that was read, begin or end a sleep phase."""
-        if self._sleep_phase is None:
+        phase = self._replayer.phase
+        if phase is None:
             if not self._fold_is_read():
                 return
             if self.plan.sleeps:
-                self.history.update_scores(self._samples_awaiting(), self._next_cycle)
-                candidates = self._candidates(self.history.last_read, self._next_cycle)
-                self._rows_chosen += buffer_size(len(candidates), self._replay.ratio)
+                candidates = self._score_fold()
                 if self._sleep_continues():
-                    self._choose_buffer(candidates, cycle=self._next_cycle)
-        elif self._sleep_phase.is_exhausted and self._sleep_continues():
-            self._replace_buffer()
-        if self._sleep_phase is not None and self._sleep_continues():
+                    self._replayer.begin(candidates, self._next_cycle)
+        elif phase.is_exhausted and self._sleep_continues():
+            self._replayer.replace(phase)
+        if self._replayer.phase is not None and self._sleep_continues():
             return
-        self._end_sleep()
+        self._replayer.end()
         self._end_cycle()
+
+    def _score_fold(self) -> NDArray[np.intp]:
+        """Turn the losses of a fold that was read into scores; return the candidates of its cycle, (C,)."""
+        self.history.update_scores(self._samples_awaiting(), self._next_cycle)
+        return self._replayer.end_fold(self._next_cycle)
 
     def _end_cycle(self) -> None:
         """Move to the next fold, and to the next pass after the last fold."""
@@ -276,88 +255,20 @@ class SleepStream:
             self._next_in_pass = 0
             self._wake_pass = self._begin_wake_pass()
 
-    def _choose_buffer(self, candidates: NDArray[np.intp], *, cycle: int, first_pass: int = 0) -> None:
-        """Choose a buffer of a cycle, unless no sample may be replayed.
-
-        One in which no word begins is not replayed: it could never fill a share of words.
-
-        Args:
-            candidates: (C,) samples of the cycle, C >= 1, whether they may be replayed or not.
-            cycle: a cycle whose fold has been read.
-            first_pass: passes over earlier buffers of the cycle.
-        """
-        size = buffer_size(len(candidates), self._replay.ratio)
-        left = self._replays_left(candidates)
-        if left is not None:
-            candidates = candidates[left > 0]
-            size = min(size, len(candidates))
-        if not size:
-            return
-        buffer = choose_buffer(
-            candidates,
-            self.history,
-            sources=self._samples.sources,
-            size=size,
-            cycle=cycle,
-            replay=self._replay,
-            rng=generator(self._seed, Purpose.BUFFER, cycle, first_pass),
-        )
-        if self.plan.ratio is None or self._samples.words[buffer].any():
-            self._sleep_phase = self._sleep_on(
-                buffer,
-                cycle=cycle,
-                num_candidates=len(candidates),
-                limits=self._replays_left(buffer),
-                first_pass=first_pass,
-            )
-
-    def _replace_buffer(self) -> None:
-        """Choose another buffer for the same cycle after one whose samples have been seen as often as they may."""
-        exhausted = self._sleep_phase
-        assert exhausted is not None
-        self._end_sleep()
-        candidates = self._candidates(self.history.last_read, exhausted.cycle)
-        self._choose_buffer(candidates, cycle=exhausted.cycle, first_pass=exhausted.passes)
-
-    def _replays_left(self, samples: NDArray[np.integer]) -> NDArray[np.int32] | None:
-        """Return how often each sample that was read may still be replayed, (R,); None if there is no limit.
-
-        The readings that the passes to come will add are set aside.
-        """
-        if self._replay.max_exposures is None:
-            return None
-        readings = self.history.last_read[samples] // self.plan.folds + 1
-        to_come = np.maximum(math.ceil(self.plan.passes or 0) - readings, 0)
-        return np.asarray(self._replay.max_exposures - self.history.times_seen[samples] - to_come, np.int32)
-
-    def _end_sleep(self) -> None:
-        """Record the current sleep phase, if there is one and it replayed anything."""
-        phase, self._sleep_phase = self._sleep_phase, None
-        if phase is not None and phase.batches:
-            signal = SIGNALS[self._replay.signal](self.history, phase.buffer)
-            self._records.append(phase.record(self._samples, self.history, signal=signal))
-
     def _draw(self) -> Batch | None:
         """Return the next batch, or None if it exceeds the budget."""
-        return self._draw_awake() if self._sleep_phase is None else self._draw_asleep(self._sleep_phase)
+        phase = self._replayer.phase
+        return self._draw_awake() if phase is None else self._draw_asleep(phase)
 
     def _draw_awake(self) -> Batch | None:
         """Return the next batch of the wake pass, or None if it exceeds the budget, or the limit of exposures."""
         words = int(self._wake_pass.words[self._next_in_pass])
         rows = self._wake_pass.rows(self._next_in_pass, self._next_in_pass + 1)
-        if self.words_seen + words > self.plan.budget_words or not self._may_be_read(rows):
+        if self.words_seen + words > self.plan.budget_words or not self._replayer.may_be_read(rows):
             return None
         input_ids, sample_ids = self._read(rows, words)
         self._next_in_pass += 1
         return self._batch("wake", input_ids, sample_ids, words)
-
-    def _may_be_read(self, rows: NDArray[np.int32]) -> bool:
-        """Return whether no row has been seen as often as it may; with a plan that was checked, the last ones at most.
-
-        Such a pass is beyond those that were planned: rounding left a rest of the budget that no replay could use.
-        """
-        most = self._replay.max_exposures
-        return most is None or not (self.history.times_seen[rows] >= most).any()
 
     def _read(self, rows: NDArray[np.int32], words: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Count rows as read awake; return their token ids and samples, (R, T) each."""
@@ -366,19 +277,13 @@ class SleepStream:
         self.words_read_awake += words
         return input_ids, sample_ids
 
-    def _draw_asleep(self, sleep_phase: SleepPhase) -> Batch | None:
+    def _draw_asleep(self, phase: SleepPhase) -> Batch | None:
         """Return the next batch of the sleep phase, or None if it exceeds the budget."""
-        rows = sleep_phase.draw(self.plan.rows_in_batch(self._rows_replayed))
+        rows = phase.draw(self.plan.rows_in_batch(self._replayer.rows_replayed))
         if self.words_seen + rows.words > self.plan.budget_words:
             return None
-        self._replay_rows(sleep_phase, rows)
+        self._replayer.add(phase, rows)
         return self._batch("sleep", rows.input_ids, rows.sample_ids, rows.words, rows.replays)
-
-    def _replay_rows(self, sleep_phase: SleepPhase, rows: ReplayRows) -> None:
-        """Count rows as replayed."""
-        self.history.mark_replayed(rows.begun)
-        sleep_phase.add(rows)
-        self._rows_replayed += len(rows.input_ids)
 
     def _batch(
         self,
@@ -392,22 +297,14 @@ class SleepStream:
         pass_index, fold = divmod(self._next_cycle, self.plan.folds)
         return Batch(phase, self.num_batches, self._next_cycle, pass_index, fold, input_ids, sample_ids, words, replays)
 
-    def _candidates(self, last_read: NDArray[np.int32], cycle: int) -> NDArray[np.intp]:
-        """Return the samples, (C,), that the sleep after a fold may replay, by their last readings (N,)."""
-        return SCOPES[self._replay.scope](last_read, cycle)
-
     def _sleep_continues(self) -> bool:
         """Return whether the sleep phase takes another batch, by the plan's rule and this run's counts."""
         return self.plan.sleep_continues(
             words_seen=self.words_seen,
             words_read_awake=self.words_read_awake,
-            rows_replayed=self._rows_replayed,
-            rows_chosen=self._rows_chosen,
+            rows_replayed=self._replayer.rows_replayed,
+            rows_chosen=self._replayer.rows_chosen,
         )
-
-    def _sleep_on(self, buffer: NDArray[np.int32], **given: Any) -> SleepPhase:
-        """Return a sleep phase on a buffer, at its beginning."""
-        return SleepPhase(self._make_pass, buffer, seed=self._seed, **given)
 
     def _begin_wake_pass(self) -> WakePass:
         """Return the pass of the next wake batch."""

@@ -99,7 +99,7 @@ def test_every_buffer_is_that_of_a_slow_account(given: dict[str, Any], context: 
             account.end_fold(ended := batch.cycle - 1)
         if batch.phase == "sleep" and batch.cycle > ended:
             account.end_fold(ended := batch.cycle)
-            phase = stream._sleep_phase
+            phase = stream._replayer.phase
             assert phase is not None
             assert sorted(phase.buffer.tolist()) == account.buffer(batch.cycle, replay, samples.sources.tolist())
             buffers += 1
@@ -115,9 +115,9 @@ def test_the_record_says_what_the_priorities_were_made_of() -> None:
     replay = Replay(strategy="strict", signal="progress", refresh=0.5, normalise="rank")
     stream = SleepStream(samples, plan, replay, context="keep", seed=0)
     means = [
-        float(SIGNALS["progress"](stream.history, stream._sleep_phase.buffer).mean())
+        float(SIGNALS["progress"](stream.history, stream._replayer.phase.buffer).mean())
         for batch in play(stream)
-        if batch.phase == "sleep" and stream._sleep_phase is not None
+        if batch.phase == "sleep" and stream._replayer.phase is not None
     ]
     recorded = [record.mean_signal for record in stream.take_sleep_records()]
     assert recorded[0] == 0  # nothing had been read twice
