@@ -159,10 +159,11 @@ class Replayer:
         self.phase = None
         buffer = np.asarray(state["buffer"], np.int32)
         if len(buffer):
+            candidates = self.candidates(np.asarray(state["last_read"]), cycle)
             phase = self._begin_on(
                 buffer,
                 cycle=int(state.get("buffer_cycle", cycle)),
-                num_candidates=int(state.get("buffer_candidates", len(buffer))),
+                num_candidates=int(state.get("buffer_candidates", len(candidates))),
                 limits=state.get("buffer_limits"),
                 first_pass=int(state.get("buffer_first_pass", 0)),
             )

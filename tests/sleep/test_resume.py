@@ -14,7 +14,7 @@ from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.selection import STRATEGIES
 from sleep_tune.sleep.sleep_record import SleepRecord
 from sleep_tune.sleep.stream import Batch, Replay, SleepStream
-from tests.sleep.corpora import losses_of, packed
+from tests.sleep.corpora import losses_of, packed, play
 
 LENGTHS: dict[str, dict[str, Any]] = {
     "passes": {"length_passes": 1.0},
@@ -143,3 +143,22 @@ def test_a_state_is_a_copy() -> None:
     while stream.next_batch() is not None:
         pass
     assert all(np.array_equal(before[key], state[key]) for key in state)
+
+
+def test_a_state_of_an_earlier_version_is_resumed_asleep() -> None:
+    """It had no limits of exposures, and so less to keep of a buffer."""
+    samples = packed(40, 9)
+    plan = plan_budget(
+        corpus_words=samples.num_words, num_samples=40, batch_size=4, folds=4, budget_passes=3, length_ratio=1
+    )
+    kept, restored = (SleepStream(samples, plan, Replay(), context="keep", seed=0) for _ in range(2))
+    batches = play(kept)
+    while next(batches).cycle < 2 or kept.phase != "sleep":
+        pass
+    state = kept.state_dict()
+    for key in ("previous", "buffer_cycle", "buffer_candidates", "buffer_first_pass", "sleep_rows"):
+        del state[key]
+    restored.load_state_dict(state)
+    rest = [[batch.input_ids.tolist() for batch in play(stream)] for stream in (kept, restored)]
+    assert rest[0] == rest[1] != []
+    assert kept.take_sleep_records() == restored.take_sleep_records()
