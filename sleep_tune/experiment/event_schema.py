@@ -15,6 +15,7 @@ An event that passes can be folded by every reader without another look at its t
 | asked | study, number (of the ask, from 0; null for runs over fresh seeds), parameters (of an arm: all that it sets
   over the base), group; enqueued (the point of the space's `enqueue` that it was asked for), source (the folder that it
   was copied from), matched (the run whose exposures it has) |
+| returned | run: its arm has the settings of this run again, after others |
 | adopted | events: [{event, data}], all events of one trial of an earlier experiment: asked, report..., its end |
 | started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before); killer (what killed the
   attempt before because its machine ran out of memory, or null) |
@@ -131,6 +132,7 @@ OF_SEARCH: dict[str, dict[str, Check]] = {
     "changed": {"differences": list_of(is_text), "space": _is_space},
     "warmed": {"source": is_text, "adopted": is_index, "elsewhere": is_index},
     "ended": {"study": is_text, "reason": is_text},
+    "returned": {"run": is_text},
     "closed": {"finished": is_bool, "seconds": _optional(mapping_of(is_amount))},
 }
 """Event of the search itself -> key of its data -> check."""
@@ -205,6 +207,8 @@ class EventChecker:
         for trial in (event.data.get("seconds") or {}) if event.event == "closed" else ():
             if trial not in self._ended:
                 raise ValueError(f"'closed' counts seconds of {shortened(trial)}, which was never asked for")
+        if event.event == "returned" and event.data["run"] not in self._ended:
+            raise ValueError(f"'returned' names {shortened(event.data['run'])}, which was never asked for")
         if not self._is_opened and event.event != "opened":
             raise ValueError(f"a search begins with 'opened', not with '{event.event}'")
         self._is_opened = True

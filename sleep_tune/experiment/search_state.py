@@ -74,6 +74,8 @@ class SearchState:
     arms: dict[str, list[str]] = field(default_factory=dict)
     """Arm -> keys of its versions (`version_key`) that were trained over fresh seeds, in the order of their first runs.
     """
+    versions: dict[str, str] = field(default_factory=dict)
+    """Arm -> the key of its present version: the last that was asked for or returned to."""
     space: Mapping[str, Any] | None = None
     """The space of the last 'opened' or 'changed' event, as JSON; None in a log of an earlier version."""
     seeds_source: str | None = None
@@ -101,6 +103,10 @@ class SearchState:
     def study(self, name: str) -> StudyState:
         """Return the state of a study. Read only."""
         return self.studies.get(name) or StudyState(name=name)
+
+    def version(self, run: TrialState) -> str:
+        """Return the key of the version of its arm that a run over fresh seeds belongs to."""
+        return version_key(run.parameters, None if run.matched is None else self.trials[run.matched].arm)
 
     def open_trials(self) -> Iterator[TrialState]:
         """Return the trials that are waiting or running."""
@@ -207,10 +213,14 @@ class SearchState:
             self._place(trial)
             self._count(trial, data.get("enqueued"))
         else:
-            versions = self.arms.setdefault(trial.arm, [])
-            parent = None if trial.matched is None else self.trials[trial.matched].arm
-            if (key := version_key(trial.parameters, parent)) not in versions:
-                versions.append(key)
+            known, key = self.arms.setdefault(trial.arm, []), self.version(trial)
+            if key not in known:
+                known.append(key)
+            self.versions[trial.arm] = key
+
+    def _on_returned(self, event: Event) -> None:
+        run = self.trials[event.data["run"]]
+        self.versions[run.arm] = self.version(run)
 
     def _place(self, trial: TrialState) -> None:
         trial.point = dict(trial.parameters)

@@ -35,6 +35,7 @@ HEAD = (
     "repeats",
     "source",
     "matched",
+    "earlier",
     "kind",
     "reason",
     "not_finite",
@@ -94,6 +95,7 @@ def tabulate_trials(search: SearchState) -> pd.DataFrame:
     - `study`: empty for runs repeated over seeds
     - `source`: folder of the earlier experiment that a warm start took the trial from
     - `matched`: of a control, the run whose exposures it has
+    - `earlier`: whether it is a run over fresh seeds under settings that its arm has no more
     - `not_finite`: the metrics whose last value is not a finite number, separated by commas
     - `asked`, `ended`: seconds since 1970
     - `seconds`: the most that any attempt reported; 0 for a trial that took another's result
@@ -107,13 +109,14 @@ def tabulate_trials(search: SearchState) -> pd.DataFrame:
     rows = []
     for trial in trials:
         row = _row(trial, metrics_of[trial.id], closed=search.closed)
+        row["earlier"] = trial.role in ("baseline", "arm") and search.versions.get(trial.arm) != search.version(trial)
         # pandas refuses half a surrogate pair, which the name of a file in a reason may have
         shown = {key: visible(value) if isinstance(value, str) else value for key, value in row.items()}
         rows.append(dict.fromkeys(TEXT) | shown)  # None, since an empty column of NaN would be numbers in Parquet
     table = pd.DataFrame(rows, columns=[*HEAD, *parameters, *metrics])
     whole = {column: "Int64" for column in WHOLE}
     real = {column: "float64" for column in ("seconds", "flops", "gpus", "asked", "ended", *metrics)}
-    return table.astype({column: "object" for column in TEXT} | whole | real)
+    return table.astype({column: "object" for column in TEXT} | whole | real | {"earlier": "bool"})
 
 
 def tabulate_curves(search: SearchState) -> pd.DataFrame:
@@ -135,7 +138,7 @@ def tabulate_curves(search: SearchState) -> pd.DataFrame:
 
 
 def repeated_runs(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of trials that are runs over fresh seeds, each under the last settings of its arm.
+    """Return the rows of a table of trials that are runs over fresh seeds, each under the present settings of its arm.
 
     A study that has grown may have set an arm differently, or tuned a baseline again: runs under earlier settings are
     left out. Finalists keep their settings, and all of their runs.
@@ -146,11 +149,7 @@ def repeated_runs(table: pd.DataFrame) -> pd.DataFrame:
     arm_of = dict(zip(table["trial"], table["arm"], strict=True))
     parents = pd.Series([arm_of.get(trial) for trial in table["matched"]], index=table.index, dtype=object)
     repeated = table.join(parents.rename("parent"))
-    repeated = repeated[repeated["role"].isin(REPEATED) & (repeated["study"] == "")]
-    settings = repeated[[*parameter_columns(repeated), "parent"]]
-    keys = pd.Series([repr(list(row)) for row in settings.itertuples(index=False)], index=repeated.index, dtype=object)
-    last = keys.groupby(repeated["arm"]).transform("last")
-    return repeated[(keys == last) | (repeated["role"] == "finalist")]
+    return repeated[repeated["role"].isin(REPEATED) & (repeated["study"] == "") & ~repeated["earlier"]]
 
 
 def parameter_columns(table: pd.DataFrame) -> list[str]:

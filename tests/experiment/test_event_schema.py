@@ -16,6 +16,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "changed": {"differences": ["stop.trials: 3 -> 4"], "space": {"name": "x"}},
     "warmed": {"source": "results/old", "adopted": 3, "elsewhere": 0},
     "ended": {"study": "search", "reason": "stop.trials"},
+    "returned": {"run": "t1"},
     "closed": {"finished": False},
     "asked": dict(ASKED.data),
     "adopted": {
@@ -76,6 +77,7 @@ def test_an_event_holds_all_that_it_must(name: str) -> None:
 @pytest.mark.parametrize(
     ("names", "name", "message"),
     [
+        ((), "returned", "'returned' names t1, which was never asked for"),
         ((), "started", "'started' is of t1, which was never asked for"),
         (("asked",), "asked", "t1 is asked for a second time"),
         (("asked", "completed"), "report", "'report' is of t1, which has ended"),

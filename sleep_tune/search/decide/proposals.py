@@ -81,8 +81,12 @@ class Proposals:
 
     def ask_repeat(self) -> bool:
         """Ask for one more run over fresh seeds; return False if none is due now."""
-        for repeat in due_repeats(self._space, self._history.state, self._seeds):
-            if repeat.id not in self._history.state.trials:
+        state = self._history.state
+        for repeat in due_repeats(self._space, state, self._seeds):
+            run = state.trials.get(repeat.id)
+            if run is not None and state.versions[run.arm] != state.version(run):
+                self._history.record("returned", run=run.id)
+            if run is None:
                 self._history.record_asked(
                     repeat.id,
                     role=repeat.role,

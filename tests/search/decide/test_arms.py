@@ -109,6 +109,22 @@ def test_an_arm_that_is_changed_later_is_trained_anew_under_another_name(tmp_pat
     assert {name: names.count(name) for name in names} == {"none": 2, "strict": 2, "short": 2, "strict-v2": 2}
 
 
+def test_an_arm_that_is_changed_back_is_compared_by_its_first_runs(tmp_path: Path) -> None:
+    """Nothing is trained again, and its control is that of these runs, too."""
+    runs(tmp_path / "x", CONTROLLED)
+    changed = {**CONTROLLED.arms, "strict": replace(ARMS["strict"], settings={"sleep": "strict", "sleep.folds": 8})}
+    for arms, folds in ((changed, 8), (CONTROLLED.arms, 20), (changed, 8)):
+        runs(tmp_path / "x", replace(CONTROLLED, arms=arms))
+        compared = {arm.name: arm for arm in compare(tmp_path / "x").arms}
+        assert compared["strict"].parameters["sleep.folds"] == folds
+        assert compared["of_strict"].parameters["sleep.folds"] == folds
+        assert compared["none"].seeds == compared["strict"].seeds == compared["of_strict"].seeds
+    table = read_trials(tmp_path / "x")
+    assert len(table) == 2 * (4 + 2)
+    later = table.loc[~table["earlier"] & table["arm"].isin(["strict", "of_strict"]), "trial"]
+    assert {str(name).rpartition("-s")[0] for name in later} == {"strict-v2", "of_strict-v2"}
+
+
 def test_arms_like_what_a_search_finds_wait_for_it(tmp_path: Path) -> None:
     space = plain(
         stop=Stop(trials=3),
