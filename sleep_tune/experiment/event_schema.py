@@ -15,7 +15,7 @@ An event that passes can be folded by every reader without another look at its t
 | asked | study, number (of the ask, from 0; null for runs over fresh seeds), parameters (of an arm: all that it sets
   over the base), group; enqueued (the point of the space's `enqueue` that it was asked for), source (the folder that it
   was copied from), matched (the run whose exposures it has) |
-| returned | run: its arm has the settings of this run again, after others |
+| returned | run: its arm has the settings of this run again; if it was dropped, it waits again |
 | adopted | events: [{event, data}], all events of one trial of an earlier experiment: asked, report..., its end |
 | started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before); killer (what killed the
   attempt before because its machine ran out of memory, or null) |
@@ -26,7 +26,7 @@ An event that passes can be folded by every reader without another look at its t
 | completed | value, outcome; repeats (the trial whose result it has) and reason, if it was not trained |
 | failed | kind: diverged, out_of_memory, infrastructure, bug, parent (`matched` failed); reason; log (path); seconds;
   outcome, repeats as above |
-| refused | kind: budget, config or repeat; reason |
+| refused | kind: budget, config, repeat or dropped (its arm has other settings by now, or is no more); reason |
 | ended | study, reason: that study asks for no more trials |
 | closed | finished: whether the search is over, or only this session; seconds (trial -> spent so far, where no earlier
   event says so) |
@@ -165,7 +165,7 @@ OF_TRIAL: dict[str, dict[str, Check]] = {
         "log": _optional(is_text),
         "seconds": _optional(is_amount),
     },
-    "refused": {"kind": one_of("budget", "config", "repeat"), "reason": _optional(is_text)},
+    "refused": {"kind": one_of("budget", "config", "repeat", "dropped"), "reason": _optional(is_text)},
 }
 """Event of a trial -> key of its data -> check."""
 
@@ -182,6 +182,8 @@ class EventChecker:
         """Trial -> whether it has ended."""
         self._bugs: set[str] = set()
         """Trials that failed by a bug of this program: the next session starts them again."""
+        self._dropped: set[str] = set()
+        """Runs that were dropped, and may be returned to."""
         self._reported: set[tuple[str, int]] = set()
 
     def check(self, values: Mapping[str, Any]) -> Event:
@@ -204,15 +206,22 @@ class EventChecker:
         elif event.event == "resumed":
             self._ended.update(dict.fromkeys(self._bugs, False))
             self._bugs.clear()
+        elif event.event == "returned":
+            self._return(event.data["run"])
         for trial in (event.data.get("seconds") or {}) if event.event == "closed" else ():
             if trial not in self._ended:
                 raise ValueError(f"'closed' counts seconds of {shortened(trial)}, which was never asked for")
-        if event.event == "returned" and event.data["run"] not in self._ended:
-            raise ValueError(f"'returned' names {shortened(event.data['run'])}, which was never asked for")
         if not self._is_opened and event.event != "opened":
             raise ValueError(f"a search begins with 'opened', not with '{event.event}'")
         self._is_opened = True
         return event
+
+    def _return(self, run: str) -> None:
+        if run not in self._ended:
+            raise ValueError(f"'returned' names {shortened(run)}, which was never asked for")
+        if run in self._dropped:
+            self._dropped.remove(run)
+            self._ended[run] = False
 
     def _follow(self, event: Event, trial: str) -> None:
         """Check that an event may follow the trial's earlier events."""
@@ -236,8 +245,9 @@ class EventChecker:
             raise ValueError(f"{shortened(trial)} has not reported at rung {event.data['rung']}")
         if event.event in ENDS:
             self._ended[trial] = True
-            if event.data.get("kind") == "bug":
-                self._bugs.add(trial)
+            for kind, trials in (("bug", self._bugs), ("dropped", self._dropped)):
+                if event.data.get("kind") == kind:
+                    trials.add(trial)
 
 
 def _event(values: Mapping[str, Any]) -> Event:

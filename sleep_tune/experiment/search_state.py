@@ -221,6 +221,9 @@ class SearchState:
     def _on_returned(self, event: Event) -> None:
         run = self.trials[event.data["run"]]
         self.versions[run.arm] = self.version(run)
+        if run.kind == "dropped":
+            run.kind = run.reason = None
+            self._wait(run)
 
     def _place(self, trial: TrialState) -> None:
         trial.point = dict(trial.parameters)

@@ -138,6 +138,8 @@ class Director(SearchView):
             if waiting is None:
                 if not self._proposals.ask() and not self._proposals.ask_repeat():
                     break
+            elif self._proposals.drop(waiting):
+                continue
             elif waiting.attempt:
                 return self._start(waiting, "resumed")
             elif not self._proposals.end_untrained(waiting):

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import count, islice
 
 from sleep_tune.experiment.search_state import MAIN, SearchState
-from sleep_tune.experiment.trial_state import Value, version_key
+from sleep_tune.experiment.trial_state import TrialState, Value, version_key
 from sleep_tune.search.space.arm_settings import arm_settings, found_first
 from sleep_tune.search.space.search_space import BEST, Space
 
-__all__ = ["DRAWN", "FIRST_SEED", "Repeat", "due_repeats", "fresh_seeds", "seeds_source"]
+__all__ = ["DRAWN", "FIRST_SEED", "Repeat", "due_repeats", "fresh_seeds", "seeds_source", "why_dropped"]
 
 DRAWN = range(100_000, 1_000_000)
 """Range of fresh seeds: six digits, so that a seed chosen by hand is unlikely to be among them."""
@@ -85,14 +85,10 @@ def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> lis
         return []
     found = _found_settings(space, state)
     due: dict[str, list[Repeat]] = {}
-    for name in space.baselines:
-        first = found_first(space, name)
-        if first is None or first in found:
-            due[name] = _over_seeds(state, "baseline", name, found[first] if first is not None else {}, seeds)
-    for name, arm in space.arms.items():
-        settings = arm_settings(space, name, found)
-        if settings is not None and arm.matched is None:
-            due[name] = _over_seeds(state, "arm", name, settings, seeds)
+    for name in (*space.baselines, *space.arms):
+        settings = _settings(space, name, found)
+        if settings is not None and (name in space.baselines or space.arms[name].matched is None):
+            due[name] = _over_seeds(state, "arm" if name in space.arms else "baseline", name, settings, seeds)
     if state.is_over(MAIN):
         for place, trial in enumerate(islice(state.ranking(MAIN), space.finalists.count)):
             due[trial.id if place else BEST] = _over_seeds(state, "finalist", trial.id, trial.parameters, seeds)
@@ -101,6 +97,32 @@ def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> lis
         if settings is not None and arm.matched in due:
             due[name] = list(_controls(state, name, settings, due[arm.matched]))
     return [repeat for repeats in due.values() for repeat in repeats]
+
+
+def why_dropped(space: Space, state: SearchState, run: TrialState) -> str | None:
+    """Return why the space has no use for a run any more: its arm is gone, or has other settings; None otherwise.
+
+    A run that waits for its next attempt may be the one whose settings ended the last session.
+    """
+    if run.role not in ("baseline", "arm"):
+        return None
+    if run.arm not in space.baselines and run.arm not in space.arms:
+        return f"the study has no arm {run.arm} any more"
+    found = _found_settings(space, state)
+    settings, parent = _settings(space, run.arm, found), None
+    if run.arm in space.arms and (parent := space.arms[run.arm].matched) == BEST and BEST in found:
+        parent = next(state.ranking(MAIN)).id
+    if settings is None or version_key(settings, parent) == state.version(run):
+        return None
+    return f"{run.arm} has other settings by now"
+
+
+def _settings(space: Space, name: str, found: dict[str, dict[str, Value]]) -> dict[str, Value] | None:
+    """Return what the runs of a baseline or an arm are asked for with; None while a search has not found it."""
+    if name in space.arms:
+        return arm_settings(space, name, found)
+    first = found_first(space, name)
+    return {} if first is None else found.get(first)
 
 
 def _found_settings(space: Space, state: SearchState) -> dict[str, dict[str, Value]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from sleep_tune.experiment.search_state import SearchState, StudyState, TrialState
 from sleep_tune.experiment.trial_state import Value, configuration_key
-from sleep_tune.search.decide.finalists import due_repeats, fresh_seeds
+from sleep_tune.search.decide.finalists import due_repeats, fresh_seeds, why_dropped
 from sleep_tune.search.decide.search_history import SearchHistory
 from sleep_tune.search.decide.studies import SettingsSearch
 from sleep_tune.search.space.search_space import Space
@@ -80,12 +80,13 @@ class Proposals:
         return False
 
     def ask_repeat(self) -> bool:
-        """Ask for one more run over fresh seeds; return False if none is due now."""
+        """Ask for one more run over fresh seeds, or return to earlier ones; return False if none is due now."""
         state = self._history.state
         for repeat in due_repeats(self._space, state, self._seeds):
             run = state.trials.get(repeat.id)
-            if run is not None and state.versions[run.arm] != state.version(run):
+            if run is not None and (run.kind == "dropped" or state.versions[run.arm] != state.version(run)):
                 self._history.record("returned", run=run.id)
+                return True
             if run is None:
                 self._history.record_asked(
                     repeat.id,
@@ -100,6 +101,13 @@ class Proposals:
                 )
                 return True
         return False
+
+    def drop(self, run: TrialState) -> bool:
+        """End a waiting run that the space has no use for any more; return False if it has."""
+        reason = why_dropped(self._space, self._history.state, run)
+        if reason is not None:
+            self._history.record("refused", run, kind="dropped", reason=reason)
+        return reason is not None
 
     def end_untrained(self, trial: TrialState) -> bool:
         """End a trial that cannot or need not be trained; return False if it must be."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten
+from sleep_tune.errors import UserError
 from sleep_tune.experiment.experiment_file import describe_experiment
+from sleep_tune.records import Outcome
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.report.page import write_report
 from sleep_tune.results.trial_tables import read_curves, read_trials
@@ -123,6 +127,46 @@ def test_an_arm_that_is_changed_back_is_compared_by_its_first_runs(tmp_path: Pat
     assert len(table) == 2 * (4 + 2)
     later = table.loc[~table["earlier"] & table["arm"].isin(["strict", "of_strict"]), "trial"]
     assert {str(name).rpartition("-s")[0] for name in later} == {"strict-v2", "of_strict-v2"}
+
+
+def test_a_run_that_ended_the_session_is_not_trained_again_once_its_arm_is_changed(tmp_path: Path) -> None:
+    """Nor once its arm is no more. It waits again when the arm has its settings again, and its control waits for it."""
+    broken = {**CONTROLLED.arms, "strict": Arm(settings={"sleep.folds": 7})}
+    director = open_search(tmp_path / "x", replace(CONTROLLED, arms=broken))
+    with contextlib.suppress(UserError):
+        run_inline(director, refusing_folds(7))
+    waiting = next(director.state.open_trials())
+    assert (waiting.arm, waiting.attempt) == ("strict", 1)
+    director.close()
+    without = {name: arm for name, arm in CONTROLLED.arms.items() if "strict" not in name}
+    for arms, reason in ((CONTROLLED.arms, "strict has other settings"), (without, "no arm strict")):
+        copy = tmp_path / reason / "x"
+        shutil.copytree(tmp_path / "x", copy)
+        director = open_search(copy, replace(CONTROLLED, arms=arms))
+        run_inline(director, refusing_folds(7))
+        dropped = director.trials[waiting.id]
+        assert (dropped.state, dropped.kind) == ("refused", "dropped")
+        assert not missing(dropped.reason, reason)
+        director.close()
+        assert set(read_trials(copy).query("state == 'completed'")["arm"]) == set(arms)
+        director = open_search(copy, replace(CONTROLLED, arms=broken))
+        run_inline(director, WORKER)
+        director.close()
+        table = read_trials(copy).query("~earlier").set_index("trial")
+        assert set(table["state"]) == {"completed"}
+        assert waiting.id in table.index
+        assert set(table.loc[table["arm"] == "of_strict", "matched"]) == set(table.index[table["arm"] == "strict"])
+
+
+def refusing_folds(folds: int) -> Any:
+    """A worker that cannot train with this number of folds, and says so as a user's mistake."""
+
+    def train(config: RunConfig, report: Any) -> Outcome:
+        if config.sleep.folds == folds:
+            raise UserError("it cannot be trained")
+        return WORKER(config, report)
+
+    return train
 
 
 def test_arms_like_what_a_search_finds_wait_for_it(tmp_path: Path) -> None:
