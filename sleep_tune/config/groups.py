@@ -93,7 +93,9 @@ def read_setting(key: str, entry: Entry, choices: Mapping[str, Choices]) -> Any:
         ConfigError: no such group or option, or a choice or value that it does not have.
     """
     if key in choices:
-        if not isinstance(entry.value, str) or entry.value not in choices[key]:
+        if not isinstance(entry.value, str):
+            raise entry.wrong(f"one of: {', '.join(choices[key])}")
+        if entry.value not in choices[key]:
             raise entry.error(unknown(key, entry.value, choices[key]))
         return entry.value
     if key not in options():

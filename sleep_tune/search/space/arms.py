@@ -14,7 +14,7 @@ from sleep_tune.config.groups import groups, read_setting
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import from_dict, to_dict
-from sleep_tune.errors import ConfigError, UserError, nearest, unknown
+from sleep_tune.errors import ConfigError, UserError, nearest, shortened, unknown
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.search.space.arm_settings import arm_settings, found_first, own_settings
 from sleep_tune.search.space.parameters import FIXED, check_import
@@ -24,8 +24,11 @@ from sleep_tune.search.space.trial_configs import with_settings
 __all__ = ["check_arms", "named_by_arms", "read_arms"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
-RUN = re.compile(r"(.*-)?t\d+|.*-[sv]\d+")
-"""What runs are called: t0001, epochs-t0001, strict-s123456; the second version of an arm is strict-v2."""
+RUN = re.compile(r"(.*-)?t\d+|.*-[sv]\d+", re.IGNORECASE)
+"""What runs are called: t0001, epochs-t0001, strict-s123456; the second version of an arm is strict-v2.
+
+In any case, since some file systems do not tell T0001 from t0001.
+"""
 
 PER_STUDY = FIXED | {
     "training.seed": "is set by the search: every arm has the same fresh seeds",
@@ -67,9 +70,13 @@ def read_arms(entry: Entry, baselines: Mapping[str, Baseline]) -> dict[str, Arm]
 
 def _check_name(name: str, entry: Entry, taken: Iterable[str]) -> None:
     if not NAME.fullmatch(name):
-        raise entry.error(f"the name of an arm must be letters, digits, '-' and '_'; got '{name}'")
-    if name == BEST or RUN.fullmatch(name):
-        meant = "the best trial of the search" if name == BEST else "a run or a trial"
+        raise entry.error(
+            "the name of an arm must have 1 to 60 letters (a to z), digits, '-' and '_', and begin with a letter or a "
+            f"digit; got '{shortened(name)}'"
+        )
+    is_best = name.lower() == BEST
+    if is_best or RUN.fullmatch(name):
+        meant = "the best trial of the search" if is_best else "a run or a trial"
         raise entry.error(f"an arm cannot be called '{name}', which is what {meant} is called: choose another name")
     same = next((other for other in taken if other.lower() == name.lower()), None)
     if same is not None:
