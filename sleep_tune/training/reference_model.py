@@ -75,7 +75,7 @@ class ReferenceModel:
         self.num_tokens, self.num_predicted = state
 
 
-def open_reference(config: RunConfig, corpus: Corpus, device: torch.device) -> ReferenceModel | None:
+def open_reference(config: RunConfig, corpus: Corpus, device: torch.device | str) -> ReferenceModel | None:
     """Return the model of sleep.replay.reference on the device, in float32; None without one.
 
     Raises:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sleep_tune.config.options import options
-from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.schema import ModelConfig, RunConfig
+from sleep_tune.config.tree import from_dict, to_dict
 from sleep_tune.console import PlainConsole
-from sleep_tune.errors import UserError
+from sleep_tune.errors import ConfigError, UserError
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import EXPERIMENT
 from sleep_tune.folder_lock import FolderLock
@@ -34,7 +35,7 @@ from sleep_tune.search.run.on_ray import cluster, own_ray
 from sleep_tune.search.run.on_ray.cluster_checks import check_nodes
 from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan, count_slots, plan_slots
 from sleep_tune.search.run.worker import (
-    check_model,
+    check_models,
     check_tracking,
     finish_killed_trials,
     list_unscored_tasks,
@@ -43,15 +44,19 @@ from sleep_tune.search.run.worker import (
     train_worker,
     upload_command,
 )
+from sleep_tune.search.space.arm_settings import arm_settings
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.budget_check import check_budget
-from sleep_tune.search.space.search_space import CorpusSummary, Space
+from sleep_tune.search.space.search_space import Choice, CorpusSummary, Space
 from sleep_tune.search.space.space_file import load_space
+from sleep_tune.search.space.trial_configs import with_settings
 
 __all__ = ["Interrupted", "PreparedSearch"]
 
 COUNT_SECONDS = 2.0
 """How often the nodes of a joined cluster are listed."""
+
+REFERENCE = "sleep.replay.reference"
 
 DISK_SECONDS = 10.0
 """How often the disk is checked."""
@@ -103,7 +108,7 @@ class PreparedSearch:
             TrialFailure: the base cannot be trained (with `calibrated`).
         """
         check_budget(self.space, self.base, self.corpus)
-        check_model(self.base)
+        check_models(_distinct_models(self.space, self.base))
         with contextlib.ExitStack() as stack:
             warn = _warner(PlainConsole(file=stack.enter_context(terminal())))
             nodes = [cluster.this_machine()]
@@ -193,7 +198,7 @@ class PreparedSearch:
         lines += self.corpus.description
         for line in lines:
             console.print(line, highlight=False, soft_wrap=True, markup=False)
-        check_model(self.base)
+        check_models(_distinct_models(self.space, self.base))
         for reason in list_unscored_tasks(self.base):  # this takes seconds, so the lines above are printed first
             console.print(f"warning: {reason}", highlight=False, soft_wrap=True, markup=False)
 
@@ -213,6 +218,31 @@ def _warner(console: PlainConsole) -> Callable[[str], None]:
         print(f"warning: {sentence}", file=sys.stderr, flush=True)  # noqa: T201 - into the driver's log
 
     return warn
+
+
+def _distinct_models(space: Space, base: RunConfig) -> dict[str, RunConfig]:
+    """Return configurations that differ in their first model or their reference model, by where they were given.
+
+    They are the base, its arms, and the base with each reference model that is searched.
+    """
+    tree = to_dict(base)
+    given = [(f"arms.{name}", f"arms.{name}", arm_settings(space, name) or {}) for name in space.arms]
+    searched = next((each.domain for each in space.parameters if each.key == REFERENCE), None)
+    for value in searched.values if isinstance(searched, Choice) else ():
+        if value is not None:
+            excess = {"sleep.replay.signal": "excess", "sleep.replay.normalise": "rank", REFERENCE: value}
+            given.append((f"parameters.{REFERENCE}", f"{REFERENCE}={value}", excess))
+    found = {"": base}
+    for key, what, settings in given:
+        with contextlib.suppress(ConfigError):  # of an arm like the best trial, which other settings may fit
+            config = from_dict(with_settings(tree, settings))
+            if all(_models(config) != _models(other) for other in found.values()):
+                found[f"{space.where.get(key, key)}: {what}"] = config
+    return found
+
+
+def _models(config: RunConfig) -> tuple[ModelConfig, str, str | None]:
+    return config.model, config.training.objective, config.sleep.replay.reference
 
 
 def _plan_slots(space: Space, nodes: Sequence[Node], launcher: str) -> SlotPlan:

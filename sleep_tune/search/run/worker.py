@@ -1,12 +1,13 @@
 """The worker of real searches, and other calls into training and data; imports them only inside its functions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TypeVar
 
 from sleep_tune.config.schema import RunConfig, TrackingConfig
+from sleep_tune.errors import UserError
 from sleep_tune.experiment.run_folder import CONFIG, read_config, record_run
 from sleep_tune.experiment.trial_state import TrialState
 from sleep_tune.import_paths import is_import_path
@@ -14,7 +15,7 @@ from sleep_tune.records import Outcome, Report
 from sleep_tune.search.space.search_space import CorpusSummary
 
 __all__ = [
-    "check_model",
+    "check_models",
     "check_tracking",
     "finish_killed_trials",
     "list_unscored_tasks",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 
+Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 
@@ -64,22 +66,31 @@ def list_unscored_tasks(config: RunConfig) -> tuple[str, ...]:
     return () if config.evaluation.data is None else _in_another_process(_list_unscored_tasks, config)
 
 
-def check_model(config: RunConfig) -> None:
-    """Make the first model of a run once, before a search begins, where only that shows whether it can be trained.
+def check_models(configs: Mapping[str, RunConfig]) -> None:
+    """Make the first models and open the reference models of runs once, before a search begins.
 
-    The options of this package's own architectures were checked with the configuration.
+    Only that shows whether an architecture of transformers, weights, a function of the user's, or a reference model
+    can be trained with; the options of this package's own architectures were checked with the configuration.
+
+    Args:
+        configs: where each was given, '' for the base -> a configuration.
 
     Raises:
-        UserError: an architecture of transformers, weights, or a function of the user's that cannot be trained.
+        UserError: one of them cannot be trained.
     """
-    if config.model.kind == "hf" or is_import_path(config.model.kind):
-        _in_another_process(_make_model, config)
+    unsure = {
+        where: config
+        for where, config in configs.items()
+        if config.model.kind == "hf" or is_import_path(config.model.kind) or config.sleep.replay.reference is not None
+    }
+    if unsure:
+        _in_another_process(_open_models, unsure)
 
 
-def _in_another_process(function: Callable[[RunConfig], Result], config: RunConfig) -> Result:
+def _in_another_process(function: Callable[[Given], Result], given: Given) -> Result:
     """Call a function in a process of its own, because the driver of a search does not import torch."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-        call = alone.submit(function, config)
+        call = alone.submit(function, given)
         try:
             return call.result()
         except (KeyboardInterrupt, SystemExit):  # a signal; leaving the pool would wait for its process
@@ -88,11 +99,19 @@ def _in_another_process(function: Callable[[RunConfig], Result], config: RunConf
             raise
 
 
-def _make_model(config: RunConfig) -> None:
+def _open_models(configs: Mapping[str, RunConfig]) -> None:
     from sleep_tune.data.prepare import prepare
     from sleep_tune.training.first_model import make_first_model
+    from sleep_tune.training.reference_model import open_reference
 
-    make_first_model(config, prepare(config.data, config.tokenizer))
+    for where, config in configs.items():
+        try:
+            corpus = prepare(config.data, config.tokenizer)
+            if config.model.kind == "hf" or is_import_path(config.model.kind):
+                make_first_model(config, corpus)
+            open_reference(config, corpus, "cpu")
+        except UserError as error:
+            raise type(error)(f"{where}: {error}" if where else str(error)) from error
 
 
 def _list_unscored_tasks(config: RunConfig) -> tuple[str, ...]:

@@ -1,9 +1,7 @@
 """The base of a search space: what every run starts from, checked option by option and as a whole."""
 
-import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from sleep_tune.config.checker import check_one_of
 from sleep_tune.config.entry import Entry, Mistake
@@ -13,11 +11,11 @@ from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.sources import with_sources
 from sleep_tune.errors import Mistakes, UserError
-from sleep_tune.files import expanded
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.search.space.arms import named_by_arms
 from sleep_tune.search.space.parameters import always_searched
 from sleep_tune.search.space.search_space import Choice, Parameter, Space
+from sleep_tune.search.space.trial_configs import absolute
 
 __all__ = ["check_base", "compose_base", "read_base"]
 
@@ -77,19 +75,16 @@ def compose_base(space: Space) -> RunConfig:
         UserError: options that do not fit together.
     """
     base = compose([], base=space.base)
-    for section, name in (
-        (base.data, "path"),
-        (base.data, "cache_dir"),
-        (base.evaluation, "data"),
-        (base.sleep.replay, "reference"),
+    for section, key in (
+        (base.data, "data.path"),
+        (base.data, "data.cache_dir"),
+        (base.evaluation, "evaluation.data"),
+        (base.sleep.replay, "sleep.replay.reference"),
+        (base.tokenizer, "tokenizer.name"),
+        (base.model, "model.init"),
     ):
-        folder = getattr(section, name)
-        if folder is not None:
-            setattr(section, name, os.path.realpath(expanded(folder)))
-    for named, name in ((base.tokenizer, "name"), (base.model, "init")):
-        folder = getattr(named, name)
-        if folder is not None and Path(folder).is_dir():
-            setattr(named, name, str(Path(folder).resolve()))
+        name = key.rpartition(".")[2]
+        setattr(section, name, absolute(key, getattr(section, name)))
     choices = {parameter.key: parameter.domain for parameter in space.parameters}
     searched = {
         str(value): key

@@ -4,6 +4,7 @@ Also whether the budget can hold it.
 """
 
 import functools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,12 @@ from sleep_tune.config.tree import Tree, assign, from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError, unknown
 from sleep_tune.experiment.run_folder import CONFIG, EXPOSURES
 from sleep_tune.experiment.search_state import TrialState
+from sleep_tune.files import expanded
 from sleep_tune.names import BASELINES
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.sleep.budget import SleepPlan
 
-__all__ = ["Refusal", "TrialConfigs", "baseline_settings", "plan_run", "with_settings"]
+__all__ = ["Refusal", "TrialConfigs", "absolute", "baseline_settings", "plan_run", "with_settings"]
 
 
 @functools.cache
@@ -37,11 +39,33 @@ def baseline_settings(name: str) -> Mapping[str, Any]:
     return group_settings("sleep", choices[name])
 
 
+FOLDERS = ("data.path", "data.cache_dir", "evaluation.data", "sleep.replay.reference")
+"""Options that name a folder (or, of data.path, a file)."""
+
+NAMES = ("tokenizer.name", "model.init")
+"""Options that name a folder, or something on the Hub."""
+
+
+def absolute(key: str, value: Any) -> Any:
+    """Return the value of an option, as an absolute path if it names a folder, since trials run in other folders.
+
+    Args:
+        key: dotted key of the option.
+        value: as it was given.
+    """
+    if isinstance(value, str) and (key in FOLDERS or (key in NAMES and Path(value).is_dir())):
+        return os.path.realpath(expanded(value))
+    return value
+
+
 def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any]) -> Tree:
-    """Return a copy of `tree` with options set, in their order; one that excludes another (`ONE_OF`) clears it."""
+    """Return a copy of `tree` with options set, in their order; one that excludes another (`ONE_OF`) clears it.
+
+    Folders have absolute paths.
+    """
     changed = _copied(tree)
     for key, value in settings.items():
-        assign(changed, key, value)
+        assign(changed, key, absolute(key, value))
     return changed
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.errors import ConfigError, DiskError
+from sleep_tune.errors import ConfigError, DiskError, UserError
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.launch import Interrupted, PreparedSearch
+from tests.messages import raises_naming
 from tests.search.fake_search import study
 
 SCRIPT = Path(__file__).parents[1] / "fake_search.py"
@@ -92,6 +93,24 @@ def test_a_calibrated_plan_leaves_its_speed_to_later_plans(tmp_path: Path) -> No
     assert not (tmp_path / "study").exists()
     again = search.plan(launcher="inline", address=None)
     assert (again.speed, again.span) == (plan.speed, plan.span)
+
+
+EXCESS = """\
+base: {data: toy, data.sentences: 400, tokenizer.vocab_size: 300, model: tiny, budget.passes: 3, sleep.folds: 2}
+comparison: {reference: plain}
+arms: {plain: {}, excess: {sleep.replay.signal: excess, sleep.replay.normalise: rank, sleep.replay.reference: absent}}
+stop: {trials: 0}
+"""
+
+
+def test_a_reference_model_that_an_arm_lacks_is_refused_before_the_first_trial(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(EXCESS)
+    search = PreparedSearch.read(tmp_path / "x.yaml", [], tmp_path)
+    with raises_naming(UserError, "x.yaml:3: arms.excess", "absent"):
+        search.plan(launcher="inline", address=None)
+    with raises_naming(UserError, "x.yaml:3: arms.excess", "absent"):
+        search.run(launcher="inline", address=None)
+    assert not (tmp_path / "x" / "trials.jsonl").exists()
 
 
 def test_a_space_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """From proposals to whole configurations."""
 
+from pathlib import Path
+
 import pytest
 
 from sleep_tune.config.load import compose
@@ -26,3 +28,15 @@ def test_settings_leave_the_base_alone() -> None:
 def test_an_unknown_baseline() -> None:
     with pytest.raises(ConfigError, match="unknown baseline 'epoch'; did you mean 'epochs'"):
         baseline_settings("epoch")
+
+
+def test_a_folder_that_an_arm_or_a_choice_names_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    given = {"sleep.replay.reference": "small", "model.init": "weights"}
+    changed = with_settings(to_dict(compose([])), given)
+    assert changed["sleep"]["replay"]["reference"] == str(tmp_path.resolve() / "small")
+    assert changed["model"]["init"] == str(tmp_path.resolve() / "weights")
+    assert with_settings(changed, {"model.init": "some/hub-id"})["model"]["init"] == "some/hub-id"
