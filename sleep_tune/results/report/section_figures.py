@@ -11,17 +11,17 @@ from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import column, short_names
 from sleep_tune.results.paradigms import ParadigmDifference
 from sleep_tune.results.parameter_correlations import correlate_search
-from sleep_tune.results.report.arm_figures import (
+from sleep_tune.results.report.arm_figures import plot_differences
+from sleep_tune.results.report.figure_style import Figure, panel_title
+from sleep_tune.results.report.gain_figures import MOST_GAINS, plot_gains
+from sleep_tune.results.report.importance import estimate_importance
+from sleep_tune.results.report.learning_figures import (
     MOST_PANELS,
     plot_difference_curves,
-    plot_differences,
     plot_learning_curves,
     plot_learning_rates,
     plot_losses,
 )
-from sleep_tune.results.report.figure_style import Figure, panel_title
-from sleep_tune.results.report.gain_figures import MOST_GAINS, plot_gains
-from sleep_tune.results.report.importance import estimate_importance
 from sleep_tune.results.report.paradigm_figures import plot_paradigms
 from sleep_tune.results.report.parameter_figures import plot_correlations, plot_heat_map, plot_importance, plot_slices
 from sleep_tune.results.report.replay_figures import plot_ages, plot_exposures, plot_source_ratios, plot_sources
