@@ -34,7 +34,7 @@ def test_groups_show_choices_what_they_set_and_the_default() -> None:
         assert f"\n{group}\n" in f"\n{text}"
         assert all(f" {choice} " in text for choice in choices)
     assert "* toy" in text and "* tiny" in text and "* weighted" not in text
-    assert "[folds=1, length.ratio=0]" in " ".join(text.split())
+    assert "[folds=1, interleave=false, length.ratio=0, replay.max_exposures=null]" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 120
 
 

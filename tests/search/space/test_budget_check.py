@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.config.schema import BudgetConfig, LengthConfig, RunConfig, SleepConfig
+from sleep_tune.config.tree import from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError
+from sleep_tune.experiment.trial_state import Value
 from sleep_tune.search.space.budget_check import budget_words, check_budget, planned_parameters
 from sleep_tune.search.space.search_space import (
     Arm,
@@ -19,6 +21,7 @@ from sleep_tune.search.space.search_space import (
     Stop,
     Uniform,
 )
+from sleep_tune.search.space.trial_configs import with_settings
 from tests.messages import missing
 from tests.search.studies import BASE, study
 
@@ -68,6 +71,40 @@ def test_an_arm_that_does_not_fit() -> None:
     check_budget(space, BASE, CORPUS)
     with pytest.raises(BudgetError, match=r"arms\.top: "):
         check_budget(replace(space, arms={"top": Arm(like="best", settings={"sleep.folds": 50})}), BASE, CORPUS)
+
+
+WARMUP = Parameter("training.warmup", Uniform(0, 0.5))
+CAP, MIX = "sleep.replay.max_exposures", "sleep.interleave"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fits", "sleep", "names"),
+    [
+        (CAP, 9, 10, SleepConfig(), f"{CAP}|10|9"),
+        (MIX, True, False, SleepConfig(length=LengthConfig(passes=None, ratio=0)), f"{MIX}|sleep.length.ratio"),
+        (MIX, True, False, SleepConfig(folds=1), f"{MIX}|sleep.folds=1"),
+    ],
+)
+def test_caps_and_interleaved_replay_that_the_budget_cannot_hold(
+    key: str, value: Value, fits: Value, sleep: SleepConfig, names: str
+) -> None:
+    """Baselines switch both off, so they are not refused."""
+    plain = RunConfig(sleep=sleep)
+    odd = from_dict(with_settings(to_dict(plain), {key: value}))
+    baselines = {"epochs": Baseline(), "as_epochs": Baseline()}
+    choices = (Parameter("training.batch_size", Choice((32,))), Parameter(key, Choice((value, fits))))
+    refused = {
+        f"base: |{names}": (odd, study(parameters=(WARMUP,), baselines=baselines)),
+        f"parameters.{key}: |{names}": (plain, study(parameters=(Parameter(key, Choice((value,))),))),
+        f"parameters.{key}: |{value!r}|{names}": (plain, study(parameters=choices)),
+        f"arms.odd: |{names}": (plain, study(parameters=BATCHES, arms={"odd": Arm(settings={key: value})})),
+    }
+    for expected, (base, space) in refused.items():
+        with pytest.raises(BudgetError) as raised:
+            check_budget(space, base, CORPUS)
+        assert not missing(raised.value, expected)
+    check_budget(study(parameters=(Parameter(key, Choice((fits,))),), arms={"even": Arm()}), plain, CORPUS)
+    check_budget(study(parameters=(Parameter(key, Choice((fits,))),), baselines=baselines), odd, CORPUS)
 
 
 def test_without_a_search_its_settings_need_not_fit() -> None:

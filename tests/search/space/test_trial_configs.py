@@ -17,6 +17,24 @@ def test_a_baseline_is_the_group_s_choice(name: str) -> None:
     assert from_dict(with_settings(to_dict(base), baseline_settings(name))) == compose(["model=tiny", f"sleep={name}"])
 
 
+def test_baselines_switch_off_what_a_base_switched_on() -> None:
+    """The A/A control sleeps, so whatever makes sleep differ from reading would be no noise."""
+    on = {
+        "sleep.interleave": True,
+        "sleep.learning_rate": 2.0,
+        "sleep.masking": 0.3,
+        "sleep.shrink.factor": 0.9,
+        "sleep.replay.max_exposures": 12,
+    }
+    excess = {"sleep.replay.signal": "excess", "sleep.replay.reference": "runs/small/model"}
+    ranked = to_dict(compose(["sleep.replay.normalise=rank"]))
+    noise = baseline_settings("as_epochs")
+    assert with_settings(with_settings(ranked, on | excess), noise) == with_settings(ranked, noise)
+    epochs = from_dict(with_settings(with_settings(to_dict(compose([])), on), baseline_settings("epochs"))).sleep
+    assert not epochs.interleave
+    assert epochs.replay.max_exposures is None
+
+
 def test_settings_leave_the_base_alone() -> None:
     base = to_dict(compose([]))
     changed = with_settings(base, {"sleep.length.ratio": 2.0, "sleep.folds": 3})
