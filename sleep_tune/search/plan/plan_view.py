@@ -174,11 +174,11 @@ def _parts(plan: Plan) -> Table:
 
 def _lengths(plan: Plan) -> Table:
     table = _table()
-    for name in ("", "passes awake", "asleep : awake", "folds", "not possible"):
+    for name in ("", "passes awake", "asleep : awake", "folds", "most exposures", "not possible"):
         table.add_column(name, justify="left" if not name else "right", no_wrap=not name)
     for length in (*plan.lengths, *plan.arms):
         not_possible = f"{length.not_possible:.0%}" if length.not_possible else ""
-        table.add_row(length.name, length.passes, length.sleep, length.folds, not_possible)
+        table.add_row(length.name, length.passes, length.sleep, length.folds, length.exposures, not_possible)
     return table
 
 
@@ -193,5 +193,8 @@ def _notes(plan: Plan) -> Iterable[str]:
     for out in plan.left_out:
         left = f"{out.points - out.trials:,} of the {out.points:,} points of the grid"
         yield f"{out.option} = {out.trials:,} leaves out {left}: the last in their order"
-    if any(length.not_possible for length in (*plan.lengths, *plan.arms)):
+    lengths = (*plan.lengths, *plan.arms)
+    if any(length.folds for length in lengths):
+        yield "most exposures: about how often a sample is seen that is in every buffer from the first on"
+    if any(length.not_possible for length in lengths):
         yield "not possible: the share of combinations of settings that need more than the budget; they are not trained"

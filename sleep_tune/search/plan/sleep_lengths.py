@@ -1,4 +1,4 @@
-"""How a run spends its budget under each length of sleep of a space: passes awake, words asleep, folds."""
+"""How a run spends its budget under each length of sleep of a space: passes awake, words asleep, folds, exposures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +30,8 @@ class SleepLength:
     """Words asleep per word awake, or '2 replays' of each buffer; 'none' without sleep."""
     folds: str
     """Folds in a pass: '10', or '5 to 100'."""
+    exposures: str
+    """About the most times that a sample is seen: '10', or '22 to 57'; '?' if that is not known."""
     not_possible: float
     """Share of the combinations of other settings that need more than the budget, in [0, 1]."""
 
@@ -65,7 +67,7 @@ def _length(name: str, plans: list[SleepPlan | None]) -> SleepLength:
     fitting = [plan for plan in plans if plan is not None]
     not_possible = 1 - len(fitting) / len(plans)
     if not fitting:
-        return SleepLength(name, "not possible", "", "", not_possible)
+        return SleepLength(name, "not possible", "", "", "", not_possible)
     passes = _range(
         plan.passes if plan.passes is not None or plan.sleeps else plan.budget_words / plan.corpus_words
         for plan in fitting
@@ -75,8 +77,9 @@ def _length(name: str, plans: list[SleepPlan | None]) -> SleepLength:
     replayed = f"{repeats} replays" if repeats else ""
     sleep = " or ".join(text for text in (ratios, replayed) if text)
     folds = _range(plan.folds for plan in fitting)
+    exposures = _range(plan.largest_exposures for plan in fitting)
     asleep = any(plan.sleeps for plan in fitting)
-    return SleepLength(name, passes, sleep if asleep else "none", folds if asleep else "", not_possible)
+    return SleepLength(name, passes, sleep if asleep else "none", folds if asleep else "", exposures, not_possible)
 
 
 def _range(values: Iterable[float | None]) -> str:

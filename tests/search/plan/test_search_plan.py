@@ -86,9 +86,9 @@ def test_the_study_of_replay() -> None:
     ):
         assert part in text
     rows = [line.split() for line in text.splitlines()]
-    assert ["sleep.length.passes", "=", "1", "1", "9", "5", "to", "100"] in rows
-    assert ["sleep.length.passes", "=", "5", "5", "1", "5", "to", "100"] in rows
-    assert ["baseline", "epochs", "10", "none"] in rows
+    assert ["sleep.length.passes", "=", "1", "1", "9", "5", "to", "100", "27", "to", "935"] in rows
+    assert ["sleep.length.passes", "=", "5", "5", "1", "5", "to", "100", "13", "to", "189"] in rows
+    assert ["baseline", "epochs", "10", "none", "10"] in rows
 
 
 def test_a_grid_has_as_many_trials_as_points(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_arms_and_what_they_wait_for() -> None:
     rows = [line.split() for line in shown(plan).splitlines()]
     at = next(number for number, row in enumerate(rows) if row[:2] == ["control", "of_best"])
     assert rows[at + 1] == ["after", "the", "run", "of", "the", "best", "finalist", "with", "the", "same", "seed"]
-    assert ["arm", "strict", "1", "9", "10"] in rows
+    assert ["arm", "strict", "1", "9", "10", "89"] in rows
 
 
 def test_arms_without_a_search() -> None:
