@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from sleep_tune.babylm.score_names import MACRO_METRIC
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison, mode_of
@@ -117,10 +119,21 @@ def p_text(value: float) -> str:
 
 
 def settings_text(arm: Arm, comparison: Comparison, write: Callable[[object], str] = setting_text) -> str:
-    """Return the settings of an arm under their shortest unambiguous names: `folds 20, replay.ratio 0.31`."""
+    """Return the settings of an arm under their shortest unambiguous names: `folds 20, replay.ratio 0.31`.
+
+    A control matched to another arm has the exposures of that arm. What is switched off is left out unless it was
+    searched: baselines switch off all that a base may have switched on.
+    """
+    if arm.parent:
+        return f"exposures of {arm.parent}"
+    searched = comparison.experiment.parameters
     every = [key for other in comparison.arms for key in other.parameters]
-    names = short_names([*comparison.experiment.parameters, *every])
-    return ", ".join(f"{names[key]} {write(value)}" for key, value in arm.parameters.items())
+    names = short_names([*searched, *every])
+    return ", ".join(
+        f"{names[key]} {write(value)}"
+        for key, value in arm.parameters.items()
+        if key in searched or not isinstance(value, bool | np.bool_) or value
+    )
 
 
 def second_endpoints(comparison: Comparison) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from sleep_tune.metric_names import split_variant
-from sleep_tune.results.arms import Arm, Comparison
+from sleep_tune.results.arms import Comparison
 from sleep_tune.results.columns import column, short_names
 from sleep_tune.results.paradigms import ParadigmDifference
 from sleep_tune.results.parameter_correlations import correlate_search
@@ -83,16 +83,12 @@ class ReportData:
 
     def describe(self, name: str) -> str:
         """Return an arm's name with its settings: `t0007 (folds 5, replay.ratio 0.78)`."""
-        settings = [self._settings(arm) for arm in self.comparison.arms if arm.name == name]
+        settings = [settings_text(arm, self.comparison) for arm in self.comparison.arms if arm.name == name]
         return f"{name} ({settings[0]})" if any(settings) else name
 
     def panel_titles(self) -> dict[str, str]:
         """Return arm -> its name and settings as the title of a panel."""
-        return {arm.name: panel_title(arm.name, self._settings(arm)) for arm in self.comparison.arms}
-
-    def _settings(self, arm: Arm) -> str:
-        """Return an arm's settings; a matched control has those of another arm, but does not sleep."""
-        return f"exposures of {arm.parent}" if arm.parent else settings_text(arm, self.comparison)
+        return {arm.name: panel_title(arm.name, settings_text(arm, self.comparison)) for arm in self.comparison.arms}
 
 
 def _differences(data: ReportData) -> Iterator[Plot]:

@@ -77,17 +77,20 @@ def test_what_a_finalist_replayed_is_shown_under_its_settings(whole: ReportData)
 
 
 def test_a_matched_control_is_described_by_the_arm_whose_exposures_it_has(log: SyntheticLog) -> None:
-    log.run("epochs", 0, 4.0, 0.8)
+    """Also in the table of results, which leaves out what an arm switches off."""
+    log.run("epochs", 0, 4.0, 0.8, role="arm", parameters={"sleep.interleave": False, "sleep.length.ratio": 0.0})
     log.run("strict", 0, 3.9, 0.8, role="arm", parameters={"sleep.folds": 5})
     matched: dict[str, Any] = {"role": "arm", "arm": "same", "seed": 0, "matched": "strict-s0"}
     log.ask("same-s0", parameters={"sleep.folds": 5}, **matched)
     log.complete("same-s0", {"eval/nll": 3.95, "test/nll": 3.95})
     data = report_data(log.folder)
     assert data.panel_titles() == {
-        "epochs": "<b>epochs</b>",
+        "epochs": "<b>epochs</b> ratio 0",
         "strict": "<b>strict</b> folds 5",
         "same": "<b>same</b> exposures of strict",
     }
+    rows = {row[0].text.split()[0]: row[1].text for row in values("arms", data)["results"].rows}
+    assert rows == {"epochs": "ratio 0", "strict": "folds 5", "same": "exposures of strict"}
     assert data.describe("same") == "same (exposures of strict)"
 
 
