@@ -5,9 +5,8 @@ A control trains on the same exposures in another order (`sleep.matched`).
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,6 @@ from sleep_tune.experiment.run_folder import EXPOSURES, read_outcome
 from sleep_tune.files import write_whole
 
 __all__ = ["EXPOSURES", "Exposures", "read_exposures", "write_exposures"]
-
-_TEXTS, _COUNTS = ("corpus", "context"), ("budget_words", "seed")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +55,7 @@ class Exposures:
 def write_exposures(run: Path, exposures: Exposures) -> None:
     """Write run/exposures.npz, as a whole."""
     content = io.BytesIO()
-    shared: dict[str, Any] = {name: getattr(exposures, name) for name in (*_TEXTS, *_COUNTS)}
-    np.savez_compressed(content, times_seen=exposures.times_seen, **shared)
+    np.savez_compressed(content, **asdict(exposures))
     write_whole(run / EXPOSURES, content.getvalue())
 
 
@@ -85,8 +81,13 @@ def read_exposures(run: Path) -> Exposures:
     try:
         with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
             times_seen = arrays["times_seen"]
-            texts = {name: str(arrays[name][()]) for name in _TEXTS}
-            counts = {name: int(arrays[name][()]) for name in _COUNTS}
+            found = Exposures(
+                times_seen.astype(np.int32),
+                corpus=str(arrays["corpus"]),
+                context=str(arrays["context"]),
+                budget_words=int(arrays["budget_words"]),
+                seed=int(arrays["seed"]),
+            )
         if times_seen.ndim != 1 or not np.issubdtype(times_seen.dtype, np.integer) or times_seen.min(initial=0) < 0:
             raise ValueError("times_seen is no list of counts")
     except Exception as error:  # numpy may raise anything on a file with any content
@@ -94,4 +95,4 @@ def read_exposures(run: Path) -> Exposures:
         raise RunFolderError(
             f"{file} must hold the exposures of a run ({reason}); restore it, or train the run again"
         ) from None
-    return Exposures(times_seen.astype(np.int32), **texts, **counts)  # type: ignore[arg-type]
+    return found

@@ -1,6 +1,7 @@
 """exposures.npz: written as a whole, read or refused."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from tests.messages import missing, raises_naming
 COUNTS = np.array([3, 0, 40_000], np.int32)
 
 
-def exposures(**changed: object) -> Exposures:
-    shared = {"corpus": "c" * 64, "context": "keep", "budget_words": 10**9, "seed": 5} | changed
-    return Exposures(COUNTS, **shared)  # type: ignore[arg-type]
+def exposures(**changed: Any) -> Exposures:
+    shared: dict[str, Any] = {"corpus": "c" * 64, "context": "keep", "budget_words": 10**9, "seed": 5}
+    return Exposures(COUNTS, **shared | changed)
 
 
 def ended(folder: Path, state: str) -> Path:
@@ -64,7 +65,7 @@ def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("counts", [np.array([-1]), np.ones((2, 2), int), np.array([0.5])])
 def test_counts_that_are_none_are_refused(counts: np.ndarray, tmp_path: Path) -> None:
-    shared = {"corpus": "c", "context": "keep", "budget_words": 1, "seed": 0}
-    np.savez(ended(tmp_path, "completed") / EXPOSURES, times_seen=counts, **shared)  # type: ignore[arg-type]
+    shared: dict[str, Any] = {"corpus": "c", "context": "keep", "budget_words": 1, "seed": 0}
+    np.savez(ended(tmp_path, "completed") / EXPOSURES, times_seen=counts, **shared)
     with raises_naming(RunFolderError, EXPOSURES, "times_seen"):
         read_exposures(tmp_path)
