@@ -48,7 +48,7 @@ __all__ = ["Session", "open_session", "open_stream", "record_exposures"]
 STRATEGY = "sleep.replay.strategy"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """State that the parts of one attempt share."""
 
@@ -204,23 +204,23 @@ def open_session(
     journal = Journal(run / METRICS, kept=kept, writes=processes.is_leader)
     text = decoder(corpus.train, corpus.tokenizer_dir)
     return Session(
-        run,
-        attempt,
-        checkpoint,
-        identity,
-        device,
-        processes,
-        feed,
-        meter,
-        rates,
-        shrink,
-        reference,
-        guard,
-        progress,
-        journal,
-        mirror,
-        text,
-        corpus.train.source_shares(),
+        run=run,
+        attempt=attempt,
+        checkpoint=checkpoint,
+        identity=identity,
+        device=device,
+        processes=processes,
+        feed=feed,
+        meter=meter,
+        rates=rates,
+        shrink=shrink,
+        reference=reference,
+        guard=guard,
+        progress=progress,
+        journal=journal,
+        mirror=mirror,
+        text=text,
+        source_shares=corpus.train.source_shares(),
     )
 
 
