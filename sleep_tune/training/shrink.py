@@ -19,12 +19,12 @@ __all__ = ["IMPORTANCES", "SleepShrink", "shrink_weights"]
 
 
 def magnitude(weights: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-    """|w|."""
+    """Return |w|."""
     return weights.abs()
 
 
 def gradient(weights: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-    """|w g|: how much the loss changes if the weight becomes 0, to first order.
+    """Return |w g|: how much the loss changes if the weight becomes 0, to first order.
 
     Molchanov et al. 2017 (arXiv 1611.06440) prune by it. Here g is the running mean that the optimizer keeps anyway, so
     no pass is made for it.

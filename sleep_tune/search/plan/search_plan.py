@@ -220,7 +220,8 @@ def _others(space: Space, budget: int, trials: int | None, speed: Speed | None) 
     for name, arm in space.arms.items():
         if arm.matched is None:
             waits = found_first(space, name) == BEST
-            works[f"arm {name}"] = _over_seeds(space, 1, budget, speed, after_search=waits), "the search" * waits
+            work = _over_seeds(space, 1, budget, speed, after_search=waits)
+            works[f"arm {name}"] = work, "the search" if waits else ""
     count = space.finalists.count if trials is None else min(space.finalists.count, trials)
     if count:
         works["finalists"] = _over_seeds(space, count, budget, speed, after_search=True), ""
