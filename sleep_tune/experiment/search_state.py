@@ -12,10 +12,13 @@ from typing import Any, Protocol
 from sleep_tune.experiment.trial_state import Arrivals, TrialState, Value, configuration_key, version_key
 from sleep_tune.records import Decision, Event, Outcome, Progress
 
-__all__ = ["MAIN", "Placement", "SearchState", "StudyState", "TrialState", "fold_events"]
+__all__ = ["BEST", "MAIN", "Placement", "SearchState", "StudyState", "TrialState", "fold_events"]
 
 MAIN = "search"
 """Name of the study that the space describes; a tuned baseline's study has the baseline's name."""
+
+BEST = "best"
+"""What an arm calls the best trial of the search; no arm has this name."""
 
 
 class Placement(Protocol):

@@ -9,6 +9,7 @@ from typing import Any
 
 from sleep_tune import names
 from sleep_tune.config.schema import option
+from sleep_tune.experiment.search_state import BEST
 from sleep_tune.experiment.trial_state import Value
 
 __all__ = [
@@ -35,9 +36,6 @@ __all__ = [
     "active",
     "contains",
 ]
-
-BEST = "best"
-"""What an arm calls the best trial of the search; no arm has this name."""
 
 METRICS = {
     "eval/nll": "min",
