@@ -23,7 +23,7 @@ from sleep_tune.results.contrasts import holm_family, make_contrast
 from sleep_tune.results.run_facts import UNRELATED
 
 __all__ = ["EXPOSURE", "ORDER", "PHASES", "RANDOM", "SELECTION", "STRATEGY", "WHOLE", "Controls", "asleep_settings"]
-__all__ += ["cuts_rows", "explain_gains", "find_controls", "is_interleaved", "is_sleeping", "other_settings"]
+__all__ += ["can_be_reference", "cuts_rows", "explain_gains", "find_controls", "is_interleaved", "other_settings"]
 __all__ += ["random_recipe", "replays_at_random", "sleeping_arms"]
 
 EXPOSURE, SELECTION, ORDER = "exposure", "selection", "order"
@@ -34,7 +34,8 @@ PHASES = "phases"
 
 WHOLE = "whole"
 
-LENGTH, STRATEGY, INTERLEAVE = "sleep.length.ratio", "sleep.replay.strategy", "sleep.interleave"
+LENGTH, PASSES, BUDGET = "sleep.length.ratio", "sleep.length.passes", "budget.passes"
+STRATEGY, INTERLEAVE = "sleep.replay.strategy", "sleep.interleave"
 RANDOM = "random"
 
 CONTEXT = "sleep.context"
@@ -88,14 +89,23 @@ def sleeping_arms(arms: Iterable[Arm], baseline: str) -> list[Arm]:
 
     Finalists come first.
     """
-    own = [arm for arm in arms if not arm.joined and arm.name != baseline and is_sleeping(arm)]
+    own = [arm for arm in arms if not arm.joined and arm.name != baseline and _is_sleeping(arm)]
     return [arm for kind in ("finalist", "arm", "baseline") for arm in own if arm.kind == kind]
 
 
-def is_sleeping(arm: Arm) -> bool:
+def _is_sleeping(arm: Arm) -> bool:
     """Return whether an arm replays anything, by its settings; an arm without any setting is known by its name."""
-    ratio = _option(arm, LENGTH)
-    return bool(ratio != 0) if ratio is not None else arm.name not in (BASELINE, CONTROL)
+    ratio, passes = _option(arm, LENGTH), _option(arm, PASSES)
+    if ratio is not None:
+        return bool(ratio != 0)
+    if passes is not None:
+        return bool(passes != _option(arm, BUDGET))  # the whole budget is reading
+    return arm.name not in (BASELINE, CONTROL)
+
+
+def can_be_reference(arm: Arm) -> bool:
+    """Return whether differences to an arm have these parts: it does not sleep, and is no matched control."""
+    return arm.parent is None and not _is_sleeping(arm)
 
 
 def replays_at_random(arm: Arm) -> bool:
@@ -159,12 +169,12 @@ def explain_gains(
 
     Args:
         arms: of one table.
-        baseline: name of the reference; where it sleeps itself, or is missing, nothing is explained.
+        baseline: name of the reference; where it sleeps itself, is a control or is missing, nothing is explained.
         endpoints: the primary one first.
         lower: endpoints at which less is better.
     """
     reference = next((arm for arm in arms if arm.name == baseline), None)
-    if reference is None or is_sleeping(reference):
+    if reference is None or not can_be_reference(reference):
         return ()
     gains = []
     for arm in sleeping_arms(arms, baseline):

@@ -8,23 +8,21 @@ from typing import Any
 
 import yaml
 
+from sleep_tune.experiment.search_state import BEST
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.gain import (
     RANDOM,
     STRATEGY,
     Controls,
+    can_be_reference,
     find_controls,
     is_interleaved,
-    is_sleeping,
     random_recipe,
     replays_at_random,
     sleeping_arms,
 )
 
 __all__ = ["MissingControls", "find_missing"]
-
-BEST = "best"
-"""What a search space calls the best trial of its search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,11 @@ def find_missing(comparison: Comparison) -> MissingControls:
     reference = comparison.reference
     if reference is None:
         return MissingControls((), {})
-    if is_sleeping(reference):
+    if not can_be_reference(reference):
+        is_what = "sleeps itself" if reference.parent is None else f"is a control (of {reference.parent})"
         why = (
-            f"The reference {reference.name} sleeps itself, so that a difference to it does not have these parts; name "
-            "an arm without sleep as comparison.reference."
+            f"The reference {reference.name} {is_what}, so that a difference to it does not have these parts; name an "
+            "arm without sleep as comparison.reference."
         )
         return MissingControls((why,), {})
     sleeping = sleeping_arms(comparison.arms, comparison.baseline)

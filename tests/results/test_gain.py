@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,20 @@ def test_a_reference_that_sleeps_explains_nothing() -> None:
     arms = study(draw(np.random.default_rng(1), (0.0, -0.3, -0.2, -0.2, -0.1)))
     assert explain_gains(arms, "c", (NLL,), (NLL,)) == ()
     assert explain_gains(arms, "nobody", (NLL,), (NLL,)) == ()
+
+
+def test_nor_does_a_control_as_the_reference() -> None:
+    """It has the settings of its parent, but it does not sleep."""
+    arms = study(draw(np.random.default_rng(1), (0.0, -0.3, -0.2, -0.2, -0.1)))
+    assert explain_gains(arms, "d", (NLL,), (NLL,)) == ()
+
+
+@pytest.mark.parametrize(("budget", "explains"), [(10.0, True), (11.0, False)])
+def test_an_arm_whose_passes_are_its_budget_does_not_sleep(budget: float, explains: bool) -> None:
+    reads = {"sleep.length.ratio": None, "sleep.length.passes": 10, "budget.passes": budget}
+    arms = study(draw(np.random.default_rng(1), (0.0, -0.3, -0.2, -0.2, -0.1)))
+    arms[0] = replace(arms[0], parameters=reads)
+    assert bool(explain_gains(arms, "a", (NLL,), (NLL,))) is explains
 
 
 def config(strategy: str, **more: Any) -> tuple[RunFacts, ...]:

@@ -182,6 +182,8 @@ def test_nothing_is_missing_where_every_control_is_there_and_a_sleeping_referenc
     assert find_missing(study(log)).reasons == ()
     sleeping = compare(log.folder, baseline="chance")
     assert not missing(find_missing(sleeping).reasons[0], "chance|comparison.reference")
+    control = compare(log.folder, baseline="sharp_same")
+    assert not missing(find_missing(control).reasons[0], "sharp_same|of sharp|comparison.reference")
 
 
 def test_controls_without_results_are_named(log: SyntheticLog) -> None:
