@@ -51,7 +51,7 @@ def screen(
     """
     trials = list(watched.trials.values())
     metric, mode = watched.space.objective.metric, watched.space.objective.mode
-    parts: list[RenderableType] = [Group(*_head(watched, slots, notes), _best(watched, metric))]
+    parts: list[RenderableType] = [Group(*_head(watched, slots, notes), *_best(watched, metric))]
     parts += draw_rungs(trials, mode, within=watched.space.scheduler.within)
     room = None if height is None else height - sum(_height(part, width) + 1 for part in parts)
     active = [trial for state in ("running", "waiting") for trial in trials if trial.state == state]
@@ -101,7 +101,8 @@ def _counts(watched: SearchView, state: Forecast) -> Iterator[str]:
     counts = Counter(trial.state for trial in trials)
     yield ", ".join(f"{counts[name]} {name}" for name in STATES if counts[name]) or "starting"
     if watched.ended is not None and not watched.finished:
-        yield f"search over ({watched.ended})"
+        if watched.space.stop.trials != 0:
+            yield f"search over ({watched.ended})"
         if state.controls_left:
             yield f"controls that wait for their parents: {state.controls_left}"
     used, limit = gpu_hours(trials), watched.space.stop.gpu_hours
@@ -113,15 +114,14 @@ def _counts(watched: SearchView, state: Forecast) -> Iterator[str]:
         yield f"{searched:.2f} of stop.gpu_hours {limit:g} by the search"
 
 
-def _best(watched: SearchView, metric: str) -> Text:
-    """Return the best trial of the search and its settings."""
+def _best(watched: SearchView, metric: str) -> Iterator[Text]:
+    """Yield the best trial of the search and its settings; nothing where there is no search."""
     best = watched.best()
-    if best is None or best.value is None:
-        return Text("best: none has completed yet")
-    return Text(
-        f"best {best.id}: {metric} {wording.objective_value(best.value)} · {wording.trial_settings(best)}",
-        style="green",
-    )
+    if best is not None and best.value is not None:
+        value = wording.objective_value(best.value)
+        yield Text(f"best {best.id}: {metric} {value} · {wording.trial_settings(best)}", style="green")
+    elif watched.space.stop.trials != 0:
+        yield Text("best: none has completed yet")
 
 
 def _by_end(trials: Sequence[TrialState]) -> list[TrialState]:

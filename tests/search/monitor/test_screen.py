@@ -99,6 +99,8 @@ def test_controls_that_wait_are_counted(open_director: Callable[..., Director]) 
     control = started(director)
     assert "controls that wait for their parents: 1" in " ".join(shown(director).split())
     assert f"{control.id} proposed: the exposures of {parents[0].id} in random order" in source.lines()
+    assert "best" not in shown(director)  # there is no search
+    assert "search over" not in shown(director)
 
 
 def test_a_paused_trial_is_shown_as_waiting(open_director: Callable[..., Director]) -> None:
