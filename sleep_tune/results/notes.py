@@ -96,13 +96,16 @@ def _tuned(comparison: Comparison) -> Iterator[str]:
             f"the {direction} {experiment.objective} on dev{chosen}. The runs of the search are not in this table."
         )
     stated = [arm.name for arm in own if arm.name in experiment.arms]
+    removed = [arm.name for arm in own if arm.name not in stated and (arm.kind == "arm" or arm.parent is not None)]
     controls = [arm.name for arm in own if arm.kind in ("baseline", "control") or arm.name == BASELINE]
-    baselines = [name for name in controls if name not in stated]
+    baselines = [name for name in controls if name not in (*stated, *removed)]
     plain = [name for name in baselines if not experiment.tuned.get(name) and name not in experiment.like]
     if plain:
         yield f"Not tuned: {' and '.join(plain)}, with the base settings of the study."
     if stated:
         yield f"Arms with settings that the study states (arms), not tuned here: {listed(stated, MOST_NAMED)}."
+    if removed:
+        yield f"Arms that the study does not state any more, and has trained: {listed(removed, MOST_NAMED)}."
     least = experiment.tuned.get(comparison.baseline)
     if finalists and least is not None and least < count:
         yield (

@@ -113,6 +113,17 @@ def test_an_arm_that_is_changed_later_is_trained_anew_under_another_name(tmp_pat
     assert {name: names.count(name) for name in names} == {"none": 2, "strict": 2, "short": 2, "strict-v2": 2}
 
 
+def test_an_arm_that_is_removed_stays_in_the_table_and_the_notes_say_so(tmp_path: Path) -> None:
+    """What was looked at counts, and a removed control is not taken for a baseline with the settings of the base."""
+    runs(tmp_path / "x", CONTROLLED)
+    runs(tmp_path / "x", replace(CONTROLLED, arms={"none": ARMS["none"], "strict": ARMS["strict"]}))
+    comparison = compare(tmp_path / "x")
+    assert {arm.name for arm in comparison.arms} == set(CONTROLLED.arms)
+    named = {name: [note for note in comparison.notes if name in note] for name in ("of_strict", "of_none")}
+    assert all(any("not state any more" in note for note in notes) for notes in named.values())
+    assert not [note for note in comparison.notes if note.startswith("Not tuned")]
+
+
 def test_an_arm_that_is_changed_back_is_compared_by_its_first_runs(tmp_path: Path) -> None:
     """Nothing is trained again, and its control is that of these runs, too."""
     runs(tmp_path / "x", CONTROLLED)
