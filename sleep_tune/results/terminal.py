@@ -130,7 +130,7 @@ def _table(*, lines: bool = False) -> Table:
 
 def _arms_width(texts: Sequence[str], width: int) -> int:
     """Return the width of the column of arms: that of the longest name, but at most a third of the screen."""
-    return min(max(map(cell_len, texts)), width // 3)
+    return min(max(map(cell_len, ("arm", *texts))), width // 3)
 
 
 def _add_arms(table: Table, texts: Sequence[str], width: int) -> None:
