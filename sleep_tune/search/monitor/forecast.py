@@ -124,7 +124,11 @@ def _repeats_to_come(director: SearchView, runs: list[TrialState]) -> dict[str, 
         completed = sum(run.state == "completed" and run.repeats is None for run in search)
         finalists = min(finalists, completed)
         arms = [name for name in arms if completed or found_first(space, name) != BEST]
-    asked = Counter(FINALISTS if run.role == "finalist" else run.arm for run in runs if run.role != "search")
+    asked = Counter(
+        FINALISTS if run.role == "finalist" else run.arm
+        for run in director.trials.values()  # refused ones, too
+        if run.role != "search"
+    )
     planned = {FINALISTS: finalists * space.finalists.seeds} | dict.fromkeys(arms, space.finalists.seeds)
     return {name: max(0, number - asked[name]) for name, number in planned.items()}
 

@@ -157,3 +157,11 @@ def test_an_arm_like_the_best_trial_is_not_to_come_if_there_is_none() -> None:
     space: dict[str, Any] = {"stop": Stop(trials=1), "baselines": {}, "arms": ARMS}
     assert forecast(watched(trial(1, "running", 0.5), ended="x", **space))[1] == 1 + 2 * 3 + 2
     assert forecast(watched(trial(1, "failed", 0.5), ended="x", **space))[1] == 1 + 2 * 2
+
+
+def test_runs_that_were_refused_are_not_to_come() -> None:
+    space: dict[str, Any] = {"stop": Stop(trials=0), "baselines": {}, "arms": {k: ARMS[k] for k in ("strict", "again")}}
+    refused = [arm_run("again", seed, "refused") for seed in (1, 2)]
+    completed = [arm_run("strict", seed, "completed", 1.0) for seed in (1, 2)]
+    state = look(watched(*completed, *refused, ended="stop.trials: 0 trials", **space), 1)
+    assert (state.done, state.total, state.controls_left) == (2, 2, 0)
