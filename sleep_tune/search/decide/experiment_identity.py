@@ -23,8 +23,8 @@ from sleep_tune.files import write_whole
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.search.space.space_json import to_json
 
-__all__ = ["ExperimentIdentity", "OptionChange", "check_trials", "find_space_changes", "open_folder"]
-__all__ += ["describe_changes", "find_differences", "update"]
+__all__ = ["ExperimentIdentity", "OptionChange", "check_same_study", "check_trials", "find_space_changes"]
+__all__ += ["describe_changes", "find_differences", "open_folder", "update"]
 
 FIXED = ("name", "objective", "comparison", "search.seed", "finalists.first_seed")
 """Parts of the space, by dotted key, that must not change in a folder; nor must the composed base."""
@@ -105,7 +105,18 @@ def open_folder(folder: Path, space: Space, base: RunConfig, corpus: CorpusSumma
                 "another name (name=...)"
             )
         _write(folder, space, base, corpus)
-        return ExperimentIdentity(folder)
+    return check_same_study(folder, space, base, corpus)
+
+
+def check_same_study(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> ExperimentIdentity:
+    """Check that the folder of an experiment holds this study, possibly with another space; nothing is written.
+
+    Returns:
+        The identity of the experiment as the file has it.
+
+    Raises:
+        RunFolderError: it holds another study (the message names what differs), or cannot be read.
+    """
     then = ExperimentIdentity(folder)
     differences = [
         *(difference for difference in _differences(then.space, to_json(space)) if difference.key.startswith(FIXED)),

@@ -24,6 +24,7 @@ from sleep_tune.interrupts import catching, current
 from sleep_tune.output_redirection import redirect_output, terminal
 from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.decide.director import Director
+from sleep_tune.search.decide.experiment_identity import check_same_study
 from sleep_tune.search.decide.stop_signals import Interrupted, should_end
 from sleep_tune.search.monitor.display import Display
 from sleep_tune.search.plan.calibration import calibrate
@@ -104,9 +105,11 @@ class PreparedSearch:
             calibrated: measure this machine's speed first, by half a minute of training.
 
         Raises:
-            UserError: the budget or the cluster is too small.
+            UserError: the budget or the cluster is too small, or the folder holds another study.
             TrialFailure: the base cannot be trained (with `calibrated`).
         """
+        if (self.folder / EXPERIMENT).exists():
+            check_same_study(self.folder, self.space, self.base, self.corpus)
         check_budget(self.space, self.base, self.corpus)
         check_models(_distinct_models(self.space, self.base))
         with contextlib.ExitStack() as stack:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.errors import ConfigError, DiskError, UserError
+from sleep_tune.errors import ConfigError, DiskError, RunFolderError, UserError
 from sleep_tune.records import Outcome, Report
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.launch import Interrupted, PreparedSearch
+from sleep_tune.search.space.search_space import Claim
 from tests.messages import raises_naming
 from tests.search.fake_search import study
 
@@ -75,6 +76,16 @@ def test_a_plan_has_the_slots_and_writes_nothing(tmp_path: Path) -> None:
     assert plan.trials == 3
     assert plan.speed is None
     assert not (tmp_path / "study").exists()
+
+
+def test_a_plan_refuses_the_folder_of_another_study(tmp_path: Path) -> None:
+    search = study(tmp_path / "x", worker=FakeWorker())
+    search.run(launcher="inline", address=None)
+    search.plan(launcher="inline", address=None)
+    other = replace(search, space=replace(search.space, comparison=Claim(reference="as_epochs")))
+    for start in (other.plan, other.run):
+        with raises_naming(RunFolderError, "comparison.reference", "as_epochs"):
+            start(launcher="inline", address=None)
 
 
 def test_a_search_says_what_its_text_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
