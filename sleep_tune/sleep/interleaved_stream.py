@@ -4,6 +4,7 @@ Whether sleep helps by being a phase, or by replay as such, is what complementar
 (McClelland, McNaughton and O'Reilly 1995: new items are learned best when they are interleaved with old ones).
 """
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -123,7 +124,8 @@ class InterleavedStream(SleepStream):
         if not owed:
             return min(num_rows, left)
         done = read + self._replayer.rows_replayed - self._replayed_before
-        more = max(round((left + owed - num_rows) / self.plan.batch_size), 0)  # batches after this one
+        # Batches after this one. `round` would turn halves to even numbers, thus up and down in turns.
+        more = max(math.floor((left + owed - num_rows) / self.plan.batch_size + Fraction(1, 2)), 0)
         rows = done + num_rows + more * self.plan.batch_size
         target = (end - begin) * (done + num_rows) // rows  # the whole fold is read in the last batch only
         return min(max(target - read, 0), left, num_rows)

@@ -158,6 +158,25 @@ def test_each_batch_of_a_fold_holds_the_same_share_of_replay(context: str, ratio
     assert sum(replayed) == pytest.approx(3 * ratio * 80, abs=10 + 12 * ratio)
 
 
+def test_half_a_batch_left_of_a_fold_does_not_change_the_share_from_batch_to_batch() -> None:
+    """A fold of 24 rows and 6 replays is 7.5 batches of 4: `round` would take 8 and 6 for it in turns."""
+    stream = interleaved(
+        of_words(np.full(96, 3)),
+        Replay(ratio=0.5, scope="fold"),
+        "keep",
+        length_repeats=0.5,
+        folds=4,
+        batch_size=4,
+        budget_passes=5.0,
+    )
+    folds: dict[int, list[int]] = defaultdict(list)
+    for batch in play(stream):
+        folds[batch.cycle].append(len(rows_replayed(batch)))
+    for cycle in (2, 3):
+        assert max(folds[cycle]) - min(folds[cycle]) <= 1
+        assert 4 <= sum(folds[cycle]) <= 8
+
+
 def test_a_small_reference_agrees() -> None:
     """Equal words, the hardest are replayed: what each batch holds follows from a few lines."""
     num, batch_size, folds, ratio, share = 48, 6, 4, 2, 0.25
