@@ -5,6 +5,7 @@ A control trains on the same exposures in another order (`sleep.matched`).
 
 import hashlib
 import io
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from sleep_tune.experiment.run_folder import EXPOSURES, read_outcome
 from sleep_tune.files import write_whole
 
 __all__ = ["EXPOSURES", "Exposures", "read_exposures", "write_exposures"]
+
+KEY = "sleep.matched"
+"""Option that names the run whose exposures are read, for messages."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +37,11 @@ class Exposures:
     seed: int
     """training.seed."""
 
+    @property
+    def num_samples(self) -> int:
+        """N, the samples of the corpus."""
+        return len(self.times_seen)
+
     def digest(self) -> str:
         """Return 64 hexadecimal digits that identify the exposures, wherever the file is."""
         return hashlib.sha256(self.times_seen.astype("<i4").tobytes()).hexdigest()
@@ -43,6 +52,7 @@ class Exposures:
             text: (getattr(self, name), getattr(other, name))
             for text, name in (
                 ("its corpus (text or tokenizer)", "corpus"),
+                ("its number of samples", "num_samples"),
                 ("its budget in words", "budget_words"),
                 ("sleep.context", "context"),
                 ("training.seed", "seed"),
@@ -67,19 +77,23 @@ def read_exposures(run: Path) -> Exposures:
     """
     outcome = read_outcome(run)
     if outcome is None or outcome.state != "completed":
-        state = "there is no such folder" if not run.is_dir() else "it has no outcome.json"
+        state = "there is no such folder" if not run.is_dir() else "it has no outcome.json: no run has ended there"
         raise RunFolderError(
-            f"{run} must be the folder of a run that has completed; "
+            f"{KEY} must be the folder of a run that has completed; got {run}, but "
             f"{state if outcome is None else f'that run is {outcome.state}'}"
         )
     file = run / EXPOSURES
     if not file.is_file():
         raise RunFolderError(
-            f"{run} must hold {EXPOSURES}, which every run writes as it completes; it has none: an earlier version "
-            "trained it, train it again"
+            f"{KEY}={run} must hold {EXPOSURES}, which every run writes as it completes; it has none: an earlier "
+            "version trained it, train it again"
         )
+    content = io.BytesIO(file.read_bytes())
     try:
-        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
+        if not zipfile.is_zipfile(content):  # numpy would take it for a pickle, and advise to load it unsafely
+            raise ValueError("it is no archive")
+        content.seek(0)
+        with np.load(content, allow_pickle=False) as arrays:
             times_seen = arrays["times_seen"]
             found = Exposures(
                 times_seen.astype(np.int32),
@@ -93,6 +107,6 @@ def read_exposures(run: Path) -> Exposures:
     except Exception as error:  # numpy may raise anything on a file with any content
         reason = shortened(f"{type(error).__name__}: {error}", 200)
         raise RunFolderError(
-            f"{file} must hold the exposures of a run ({reason}); restore it, or train the run again"
+            f"{KEY}: {file} must hold the exposures of a run ({reason}); restore it, or train the run again"
         ) from None
     return found

@@ -116,7 +116,7 @@ def open_stream(config: RunConfig, corpus: Corpus, processes: ProcessGroup) -> B
     if config.sleep.matched is not None:
         there = expanded(config.sleep.matched)
         exposures = read_exposures(there)
-        here = _exposures(exposures.times_seen, config, corpus, plan)
+        here = _exposures(np.zeros(len(samples), np.int32), config, corpus, plan)
         if differences := exposures.differences_from(here):
             raise RunFolderError(f"sleep.matched={there} must be comparable with this run, but {differences}")
         return MatchedStream(samples, plan, exposures.times_seen, context=context, seed=seed)

@@ -1,5 +1,6 @@
 """exposures.npz: written as a whole, read or refused."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +44,27 @@ def test_differences_are_named() -> None:
     other = exposures(corpus="d", context="repack", budget_words=7, seed=6)
     assert not missing(exposures().differences_from(other), "corpus|ccc|budget|1000000000|7|sleep.context|keep|repack")
     assert not missing(exposures().differences_from(exposures(seed=6)), "training.seed|5|6")
+    shorter = dataclasses.replace(exposures(), times_seen=COUNTS[:2])
+    assert not missing(exposures().differences_from(shorter), "samples|3|2"), "a file that was changed"
 
 
 def test_only_completed_runs_have_exposures(tmp_path: Path) -> None:
-    with raises_naming(RunFolderError, tmp_path / "none", "completed", "no such folder"):
+    with raises_naming(RunFolderError, tmp_path / "none", "completed", "no such folder", "sleep.matched"):
         read_exposures(tmp_path / "none")
-    with raises_naming(RunFolderError, tmp_path, "completed", "outcome.json"):
+    with raises_naming(RunFolderError, tmp_path, "completed", "outcome.json", "sleep.matched"):
         read_exposures(tmp_path)
-    with raises_naming(RunFolderError, tmp_path, "completed", "stopped"):
+    with raises_naming(RunFolderError, tmp_path, "completed", "stopped", "sleep.matched"):
         read_exposures(ended(tmp_path, "stopped"))
-    with raises_naming(RunFolderError, tmp_path, EXPOSURES):
+    with raises_naming(RunFolderError, tmp_path, EXPOSURES, "sleep.matched"):
         read_exposures(ended(tmp_path, "completed"))
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 half of one"])
 def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (ended(tmp_path, "completed") / EXPOSURES).write_bytes(content)
-    with raises_naming(RunFolderError, tmp_path / EXPOSURES):
+    with raises_naming(RunFolderError, tmp_path / EXPOSURES, "sleep.matched"):
+        read_exposures(tmp_path)
+    with pytest.raises(RunFolderError, match=r"^(?!.*pickle)"):  # numpy's advice is to load it unsafely
         read_exposures(tmp_path)
 
 
