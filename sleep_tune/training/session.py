@@ -41,6 +41,7 @@ from sleep_tune.training.mirror import Mirror, open_mirror
 from sleep_tune.training.process_group import ProcessGroup
 from sleep_tune.training.reference_model import ReferenceModel, open_reference
 from sleep_tune.training.run_progress import RunProgress
+from sleep_tune.training.setting_notes import setting_notes
 from sleep_tune.training.shrink import SleepShrink
 
 __all__ = ["Session", "open_session", "open_stream", "record_exposures"]
@@ -167,6 +168,8 @@ def open_session(
     identity = identify(config, corpus.key, processes.size)
     mirror = open_mirror(config, identity)
     reference = open_reference(config, corpus, device) if stream.needs_losses("wake") else None
+    for note in setting_notes(config, replays=stream.plan.sleeps) if processes.is_leader else ():
+        _logger.info("%s", note)
     attempt, checkpoint = processes.run_on_leader(lambda: _begin(run, identity, mirror))
     state = checkpoint.state if checkpoint else {}
     if checkpoint is not None:
