@@ -94,7 +94,7 @@ class SleepPlan:
             return f"{budget}: {passes}{cycle}, each buffer replayed {_count(self.repeats or 0, 'time')}"
         passes = _count(self.passes or 0, "pass", "passes")
         if self.interleave:
-            words = f"{float(self.ratio):.4g} words replayed per word read, mixed into its batches from the second on"
+            words = f"{float(self.ratio):.4g} words replayed per word read, mixed into reading from the second fold on"
             return f"{budget}: {passes}, {cycle}, {words}"
         words = f"{float(self.ratio):.4g} words asleep per word awake"
         return f"{budget}: {passes}, {cycle}, {words}; {self._ending(self.ratio)}"

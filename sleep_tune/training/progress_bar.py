@@ -51,9 +51,17 @@ class ProgressBar:
             self._bar.close()
 
     def _place(self) -> str:
-        """Return, for example, 'pass 1/1 · wake 3/10 · loss 4.213'."""
+        """Return, for example, 'pass 1/1 · wake 3/10 · loss 4.213'.
+
+        A control without sleep phases has its name in place of the phase; one that is matched to another run has parts
+        of as many samples as the corpus has, and no folds.
+        """
         stream, loss = self._progress.stream, self._meter.latest
-        expected = stream.plan.passes
-        passes = f"/{math.ceil(expected)}" if expected is not None else ""
-        place = f"pass {stream.pass_index + 1}{passes} · {stream.phase} {stream.fold + 1}/{stream.folds}"
+        plan = stream.plan
+        passes = f"/{math.ceil(plan.passes)}" if plan.passes is not None else ""
+        if plan.matched:
+            place = f"part {stream.pass_index + 1}{passes} · matched"
+        else:
+            mode = "interleaved" if plan.interleave else stream.phase
+            place = f"pass {stream.pass_index + 1}{passes} · {mode} {stream.fold + 1}/{stream.folds}"
         return place if loss is None else f"{place} · loss {loss:.3f}"
