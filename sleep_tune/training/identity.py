@@ -29,7 +29,7 @@ class Identity:
     weights: str | None = None
     """Digest of the model that the run starts from; None for a new one."""
     reference: str | None = None
-    """Digest of the model of sleep.replay.reference; None without one."""
+    """Digest of the model of sleep.replay.reference; None without one, and in a control, which does not read it."""
     exposures: str | None = None
     """Digest of the exposures that the run repeats (sleep.matched); None if it has its own."""
 
@@ -80,7 +80,7 @@ def identify(config: RunConfig, corpus: str, processes: int) -> Identity:
     weights = reference = exposures = None
     if config.model.init is not None:
         weights = digest_model(find_model_folder(config.model.init, cache_folder(config.data.cache_dir)))
-    if config.sleep.replay.reference is not None:
+    if config.sleep.replay.reference is not None and config.sleep.matched is None:  # a control inherits it unread
         reference = digest_model(expanded(config.sleep.replay.reference), "sleep.replay.reference")
     if config.sleep.matched is not None:
         exposures = read_exposures(expanded(config.sleep.matched)).digest()

@@ -84,7 +84,15 @@ def open_reference(config: RunConfig, corpus: Corpus, device: torch.device | str
     """
     if config.sleep.replay.reference is None:
         return None
-    folder, objective = expanded(config.sleep.replay.reference), config.training.objective
+    try:
+        return _open(expanded(config.sleep.replay.reference), config, corpus, device)
+    except DataError as error:  # of a folder's files, whichever option names it
+        raise error if KEY in str(error) else DataError(f"{KEY}: {error}") from None
+
+
+def _open(folder: Path, config: RunConfig, corpus: Corpus, device: torch.device | str) -> ReferenceModel:
+    """Return the model of a folder; see `open_reference`."""
+    objective = config.training.objective
     stated = read_model_config(folder)
     is_masked = any(name.endswith(MASKED) for name in read_architectures(folder, stated))
     theirs = stated.get(OBJECTIVE) or ("mlm" if is_masked else "clm")

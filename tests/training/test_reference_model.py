@@ -160,6 +160,16 @@ def test_a_run_is_another_one_with_another_reference_but_not_with_another_path(c
     assert "sleep.replay.reference" in other.differences_from(one.to_json())
 
 
+def test_a_control_does_not_depend_on_the_reference_that_it_inherits(corpus: Corpus, tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    train(make_config(parent, save_model=False), keep_training, corpus=corpus, evaluate=weigh)
+    config = with_reference(make_config(tmp_path / "control"), write_reference(tmp_path / "reference", corpus))
+    config.sleep.matched = str(parent)
+    before = identify(config, corpus.key, 1)
+    shutil.rmtree(tmp_path / "reference")
+    assert identify(config, corpus.key, 1) == before
+
+
 def open_it(config: RunConfig, corpus: Corpus) -> ReferenceModel | None:
     return open_reference(config, corpus, CPU)
 
@@ -177,14 +187,15 @@ def test_a_model_that_does_not_fit_is_refused(corpus: Corpus, tmp_path: Path) ->
     refused(DataError, masked, "training.objective=hybrid", "mlm", objective="hybrid")
     windows = write_reference(tmp_path / "windows", corpus, "modernbert")
     refused(ConfigError, windows, "model.kind=roberta_prelayernorm", "modernbert")
-    with raises_naming(DataError, tmp_path / "absent"):
-        open_it(with_reference(make_config(tmp_path), tmp_path / "absent"), corpus)
+    refused(DataError, tmp_path / "absent", tmp_path / "absent")
 
     another = prepare(DATA, TokenizerConfig(vocab_size=400))
     other = write_reference(tmp_path / "other", another)
     refused(DataError, other, f"{corpus.train.vocab_size} tokens", "400", "tokenizer=hub", f"tokenizer.name={other}")
     (masked / "tokenizer.json").unlink()
     refused(DataError, masked, "tokenizer.json", masked)
+    (masked / "config.json").write_text("{")
+    refused(DataError, masked, "config.json", masked)
 
     short = write_reference(tmp_path / "short", prepare(replace(DATA, max_length=16), TokenizerConfig(vocab_size=512)))
     with raises_naming(ConfigError, "data.max_length", key, 16, 32):
