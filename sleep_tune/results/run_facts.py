@@ -3,6 +3,7 @@
 A comparison is fair only where these agree, apart from what is compared. A missing or damaged file counts as unknown.
 """
 
+import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from typing import Any
 
 import yaml
 
-from sleep_tune.experiment.run_folder import CONFIG, ENVIRONMENT, METRICS
+from sleep_tune.errors import RunFolderError
+from sleep_tune.experiment.exposures import read_exposures
+from sleep_tune.experiment.run_folder import CONFIG, ENVIRONMENT, EXPOSURES, METRICS
 from sleep_tune.files import read_json_object
 from sleep_tune.results.columns import setting_text, short_names
 
@@ -40,6 +43,8 @@ class RunFacts:
     """Every option by its dotted key."""
     seen_often: float | None = None
     """Share of the samples seen more than `MOST_EXPOSURES` times, in [0, 1]; None where it is unknown."""
+    has_exposures: bool = False
+    """Whether it kept how often it trained on each sample."""
     left_out: tuple[str, ...] = ()
     """Tasks that it should have been scored on but was not, each with the reason."""
 
@@ -58,7 +63,8 @@ def read_facts(run: Path) -> RunFacts:
     return RunFacts(
         commit=f"{str(commit)[:10]}{dirty}" if commit else None,
         config=options,
-        seen_often=_seen_often(run / METRICS, options.get("budget.passes")),
+        seen_often=_seen_often(run, options.get("budget.passes")),
+        has_exposures=(run / EXPOSURES).is_file(),
         left_out=_texts(run / "eval" / "left_out.json"),
     )
 
@@ -146,8 +152,15 @@ def _instead_of(value: object, other: object) -> str:
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _seen_often(path: Path, passes: float | None) -> float | None:
-    """Return the share from the histogram of the last recorded sleep; without sleeps, a pass sees each sample once."""
+def _seen_often(run: Path, passes: float | None) -> float | None:
+    """Return the share by the run's exposures.
+
+    Where an earlier version kept none, by the histogram of the last recorded sleep; without sleeps, a pass sees each
+    sample once.
+    """
+    with contextlib.suppress(RunFolderError):
+        return float((read_exposures(run).times_seen > MOST_EXPOSURES).mean())
+    path = run / METRICS
     if not path.is_file():
         return None
     for line in reversed(path.read_bytes().splitlines()):

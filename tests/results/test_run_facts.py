@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from sleep_tune.config.load import compose
 from sleep_tune.config.tree import to_dict
+from sleep_tune.experiment.exposures import Exposures, write_exposures
+from sleep_tune.experiment.run_folder import write_outcome
+from sleep_tune.records import Outcome
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.run_facts import RunFacts, fact_notes, model_notes, read_facts
 from tests.results.conftest import SyntheticLog, has_note
@@ -93,6 +97,17 @@ def test_a_run_that_never_slept_saw_everything_as_often_as_it_read_it(
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"budget": {"passes": passes, "words": None}}))
     (tmp_path / "metrics.jsonl").write_text('{"kind":"train","loss":1.0}\n')
     assert read_facts(tmp_path).seen_often == share
+
+
+def test_exposures_count_where_the_run_kept_them_and_a_damaged_file_does_not(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", exposures=[0] * 10 + [6, 2])
+    run = tmp_path / "run"
+    write_exposures(run, Exposures(np.array([1, 10, 11, 30], np.int32), "corpus", "keep", 100, 1))
+    assert (read_facts(run).seen_often, read_facts(run).has_exposures) == (0.25, True)  # by the record of its sleep
+    write_outcome(run, Outcome(state="completed", words_seen=100, updates=1, seconds=1.0, flops=1.0, device="cpu"))
+    assert read_facts(run).seen_often == 0.5
+    (run / "exposures.npz").write_bytes(b"PK")
+    assert read_facts(run).seen_often == 0.25
 
 
 DEPARTURES = {
