@@ -6,9 +6,11 @@ writes its own files beside them.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
+import types
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,6 +40,7 @@ __all__ = [
     "WEIGHTS",
     "WORD_CHECKPOINTS",
     "claimed",
+    "default_options",
     "defining_options",
     "describe_differences",
     "read_config",
@@ -150,6 +153,12 @@ def record_run(folder: Path, config: RunConfig) -> bool:
     if there != config:
         write_whole(folder / CONFIG, to_yaml(config))
     return True
+
+
+@functools.cache
+def default_options() -> Mapping[str, Any]:
+    """Return the default of every option, by dotted key, in plain values: what a run has that is older than one."""
+    return types.MappingProxyType(flatten(to_dict(RunConfig())))
 
 
 def defining_options(config: RunConfig) -> dict[str, Any]:

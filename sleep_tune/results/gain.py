@@ -17,14 +17,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sleep_tune.experiment.run_folder import default_options
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Contrast, Effect, Gain
 from sleep_tune.results.comparable_losses import are_comparable
 from sleep_tune.results.contrasts import holm_family, make_contrast
 from sleep_tune.results.run_facts import UNRELATED
 
-__all__ = ["EXPOSURE", "ORDER", "PHASES", "RANDOM", "SELECTION", "STRATEGY", "WHOLE", "Controls", "asleep_settings"]
-__all__ += ["can_be_reference", "cuts_rows", "explain_gains", "find_controls", "is_interleaved", "other_settings"]
-__all__ += ["random_recipe", "replays_at_random", "sleeping_arms"]
+__all__ = ["EXPOSURE", "ORDER", "PHASES", "RANDOM", "SELECTION", "STRATEGY", "WHOLE", "Controls", "are_equal"]
+__all__ += ["asleep_settings", "can_be_reference", "cuts_rows", "explain_gains", "find_controls", "is_interleaved"]
+__all__ += ["lacks_exposures", "other_settings", "replays_at_random", "share_a_twin", "sleeping_arms"]
 
 EXPOSURE, SELECTION, ORDER = "exposure", "selection", "order"
 """The parts of a difference, in the order in which they add up."""
@@ -68,20 +69,23 @@ def find_controls(arm: Arm, arms: Sequence[Arm]) -> Controls:
     """Return the controls of a sleeping arm among the arms of its experiment."""
     own = _matched_to(arm, arms)
     others = [other for other in arms if other.parent is None and not other.joined and other is not arm]
-    mixed = (
-        other for other in others if is_interleaved(other) and _recipe(other, INTERLEAVE) == _recipe(arm, INTERLEAVE)
-    )
-    interleaved = None if is_interleaved(arm) else next(mixed, None)
+    mixed = (other for other in others if is_interleaved(other) and are_equal(arm, other, INTERLEAVE))
+    interleaved = None if is_interleaved(arm) else _most_seeds(mixed)
     if replays_at_random(arm):
         return Controls(own, arm, own, interleaved)
-    twins = [other for other in others if replays_at_random(other) and random_recipe(other) == random_recipe(arm)]
-    of_twin = next((made for twin in twins if (made := _matched_to(twin, arms)) is not None), None)
-    twin = next((twin for twin in twins if of_twin is None or of_twin.parent == twin.name), None)
+    twins = [other for other in others if replays_at_random(other) and share_a_twin(arm, other)]
+    of_twin = _most_seeds(made for twin in twins if (made := _matched_to(twin, arms)) is not None)
+    twin = _most_seeds(twin for twin in twins if of_twin is None or of_twin.parent == twin.name)
     return Controls(own, twin, of_twin, interleaved)
 
 
 def _matched_to(parent: Arm, arms: Iterable[Arm]) -> Arm | None:
-    return next((arm for arm in arms if arm.parent == parent.name and not arm.joined), None)
+    return _most_seeds(arm for arm in arms if arm.parent == parent.name and not arm.joined)
+
+
+def _most_seeds(arms: Iterable[Arm]) -> Arm | None:
+    """Return the arm with the most completed seeds, the first of equals; None without any."""
+    return max(arms, key=lambda arm: len(arm.seeds), default=None)
 
 
 def sleeping_arms(arms: Iterable[Arm], baseline: str) -> list[Arm]:
@@ -118,30 +122,41 @@ def is_interleaved(arm: Arm) -> bool:
     return bool(_option(arm, INTERLEAVE))
 
 
-def random_recipe(arm: Arm) -> dict[str, Any]:
-    """Return the options of an arm that random replay uses, by dotted key: equal for an arm and its twin."""
-    return _recipe(arm, STRATEGY, *BY_SCORE)
+def share_a_twin(arm: Arm, other: Arm) -> bool:
+    """Return whether two arms differ in nothing but strategy and priorities: at random, they would replay alike."""
+    return are_equal(arm, other, STRATEGY, *BY_SCORE)
 
 
-def _recipe(arm: Arm, *ignored: str) -> dict[str, Any]:
-    """Return the options of an arm by dotted key: all of them where a run kept its configuration, else what was set.
+def lacks_exposures(arm: Arm) -> bool:
+    """Return whether an earlier version trained the arm, so that no control can be matched to it."""
+    return any(run.config for run in arm.facts) and not any(run.has_exposures for run in arm.facts)
 
-    Args:
-        arm: any.
-        ignored: options to leave out, beside the seed and options that do not change the result of a run.
-    """
-    return {
-        key: value
-        for key, value in _options(arm).items()
-        if key not in ignored and not key.startswith(UNRELATED) and value is not None
-    }
+
+def are_equal(arm: Arm, other: Arm, *ignored: str) -> bool:
+    """Return whether two arms differ in no option but these."""
+    return not set(_differing(arm, other)) - set(ignored)
 
 
 def other_settings(arm: Arm, reference: Arm) -> tuple[str, ...]:
     """Return the options, apart from those of sleep, in which two arms differ."""
-    ours, theirs = _recipe(arm), _recipe(reference)
-    every = dict.fromkeys((*ours, *theirs))
-    return tuple(key for key in every if not key.startswith("sleep.") and ours.get(key) != theirs.get(key))
+    return tuple(key for key in _differing(arm, reference) if not key.startswith("sleep."))
+
+
+def _differing(arm: Arm, other: Arm) -> list[str]:
+    """Return the options in which two arms differ, by dotted key.
+
+    All options are compared where runs of both kept their configurations, else those that were set. The seed and
+    options that do not change the result of a run are left out. An option that the configuration of an older run lacks
+    has its default.
+    """
+    known = all(any(run.config for run in one.facts) for one in (arm, other))
+    ours, theirs = (_options(one) if known else one.parameters for one in (arm, other))
+    defaults = default_options() if known else {}
+    return [
+        key
+        for key in dict.fromkeys((*ours, *theirs))
+        if not key.startswith(UNRELATED) and ours.get(key, defaults.get(key)) != theirs.get(key, defaults.get(key))
+    ]
 
 
 def asleep_settings(arm: Arm) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ __all__ += ["gain_statistics", "gain_texts", "verdict_of"]
 MEANINGS = {
     EXPOSURE: "reading some texts more often than others, whichever texts they are",
     SELECTION: "which texts are read more often",
-    ORDER: "when texts are read: reading and sleep in turn, instead of the same texts in one random order",
+    ORDER: "when texts are read: as this arm reads and replays them, instead of the same texts in one random order",
     PHASES: "sleeping in phases, instead of mixing the same replay into reading; no part of the sum",
 }
 """Part of a difference -> what it is the effect of."""
@@ -161,9 +161,8 @@ def _conclusion(gain: Gain, comparison: Comparison) -> str:
     told = [effect for effect in gain.effects if is_told(effect.contrast)]
     if not told:
         none = "Neither of the two" if number == 2 else f"None of the {COUNTS[number]}"
-        low, high = gain.whole.contrast.difference.low, gain.whole.contrast.difference.high
-        whole = low is not None and high is not None and low <= 0 <= high
-        nothing = " Nor can the whole, so there may be nothing to explain." if whole else ""
+        p = gain.whole.contrast.difference.p
+        nothing = " Nor can the whole, so there may be nothing to explain." if p is not None and p >= LEVEL else ""
         return f"{none} parts can be told apart from 0 with {seeds}; this does not show that any of them is 0.{nothing}"
     named = _and(
         f"{effect_title(effect)} ({verdict_of(effect.contrast, gain.endpoint, comparison)})" for effect in told

@@ -14,11 +14,13 @@ from sleep_tune.results.gain import (
     RANDOM,
     STRATEGY,
     Controls,
+    are_equal,
     can_be_reference,
     find_controls,
     is_interleaved,
-    random_recipe,
+    lacks_exposures,
     replays_at_random,
+    share_a_twin,
     sleeping_arms,
 )
 
@@ -50,7 +52,8 @@ class MissingControls:
 def find_missing(comparison: Comparison) -> MissingControls:
     """Return what cannot be told at the primary endpoint for lack of controls, and the lines of a space that add them.
 
-    Of the finalists only the first is looked at, because a space can name the best trial alone.
+    Of the finalists only the first is looked at, because a space can name the best trial alone. Where arms that the
+    study states have no run yet, there are no lines: these arms may be what is missing.
     """
     reference = comparison.reference
     if reference is None:
@@ -65,6 +68,7 @@ def find_missing(comparison: Comparison) -> MissingControls:
     sleeping = sleeping_arms(comparison.arms, comparison.baseline)
     finalists = [arm for arm in sleeping if arm.kind == "finalist"]
     arms = [*finalists[:1], *(arm for arm in sleeping if arm.kind != "finalist" and not is_interleaved(arm))]
+    arms = [arm for arm in arms if not _is_trained_again(arm, arms)]
     names = {arm.name: BEST if arm.kind == "finalist" else arm.name for arm in arms}
     added: dict[str, dict[str, str]] = {}
     reasons = []
@@ -72,7 +76,13 @@ def find_missing(comparison: Comparison) -> MissingControls:
         found = find_controls(arm, comparison.arms)
         lacking = list(_unusable(arm, found, reference, comparison.endpoints[0]))
         if found.own is None:
-            lacking.append(f"no control is matched to {arm.name}")
+            if lacks_exposures(arm):
+                lacking.append(f"no control can be matched to {arm.name}, because an earlier version trained it")
+                again = f"{names[arm.name]}_again"
+                added[again] = {"like": names[arm.name]}
+                names[arm.name] = again
+            else:
+                lacking.append(f"no control is matched to {arm.name}")
             added[f"{names[arm.name]}_matched"] = {"matched": names[arm.name]}
         if found.of_twin is None and not replays_at_random(arm):
             lacking.append(
@@ -83,7 +93,15 @@ def find_missing(comparison: Comparison) -> MissingControls:
             added |= _twin_lines(arm, found.twin, arms, names)
         if lacking:
             reasons.append(f"{arm.name}: {' and '.join(lacking)}.")
+    waiting = [name for name in comparison.experiment.arms if all(arm.name != name for arm in comparison.arms)]
+    if reasons and waiting:
+        return MissingControls((*reasons, f"Arms of the study without a run yet: {', '.join(waiting)}."), {})
     return MissingControls(tuple(reasons), added)
+
+
+def _is_trained_again(arm: Arm, arms: Sequence[Arm]) -> bool:
+    """Return whether an arm without exposures is another one's equal that has them."""
+    return lacks_exposures(arm) and any(not lacks_exposures(other) and are_equal(arm, other) for other in arms)
 
 
 def _unusable(arm: Arm, found: Controls, reference: Arm, endpoint: str) -> Iterator[str]:
@@ -102,7 +120,7 @@ def _twin_lines(arm: Arm, twin: Arm | None, arms: Sequence[Arm], names: Mapping[
     """
     if twin is not None:
         return {f"{twin.name}_matched": {"matched": names.get(twin.name, twin.name)}}
-    first = next(names[other.name] for other in arms if random_recipe(other) == random_recipe(arm))
+    first = next(names[other.name] for other in arms if share_a_twin(arm, other))
     made = f"{first}_random"
     return {made: {"like": first, STRATEGY: RANDOM}, f"{made}_matched": {"matched": made}}
 

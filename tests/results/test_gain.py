@@ -233,6 +233,30 @@ def test_a_twin_is_found_by_the_configuration_of_its_runs_whatever_was_set_by_a_
     assert find_controls(twin, [x, other, tuned, twin, own]).own is own
 
 
+def test_an_option_that_an_older_run_lacks_has_its_default() -> None:
+    values = dict.fromkeys(SEEDS, 1.0)
+    older = arm("x", values, {}, facts=config("strict"))
+    new = {"sleep.interleave": False, "sleep.learning_rate": 1.0, "sleep.replay.uniform": 0.0}
+    twin = arm("y", values, {}, facts=config("random", **new))
+    shrinks = arm("z", values, {}, facts=config("random", **new | {"sleep.learning_rate": 2.0}))
+    assert find_controls(older, [older, shrinks, twin]).twin is twin
+
+
+def test_a_twin_without_a_completed_run_is_found_by_what_was_set() -> None:
+    x = arm("x", dict.fromkeys(SEEDS, 1.0), SLEEP, facts=config("weighted", **{"sleep.folds": 5}))
+    waiting = Arm(name="y", kind="arm", parameters=TWIN, unfinished=SEEDS)
+    assert find_controls(x, [x, waiting]).twin is waiting
+
+
+def test_of_several_controls_the_one_with_the_most_seeds_explains() -> None:
+    e, x, r, own, of_twin = study(draw(np.random.default_rng(1), (0.0, -0.3, -0.2, -0.2, -0.1)))
+    failed = Arm(name="f", kind="control", parent="b", failures=dict.fromkeys(SEEDS, "lost"))
+    twin = Arm(name="g", kind="arm", parameters=TWIN)
+    of_other = Arm(name="h", kind="control", parent="g", failures=dict.fromkeys(SEEDS, "lost"))
+    found = find_controls(x, [e, twin, x, failed, of_other, r, own, of_twin])
+    assert (found.own, found.twin, found.of_twin) == (own, r, of_twin)
+
+
 def test_the_arm_is_compared_with_its_twin_that_mixes_replay_into_reading() -> None:
     rng = np.random.default_rng(3)
     arms = study(draw(rng, (0.0, -0.3, -0.2, -0.2, -0.1)))

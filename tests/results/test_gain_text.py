@@ -1,5 +1,6 @@
 """What is said of the parts of a difference: what can be told, in which direction, and what is missing."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from sleep_tune.results.comparison import compare
 from sleep_tune.results.gain_sheet import gain_sheet
 from sleep_tune.results.gain_text import TITLE, gain_notes, gain_texts
 from sleep_tune.results.markup import DOCUMENTS
-from sleep_tune.results.missing_controls import find_missing
+from sleep_tune.results.missing_controls import MissingControls, find_missing
 from sleep_tune.results.table_files import tidy, write_tables
 from tests.messages import missing
 from tests.results.conftest import SyntheticLog
@@ -109,6 +110,18 @@ def test_seeds_that_are_left_out_are_named_with_the_reason(log: SyntheticLog) ->
     assert "[" not in order
 
 
+def test_the_whole_counts_seeds_that_diverged_where_nothing_can_be_told(log: SyntheticLog) -> None:
+    """Over the seeds that survived, the whole is significant, and no part is."""
+    study(log, (-0.004, -0.004, -0.004))
+    (gain, _) = (one for one in compare(log.folder).gains if one.endpoint == NLL)
+    assert gain.whole.contrast.difference.p is not None
+    assert gain.whole.contrast.difference.p < 0.05
+    assert not any("Nor can the whole" in one for one in sentences(compare(log.folder)))
+    log.ask("sharp-s21", role="arm", arm="sharp", seed=21, parameters=SLEEP)
+    log.event("failed", "sharp-s21", 1, kind="diverged", reason="the loss is not finite", log=None)
+    assert any("Nor can the whole" in one for one in sentences(compare(log.folder)))
+
+
 def test_other_settings_of_the_reference_are_named_as_part_of_exposure(log: SyntheticLog) -> None:
     log.open(comparison={"reference": "plain"})
     tuned = {"training.learning_rate": 0.01}
@@ -176,6 +189,52 @@ def test_what_is_missing_for_a_finalist_is_named_for_the_best(log: SyntheticLog)
     assert yaml.safe_load(found.lines)["arms"]["best_matched"] == {"matched": "best"}
     assert len(found.reasons) == 1
     assert "t0007" in found.reasons[0]
+
+
+def test_arms_that_have_not_started_are_named_instead_of_lines_that_add_them_again(log: SyntheticLog) -> None:
+    log.open(comparison={"reference": "plain"}, arms={"plain": EPOCHS, "sharp": SLEEP, "later": {"matched": "sharp"}})
+    log.run("plain", 1, 3.0, 0.5, role="arm", parameters=EPOCHS)
+    log.run("sharp", 1, 2.0, 0.5, role="arm", parameters=SLEEP)
+    found = find_missing(compare(log.folder))
+    assert found.lines == ""
+    assert not missing(" ".join(found.reasons), "sharp|later")
+
+
+def test_a_finalist_of_an_earlier_version_is_trained_again_for_its_controls(log: SyntheticLog) -> None:
+    log.open()
+    keep(log, "epochs", EPOCHS, role="baseline")
+    keep(log, "t0007", SLEEP, role="finalist")
+    found = find_missing(compare(log.folder))
+    assert yaml.safe_load(found.lines)["arms"] == {
+        "best_again": {"like": "best"},
+        "best_again_matched": {"matched": "best_again"},
+        "best_again_random": {"like": "best_again", "sleep.replay.strategy": "random"},
+        "best_again_random_matched": {"matched": "best_again_random"},
+    }
+    assert not missing(found.reasons[0], "t0007|earlier version")
+    keep(log, "best_again", SLEEP, role="arm", exposures=True)
+    for name, parameters, parent in (
+        ("best_again_matched", SLEEP, "best_again"),
+        ("best_again_random", TWIN, None),
+        ("best_again_random_matched", TWIN, "best_again_random"),
+    ):
+        keep(log, name, parameters, role="arm", exposures=True, **({} if parent is None else {"matched": parent}))
+    assert find_missing(compare(log.folder)) == MissingControls((), {})
+
+
+def keep(log: SyntheticLog, name: str, parameters: dict[str, Any], *, exposures: bool = False, **more: Any) -> None:
+    """Runs that kept their configurations, and their exposures unless an earlier version trained them."""
+    for place, seed in enumerate(SEEDS):
+        log.run(name, seed, 3.0 + NOISE[(place + len(name)) % len(NOISE)], 0.5, parameters=parameters, **more)
+        folder = log.folder / "trials" / f"{name}-s{seed}"
+        folder.mkdir(parents=True)
+        config: dict[str, Any] = {"sleep": {"replay": {}, "length": {}}, "training": {"seed": seed}}
+        for key, value in parameters.items():
+            *sections, last = key.split(".")
+            functools.reduce(dict.__getitem__, sections, config)[last] = value
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        if exposures:
+            (folder / "exposures.npz").write_bytes(b"not read here")
 
 
 def test_nothing_is_missing_where_every_control_is_there_and_a_sleeping_reference_is_named(log: SyntheticLog) -> None:
