@@ -34,6 +34,11 @@ def _answer(comparison: Comparison) -> str:
     what = column(primary).heading
     name = comparison.baseline
     baseline = comparison.reference
+    if baseline is None and _is_not_stated(name, comparison):
+        return (
+            f"No verdict: the study has no {name} to compare with. To add it, give the search space baselines: "
+            f"{{{name}: {{}}}} and run the same command again."
+        )
     if baseline is None or not baseline.seeds:
         return f"No verdict{_yet(baseline)}: no run of the baseline {name} has been completed."
     if baseline.kind == "elsewhere" and not comparison.compared:
@@ -58,6 +63,12 @@ def _answer(comparison: Comparison) -> str:
             f"{_equal(compared, comparison)}{_doubt(comparison)}{_look(comparison)}"
         )
     return _claims(claimed, comparison) + _doubt(comparison) + _look(comparison)
+
+
+def _is_not_stated(name: str, comparison: Comparison) -> bool:
+    """Return whether a study that searches states no such baseline or arm."""
+    experiment = comparison.experiment
+    return bool(experiment.parameters) and name == BASELINE and name not in (*experiment.tuned, *experiment.arms)
 
 
 def _yet(*arms: Arm | None) -> str:

@@ -490,3 +490,11 @@ def test_a_difference_that_is_the_same_at_every_seed_is_not_tested(log: Any) -> 
     assert by_name(comparison)["t0001"].contrasts["test/nll"].p_holm == 1.0
     assert outcome(comparison) == "undecided"
     assert has_note(comparison, "Warning: t0001 in test nll", "p is 1")
+
+
+def test_a_search_without_baselines_says_how_to_add_the_reference(log: Any) -> None:
+    log.open(parameters={"sleep.folds": {"choice": [5, 10]}}, baselines={})
+    fill(log, {"t0001": 0.0})
+    verdict = compare(log.folder).verdict
+    assert "baselines: {epochs: {}}" in verdict
+    assert "yet" not in verdict
