@@ -17,20 +17,24 @@ from sleep_tune.search.run.launch import PreparedSearch
 ROOT = Path(__file__).parents[3]
 
 SPACE = """\
-base: {data: toy, data.sentences: 400, data.max_length: 64, tokenizer.vocab_size: 300, model: tiny, budget.passes: 3,
+base: {data: toy, data.sentences: 200, data.max_length: 64, tokenizer.vocab_size: 300, model: tiny, budget.passes: 3,
        evaluation.samples: 16, evaluation.pairs: 24, training.checkpoint_ratio: 0.1, training.threads: 1,
        training.save_model: false}
 stop: {trials: 0}
-arms: {shuffled: {matched: strict}, strict: {sleep: strict, sleep.folds: 4}}
+arms: {shuffled: {matched: strict}, strict: {sleep: strict, sleep.folds: 2}}
 comparison: {reference: strict}
 finalists: {seeds: 1, rungs: []}
 """
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "arms.yaml").write_text(SPACE)
-    return folder / "arms.yaml"
+
+
+def run(folder: Path) -> None:
+    """Run the study, or what is left of it, to its end."""
+    PreparedSearch.read(folder / "arms.yaml", [], folder).run(launcher="inline", address=None)
 
 
 def state(folder: Path) -> SearchState:
@@ -54,7 +58,8 @@ def check(folder: Path) -> None:
 
 
 def test_a_control_has_the_exposures_of_its_parent(tmp_path: Path) -> None:
-    PreparedSearch.read(write(tmp_path), [], tmp_path).run(launcher="inline", address=None)
+    write(tmp_path)
+    run(tmp_path)
     check(tmp_path)
 
 
@@ -87,7 +92,7 @@ def test_killed_while_the_parent_and_while_the_control_runs(tmp_path: Path) -> N
     kill_when(tmp_path / "moved", "shuffled")
     (tmp_path / "moved").rename(tmp_path / "again")
     for name in ("again", "whole"):
-        subprocess.run(command(tmp_path / name), cwd=tmp_path / name, check=True, stdout=subprocess.DEVNULL)
+        run(tmp_path / name)
     killed, whole = (state(tmp_path / name) for name in ("again", "whole"))
     assert {name: trial.value for name, trial in killed.trials.items()} == {
         name: trial.value for name, trial in whole.trials.items()

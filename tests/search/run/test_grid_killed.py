@@ -9,13 +9,15 @@ import pytest
 
 from sleep_tune.experiment.event_log import read_events
 from sleep_tune.experiment.search_state import SearchState, fold_events
+from sleep_tune.search.run.launch import PreparedSearch
 
 ROOT = Path(__file__).parents[3]
 
 SPACE = """\
 name: grid
-base: {data: toy, data.sentences: 400, data.max_length: 64, tokenizer.vocab_size: 300, model: tiny, budget.passes: 3,
-       evaluation.samples: 16, evaluation.pairs: 24, training.save_model: false, training.checkpoint_ratio: 0.1}
+base: {data: toy, data.sentences: 200, data.max_length: 64, tokenizer.vocab_size: 300, model: tiny, budget.passes: 2,
+       evaluation.samples: 16, evaluation.pairs: 24, training.save_model: false, training.checkpoint_ratio: 0.1,
+       training.threads: 1}
 parameters:
   sleep.folds: {choice: [1, 2]}
   sleep.replay.strategy: {choice: [strict, random]}
@@ -67,7 +69,8 @@ def test_killed_three_times(tmp_path: Path) -> None:
     for starts in (2, 1, 3):
         kill_after(tmp_path / "killed", starts)
     for name in ("killed", "whole"):
-        subprocess.run(command(tmp_path / name), cwd=tmp_path / name, check=True, stdout=subprocess.DEVNULL)
+        space = tmp_path / name / "grid.yaml"
+        PreparedSearch.read(space, [], space.parent).run(launcher="inline", address=None)
     killed, whole = (state(tmp_path / name) for name in ("killed", "whole"))
     assert killed.sessions == 4
     for each in (killed, whole):
