@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.config.groups import default_choices, group_settings, groups
+from sleep_tune.config.load import override_settings
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF
 from sleep_tune.errors import ConfigError, unknown
@@ -127,11 +128,6 @@ def _reset(choice: Mapping[str, Any], base: Mapping[str, Any]) -> Iterator[tuple
 
 def _merged(settings: Settings, more: Mapping[str, Any]) -> Settings:
     """Return `settings` changed by `more`; an option that excludes others removes them."""
-    merged = dict(settings)
-    for key, value in more.items():
-        section, _, name = key.rpartition(".")
-        if value is not None and name in ONE_OF.get(section, ()):
-            for other in ONE_OF[section]:
-                merged.pop(f"{section}.{other}", None)
-        merged[key] = list(value) if isinstance(value, tuple) else value
-    return merged
+    return override_settings(
+        settings, {key: list(value) if isinstance(value, tuple) else value for key, value in more.items()}
+    )
