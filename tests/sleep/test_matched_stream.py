@@ -146,3 +146,9 @@ def test_another_number_of_samples_is_refused() -> None:
         matched(samples, np.ones(11))
     with pytest.raises(ValueError, match=r"12 samples.* 10"):
         matched(packed(10, 6), np.ones(10)).load_state_dict(matched(samples, np.ones(12)).state_dict())
+
+
+def test_each_part_is_cut_anew() -> None:
+    """Parts of one sample have one order; where its ring of tokens begins is drawn for each part."""
+    batches = list(play(matched(packed(1, 30), [8], context="repack")))
+    assert len({tuple(batch.input_ids[0].tolist()) for batch in batches}) > 1
