@@ -14,10 +14,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.results.arms import Arm, Gain
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.gain import explain_gains, find_controls
+from sleep_tune.results.gain import ASLEEP, BY_SCORE, STRATEGY, explain_gains, find_controls
 from sleep_tune.results.missing_controls import find_missing
 from sleep_tune.results.run_facts import RunFacts
 from sleep_tune.results.statistics import estimate_mean, holm
@@ -255,6 +256,13 @@ def test_of_several_controls_the_one_with_the_most_seeds_explains() -> None:
     of_other = Arm(name="h", kind="control", parent="g", failures=dict.fromkeys(SEEDS, "lost"))
     found = find_controls(x, [e, twin, x, failed, of_other, r, own, of_twin])
     assert (found.own, found.twin, found.of_twin) == (own, r, of_twin)
+
+
+def test_every_option_of_replay_is_one_that_random_replay_uses_or_does_not() -> None:
+    """A new one has its place in the recipe of a twin, or none; what acts asleep alone has today's defaults."""
+    used = {STRATEGY, *(f"sleep.replay.{name}" for name in ("ratio", "scope", "max_exposures"))}
+    assert {*BY_SCORE} | used == {key for key in options() if key.startswith("sleep.replay.")}
+    assert {key: options()[key].default for key in ASLEEP} == ASLEEP
 
 
 def test_the_arm_is_compared_with_its_twin_that_mixes_replay_into_reading() -> None:
