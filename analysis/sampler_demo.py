@@ -62,6 +62,9 @@ def main(arguments: Sequence[str]) -> int:
             raise ConfigError(f"--{name} must be at least 1; got {getattr(options, name)}")
     if config.sleep.replay.reference is not None:
         raise ConfigError("sleep.replay.reference must be null for this demonstration, which trains one model only")
+    if config.sleep.interleave or config.sleep.matched is not None:
+        key = "sleep.interleave must be false" if config.sleep.interleave else "sleep.matched must be null"
+        raise ConfigError(f"{key} for this demonstration, which shows what sleep phases would replay")
     corpus = prepare(config.data, config.tokenizer)
     stream = train_cycles(config, corpus, options.cycles)
     show_folds(config, stream, corpus.train)

@@ -35,6 +35,8 @@ def test_mean_scores_of_buffers_are_in_the_order_of_the_strategies(capsys: pytes
         (["--samples", "0"], "--samples must be at least 1; got 0"),
         (["data=text", "data.path=no/such/folder"], "data.path must be a folder"),
         ([*SMALL, "sleep=epochs"], "a run must sleep to replay something"),
+        ([*SMALL, "sleep.interleave=true"], "sleep.interleave must be false"),
+        ([*SMALL, "sleep.matched=runs/a"], "sleep.matched must be null"),
         ([*SMALL, "sleep.folds=5000"], r"sleep.folds must be in \[1, "),
         ([*SMALL, "--cycles", "500"], "--cycles must be at most 66; got 500"),
     ],
