@@ -11,10 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sleep_tune.config.entry import shown
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.config.size import plan_words
-from sleep_tune.config.unread_settings import unread_settings
 from sleep_tune.data.decoding import decoder
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.errors import RunFolderError, Superseded, UserError, shortened
@@ -170,11 +168,11 @@ def open_session(
     identity = identify(config, corpus.key, processes.size)
     mirror = open_mirror(config, identity)
     reference = open_reference(config, corpus, device) if stream.needs_losses("wake") else None
-    for note in setting_notes(config, replays=stream.plan.sleeps) if processes.is_leader else ():
+    notes = [f"budget: {stream.plan.describe()}", *setting_notes(config, replays=stream.plan.sleeps)]
+    for note in notes if processes.is_leader else ():
         _logger.info("%s", note)
     attempt, checkpoint = processes.run_on_leader(lambda: _begin(run, identity, mirror))
     state = checkpoint.state if checkpoint else {}
-    _log_plan(config, stream)
     if checkpoint is not None:
         _load(stream, checkpoint)
         _logger.info(
@@ -228,13 +226,6 @@ def open_session(
         text=text,
         source_shares=corpus.train.source_shares(),
     )
-
-
-def _log_plan(config: RunConfig, stream: BatchStream) -> None:
-    _logger.info("budget: %s", stream.plan.describe())
-    if unread := unread_settings(config, stream.plan):
-        given = ", ".join(f"{key}={shown(value)}" for key, value in unread.items())
-        _logger.info("without sleep phases, these settings have no effect: %s", given)
 
 
 def _guard(training: TrainingConfig, stream: BatchStream, corpus: Corpus) -> DivergenceGuard:
