@@ -75,15 +75,16 @@ def write_items(log: SyntheticLog, run: str, correct: dict[str, list[float]]) ->
 
 def test_the_toy_languages_pairs_have_paradigms_and_chance_is_a_half(log: SyntheticLog) -> None:
     rng = np.random.default_rng(1)
-    chances = {"epochs": {"easy": 0.6, "hard": 0.5}, "t0001": {"easy": 0.95, "hard": 0.5}}
+    chances = {"epochs": {"easy": 0.6, "hard": 0.5, "lost": 0.9}, "t0001": {"easy": 0.95, "hard": 0.5, "lost": 0.5}}
     for arm, shares in chances.items():
         for seed in range(4):
             drawn = {uid: (rng.random(60) < share).astype(float).tolist() for uid, share in shares.items()}
             accuracy = write_items(log, f"{arm}-s{seed}", drawn)
             log.run(arm, seed, 4.0 + seed, accuracy, role="baseline" if arm == "epochs" else "finalist")
-    easy, hard = compare_paradigms(compare(log.folder))
+    easy, hard, lost = compare_paradigms(compare(log.folder))
     assert (easy.paradigm, easy.chance, easy.at_chance, easy.is_significant) == ("easy", 0.5, False, True)
     assert (hard.paradigm, hard.at_chance, hard.is_significant) == ("hard", True, False)
+    assert (lost.paradigm, lost.at_chance, lost.is_significant) == ("lost", False, True)  # one arm is above chance
     assert 0.2 < easy.difference.mean < 0.5
 
 
