@@ -158,6 +158,7 @@ def _search(data: ReportData) -> dict[str, Any]:
     measured = int(data.search.first_rung["value"].notna().sum())
     return {
         "count": len(data.search.trials),
+        "ended": data.ended,
         "parameters": ", ".join(short_names(data.search.parameters).values()),
         "metric": data.comparison.experiment.objective,
         "better": "lower" if data.comparison.experiment.mode == "min" else "higher",

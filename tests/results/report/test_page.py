@@ -221,4 +221,6 @@ def test_a_study_without_a_search_has_a_report(tmp_path: Path) -> None:
             log.rung(f"{arm}-s{seed}", BUDGET, nll=4.0)
             log.complete(f"{arm}-s{seed}", {"eval/nll": 4.0, "test/nll": 4.0})
     log.event("closed", finished=True)
-    assert "sleep" in page_of(log.folder)
+    page = page_of(log.folder)
+    assert "This study has no search" in page
+    assert "no trial yet" not in page
