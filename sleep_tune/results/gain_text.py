@@ -1,6 +1,6 @@
-"""What a difference is made of, in words: effects, what can be told of them, and what is missing."""
+"""What a difference is made of, in words: effects, whether they are significant, and what is missing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sleep_tune.results.arms import Arm, Comparison, Contrast, Effect, Gain, mode_of
@@ -23,9 +23,9 @@ __all__ = ["MEANINGS", "TITLE", "EffectText", "GainText", "describe_gain", "effe
 __all__ += ["gain_statistics", "gain_texts", "verdict_of"]
 
 MEANINGS = {
-    EXPOSURE: "reading some texts more often than others, whichever texts they are",
-    SELECTION: "which texts are read more often",
-    ORDER: "when texts are read: as this arm reads and replays them, instead of the same texts in one random order",
+    EXPOSURE: "reading some samples more often than others, chosen at random",
+    SELECTION: "choosing these samples by loss or another rule, not at random, which may repeat a few far more often",
+    ORDER: "when samples are read: as this arm reads and replays them, not the same samples in one random order",
     PHASES: "sleeping in phases, instead of mixing the same replay into reading; no part of the sum",
 }
 """Part of a difference -> what it is the effect of."""
@@ -45,7 +45,7 @@ class EffectText:
     numbers: str
     """Difference with interval and unit."""
     reading: str
-    """What can be told of it."""
+    """Whether it is significant, and in which direction."""
     compared: str
     """The two arms: `t0007_matched minus epochs`."""
 
@@ -58,7 +58,7 @@ class GainText:
     summary: str
     """The whole difference, and its parts as a sum."""
     conclusion: str
-    """Which parts can be told apart from 0."""
+    """Which parts are significant."""
     effects: tuple[EffectText, ...]
     caveats: tuple[str, ...]
     """Other differences between the arms, and seeds left out."""
@@ -110,14 +110,14 @@ def effect_title(effect: Effect) -> str:
     return "the whole" if effect.parts == (WHOLE,) else " and ".join(effect.parts)
 
 
-def is_told(contrast: Contrast) -> bool:
+def is_significant(contrast: Contrast) -> bool:
     """Return whether an effect is significant after Holm correction."""
     return contrast.p_holm is not None and contrast.p_holm < LEVEL
 
 
 def verdict_of(contrast: Contrast, endpoint: str, comparison: Comparison) -> str | None:
     """Return 'better' or 'worse' where an effect is significant after Holm correction, else None."""
-    if not is_told(contrast):
+    if not is_significant(contrast):
         return None
     return (
         "better" if (contrast.difference.mean < 0) == (mode_of(endpoint, comparison.experiment) == "min") else "worse"
@@ -135,44 +135,48 @@ def _seeds(count: int) -> str:
 
 
 def _reading(contrast: Contrast, gain: Gain, comparison: Comparison) -> str:
-    """Say what can be told of an effect."""
+    """Say whether an effect is significant, and in which direction."""
     difference, word = contrast.difference, verdict_of(contrast, gain.endpoint, comparison)
     if contrast.p_holm is None:
-        return "one seed cannot tell"
+        return "not tested, because one seed does not show how much seeds vary"
     p = f"Holm p {p_text(contrast.p_holm)}"
     if contrast.diverged:
         p += f", which counts {contrast.diverged} more seed{'' if contrast.diverged == 1 else 's'} where a run diverged"
     if word is not None:
-        return f"this makes it {word} ({p})"
+        return f"significantly {word} ({p})"
     if difference.is_untested:
         return "not tested, because it is the same at every seed"
-    cannot = f"it cannot be told apart from 0 with {_seeds(difference.count)}"
+    not_shown = f"not significant with {_seeds(difference.count)}"
     low, high = difference.low, difference.high
     if not contrast.diverged and low is not None and high is not None and not low <= 0 <= high:
-        return f"alone its interval excludes 0, but as one of {gain.tests} tests {cannot} ({p})"
-    return f"{cannot} ({p})"
+        return f"its interval excludes 0, but as one of {gain.tests} tests it is {not_shown} ({p})"
+    return f"{not_shown} ({p})"
 
 
 def _conclusion(gain: Gain, comparison: Comparison) -> str:
-    """Say which of the parts can be told apart from 0."""
+    """Say which of the parts are significant."""
     number, seeds = len(gain.effects), _seeds(len(gain.seeds))
     if len(gain.seeds) == 1:
-        return "One seed cannot tell any part apart from 0, because the variation between seeds is unknown."
-    told = [effect for effect in gain.effects if is_told(effect.contrast)]
-    if not told:
+        return "One seed supports no claim about any part, because the variation between seeds is unknown."
+    significant = [effect for effect in gain.effects if is_significant(effect.contrast)]
+    if not significant:
         none = "Neither of the two" if number == 2 else f"None of the {COUNTS[number]}"
         p = gain.whole.contrast.difference.p
-        nothing = " Nor can the whole, so there may be nothing to explain." if p is not None and p >= LEVEL else ""
-        return f"{none} parts can be told apart from 0 with {seeds}; this does not show that any of them is 0.{nothing}"
+        nothing = " Nor is the whole, so there may be nothing to explain." if p is not None and p >= LEVEL else ""
+        return f"{none} parts is significant with {seeds}; this does not show that any of them is 0.{nothing}"
     named = _and(
-        f"{effect_title(effect)} ({verdict_of(effect.contrast, gain.endpoint, comparison)})" for effect in told
+        f"{effect_title(effect)} ({verdict_of(effect.contrast, gain.endpoint, comparison)})" for effect in significant
     )
-    if len(told) == number:
-        return f"{'Both' if number == 2 else 'All three'} parts can be told apart from 0: {named}."
-    rest = [part for effect in gain.effects if effect not in told for part in effect.parts]
+    if len(significant) == number:
+        return f"{'Both' if number == 2 else 'All three'} parts are significant: {named}."
+    rest = [part for effect in gain.effects if effect not in significant for part in effect.parts]
     shown = f"which does not show that {'it is' if len(rest) == 1 else 'they are'} 0"
-    apart = f"{named} can be told apart from 0; {_and(rest)} cannot with {seeds}, {shown}"
-    return f"Of the {COUNTS[number]} parts, {apart}."
+    found = f"{named} {_are([part for effect in significant for part in effect.parts])} significant"
+    return f"Of the {COUNTS[number]} parts, {found}; {_and(rest)} {_are(rest)} not with {seeds}, {shown}."
+
+
+def _are(parts: Sequence[str]) -> str:
+    return "is" if len(parts) == 1 else "are"
 
 
 def _and(words: Iterable[str]) -> str:
@@ -247,6 +251,7 @@ def gain_statistics(comparison: Comparison) -> str:
     families += [f"{tests[False]} at all other endpoints"] if tests.get(False) else []
     return (
         "Effects are paired over the seeds that all arms involved share, and add up to the whole before rounding. "
-        f"Intervals are 95%, each for itself; p is Holm-corrected over a family of tests ({_and(families)}). "
-        f"Exposure includes that controls read in one random order, where {comparison.baseline} reads pass by pass."
+        f"Intervals are 95%, without correction; p is Holm-corrected over a family of tests ({_and(families)}). "
+        f"Exposure also contains a difference in order: controls read in one random order, {comparison.baseline} reads "
+        "pass by pass."
     )

@@ -32,7 +32,7 @@ class MissingControls:
     """Controls that a study would need to tell what its differences are made of."""
 
     reasons: tuple[str, ...]
-    """For each arm, what cannot be told, and why."""
+    """For each arm, the controls that it lacks."""
     arms: Mapping[str, Mapping[str, str]]
     """Arms of a search space that add what is missing."""
 
@@ -50,7 +50,7 @@ class MissingControls:
 
 
 def find_missing(comparison: Comparison) -> MissingControls:
-    """Return what cannot be told at the primary endpoint for lack of controls, and the lines of a space that add them.
+    """Return the controls that are missing at the primary endpoint, and the lines of a space that add them.
 
     Of the finalists only the first is looked at, because a space can name the best trial alone. Where arms that the
     study states have no run yet, there are no lines: these arms may be what is missing.

@@ -1,4 +1,4 @@
-"""What is said of the parts of a difference: what can be told, in which direction, and what is missing."""
+"""What is said of the parts of a difference: which are significant, in which direction, and what is missing."""
 
 import functools
 from collections.abc import Sequence
@@ -56,14 +56,14 @@ def sentences(comparison: Comparison) -> list[str]:
 
 
 def test_each_effect_is_said_with_its_numbers_and_its_direction(log: SyntheticLog) -> None:
-    """A lower loss is better: exposure helps, order harms, and selection cannot be told apart from 0."""
+    """A lower loss is better: exposure helps, order harms, and selection is not significant."""
     summary, exposure, selection, order, conclusion = sentences(study(log))
     assert not missing(summary, "sharp|plain|test nll|+0.10|nats per token|5 seeds|lower is better")
     assert not missing(summary, "= exposure (-0.1|+ selection (|+ order (+0.")
-    assert not missing(exposure, "whichever|-0.1|makes it better|Holm p")
-    assert not missing(selection, "which texts|cannot be told apart from 0 with 5 seeds|Holm p")
-    assert not missing(order, "when texts|+0.2|makes it worse")
-    assert not missing(conclusion, "three|exposure (better) and order (worse)|selection cannot|5 seeds")
+    assert not missing(exposure, "at random|-0.1|significantly better|Holm p")
+    assert not missing(selection, "not at random|not significant with 5 seeds|Holm p")
+    assert not missing(order, "when samples|+0.2|significantly worse")
+    assert not missing(conclusion, "three|exposure (better) and order (worse) are significant|selection is not|5 seeds")
 
 
 def test_the_direction_is_that_of_the_endpoint(log: SyntheticLog) -> None:
@@ -71,11 +71,11 @@ def test_the_direction_is_that_of_the_endpoint(log: SyntheticLog) -> None:
         study(log, comparison={"reference": "plain", "primary": "test/pairs_accuracy"})
     )
     assert not missing(summary, "higher is better|-1.0")
-    assert not missing(exposure, "+1.0|points|makes it better")
-    assert not missing(order, "-2.0|makes it worse")
+    assert not missing(exposure, "+1.0|points|significantly better")
+    assert not missing(order, "-2.0|significantly worse")
 
 
-def test_where_nothing_can_be_told_it_says_so_of_the_parts_and_of_the_whole(log: SyntheticLog) -> None:
+def test_where_nothing_is_significant_it_says_so_of_the_parts_and_of_the_whole(log: SyntheticLog) -> None:
     comparison = study(log, (0.0, 0.0, 0.0))
     assert not missing(sentences(comparison)[-1], "None of the three|5 seeds|does not show|whole")
     assert "Neither of the two" in gain_texts(comparison)[1].conclusion
@@ -88,13 +88,13 @@ def test_an_interval_without_0_that_is_no_claim_after_correction_is_called_that(
     assert made.difference.p is not None
     assert made.p_holm is not None
     assert made.difference.p < 0.05 < made.p_holm
-    assert not missing(sentences(comparison)[1], f"excludes 0|one of {gain.tests} tests|cannot be told")
+    assert not missing(sentences(comparison)[1], f"excludes 0|one of {gain.tests} tests|not significant")
 
 
-def test_one_seed_tells_nothing(log: SyntheticLog) -> None:
+def test_one_seed_tests_nothing(log: SyntheticLog) -> None:
     comparison = study(log, seeds=SEEDS[:1])
     assert not missing(sentences(comparison)[-1], "One seed|variation between seeds")
-    assert "makes it" not in " ".join(sentences(comparison))
+    assert "significantly" not in " ".join(sentences(comparison))
 
 
 def test_seeds_that_are_left_out_are_named_with_the_reason(log: SyntheticLog) -> None:
@@ -106,20 +106,20 @@ def test_seeds_that_are_left_out_are_named_with_the_reason(log: SyntheticLog) ->
     assert any(not missing(one, "seed 21|sharp diverged") for one in said)
     assert any(not missing(one, "seed 22|sharp_same has not ended") for one in said)
     (order,) = (one for one in said if one.startswith("Order"))
-    assert not missing(order, "makes it worse|1 more seed")
+    assert not missing(order, "significantly worse|1 more seed")
     assert "[" not in order
 
 
-def test_the_whole_counts_seeds_that_diverged_where_nothing_can_be_told(log: SyntheticLog) -> None:
+def test_the_whole_counts_seeds_that_diverged_where_nothing_is_significant(log: SyntheticLog) -> None:
     """Over the seeds that survived, the whole is significant, and no part is."""
     study(log, (-0.004, -0.004, -0.004))
     (gain, _) = (one for one in compare(log.folder).gains if one.endpoint == NLL)
     assert gain.whole.contrast.difference.p is not None
     assert gain.whole.contrast.difference.p < 0.05
-    assert not any("Nor can the whole" in one for one in sentences(compare(log.folder)))
+    assert not any("Nor is the whole" in one for one in sentences(compare(log.folder)))
     log.ask("sharp-s21", role="arm", arm="sharp", seed=21, parameters=SLEEP)
     log.event("failed", "sharp-s21", 1, kind="diverged", reason="the loss is not finite", log=None)
-    assert any("Nor can the whole" in one for one in sentences(compare(log.folder)))
+    assert any("Nor is the whole" in one for one in sentences(compare(log.folder)))
 
 
 def test_other_settings_of_the_reference_are_named_as_part_of_exposure(log: SyntheticLog) -> None:

@@ -15,7 +15,7 @@ ROW, HEAD = 44, 96
 """Pixels of a bar with its label, and of a panel without its bars."""
 
 FILLS = {"better": COLOURS[0], "worse": COLOURS[1], None: "#d0d0d0"}
-"""What can be told of an effect -> colour of its bar."""
+"""Direction of a significant effect, else None -> colour of its bar."""
 
 
 def shown_gains(comparison: Comparison) -> list[Gain]:

@@ -112,8 +112,8 @@ def _gains(data: ReportData) -> Iterator[Plot]:
         f"Parts of the difference to {comparison.baseline} in {column(comparison.endpoints[0]).heading}",
         plot_gains(comparison),
         "Each bar is one part, with its 95% interval as a line; the parts add up to the whole, the bar with an "
-        "outline. A grey bar cannot be told apart from 0. Blue: this part makes it better; orange: worse (both after "
-        f"correction for the number of tests).{more}",
+        "outline. Blue: significantly better; orange: significantly worse; grey: not significant (after Holm "
+        f"correction).{more}",
     )
 
 
@@ -282,8 +282,8 @@ def _replay(data: ReportData) -> Iterator[Plot]:
     yield Plot(
         "How often samples were seen",
         plot_exposures(data.first_logs, data.panel_titles()),
-        "Awake and asleep, by the end of the last sleep, in each arm's first seed. An arm that never sleeps sees "
-        "every sample once a pass, and is not shown.",
+        "Awake and asleep, by the end of the last sleep, in each arm's first seed. Arms that never sleep are not "
+        "shown: epochs sees every sample once a pass, and a matched control as often as the arm that it is matched to.",
     )
     name, log = data.replayed
     arm = f"{data.describe(name)}, first seed"

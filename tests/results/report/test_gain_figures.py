@@ -1,4 +1,4 @@
-"""The report's section on what a gain is made of: a bar per part, coloured by what can be told, and what is missing."""
+"""The report's section on what a gain is made of: a bar per part, coloured where significant, and what is missing."""
 
 import html
 import re
@@ -23,7 +23,7 @@ def section(log: SyntheticLog) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found[1])).split())
 
 
-def test_a_bar_has_its_effect_its_interval_and_the_colour_of_what_can_be_told(log: SyntheticLog) -> None:
+def test_a_bar_has_its_effect_its_interval_and_the_colour_of_its_direction(log: SyntheticLog) -> None:
     comparison = study(log)
     figure = plot_gains(comparison)
     assert figure is not None
@@ -56,7 +56,7 @@ def test_the_section_says_in_words_what_the_figure_shows(log: SyntheticLog) -> N
     text = section(log)
     assert text.startswith(TITLE)
     assert not missing(
-        text, "Exposure|Selection|Order|sharp_same minus chance_same|makes it better|cannot be told apart"
+        text, "Exposure|Selection|Order|sharp_same minus chance_same|significantly better|not significant"
     )
     assert "missing" not in text
 
