@@ -195,6 +195,6 @@ def _notes(plan: Plan) -> Iterable[str]:
         yield f"{out.option} = {out.trials:,} leaves out {left}: the last in their order"
     lengths = (*plan.lengths, *plan.arms)
     if any(length.folds for length in lengths):
-        yield "most exposures: about how often a sample is seen that is in every buffer from the first on"
+        yield "most exposures: about how often a sample would be seen, awake and asleep, if every buffer held it"
     if any(length.not_possible for length in lengths):
         yield "not possible: the share of combinations of settings that need more than the budget; they are not trained"
