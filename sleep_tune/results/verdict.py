@@ -195,7 +195,8 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
         loses = f"Sleep is not shown to beat {name}" if undecided else f"Sleep is worse than {name}"
         answer = f"Sleep beats {name}" if better else loses
     else:
-        answer = f"{name} is {'' if better else 'not shown to be ' if undecided else 'not '}beaten"
+        none = f"No arm {'is shown to beat' if undecided else 'beats'} {name}"
+        answer = f"{name} is beaten" if better else none
     return f"{answer}{same_resource_text(comparison, claimed)} in {column(primary).heading}: {'; '.join(parts)}."
 
 

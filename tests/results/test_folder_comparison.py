@@ -141,7 +141,7 @@ def test_the_baseline_may_be_any_arm_and_a_wrong_name_gets_the_nearest(tmp_path:
     comparison = compare_folders([str(folder)], baseline="t0001")[0]
     assert comparison.baseline == "t0001"
     assert comparison.arms[0].contrasts["test/nll"].difference.mean == pytest.approx(0.5, abs=0.01)
-    assert comparison.verdict.startswith("t0001 is not beaten ")
+    assert comparison.verdict.startswith("No arm beats t0001 ")
     assert "epochs is worse (+0.499" in comparison.verdict
     with pytest.raises(DataError, match=r"unknown arm 'epoch'; did you mean 'epochs'\? Choose one of: epochs, t0001"):
         compare_folders([str(folder)], baseline="epoch")
