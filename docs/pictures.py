@@ -1,9 +1,14 @@
-"""Make the documentation's pictures: `python docs/pictures.py`, from the root; about three minutes on two cores.
+"""Make the documentation's pictures: `python docs/pictures.py [EXPERIMENT]`, from the root.
 
-Runs the demo search in a temporary folder and writes two files to docs/pictures/:
+Without an experiment it runs the demo search in a temporary folder, about three minutes on two cores, and writes two
+files to docs/pictures/:
 
 - screen.svg: where the search stands (`--status`) when half of its trials have ended;
 - report.png: the top of its report.html, as headless Chromium shows it.
+
+Of an experiment with controls it writes the report's section on them:
+
+- gain.png: what the gain is made of.
 """
 
 import io
@@ -26,11 +31,33 @@ NAME, TRIALS = "demo", 10
 COLUMNS = 104
 WIDTH, HEIGHT = 1100, 1462
 """Pixels of the report's picture: down to the end of the table of results."""
+GAIN_HEIGHT = 606
+"""Pixels of the picture of the gain: down to the end of the bars of the first arm."""
+GAIN_ALONE = "<style>h1, nav, section:not(#section-gain) { display: none }</style></head>"
 
 
 def main() -> None:
-    """Run the search; draw its screen half-way and its report at the end."""
+    """Make the pictures of the demo search, or that of an experiment given on the command line."""
     PICTURES.mkdir(exist_ok=True)
+    if sys.argv[1:]:
+        draw_gain(Path(sys.argv[1]))
+    else:
+        draw_demo()
+    for path in sorted(PICTURES.iterdir()):
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def draw_gain(experiment: Path) -> None:
+    """Draw the report's section on what the gain is made of."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "gain.html"
+        report = (experiment / "report.html").read_text(encoding="utf-8")
+        page.write_text(report.replace("</head>", GAIN_ALONE, 1), encoding="utf-8")
+        photograph(page, PICTURES / "gain.png", Path(folder) / "browser", height=GAIN_HEIGHT)
+
+
+def draw_demo() -> None:
+    """Run the search; draw its screen half-way and its report at the end."""
     with tempfile.TemporaryDirectory() as parent:
         results, output = Path(parent) / "results", Path(parent) / "output.txt"
         with output.open("wb") as file:
@@ -41,9 +68,8 @@ def main() -> None:
         (PICTURES / "screen.svg").write_text(draw_screen(results), encoding="utf-8")
         if search.wait() != 0:
             raise SystemExit(f"{COMMAND} ended with exit code {search.returncode}:\n{output.read_text()}")
-        photograph(results / NAME / "report.html", PICTURES / "report.png", Path(parent) / "browser")
-    for path in sorted(PICTURES.iterdir()):
-        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+        report = results / NAME / "report.html"
+        photograph(report, PICTURES / "report.png", Path(parent) / "browser", height=HEIGHT)
 
 
 def num_ended(folder: Path) -> int:
@@ -62,14 +88,14 @@ def draw_screen(results: Path) -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=f"{COMMAND} --status"), flags=re.DOTALL)
 
 
-def photograph(page: Path, picture: Path, profile: Path) -> None:
-    """Write the top of a page as PNG."""
+def photograph(page: Path, picture: Path, profile: Path, *, height: int) -> None:
+    """Write the top of a page as PNG, `height` pixels of it."""
     names = ("chromium", "chromium-browser", "google-chrome")
     browser = next((found for found in map(shutil.which, names) if found), None)
     if browser is None:
         raise SystemExit(f"the picture of the report needs one of {', '.join(names)} on PATH")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=30000"]
-    flags += [f"--user-data-dir={profile}", f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={picture}"]
+    flags += [f"--user-data-dir={profile}", f"--window-size={WIDTH},{height}", f"--screenshot={picture}"]
     subprocess.run([browser, *flags, page.as_uri()], check=True, stderr=subprocess.DEVNULL)
 
 
