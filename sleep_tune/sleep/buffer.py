@@ -122,7 +122,9 @@ def choose_buffer(
     scores = history.scores[candidates]
     last_read = history.last_read[candidates]
     weights = priorities(
-        NORMALISATIONS[replay.normalise](SIGNALS[replay.signal](history, candidates), last_read, sources[candidates]),
+        NORMALISATIONS[replay.normalise](
+            SIGNALS[replay.signal](candidates, scores, history.previous), last_read, sources[candidates]
+        ),
         np.subtract(cycle, last_read, out=last_read),  # ages; in place, since there may be millions
         alpha=replay.alpha,
         decay=replay.decay,

@@ -116,7 +116,8 @@ class Replayer:
         """Leave the current buffer, if there is one; record it if any of it was replayed."""
         phase, self.phase = self.phase, None
         if phase is not None and phase.batches:
-            signal = SIGNALS[self._replay.signal](self._history, phase.buffer)
+            scores, previous = self._history.scores[phase.buffer], self._history.previous
+            signal = SIGNALS[self._replay.signal](phase.buffer, scores, previous)
             self._records.append(phase.record(self._samples, self._history, signal=signal))
 
     def add(self, phase: SleepPhase, rows: ReplayRows) -> None:

@@ -114,8 +114,13 @@ def test_the_record_says_what_the_priorities_were_made_of() -> None:
     )
     replay = Replay(strategy="strict", signal="progress", refresh=0.5, normalise="rank")
     stream = SleepStream(samples, plan, replay, context="keep", seed=0)
+    history = stream.history
     means = [
-        float(SIGNALS["progress"](stream.history, stream._replayer.phase.buffer).mean())
+        float(
+            SIGNALS["progress"](
+                buffer := stream._replayer.phase.buffer, history.scores[buffer], history.previous
+            ).mean()
+        )
         for batch in play(stream)
         if batch.phase == "sleep" and stream._replayer.phase is not None
     ]

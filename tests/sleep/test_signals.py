@@ -22,12 +22,14 @@ def history_of(first: list[float], second: list[float]) -> SampleHistory:
 
 def test_loss_is_the_score_of_the_last_reading() -> None:
     history = history_of([5.0, 3.0, 2.0], [4.0, 3.5])
-    assert SIGNALS["loss"](history, np.array([2, 0, 1])).tolist() == [2, 4, 3.5]
+    samples = np.array([2, 0, 1])
+    assert SIGNALS["loss"](samples, history.scores[samples], history.previous).tolist() == [2, 4, 3.5]
 
 
 def test_progress_is_the_fall_of_the_score_and_zero_after_one_reading() -> None:
     history = history_of([5.0, 3.0, 2.0], [4.0, 3.5])
-    assert SIGNALS["progress"](history, np.array([2, 0, 1])).tolist() == [0, 1, -0.5]
+    samples = np.array([2, 0, 1])
+    assert SIGNALS["progress"](samples, history.scores[samples], history.previous).tolist() == [0, 1, -0.5]
 
 
 @pytest.mark.parametrize("signal", sorted(SIGNED))
