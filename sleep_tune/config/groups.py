@@ -11,12 +11,21 @@ from typing import Any
 from sleep_tune.config.checker import check_value, read_section
 from sleep_tune.config.entry import Entry
 from sleep_tune.config.options import options, sections
-from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import flatten, unknown_key
 from sleep_tune.config.yaml_file import read_file, read_yaml
 from sleep_tune.errors import ConfigError, nearest, unknown
 
-__all__ = ["Choices", "default_choices", "folders", "group_settings", "groups", "is_interpolated", "read_setting"]
+__all__ = [
+    "Choices",
+    "default_choices",
+    "folders",
+    "group_settings",
+    "groups",
+    "is_interpolated",
+    "override_settings",
+    "read_setting",
+]
 
 GLOBAL = "# @package _global_"
 """Hydra's header of a file that sets options of any section."""
@@ -102,6 +111,23 @@ def read_setting(key: str, entry: Entry, choices: Mapping[str, Choices]) -> Any:
         is_group = "." not in key and nearest(key, choices) is not None
         raise entry.error(unknown("group", key, choices) if is_group else unknown_key(key))
     return check_value(options()[key], entry)
+
+
+def override_settings(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `overrides` applied; both hold choices of groups and options by dotted key.
+
+    An override also removes from the base what it excludes (`ONE_OF`), and the choice of a group every option of the
+    group's section.
+    """
+    kept = dict(base)
+    for key, value in overrides.items():
+        section, _, name = key.rpartition(".")
+        if value is not None and name in ONE_OF.get(section, ()):
+            for other in ONE_OF[section]:
+                kept.pop(f"{section}.{other}", None)
+        if not section:
+            kept = {other: kept[other] for other in kept if not other.startswith(f"{key}.")}
+    return kept | dict(overrides)
 
 
 def is_interpolated(value: object) -> bool:

@@ -26,6 +26,7 @@ from sleep_tune.config.groups import (
     group_settings,
     groups,
     is_interpolated,
+    override_settings,
     read_setting,
 )
 from sleep_tune.config.model_file import require_place, with_file
@@ -36,7 +37,7 @@ from sleep_tune.config.sources import with_sources
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import ConfigError
 
-__all__ = ["compose", "override_settings", "parse_override"]
+__all__ = ["compose", "parse_override"]
 
 
 def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) -> RunConfig:
@@ -94,23 +95,6 @@ def compose(overrides: Sequence[str], *, base: Mapping[str, Any] | None = None) 
     config = from_dict(sections)
     require_read_sizes(config, settings)
     return with_sources(config)
-
-
-def override_settings(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `overrides` applied; both hold choices of groups and options by dotted key.
-
-    An override also removes from the base what it excludes (`ONE_OF`), and the choice of a group every option of the
-    group's section.
-    """
-    kept = dict(base)
-    for key, value in overrides.items():
-        section, _, name = key.rpartition(".")
-        if value is not None and name in ONE_OF.get(section, ()):
-            for other in ONE_OF[section]:
-                kept.pop(f"{section}.{other}", None)
-        if not section:
-            kept = {other: kept[other] for other in kept if not other.startswith(f"{key}.")}
-    return kept | dict(overrides)
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sleep_tune.config.groups import default_choices, group_settings, groups
-from sleep_tune.config.load import override_settings
+from sleep_tune.config.groups import default_choices, group_settings, groups, override_settings
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF
 from sleep_tune.errors import ConfigError, unknown

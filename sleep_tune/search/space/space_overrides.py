@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sleep_tune.config.entry import Entry, KeyPath, Mistake
-from sleep_tune.config.load import override_settings, parse_override
+from sleep_tune.config.groups import override_settings
+from sleep_tune.config.load import parse_override
 from sleep_tune.config.yaml_file import read_value
 from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.search.space.parameters import DOMAINS
