@@ -113,6 +113,7 @@ def test_a_process_that_comes_back_after_the_end_changes_nothing(
     assert content(tmp_path / "run") == before
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "eval",
+        "exposures.npz",
         "metrics.jsonl",
         "model",
         "outcome.json",
