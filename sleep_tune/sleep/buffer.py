@@ -12,7 +12,7 @@ from sleep_tune.sleep.budget import to_fraction
 from sleep_tune.sleep.normalisation import NORMALISATIONS
 from sleep_tune.sleep.priorities import priorities
 from sleep_tune.sleep.sample_history import SampleHistory
-from sleep_tune.sleep.selection import STRATEGIES, Strategy
+from sleep_tune.sleep.selection import STRATEGIES, UNSCORED, Strategy
 from sleep_tune.sleep.signals import SIGNALS, SIGNED
 
 __all__ = ["SCOPES", "Replay", "buffer_size", "choose_buffer"]
@@ -119,6 +119,11 @@ def choose_buffer(
         replay: strategy and ratio, and how priorities are computed.
         rng: for strategies that draw.
     """
+    choose = STRATEGIES[replay.strategy] if isinstance(replay.strategy, str) else replay.strategy
+    size = size or buffer_size(len(candidates), replay.ratio)
+    if replay.strategy in UNSCORED:
+        alike = np.broadcast_to(np.float64(1), candidates.shape)
+        return candidates[choose(alike, alike, size, rng)].astype(np.int32)
     scores = history.scores[candidates]
     last_read = history.last_read[candidates]
     weights = priorities(
@@ -131,6 +136,4 @@ def choose_buffer(
         floor=replay.floor,
         uniform=replay.uniform,
     )
-    choose = STRATEGIES[replay.strategy] if isinstance(replay.strategy, str) else replay.strategy
-    chosen = choose(weights, scores, size or buffer_size(len(candidates), replay.ratio), rng)
-    return candidates[chosen].astype(np.int32)
+    return candidates[choose(weights, scores, size, rng)].astype(np.int32)

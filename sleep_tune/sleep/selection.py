@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sleep_tune.errors import ConfigError
 
-__all__ = ["STRATEGIES", "Strategy", "checked", "random", "strict", "weighted"]
+__all__ = ["STRATEGIES", "UNSCORED", "Strategy", "checked", "random", "strict", "weighted"]
 
 Strategy = Callable[[NDArray[np.float64], NDArray[np.floating], int, np.random.Generator], NDArray[np.intp]]
 
@@ -78,6 +78,9 @@ def random(
 
 STRATEGIES: dict[str, Strategy] = {"random": random, "strict": strict, "weighted": weighted}
 """Name of `sleep.replay.strategy` -> function."""
+
+UNSCORED = frozenset({"random"})
+"""Strategies that read neither priorities nor scores, so that none need be computed."""
 
 
 def checked(strategy: Strategy, name: str) -> Strategy:
