@@ -248,10 +248,10 @@ def test_restored_at_every_step_is_never_stopped(context: str, refresh: float, l
 def test_scores_are_those_of_readings() -> None:
     """A replayed row of a sample that the same fold reads again does not count."""
     stream = interleaved(packed(32, 8), Replay(ratio=1.0), length_passes=2.0)
-    told: dict[int, list[float]] = {}
+    seen_losses: dict[int, list[float]] = {}
     while (batch := stream.next_batch()) is not None:
         losses = losses_of(batch)
-        told |= {
+        seen_losses |= {
             int(i): loss / 2 for i, loss, replay in zip(losses[0], losses[1], losses[3], strict=True) if replay < 0
         }
         stream.observe(*losses)
@@ -259,7 +259,7 @@ def test_scores_are_those_of_readings() -> None:
             break
     read = np.flatnonzero(stream.history.last_read == 5)
     assert len(read) == 8
-    assert stream.history.scores[read].tolist() == pytest.approx([told[int(sample)] for sample in read])
+    assert stream.history.scores[read].tolist() == pytest.approx([seen_losses[int(sample)] for sample in read])
 
 
 def test_a_plan_without_a_fold_to_mix_into_is_refused() -> None:

@@ -107,7 +107,7 @@ def test_identity_holds_the_exposures_and_not_their_place(parent: Path, corpus: 
     assert "sleep.matched" in here.differences_from(alone.to_json())
     assert not record_run(tmp_path / "m", matching(tmp_path / "m", parent))
     assert record_run(tmp_path / "m", matching(tmp_path / "m", moved))
-    for other in (matching(tmp_path / "m", tmp_path / "stranger"), make_config(tmp_path / "m")):
+    for other in (matching(tmp_path / "m", tmp_path / "other"), make_config(tmp_path / "m")):
         with raises_naming(RunFolderError, "sleep.matched", "parent"):
             record_run(tmp_path / "m", other)
 
