@@ -1,6 +1,8 @@
 """Small corpora and a run that answers for the model: shared by the tests of the mechanism."""
 
+import io
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +10,8 @@ from numpy.typing import NDArray
 from sleep_tune.sleep.batch import Batch
 from sleep_tune.sleep.batch_stream import BatchStream
 from sleep_tune.sleep.samples import Samples, SpecialTokens
+
+Stream = TypeVar("Stream", bound=BatchStream)
 
 SPECIAL = SpecialTokens(start=0, separator=1, pad=2, mask=3)
 FIRST_TEXT = 5
@@ -80,3 +84,13 @@ def losses_of(batch: Batch, *, seed: int = 0) -> tuple[NDArray[np.generic], ...]
     replays = np.full(len(rows), -1) if batch.replays is None else batch.replays
     drawn = np.random.default_rng([seed, 78, batch.index]).random(len(ids)) * 9 + 1
     return ids, 2 * drawn, np.full(len(ids), 2), replays[numbers]
+
+
+def reopened(stream: Stream, fresh: Stream) -> Stream:
+    """The stream as a checkpoint brings it back: through a file of arrays, into a new object."""
+    file = io.BytesIO()
+    np.savez(file, **stream.state_dict())
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as state:
+        fresh.load_state_dict(state)
+    return fresh

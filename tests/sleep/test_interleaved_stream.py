@@ -1,6 +1,5 @@
 """The interleaved control beside the run with sleep phases of the same plan."""
 
-import io
 from collections import defaultdict
 from typing import Any
 
@@ -19,7 +18,7 @@ from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.selection import STRATEGIES
 from sleep_tune.sleep.stream import Replay, SleepStream
 from tests.messages import raises_naming
-from tests.sleep.corpora import losses_of, of_words, packed, play
+from tests.sleep.corpora import losses_of, of_words, packed, play, reopened
 
 
 def plan_of(samples: Samples, **given: Any) -> SleepPlan:
@@ -225,12 +224,7 @@ def test_restored_at_every_step_is_never_stopped(context: str, refresh: float, l
             batches.append(batch)
             stream.observe(*losses_of(batch))
             if reopen:
-                file = io.BytesIO()
-                np.savez(file, **stream.state_dict())
-                file.seek(0)
-                stream = interleaved(samples, replay, context, **length)
-                with np.load(file, allow_pickle=False) as state:
-                    stream.load_state_dict(state)
+                stream = reopened(stream, interleaved(samples, replay, context, **length))
         return batches, stream.take_sleep_records()
 
     straight, restored = run(reopen=False), run(reopen=True)

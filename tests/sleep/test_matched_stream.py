@@ -1,6 +1,5 @@
 """The matched control against the multiset that it must see, and against what a uniform order would be."""
 
-import io
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,7 @@ from sleep_tune.sleep.context import CONTEXTS
 from sleep_tune.sleep.matched_stream import MatchedStream
 from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.stream import Replay, SleepStream
-from tests.sleep.corpora import of_words, packed, play
+from tests.sleep.corpora import of_words, packed, play, reopened
 
 
 def plan_of(samples: Samples, budget_words: int, *, batch_size: int = 4) -> SleepPlan:
@@ -126,12 +125,8 @@ def test_restored_at_every_step_is_never_stopped(context: str) -> None:
     stream, restored = matched(samples, exposures, context=context), []
     while (batch := stream.next_batch()) is not None:
         restored.append(batch)
-        file = io.BytesIO()
-        np.savez(file, **stream.state_dict())
-        file.seek(0)
-        seen, stream = stream.history.times_seen, matched(samples, exposures, context=context)
-        with np.load(file, allow_pickle=False) as state:
-            stream.load_state_dict(state)
+        seen = stream.history.times_seen
+        stream = reopened(stream, matched(samples, exposures, context=context))
         assert stream.history.times_seen.tolist() == seen.tolist()
     assert len(straight) == len(restored) > 10
     for one, other in zip(straight, restored, strict=True):

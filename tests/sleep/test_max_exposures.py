@@ -1,6 +1,5 @@
 """Runs in which no sample is seen more often than a limit."""
 
-import io
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.selection import STRATEGIES
 from sleep_tune.sleep.stream import Replay, SleepStream
 from tests.messages import raises_naming
-from tests.sleep.corpora import losses_of, of_words, packed, play
+from tests.sleep.corpora import losses_of, of_words, packed, play, reopened
 
 
 def limited(samples: Samples, most: int | None, *, context: str = "keep", **given: Any) -> SleepStream:
@@ -132,12 +131,7 @@ def test_restored_at_every_step_is_never_stopped(interleave: bool, context: str)
             batches.append(batch)
             stream.observe(*losses_of(batch))
             if reopen:
-                file = io.BytesIO()
-                np.savez(file, **stream.state_dict())
-                file.seek(0)
-                stream = make()
-                with np.load(file, allow_pickle=False) as state:
-                    stream.load_state_dict(state)
+                stream = reopened(stream, make())
         return batches, stream.take_sleep_records()
 
     straight, restored = run(reopen=False), run(reopen=True)

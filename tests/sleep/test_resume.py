@@ -1,6 +1,5 @@
 """A stream saved and restored at EVERY step hands out the batches of one that never stopped."""
 
-import io
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from sleep_tune.sleep.samples import Samples
 from sleep_tune.sleep.selection import STRATEGIES
 from sleep_tune.sleep.sleep_record import SleepRecord
 from sleep_tune.sleep.stream import Batch, Replay, SleepStream
-from tests.sleep.corpora import losses_of, packed, play
+from tests.sleep.corpora import losses_of, packed, play, reopened
 
 LENGTHS: dict[str, dict[str, Any]] = {
     "passes": {"length_passes": 1.0},
@@ -22,16 +21,6 @@ LENGTHS: dict[str, dict[str, Any]] = {
     "repeats": {"length_repeats": 1.5},
     "epochs": {"length_ratio": 0.0},
 }
-
-
-def reopened(stream: SleepStream, fresh: SleepStream) -> SleepStream:
-    """The stream as a checkpoint brings it back: through a file of arrays, into a new object."""
-    file = io.BytesIO()
-    np.savez(file, **stream.state_dict())
-    file.seek(0)
-    with np.load(file, allow_pickle=False) as state:
-        fresh.load_state_dict(state)
-    return fresh
 
 
 def run(
