@@ -1,8 +1,5 @@
 """Arms that really train on the toy language: a control has the exposures of its parent, also after kills."""
 
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +10,7 @@ from sleep_tune.experiment.exposures import read_exposures
 from sleep_tune.experiment.run_folder import read_config
 from sleep_tune.experiment.search_state import SearchState, fold_events
 from sleep_tune.search.run.launch import PreparedSearch
-
-ROOT = Path(__file__).parents[3]
+from tests.search.run.killing import kill_when
 
 SPACE = """\
 base: {data: toy, data.sentences: 200, data.max_length: 64, tokenizer.vocab_size: 300, model: tiny, budget.passes: 3,
@@ -63,22 +59,14 @@ def test_a_control_has_the_exposures_of_its_parent(tmp_path: Path) -> None:
     check(tmp_path)
 
 
-def kill_when(folder: Path, arm: str) -> None:
+def kill_in(folder: Path, arm: str) -> None:
     """Run until a run of this arm has started and trained for a moment, then kill the process."""
     log = folder / "arms" / "trials.jsonl"
-    process = subprocess.Popen(command(folder), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 300
-    while not (log.exists() and any(trial.arm == arm and trial.attempt for trial in state(folder).trials.values())):
-        assert process.poll() is None, "it ended before it was killed"
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.kill()
-    process.wait()
-
-
-def command(folder: Path) -> list[str]:
-    return [sys.executable, str(ROOT / "tune.py"), "arms.yaml", "--launcher", "inline", "--dir", str(folder)]
+    kill_when(
+        folder,
+        "arms.yaml",
+        lambda: log.exists() and any(trial.arm == arm and trial.attempt for trial in state(folder).trials.values()),
+    )
 
 
 @pytest.mark.slow
@@ -86,10 +74,10 @@ def test_killed_while_the_parent_and_while_the_control_runs(tmp_path: Path) -> N
     """At the first kill the control has not been asked for. The results are those of a study that was not killed."""
     for name in ("killed", "whole"):
         write(tmp_path / name)
-    kill_when(tmp_path / "killed", "strict")
+    kill_in(tmp_path / "killed", "strict")
     assert [trial.arm for trial in state(tmp_path / "killed").trials.values()] == ["strict"]
     (tmp_path / "killed").rename(tmp_path / "moved")
-    kill_when(tmp_path / "moved", "shuffled")
+    kill_in(tmp_path / "moved", "shuffled")
     (tmp_path / "moved").rename(tmp_path / "again")
     for name in ("again", "whole"):
         run(tmp_path / name)

@@ -1,8 +1,5 @@
 """A grid that really trains on the toy language and is killed three times: every point is trained once all the same."""
 
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -10,8 +7,7 @@ import pytest
 from sleep_tune.experiment.event_log import read_events
 from sleep_tune.experiment.search_state import SearchState, fold_events
 from sleep_tune.search.run.launch import PreparedSearch
-
-ROOT = Path(__file__).parents[3]
+from tests.search.run.killing import kill_when
 
 SPACE = """\
 name: grid
@@ -37,10 +33,6 @@ POINTS = [
 ]
 
 
-def command(folder: Path) -> list[str]:
-    return [sys.executable, str(ROOT / "tune.py"), "grid.yaml", "--launcher", "inline", "--dir", str(folder)]
-
-
 def state(folder: Path) -> SearchState:
     return fold_events(read_events(folder / "grid" / "trials.jsonl"))
 
@@ -48,16 +40,12 @@ def state(folder: Path) -> SearchState:
 def kill_after(folder: Path, starts: int) -> None:
     """Search until so many attempts have started in this session and the last one has reported, then kill it."""
     log = folder / "grid" / "trials.jsonl"
-    before = log.read_text(encoding="utf-8").count('"event":"started"') if log.exists() else 0
-    process = subprocess.Popen(command(folder), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 300
-    while not log.exists() or log.read_text(encoding="utf-8").count('"event":"started"') < before + starts:
-        assert process.poll() is None, "it ended before it was killed"
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.kill()
-    process.wait()
+
+    def num_started() -> int:
+        return log.read_text(encoding="utf-8").count('"event":"started"') if log.exists() else 0
+
+    before = num_started()
+    kill_when(folder, "grid.yaml", lambda: num_started() >= before + starts)
 
 
 @pytest.mark.slow
