@@ -4,38 +4,12 @@ The report is one file that opens offline: the answer, the table of arms, learni
 replayed, failures. tune.py writes it at the end of a search. This script writes it again, or while the search runs.
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from sleep_tune import cli
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Write the report of each folder."""
-    parser = argparse.ArgumentParser(
-        prog="report.py",
-        description="Write report.html of an experiment: verdict, table, curves, failures. It may be running.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="an experiment, such as results/demo")
-    parser.add_argument(
-        "--output", metavar="DIR", type=Path, help="folder where report.html is written (default: FOLDER)"
-    )
-    options = parser.parse_args(arguments)
-    if options.output is not None and len(options.folders) > 1:
-        parser.error("--output DIR takes one FOLDER, since every report has the same name")
-    from sleep_tune.files import require_writable
-    from sleep_tune.results.report.page import write_report
-
-    for folder in options.folders:
-        place = options.output or folder
-        if place.exists() or options.output:
-            require_writable(place, "name another with --output DIR")
-        print(write_report(folder, place=place))
-    return 0
-
-
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this clone's package, whichever is installed
+    from sleep_tune import cli
+    from sleep_tune.commands.report import main
+
     sys.exit(cli.run(main, sys.argv[1:]))

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import train_worker
-import tune
 from sleep_tune import cli
+from sleep_tune.commands import search, train
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.console import PlainConsole
 from sleep_tune.search.decide.director import Director
@@ -50,8 +49,8 @@ finalists: {count: 1}
 @pytest.mark.parametrize(
     ("name", "help_text", "end"),
     [
-        ("tune-help.txt", tune.help_text, "Exit code:"),
-        ("train-worker-help.txt", train_worker.help_text, "GROUPS"),
+        ("tune-help.txt", search.help_text, "Exit code:"),
+        ("train-worker-help.txt", train.help_text, "GROUPS"),
     ],
 )
 def test_the_beginning_of_help(name: str, help_text: Callable[[], str], end: str) -> None:
@@ -61,9 +60,9 @@ def test_the_beginning_of_help(name: str, help_text: Callable[[], str], end: str
 @pytest.mark.parametrize(
     ("name", "main", "arguments"),
     [
-        ("mistakes-in-a-space.txt", tune.main, ["space.yaml", "--plan"]),
-        ("bad-override.txt", train_worker.main, ["sleep.replay.ratio=2"]),
-        ("folder-without-text.txt", train_worker.main, ["data=text", "data.path=books"]),
+        ("mistakes-in-a-space.txt", search.main, ["space.yaml", "--plan"]),
+        ("bad-override.txt", train.main, ["sleep.replay.ratio=2"]),
+        ("folder-without-text.txt", train.main, ["data=text", "data.path=books"]),
     ],
 )
 def test_a_mistake(

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-import train_worker
 from sleep_tune import cli
+from sleep_tune.commands import train
 from sleep_tune.config.options import options
 from sleep_tune.config.tree import from_dict
 from tests.evaluation.folders import write_blimp
@@ -50,7 +50,7 @@ def wait_until_it_trains(process: subprocess.Popen[str], folder: Path) -> None:
 
 
 def run(*arguments: str) -> int:
-    return cli.run(train_worker.main, arguments)
+    return cli.run(train.main, arguments)
 
 
 def test_help_lists_every_option_and_group(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +63,7 @@ def test_help_lists_every_option_and_group(capsys: pytest.CaptureFixture[str]) -
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys, train_worker; train_worker.main(['--help'])\n"
+        "import sys; from sleep_tune.commands import train; train.main(['--help'])\n"
         "sys.exit(str({'torch', 'transformers', 'hydra', 'omegaconf', 'numpy', 'ray'} & set(sys.modules) or ''))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -136,7 +136,7 @@ def test_evaluation_data_of_no_such_user_s_home_is_no_folder(
 @pytest.mark.parametrize("arguments", [["--confg", "job"], ["--cfg", "hydra"], ["--cfg"]])
 def test_an_unknown_flag_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        train_worker.parse(arguments)
+        train.parse(arguments)
     assert caught.value.code == 2
     assert "usage: python train_worker.py" in capsys.readouterr().err
 
@@ -149,8 +149,8 @@ def test_babylm_s_scores_are_on_one_line_the_average_last() -> None:
         "babylm/blimp_fast": 59.404,
         "ties/zorro": 0.0,
     }
-    assert train_worker.format_scores(metrics) == ["babylm BLiMP 59.40, Zorro 61.00, macro average 50.00"]
-    assert train_worker.format_scores({"eval/nll": 3.0}) == []
+    assert train.format_scores(metrics) == ["babylm BLiMP 59.40, Zorro 61.00, macro average 50.00"]
+    assert train.format_scores({"eval/nll": 3.0}) == []
 
 
 def test_a_variant_s_metrics_have_lines_of_their_own() -> None:
@@ -164,7 +164,7 @@ def test_a_variant_s_metrics_have_lines_of_their_own() -> None:
         "test/nll": 3.5,
         "ema/causal/test/nll": 3.25,
     }
-    assert train_worker.format_metrics(metrics) == [
+    assert train.format_metrics(metrics) == [
         "dev   nll 3.0000, pseudo-perplexity 20.00",
         "test  nll 3.5000",
         "babylm BLiMP 60.00, macro average 60.00",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sleep_tune.commands.search import main
 from sleep_tune.errors import UserError
 from sleep_tune.interrupts import catching
-from tune import main
 
 ROOT = Path(__file__).parents[1]
 

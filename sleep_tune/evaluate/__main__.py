@@ -1,61 +1,9 @@
 """Entry of the command `python -m sleep_tune.evaluate MODEL --data evaluation_data/fast_eval`."""
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-from sleep_tune import cli
-from sleep_tune.evaluate.arguments import parse_arguments
-from sleep_tune.interrupts import current
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Parse the arguments, run the requested tasks, print the results, and return 0."""
-    options = parse_arguments(arguments)
-    current().farewell = "tasks whose files are not written yet are lost: run the same command again"
-    # transformers reads these when it is imported: its bars and advice would mix with our output.
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from sleep_tune.console import PlainConsole
-    from sleep_tune.evaluate.extra_tasks import run_extra_tasks
-    from sleep_tune.evaluate.zero_shot import run_zero_shot
-
-    is_extra = options.glue or options.aoa or options.submission
-    with _progress() as progress:
-        output = list((run_extra_tasks if is_extra else run_zero_shot)(options, _device(options.device), progress))
-    console = PlainConsole(soft_wrap=True)
-    for part in output:
-        console.print(part, highlight=False)
-    return 0
-
-
-def _device(given: str) -> str:
-    """Return the device of the models: cpu or cuda."""
-    import torch
-
-    from sleep_tune.errors import DataError
-
-    if given == "cuda" and not torch.cuda.is_available():
-        raise DataError("--device cuda needs a GPU that torch can use; there is none")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if given == "auto" else given
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """Show progress bars on standard error if it is a terminal, and remove them at the end."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield progress
-
 
 if __name__ == "__main__":
+    from sleep_tune import cli
+    from sleep_tune.commands.evaluate import main
+
     sys.exit(cli.run(main, sys.argv[1:]))

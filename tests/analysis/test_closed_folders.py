@@ -1,8 +1,8 @@
 """The scripts on another user's experiment: what cannot be read or written is named in one sentence, exit code 2."""
 
 import contextlib
+import importlib
 import os
-import runpy
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,14 +12,13 @@ import pytest
 from sleep_tune import cli
 from tests.results.report.searches import make_search
 
-ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-SCRIPTS = ("compare.py", "report.py")
+SCRIPTS = ("compare", "report")
 
 
 def call(script: str, *arguments: object) -> int:
     """Return the exit code of one of the scripts, in this process."""
-    main: Callable[[Sequence[str]], int] = runpy.run_path(str(ROOT / "analysis" / script))["main"]
+    main: Callable[[Sequence[str]], int] = importlib.import_module(f"sleep_tune.commands.{script}").main
     return cli.run(main, [str(argument) for argument in arguments])
 
 
@@ -90,6 +89,6 @@ def test_what_cannot_be_read_is_named(
 
 def test_one_output_takes_one_report(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        call("report.py", results / "mine", results / "theirs", "--output", results)
+        call("report", results / "mine", results / "theirs", "--output", results)
     assert ended.value.code == 2
     assert "takes one FOLDER" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis import compare as script
+from sleep_tune.commands.compare import main
 from sleep_tune.records import Event, Outcome
 from tests.analysis.commands import call
 from tests.made import write_log
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def compare(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return call(script.main, *arguments)
+    return call(main, *arguments)
 
 
 def test_a_table_is_printed_and_written(folder: Path) -> None:

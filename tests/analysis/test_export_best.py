@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis import export_best
+from sleep_tune.commands.export import main
 from sleep_tune.config.load import compose
 from sleep_tune.config.tree import to_dict
 from tests.analysis.commands import call
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 def export(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """The script, with these variables in a process of its own: the Hub's client reads them when it is imported."""
     if not environment:
-        return call(export_best.main, *arguments)
+        return call(main, *arguments)
     command = [sys.executable, "analysis/export_best.py", *map(str, arguments)]
     kept = {key: value for key, value in os.environ.items() if key != "HF_TOKEN" and not key.startswith("HF_HUB")}
     given = kept | {"PYTHONPATH": str(ROOT)} | environment

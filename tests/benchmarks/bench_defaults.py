@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
+from sleep_tune.commands.simulate import main as simulate
 from sleep_tune.search.decide.sampler import Sampler
 from sleep_tune.search.monitor.rank_correlation import concordance
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.space_file import load_space
-from sleep_tune.simulation.__main__ import main as simulate
 from sleep_tune.simulation.analytic import ANALYTIC, power_laws
 from sleep_tune.simulation.curves import read_source, source_names
 from sleep_tune.simulation.method_comparison import mean_interval

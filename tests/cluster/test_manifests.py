@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-import tune
+from sleep_tune.commands import search
 from sleep_tune.config.options import options
 from sleep_tune.search.space.search_space import Resources
 from sleep_tune.search.space.space_file import load_space
@@ -157,7 +157,7 @@ def test_the_folder_has_a_command_for_each_kind_of_cluster() -> None:
 
 @pytest.mark.parametrize("command", sorted(set(commands())))
 def test_its_commands_are_ours(command: str) -> None:
-    options = tune.parse(shlex.split(command))
+    options = search.parse(shlex.split(command))
     if not options.status:
         overrides = [text for text in options.overrides if not text.startswith("data")]
         assert load_space(ROOT / options.space, overrides).name == "replay"

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sleep_tune.commands.evaluate import main
 from sleep_tune.data.prepare import prepare
 from sleep_tune.errors import DataError
-from sleep_tune.evaluate.__main__ import main
 from sleep_tune.evaluation.learning_curves import AGES
 from sleep_tune.training import word_checkpoints
 from sleep_tune.training.run import train

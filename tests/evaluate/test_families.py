@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sleep_tune.commands.evaluate import main
 from sleep_tune.config.schema import ModelConfig
-from sleep_tune.evaluate.__main__ import main
 from sleep_tune.evaluation.backends import OBJECTIVE_BACKENDS
 from sleep_tune.evaluation.score_files import SCORES
 from sleep_tune.models.build import build_model

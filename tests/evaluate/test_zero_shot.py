@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from sleep_tune import cli
-from sleep_tune.evaluate.__main__ import main
+from sleep_tune.commands.evaluate import main
 from sleep_tune.evaluate.arguments import parse_arguments
 from sleep_tune.evaluation.score_files import read_previous_scores
 from tests.evaluation import official_data
@@ -223,7 +223,7 @@ def test_a_missing_gpu_is_refused(data: Path, model: Path, capsys: pytest.Captur
 
 def test_help_is_printed_without_loading_a_library() -> None:
     code = (
-        "import sys; import sleep_tune.evaluate.__main__\nprint({'torch', 'transformers', 'pandas'} & set(sys.modules))"
+        "import sys; import sleep_tune.commands.evaluate\nprint({'torch', 'transformers', 'pandas'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

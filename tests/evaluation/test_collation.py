@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sleep_tune.commands.evaluate import main
 from sleep_tune.errors import DataError
-from sleep_tune.evaluate.__main__ import main
 from sleep_tune.evaluation.collation import collate
 from sleep_tune.evaluation.submission import AGES, missing_parts
 from tests.evaluation.made_submission import write_fast_data, write_results

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from sleep_tune import cli
+from sleep_tune.commands.simulate import main
 from sleep_tune.search.space.search_space import Scheduler, Stop
-from sleep_tune.simulation.__main__ import main
 from tests.search.studies import plain, search
 
 SPACE = str(Path(__file__).parents[2] / "search_spaces" / "replay.yaml")

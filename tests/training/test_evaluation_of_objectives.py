@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sleep_tune.commands.evaluate import main
 from sleep_tune.data.pairs import MinimalPair, write_pairs
 from sleep_tune.data.prepare import Corpus
-from sleep_tune.evaluate.__main__ import main
 from sleep_tune.evaluation.backends import choose_backends, variants
 from sleep_tune.evaluation.evaluator import Evaluator
 from sleep_tune.evaluation.model_folder import load_model

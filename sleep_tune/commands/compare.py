@@ -1,0 +1,75 @@
+"""Compare arms with a baseline: `python analysis/compare.py results/replay [results/other ...] [NAME=reports ...]`.
+
+Prints the first experiment's table, with the arms of all other folders in it, and writes it to tables/ in the
+experiment's folder. An experiment that is still running gives a partial table.
+"""
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from sleep_tune.names import MATCHED
+
+EPILOG = """\
+A FOLDER is an experiment of tune.py, or the official scores (best_temperature_report.txt) of a model trained elsewhere.
+NAME=FOLDER gives the name of its arm. Several folders with the same NAME are its seeds, in the order given.
+
+  python analysis/compare.py results/replay                              one experiment
+  python analysis/compare.py results/replay results/other                its arms, and those of another experiment
+  python analysis/compare.py results/replay ours=outputs/my_model        and a model trained elsewhere
+  python analysis/compare.py base=out/a1 base=out/a2 sleep=out/b1 sleep=out/b2 --output tables
+  python analysis/compare.py results/replay --published analysis/reference/babylm2025_strict_small.csv
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Compare the folders; print and write the table."""
+    parser = argparse.ArgumentParser(
+        prog="compare.py",
+        description="Compare arms (the rows of the table) with a baseline: the reference of an\n"
+        "experiment (comparison.reference, by default `epochs`), or else the first arm. Print the table\n"
+        "and write it to tables/ in the experiment's folder.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "folders", metavar="FOLDER", nargs="+", help="an experiment, or [NAME=]folder of official scores, see below"
+    )
+    parser.add_argument(
+        "--published",
+        metavar="CSV",
+        action="append",
+        default=[],
+        type=Path,
+        help="published scores to show beside the arms, such as analysis/reference/*.csv",
+    )
+    parser.add_argument("--baseline", metavar="ARM", help="arm that all others are compared with (default: see above)")
+    parser.add_argument(
+        "--matched",
+        choices=MATCHED,
+        help="the resource that must be the same for all arms (default: comparison.matched of the study, or words)",
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="folder for the tables (default: tables/ in the experiment)"
+    )
+    options = parser.parse_args(arguments)
+    from sleep_tune.files import require_writable
+    from sleep_tune.results.folder_comparison import compare_folders
+    from sleep_tune.results.table_files import FOLDER, write_comparison
+    from sleep_tune.results.terminal import print_comparison
+
+    comparison, experiment = compare_folders(
+        options.folders, options.published, baseline=options.baseline, matched=options.matched
+    )
+    folder = options.output or (experiment / FOLDER if experiment else None)
+    if folder is not None:
+        require_writable(folder, "name another with --output DIR")
+
+    def write(folder: Path) -> str:
+        written = write_comparison(comparison, folder, experiment=experiment)
+        return f"{folder}: {', '.join(path.name for path in written)}"
+
+    print_comparison(comparison, write=None if folder is None else partial(write, folder))
+    return 0

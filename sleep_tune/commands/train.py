@@ -1,0 +1,203 @@
+"""Train one model: `python train_worker.py sleep=weighted data=toy training.seed=3`.
+
+Tiny, on a laptop: `python train_worker.py run.name=tiny data.sentences=5000 budget.passes=4`. The study's model on
+BabyLM: `python train_worker.py data=text data.path=DIR model=small training=gpu`. To resume a run that was stopped or
+killed, or to print the results of one that has ended, run the same command again.
+"""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sleep_tune import cli
+from sleep_tune.interrupts import current
+from sleep_tune.plain_text import visible
+
+if TYPE_CHECKING:
+    from sleep_tune.config.schema import RunConfig
+    from sleep_tune.records import Decision, Outcome, Progress
+
+FIGURES = {
+    "nll": "nll {:.4f}",
+    "pseudo_perplexity": "pseudo-perplexity {:.2f}",
+    "perplexity": "perplexity {:.2f}",
+    "pairs_accuracy": "minimal pairs {:.1%}",
+}
+"""Metric, without its split -> its text in the summary."""
+
+MASKED = "AutoModelForMaskedLM.from_pretrained({})"
+OPENERS = {
+    "mlm": (MASKED,),
+    "clm": ("AutoModelForCausalLM.from_pretrained({})",),
+    "hybrid": (MASKED, "AutoModelForCausalLM.from_pretrained({}, is_decoder=True)"),
+}
+"""training.objective -> how the model's folder is opened."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, then describe or train."""
+    options = parse(arguments)
+    if options.help:
+        print(help_text())
+        return 0
+    from sleep_tune.config.describe import to_yaml
+    from sleep_tune.config.load import compose
+    from sleep_tune.files import expanded
+
+    config = compose(options.overrides)
+    if options.cfg:
+        print(to_yaml(config), end="")
+        return 0
+    folder = expanded(config.run.dir) if config.run.dir else Path("runs") / config.run.name
+    train(folder, dataclasses.replace(config, run=dataclasses.replace(config.run, dir=str(folder))))
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return --help, --cfg and the overrides, which may come in any order."""
+    parser = argparse.ArgumentParser(prog="train_worker.py", add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--cfg", choices=["job"])
+    parser.add_argument("overrides", nargs="*")
+    parser.usage = "python train_worker.py [--help] [--cfg job] [group=choice | option=value ...]"
+    return parser.parse_intermixed_args(arguments)
+
+
+def help_text() -> str:
+    """Return the usage, the groups of conf/ and the options of the schema."""
+    from sleep_tune.config.describe import describe_groups, describe_options
+
+    return f"""\
+usage: python train_worker.py [--help] [--cfg job] [group=choice | option=value ...]
+
+Train one model. The text is read in folds (wake); after each fold, a buffer of samples that were read before is
+replayed (sleep), until the budget of words is used. Everything is written to runs/<run.name>.
+Run the same command again to resume a stopped or killed run, or to print the results of one that has ended.
+
+  python train_worker.py sleep=weighted training.seed=3
+  python train_worker.py sleep=epochs run.name=baseline
+  python train_worker.py run.name=mine data=text data.path=DIR model=small budget.words=100000000
+
+  --cfg job    print the whole configuration, with the meaning of every option, and train nothing
+  --help       print this text
+
+GROUPS  (group=choice; * marks the default; to add a choice, write a file conf/GROUP/CHOICE.yaml)
+
+{describe_groups()}
+
+OPTIONS  (option=value; the second column is the default with the default groups)
+
+{describe_options()}"""
+
+
+def train(folder: Path, config: "RunConfig") -> None:
+    """Train in `folder`, resume there, or print the results of its finished run."""
+    from sleep_tune.experiment import run_folder
+
+    with run_folder.claimed(folder, config) as resumed:
+        outcome = run_folder.read_outcome(folder)
+        if outcome is not None:
+            print(f"{folder} has ended already.")
+            settle_in(folder, config, outcome)
+        else:
+            print(f"{'Resuming' if resumed else 'Training'} in {folder} (log: {folder / run_folder.LOG})", flush=True)
+            outcome = train_in(folder, config)
+        print(visible(summary(folder, config, outcome)))
+
+
+def train_in(folder: Path, config: "RunConfig") -> "Outcome":
+    """Train with a progress bar; messages of libraries go to log.txt."""
+    from sleep_tune.config.library_logs import log_to, redirect_libraries
+    from sleep_tune.experiment.run_folder import LOG
+
+    current().farewell = f"run the same command again to resume from the last checkpoint in {folder}"
+    with log_to(folder / LOG):
+        cli.say("loading torch and transformers")
+        from sleep_tune.data.prepare import prepare
+        from sleep_tune.training.first_model import check_first_model
+        from sleep_tune.training.run import train
+        from sleep_tune.training.tracking import require_trackers
+
+        redirect_libraries()
+        require_trackers(config.tracking)
+        with cli.echo_log("sleep_tune.data"):
+            check_first_model(config)
+            corpus = prepare(config.data, config.tokenizer)
+        print(visible("\n".join(corpus.description)), flush=True)
+        with ExitStack() as stack:
+            # Where it resumes, what was damaged, and that it compiles.
+            for part in ("session", "attempts", "mirror", "journal", "compilation"):
+                stack.enter_context(cli.echo_log(f"sleep_tune.training.{part}"))
+            return train(config, always_continue, corpus=corpus, show_progress=True)
+
+
+def settle_in(folder: Path, config: "RunConfig", outcome: "Outcome") -> None:
+    """Report the end of a run to its trackers, if its process was killed before it could."""
+    from sleep_tune.config.library_logs import log_to
+    from sleep_tune.experiment.run_folder import LOG
+    from sleep_tune.training.tracking import finish_trackers
+
+    with log_to(folder / LOG):
+        finish_trackers(config, outcome.state, outcome.metrics)
+
+
+def always_continue(progress: "Progress") -> "Decision":
+    """Answer every report of a run outside a search."""
+    from sleep_tune.records import Decision
+
+    return Decision.CONTINUE
+
+
+def summary(folder: Path, config: "RunConfig", outcome: "Outcome") -> str:
+    """Return the metrics, the cost, and how to load the model, a line each."""
+    from sleep_tune.training.weights_and_biases import wandb_sync_command
+
+    lines = format_metrics(outcome.metrics)
+    lines.append(
+        f"cost  {outcome.words_seen:,} words, {outcome.updates:,} updates, {outcome.seconds:,.1f} s on {outcome.device}"
+    )
+    if config.training.save_model:
+        for place in ("model",) if config.training.ema is None else ("model", "model-ema"):
+            trust = ", trust_remote_code=True" if any((folder / place).glob("*.py")) else ""
+            openers = [opener.format(f'"{folder / place}"{trust}') for opener in OPENERS[config.training.objective]]
+            lines.append(f"model {folder / place}  ({'; '.join(openers)})")
+    left_out = folder / "eval" / "left_out.json"
+    lines += [f"warning: {reason}" for reason in json.loads(left_out.read_text("utf-8"))] if left_out.is_file() else []
+    if (command := wandb_sync_command(config.tracking, folder)) is not None:
+        lines.append(f"track {command}")
+    return "\n".join(lines)
+
+
+def format_metrics(metrics: Mapping[str, float]) -> list[str]:
+    """Return the losses of each split and BabyLM's scores, a line each; those of a variant begin with its name."""
+    from sleep_tune.evaluation.benchmark import with_macro
+    from sleep_tune.metric_names import split_variant
+
+    variants: dict[str, dict[str, float]] = {}
+    for key, value in metrics.items():
+        variant, plain = split_variant(key)
+        variants.setdefault(variant, {})[plain] = value
+    lines = []
+    for variant, measured in variants.items():
+        name = f"{variant}: " if variant else ""
+        for split, prefix in (("dev", "eval/"), ("test", "test/")):
+            figures = [text.format(measured[prefix + key]) for key, text in FIGURES.items() if prefix + key in measured]
+            if figures:
+                lines.append(f"{split:6}{name}{', '.join(figures)}")
+        lines += format_scores(with_macro(measured), name)
+    return lines
+
+
+def format_scores(metrics: Mapping[str, float], variant: str = "") -> list[str]:
+    """`babylm BLiMP 59.40, Zorro 61.00`: BabyLM's scores on one line after `variant`, if there are any."""
+    from sleep_tune.babylm.score_names import MACRO, score_title
+
+    scores = {key.removeprefix("babylm/"): value for key, value in metrics.items() if key.startswith("babylm/")}
+    names = sorted(scores, key=lambda name: (name == MACRO, name))
+    return (
+        [f"babylm {variant}{', '.join(f'{score_title(name)} {scores[name]:.2f}' for name in names)}"] if names else []
+    )
