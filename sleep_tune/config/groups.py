@@ -10,6 +10,7 @@ from typing import Any
 
 from sleep_tune.config.checker import check_value, read_section
 from sleep_tune.config.entry import Entry
+from sleep_tune.config.foreign_names import find_foreign_name
 from sleep_tune.config.options import options, sections
 from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import flatten, unknown_key
@@ -108,7 +109,7 @@ def read_setting(key: str, entry: Entry, choices: Mapping[str, Choices]) -> Any:
             raise entry.error(unknown(key, entry.value, choices[key]))
         return entry.value
     if key not in options():
-        is_group = "." not in key and nearest(key, choices) is not None
+        is_group = "." not in key and nearest(key, choices) is not None and find_foreign_name(key) is None
         raise entry.error(unknown("group", key, choices) if is_group else unknown_key(key))
     return check_value(options()[key], entry)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sleep_tune.config.checker import read_section
 from sleep_tune.config.entry import Entry
+from sleep_tune.config.foreign_names import find_foreign_name
 from sleep_tune.config.options import options, sections
 from sleep_tune.config.rules import check_rules
 from sleep_tune.config.schema import ONE_OF, RunConfig
@@ -90,9 +91,15 @@ def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unknown_key(key: str) -> str:
-    """Return a message that `key` is no option of a run: the nearest one, and what its section holds."""
+    """Return a message that `key` is no option of a run: the nearest one, and what its section holds.
+
+    Where the key is another tool's name, the message says what is written here instead.
+    """
     if key in sections():
         return f"{key} is a section, not an option; set one of: {', '.join(_inside(key))}"
+    foreign = find_foreign_name(key)
+    if foreign is not None:
+        return f"unknown option '{shortened(key)}'; {foreign}"
     section = key.rpartition(".")[0]
     while section not in sections() and section:
         section = section.rpartition(".")[0]

@@ -10,6 +10,7 @@ from typing import Any
 
 from sleep_tune.config.checker import check_one_of
 from sleep_tune.config.entry import Entry
+from sleep_tune.config.foreign_names import find_foreign_name
 from sleep_tune.config.groups import groups, read_setting
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
@@ -107,7 +108,7 @@ def _arm(entry: Entry) -> Arm:
 def _setting(key: str, entry: Entry, choices: Mapping[str, Any]) -> Any:
     """Return the choice of a group or the value of an option."""
     names = ["like", "matched", *(name for name in choices if name not in PER_STUDY)]
-    if "." not in key and nearest(key, names) is not None and key not in choices:
+    if "." not in key and key not in choices and nearest(key, names) is not None and find_foreign_name(key) is None:
         raise entry.error(unknown("key of an arm", key, names))
     _check_free(key, entry)
     value = read_setting(key, entry, choices)
