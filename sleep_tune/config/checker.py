@@ -17,7 +17,9 @@ __all__ = ["check_one_of", "check_value", "one_of_text", "read_section"]
 Section = TypeVar("Section")
 
 
-def read_section(section: type[Section], entry: Entry, unknown_key: Callable[[str], str] | None = None) -> Section:
+def read_section(
+    section: type[Section], entry: Entry, unknown_key: Callable[[str], str | None] | None = None
+) -> Section:
     """Return a section with the values that were given for it, and defaults for the others.
 
     Mistakes in its options are kept in `entry.mistakes`: an unknown key, a wrong type, a value out of range. Such an

@@ -137,12 +137,15 @@ class Entry:
             raise self.wrong(expected)
         return (self.inside(index) for index in range(len(self.value)))
 
-    def fields(self, known: Iterable[str], unknown_key: Callable[[str], str] | None = None) -> dict[str, "Entry"]:
+    def fields(
+        self, known: Iterable[str], unknown_key: Callable[[str], str | None] | None = None
+    ) -> dict[str, "Entry"]:
         """Return the entries of a mapping whose keys are known, and keep a mistake for every other key.
 
         Args:
             known: the keys.
-            unknown_key: from the dotted key to what the mistake says; by default it names the nearest known key.
+            unknown_key: from the dotted key to what the mistake says; where it is not given, or returns None, the
+                mistake names the nearest known key.
 
         Raises:
             ConfigError: it is no mapping.
@@ -152,7 +155,8 @@ class Entry:
         for key, entry in entries.items():
             if key not in names:
                 what = f"key of {self.key}" if self.path else "key"
-                self.mistakes.add(entry.error(unknown_key(entry.key) if unknown_key else unknown(what, key, names)))
+                text = unknown_key(entry.key) if unknown_key else None
+                self.mistakes.add(entry.error(text or unknown(what, key, names)))
         return {key: entry for key, entry in entries.items() if key in names}
 
 

@@ -13,6 +13,7 @@ from sleep_tune.config.tree import unknown_key
 from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.import_paths import import_function, is_import_path
+from sleep_tune.search.space.foreign_spaces import describe_domain
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
 
 __all__ = ["DOMAINS", "FIXED", "always_searched", "check_import", "check_listable", "read_parameters"]
@@ -66,6 +67,9 @@ def _parameter(key: str, entry: Entry) -> Parameter | None:
     for fixed, why in FIXED.items():
         if key == fixed or key.startswith(f"{fixed}."):
             raise entry.error(f"{key} cannot be searched: {fixed} {why}")
+    foreign = describe_domain(entry.value, is_whole=options()[key].type is int)
+    if foreign is not None:
+        raise entry.error(f"{entry.key} must be a mapping of {', '.join(DOMAINS)}, when: {foreign}")
     fields = entry.fields((*DOMAINS, "when"))
     kinds = [name for name in fields if name in DOMAINS]
     if not kinds and entry.has_unknown_keys((*DOMAINS, "when")):

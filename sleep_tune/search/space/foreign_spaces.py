@@ -1,0 +1,230 @@
+"""Search spaces as W&B sweeps, Optuna and Ray Tune write them: hints for keys and for ranges of parameters.
+
+A hint states the same range in this package's words, or says that there is none.
+"""
+
+import ast
+import math
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sleep_tune.config.entry import shown
+from sleep_tune.config.foreign_names import ForeignName, plain_name
+
+__all__ = ["describe_domain", "find_space_key", "space_keys"]
+
+SECONDS = "in hours, not seconds"
+GOAL = "min or max"
+
+TABLES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "W&B sweeps": (
+        ("method", "search.algorithm", "one of grid, random, tpe (a Bayesian method)"),
+        ("goal", "objective.mode", GOAL),
+        ("early_terminate", "scheduler", "a section, such as {name: asha, reduction: 3}"),
+        ("run_cap", "stop.trials", ""),
+        ("program", "", "every trial trains what base and parameters say"),
+        ("command", "", "every trial trains what base and parameters say"),
+        ("project", "base", "as its option tracking.project"),
+        ("entity", "base", "as its option tracking.entity"),
+    ),
+    "Optuna": (
+        ("n_trials", "stop.trials", ""),
+        ("timeout", "stop.hours", SECONDS),
+        ("direction", "objective.mode", GOAL),
+        ("sampler", "search.algorithm", "one of grid, random, tpe"),
+        ("n_startup_trials", "search.startup", ""),
+        ("pruner", "scheduler", "a section, such as {name: asha, reduction: 3}"),
+        ("study_name", "name", ""),
+        ("n_jobs", "resources", "since as many trials run at a time as fit: workers, cpus_per_worker, gpus_per_worker"),
+    ),
+    "Ray Tune": (
+        ("num_samples", "stop.trials", ""),
+        ("time_budget_s", "stop.hours", SECONDS),
+        ("search_alg", "search.algorithm", "one of grid, random, tpe"),
+        ("grace_period", "scheduler.first_rung", "a share of the budget"),
+        ("reduction_factor", "scheduler.reduction", ""),
+        ("max_t", "base", "whose budget (budget.words or budget.passes) all trials share"),
+        ("param_space", "parameters", "a section: what all trials share is in base"),
+        ("points_to_evaluate", "enqueue", "a list of points, each with some or all of the parameters"),
+        ("max_failures", "resources.max_retries", ""),
+        ("resources_per_trial", "resources", "a section: workers, cpus_per_worker, gpus_per_worker"),
+        (
+            "max_concurrent_trials",
+            "resources",
+            "since as many trials run at a time as fit: workers, cpus_per_worker, gpus_per_worker",
+        ),
+    ),
+    "many tools": (("seed", "search.seed", "the seed of the search; base may set training.seed"),),
+}
+"""Tool -> (its name, the section or option of a search space, how it differs)."""
+
+TOP_ONLY = ("metric", "seed")
+"""Names that mean something else inside a section."""
+
+METRIC = "W&B sweeps' metric is objective here, such as objective: {metric: eval/nll, mode: min}"
+
+
+def space_keys() -> Iterator[ForeignName]:
+    """Yield every entry of the tables."""
+    for tool, entries in TABLES.items():
+        yield from (ForeignName(tool, *entry) for entry in entries)
+
+
+BY_NAME: Mapping[str, ForeignName] = MappingProxyType({entry.name: entry for entry in space_keys()})
+
+
+def find_space_key(key: str) -> str | None:
+    """Return the hint for a key (dotted) of a space whose last part is another tool's name; else None.
+
+    >>> find_space_key("run_cap")
+    'run_cap of W&B sweeps is stop.trials here'
+    """
+    section, _, last = key.rpartition(".")
+    name = plain_name(last)
+    if section and name in TOP_ONLY:
+        return None
+    return METRIC if name == "metric" else BY_NAME[name].hint() if name in BY_NAME else None
+
+
+def describe_domain(value: Any, *, is_whole: bool) -> str | None:
+    """Return how a parameter's range in another tool's words is written here; None if it is not in such words.
+
+    Args:
+        value: what was given for the parameter.
+        is_whole: whether its option takes whole numbers only.
+
+    >>> describe_domain({"min": 0.1, "max": 0.5}, is_whole=False)
+    'write {uniform: [0.1, 0.5]}'
+    >>> describe_domain("tune.randint(2, 10)", is_whole=True)
+    'write {int: [2, 9]}: randint leaves out its upper end'
+    """
+    if isinstance(value, list):
+        return _choice([value], {})
+    call = _from_text(value) if isinstance(value, str) else _from_mapping(value, is_whole=is_whole)
+    if call is None:
+        return None
+    name, arguments, options = call
+    try:
+        return CALLS[name](arguments, options) if name in CALLS else f"there is no {name} here: {WRITE}"
+    except (TypeError, ValueError, LookupError, OverflowError):  # other arguments than the tool's own
+        return WRITE
+
+
+OURS = {"choice", "uniform", "log_uniform", "int", "when"}
+"""Keys of a parameter of a space, which mean the same in some other tools."""
+
+OF_A_RANGE = {"distribution", "value", "values", "min", "max", "low", "high", "mu", "sigma", "q", "step", "log", "type"}
+"""Keys of a parameter of a W&B sweep, and of a range in other tools."""
+
+WRITE = "write {choice: [...]}, {uniform: [low, high]}, {log_uniform: [low, high]} or {int: [low, high]}"
+
+Call = tuple[str, list[Any], dict[str, Any]]
+"""Name of a distribution, its arguments, and those by keyword."""
+
+
+def _from_text(text: str) -> Call | None:
+    """Return what `tune.uniform(0.1, 0.5)` or `trial.suggest_int("x", 1, 9)` calls; None for any other text."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        if not isinstance(tree, ast.Call):
+            return None
+        name = tree.func.attr if isinstance(tree.func, ast.Attribute) else getattr(tree.func, "id", "")
+        arguments = [ast.literal_eval(part) for part in tree.args]
+        return name, arguments, {part.arg or "": ast.literal_eval(part.value) for part in tree.keywords}
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return None
+
+
+def _from_mapping(value: Any, *, is_whole: bool) -> Call | None:
+    """Return the distribution that a mapping stands for; None if it has a key of this package, or none of theirs.
+
+    Without its name, whole numbers as ends stand for whole numbers, as in W&B sweeps.
+    """
+    if not isinstance(value, Mapping) or value.keys() & OURS:
+        return None
+    if (named := value.keys() & CALLS.keys()) and value.keys().isdisjoint(OF_A_RANGE):
+        name = min(named)
+        given = value[name]
+        return name, [given] if CALLS[name] is _choice or not isinstance(given, list) else given, {}
+    if value.keys().isdisjoint(OF_A_RANGE):
+        return None
+    if "values" in value:
+        return "choice", [value["values"]], {}
+    if "value" in value:
+        return "constant", [value["value"]], {}
+    ends = [value.get("min", value.get("low")), value.get("max", value.get("high"))]
+    distribution = value.get("distribution")
+    if distribution is None:
+        are_whole = is_whole or value.get("type") == "int" or all(isinstance(end, int) for end in ends)
+        return ("suggest_int" if are_whole else "suggest_float"), ["", *ends], {"log": value.get("log", False)}
+    return OF_WANDB.get(str(distribution), str(distribution)), ends, {}
+
+
+def _choice(arguments: list[Any], options: dict[str, Any]) -> str:
+    values = arguments[-1] if arguments else options["choices"]
+    return f"write {{choice: [{', '.join(map(shown, list(values)))}]}}"
+
+
+def _constant(arguments: list[Any], options: dict[str, Any]) -> str:
+    return f"a value that all trials share is set in base; got {shown(arguments[0])}"
+
+
+def _uniform(arguments: list[Any], options: dict[str, Any]) -> str:
+    return _range("uniform", *arguments)
+
+
+def _log_uniform(arguments: list[Any], options: dict[str, Any]) -> str:
+    return _range("log_uniform", *arguments)
+
+
+def _log_uniform_of_exponents(arguments: list[Any], options: dict[str, Any]) -> str:
+    low, high = (float(f"{math.exp(end):.3g}") for end in arguments)
+    return f"{_range('log_uniform', low, high)}: the ends themselves, not their natural logarithms"
+
+
+def _int(arguments: list[Any], options: dict[str, Any]) -> str:
+    return _range("int", *arguments)
+
+
+def _int_below(arguments: list[Any], options: dict[str, Any]) -> str:
+    low, high = arguments if len(arguments) > 1 else (0, *arguments)
+    return f"{_range('int', low, high - 1)}: randint leaves out its upper end"
+
+
+def _suggest_float(arguments: list[Any], options: dict[str, Any]) -> str:
+    _, low, high, *_ = [*arguments, *(options[name] for name in ("low", "high") if name in options)]
+    return _range("log_uniform" if options.get("log") else "uniform", low, high)
+
+
+def _suggest_int(arguments: list[Any], options: dict[str, Any]) -> str:
+    _, low, high, *_ = [*arguments, *(options[name] for name in ("low", "high") if name in options)]
+    return _range("int", low, high)
+
+
+def _range(kind: str, low: Any, high: Any) -> str:
+    if not all(isinstance(end, int | float) for end in (low, high)):
+        raise TypeError("an end is no number")
+    return f"write {{{kind}: [{shown(low)}, {shown(high)}]}}"
+
+
+OF_WANDB = {"log_uniform": "log_uniform of exponents", "categorical": "choice"}
+"""Distributions of W&B sweeps whose names mean something else here, or nothing."""
+
+CALLS: Mapping[str, Callable[[list[Any], dict[str, Any]], str]] = {
+    "choice": _choice,
+    "categorical": _choice,
+    "grid_search": _choice,
+    "suggest_categorical": _choice,
+    "constant": _constant,
+    "uniform": _uniform,
+    "loguniform": _log_uniform,
+    "log_uniform": _log_uniform,
+    "log_uniform_values": _log_uniform,
+    "log_uniform of exponents": _log_uniform_of_exponents,
+    "int_uniform": _int,
+    "randint": _int_below,
+    "suggest_float": _suggest_float,
+    "suggest_int": _suggest_int,
+}
+"""Distribution of another tool -> function(arguments, those by keyword) to how it is written here."""
