@@ -16,7 +16,8 @@ from sleep_tune.search.space.space_file import load_space
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "cluster"
-TEXTS = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir() if path.is_file()}
+PAGE = ROOT / "docs" / "cluster.md"
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in [*FOLDER.iterdir(), PAGE] if path.is_file()}
 RAY = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
 
 
@@ -152,7 +153,7 @@ def test_the_folder_has_a_command_for_each_kind_of_cluster() -> None:
     assert any("--address auto --dir /shared/results" in command for command in commands())
     for name in ("kuberay.yaml", "launcher.yaml", "slurm.sh"):
         assert "search_spaces/replay.yaml" in TEXTS[name]
-        assert name in TEXTS["README.md"]
+        assert name in TEXTS["cluster.md"]
 
 
 @pytest.mark.parametrize("command", sorted(set(commands())))
@@ -163,8 +164,8 @@ def test_its_commands_are_ours(command: str) -> None:
         assert load_space(ROOT / options.space, overrides).name == "replay"
 
 
-def test_the_options_that_the_readme_names_are_there() -> None:
-    named = set(re.findall(r"`((?:training|resources|run|data)\.\w+)", TEXTS["README.md"]))
+def test_the_options_that_the_page_names_are_there() -> None:
+    named = set(re.findall(r"`((?:training|resources|run|data)\.\w+)", TEXTS["cluster.md"]))
     assert named == {"training.mirror", "resources.max_retries", "resources.workers", "run.dir", "data.path"}
     known = set(options()) | {f"resources.{field.name}" for field in fields(Resources)}
     assert named <= known
@@ -186,13 +187,13 @@ def test_the_image_runs_as_the_user_that_the_pods_run_as_from_a_pinned_base() ->
 
 def test_every_command_that_starts_ray_does_so_with_a_token() -> None:
     starts = [(name, text) for name, text in TEXTS.items() for _ in re.findall(r"ray start --", text)]
-    assert {name for name, _ in starts} == {"README.md", "launcher.yaml", "slurm.sh"}
+    assert {name for name, _ in starts} == {"cluster.md", "launcher.yaml", "slurm.sh"}
     assert all("RAY_AUTH_MODE=token" in text for _, text in starts)
-    lines = TEXTS["README.md"].splitlines()
-    commands = [number for number, line in enumerate(lines) if line.startswith("    ") and "ray start" in line]
+    lines = TEXTS["cluster.md"].splitlines()
+    commands = [number for number, line in enumerate(lines) if line.startswith("ray start")]
     assert len(commands) == 2
     for number in commands:
-        assert lines[number - 1] == "    export RAY_AUTH_MODE=token"
+        assert lines[number - 1] == "export RAY_AUTH_MODE=token"
         assert lines[number].endswith(" --temp-dir=$(mktemp -d /tmp/ray-XXXXXX)/ray")
 
 

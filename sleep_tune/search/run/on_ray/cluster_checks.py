@@ -55,7 +55,7 @@ def token_variables(address: str, warn: Callable[[str], None]) -> dict[str, str]
             )
         warn(
             f"the Ray cluster at {address} requires no token: anybody who can reach that address can run code there "
-            "as the user who started it. Start its nodes with RAY_AUTH_MODE=token (cluster/README.md)"
+            "as the user who started it. Start its nodes with RAY_AUTH_MODE=token (docs/cluster.md)"
         )
     if answer is not grpc.StatusCode.UNAUTHENTICATED:
         return {}
