@@ -1,4 +1,4 @@
-# make demo: from nothing to a comparison table.  make test: everything that CI runs.
+# make demo: from nothing to a comparison table.  make test: everything that CI runs.  make docs: the documentation.
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -8,7 +8,7 @@ WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 RAY_OUTPUT := $(VENV)/ray-tests.txt
 STAMP := $(VENV)/.installed
 
-.PHONY: venv demo test clean
+.PHONY: venv demo test docs clean
 
 venv: $(STAMP)
 
@@ -30,6 +30,10 @@ test: venv
 	@$(RUN) -m pytest -m ray >$(RAY_OUTPUT) 2>&1 & ray=$$!; \
 	$(RUN) -m pytest -m "not ray" $(WORKERS); failed=$$?; \
 	wait $$ray || failed=1; cat $(RAY_OUTPUT); exit $$failed
+
+docs: venv
+	$(RUN) -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "Open build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

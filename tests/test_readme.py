@@ -15,14 +15,14 @@ PATH = re.compile(
 )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     assert [link for link in links if link and not (page.parent / link).exists()] == []
     named = [path for path in PATH.findall(text) if "<" not in path]
     assert [path for path in named if not (ROOT / path).exists()] == []
-    assert page.name != "README.md" or {"tune.py", "train_worker.py", "search_spaces/replay.yaml"} <= set(named)
+    assert page != ROOT / "README.md" or {"tune.py", "train_worker.py", "search_spaces/replay.yaml"} <= set(named)
 
 
 def test_the_search_space_of_the_readme_is_read(tmp_path: Path) -> None:

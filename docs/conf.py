@@ -1,0 +1,27 @@
+"""Settings of the documentation's site: `make docs` builds it into build/docs, without a network.
+
+The pages are Markdown (MyST), so that they also read well on GitHub. api.md takes the docstrings of the package.
+"""
+
+from importlib.metadata import version as version_of
+
+project = "sleep-tune"
+copyright = "the authors of sleep-tune, Apache-2.0"
+version = release = version_of("sleep-tune")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+exclude_patterns = ["README.md"]  # index.rst includes it
+
+myst_heading_anchors = 3
+suppress_warnings = ["misc.highlighting_failure"]  # a command line with {...} is no valid bash for the highlighter
+
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+
+html_theme = "furo"
+html_title = "sleep-tune"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
