@@ -2,7 +2,7 @@
 
 | layer | what it is for |
 |---|---|
-| errors, files, folder_lock, records, names, metric_names, import_paths, plain_text, console, ... | the base |
+| errors, files, folder_lock, records, names, metric_names, import_paths, installation, ... | the base |
 | cli | the frame of every command: exit codes and messages |
 | sleep | the mechanism, as functions of arrays |
 | config | options of one run, with ranges and help |
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sleep_tune"
 
 BASE = frozenset({"errors", "records", "names", "metric_names", "import_paths", "babylm", "files"})
-BASE |= {"folder_lock", "interrupts", "console", "output_redirection", "plain_text", "sleep_tune"}
+BASE |= {"folder_lock", "interrupts", "console", "output_redirection", "plain_text", "installation", "sleep_tune"}
 HEAVY = frozenset({"torch", "transformers", "ray", "optuna", "hydra", "omegaconf", "datasets", "pandas"})
 HYDRA = frozenset({"hydra", "omegaconf"})
 SEARCHERS = frozenset({"ray", "optuna"})
@@ -58,7 +58,19 @@ LAYERS = {
     "cli": Layer(BASE, HEAVY | {"numpy"}),
     "sleep": Layer(frozenset({"errors"}), HEAVY),
     "config": Layer(
-        frozenset({"errors", "names", "files", "folder_lock", "import_paths", "records", "sleep", "sleep_tune"}),
+        frozenset(
+            {
+                "errors",
+                "names",
+                "files",
+                "folder_lock",
+                "import_paths",
+                "installation",
+                "records",
+                "sleep",
+                "sleep_tune",
+            }
+        ),
         HEAVY,
         {"config/load.py": HYDRA},
     ),

@@ -1,1 +1,4 @@
-"""The commands: one module for each, whose `main` takes the arguments of a command line and returns the exit code."""
+"""The commands of `sleep-tune`.
+
+Each is a module, whose `main` takes the arguments of a command line and returns the exit code.
+"""

@@ -1,4 +1,4 @@
-"""Compare arms with a baseline: `python analysis/compare.py results/replay [results/other ...] [NAME=reports ...]`.
+"""Compare arms with a baseline: `sleep-tune compare results/replay [results/other ...] [NAME=reports ...]`.
 
 Prints the first experiment's table, with the arms of all other folders in it, and writes it to tables/ in the
 experiment's folder. An experiment that is still running gives a partial table.
@@ -9,28 +9,30 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from sleep_tune.installation import command
 from sleep_tune.names import MATCHED
 
 EPILOG = """\
-A FOLDER is an experiment of tune.py, or the official scores (best_temperature_report.txt) of a model trained elsewhere.
+A FOLDER is an experiment (the folder of a search), or the official scores (best_temperature_report.txt) of a model
+trained elsewhere.
 NAME=FOLDER gives the name of its arm. Several folders with the same NAME are its seeds, in the order given.
 
-  python analysis/compare.py results/replay                              one experiment
-  python analysis/compare.py results/replay results/other                its arms, and those of another experiment
-  python analysis/compare.py results/replay ours=outputs/my_model        and a model trained elsewhere
-  python analysis/compare.py base=out/a1 base=out/a2 sleep=out/b1 sleep=out/b2 --output tables
-  python analysis/compare.py results/replay --published analysis/reference/babylm2025_strict_small.csv
+  {compare} results/replay                              one experiment
+  {compare} results/replay results/other                its arms, and those of another experiment
+  {compare} results/replay ours=outputs/my_model        and a model trained elsewhere
+  {compare} base=out/a1 base=out/a2 sleep=out/b1 sleep=out/b2 --output tables
+  {compare} results/replay --published analysis/reference/babylm2025_strict_small.csv
 """
 
 
 def main(arguments: Sequence[str]) -> int:
     """Compare the folders; print and write the table."""
     parser = argparse.ArgumentParser(
-        prog="compare.py",
+        prog=command("compare"),
         description="Compare arms (the rows of the table) with a baseline: the reference of an\n"
         "experiment (comparison.reference, by default `epochs`), or else the first arm. Print the table\n"
         "and write it to tables/ in the experiment's folder.",
-        epilog=EPILOG,
+        epilog=EPILOG.format(compare=command("compare")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

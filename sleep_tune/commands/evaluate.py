@@ -1,4 +1,4 @@
-"""Entry of the command `python -m sleep_tune.evaluate MODEL --data evaluation_data/fast_eval`."""
+"""Score a model on BabyLM's tasks: `sleep-tune evaluate MODEL --data evaluation_data/fast_eval`."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Export the best settings of a search: `python analysis/export_best.py results/replay`.
+"""Export the best settings of a search: `sleep-tune export results/replay`.
 
 Writes them to conf/sleep/<name>.yaml and prints the command of a full-scale run with them. With --push-to-hub
 OWNER/NAME also uploads the best model, its tokenizer and a model card with the table to the Hugging Face Hub.
@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from sleep_tune.installation import CLONE, command
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write the settings, print the command and, if asked to, publish the model."""
     parser = argparse.ArgumentParser(
-        prog="export_best.py",
+        prog=command("export"),
         description="Write the best settings of a search to conf/sleep/NAME.yaml; print how to train with them.",
         epilog="The token for the Hub is read from HF_TOKEN, HF_WRITE_TOKEN or HF_READ_TOKEN, or from `hf auth login`.",
         allow_abbrev=False,
@@ -26,7 +26,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="an experiment, such as results/replay")
     parser.add_argument("--name", help="name of the settings (default: the experiment's)")
     parser.add_argument(
-        "--conf", metavar="DIR", type=Path, default=ROOT / "conf", help="the folder of configurations (default: conf)"
+        "--conf",
+        metavar="DIR",
+        type=Path,
+        default=(CLONE or Path()) / "conf",
+        help="the folder of configurations (default: conf)",
     )
     parser.add_argument("--force", action="store_true", help="replace an existing file with other settings")
     parser.add_argument(
@@ -76,7 +80,7 @@ def write_settings(path: Path, why: str, sleep: Mapping[str, Any], *, force: boo
 def training_command(name: str, base: Mapping[str, Any], others: Mapping[str, Any]) -> str:
     """Return the shell command of a run with these settings, on the corpus and budget of the study."""
     settings = {"sleep": name, "run.name": f"{name}-full", **base, **others}
-    return shlex.join(["python", "train_worker.py", *(f"{key}={_text(value)}" for key, value in settings.items())])
+    return f"{command('train')} {shlex.join(f'{key}={_text(value)}' for key, value in settings.items())}"
 
 
 def publish(experiment: Path, model: Path, repository: str, card: str) -> str:

@@ -1,18 +1,20 @@
-"""Write an experiment's report.html: `python analysis/report.py results/replay`.
+"""Write an experiment's report.html: `sleep-tune report results/replay`.
 
 The report is one file that opens offline: the answer, the table of arms, learning curves, the search, what was
-replayed, failures. tune.py writes it at the end of a search. This script writes it again, or while the search runs.
+replayed, failures. A search writes it at its end. This command writes it again, or while the search runs.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from sleep_tune.installation import command
+
 
 def main(arguments: Sequence[str]) -> int:
     """Write the report of each folder."""
     parser = argparse.ArgumentParser(
-        prog="report.py",
+        prog=command("report"),
         description="Write report.html of an experiment: verdict, table, curves, failures. It may be running.",
         allow_abbrev=False,
     )

@@ -1,6 +1,6 @@
-"""Search sleep settings on Ray: `python tune.py search_spaces/replay.yaml data=text data.path=DIR`.
+"""Search sleep settings on Ray: `sleep-tune search replay data=text data.path=DIR` (in a clone: `python tune.py ...`).
 
-Tiny, on a laptop: `python tune.py search_spaces/demo.yaml`. To resume a search that was stopped or killed, or to print
+Tiny, on a laptop: `sleep-tune search demo`. To resume a search that was stopped or killed, or to print
 the comparison of one that has ended, run the same command again.
 """
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune import cli
+from sleep_tune.installation import command
 from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:
     from sleep_tune.search.plan.search_plan import Plan
 
-USAGE = """\
-python tune.py SPACE [override ...] [--plan [--calibrate] | --status] [--address A] [--launcher L] [--dir DIR]"""
+ARGUMENTS = "SPACE [override ...] [--plan [--calibrate] | --status] [--address A] [--launcher L] [--dir DIR]"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     from sleep_tune.search.run.launch import Interrupted, PreparedSearch
 
-    current().farewell = f"nothing is lost. To resume: python tune.py {shlex.join(arguments)}"
+    current().farewell = f"nothing is lost. To resume: {command('search')} {shlex.join(arguments)}"
     with cli.echo_log("sleep_tune.data"):
         study = PreparedSearch.read(options.space, options.overrides, options.dir)
     if options.plan:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the search space, the overrides and the flags, which may come in any order."""
-    parser = argparse.ArgumentParser(prog="tune.py", add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=command("search"), add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--plan", action="store_true")
     parser.add_argument("--calibrate", action="store_true")
@@ -59,7 +59,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, default=Path("results"))
     parser.add_argument("space", nargs="?", type=Path)
     parser.add_argument("overrides", nargs="*")
-    parser.usage = USAGE
+    parser.usage = f"{command('search')} {ARGUMENTS}"
     options = parser.parse_intermixed_args(arguments)
     if options.space is None and not options.help:
         parser.error("a search space is needed, such as search_spaces/demo.yaml (see --help)")
@@ -72,23 +72,24 @@ def help_text() -> str:
     """Return the usage and every option of a search space, from its dataclasses."""
     from sleep_tune.search.space.space_help import describe_space
 
+    search = command("search")
     return f"""\
-usage: {USAGE}
+usage: {search} {ARGUMENTS}
 
 Search the settings of sleep that give the best model at a fixed budget of words. Train the baselines with the same
 budget. Then train the best settings and the baselines again with fresh seeds, and compare them. Everything is written
 to results/<name>. Run the same command again to resume a search that was stopped or killed, or to print the comparison
 of one that has ended.
 
-  python tune.py search_spaces/demo.yaml                                        a few minutes on two cores
-  python tune.py search_spaces/demo.yaml name=mine data=text data.path=DIR      the same on your own text
-  python tune.py search_spaces/replay.yaml data=text data.path=DIR --plan       what would run, without running it
-  python tune.py search_spaces/replay.yaml --address auto                       on the Ray cluster of this machine
+  {search} search_spaces/demo.yaml                                        a few minutes on two cores
+  {search} search_spaces/demo.yaml name=mine data=text data.path=DIR      the same on your own text
+  {search} search_spaces/replay.yaml data=text data.path=DIR --plan       what would run, without running it
+  {search} search_spaces/replay.yaml --address auto                       on the Ray cluster of this machine
 
   SPACE           the search space: a YAML file, as described below
   override        key=value. A key that begins with a section below (or name) changes the search space. Any other key,
-                  such as data=text or training.learning_rate=1e-3, sets an option of all runs: see python
-                  train_worker.py --help. A group, such as data=text, drops the options data.* of the file's base
+                  such as data=text or training.learning_rate=1e-3, sets an option of all runs: see
+                  {command("train")} --help. A group, such as data=text, drops the options data.* of the file's base
   --plan          print what would run (trials at each rung, passes, slots, words, hours, disk), and start nothing. The
                   hours are estimated from earlier experiments in DIR with a similar model, batch and device
   --calibrate     with --plan: train for half a minute here and estimate the hours from that (kept in DIR/.speeds.jsonl)

@@ -1,8 +1,10 @@
-"""Compare search methods without training: `python -m sleep_tune.simulation search_spaces/replay.yaml`."""
+"""Compare search methods without training: `sleep-tune simulate replay`."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+
+from sleep_tune.installation import command
 
 __all__ = ["main"]
 
@@ -17,14 +19,14 @@ VARIANTS = (
 """Default variants."""
 
 DESCRIPTION = """\
-Which search method finds better settings at the same cost? The sampler and scheduler of tune.py run with a virtual
+Which search method finds better settings at the same cost? The sampler and scheduler of a search run with a virtual
 clock, on analytic or recorded learning curves instead of training, so days take seconds. Each method is a variant of
 SPACE. The table gives its regret: the distance of its result to the best possible one.
 
-  python -m sleep_tune.simulation search_spaces/replay.yaml
-  python -m sleep_tune.simulation search_spaces/replay.yaml reduction=2 reduction=4,first_rung=0.2 --seeds 50
-  python -m sleep_tune.simulation search_spaces/replay.yaml within=null --curves one_pass --slots 8
-  python -m sleep_tune.simulation search_spaces/replay.yaml --curves results/replay        # of your own experiment
+  {simulate} search_spaces/replay.yaml
+  {simulate} search_spaces/replay.yaml reduction=2 reduction=4,first_rung=0.2 --seeds 50
+  {simulate} search_spaces/replay.yaml within=null --curves one_pass --slots 8
+  {simulate} search_spaces/replay.yaml --curves results/replay        # of your own experiment
 """
 
 EPILOG = """\
@@ -38,7 +40,7 @@ curves:
 
 The first row of each table is the method of SPACE. Differences are from it, paired over seeds. Recorded curves have
 their own parameters, not those of SPACE. Your own curves may be different: compare the table of Kendall's tau with
-the one that `python tune.py SPACE --status` shows for your search.
+the one that `{search} SPACE --status` shows for your search.
 """
 
 
@@ -80,13 +82,13 @@ def _parser() -> argparse.ArgumentParser:
 
     recorded = ", ".join(name for name in source_names() if "/" in name)
     parser = argparse.ArgumentParser(
-        prog="python -m sleep_tune.simulation",
-        description=DESCRIPTION,
-        epilog=EPILOG.format(recorded=recorded),
+        prog=command("simulate"),
+        description=DESCRIPTION.format(simulate=command("simulate")),
+        epilog=EPILOG.format(recorded=recorded, search=command("search")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("space", type=Path, metavar="SPACE", help="a search space, as for tune.py")
+    parser.add_argument("space", type=Path, metavar="SPACE", help="a search space, as for a search")
     parser.add_argument(
         "variants",
         nargs="*",

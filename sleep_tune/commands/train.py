@@ -1,7 +1,7 @@
-"""Train one model: `python train_worker.py sleep=weighted data=toy training.seed=3`.
+"""Train one model: `sleep-tune train sleep=weighted training.seed=3` (in a clone: `python train_worker.py ...`).
 
-Tiny, on a laptop: `python train_worker.py run.name=tiny data.sentences=5000 budget.passes=4`. The study's model on
-BabyLM: `python train_worker.py data=text data.path=DIR model=small training=gpu`. To resume a run that was stopped or
+Tiny, on a laptop: `sleep-tune train run.name=tiny data.sentences=5000 budget.passes=4`. The study's model on BabyLM:
+`sleep-tune train data=text data.path=DIR model=small training=gpu`. To resume a run that was stopped or
 killed, or to print the results of one that has ended, run the same command again.
 """
 
@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune import cli
+from sleep_tune.installation import command
 from sleep_tune.interrupts import current
 from sleep_tune.plain_text import visible
 
 if TYPE_CHECKING:
     from sleep_tune.config.schema import RunConfig
     from sleep_tune.records import Decision, Outcome, Progress
+
+ARGUMENTS = "[--help] [--cfg job] [group=choice | option=value ...]"
 
 FIGURES = {
     "nll": "nll {:.4f}",
@@ -59,11 +62,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return --help, --cfg and the overrides, which may come in any order."""
-    parser = argparse.ArgumentParser(prog="train_worker.py", add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=command("train"), add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--cfg", choices=["job"])
     parser.add_argument("overrides", nargs="*")
-    parser.usage = "python train_worker.py [--help] [--cfg job] [group=choice | option=value ...]"
+    parser.usage = f"{command('train')} {ARGUMENTS}"
     return parser.parse_intermixed_args(arguments)
 
 
@@ -71,16 +74,17 @@ def help_text() -> str:
     """Return the usage, the groups of conf/ and the options of the schema."""
     from sleep_tune.config.describe import describe_groups, describe_options
 
+    train = command("train")
     return f"""\
-usage: python train_worker.py [--help] [--cfg job] [group=choice | option=value ...]
+usage: {train} {ARGUMENTS}
 
 Train one model. The text is read in folds (wake); after each fold, a buffer of samples that were read before is
 replayed (sleep), until the budget of words is used. Everything is written to runs/<run.name>.
 Run the same command again to resume a stopped or killed run, or to print the results of one that has ended.
 
-  python train_worker.py sleep=weighted training.seed=3
-  python train_worker.py sleep=epochs run.name=baseline
-  python train_worker.py run.name=mine data=text data.path=DIR model=small budget.words=100000000
+  {train} sleep=weighted training.seed=3
+  {train} sleep=epochs run.name=baseline
+  {train} run.name=mine data=text data.path=DIR model=small budget.words=100000000
 
   --cfg job    print the whole configuration, with the meaning of every option, and train nothing
   --help       print this text

@@ -4,10 +4,11 @@ import functools
 import importlib.metadata
 import platform
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import sleep_tune
+from sleep_tune.files import read_json_object
+from sleep_tune.installation import CLONE, COMMIT
 
 __all__ = ["environment"]
 
@@ -18,8 +19,8 @@ PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "accelerate", "datas
 def environment() -> dict[str, Any]:
     """Return the versions of sleep-tune, Python and the main packages, the git commit, and the platform.
 
-    A package that is not installed is left out. `commit` is None outside a git clone; `uncommitted` is whether tracked
-    files differed from it.
+    A package that is not installed is left out. `commit` is that of the clone, or the one that an installed wheel was
+    built from; None if it is not known. `uncommitted` is whether tracked files differed from it.
     """
     versions: dict[str, str] = {}
     for package in PACKAGES:
@@ -27,25 +28,32 @@ def environment() -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    commit = _git("rev-parse", "HEAD")
     return {
         "sleep_tune": sleep_tune.__version__,
-        "commit": commit,
-        "uncommitted": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+        **_commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": versions,
     }
 
 
+def _commit() -> dict[str, Any]:
+    """Return `commit` and `uncommitted` of this package."""
+    built = read_json_object(COMMIT)
+    if built is not None:
+        return {"commit": built.get("commit"), "uncommitted": built.get("uncommitted")}
+    commit = _git("rev-parse", "HEAD")
+    changed = bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None
+    return {"commit": commit, "uncommitted": changed}
+
+
 def _git(*arguments: str) -> str | None:
     """Return what git prints about the clone that holds this package, or None if it is in none."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():  # an installation inside another project's clone is not of that project
+    if CLONE is None or not (CLONE / ".git").exists():  # a folder inside another project's clone is not of that project
         return None
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
+            ["git", "-C", str(CLONE), *arguments], capture_output=True, text=True, check=True, timeout=10
         )
     except (OSError, subprocess.SubprocessError):
         return None

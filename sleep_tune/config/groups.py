@@ -1,7 +1,6 @@
 """The groups of conf/: their choices, and what the file of each choice sets.
 
-Groups lie beside the package (a clone, or an editable installation); a conf/ in the working directory adds choices of
-its own.
+Groups come with the package; a conf/ in the working directory adds choices of its own.
 """
 
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import flatten, unknown_key
 from sleep_tune.config.yaml_file import read_file, read_yaml
 from sleep_tune.errors import ConfigError, nearest, unknown
+from sleep_tune.installation import CONF
 
 __all__ = [
     "Choices",
@@ -36,16 +36,15 @@ Choices = Mapping[str, Path]
 
 
 def folders() -> list[Path]:
-    """Return the conf/ folders that exist: the repository's, then the working directory's if that is another.
+    """Return the conf/ folders that exist: the package's, then the working directory's if that is another.
 
     Raises:
-        ConfigError: the repository's is missing, as in an installation that is not editable.
+        ConfigError: the package's is missing.
     """
-    own = Path(__file__).resolve().parents[2] / "conf"
     here = Path.cwd() / "conf"
-    if not (own / "config.yaml").is_file():
-        raise ConfigError(f"the configuration groups must lie in {own}; got no config.yaml there (use a clone)")
-    return [own, here] if here.is_dir() and here.resolve() != own.resolve() else [own]
+    if not (CONF / "config.yaml").is_file():
+        raise ConfigError(f"the configuration groups must lie in {CONF}; got no config.yaml there: install it again")
+    return [CONF, here] if here.is_dir() and here.resolve() != CONF.resolve() else [CONF]
 
 
 def groups() -> dict[str, Choices]:

@@ -36,6 +36,7 @@ from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.sources import with_sources
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import ConfigError
+from sleep_tune.installation import command
 
 __all__ = ["compose", "parse_override"]
 
@@ -125,7 +126,8 @@ def parse_override(text: str) -> tuple[str, Any]:
         shown = raw if len(raw) <= 80 else f"{raw[:77]}..."
         raise ConfigError(f"{key} must be {_expected(key)}; got '{shown}' ({_first_line(error)})") from None
     if override.type is not OverrideType.CHANGE or override.is_sweep_override():
-        raise ConfigError(f"{key} must be {_expected(key)}; got '{raw}' (to search over values, use tune.py)")
+        hint = f"(to search over values, use {command('search')})"
+        raise ConfigError(f"{key} must be {_expected(key)}; got '{raw}' {hint}")
     return key, override.value()
 
 

@@ -1,4 +1,4 @@
-"""Arguments and help of `python -m sleep_tune.evaluate`."""
+"""Arguments and help of `sleep-tune evaluate`."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
 from sleep_tune.evaluation.backends import AUTO, BACKENDS
+from sleep_tune.installation import command
 from sleep_tune.names import DEVICES, PRECISIONS
 
 __all__ = ["parse_arguments"]
@@ -14,8 +15,8 @@ HELP = """\
 Score a language model on the zero-shot tasks of the BabyLM challenge. For every item it chooses the same option as
 BabyLM's 2025 pipeline, and it writes the same files.
 
-  python -m sleep_tune.evaluate runs/tiny/model --data evaluation_data/fast_eval
-  python -m sleep_tune.evaluate MODEL --data evaluation_data/full_eval --tasks blimp,entity_tracking --backend causal
+  {evaluate} runs/tiny/model --data evaluation_data/fast_eval
+  {evaluate} MODEL --data evaluation_data/full_eval --tasks blimp,entity_tracking --backend causal
 
 MODEL is a folder that AutoModelForMaskedLM or AutoModelForCausalLM can load, with a fast tokenizer. It must hold
 exactly the weights of its model: missing, unused and non-finite weights are errors. Python files in it are run only
@@ -60,18 +61,18 @@ Instead of the zero-shot tasks:
                   mntp are joined, or those of --backend
 
 A complete submission, for a run of 100 million words with training.word_checkpoints=true, in runs/NAME (RUN):
-  python -m sleep_tune.evaluate RUN/model --data evaluation_data/full_eval
-  python -m sleep_tune.evaluate RUN/model --data evaluation_data/full_eval --glue --aoa
-  for each in RUN/checkpoints/*; do python -m sleep_tune.evaluate $each --data evaluation_data/fast_eval; done
-  python -m sleep_tune.evaluate RUN/model --data evaluation_data/fast_eval --submission
+  {evaluate} RUN/model --data evaluation_data/full_eval
+  {evaluate} RUN/model --data evaluation_data/full_eval --glue --aoa
+  for each in RUN/checkpoints/*; do {evaluate} $each --data evaluation_data/fast_eval; done
+  {evaluate} RUN/model --data evaluation_data/fast_eval --submission
 """
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the parsed arguments; a mistake in them exits with code 2."""
     parser = argparse.ArgumentParser(
-        prog="python -m sleep_tune.evaluate",
-        description=HELP,
+        prog=command("evaluate"),
+        description=HELP.format(evaluate=command("evaluate")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

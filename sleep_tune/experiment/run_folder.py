@@ -27,6 +27,7 @@ from sleep_tune.errors import RunFolderError, UserError, shortened, unknown
 from sleep_tune.experiment.json_checks import Check, is_text, mapping_of
 from sleep_tune.files import expanded, require_space, write_whole
 from sleep_tune.folder_lock import FolderLock
+from sleep_tune.installation import command
 from sleep_tune.records import Outcome, is_count, is_number
 
 __all__ = [
@@ -241,7 +242,7 @@ def require_room(folder: Path, config: RunConfig) -> None:
     Raises:
         DiskError: too little space is free on the disk of `folder`.
     """
-    remedy = "write to another disk: run.dir=PATH of train_worker.py, --dir PATH of tune.py"
+    remedy = f"write to another disk: run.dir=PATH of {command('train')}, --dir PATH of {command('search')}"
     require_space(folder, needed_bytes(config), "the run's checkpoints and models", remedy)
 
 

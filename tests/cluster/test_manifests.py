@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+import sleep_tune
 from sleep_tune.commands import search
 from sleep_tune.config.options import options
 from sleep_tune.search.space.search_space import Resources
@@ -21,8 +22,7 @@ TEXTS = {path.name: path.read_text(encoding="utf-8") for path in [*FOLDER.iterdi
 RAY = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
 
 
-VERSION = re.search(r'^version = "(\S+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-IMAGE = f"REGISTRY/sleep-tune:{VERSION[1] if VERSION else None}"
+IMAGE = f"REGISTRY/sleep-tune:{sleep_tune.__version__}"
 
 
 def documents() -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,12 +7,13 @@ from pathlib import Path
 from rich.console import Console
 
 from sleep_tune.config.yaml_file import read_yaml
-from sleep_tune.errors import ConfigError, RunFolderError, nearest
+from sleep_tune.errors import RunFolderError, nearest
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.folder_lock import LOCK, Holder, read_holder
 from sleep_tune.search.monitor import wording
 from sleep_tune.search.monitor.screen import screen
 from sleep_tune.search.monitor.snapshot import read_recorded
+from sleep_tune.search.space.space_path import find_space
 
 __all__ = ["find_experiment", "show_status"]
 
@@ -52,8 +53,7 @@ def find_experiment(space: Path, overrides: Sequence[str], results: Path) -> Pat
         raise RunFolderError(
             f"{space} must be the file of a search space, or an experiment in {results}, which holds {_have(names)}"
         )
-    if not space.is_file():
-        raise ConfigError(f"{space}: there is no such file")
+    space = find_space(space)
     named = read_yaml(space).get("name", space.stem)
     given = [text.partition("=")[2] for text in overrides if text.startswith("name=")]
     name = str(given[-1] if given else named)

@@ -12,7 +12,7 @@ from sleep_tune.config.checker import read_section
 from sleep_tune.config.entry import Entry
 from sleep_tune.config.options import options
 from sleep_tune.config.yaml_file import read_file
-from sleep_tune.errors import ConfigError, nearest, unknown
+from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.search.space.arms import check_arms, read_arms
 from sleep_tune.search.space.base import check_base, read_base
 from sleep_tune.search.space.foreign_spaces import find_space_key
@@ -46,6 +46,7 @@ from sleep_tune.search.space.sections import (
     read_warm_start,
 )
 from sleep_tune.search.space.space_overrides import SECTIONS, override_space
+from sleep_tune.search.space.space_path import find_space
 
 __all__ = ["load_space"]
 
@@ -56,7 +57,7 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
     """Return a search space.
 
     Args:
-        path: of the YAML file, as the user gave it.
+        path: of the YAML file, as the user gave it; or the name of a space that comes with the package.
         overrides: `key=value` texts. A key whose first part is a section of the space sets the space; any other one
             sets `base`.
 
@@ -65,13 +66,9 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
             the override), what was expected, what was given and the nearest valid name. If the text is not YAML, only
             the first mistake. A mistake that may follow from another is not reported until that one is corrected.
     """
+    path = find_space(path)
     try:
         root = read_file(path)
-    except FileNotFoundError:
-        beside = [file.name for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        close = nearest(path.name, beside)
-        hint = f"; did you mean '{path.parent / close}'?" if close else ""
-        raise ConfigError(f"{path}: there is no such file{hint}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     if not isinstance(root.value, dict):

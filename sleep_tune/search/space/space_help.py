@@ -1,9 +1,10 @@
-"""The part of `tune.py --help` about search spaces: every option with its meaning and default, from the dataclasses."""
+"""The part of `--help` about search spaces: every option with its meaning and default, from the dataclasses."""
 
 import textwrap
 from collections.abc import Iterator
 
 from sleep_tune.config.options import Option, section_fields
+from sleep_tune.installation import command
 from sleep_tune.search.space.search_space import (
     ArmParent,
     Baseline,
@@ -34,7 +35,7 @@ INTRODUCTION = """\
 A SEARCH SPACE  (section.option, its default and meaning)
 
   name                       folder of the study in results/; the file's name without .yaml
-  base                       groups and options of every run, as in python train_worker.py --help, such as
+  base                       groups and options of every run, as in TRAIN --help, such as
                                {data: text, budget.passes: 10}
   parameters                 what is searched, option by option:
                                sleep.folds:           {choice: [5, 10, 20]}
@@ -58,7 +59,7 @@ WIDTH = 120
 
 def describe_space() -> str:
     """Return the options of a search space, section by section."""
-    return "\n".join([INTRODUCTION, *_lines()])
+    return "\n".join([INTRODUCTION.replace("TRAIN", command("train")), *_lines()])
 
 
 def _lines() -> Iterator[str]:

@@ -65,7 +65,7 @@ def test_a_study_without_controls_says_so_and_shows_the_lines_that_add_them(log:
     comparison = study(log, arms=("sharp",))
     assert plot_gains(comparison) is None
     text = section(log)
-    assert not missing(text, "cannot tell|What is missing|sharp_matched: {matched: sharp}|sharp_random_matched|tune.py")
+    assert not missing(text, "cannot tell|What is missing|sharp_matched: {matched: sharp}|sharp_random_matched")
 
 
 def test_a_study_without_a_sleeping_arm_says_that(log: SyntheticLog) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.errors import UserError
+from sleep_tune.installation import SPACES
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import (
     Baseline,
@@ -18,10 +19,9 @@ from sleep_tune.search.space.search_space import (
     Uniform,
 )
 from sleep_tune.search.space.space_file import load_space
+from sleep_tune.search.space.space_path import find_space
 from tests.messages import missing
 from tests.search.space.broken_spaces import BROKEN, LINE, OVERRIDES, WHOLE, change
-
-SPACES = Path(__file__).parents[3] / "search_spaces"
 
 
 def write(folder: Path, text: str | bytes) -> Path:
@@ -221,7 +221,28 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert not missing(raised.value, f"stdy.yaml|'{tmp_path}/study.yaml'")
     with pytest.raises(UserError) as raised:
         load_space(tmp_path)
-    assert not missing(raised.value, f"{tmp_path}|Is a directory")
+    assert not missing(raised.value, f"{tmp_path}|directory")
+
+
+@pytest.mark.parametrize("given", ["replay", "replay.yaml", "search_spaces/replay", "search_spaces/replay.yaml"])
+def test_a_space_of_the_package_is_found_by_its_name_unless_there_is_a_file(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_space(Path(given)) == SPACES / "replay.yaml"
+    Path(given).parent.mkdir(exist_ok=True)
+    Path(given).with_suffix(".yaml").write_text("")
+    assert find_space(Path(given)) == Path(given).with_suffix(".yaml")
+
+
+def test_the_nearest_space_of_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as raised:
+        find_space(Path("replai.yaml"))
+    assert not missing(raised.value, "replai.yaml|'replay'")
+    with pytest.raises(UserError) as raised:
+        find_space(Path("mine"))
+    assert not missing(raised.value, "mine|causal, controls, demo")
 
 
 def test_the_name_is_the_file_s_by_default(tmp_path: Path) -> None:
