@@ -9,6 +9,8 @@ Token ids and the characters of each token stay the same. Scores stay the same, 
 the last token that is scored, and special tokens are never scored.
 
 A hybrid model keeps both tokens, because it is a masked model first.
+
+The settings also hold what releases 4 of transformers need (`older_transformers`).
 """
 
 import json
@@ -19,6 +21,7 @@ from typing import Any
 
 from sleep_tune.data.cache import require_cached
 from sleep_tune.files import write_whole
+from sleep_tune.older_transformers import tokenizer_settings
 
 __all__ = ["write_tokenizer"]
 
@@ -52,8 +55,10 @@ def write_tokenizer(source: Path, folder: Path, *, causal: bool, max_length: int
         shutil.copyfile(file, folder / file.name)
     path = folder / SETTINGS
     settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    saved: dict[str, Any] = json.loads((folder / TOKENIZER).read_text(encoding="utf-8"))
     limit = {} if max_length is None else {"model_max_length": max_length}
-    write_whole(path, json.dumps(settings | limit | (FOR_GENERATION if causal else {}), indent=2) + "\n")
+    written = settings | limit | tokenizer_settings(saved) | (FOR_GENERATION if causal else {})
+    write_whole(path, json.dumps(written, indent=2) + "\n")
     if "bos_token" not in settings:
         return {}
     from tokenizers import Tokenizer
@@ -61,7 +66,6 @@ def write_tokenizer(source: Path, folder: Path, *, causal: bool, max_length: int
     vocabulary = Tokenizer.from_file(str(folder / TOKENIZER)).get_vocab()
     start, separator = ((settings[role], vocabulary[settings[role]]) for role in ("bos_token", "eos_token"))
     if causal:
-        saved = json.loads((folder / TOKENIZER).read_text(encoding="utf-8"))
         saved["post_processor"] = _starting(saved["post_processor"], start, separator)
         saved["decoder"] = _keeping_space(saved["decoder"])
         write_whole(folder / TOKENIZER, json.dumps(saved, ensure_ascii=False, indent=2))

@@ -13,6 +13,7 @@ from sleep_tune.data.published_tokenizer import write_tokenizer
 from sleep_tune.errors import RunFolderError
 from sleep_tune.evaluation.positions import trained_positions
 from sleep_tune.files import share_tree, sync_folder, sync_tree, write_whole
+from sleep_tune.older_transformers import model_settings
 from sleep_tune.records import Progress
 from sleep_tune.training.session import Session
 
@@ -37,6 +38,7 @@ def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
+    _complete(folder / "config.json")
     objective = getattr(model.config, "training_objective", MASKED)
     longest = trained_positions(model)
     ids = write_tokenizer(tokenizer, folder, causal=objective == CAUSAL, max_length=longest)
@@ -44,6 +46,13 @@ def write_model(folder: Path, model: PreTrainedModel, tokenizer: Path) -> None:
         generation_config(model, ids, longest).save_pretrained(folder)
     share_tree(folder)
     sync_tree(folder)
+
+
+def _complete(path: Path) -> None:
+    """Add what releases 4 of transformers need to a config.json."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if more := model_settings(config):
+        write_whole(path, json.dumps(more | config, indent=2, sort_keys=True) + "\n")
 
 
 def generation_config(model: PreTrainedModel, ids: Mapping[str, int], longest: int | None) -> GenerationConfig:

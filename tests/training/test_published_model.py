@@ -130,3 +130,10 @@ def test_a_process_without_this_package_opens_and_generates(tmp_path: Path) -> N
             assert len(found["prompt"][0]) < length, folder
             assert found["alone"][:length] == found["in a batch"], folder
             assert found["text"] == found["decoded"].strip(), folder  # with the space after the prompt
+
+
+def test_a_folder_holds_what_releases_4_of_transformers_read(tmp_path: Path) -> None:
+    write_model(tmp_path / "model", make("llama", "clm", tmp_path / "tokenizer"), tmp_path / "tokenizer")
+    settings = json.loads((tmp_path / "model" / "tokenizer_config.json").read_text())
+    assert (settings["tokenizer_class"], settings["add_prefix_space"]) == ("PreTrainedTokenizerFast", True)
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["rope_theta"] == 10_000.0
