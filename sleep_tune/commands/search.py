@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune import cli
+from sleep_tune.commands.flags import FlagParser
 from sleep_tune.installation import command
 from sleep_tune.interrupts import current
+from sleep_tune.search.space.foreign_spaces import find_space_key
 
 if TYPE_CHECKING:
     from sleep_tune.search.plan.search_plan import Plan
+
+FLAGS = {"output_dir": "--dir", "default_root_dir": "--dir", "storage_path": "--dir", "dry_run": "--plan"}
+"""Flags of other tools, as Python writes them -> flags of this command."""
 
 ARGUMENTS = "SPACE [override ...] [--plan [--calibrate] | --status] [--address A] [--launcher L] [--dir DIR]"
 
@@ -49,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the search space, the overrides and the flags, which may come in any order."""
-    parser = argparse.ArgumentParser(prog=command("search"), add_help=False, allow_abbrev=False)
+    parser = FlagParser(command("search"), FLAGS, find_space_key)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--plan", action="store_true")
     parser.add_argument("--calibrate", action="store_true")
@@ -60,7 +65,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("space", nargs="?", type=Path)
     parser.add_argument("overrides", nargs="*")
     parser.usage = f"{command('search')} {ARGUMENTS}"
-    options = parser.parse_intermixed_args(arguments)
+    options = parser.parse_line(arguments)
     if options.space is None and not options.help:
         parser.error("a search space is needed, such as search_spaces/demo.yaml (see --help)")
     if options.calibrate and not options.plan:

@@ -5,7 +5,7 @@ search/space/foreign_spaces.py.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from sleep_tune.config.options import options
@@ -24,18 +24,15 @@ class ForeignName:
     difference: str = ""
     """How the option differs from what the tool means, or what to do where there is no option; '' if it does not."""
 
-    def hint(self, key: str | None = None) -> str:
-        """Return the hint as the second half of a sentence.
-
-        Args:
-            key: the option, if it is the one of the same name in another section.
-        """
-        theirs, ours = f"{self.name} of {self.tool}", key or self.key
-        if not ours:
+    @property
+    def hint(self) -> str:
+        """The second half of a message about the name."""
+        theirs = f"{self.name} of {self.tool}"
+        if not self.key:
             return f"there is no option like {theirs}: {self.difference}"
-        if not self.difference or ours != self.key:
-            return f"{theirs} is {ours} here"
-        return f"nearest to {theirs} is {ours}, {self.difference}"
+        if not self.difference:
+            return f"{theirs} is {self.key} here"
+        return f"nearest to {theirs} is {self.key}, {self.difference}"
 
 
 SHARE = "a share of the budget, not a number of updates"
@@ -142,6 +139,7 @@ TABLES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("grad_clip", "training.max_grad_norm", ""),
         ("wandb_project", "tracking.project", ""),
         ("mask_prob", "training.masking.probability", ""),
+        ("resume", "", "run the same command again, and it resumes from the last checkpoint"),
     ),
 }
 """Tool -> (its name, the option or group here, how it differs)."""
@@ -156,20 +154,20 @@ def foreign_names() -> Iterator[ForeignName]:
 BY_NAME: Mapping[str, ForeignName] = MappingProxyType({entry.name: entry for entry in foreign_names()})
 
 
-def find_foreign_name(key: str) -> str | None:
-    """Return the hint for a key (dotted) that is no option but whose last part is another tool's name; else None.
+def find_foreign_name(key: str) -> ForeignName | None:
+    """Return the entry for a key (dotted) that is no option but whose last part is another tool's name; else None.
 
-    >>> find_foreign_name("training.lr")
+    Where the key's own section has the option, it is meant: sleep.lr is sleep.learning_rate.
+
+    >>> find_foreign_name("training.lr").hint
     "lr of transformers' TrainingArguments is training.learning_rate here"
-    >>> find_foreign_name("sleep.lr")
-    "lr of transformers' TrainingArguments is sleep.learning_rate here"
     """
     section, _, last = key.rpartition(".")
     entry = BY_NAME.get(plain_name(last))
-    if entry is None:
+    if entry is None or (section and entry.key.endswith(f".{last}")):  # trainin.seed is misspelt
         return None
     beside = f"{section}.{entry.key.rpartition('.')[2]}"
-    return entry.hint(beside if beside in options() else None)
+    return replace(entry, key=beside, difference="") if beside in options() and beside != entry.key else entry
 
 
 def plain_name(name: str) -> str:

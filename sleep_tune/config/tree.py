@@ -99,7 +99,7 @@ def unknown_key(key: str) -> str:
         return f"{key} is a section, not an option; set one of: {', '.join(_inside(key))}"
     foreign = find_foreign_name(key)
     if foreign is not None:
-        return f"unknown option '{shortened(key)}'; {foreign}"
+        return f"unknown option '{shortened(key)}'; {foreign.hint}"
     section = key.rpartition(".")[0]
     while section not in sections() and section:
         section = section.rpartition(".")[0]

@@ -49,9 +49,10 @@ def test_the_names_are_those_of_transformers() -> None:
     ],
 )
 def test_a_hint(key: str, facts: str) -> None:
-    assert not missing(find_foreign_name(key), facts)
+    entry = find_foreign_name(key)
+    assert entry is not None and not missing(entry.hint, facts)
 
 
-@pytest.mark.parametrize("key", ["training.learnin_rate", "sleep.fold", "training", "folds"])
+@pytest.mark.parametrize("key", ["training.learnin_rate", "trainin.seed", "sleep.fold", "training", "folds"])
 def test_what_is_misspelt_is_no_name_of_another_tool(key: str) -> None:
     assert find_foreign_name(key) is None

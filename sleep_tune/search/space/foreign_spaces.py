@@ -12,13 +12,14 @@ from typing import Any
 from sleep_tune.config.entry import shown
 from sleep_tune.config.foreign_names import ForeignName, plain_name
 
-__all__ = ["describe_domain", "find_space_key", "space_keys"]
+__all__ = ["describe_domain", "find_space_key", "hint_at_key", "space_keys"]
 
 SECONDS = "in hours, not seconds"
 GOAL = "min or max"
 
 TABLES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "W&B sweeps": (
+        ("metric", "objective", "a section, such as {metric: eval/nll, mode: min}"),
         ("method", "search.algorithm", "one of grid, random, tpe (a Bayesian method)"),
         ("goal", "objective.mode", GOAL),
         ("early_terminate", "scheduler", "a section, such as {name: asha, reduction: 3}"),
@@ -62,8 +63,6 @@ TABLES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 TOP_ONLY = ("metric", "seed")
 """Names that mean something else inside a section."""
 
-METRIC = "W&B sweeps' metric is objective here, such as objective: {metric: eval/nll, mode: min}"
-
 
 def space_keys() -> Iterator[ForeignName]:
     """Yield every entry of the tables."""
@@ -74,17 +73,21 @@ def space_keys() -> Iterator[ForeignName]:
 BY_NAME: Mapping[str, ForeignName] = MappingProxyType({entry.name: entry for entry in space_keys()})
 
 
-def find_space_key(key: str) -> str | None:
-    """Return the hint for a key (dotted) of a space whose last part is another tool's name; else None.
-
-    >>> find_space_key("run_cap")
-    'run_cap of W&B sweeps is stop.trials here'
-    """
+def find_space_key(key: str) -> ForeignName | None:
+    """Return the entry for a key (dotted) of a space whose last part is another tool's name; else None."""
     section, _, last = key.rpartition(".")
     name = plain_name(last)
-    if section and name in TOP_ONLY:
-        return None
-    return METRIC if name == "metric" else BY_NAME[name].hint() if name in BY_NAME else None
+    return None if section and name in TOP_ONLY else BY_NAME.get(name)
+
+
+def hint_at_key(key: str) -> str | None:
+    """Return what to write instead of a key of another tool; None if it is none (`Entry.fields`).
+
+    >>> hint_at_key("run_cap")
+    'unknown key run_cap; run_cap of W&B sweeps is stop.trials here'
+    """
+    entry = find_space_key(key)
+    return None if entry is None else f"unknown key {key}; {entry.hint}"
 
 
 def describe_domain(value: Any, *, is_whole: bool) -> str | None:

@@ -17,7 +17,7 @@ from sleep_tune.import_paths import function_name, is_import_path
 from sleep_tune.metric_names import AVERAGED, CAUSAL, of_variant, on_test, split_variant
 from sleep_tune.names import TASKS
 from sleep_tune.search.space.arm_settings import arm_settings, found_first
-from sleep_tune.search.space.foreign_spaces import find_space_key
+from sleep_tune.search.space.foreign_spaces import hint_at_key
 from sleep_tune.search.space.search_space import BEST, METRICS, Choice, Claim, Objective, Space
 
 __all__ = ["check_claim", "check_data", "check_reported", "read_claim", "read_objective", "trained_objectives"]
@@ -44,7 +44,7 @@ def read_objective(entry: Entry) -> Objective:
     Raises:
         ConfigError: an unknown metric, or a mode that is not its own.
     """
-    objective = read_section(Objective, entry, find_space_key)
+    objective = read_section(Objective, entry, hint_at_key)
     metric = objective.metric
     plain = split_variant(metric)[1]
     known = {**METRICS, **dict.fromkeys(SCORES, "max")}

@@ -11,7 +11,7 @@ from sleep_tune.config.options import options
 from sleep_tune.errors import unknown
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.names import BASELINES
-from sleep_tune.search.space.foreign_spaces import find_space_key
+from sleep_tune.search.space.foreign_spaces import hint_at_key
 from sleep_tune.search.space.rungs import rungs_of
 from sleep_tune.search.space.search_space import (
     Baseline,
@@ -41,7 +41,7 @@ def read_scheduler(entry: Entry, known: Known) -> Scheduler:
     Raises:
         ConfigError: no trial would ever be compared.
     """
-    scheduler = read_section(Scheduler, entry, find_space_key)
+    scheduler = read_section(Scheduler, entry, hint_at_key)
     if scheduler.within is not None:
         with entry.mistakes:
             _check_within(scheduler.within, entry.inside("within"), known)
@@ -68,7 +68,7 @@ def read_stop(entry: Entry, *, is_grid: bool) -> Stop:
     Raises:
         ConfigError: nothing would ever end it.
     """
-    stop = read_section(Stop, entry, find_space_key)
+    stop = read_section(Stop, entry, hint_at_key)
     if entry.is_sound and stop == Stop() and not is_grid:
         raise entry.error("the search would never end: set stop.trials, hours, gpu_hours or no_improvement; got none")
     return stop

@@ -15,7 +15,7 @@ from sleep_tune.config.yaml_file import read_file
 from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.search.space.arms import check_arms, read_arms
 from sleep_tune.search.space.base import check_base, read_base
-from sleep_tune.search.space.foreign_spaces import find_space_key
+from sleep_tune.search.space.foreign_spaces import hint_at_key
 from sleep_tune.search.space.objective import (
     check_claim,
     check_data,
@@ -81,7 +81,7 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
 
 def _space(root: Entry, stem: str) -> Space:
     """Return the space, with defaults where there are mistakes; the mistakes are kept."""
-    fields = root.fields(SECTIONS, find_space_key)
+    fields = root.fields(SECTIONS, hint_at_key)
 
     def section(name: str) -> Entry:
         return fields.get(name, Entry({}, (name,), root.places, root.mistakes))
@@ -93,7 +93,7 @@ def _space(root: Entry, stem: str) -> Space:
 
     parameters: tuple[Parameter, ...] = read(read_parameters, "parameters", ())
     known = _known(root, section("parameters"), parameters)
-    search = read(lambda entry: read_section(Search, entry, find_space_key), "search", Search())
+    search = read(lambda entry: read_section(Search, entry, hint_at_key), "search", Search())
     is_grid = search.algorithm == "grid"
     if is_grid:
         check_listable(parameters, section("parameters"))
@@ -116,7 +116,7 @@ def _space(root: Entry, stem: str) -> Space:
         arms=read(lambda entry: read_arms(entry, baselines), "arms", {}),
         finalists=read(lambda entry: read_section(Finalists, entry), "finalists", Finalists()),
         comparison=read(read_claim, "comparison", Claim()),
-        resources=read(lambda entry: read_section(Resources, entry, find_space_key), "resources", Resources()),
+        resources=read(lambda entry: read_section(Resources, entry, hint_at_key), "resources", Resources()),
         enqueue=read(lambda entry: read_enqueue(entry, known), "enqueue", ()) if "enqueue" in fields else (),
         warm_start=read(read_warm_start, "warm_start", ()) if "warm_start" in fields else (),
         where={".".join(map(str, keys)): place for keys, place in root.places.items()},

@@ -8,7 +8,7 @@ from sleep_tune.config.groups import override_settings
 from sleep_tune.config.load import parse_override
 from sleep_tune.config.yaml_file import read_value
 from sleep_tune.errors import ConfigError, unknown
-from sleep_tune.search.space.foreign_spaces import find_space_key
+from sleep_tune.search.space.foreign_spaces import hint_at_key
 from sleep_tune.search.space.parameters import DOMAINS
 
 __all__ = ["SECTIONS", "override_space"]
@@ -53,8 +53,8 @@ def override_space(root: Entry, overrides: Sequence[str]) -> None:
         try:
             if not separator or not key:
                 raise ConfigError(f"an override must be key=value; got '{text}'")
-            if section not in SECTIONS and (hint := find_space_key(key)) is not None and "." not in key:
-                raise ConfigError(f"{place}: unknown key '{key}'; {hint}")
+            if section not in SECTIONS and not rest and (hint := hint_at_key(key)) is not None:
+                raise ConfigError(f"{place}: {hint}")
             if section not in SECTIONS or (section == "base" and rest):
                 in_base |= [_parse(text.removeprefix("base."), place)]
                 places[key.removeprefix("base.")] = place

@@ -9,7 +9,7 @@ import yaml
 from sleep_tune.config.foreign_names import ForeignName
 from sleep_tune.config.options import options, section_fields
 from sleep_tune.errors import ConfigError
-from sleep_tune.search.space.foreign_spaces import TABLES, describe_domain, find_space_key, space_keys
+from sleep_tune.search.space.foreign_spaces import TABLES, describe_domain, hint_at_key, space_keys
 from sleep_tune.search.space.space_file import load_space
 from sleep_tune.search.space.space_help import SECTION_CLASSES
 from sleep_tune.search.space.space_overrides import SECTIONS
@@ -45,9 +45,9 @@ def test_no_key_has_two_meanings() -> None:
 
 
 def test_a_metric_is_an_objective_at_the_top_only() -> None:
-    assert "objective: {metric:" in str(find_space_key("metric"))
-    assert find_space_key("objective.metric") is None
-    assert find_space_key("finalists.seed") is None
+    assert "{metric: eval/nll, mode: min}" in str(hint_at_key("metric"))
+    assert hint_at_key("objective.metric") is None
+    assert hint_at_key("finalists.seed") is None
 
 
 DOMAINS: list[tuple[Any, bool, str]] = [
