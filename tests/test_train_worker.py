@@ -15,9 +15,12 @@ import yaml
 
 from sleep_tune import cli
 from sleep_tune.commands import train
+from sleep_tune.config.load import compose
 from sleep_tune.config.options import options
 from sleep_tune.config.tree import from_dict
+from sleep_tune.experiment.run_folder import BUDGET_IS_FIXED, record_run
 from tests.evaluation.folders import write_blimp
+from tests.messages import missing
 
 ROOT = Path(__file__).parents[1]
 TINY = ["data.sentences=300", "data.max_length=32", "budget.passes=2", "model.layers=1", "model.hidden=16"]
@@ -133,12 +136,52 @@ def test_evaluation_data_of_no_such_user_s_home_is_no_folder(
     assert "error: ~no-such-user/fast_eval must be a folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--confg", "job"], ["--cfg", "hydra"], ["--cfg"]])
-def test_an_unknown_flag_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        (["--confg", "job"], "--confg|--cfg"),
+        (["--cfg", "hydra"], "hydra"),
+        (["--cfg"], "--cfg"),
+        (["--learning_rate", "1e-3"], "training.learning_rate=1e-3"),
+        (["--learning-rate=1e-3", "sleep=weighted"], "training.learning_rate=1e-3"),
+        (["--training.seed", "3"], "training.seed=3"),
+        (["--seed", "3"], "training.seed|data.seed|key=value"),
+        (["--num_train_epochs", "3"], "nearest|budget.passes|words"),
+        (["--output_dir", "here"], "run.dir|run.name"),
+        (["--adam_beta1", "--fp16"], "training.beta1=VALUE"),
+        (["--strange"], "--strange|key=value"),
+    ],
+)
+def test_an_unknown_flag_is_refused(arguments: list[str], facts: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         train.parse(arguments)
     assert caught.value.code == 2
-    assert "usage: python train_worker.py" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "usage: python train_worker.py" in message and not missing(message, facts)
+
+
+def test_a_folder_that_is_taken_does_not_hide_another_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record_run(tmp_path / "runs" / "mine", compose(["training.seed=1"]))
+    assert run("run.name=mine", "data=text", "data.path=no/such/folder") == 2
+    error = capsys.readouterr().err
+    assert not missing(error, "no/such/folder, which does not exist|runs/mine|training.seed is 1 there, 0 here")
+
+
+def test_a_larger_budget_is_refused_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record_run(tmp_path / "runs" / "mine", compose(["budget.passes=2"]))
+    (tmp_path / "runs" / "mine" / "model").mkdir()
+    for budget in ("budget.passes=4", "budget.words=100000"):
+        assert run("run.name=mine", budget) == 2
+        error = capsys.readouterr().err
+        assert not missing(error, f"budget.passes is 2.0 there|{BUDGET_IS_FIXED}|run.name|model.init=runs/mine/model")
+    assert run("run.name=mine", "budget.passes=4", "training.seed=1") == 2
+    assert BUDGET_IS_FIXED not in capsys.readouterr().err
 
 
 def test_babylm_s_scores_are_on_one_line_the_average_last() -> None:
@@ -217,7 +260,7 @@ def test_a_run_from_its_start_to_its_summary(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_signal_saves_and_the_same_command_resumes(tmp_path: Path) -> None:
     """By SIGTERM; the exit codes of all signals are in test_interrupts.py."""
-    longer = [*TINY, "data.sentences=2000", "budget.passes=30", "training.batch_size=8"]
+    longer = [*TINY, "data.sentences=2000", "budget.passes=30", "training.batch_size=8", "run.name=default"]
     folder = tmp_path / "runs" / "default"
     with started(*longer, cwd=tmp_path) as process:
         wait_until_it_trains(process, folder)
@@ -239,7 +282,7 @@ def test_a_signal_saves_and_the_same_command_resumes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_of_two_that_start_together_in_one_new_folder_one_trains(tmp_path: Path) -> None:
     """The other is refused in one sentence, naming the first, and removes nothing of it."""
-    longer = [*TINY, "data.sentences=2000", "budget.passes=30", "training.batch_size=8"]
+    longer = [*TINY, "data.sentences=2000", "budget.passes=30", "training.batch_size=8", "run.name=default"]
     with started(*longer, cwd=tmp_path) as one, started(*longer, cwd=tmp_path) as two:
         deadline = time.monotonic() + 240
         while one.poll() is None and two.poll() is None and time.monotonic() < deadline:

@@ -6,14 +6,16 @@ killed, or to print the results of one that has ended, run the same command agai
 """
 
 import argparse
-import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune import cli
+from sleep_tune.commands.flags import FlagParser
+from sleep_tune.errors import RunFolderError, UserError, together
+from sleep_tune.import_paths import lookup
 from sleep_tune.installation import command
 from sleep_tune.interrupts import current
 from sleep_tune.plain_text import visible
@@ -48,26 +50,26 @@ def main(arguments: Sequence[str]) -> int:
         print(help_text())
         return 0
     from sleep_tune.config.describe import to_yaml
-    from sleep_tune.config.load import compose
-    from sleep_tune.files import expanded
+    from sleep_tune.config.load import compose, parse_override
+    from sleep_tune.experiment.run_place import place_run
 
-    config = compose(options.overrides)
+    config = place_run(compose(options.overrides), dict(map(parse_override, options.overrides)))
     if options.cfg:
         print(to_yaml(config), end="")
         return 0
-    folder = expanded(config.run.dir) if config.run.dir else Path("runs") / config.run.name
-    train(folder, dataclasses.replace(config, run=dataclasses.replace(config.run, dir=str(folder))))
+    assert config.run.dir is not None
+    train(Path(config.run.dir), config)
     return 0
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return --help, --cfg and the overrides, which may come in any order."""
-    parser = argparse.ArgumentParser(prog=command("train"), add_help=False, allow_abbrev=False)
+    parser = FlagParser(command("train"), {"name": "run.name=NAME"})
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--cfg", choices=["job"])
     parser.add_argument("overrides", nargs="*")
     parser.usage = f"{command('train')} {ARGUMENTS}"
-    return parser.parse_intermixed_args(arguments)
+    return parser.parse_line(arguments)
 
 
 def help_text() -> str:
@@ -79,12 +81,13 @@ def help_text() -> str:
 usage: {train} {ARGUMENTS}
 
 Train one model. The text is read in folds (wake); after each fold, a buffer of samples that were read before is
-replayed (sleep), until the budget of words is used. Everything is written to runs/<run.name>.
-Run the same command again to resume a stopped or killed run, or to print the results of one that has ended.
+replayed (sleep), until the budget of words is used. Everything is written to runs/<run.name>; a run without a name is
+called after its settings. Run the same command again to resume a stopped or killed run, or to print the results of one
+that has ended.
 
-  {train} sleep=weighted training.seed=3
-  {train} sleep=epochs run.name=baseline
-  {train} run.name=mine data=text data.path=DIR model=small budget.words=100000000
+  {train} sleep=weighted training.seed=3     the run weighted-seed3, in minutes on a laptop
+  {train} sleep=epochs run.name=baseline     the same without sleep, to compare it with
+  {train} data=text data.path=DIR model=small budget.words=100000000
 
   --cfg job    print the whole configuration, with the meaning of every option, and train nothing
   --help       print this text
@@ -102,7 +105,7 @@ def train(folder: Path, config: "RunConfig") -> None:
     """Train in `folder`, resume there, or print the results of its finished run."""
     from sleep_tune.experiment import run_folder
 
-    with run_folder.claimed(folder, config) as resumed:
+    with _checked_text(config), run_folder.claimed(folder, config) as resumed:
         outcome = run_folder.read_outcome(folder)
         if outcome is not None:
             print(f"{folder} has ended already.")
@@ -111,6 +114,21 @@ def train(folder: Path, config: "RunConfig") -> None:
             print(f"{'Resuming' if resumed else 'Training'} in {folder} (log: {folder / run_folder.LOG})", flush=True)
             outcome = train_in(folder, config)
         print(visible(summary(folder, config, outcome)))
+
+
+@contextmanager
+def _checked_text(config: "RunConfig") -> Iterator[None]:
+    """If the run's folder is refused, also look for its text: a wrong data.path must not be found by a second try."""
+    try:
+        yield
+    except RunFolderError as error:
+        from sleep_tune.data.prepare import CORPORA
+
+        try:
+            lookup(CORPORA, config.data.kind, "data.kind")(config.data)
+        except UserError as mistake:
+            raise together([mistake, error], "the run") from None
+        raise
 
 
 def train_in(folder: Path, config: "RunConfig") -> "Outcome":

@@ -48,6 +48,8 @@ def exactly_one(config: RunConfig) -> None:
 def run_name_is_a_folder(config: RunConfig) -> None:
     """Require that the run's name can be the name of a folder."""
     name = config.run.name
+    if name is None:
+        return
     if "/" in name or "\\" in name or name in (".", "..") or len(name.encode()) > MAX_NAME:
         raise ConfigError(
             f"run.name must be the name of one folder, without slashes, of at most {MAX_NAME} bytes; "

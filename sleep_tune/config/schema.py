@@ -81,7 +81,9 @@ def option(
 class RunSection:
     """The name and the folder of a run."""
 
-    name: str = option("default", "name of the run; its folder is runs/<name> unless run.dir is given")
+    name: str | None = option(
+        None, "name of the run; its folder is runs/<name> unless run.dir is given; null: named after its settings"
+    )
     dir: str | None = option(None, "folder of the run; it must not hold a run with another configuration")
     sources: tuple[str, ...] = option(
         (), "filled in: source file and SHA-256 of each function given by import path; another source is another run"

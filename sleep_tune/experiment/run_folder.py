@@ -18,7 +18,7 @@ from typing import Any
 
 from sleep_tune.config.describe import to_yaml
 from sleep_tune.config.environment import environment
-from sleep_tune.config.schema import RunConfig, TrackingConfig
+from sleep_tune.config.schema import ONE_OF, RunConfig, TrackingConfig
 from sleep_tune.config.size import needed_bytes
 from sleep_tune.config.sources import compared_by_source, imported_functions
 from sleep_tune.config.tree import flatten, from_dict, to_dict
@@ -32,6 +32,7 @@ from sleep_tune.records import Outcome, is_count, is_number
 
 __all__ = [
     "AVERAGED_MODEL",
+    "BUDGET_IS_FIXED",
     "CONFIG",
     "ENVIRONMENT",
     "EXPOSURES",
@@ -44,6 +45,7 @@ __all__ = [
     "default_options",
     "defining_options",
     "describe_differences",
+    "holds_run",
     "read_config",
     "read_outcome",
     "record_run",
@@ -87,6 +89,11 @@ Rungs that it has passed by then are not evaluated: the model of that number of 
 
 PLACES = ("data.path", "tokenizer.name", "model.init", "sleep.matched", "sleep.replay.reference", "evaluation.data")
 """Paths of what a run reads; the corpus's key identifies the text and the tokenizer, digests the rest."""
+
+BUDGET_IS_FIXED = (
+    "A run cannot be continued with another budget, for its learning rate, its sleep and its rungs follow the share of "
+    "the budget that was used, from the first update on"
+)
 
 MOVABLE = ("sleep.matched",)
 """Paths whose last part alone is compared: an experiment's folder may be moved, and its runs with it."""
@@ -148,12 +155,31 @@ def record_run(folder: Path, config: RunConfig) -> bool:
     differing = describe_differences(_options(there), _options(config))
     if differing:
         raise RunFolderError(
-            f"{folder} holds a run of another configuration: {differing}. Give this one a run.name of its own, "
-            "or remove the folder"
+            f"{folder} holds a run of another configuration: {differing}. {_remedy(folder, there, config)}"
         )
     if there != config:
         write_whole(folder / CONFIG, to_yaml(config))
     return True
+
+
+def holds_run(folder: Path, config: RunConfig) -> bool:
+    """Return whether `folder` holds a run of this configuration.
+
+    Raises:
+        RunFolderError: its configuration cannot be read.
+    """
+    return (folder / CONFIG).is_file() and not describe_differences(_options(read_config(folder)), _options(config))
+
+
+def _remedy(folder: Path, there: RunConfig, config: RunConfig) -> str:
+    """Return what to do where `folder` holds another run; a larger budget does not continue a run."""
+    theirs, ours = _options(there), _options(config)
+    differing = {key for key in ours if theirs.get(key) != ours[key]}
+    if not differing <= {f"budget.{name}" for name in ONE_OF["budget"]}:
+        return "Give this one a run.name of its own, or remove the folder"
+    can_begin = (folder / MODEL).is_dir() and config.training.objective != "hybrid"
+    weights = f", or with the weights of that one (model=hf model.init={folder / MODEL})" if can_begin else ""
+    return f"{BUDGET_IS_FIXED}. Train this one from the start{weights}, under a run.name of its own"
 
 
 @functools.cache

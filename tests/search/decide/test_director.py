@@ -162,7 +162,7 @@ def test_configurations(tmp_path: Path) -> None:
     configs: dict[str, RunConfig] = {}
 
     def remember(config: RunConfig, report: Any) -> Outcome:
-        configs[config.run.name] = config
+        configs[str(config.run.name)] = config
         return WORKER(config, report)
 
     run_inline(director, remember)

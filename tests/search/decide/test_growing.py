@@ -35,7 +35,7 @@ def trained(folder: Path, space: Space) -> list[str]:
     names: list[str] = []
 
     def count(config: RunConfig, report: Any) -> Outcome:
-        names.append(config.run.name)
+        names.append(str(config.run.name))
         return WORKER(config, report)
 
     director = open_search(folder, space)

@@ -57,7 +57,7 @@ def test_in_the_end_a_known_result_is_taken(tmp_path: Path, monkeypatch: pytest.
     trained: list[str] = []
 
     def count(config: RunConfig, report: Any) -> Outcome:
-        trained.append(config.run.name)
+        trained.append(str(config.run.name))
         return WORKER(config, report)
 
     space = plain(parameters=(Parameter("sleep.replay.ratio", Uniform(0.1, 0.9)),), stop=Stop(trials=3))

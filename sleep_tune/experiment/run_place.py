@@ -1,0 +1,47 @@
+"""Name and folder of a run that is trained by hand, where they were not given."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sleep_tune.config.run_names import PLAIN_RUN, name_run
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import UserError
+from sleep_tune.experiment.run_folder import holds_run
+from sleep_tune.files import expanded
+
+__all__ = ["RUNS", "place_run"]
+
+RUNS = Path("runs")
+"""Folder of the runs, in the working directory."""
+
+
+def place_run(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
+    """Return the configuration with run.name and run.dir filled in.
+
+    A run without a name is called after its settings. Earlier versions called it default: if runs/default holds the
+    same run, it stays there.
+
+    Args:
+        config: of the run.
+        settings: what was set over the defaults: choices of groups, and options by dotted key.
+    """
+    name = config.run.name
+    if config.run.dir is not None:
+        folder = expanded(config.run.dir)
+        return _placed(config, name or folder.resolve().name, folder)
+    if name is None:
+        name = PLAIN_RUN if _is_here(RUNS / PLAIN_RUN, config) else name_run(settings)
+    return _placed(config, name, RUNS / name)
+
+
+def _placed(config: RunConfig, name: str, folder: Path) -> RunConfig:
+    return replace(config, run=replace(config.run, name=name, dir=str(folder)))
+
+
+def _is_here(folder: Path, config: RunConfig) -> bool:
+    try:
+        return holds_run(folder, config)
+    except UserError:
+        return False

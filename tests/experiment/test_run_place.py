@@ -1,0 +1,48 @@
+"""Where a run that is trained by hand is written, if it was not told."""
+
+from pathlib import Path
+
+import pytest
+
+from sleep_tune.commands.train import help_text
+from sleep_tune.config.load import compose, parse_override
+from sleep_tune.config.schema import RunConfig
+from sleep_tune.experiment.run_folder import record_run
+from sleep_tune.experiment.run_place import place_run
+
+
+def placed(*overrides: str) -> RunConfig:
+    return place_run(compose(overrides), dict(map(parse_override, overrides)))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name", "folder"),
+    [
+        ((), "default", "runs/default"),
+        (("sleep=weighted", "training.seed=3"), "weighted-seed3", "runs/weighted-seed3"),
+        (("run.name=mine", "training.seed=3"), "mine", "runs/mine"),
+        (("run.name=mine", "run.dir=/there/x"), "mine", "/there/x"),
+        (("run.dir=/there/x",), "x", "/there/x"),
+    ],
+)
+def test_name_and_folder(
+    overrides: tuple[str, ...], name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (placed(*overrides).run.name, placed(*overrides).run.dir) == (name, folder)
+
+
+def test_a_run_of_an_earlier_version_stays_in_runs_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record_run(tmp_path / "runs" / "default", compose(["training.seed=3", "run.name=default"]))
+    assert placed("training.seed=3").run.dir == "runs/default"
+    assert placed("training.seed=4").run.dir == "runs/seed4"
+    (tmp_path / "runs" / "default" / "config.yaml").write_text("- no configuration\n")
+    assert placed("training.seed=3").run.dir == "runs/seed3"
+
+
+def test_the_examples_of_help_are_runs_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [line.split("   ")[0].split() for line in help_text().splitlines() if line.startswith("  python train_w")]
+    folders = [placed(*words[2:]).run.dir for words in lines]
+    assert len(set(folders)) == len(folders) == 3
