@@ -2,13 +2,17 @@
 
 from sleep_tune.results.arms import Arm, Comparison, mode_of
 from sleep_tune.results.columns import column
-from sleep_tune.results.report.figure_style import AXIS, COLOURS, Figure, display_scale, make_figure, text_note
+from sleep_tune.results.report.figure_style import AXIS, Figure, display_scale, make_figure, text_note
+from sleep_tune.results.report.palette import COLOURS, INK, RANGE
 from sleep_tune.results.sheet import claim_of, settings_text
 from sleep_tune.results.verdict import difference_text
 
 __all__ = ["plot_differences"]
 
 BETTER = {"min": "left is better", "max": "right is better"}
+
+SHOWN, OTHERS = (COLOURS[0], "circle"), (COLOURS[7], "diamond")
+"""Colour and symbol of the arms and finalists, and of baselines, controls and models from elsewhere."""
 
 ROW, HEAD = 30, 92
 """Pixels of an arm's row, and of an endpoint's panel without its rows."""
@@ -34,12 +38,12 @@ def plot_differences(comparison: Comparison) -> Figure | None:
             text_note(_endpoint_title(key, comparison), 0, top, xanchor="left", yanchor="bottom", align="left")
         )
         where = {"xref": f"x{suffix}", "yref": f"y{suffix} domain", "y0": 0, "y1": 1}
-        shapes.append(where | {"type": "line", "x0": 0, "x1": 0, "line": {"color": "#222", "width": 1}})
+        shapes.append(where | {"type": "line", "x0": 0, "x1": 0, "line": {"color": INK, "width": 1}})
         smallest = comparison.experiment.smallest if key == comparison.experiment.primary else None
         if smallest is not None:
             edge = smallest * display_scale(key)
             band = {"type": "rect", "x0": -edge, "x1": edge, "layer": "below", "line": {"width": 0}}
-            shapes.append(where | band | {"fillcolor": "rgba(0,0,0,0.07)"})
+            shapes.append(where | band | {"fillcolor": RANGE})
         for arm in arms:
             if key in arm.contrasts:
                 traces.append(_difference(arm, key, comparison) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
@@ -58,7 +62,7 @@ def _difference(arm: Arm, key: str, comparison: Comparison) -> Figure:
     contrast, scale = arm.contrasts[key], display_scale(key)
     difference = contrast.difference
     claim = claim_of(arm, key, comparison)
-    shade = COLOURS[0] if arm.kind in ("arm", "finalist") else COLOURS[7]
+    shade, symbol = SHOWN if arm.kind in ("arm", "finalist") else OTHERS
     text = f"{arm.name} {settings_text(arm, comparison)}<br>{difference_text(arm, key)} {column(key).unit}"
     text += f"<br>{claim} than {comparison.baseline}" if claim else "<br>not significant"
     row: Figure = {
@@ -66,7 +70,7 @@ def _difference(arm: Arm, key: str, comparison: Comparison) -> Figure:
         "mode": "markers",
         "x": [difference.mean * scale],
         "y": [arm.name],
-        "marker": {"color": shade, "size": 10, "symbol": "circle" if claim else "circle-open"},
+        "marker": {"color": shade, "size": 10, "symbol": symbol if claim else f"{symbol}-open"},
         "text": [text],
         "hovertemplate": "%{text}<extra></extra>",
     }

@@ -1,4 +1,4 @@
-"""Shared look of the report's figures: colours, layout, panels, and column values as plain JSON."""
+"""Shared look of the report's figures: layout, panels, and column values as plain JSON."""
 
 import textwrap
 from collections.abc import Sequence
@@ -8,32 +8,25 @@ import pandas as pd
 
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.columns import PAIRS, column, setting_text
+from sleep_tune.results.report.palette import COLOURS, DASHES, GRID, INK, PAPER, PATTERNS
 
-__all__ = ["AXIS", "COLOURS", "DASHES", "SLEEP", "WAKE", "Figure", "arm_colour", "bar_fill", "display_scale"]
-__all__ += ["is_numeric", "make_figure", "metric_title", "panel_title", "plain_values", "sort_labels", "stack_panels"]
-__all__ += ["text_note", "value_ticks"]
+__all__ = ["AXIS", "Figure", "arm_colour", "arm_line", "arm_symbol", "bar_fill", "display_scale", "is_numeric"]
+__all__ += ["make_figure", "metric_title", "panel_title", "plain_values", "sort_labels", "stack_panels", "text_note"]
+__all__ += ["value_ticks"]
 
 Figure = dict[str, Any]
 """Part of a figure as plotly.js reads it: a trace, an axis, a shape, or the whole with `data` and `layout`."""
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#767676")
-"""Okabe and Ito (2008), "Color universal design", safe for the colour-blind; without the yellow, which is lost on
-white."""
-
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-PATTERNS = ("", "/", "x", ".", "\\", "-", "+", "|")
-"""Second channel beside colour: dashes of lines, patterns of bars."""
-
-WAKE, SLEEP = "rgba(230,159,0,0.12)", "rgba(0,114,178,0.14)"
-"""Background of a wake phase and of a sleep phase."""
-
-AXIS: Figure = {"gridcolor": "#e6e6e6", "zeroline": False, "automargin": True}
+AXIS: Figure = {"gridcolor": GRID, "zeroline": False, "automargin": True}
 
 UNITS = {"nll": "nats per token", "pairs_accuracy": "share right", "pairs_ties": "share"}
 """Metric without its split -> unit on an axis, where the table has no column for it or shows another unit."""
 
 MOST_TICKS = 8
 """Values of a choice that have a tick each; more of them are shown as a range is."""
+
+SYMBOLS = 12
+"""Symbols of plotly.js that differ in their outline."""
 
 TITLE_WIDTH = 40
 """Characters on a line of a panel's title: what fits a phone."""
@@ -44,9 +37,19 @@ def arm_colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
+def arm_line(number: int) -> Figure:
+    """Return the line of the n-th arm: its colour and its dash."""
+    return {"color": arm_colour(number), "dash": DASHES[number % len(DASHES)]}
+
+
+def arm_symbol(number: int) -> int:
+    """Return the symbol of the n-th arm's markers, a number of plotly.js."""
+    return number % SYMBOLS
+
+
 def bar_fill(number: int) -> Figure:
     """Return the fill of the n-th group of bars: a colour with a pattern."""
-    pattern = {"shape": PATTERNS[number % len(PATTERNS)], "fillmode": "overlay", "fgcolor": "white", "solidity": 0.25}
+    pattern = {"shape": PATTERNS[number % len(PATTERNS)], "fillmode": "overlay", "fgcolor": PAPER, "solidity": 0.25}
     return {"color": arm_colour(number), "pattern": pattern}
 
 
@@ -84,9 +87,9 @@ def make_figure(data: list[Figure], *, x: str = "", y: str = "", height: int = 3
     common: Figure = {
         "height": height,
         "margin": {"l": 60, "r": 20, "t": 46, "b": 50},
-        "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
+        "font": {"family": "system-ui, sans-serif", "size": 13, "color": INK},
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PAPER,
         "hovermode": "closest",
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "xaxis": AXIS | {"title": {"text": x}},

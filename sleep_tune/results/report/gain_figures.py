@@ -3,7 +3,8 @@
 from sleep_tune.results.arms import Comparison, Effect, Gain, mode_of
 from sleep_tune.results.columns import column
 from sleep_tune.results.gain_text import effect_title, verdict_of
-from sleep_tune.results.report.figure_style import AXIS, COLOURS, Figure, display_scale, make_figure, text_note
+from sleep_tune.results.report.figure_style import AXIS, Figure, display_scale, make_figure, text_note
+from sleep_tune.results.report.palette import BETTER, INK, NEUTRAL, PAPER, WORSE
 from sleep_tune.results.verdict import contrast_text
 
 __all__ = ["MOST_GAINS", "plot_gains", "shown_gains"]
@@ -14,8 +15,8 @@ MOST_GAINS = 4
 ROW, HEAD = 44, 96
 """Pixels of a bar with its label, and of a panel without its bars."""
 
-FILLS = {"better": COLOURS[0], "worse": COLOURS[1], None: "#d0d0d0"}
-"""Direction of a significant effect, else None -> colour of its bar."""
+FILLS = {"better": (BETTER, ""), "worse": (WORSE, "/"), None: (NEUTRAL, "")}
+"""Direction of a significant effect, else None -> colour and pattern of its bar."""
 
 
 def shown_gains(comparison: Comparison) -> list[Gain]:
@@ -51,7 +52,7 @@ def plot_gains(comparison: Comparison) -> Figure | None:
         title = f"<b>{gain.arm}</b> minus {comparison.baseline}<br>{unit}; {better} is better".replace("<br>; ", "<br>")
         notes.append(text_note(title, 0, top, xanchor="left", yanchor="bottom", align="left"))
         where = {"xref": f"x{suffix}", "yref": f"y{suffix} domain", "y0": 0, "y1": 1}
-        shapes.append(where | {"type": "line", "x0": 0, "x1": 0, "line": {"color": "#222", "width": 1.5}})
+        shapes.append(where | {"type": "line", "x0": 0, "x1": 0, "line": {"color": INK, "width": 1.5}})
         traces += [
             _bar(place, effect, gain, comparison) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
             for place, effect in enumerate(bars)
@@ -74,13 +75,17 @@ def _bar(place: int, effect: Effect, gain: Gain, comparison: Comparison) -> Figu
     """Return one bar from 0, with its interval unless a seed diverged; the whole is an outline."""
     contrast, whole = effect.contrast, effect is gain.whole
     difference, scale = contrast.difference, display_scale(gain.endpoint)
-    fill = "white" if whole else FILLS[verdict_of(contrast, gain.endpoint, comparison)]
+    fill, pattern = (PAPER, "") if whole else FILLS[verdict_of(contrast, gain.endpoint, comparison)]
     bar: Figure = {
         "type": "bar",
         "orientation": "h",
         "x": [difference.mean * scale],
         "y": [place],
-        "marker": {"color": fill, "line": {"color": "#222", "width": 1.5 if whole else 0}},
+        "marker": {
+            "color": fill,
+            "line": {"color": INK, "width": 1.5 if whole else 0},
+            "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": PAPER, "solidity": 0.2},
+        },
         "text": [f"{contrast_text(contrast, gain.endpoint)} {column(gain.endpoint).unit}".rstrip()],
         "textposition": "none",
         "hovertemplate": "%{text}<extra></extra>",
@@ -89,4 +94,4 @@ def _bar(place: int, effect: Effect, gain: Gain, comparison: Comparison) -> Figu
         return bar
     above, below = (difference.high - difference.mean) * scale, (difference.mean - difference.low) * scale
     error = {"type": "data", "symmetric": False, "array": [above], "arrayminus": [below]}
-    return bar | {"error_x": error | {"color": "#222", "thickness": 1.5}}
+    return bar | {"error_x": error | {"color": INK, "thickness": 1.5}}

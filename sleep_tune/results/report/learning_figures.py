@@ -9,17 +9,16 @@ from collections.abc import Collection, Mapping, Sequence
 import pandas as pd
 
 from sleep_tune.results.report.figure_style import (
-    COLOURS,
-    DASHES,
-    SLEEP,
-    WAKE,
     Figure,
     arm_colour,
+    arm_line,
+    arm_symbol,
     make_figure,
     metric_title,
     plain_values,
     stack_panels,
 )
+from sleep_tune.results.report.palette import COLOURS, INK, SLEEP, WAKE
 from sleep_tune.results.report.training_logs import TrainingLog
 from sleep_tune.results.statistics import Difference, paired_difference
 
@@ -65,14 +64,15 @@ def plot_learning_curves(curves: Mapping[str, Sequence[pd.DataFrame]], metric: s
         if not known:
             continue
         shared = {"type": "scatter", "name": arm, "legendgroup": arm}
-        line = {"color": arm_colour(number), "dash": DASHES[number % len(DASHES)]}
+        line = arm_line(number)
         for run in known if len(known) > 1 else []:
             thin = {"mode": "lines", "showlegend": False, "opacity": 0.35, "hoverinfo": "skip"}
             traces.append(shared | thin | {"x": plain_values(run["words_seen"]), "y": plain_values(run["value"])})
             traces[-1]["line"] = line | {"width": 1}
         rungs = pd.concat(known).groupby("rung")[["words_seen", "value"]]
         mean, counts = rungs.mean(), rungs.size()
-        thick = {"mode": "lines+markers", "line": line | {"width": 2.2}, "marker": {"size": 6, "symbol": number % 12}}
+        marker = {"size": 6, "symbol": arm_symbol(number)}
+        thick = {"mode": "lines+markers", "line": line | {"width": 2.2}, "marker": marker}
         traces.append(shared | thick | {"x": plain_values(mean["words_seen"]), "y": plain_values(mean["value"])})
         traces[-1]["text"] = [f"{arm}, mean of {count} seed{'' if count == 1 else 's'}" for count in counts]
         traces[-1]["hovertemplate"] = "%{text}: %{y:.4f}<extra></extra>"
@@ -107,14 +107,14 @@ def plot_difference_curves(
             band = {"mode": "lines", "line": {"width": 0}, "fill": "toself", "fillcolor": arm_colour(number)}
             traces.append(shared | band | {"x": around, "y": edges, "opacity": 0.15, "showlegend": False})
             traces[-1]["hoverinfo"] = "skip"
-        line = {"color": arm_colour(number), "dash": DASHES[number % len(DASHES)], "width": 2.2}
-        mean = {"mode": "lines+markers", "line": line, "marker": {"size": 6, "symbol": number % 12}}
+        line = arm_line(number) | {"width": 2.2}
+        mean = {"mode": "lines+markers", "line": line, "marker": {"size": 6, "symbol": arm_symbol(number)}}
         traces.append(shared | mean | {"x": list(known), "y": [made.mean for made in known.values()]})
         traces[-1]["text"] = [_hover(arm, made) for made in known.values()]
         traces[-1]["hovertemplate"] = "%{text}<extra></extra>"
     if all(trace["visible"] == HIDDEN for trace in traces):
         traces = [trace | {"visible": True} for trace in traces]
-    zero = {"zeroline": True, "zerolinecolor": "#222"}
+    zero = {"zeroline": True, "zerolinecolor": INK}
     title = metric_title(metric).replace(metric, "difference", 1)
     return make_figure(traces, x="words seen", y=title, yaxis=zero, xaxis={"rangemode": "tozero"}) if traces else None
 
@@ -258,7 +258,7 @@ def _mean_loss(runs: Sequence[TrainingLog]) -> "pd.Series[float] | None":
 def _reference_line(mean: "pd.Series[float]", baseline: str) -> Figure:
     name = f"{baseline}, mean over seeds"
     trace: Figure = {"type": "scatter", "mode": "lines", "name": name, "legendgroup": name, "hoverinfo": "skip"}
-    return trace | {"x": plain_values(mean.index), "y": plain_values(mean), "line": {"color": "#000", "width": 1}}
+    return trace | {"x": plain_values(mean.index), "y": plain_values(mean), "line": {"color": INK, "width": 1}}
 
 
 def _phase_bands(table: pd.DataFrame, panel: str) -> list[Figure]:

@@ -19,6 +19,7 @@ from sleep_tune.results.comparison import compare
 from sleep_tune.results.html_templates import read_template, render_page
 from sleep_tune.results.paradigms import compare_paradigms
 from sleep_tune.results.report.figure_style import Figure
+from sleep_tune.results.report.palette import DARK
 from sleep_tune.results.report.report_sections import SECTIONS
 from sleep_tune.results.report.search_tables import make_search_tables
 from sleep_tune.results.report.section_figures import ReportData, make_plots
@@ -76,10 +77,12 @@ def _render(data: ReportData) -> str:
         sections.append({"name": name, "title": section.title, "plots": numbered, "values": section.values(data)})
     return render_page(
         "report.html",
+        name=data.comparison.experiment.name,
         title=f"{data.comparison.experiment.name}: does sleep beat epochs?",
         sections=sections,
         policy=_content_policy(),
-        # Base64 and our own script: nothing in them ends a <script>.
+        # Colours, base64 and our own script: nothing in them ends a <script>.
+        dark=Markup(json.dumps(DARK)),
         figures=Markup(_pack(_figures_json(figures))) if figures else None,
         plotly=Markup(_packed_plotly()),
         script=Markup(read_template("draw.js")),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sleep_tune.results.columns import column
 from sleep_tune.results.paradigms import ParadigmDifference
-from sleep_tune.results.report.figure_style import AXIS, COLOURS, Figure, display_scale, make_figure, text_note
+from sleep_tune.results.report.figure_style import AXIS, Figure, display_scale, make_figure, text_note
+from sleep_tune.results.report.palette import BAND, BETTER, COLOURS, FAINT, INK, PAPER, WORSE
 
 __all__ = ["plot_paradigms"]
 
@@ -14,11 +15,16 @@ ROW, HEAD = 27, 110
 LOWER = 0.3
 """Part of a row by which the interval is below the name."""
 
-BANDS = ("#f6f6f6", "white")
+BANDS = (BAND, PAPER)
 """Backgrounds of every two rows."""
 
-BETTER, WORSE, NEITHER, AT_CHANCE = COLOURS[2], COLOURS[1], COLOURS[0], "#a0a0a0"
-"""Colours of a difference: significantly better, significantly worse, neither, and neither arm above chance."""
+MARKS = {
+    "better": (BETTER, "triangle-right"),
+    "worse": (WORSE, "triangle-left"),
+    "neither": (COLOURS[7], "circle-open"),
+    "at chance": (FAINT, "x-open"),
+}
+"""What a difference shows -> colour and symbol of its point; at chance: neither arm is above it."""
 
 
 def plot_paradigms(rows: Sequence[ParadigmDifference], baseline: str) -> Figure | None:
@@ -51,7 +57,15 @@ def plot_paradigms(rows: Sequence[ParadigmDifference], baseline: str) -> Figure 
             {"label": arm, "method": "update", "args": [{"visible": [other == arm for other in arms]}, own]}
             for arm, own in zip(arms, shown, strict=True)
         ]
-        place = {"x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "pad": {"b": 22}}
+        place: Figure = {
+            "bgcolor": PAPER,
+            "bordercolor": FAINT,
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "bottom",
+            "pad": {"b": 22},
+        }
         layout["updatemenus"] = [{"buttons": buttons, "type": "dropdown", "showactive": True} | place]
     return make_figure(traces, height=HEAD + ROW * most, **layout | shown[0])
 
@@ -89,7 +103,14 @@ def _differences(rows: Sequence[ParadigmDifference], points: float) -> Figure:
     low, high = min(edges) * points, max(edges) * points
     room = 0.03 * (high - low) or 1.0
     title = {"title": {"text": f"difference in {column(rows[0].endpoint).unit}"}}
-    return AXIS | title | {"range": [low - room, high + room], "zeroline": True, "zerolinecolor": "#222"}
+    return AXIS | title | {"range": [low - room, high + room], "zeroline": True, "zerolinecolor": INK}
+
+
+def _reading(row: ParadigmDifference) -> str:
+    """Return the key of `MARKS` for a difference."""
+    if row.is_significant:
+        return "better" if row.difference.mean > 0 else "worse"
+    return "at chance" if row.at_chance else "neither"
 
 
 def _trace(rows: Sequence[ParadigmDifference], points: float) -> Figure:
@@ -106,9 +127,9 @@ def _trace(rows: Sequence[ParadigmDifference], points: float) -> Figure:
         texts.append(
             f"{row.paradigm}: {found.mean * points:+.1f}{interval}{p}<br>{row.items} items, {found.count} seeds{chance}"
         )
-        significant = BETTER if found.mean > 0 else WORSE
-        colours.append(significant if row.is_significant else AT_CHANCE if row.at_chance else NEITHER)
-        symbols.append("circle" if row.is_significant else "circle-open")
+        colour, symbol = MARKS[_reading(row)]
+        colours.append(colour)
+        symbols.append(symbol)
     return {
         "type": "scatter",
         "mode": "markers",
@@ -120,7 +141,7 @@ def _trace(rows: Sequence[ParadigmDifference], points: float) -> Figure:
             "symmetric": False,
             "array": above,
             "arrayminus": below,
-            "color": "#8a8a8a",
+            "color": FAINT,
             "thickness": 1.3,
             "width": 2,
         },

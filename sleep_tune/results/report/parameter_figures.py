@@ -15,7 +15,6 @@ from sleep_tune.results.columns import setting_text, short_names
 from sleep_tune.results.parameter_correlations import Correlation
 from sleep_tune.results.report.figure_style import (
     AXIS,
-    COLOURS,
     Figure,
     is_numeric,
     make_figure,
@@ -24,6 +23,7 @@ from sleep_tune.results.report.figure_style import (
     value_ticks,
 )
 from sleep_tune.results.report.importance import Importance
+from sleep_tune.results.report.palette import COLOURS, INK
 from sleep_tune.results.report.search_figures import trial_markers
 
 __all__ = ["plot_correlations", "plot_heat_map", "plot_importance", "plot_slices"]
@@ -49,7 +49,7 @@ def plot_importance(found: Sequence[Importance]) -> Figure | None:
             "symmetric": False,
             "array": [max(0.0, one.high - one.share) for one in rows],
             "arrayminus": [max(0.0, one.share - one.low) for one in rows],
-            "color": "#333",
+            "color": INK,
         },
         "text": [f"{one.share:.0%} [{one.low:.0%}, {one.high:.0%}], {one.trials} trials" for one in rows],
         "textposition": "none",
@@ -90,7 +90,7 @@ def plot_correlations(found: Sequence[Correlation]) -> Figure | None:
         "hovertemplate": "%{text}<extra></extra>",
     }
     rows = {"tickvals": dots["y"], "ticktext": labels, "range": [len(found) - 0.5, -0.5]}
-    axis = {"range": [-1.03, 1.03], "zeroline": True, "zerolinecolor": "#222"}
+    axis = {"range": [-1.03, 1.03], "zeroline": True, "zerolinecolor": INK}
     height = 100 + 32 * len(found)
     return make_figure([dots], x="rank correlation", height=height, xaxis=axis, yaxis=rows, margin={"t": 30})
 

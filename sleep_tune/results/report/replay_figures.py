@@ -10,14 +10,15 @@ import pandas as pd
 
 from sleep_tune.results.report.figure_style import (
     AXIS,
-    COLOURS,
     Figure,
     arm_colour,
+    arm_symbol,
     bar_fill,
     make_figure,
     stack_panels,
     text_note,
 )
+from sleep_tune.results.report.palette import COLOURS, INK
 from sleep_tune.results.report.training_logs import TrainingLog
 
 __all__ = ["plot_ages", "plot_exposures", "plot_source_ratios", "plot_sources"]
@@ -61,7 +62,7 @@ def plot_exposures(logs: Mapping[str, TrainingLog], titles: Mapping[str, str] | 
     layout: Figure = {"xaxis": {"type": "category"}, "yaxis": {"tickformat": ".0%"}}
     if longest > BABYLM_LIMIT:
         line = {"type": "line", "yref": "paper", "x0": BABYLM_LIMIT + 0.5, "x1": BABYLM_LIMIT + 0.5, "y0": 0, "y1": 1}
-        layout["shapes"] = [line | {"line": {"color": "#222", "dash": "dash", "width": 1}}]
+        layout["shapes"] = [line | {"line": {"color": INK, "dash": "dash", "width": 1}}]
         words = text_note(f"more than {BABYLM_LIMIT}", 0, 1, xanchor="left", yanchor="top")
         layout["annotations"] = [words | {"xref": "x", "x": BABYLM_LIMIT + 0.6}]
     return make_figure(traces, x="times seen", y="share of the samples", barmode="group", **layout)
@@ -98,18 +99,20 @@ def plot_source_ratios(logs: Mapping[str, TrainingLog], titles: Mapping[str, str
         titles: arm -> its entry in the legend, if that is not its name.
     """
     found = {arm: log.source_balance for arm, log in logs.items()}
+    numbers = {arm: number for number, arm in enumerate(found)}  # an arm has one colour in all figures
     known = {arm: balance for arm, balance in found.items() if not balance.empty}
     if not known:
         return None
     sources = list(dict.fromkeys(source for balance in known.values() for source in balance.index))
     traces: list[Figure] = []
-    for number, (arm, balance) in enumerate(known.items()):
-        offset = 0.7 * ((number + 0.5) / len(known) - 0.5)  # arms of equal ratios stay visible
+    for row, (arm, balance) in enumerate(known.items()):
+        offset = 0.7 * ((row + 0.5) / len(known) - 0.5)  # arms of equal ratios stay visible
+        number = numbers[arm]
         traces.append(
             {"type": "scatter", "mode": "markers", "name": (titles or {}).get(arm, arm)}
             | {"x": balance["ratio"].clip(lower=LEAST).tolist()}
             | {"y": [sources.index(source) + offset for source in balance.index]}
-            | {"marker": {"color": arm_colour(number), "symbol": number % 12, "size": 9}}
+            | {"marker": {"color": arm_colour(number), "symbol": arm_symbol(number), "size": 9}}
             | {"text": [_balance_text(arm, source, row) for source, row in balance.iterrows()]}
             | {"hovertemplate": "%{text}<extra></extra>"}
         )
@@ -127,7 +130,7 @@ def plot_source_ratios(logs: Mapping[str, TrainingLog], titles: Mapping[str, str
     top = 46 + 20 * sum(trace["name"].count("<br>") + 1 for trace in traces)
     return make_figure(
         traces, x="share of replay / share of corpus", height=inside + top + 50, showlegend=True,
-        annotations=sides, shapes=[middle | {"line": {"color": "#222", "width": 1}}], xaxis=across,
+        annotations=sides, shapes=[middle | {"line": {"color": INK, "width": 1}}], xaxis=across,
         yaxis=rows | {"showgrid": False}, margin={"t": top, "b": 50}, legend={"y": 1 + 24 / inside},
     )  # fmt: skip
 

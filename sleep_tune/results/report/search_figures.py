@@ -14,7 +14,6 @@ from sleep_tune.babylm.score_names import MACRO_METRIC
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.columns import column, setting_text, short_names
 from sleep_tune.results.report.figure_style import (
-    COLOURS,
     Figure,
     is_numeric,
     make_figure,
@@ -24,6 +23,7 @@ from sleep_tune.results.report.figure_style import (
     stack_panels,
     value_ticks,
 )
+from sleep_tune.results.report.palette import COLOURS, INK
 from sleep_tune.results.report.search_tables import SearchTables
 
 __all__ = ["CROWD", "STATES", "further_metrics", "pareto_front", "plot_history", "plot_parallel", "plot_rungs"]
@@ -229,7 +229,7 @@ def _best(done: pd.DataFrame, mode: str, trials: int) -> Figure:
 
 
 def _level(value: float, name: str, trials: int) -> Figure:
-    line = {"color": "#000", "dash": "dash", "width": 1.2}
+    line = {"color": INK, "dash": "dash", "width": 1.2}
     trace: Figure = {"type": "scatter", "mode": "lines", "name": name, "line": line}
     hover = f"{name}: {value:.4f}<extra></extra>"
     return trace | {"x": [0.5, trials + 0.5], "y": [value, value], "hovertemplate": hover}

@@ -99,8 +99,8 @@ def _differences(data: ReportData) -> Iterator[Plot]:
     yield Plot(
         f"Differences to {comparison.baseline}",
         plot_differences(comparison),
-        f"Mean over shared seeds with its 95% interval, before correction. Filled: significant after Holm correction"
-        f"{band}.{bare}",
+        f"Mean over shared seeds with its 95% interval, before correction. Filled: significant after Holm correction; "
+        f"circles: arms and finalists; diamonds: baselines and controls{band}.{bare}",
     )
 
 
@@ -112,8 +112,8 @@ def _gains(data: ReportData) -> Iterator[Plot]:
         f"Parts of the difference to {comparison.baseline} in {column(comparison.endpoints[0]).heading}",
         plot_gains(comparison),
         "Each bar is one part, with its 95% interval as a line; the parts add up to the whole, the bar with an "
-        "outline. Blue: significantly better; orange: significantly worse; grey: not significant (after Holm "
-        f"correction).{more}",
+        "outline. Blue: significantly better; striped: significantly worse; grey: not significant (after "
+        f"Holm correction).{more}",
     )
 
 
@@ -129,8 +129,8 @@ def _paradigms(data: ReportData) -> Iterator[Plot]:
             f"{column(endpoint).heading.removesuffix(' %')}, paradigm by paradigm",
             plot_paradigms(rows, baseline),
             "Mean difference over shared seeds and items, with its 95% interval before correction. After the name: "
-            f"percent right of {baseline} → of the arm. Filled: significant after Holm correction over the paradigms "
-            f"(green: better, red: worse). Grey: neither arm is above chance.{several}",
+            f"percent right of {baseline} → of the arm. Triangles: significant after Holm correction over the "
+            f"paradigms (to the right: better, to the left: worse). Crosses: neither arm is above chance.{several}",
         )
 
 
@@ -272,7 +272,7 @@ def _parameters(data: ReportData) -> Iterator[Plot]:
             yield Plot(
                 f"{metric} by {names[across]} and {names[down]}",
                 plot_heat_map(trials, across, down, metric, mode),
-                f"Mean over n trials in each cell, {where}; white cells have none.",
+                f"Mean over n trials in each cell, {where}; empty cells have none.",
             )
 
 

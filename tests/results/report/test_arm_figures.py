@@ -23,7 +23,7 @@ def test_a_panel_for_each_endpoint_with_a_row_for_each_arm(tmp_path: Path) -> No
     assert titles[1].endswith("points; right is better")
     marks = {trace["y"][0]: trace for trace in figure["data"][:2]}
     assert marks["t0003"]["marker"]["symbol"] == "circle"  # a claim
-    assert marks["as_epochs"]["marker"]["symbol"] == "circle-open"
+    assert marks["as_epochs"]["marker"]["symbol"] == "diamond-open"
     row, contrast = marks["t0003"], comparison.arms[-1].contrasts["test/nll"].difference
     assert contrast.low is not None
     assert row["x"][0] - row["error_x"]["arrayminus"][0] == contrast.low

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from sleep_tune.results.gain_text import TITLE
-from sleep_tune.results.report.figure_style import COLOURS
 from sleep_tune.results.report.gain_figures import MOST_GAINS, plot_gains, shown_gains
 from sleep_tune.results.report.page import write_report
+from sleep_tune.results.report.palette import BETTER, NEUTRAL, PAPER, WORSE
 from tests.messages import missing
 from tests.results.conftest import SyntheticLog
 from tests.results.test_gain import SEEDS, SLEEP
@@ -30,7 +30,8 @@ def test_a_bar_has_its_effect_its_interval_and_the_colour_of_its_direction(log: 
     gain, twin = shown_gains(comparison)
     bars = figure["data"]
     assert len(bars) == 4 + 3
-    assert [bar["marker"]["color"] for bar in bars[:4]] == [COLOURS[0], "#d0d0d0", COLOURS[1], "white"]
+    assert [bar["marker"]["color"] for bar in bars[:4]] == [BETTER, NEUTRAL, WORSE, PAPER]
+    assert [bar["marker"]["pattern"]["shape"] for bar in bars[:4]] == ["", "", "/", ""]
     for bar, effect in zip(bars, (*gain.effects, gain.whole, *twin.effects, twin.whole), strict=True):
         made = effect.contrast.difference
         assert made.low is not None

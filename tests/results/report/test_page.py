@@ -6,8 +6,7 @@ import html
 import json
 import re
 import shutil
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ import pytest
 from sleep_tune.errors import RunFolderError
 from sleep_tune.results.html_templates import TEMPLATES
 from sleep_tune.results.report.page import write_report
+from sleep_tune.results.report.palette import DARK, PAPER
 from sleep_tune.results.report.report_sections import SECTIONS
+from tests.browser import Browser, browsing, find_browser
 from tests.results.conftest import BUDGET, SyntheticLog
 from tests.results.report.searches import make_search, write_training_log
 
@@ -181,34 +182,60 @@ def a_partial_one(folder: Path) -> None:
     (folder / "trials" / "epochs-s0" / "metrics.jsonl").write_text("no log\n\n")
 
 
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    if find_browser() is None:
+        pytest.skip("no Chromium is installed")
+    with browsing(tmp_path / "profile") as started:
+        yield started
+
+
+def background(browser: Browser) -> tuple[str, set[str]]:
+    """The page's background, and those of its figures."""
+    page = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    figures = "[...document.querySelectorAll('.js-plotly-plot')].map(place => place.layout.paper_bgcolor)"
+    return page, set(browser.evaluate(figures))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [a_whole_search, a_partial_one])
 def test_a_browser_draws_every_figure_offline_without_a_word_on_its_console(
-    make: Callable[[Path], None], tmp_path: Path
+    make: Callable[[Path], None], tmp_path: Path, browser: Browser
 ) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("no Chromium is installed")
     make(tmp_path / "replay")
     figures = figures_of(page_of(tmp_path / "replay"))
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=30000"]
-    flags += [
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--window-size=400,800",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-    ]
-    page = (tmp_path / "replay" / "report.html").as_uri()
-    done = subprocess.run(
-        [browser, *flags, "--dump-dom", page], capture_output=True, text=True, check=True, timeout=200
-    )
-    assert f'data-drawn="{len(figures)}"' in done.stdout
-    assert done.stdout.count("js-plotly-plot") >= len(figures)
-    buttons = set(re.findall(r'data-title="([^"]+)"', done.stdout))
-    assert buttons  # and none of them sends anything anywhere
-    assert not [title for title in buttons if "share" in title.lower() or "cloud" in title.lower()]
-    lines = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "source: chrome://" not in line]
-    said = [line for line in lines if "WebGL" not in line]
-    assert said == []  # except what a machine without a GPU says about WebGL, and the browser about its own pages
+    page = tmp_path / "replay" / "report.html"
+    for width in (1200, 390):
+        browser.open(page, width=width)
+        assert browser.evaluate("document.body.dataset.drawn") == str(len(figures))
+        assert browser.evaluate("document.querySelectorAll('.js-plotly-plot').length") == len(figures)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width  # tables scroll by themselves
+    titles = browser.evaluate("[...document.querySelectorAll('[data-title]')].map(one => one.dataset.title)")
+    assert titles  # the buttons of plotly.js, none of which sends anything anywhere
+    assert not [title for title in titles if "share" in title.lower() or "cloud" in title.lower()]
+    assert [line for line in browser.console() if "WebGL" not in line] == []  # of which a machine without a GPU warns
+
+
+@pytest.mark.slow
+def test_figures_follow_the_page_into_the_dark_and_are_light_on_paper_and_in_files(
+    tmp_path: Path, browser: Browser
+) -> None:
+    make_search(tmp_path / "replay", 40)
+    page = write_report(tmp_path / "replay")
+    browser.open(page, dark=True)
+    assert background(browser) == ("rgb(22, 24, 28)", {DARK[PAPER]})
+    browser.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert background(browser)[1] == {PAPER}
+    browser.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert background(browser)[1] == {DARK[PAPER]}
+    svg, png = (f"document.querySelectorAll('.save button')[{number}].click()" for number in (0, 1))
+    drawing = browser.download(svg, tmp_path / "replay-differences-to-epochs.svg").decode()
+    assert "rgb(255, 255, 255)" in drawing
+    assert "t0003" in drawing
+    picture = browser.download(png, tmp_path / "replay-differences-to-epochs.png")
+    assert picture.startswith(b"\x89PNG")
+    assert int.from_bytes(picture[16:20], "big") == 2700  # pixels of width
+    assert browser.pdf().startswith(b"%PDF")
 
 
 def test_a_study_without_a_search_has_a_report(tmp_path: Path) -> None:

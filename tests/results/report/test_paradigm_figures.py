@@ -7,7 +7,7 @@ import pytest
 
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.paradigms import ParadigmDifference, compare_paradigms
-from sleep_tune.results.report.paradigm_figures import AT_CHANCE, BETTER, NEITHER, WORSE, plot_paradigms
+from sleep_tune.results.report.paradigm_figures import MARKS, plot_paradigms
 from sleep_tune.results.statistics import Difference
 from tests.results.report.searches import make_search
 
@@ -46,13 +46,13 @@ def test_every_paradigm_has_a_row_and_the_menu_shows_one_arm_with_its_own_order(
     assert figure["data"][0]["x"] == sorted(figure["data"][0]["x"], reverse=True)
 
 
-def test_colours_say_what_is_significant_and_shares_are_shown_in_points() -> None:
+def test_symbols_say_what_is_significant_and_shares_are_shown_in_points() -> None:
     rows = [row("a", 0.2, 0.01), row("b", 0.1, 0.5), row("c", 0.0, 1.0, at_chance=True), row("d", -0.2, 0.01)]
     figure = plot_paradigms(rows, "epochs")
     assert figure is not None
     (trace,) = figure["data"]
-    assert trace["marker"]["color"] == [BETTER, NEITHER, AT_CHANCE, WORSE]
-    assert trace["marker"]["symbol"] == ["circle", "circle-open", "circle-open", "circle"]
+    marks = list(zip(trace["marker"]["color"], trace["marker"]["symbol"], strict=True))
+    assert marks == [MARKS[key] for key in ("better", "neither", "at chance", "worse")]
     assert trace["x"] == pytest.approx([20, 10, 0, -20])
     assert trace["error_x"]["array"] == pytest.approx([20] * 4)
     assert trace["error_x"]["arrayminus"] == pytest.approx([10] * 4)
