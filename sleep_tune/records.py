@@ -73,6 +73,8 @@ class Progress:
     """Nominal words of the rung that is being reported; the budget itself at the end."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Latest loss for a heartbeat; every `eval/...` value for a rung."""
+    control: str = ""
+    """Kind of a control without sleep phases: 'interleaved' or 'matched'; empty for every other run."""
 
     def to_json(self) -> dict[str, Any]:
         """Return a dictionary for a line of JSON or a message between processes."""

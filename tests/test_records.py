@@ -17,8 +17,9 @@ METRICS = st.dictionaries(st.text(max_size=12), st.floats(allow_nan=False), max_
     rung=st.none() | st.integers(1, 10**12),
     phase=st.sampled_from(("wake", "sleep")),
     metrics=METRICS,
+    control=st.sampled_from(("", "interleaved", "matched")),
 )
-def test_progress(words: int, rung: int | None, phase: str, metrics: dict[str, float]) -> None:
+def test_progress(words: int, rung: int | None, phase: str, metrics: dict[str, float], control: str) -> None:
     progress = Progress(
         words_seen=words,
         budget_words=10**12,
@@ -32,6 +33,7 @@ def test_progress(words: int, rung: int | None, phase: str, metrics: dict[str, f
         seconds=1.5,
         rung=rung,
         metrics=metrics,
+        control=control,
     )
     assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
 

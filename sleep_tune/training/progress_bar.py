@@ -59,9 +59,9 @@ class ProgressBar:
         stream, loss = self._progress.stream, self._meter.latest
         plan = stream.plan
         passes = f"/{math.ceil(plan.passes)}" if plan.passes is not None else ""
-        if plan.matched:
+        control = self._progress.control
+        if control == "matched":
             place = f"part {stream.pass_index + 1}{passes} · matched"
         else:
-            mode = "interleaved" if plan.interleave else stream.phase
-            place = f"pass {stream.pass_index + 1}{passes} · {mode} {stream.fold + 1}/{stream.folds}"
+            place = f"pass {stream.pass_index + 1}{passes} · {control or stream.phase} {stream.fold + 1}/{stream.folds}"
         return place if loss is None else f"{place} · loss {loss:.3f}"

@@ -41,6 +41,12 @@ class RunProgress:
         return self.stream.plan.budget_words
 
     @property
+    def control(self) -> str:
+        """Kind of a control without sleep phases, as in `Progress`."""
+        plan = self.stream.plan
+        return "matched" if plan.matched else "interleaved" if plan.interleave else ""
+
+    @property
     def seconds(self) -> float:
         """Seconds of training and evaluation so far, over all attempts."""
         return time.monotonic() - self._started
@@ -61,12 +67,15 @@ class RunProgress:
             seconds=round(self.seconds, 3),
             rung=rung,
             metrics=metrics or {},
+            control=self.control,
         )
 
     def line(self) -> dict[str, Any]:
         """Return the progress so far, as the first fields of a line in metrics.jsonl."""
         progress = self.snapshot().to_json()
-        return {key: progress[key] for key in progress if key not in ("budget_words", "folds", "rung", "metrics")}
+        return {
+            key: progress[key] for key in progress if key not in ("budget_words", "folds", "rung", "metrics", "control")
+        }
 
 
 class Milestones:

@@ -109,7 +109,7 @@ def read_progress(run: Path, budget_words: int) -> Progress | None:
     return Progress(
         **{key: lines[0][key] for key in places},
         budget_words=budget_words,
-        folds=_folds(run),
+        **_kind(run),
         metrics={"loss": losses[0]} if losses else {},
     )
 
@@ -134,12 +134,14 @@ def _tail(path: Path) -> list[bytes]:
         return []
 
 
-def _folds(run: Path) -> int:
-    """Return the folds of a pass by the run's configuration; 0 if they are not known."""
+def _kind(run: Path) -> dict[str, Any]:
+    """Return the folds of a pass (0 if they are not known) and the kind of a control, by the run's configuration."""
     try:
-        return int(read_yaml(run / CONFIG)["sleep"]["folds"])
-    except (OSError, UserError, KeyError, TypeError, ValueError, OverflowError):
-        return 0
+        sleep = read_yaml(run / CONFIG)["sleep"]
+        control = "matched" if sleep.get("matched") else "interleaved" if sleep.get("interleave") else ""
+        return {"folds": int(sleep["folds"]), "control": control}
+    except (OSError, UserError, KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        return {"folds": 0}
 
 
 def _space(stored: Mapping[str, Any], folder: Path) -> Space:

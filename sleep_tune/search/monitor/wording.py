@@ -42,9 +42,14 @@ def trial_settings(trial: TrialState) -> str:
 
 
 def fold_of_phase(progress: Progress | None) -> str:
-    """Return `wake 3/10`: the phase, its fold and the folds of a pass; `wake 3` if their number is not known."""
+    """Return `wake 3/10`: the phase, its fold and the folds of a pass; `wake 3` if their number is not known.
+
+    Of a control without sleep phases its kind: `interleaved 3`, or `matched`, which has no folds.
+    """
     if progress is None:
         return "starting"
+    if progress.control:
+        return "matched" if progress.control == "matched" else f"{progress.control} {progress.fold + 1}"
     of = f"/{progress.folds}" if progress.folds else ""
     return f"{progress.phase} {progress.fold + 1}{of}"
 

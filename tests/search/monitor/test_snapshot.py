@@ -93,6 +93,23 @@ def test_a_running_trial_stands_where_its_record_says(open_director: Callable[..
         assert part in row
 
 
+@pytest.mark.parametrize(
+    ("config", "shown"),
+    [("{folds: 20, interleave: true}", "interleaved 4 "), ("{folds: 1, matched: runs/x}", "matched ")],
+)
+def test_a_control_without_sleep_phases_is_shown_by_its_kind(
+    open_director: Callable[..., Director], config: str, shown: str
+) -> None:
+    director = open_director()
+    run = director.folder / "trials" / started(director).id
+    run.mkdir(parents=True)
+    (run / "metrics.jsonl").write_text(f"{json.dumps(LINE | {'phase': 'wake'})}\n")
+    (run / "config.yaml").write_text(f"sleep: {config}")
+    text = drawn(screen(read_recorded(director.folder, is_driven=True), 1, width=80), 80)
+    assert shown in text
+    assert "wake" not in text
+
+
 def test_a_rung_reported_after_the_last_line_counts(open_director: Callable[..., Director]) -> None:
     director = open_director()
     trial = started(director)
