@@ -76,7 +76,7 @@ def test_a_mistake(
     monkeypatch.chdir(tmp_path)
     Path("space.yaml").write_text(SPACE)
     Path("books").mkdir()
-    Path("books", "a.jsonl").write_text("{}")
+    Path("books", "a.json").write_text("{}")
     assert cli.run(main, arguments) == cli.MISTAKE
     *_, error = capsys.readouterr().err.partition("error: ")
     assert_golden(name, f"error: {error}")

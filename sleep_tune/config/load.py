@@ -102,7 +102,8 @@ def parse_override(text: str) -> tuple[str, Any]:
     """Return the key (unchecked) and the typed value of a `key=value` text.
 
     A value follows hydra's grammar (1e-5, true, null, [0.3, 0.6]), except where an option is text: there it is taken
-    as it is, so that a path may hold '=', spaces and commas. Quotes around the whole of it are removed.
+    as it is, so that a path may hold '=', spaces and commas. Quotes around the whole of it are removed. Where a list of
+    texts may stand for a text, one that begins with [ is a list.
 
     Raises:
         ConfigError: no `key=value`, or a value that the grammar cannot read.
@@ -118,7 +119,8 @@ def parse_override(text: str) -> tuple[str, Any]:
     if option is None or option.type is str:
         if raw == "null":
             return key, None
-        if len(raw) < 2 or raw[0] != raw[-1] or raw[0] not in "'\"":
+        is_list = option is not None and option.several and raw.startswith("[")
+        if not is_list and (len(raw) < 2 or raw[0] != raw[-1] or raw[0] not in "'\""):
             return key, raw
     try:
         override = OverridesParser.create().parse_override(f"value={raw}")

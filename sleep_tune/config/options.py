@@ -58,6 +58,8 @@ class Option:
     """Whether the word auto is a value, beside numbers."""
     extensible: bool = False
     """Whether an import path is a value, beside `choices`."""
+    several: bool = False
+    """Whether a list of texts is a value, beside a text."""
 
     @property
     def expected(self) -> str:
@@ -65,6 +67,8 @@ class Option:
         if self.choices is not None:
             return f"{'a list of' if self.type is tuple else 'one of'}: {', '.join(self.choices)}{self._or_form}"
         words = f"a list of {'texts' if self.item is str else 'numbers'}" if self.type is tuple else EXPECTED[self.type]
+        if self.several:
+            words += ", a list of texts"
         if self.range:
             words += f" {self.range}" if self.range[0] not in "[(" else f" in {self.range}"
         return words + (" or null" if self.optional else "") + (f" or {AUTO}" if self.auto else "")
@@ -102,6 +106,8 @@ class Option:
             return self._plain(value)
         if self.type in (int, float):
             return self._number(value, value)
+        if self.several and isinstance(value, list | tuple) and value:
+            return tuple(self._text_item(item, value) for item in value)
         if not isinstance(value, self.type):
             raise self._refuse(value)
         if self.choices is not None:
@@ -120,8 +126,9 @@ class Option:
             raise ConfigError(unknown(self.key, value, self.choices or ()) + self._or_form + hint)
 
     def _item(self, item: object, given: object) -> float | str:
-        if self.item is not str:
-            return self._number(item, given)
+        return self._number(item, given) if self.item is not str else self._text_item(item, given)
+
+    def _text_item(self, item: object, given: object) -> str:
         if not isinstance(item, str):
             raise self._refuse(given)
         return self._text(item)

@@ -48,6 +48,7 @@ def option(
     choices: tuple[str, ...] | None = None,
     auto: bool = False,
     extensible: bool = False,
+    several: bool = False,
 ) -> Any:
     """Return a dataclass field that declares an option.
 
@@ -61,6 +62,7 @@ def option(
         choices: the valid names, of a text or of each item of a tuple.
         auto: whether the word auto may stand for the number.
         extensible: whether an import path, package.module:function, may stand for one of `choices`.
+        several: whether a list of texts may stand for a text.
     """
     metadata = {
         "doc": doc,
@@ -71,6 +73,7 @@ def option(
         "choices": choices,
         "auto": auto,
         "extensible": extensible,
+        "several": several,
     }
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
@@ -95,12 +98,28 @@ class DataConfig:
     """The training text."""
 
     kind: str = option("toy", "where the text comes from", choices=names.CORPORA, extensible=True)
-    path: str | None = option(
+    path: str | tuple[str, ...] | None = option(
         None,
-        "folder of text (data=text): *.txt; the names (train.txt, wiki_valid.txt, dev/a.txt) give the split",
+        "file or folder, or a list of them (data=text): *.txt, *.jsonl, *.csv, *.tsv, *.parquet, or .gz or .zst of "
+        "them; the names (train.txt, wiki_valid.jsonl, dev/a.txt) give the split",
+        several=True,
     )
-    dataset: str | None = option(None, "dataset id on the Hugging Face Hub (data=babylm)")
-    revision: str | None = option(None, "branch, tag or commit of that dataset")
+    dataset: str | None = option(
+        None, "dataset id on the Hugging Face Hub (data=babylm, data=hf), or the folder of a dataset (data=hf)"
+    )
+    revision: str | None = option(None, "branch, tag or commit of that dataset on the Hub")
+    configuration: str | None = option(None, "configuration of that dataset, if it has several (data=hf)")
+    splits: dict[str, Any] = option(  # noqa: RUF009 - it returns a field
+        {},
+        "the dataset's split that becomes train, dev and test (data=hf), such as {dev: validation, test: null}; null: "
+        "cut from train; those that are not given are found by their names",
+    )
+    field: str | None = option(
+        None, "column that holds the text of a table or dataset; null: 'text', or the only column of text"
+    )
+    source_field: str | None = option(
+        None, "column that names the source of each row; null: the name of the file or dataset"
+    )
     max_words: int | None = option(None, "train on about this many words: whole documents, drawn with data.seed", low=1)
     sentences: int = option(20_000, "training sentences that are generated (data=toy)", low=100)
     dev_ratio: float = option(
@@ -116,6 +135,11 @@ class DataConfig:
     cache_dir: str | None = option(
         None, "folder of the token cache (default: $SLEEP_TUNE_CACHE, else ~/.cache/sleep-tune)"
     )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files and folders that `path` names."""
+        return (self.path,) if isinstance(self.path, str) else self.path or ()
 
 
 @dataclass(kw_only=True)

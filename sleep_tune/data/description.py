@@ -30,7 +30,7 @@ def describe_text(
         Lines such as 'text: train 8,000 words (train.txt); dev 800 words (cut from train by document); ...'.
     """
     parts = [f"{split} {number:,} words{_origin(split, inventory)}" for split, number in words.items()]
-    lines = [f"text: {'; '.join(parts)}"]
+    lines = [f"text: {'; '.join(parts)}", *inventory.notes]
     if inventory.not_read:
         lines.append(f"not read: {describe_files(inventory.not_read)}")
     found = [*inventory.warnings, *warnings, *(text for split in overlap for text in _repeated(split, overlap[split]))]

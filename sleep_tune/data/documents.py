@@ -42,6 +42,8 @@ class Inventory:
     """Reason ('hidden', 'of type .md') -> names of the files that are not read; the name of a folder ends in /."""
     warnings: tuple[str, ...] = ()
     """What is unusual about the files, a sentence each."""
+    notes: tuple[str, ...] = ()
+    """How they are read, a line each: the columns of tables, the commit of a dataset."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ is an error. What may be intended (a table, a transcript with its codes, a book 
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-__all__ = ["find_format", "find_marks"]
+__all__ = ["LONGEST_BEGINNING", "count_odd", "describe_odd", "find_format", "find_marks"]
 
 LONGEST_BEGINNING = 4096
 """Bytes at the start of a file that are examined; pointers are shorter."""
@@ -49,6 +49,15 @@ MARKS = {
 
 LICENCE = re.compile(r"^\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG", re.MULTILINE)
 
+ODD_CHARACTERS = {
+    "replacement characters (U+FFFD, left where a conversion lost text)": re.compile("\ufffd"),
+    "byte-order marks within the text (U+FEFF, left where files were joined)": re.compile("\ufeff"),
+    "zero-width spaces (U+200B, which separate no words here)": re.compile("\u200b"),
+    "soft hyphens (U+00AD)": re.compile("\u00ad"),
+    "control characters": re.compile("[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]"),
+}
+"""Name -> characters that a text seldom holds on purpose; those that end a line are not among them."""
+
 
 def find_format(content: bytes) -> tuple[str, str] | None:
     """Return the format of a file that is not text, and what to do; None for text."""
@@ -66,3 +75,15 @@ def find_marks(text: str) -> Iterator[str]:
             yield what
     if LICENCE.search(text):
         yield "holds the licence of Project Gutenberg, which is read as text"
+
+
+def count_odd(text: str) -> dict[str, int]:
+    """Return the number of characters of each kind that are seldom intended in a text."""
+    return {what: len(characters.findall(text)) for what, characters in ODD_CHARACTERS.items()}
+
+
+def describe_odd(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield a warning for each kind of characters that a text holds."""
+    for what, number in counts.items():
+        if number:
+            yield f"holds {what}: {number:,}"

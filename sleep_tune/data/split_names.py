@@ -7,6 +7,7 @@
 | `wiki.valid.tokens`, `news_test.txt` | dev, test | `wiki`, `news` |
 | `train-00001-of-00004.txt` | train | `00001-of-00004` |
 | `train/a.txt`, `train_10M/tales/b.txt`, `Test/a.txt` | train, train, test | `a`, `tales/b`, `a` |
+| `train.jsonl`, `news_test.csv.gz`, `valid/a.parquet` | train, test, dev | `text`, `news`, `a` |
 | `emma.txt`, `trainspotting.txt` | none | `emma`, `trainspotting` |
 | `train/test.txt`, `a_test_of_wills.txt` | refused | |
 """
@@ -18,7 +19,7 @@ from pathlib import PurePath
 
 from sleep_tune.errors import DataError, shortened
 
-__all__ = ["MARKED_SUFFIXES", "SPLIT_NAMES", "FileSplit", "find_split", "is_text_name"]
+__all__ = ["MARKED_SUFFIXES", "SPLIT_NAMES", "FileSplit", "find_split", "is_text_name", "split_of_name"]
 
 SPLIT_NAMES: dict[str, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -76,19 +77,21 @@ def is_text_name(name: str) -> bool:
     return any(suffix in names for names in SPLIT_NAMES.values())
 
 
-def find_split(path: PurePath) -> FileSplit:
-    """Return the split and the source of a text file, by its name and the names of its folders.
+def find_split(path: PurePath, suffix: str = "") -> FileSplit:
+    """Return the split and the source of a file, by its name and the names of its folders.
 
     A split's name counts if it is the last word of the file's or a folder's name, not counting numbers and fillers such
     as 'set'. A split's name elsewhere is unclear, and an error unless another part of the path is clear.
 
     Args:
-        path: below data.path, of a file for which `is_text_name` holds.
+        path: below data.path, of a file for which `is_text_name` holds without `suffix`, or of a table.
+        suffix: end of its name that says what it holds, such as '.jsonl.gz'; the name without it counts.
 
     Raises:
         DataError: two parts of the path name different splits, or it is not clear whether one names a split.
     """
-    stem = path.stem if path.suffix.casefold().removeprefix(".") in {"txt", *MARKED_SUFFIXES} else path.name
+    name = PurePath(path.name.removesuffix(suffix))
+    stem = name.stem if name.suffix.casefold().removeprefix(".") in {"txt", *MARKED_SUFFIXES} else name.name
     marks = [*map(_mark, path.parts[:-1]), own := _mark(stem)]
     clear = frozenset[str]().union(*(mark.splits for mark in marks if mark.clear))
     if len(clear) > 1:
@@ -109,6 +112,16 @@ def find_split(path: PurePath) -> FileSplit:
         return FileSplit(split, own.rest)
     folders = [part for part, mark in zip(path.parts[:-1], marks[:-1], strict=True) if not mark.clear]
     return FileSplit(split, "/".join([*folders, *([own.rest] if own.rest else [])]) or "text")
+
+
+def split_of_name(name: str) -> str | None:
+    """Return the split that a name means by its last word; None if it names none clearly.
+
+    >>> [split_of_name(name) for name in ("train", "validation_clean", "TEST", "unsupervised")]
+    ['train', 'dev', 'test', None]
+    """
+    mark = _mark(name)
+    return next(iter(mark.splits)) if mark.clear else None
 
 
 def _joined(splits: Iterable[str]) -> str:

@@ -1,63 +1,47 @@
-"""Corpora of text files: a folder of the user, or a BabyLM dataset from the Hub.
+"""Corpora of files: files and folders of the user, or a BabyLM dataset from the Hub.
 
-The digests of the files identify a corpus. They are decoded only if their tokens are not in the cache.
+The digests of the files identify a corpus, with the columns that are read of tables. The files are decoded only if
+their tokens are not in the cache.
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sleep_tune.babylm.challenge import DATASETS
 from sleep_tune.config.schema import DataConfig
+from sleep_tune.data.byte_streams import decode, open_bytes
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest
-from sleep_tune.data.documents import SPLITS, Document, RawCorpus, Splits
-from sleep_tune.data.formats import find_format, find_marks
+from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, Splits
+from sleep_tune.data.file_types import TEXT
+from sleep_tune.data.formats import LONGEST_BEGINNING, count_odd, describe_odd, find_format, find_marks
 from sleep_tune.data.hub import hub_errors, hub_token
 from sleep_tune.data.sentences import cut_documents
 from sleep_tune.data.split_names import MARKED_SUFFIXES, SPLIT_NAMES
-from sleep_tune.data.text_files import TextFile, find_text_files, read_errors
-from sleep_tune.errors import ConfigError, DataError, listed, nearest, shortened
+from sleep_tune.data.table_formats import FORMATS, Columns
+from sleep_tune.data.tables import choose_columns, describe_columns, read_table
+from sleep_tune.data.text_files import TextFile, find_listed_files, find_text_files, read_errors
+from sleep_tune.errors import ConfigError, DataError, listed
 from sleep_tune.files import expanded, write_whole
 
-__all__ = ["babylm_corpus", "decode", "text_corpus"]
-
-BYTE_ORDER_MARKS = {
-    b"\xff\xfe\0\0": "UTF-32",
-    b"\0\0\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-"""First bytes of a file in another encoding -> the encoding; longer marks first."""
-
-ODD_CHARACTERS = {
-    "replacement characters (U+FFFD, left where a conversion lost text)": re.compile("\ufffd"),
-    "byte-order marks within the text (U+FEFF, left where files were joined)": re.compile("\ufeff"),
-    "zero-width spaces (U+200B, which separate no words here)": re.compile("\u200b"),
-    "soft hyphens (U+00AD)": re.compile("\u00ad"),
-    "control characters": re.compile("[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]"),
-}
-"""Name -> characters that a text seldom holds on purpose; those that end a line are not among them."""
+__all__ = ["babylm_corpus", "text_corpus"]
 
 
 def text_corpus(data: DataConfig) -> RawCorpus:
-    """Return the corpus of the text files below `data.path`, divided into splits by their names (`find_text_files`).
+    """Return the corpus of the files and folders that `data.path` names, divided into splits by their names.
 
     A dev or test split without a file is cut from the training text later, by document.
 
     Raises:
-        ConfigError: data.path is not set.
-        DataError: the folder does not exist, or its files are not one corpus.
+        ConfigError: data.path is not set; or data.field or data.source_field is, and no file is a table.
+        DataError: a file or folder does not exist, or the files are not one corpus.
     """
-    if data.path is None:
-        raise ConfigError("data.path must be set for data=text, to a folder of text files; it is not set")
-    folder = expanded(data.path)
-    with read_errors(folder):
-        if not folder.is_dir():
-            raise DataError(f"data.path must be a folder; {_what_is_there(folder)}")
-    return _corpus_of(folder, "data.path")
+    if not data.paths:
+        raise ConfigError("data.path must be set for data=text, to a file, a folder or a list of them; it is not set")
+    folder, files, inventory = find_listed_files([expanded(path) for path in data.paths], "data.path")
+    return _corpus_of(folder, files, inventory, data)
 
 
 def babylm_corpus(data: DataConfig) -> RawCorpus:
@@ -93,7 +77,7 @@ def babylm_corpus(data: DataConfig) -> RawCorpus:
                 f"data.dataset: the download of '{dataset}' must be unchanged; {path} {wrong}: remove {pointer} and "
                 f"{path.resolve()} to download it again"
             )
-    corpus = _corpus_of(folder, f"data.dataset '{dataset}'")
+    corpus = _corpus_of(folder, *find_text_files(folder, f"data.dataset '{dataset}'"), data)
     if left := noted.get("not_downloaded"):
         not_read = {**corpus.inventory.not_read, "not downloaded from the Hub": tuple(left)}
         return replace(corpus, inventory=replace(corpus.inventory, not_read=not_read))
@@ -122,13 +106,58 @@ def _download(pointer: Path, dataset: str, revision: str | None) -> None:
     write_whole(pointer / "snapshot.json", json.dumps(noted))
 
 
-def _corpus_of(folder: Path, key: str) -> RawCorpus:
-    """Return the corpus of the files below `folder`, identified by their contents, splits and sources."""
-    files, inventory = find_text_files(folder, key)
+def _corpus_of(folder: Path, files: Sequence[TextFile], inventory: Inventory, data: DataConfig) -> RawCorpus:
+    """Return the corpus of files below `folder`, identified by their contents, splits and sources, and the columns.
+
+    Raises:
+        ConfigError: data.field or data.source_field is set, and no file is a table.
+        DataError: a file cannot be read, or has no column that is meant.
+    """
     digests = [_digest(file.path) for file in files]
-    identity = {f"{file.split}/{file.source}/{index}": digests[index] for index, file in enumerate(files)}
-    inventory = replace(inventory, warnings=tuple(_twice(files, digests, folder)))
-    return RawCorpus({"kind": "text", **identity}, lambda: _read(files, digests, folder), inventory)
+    columns = [None if file.type.format == TEXT else _columns_of(file, data) for file in files]
+    identity = {"kind": "text"}
+    for index, (file, digest, chosen) in enumerate(zip(files, digests, columns, strict=True)):
+        name = f"{file.split}/{file.source}/{index}"
+        identity[name] = digest
+        if file.type.name != TEXT:
+            identity[f"{name}/read as"] = json.dumps(
+                [file.type.name, *([chosen.text, chosen.source] if chosen else [])]
+            )
+    named = {"data.field": data.field, "data.source_field": data.source_field}
+    given = {key: value for key, value in named.items() if value is not None}
+    if given and not any(columns):
+        key, value = next(iter(given.items()))
+        raise ConfigError(
+            f"{key} names a column of a table, and {listed([file.path for file in files])} hold none; got {value}"
+        )
+    notes = tuple(_describe_columns(files, columns))
+    inventory = replace(inventory, warnings=tuple(_twice(files, digests, folder)), notes=notes)
+    return RawCorpus(identity, lambda: _read(files, digests, columns, folder), inventory)
+
+
+def _columns_of(file: TextFile, data: DataConfig) -> Columns:
+    """Return the columns to read of a table.
+
+    Raises:
+        DataError: it is no table, or it is not clear which column is meant.
+    """
+    with open_bytes(file.path, file.type.compression) as stream:
+        found = find_format(stream.read(LONGEST_BEGINNING))
+    if found is not None and not (found[0] == "JSON" and file.type.format == "jsonl"):
+        what, remedy = found
+        raise DataError(f"{file.path} must hold {file.type.format}; it is {what}: {remedy}")
+    available = FORMATS[file.type.format].columns(file.path, file.type)
+    return choose_columns(available, data.field, data.source_field, file.path)
+
+
+def _describe_columns(files: Sequence[TextFile], columns: Sequence[Columns | None]) -> Iterator[str]:
+    """Yield which column is read as text, and which names the source, of which files."""
+    tables: dict[Columns, list[str]] = {}
+    for file, chosen in zip(files, columns, strict=True):
+        if chosen is not None:
+            tables.setdefault(chosen, []).append(file.path.name)
+    for chosen, names in tables.items():
+        yield f"{describe_columns(chosen)} ({listed(names)})"
 
 
 def _digest(path: Path) -> str:
@@ -151,26 +180,19 @@ def _twice(files: Sequence[TextFile], digests: Sequence[str], folder: Path) -> I
             yield f"{len(paths)} files hold the same bytes, and each of them is read: {listed(paths)}"
 
 
-def _read(files: Sequence[TextFile], digests: Sequence[str], folder: Path) -> Splits:
+def _read(files: Sequence[TextFile], digests: Sequence[str], columns: Sequence[Columns | None], folder: Path) -> Splits:
     """Return the documents of the files by split.
 
     Raises:
-        DataError: a file cannot be read, is not UTF-8 text, or has changed since its digest was computed; or all
-            files of a split are blank.
+        DataError: a file cannot be read, is not what its name says, or has changed since its digest was computed; or
+            all files of a split are blank.
     """
     splits: Mapping[str, list[Document]] = {split: [] for split in SPLITS}
     warnings = []
-    for file, digest in zip(files, digests, strict=True):
-        with read_errors(file.path):
-            content = file.path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise DataError(
-                f"{file.path} changed while the corpus was read: run the command again when the file is complete"
-            )
-        text = decode(content, file.path)
-        documents = cut_documents(text, file.source)
+    for file, digest, chosen in zip(files, digests, columns, strict=True):
+        documents, odd = _read_text(file, digest) if chosen is None else _read_table(file, digest, chosen)
         splits[file.split] += documents
-        warnings += [f"{file.path.relative_to(folder)} {what}" for what in _oddities(text, documents)]
+        warnings += [f"{file.path.relative_to(folder)} {what}" for what in odd]
     for split, found in splits.items():
         paths = [str(file.path) for file in files if file.split == split]
         if paths and not found:
@@ -180,65 +202,28 @@ def _read(files: Sequence[TextFile], digests: Sequence[str], folder: Path) -> Sp
     return Splits(tuple(splits["train"]), tuple(splits["dev"]), tuple(splits["test"]), warnings=tuple(warnings))
 
 
-def decode(content: bytes, path: Path) -> str:
-    """Return a file's text, without a byte-order mark.
-
-    Args:
-        content: of the file.
-        path: of the file, for messages.
-
-    Raises:
-        DataError: it is not UTF-8 text; the message says what it is, or which line is wrong, and the usual cause.
-    """
-    found = find_format(content)
-    if found is not None:
-        what, remedy = found
-        raise DataError(f"{path} must hold text; it is {what}: {remedy}, or move it out of the folder")
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if content.startswith(mark):
-            raise DataError(
-                f"{path}: the text must be UTF-8; it begins with the byte-order mark of {encoding}. Convert the file "
-                f"with iconv -f {encoding} -t UTF-8"
-            )
-    offset = content.find(b"\0")
-    if offset >= 0:
-        raise DataError(
-            f"{path}:{_line(content, offset)}: the text must not hold NUL; got one at offset {offset:,}, as in UTF-16 "
-            "without a byte-order mark, or in a file that is not text. Convert it with iconv -f UTF-16LE -t UTF-8, "
-            "or move it out of the folder"
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        offset = error.start
-        raise DataError(
-            f"{path}:{_line(content, offset)}: the text must be UTF-8; got the byte 0x{content[offset]:02x} at offset "
-            f"{offset:,}. Convert the file, for instance with iconv -f LATIN1 -t UTF-8"
-        ) from error
+def _read_text(file: TextFile, digest: str) -> tuple[list[Document], list[str]]:
+    """Return the documents of a file of plain text, and what is odd about it."""
+    with read_errors(file.path):
+        content = file.path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise _changed(file.path)
+    if file.type.compression:
+        with open_bytes(file.path, file.type.compression) as stream:
+            content = stream.read()
+    text = decode(content, file.path)
+    documents = cut_documents(text, file.source)
+    odd = [] if documents else ["holds no words"]
+    return documents, [*odd, *find_marks(text), *describe_odd(count_odd(text))]
 
 
-def _line(content: bytes, offset: int) -> int:
-    return content.count(b"\n", 0, offset) + 1
+def _read_table(file: TextFile, digest: str, columns: Columns) -> tuple[list[Document], list[str]]:
+    """Return the documents of a table, and what is odd about its text."""
+    found = read_table(file.path, file.type, columns, file.source)
+    if _digest(file.path) != digest:
+        raise _changed(file.path)
+    return found
 
 
-def _oddities(text: str, documents: Sequence[Document]) -> Iterator[str]:
-    """Yield what is seldom intended in a text, but not certainly a mistake."""
-    if not documents:
-        yield "holds no words"
-    yield from find_marks(text)
-    for what, characters in ODD_CHARACTERS.items():
-        number = len(characters.findall(text))
-        if number:
-            yield f"holds {what}: {number:,}"
-
-
-def _what_is_there(path: Path) -> str:
-    """Return what is at `path` instead of a folder: a file, or nothing; then with the nearest name that exists."""
-    if path.exists():
-        return f"got the file {path}: set it to the folder that holds the file"
-    missing = path
-    while not missing.parent.is_dir():
-        missing = missing.parent
-    close = nearest(missing.name, (entry.name for entry in missing.parent.iterdir()))
-    hint = f"; did you mean {missing.parent / close}?" if close else ""
-    return f"got {shortened(str(path), 200)}, which does not exist{hint}"
+def _changed(path: Path) -> DataError:
+    return DataError(f"{path} changed while the corpus was read: run the command again when the file is complete")

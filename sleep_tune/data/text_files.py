@@ -1,4 +1,4 @@
-"""The text files below a folder, with the split of each, and the files that are not read, with the reason."""
+"""The files of a corpus, with the type and the split of each, and the files that are not read, with the reason."""
 
 import os
 import stat
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from sleep_tune.data.documents import SPLITS, Inventory
-from sleep_tune.data.split_names import FileSplit, find_split, is_text_name
-from sleep_tune.errors import DataError, listed, shortened
+from sleep_tune.data.file_types import TEXT, TYPES, FileType, find_type
+from sleep_tune.data.split_names import FileSplit, find_split
+from sleep_tune.errors import DataError, listed, nearest, shortened
 
-__all__ = ["TextFile", "describe_files", "find_text_files", "read_errors"]
+__all__ = ["TextFile", "describe_files", "find_listed_files", "find_text_files", "read_errors"]
 
 DOCUMENTATION = frozenset(
     {"authors", "changelog", "citation", "contributing", "contributors", "copying", "credits"}
@@ -25,15 +26,18 @@ COMPRESSED = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".z
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A text file, its split and the name of its source."""
+    """A file that is read, its type and split, and the name of its source."""
 
     path: Path
     split: str
     source: str
+    type: FileType
 
 
 def find_text_files(folder: Path, key: str) -> tuple[list[TextFile], Inventory]:
-    """Return the text files below `folder`, at any depth; the inventory also names every other file.
+    """Return the files below `folder` that are read, at any depth; the inventory also names every other file.
+
+    Files of one type are read: plain text if there is any, else the type of all tables or compressed files.
 
     A file belongs to the split that its path names (`split_names`). Files whose paths name none are training text. They
     are an error if another file is named as training text, since it is not clear then whether they should be read.
@@ -43,21 +47,98 @@ def find_text_files(folder: Path, key: str) -> tuple[list[TextFile], Inventory]:
         key: option that names the folder, for messages.
 
     Returns:
-        The text files and the inventory, sorted by path.
+        The files and the inventory, sorted by path.
 
     Raises:
-        DataError: no training text; a path that names two splits, or none clearly; files without a split beside named
-            training text; two files of one split and source (two sizes of a corpus); a folder or a name that cannot
-            be read.
+        DataError: no training text; tables or compressed files of several types; a path that names two splits, or none
+            clearly; files without a split beside named training text; two files of one split and source (two sizes of
+            a corpus); a folder or a name that cannot be read.
     """
-    paths: list[PurePath] = []
+    types, not_read = _search(folder, key)
+    return _divide(folder, types, not_read, key)
+
+
+def find_listed_files(paths: Sequence[Path], key: str) -> tuple[Path, list[TextFile], Inventory]:
+    """Return the files of a corpus that is given by a list of files and folders, as `find_text_files` does.
+
+    A file of the list is read whatever its type is; of each folder, files of one type are.
+
+    Args:
+        paths: at least one.
+        key: option that holds the list, for messages.
+
+    Returns:
+        The deepest folder that holds all of them, below which names of folders count for the split; the files; and the
+        inventory.
+
+    Raises:
+        DataError: as `find_text_files`; or a path that does not exist, is of a type that cannot be read, or is named
+            twice.
+    """
+    for path in paths:
+        with read_errors(path):
+            if not path.is_dir():
+                _require_file(path, key)
+    if len(paths) > 1:
+        paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - Path.resolve follows links
+    root = Path(os.path.commonpath([path if path.is_dir() else path.parent for path in paths]))
+    types: dict[PurePath, FileType] = {}
+    not_read: dict[str, list[str]] = {}
+    found: dict[PurePath, FileType]
+    for path in paths:
+        below = path.relative_to(root)
+        prefix = f"{below.as_posix()}/" if below.parts else ""
+        if path.is_dir():
+            inner, left = _search(path, key)
+            found = {below / name: type for name, type in inner.items()}
+            for reason, names in left.items():
+                not_read.setdefault(reason, []).extend(f"{prefix}{name}" for name in names)
+        else:
+            found = {_readable(below, root): _type_of(path)}
+        types |= _require_new(found, types, root, key)
+    return root, *_divide(root, dict(sorted(types.items())), not_read, key)
+
+
+def _search(folder: Path, key: str) -> tuple[dict[PurePath, FileType], dict[str, list[str]]]:
+    """Return the files below a folder that are read, with their types, and the others by reason; sorted by path.
+
+    Raises:
+        DataError: there are tables or compressed files of several types, and no plain text.
+    """
+    types: dict[PurePath, FileType] = {}
     not_read: dict[str, list[str]] = {}
     for path, reason in sorted(_walk(folder), key=lambda found: found[0]):
         if reason is None:
-            paths.append(_readable(path, folder))
+            types[_readable(path, folder)] = _type_of(path)
         else:
             not_read.setdefault(reason, []).append(path.as_posix() + "/" * (folder / path).is_dir())
-    places = [(path, _split_of(path, folder, key)) for path in paths]
+    names = dict.fromkeys(type.name for type in types.values())
+    if TEXT in names:
+        for path, type in list(types.items()):
+            if type.name != TEXT:
+                not_read.setdefault(f"of type {type.name} beside plain text", []).append(path.as_posix())
+                del types[path]
+    elif len(names) > 1:
+        found = {f"of type {name}": [path for path, type in types.items() if type.name == name] for name in names}
+        raise DataError(
+            f"{key}: {folder} must hold files of one type; found {describe_files(found)}: list the files to read, as "
+            "in data.path=[a.jsonl,b.csv], or move the others out of the folder"
+        )
+    return types, not_read
+
+
+def _divide(
+    folder: Path, types: Mapping[PurePath, FileType], not_read: Mapping[str, Sequence[str]], key: str
+) -> tuple[list[TextFile], Inventory]:
+    """Return the files with their splits, and the inventory.
+
+    Args:
+        folder: that the paths are below.
+        types: path -> type.
+        not_read: reason -> names of files.
+        key: for messages.
+    """
+    places = [(path, _split_of(path, types[path], folder, key)) for path in types]
     named = {split: [path for path, place in places if place.split == split] for split in SPLITS}
     unnamed = [path for path, place in places if place.split is None]
     if not unnamed and not named["train"]:
@@ -66,7 +147,7 @@ def find_text_files(folder: Path, key: str) -> tuple[list[TextFile], Inventory]:
             which = "which is" if sum(map(len, not_read.values())) == 1 else "which are"
             found.append(f"{describe_files(not_read)}, {which} not read")
         raise DataError(
-            f"{key}: {folder} must hold training text in *.txt or *.train files; found "
+            f"{key}: {folder} must hold training text in {TYPES}; found "
             f"{'only ' * bool(found)}{'; '.join(found) or 'no files'}"
         )
     if unnamed and named["train"]:
@@ -75,7 +156,7 @@ def find_text_files(folder: Path, key: str) -> tuple[list[TextFile], Inventory]:
             f"names contain no split ({listed(unnamed)}): name a split in each, as in news_train.txt, or move the "
             "files that should not be read out of the folder"
         )
-    files = [TextFile(folder / path, place.split or "train", place.source) for path, place in places]
+    files = [TextFile(folder / path, place.split or "train", place.source, types[path]) for path, place in places]
     _require_distinct([file for file, (_, place) in zip(files, places, strict=True) if place.split], folder, key)
     inventory = Inventory(
         {split: tuple(_below(file.path, folder) for file in files if file.split == split) for split in SPLITS},
@@ -146,28 +227,75 @@ def _is_hidden(name: str) -> bool:
 
 
 def _reason(path: Path) -> str | None:
-    """Return why a file is not read; None if it is text, or a broken link with the name of text, which fails later."""
-    name, suffix = path.name, path.suffix.casefold()
-    if suffix in COMPRESSED:
-        return f"compressed as {suffix}, to be unpacked first"
-    if not is_text_name(name):
+    """Return why a file is not read; None if its type is, or a broken link of such a name, which fails later."""
+    suffix, type = path.suffix.casefold(), find_type(path.name)
+    if type is None:
+        if suffix in COMPRESSED:
+            return f"compressed as {suffix}, to be unpacked first"
         return f"of type {suffix}" if suffix else "without a suffix"
-    stem = path.stem.casefold()
-    if suffix == ".txt" and (stem in DOCUMENTATION or stem.startswith("readme")):
+    name = path.name.casefold().removesuffix(type.compression)
+    stem = name.removesuffix(".txt")
+    if stem != name and (stem in DOCUMENTATION or stem.startswith("readme")):
         return "about the corpus"
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         return "a device or pipe"
     return None
 
 
-def _split_of(path: PurePath, folder: Path, key: str) -> FileSplit:
+def _type_of(path: PurePath) -> FileType:
+    """Return the type of a file that has one."""
+    found = find_type(path.name)
+    assert found is not None
+    return found
+
+
+def _require_file(path: Path, key: str) -> None:
+    """Check that a path of a list is a file that can be read.
+
+    Raises:
+        DataError: it does not exist, or is of another type.
+    """
+    if not path.exists():
+        raise DataError(f"{key} must name files or folders that exist; {_missing(path)}")
+    if find_type(path.name) is None or not path.is_file():
+        raise DataError(
+            f"{key} must name {TYPES}, or a folder of them; got {shortened(str(path), 200)}: rename or convert it"
+        )
+
+
+def _missing(path: Path) -> str:
+    """Return that nothing is at `path`, with the nearest name that exists."""
+    missing = path
+    while not missing.parent.is_dir():
+        missing = missing.parent
+    close = nearest(missing.name, (entry.name for entry in missing.parent.iterdir()))
+    hint = f"; did you mean {missing.parent / close}?" if close else ""
+    return f"got {shortened(str(path), 200)}, which does not exist{hint}"
+
+
+def _require_new(
+    found: Mapping[PurePath, FileType], before: Mapping[PurePath, FileType], root: Path, key: str
+) -> Mapping[PurePath, FileType]:
+    """Return `found` if it holds none of the files `before`.
+
+    Raises:
+        DataError: it does, by the same or another path.
+    """
+    real = {os.path.realpath(root / path) for path in before}
+    for path in found:
+        if os.path.realpath(root / path) in real:
+            raise DataError(f"{key} must name each file once; {root / path} is named twice")
+    return found
+
+
+def _split_of(path: PurePath, type: FileType, folder: Path, key: str) -> FileSplit:
     """Return the split and source of a file.
 
     Raises:
         DataError: its path names two splits, or none clearly; the message begins with `key` and the folder.
     """
     try:
-        return find_split(path)
+        return find_split(path, type.suffix)
     except DataError as error:
         raise DataError(f"{key}: in {folder}, {error}") from error
 

@@ -41,7 +41,7 @@ class Mirror:
         Raises:
             ConfigError: pyarrow has no such file system.
         """
-        from pyarrow import ArrowException, fs  # type: ignore[import-untyped]
+        from pyarrow import ArrowException, fs
 
         try:
             self._there, root = fs.FileSystem.from_uri(uri)

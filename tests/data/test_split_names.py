@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sleep_tune.data.file_types import find_type
 from sleep_tune.data.split_names import SPLIT_NAMES, find_split, is_text_name
 from sleep_tune.errors import DataError
 from tests.messages import raises_naming
@@ -40,6 +41,25 @@ def test_the_usual_names_are_recognised_in_any_case(pattern: str, source: str, s
         place = find_split(path)
         assert is_text_name(path.name)
         assert (place.split, place.source) == (split, source)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "split", "source"),
+    [
+        ("train.jsonl", ".jsonl", "train", "text"),
+        ("news_test.CSV.gz", ".CSV.gz", "test", "news"),
+        ("childes.dev.jsonl", ".jsonl", "dev", "childes"),
+        ("valid/a.parquet", ".parquet", "dev", "a"),
+        ("emma.txt.gz", ".gz", None, "emma"),
+        ("emma.tsv", ".tsv", None, "emma"),
+    ],
+)
+def test_the_suffix_of_a_type_is_no_part_of_the_name(name: str, suffix: str, split: str | None, source: str) -> None:
+    path = PurePath(name)
+    type = find_type(path.name)
+    assert type is not None and type.suffix == suffix
+    place = find_split(path, type.suffix)
+    assert (place.split, place.source) == (split, source)
 
 
 @pytest.mark.parametrize("source", ["childes", "bnc_spoken", "OpenSubtitles", "a.b", "x-", "2nd"])

@@ -1,10 +1,15 @@
+import gzip
+import hashlib
+import json
 import os
 import re
 from pathlib import Path
 
+import pyarrow
 import pytest
 
 from sleep_tune.config.schema import DataConfig
+from sleep_tune.data.cache import content_key
 from sleep_tune.data.text import text_corpus
 from sleep_tune.errors import ConfigError, DataError, shortened
 from tests.messages import raises_naming
@@ -75,10 +80,86 @@ def test_a_missing_folder_names_its_nearest(tmp_path: Path) -> None:
         text_corpus(corpus(tmp_path / "zzz"))
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
-    write(tmp_path, a_txt="Text.")
-    with raises_naming(DataError, "data.path", tmp_path / "a.txt"):
-        text_corpus(corpus(tmp_path / "a.txt"))
+def test_a_folder_of_text_is_the_corpus_that_it_was(tmp_path: Path) -> None:
+    """Before tables were read: a changed digest would make every old run and experiment another one."""
+    paragraphs = [f"The dog sees {n} cats. Then it runs home!\n" + "\n" * (n % 3 == 0) for n in range(220)]
+    files = {
+        "train/childes.train": "".join(paragraphs[:120]),
+        "train/tales/b.txt": '\ufeffOne.\r\n\r\nTwo \u2014 "three".\r\n',
+        "dev/childes.dev": "".join(paragraphs[200:]),
+        "c_test.txt": "A cat.\n\nA dog.\n",
+        "README.md": "no",
+        "rows.jsonl": '{"text": "no"}\n',
+        "a.csv.gz": "no",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(text.encode())
+    raw = text_corpus(corpus(tmp_path))
+    assert content_key(raw.identity) == "a26bf0047aa74fb2a5c2b048340b4f1e"
+    splits = raw.read()
+    documents = json.dumps(
+        [
+            [[document.source, *document.sentences] for document in part]
+            for part in (splits.train, splits.dev, splits.test)
+        ]
+    )
+    assert hashlib.sha256(documents.encode()).hexdigest()[:32] == "04bef0dadfc01c54fffb615a0b328ce3"
+    unread = {name for names in raw.inventory.not_read.values() for name in names}
+    assert unread == {"README.md", "rows.jsonl", "a.csv.gz"}
+
+
+def test_one_file_is_a_corpus(tmp_path: Path) -> None:
+    folder = write(tmp_path, a_txt="Text.", b_txt="More.")
+    raw = text_corpus(corpus(folder / "a.txt"))
+    assert [document.sentences for document in raw.read().train] == [("Text.",)]
+    assert raw.identity == text_corpus(corpus(write(tmp_path / "alone", a_txt="Text."))).identity
+
+
+def test_a_list_of_files_and_folders_is_one_corpus_in_any_order(tmp_path: Path) -> None:
+    write(tmp_path, a_txt="One.", train__b_train="Two.", dev__b_dev="Three.", dev__notes_md="No.", c_txt="Four.")
+    (tmp_path / "rows.jsonl").write_text('{"text": "Five."}\n')
+    names = ["train", "dev", "rows.jsonl"]
+    (tmp_path / "rows.jsonl").rename(tmp_path / "train.jsonl")
+    names[2] = "train.jsonl"
+    paths = [str(tmp_path / name) for name in names]
+    raw, other = (text_corpus(DataConfig(kind="text", path=tuple(order))) for order in (paths, paths[::-1]))
+    assert raw.identity == other.identity
+    splits = raw.read()
+    assert [document.sentences for document in splits.train] == [("Two.",), ("Five.",)]
+    assert [document.sentences for document in splits.dev] == [("Three.",)]
+    assert raw.inventory.not_read == {"of type .md": ("dev/notes.md",)}
+
+
+def test_what_a_list_names_must_be_there_readable_and_named_once(tmp_path: Path) -> None:
+    write(tmp_path, a_txt="One.", b_md="No.", books__c_txt="Two.")
+    for names, parts in (
+        (["a.txt", "b.md"], [tmp_path / "b.md", "*.jsonl"]),
+        (["a.tx"], [f"did you mean {tmp_path / 'a.txt'}?"]),
+        (["books", "books/c.txt"], [tmp_path / "books" / "c.txt", "twice"]),
+    ):
+        with raises_naming(DataError, "data.path", *parts):
+            text_corpus(DataConfig(kind="text", path=tuple(str(tmp_path / name) for name in names)))
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_compressed_text_is_the_same_text(ending: str, tmp_path: Path) -> None:
+    text = "".join(f"The dog sees {number} cats.\n\n" for number in range(1000))
+    plain = text_corpus(corpus(write(tmp_path / "plain", a_txt=text)))
+    packed = tmp_path / "packed" / f"a.txt{ending}"
+    packed.parent.mkdir()
+    packed.write_bytes(compressed(text.encode(), ending) + compressed(b"One more.\n", ending))  # two members or frames
+    raw = text_corpus(corpus(packed))
+    assert raw.read().train[:-1] == plain.read().train
+    assert raw.identity != plain.identity
+    for damaged in (packed.read_bytes()[:-5], b"The dog."):
+        packed.write_bytes(damaged)
+        with raises_naming(DataError, packed, ending):
+            text_corpus(corpus(packed)).read()
+
+
+def compressed(content: bytes, ending: str) -> bytes:
+    return gzip.compress(content) if ending == ".gz" else pyarrow.compress(content, codec="zstd", asbytes=True)
 
 
 def test_a_path_is_needed() -> None:

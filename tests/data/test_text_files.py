@@ -55,7 +55,12 @@ LAYOUTS: dict[str, tuple[dict[str, list[str]], list[str]]] = {
         [".ipynb_checkpoints/", ".DS_Store", "._a.train", "__MACOSX/"],
     ),
     "what editors leave": ({"train": ["a.txt"]}, ["a.txt~", "#a.txt#", ".a.txt.swp", "a.txt.bak", "b.train~"]),
-    "what cannot be read": ({"train": ["a.txt"]}, ["b.txt.gz", "c.jsonl", "d.parquet", "e.zip", "Makefile"]),
+    "what cannot be read": ({"train": ["a.txt"]}, ["b.txt.gz", "c.jsonl", "d.parquet.gz", "e.zip", "Makefile"]),
+    "shards of a table": (
+        {"train": ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"], "dev": ["validation.parquet"]},
+        ["README.md", "dataset_infos.json"],
+    ),
+    "compressed text": ({"train": ["train/a.txt.gz", "train/b.train.gz"], "test": ["test.txt.gz"]}, ["README.txt.gz"]),
     "a folder that is called as a file": ({"train": ["a.txt/b.txt"]}, ["a.txt/c.md"]),
 }
 
@@ -76,8 +81,9 @@ def test_folders_as_people_have_them(layout: str, tmp_path: Path) -> None:
         (["train/test.txt"], ["train/test.txt", "test and train"]),
         (["a_test_of_wills.txt", "emma.txt"], ["a_test_of_wills.txt", "test"]),
         (["test.txt", "dev.txt"], ["data.path", "1 file, of dev text (dev.txt)", "1 file, of test text (test.txt)"]),
-        (["train.txt.gz", "test.txt"], ["train.txt.gz", "unpack"]),
-        (["train.jsonl"], ["data.path", "only 1 file, of type .jsonl (train.jsonl), which is not read"]),
+        (["train.txt.gz", "test.txt"], ["train.txt.gz", "text.gz"]),
+        (["train.json"], ["data.path", "only 1 file, of type .json (train.json), which is not read"]),
+        (["a.jsonl", "b.jsonl.gz", "c.csv"], ["jsonl (a.jsonl)", "jsonl.gz (b.jsonl.gz)", "csv (c.csv)", "data.path="]),
         ([".hidden/a.txt"], ["only 1 folder, hidden (.hidden/)"]),
         (
             ["train_10M/childes.train", "train_100M/childes.train"],
@@ -124,7 +130,7 @@ def test_a_link_in_a_circle_is_refused(tmp_path: Path) -> None:
 
 
 PART = st.sampled_from(["train", "dev", "Test", "val", "emma", "README", ".git", "a", "train_10M", "#b#", "c~"])
-SUFFIX = st.sampled_from([".txt", ".train", ".dev", ".valid.txt", ".md", ".txt.gz", "", ".tokens"])
+SUFFIX = st.sampled_from([".txt", ".jsonl", ".train", ".dev", ".valid.txt", ".md", ".txt.gz", "", ".tokens"])
 PATH = st.builds(
     lambda folders, stem, suffix: "/".join([*(f"{x}1" for x in folders), stem + suffix]),
     st.lists(PART, max_size=2),

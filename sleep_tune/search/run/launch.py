@@ -162,7 +162,7 @@ class PreparedSearch:
             if address is None:
                 stack.enter_context(redirect_output(self.folder / "logs" / "driver.log"))
             elif launcher == "ray":
-                check_nodes(self.folder, [Path(path) for path in (self.base.data.path,) if path is not None])
+                check_nodes(self.folder, [Path(path) for path in self.base.data.paths])
             check_tracking(self.base.tracking)
             self._announce(console, slot_plan, starts_ray=launcher == "ray" and address is None)
             interrupts = stack.enter_context(catching())

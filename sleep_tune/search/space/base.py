@@ -78,6 +78,7 @@ def compose_base(space: Space) -> RunConfig:
     for section, key in (
         (base.data, "data.path"),
         (base.data, "data.cache_dir"),
+        (base.data, "data.dataset"),
         (base.evaluation, "evaluation.data"),
         (base.sleep.replay, "sleep.replay.reference"),
         (base.tokenizer, "tokenizer.name"),

@@ -40,9 +40,9 @@ def baseline_settings(name: str) -> Mapping[str, Any]:
 
 
 FOLDERS = ("data.path", "data.cache_dir", "evaluation.data", "sleep.replay.reference")
-"""Options that name a folder (or, of data.path, a file)."""
+"""Options that name a folder (or, of data.path, a file, or a list of both)."""
 
-NAMES = ("tokenizer.name", "model.init")
+NAMES = ("tokenizer.name", "model.init", "data.dataset")
 """Options that name a folder, or something on the Hub."""
 
 
@@ -53,6 +53,8 @@ def absolute(key: str, value: Any) -> Any:
         key: dotted key of the option.
         value: as it was given.
     """
+    if isinstance(value, list | tuple) and key in FOLDERS:
+        return tuple(absolute(key, item) for item in value)
     if isinstance(value, str) and (key in FOLDERS or (key in NAMES and Path(value).is_dir())):
         return os.path.realpath(expanded(value))
     return value
