@@ -37,7 +37,7 @@ SIGNALS = ("excess", "loss", "progress")
 NORMALISATIONS = ("cycle", "none", "rank", "source")
 CONTEXTS = ("keep", "repack", "shuffle")
 
-CORPORA = ("babylm", "text", "toy")
+CORPORA = ("babylm", "hf", "text", "toy")
 TOKENIZERS = ("bpe", "hub")
 MASKINGS = ("bernoulli", "fixed")
 IMPORTANCES = ("gradient", "magnitude")

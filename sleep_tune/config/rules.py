@@ -9,11 +9,31 @@ from sleep_tune import names
 from sleep_tune.config.checker import one_of_text
 from sleep_tune.config.entry import shown
 from sleep_tune.config.schema import ONE_OF, ModelConfig, RunConfig, TrainingConfig
-from sleep_tune.errors import BudgetError, ConfigError, UserError, together
+from sleep_tune.errors import BudgetError, ConfigError, UserError, together, unknown
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.names import OBJECTIVES_OF
 
 __all__ = ["RULES", "check_rules", "require_read_sizes", "require_second_scores"]
+
+CORPUS_NAMED_BY = {
+    "text": ("path", "a file or folder of text, or a list of them"),
+    "babylm": ("dataset", "a dataset id on the Hugging Face Hub"),
+    "hf": ("dataset", "a dataset id on the Hugging Face Hub, or the folder of a dataset"),
+}
+"""Kind of corpus -> option that names it, and what it takes."""
+
+READ_BY = {
+    "path": ("text",),
+    "dataset": ("babylm", "hf"),
+    "revision": ("babylm", "hf"),
+    "configuration": ("hf",),
+    "splits": ("hf",),
+    "field": ("text", "hf"),
+    "source_field": ("text", "hf"),
+}
+"""Option of data -> the kinds of corpus that read it."""
+
+SPLITS = ("train", "dev", "test")
 
 MAX_NAME = 200
 """Bytes in the name of a folder; every file system allows this many."""
@@ -158,17 +178,29 @@ def corpus_is_named(config: RunConfig) -> None:
     A function of the user's reads any of them.
     """
     data = config.data
-    needed = {"text": ("path", "a folder of text"), "babylm": ("dataset", "a dataset id on the Hugging Face Hub")}
-    for kind, (name, what) in needed.items():
-        given = getattr(data, name)
-        if kind == data.kind and given is None:
+    if is_import_path(data.kind):
+        return
+    for kind, (name, what) in CORPUS_NAMED_BY.items():
+        if kind == data.kind and getattr(data, name) is None:
             raise ConfigError(f"data={kind} needs data.{name}=..., {what}; got none")
-        if kind != data.kind and given is not None and not is_import_path(data.kind):
+    for name, kinds in READ_BY.items():
+        given = getattr(data, name)
+        if given not in (None, {}) and data.kind not in kinds:
+            readers = " or ".join(f"data={kind}" for kind in kinds)
             raise ConfigError(
-                f"data.{name} is read by data={kind} only; got data.kind={data.kind} with data.{name}={given}"
+                f"data.{name} is read by {readers} only; got data.kind={data.kind} with data.{name}={shown(given)}"
             )
-    if data.revision is not None and data.kind != "babylm" and not is_import_path(data.kind):
-        raise ConfigError(f"data.revision is read by data=babylm only; got data.kind={data.kind}")
+
+
+def splits_are_named(config: RunConfig) -> None:
+    """Require that data.splits names splits of a dataset for train, dev and test, and train at least."""
+    for split, name in config.data.splits.items():
+        key = f"data.splits.{split}"
+        if split not in SPLITS:
+            raise ConfigError(unknown("key of data.splits", split, SPLITS))
+        if not (isinstance(name, str) and name.strip()) and not (name is None and split != "train"):
+            expected = "the name of a split" if split == "train" else "the name of a split, or null"
+            raise ConfigError(f"{key} must be {expected}; got {shown(name)}")
 
 
 def tokenizer_is_named(config: RunConfig) -> None:
@@ -360,6 +392,7 @@ RULES: dict[str, Callable[[RunConfig], None]] = {
         dropout_exists,
         weights_have_a_tokenizer,
         corpus_is_named,
+        splits_are_named,
         tokenizer_is_named,
         schedule_fits,
         mirror_holds_all,

@@ -18,6 +18,7 @@ from sleep_tune.data.cache import cache_folder, cached_folder, content_key, requ
 from sleep_tune.data.description import describe_text
 from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, Splits
 from sleep_tune.data.encoding import mean_unspaced_length
+from sleep_tune.data.hf_corpus import hf_corpus
 from sleep_tune.data.overlap import Overlap, count_overlap
 from sleep_tune.data.packing import Rows, pack
 from sleep_tune.data.pairs import MinimalPair, read_pairs, write_pairs
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 CORPORA: dict[str, Callable[[DataConfig], RawCorpus]] = {
     "babylm": babylm_corpus,
+    "hf": hf_corpus,
     "text": text_corpus,
     "toy": toy_corpus,
 }
@@ -152,7 +154,8 @@ def _make(
     source_names = tuple(dict.fromkeys(document.source for split in SPLITS for document in documents[split]))
     if len(source_names) > MAX_SOURCES:
         raise DataError(
-            f"data.path must hold at most {MAX_SOURCES:,} files; got {len(source_names):,}: join some of them"
+            f"the text must have at most {MAX_SOURCES:,} sources; got {len(source_names):,}: join some of the files, "
+            "or set data.source_field to a column with fewer values"
         )
     texts = {split: [sentence for document in documents[split] for sentence in document.sentences] for split in SPLITS}
     tokenized = recipe.tokenize(texts, folder / "tokenizer")

@@ -34,6 +34,24 @@ BROKEN: list[tuple[str, dict[str, Any], type[UserError], str]] = [
     ("corpus_is_named", {"data.path": "x"}, ConfigError, "data.path|data=text|data.kind=toy"),
     ("corpus_is_named", {"data.dataset": "x"}, ConfigError, "data.dataset|data=babylm"),
     ("corpus_is_named", {"data.revision": "x"}, ConfigError, "data.revision|data=babylm"),
+    ("corpus_is_named", {"data.kind": "hf"}, ConfigError, "data=hf|data.dataset"),
+    ("corpus_is_named", {"data.path": ["x", "y"]}, ConfigError, "data.path=('x', 'y')|data=text|data.kind=toy"),
+    ("corpus_is_named", {"data.field": "x"}, ConfigError, "data.field='x'|data=text|data=hf|data.kind=toy"),
+    ("corpus_is_named", {"data.splits": {"dev": "x"}}, ConfigError, "data.splits|data=hf|data.kind=toy"),
+    *(
+        (
+            "splits_are_named",
+            {"data.kind": "hf", "data.dataset": "x", "data.splits": splits},
+            ConfigError,
+            f"data.splits|{facts}",
+        )
+        for splits, facts in (
+            ({"valid": "x"}, "'valid'|dev, test, train"),
+            ({"train": None}, "data.splits.train|null"),
+            ({"dev": 3}, "data.splits.dev|3"),
+            ({"dev": " "}, "data.splits.dev|' '"),
+        )
+    ),
     ("tokenizer_is_named", {"tokenizer.kind": "hub"}, ConfigError, "tokenizer=hub|tokenizer.name"),
     ("tokenizer_is_named", {"tokenizer.name": "x"}, ConfigError, "tokenizer.name=x|tokenizer=hub|tokenizer.kind=bpe"),
     (
