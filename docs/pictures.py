@@ -26,7 +26,7 @@ from sleep_tune.search.monitor.status import show_status
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
-COMMAND = "python tune.py search_spaces/demo.yaml"
+COMMAND = "sleep-tune search demo"
 NAME, TRIALS = "demo", 10
 COLUMNS = 104
 WIDTH, HEIGHT = 1100, 1462
@@ -61,7 +61,7 @@ def draw_demo() -> None:
     with tempfile.TemporaryDirectory() as parent:
         results, output = Path(parent) / "results", Path(parent) / "output.txt"
         with output.open("wb") as file:
-            command = [sys.executable, *COMMAND.split()[1:], "--dir", str(results)]
+            command = [sys.executable, "-m", "sleep_tune", *COMMAND.split()[1:], "--dir", str(results)]
             search = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
         while num_ended(results / NAME) < TRIALS // 2 and search.poll() is None:
             time.sleep(0.5)
