@@ -14,11 +14,12 @@ __all__ = ["PlainConsole"]
 class PlainConsole(Console):
     """Console of rich that prints strings literally: `[red]` is not a colour, `:boom:` not a picture.
 
-    Control characters are shown as symbols. Styles are set by `rich.text.Text`.
+    Control characters are shown as symbols. Styles are set by `rich.text.Text`. In a notebook it writes plain text to
+    its file, as everywhere else.
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(markup=False, emoji=False, **options)
+        super().__init__(markup=False, emoji=False, force_jupyter=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Return the segments to print; only those that rich itself marks as control sequences stay such."""

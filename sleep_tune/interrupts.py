@@ -4,6 +4,9 @@ The first signal raises an exception in the main thread. While the main thread `
 save, the exception is raised only after its patience has passed. A second Ctrl-C ends the process immediately. Python
 runs signal handlers only between two of its own instructions, so a second thread watches, and ends the process if
 native code does not return. That loses no more than a kill -9 would: the work since the last checkpoint.
+
+In a process that is not ours to end, such as a notebook's kernel (`catching(exits=False)`), nothing ends the process:
+a second Ctrl-C raises the exception without waiting for a moment to save.
 """
 
 import _thread
@@ -39,6 +42,9 @@ WATCH_SECONDS = 0.1
 class Interrupts:
     """The signals that have come. It catches them only as a context manager.
 
+    Args:
+        exits: whether a second Ctrl-C, or native code that does not return, ends the process.
+
     Attributes:
         number: of the first signal; None if there was none.
         since: time at which it came, by `time.monotonic`.
@@ -46,7 +52,8 @@ class Interrupts:
         farewell: how to resume the command; the end of `last_line`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, exits: bool = True) -> None:
+        self._exits = exits
         self.number: int | None = None
         self.since = 0.0
         self.patience = PATIENCE_SECONDS
@@ -137,8 +144,14 @@ class Interrupts:
             os.close(descriptor)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self._exits and number == signal.SIGINT and self._is_second():
+            self._overdue = True
         self._note(number)
         self._raise_if_due()
+
+    def _is_second(self) -> bool:
+        """Return whether a signal that comes now is another one than the first."""
+        return self.number is not None and time.monotonic() - self.since > DOUBLE_SECONDS
 
     def _note(self, number: int) -> None:
         if self.number is None:
@@ -167,7 +180,7 @@ class Interrupts:
             for number in came:
                 if number == 0:
                     return
-                if seen and number == signal.SIGINT and time.monotonic() - self.since > DOUBLE_SECONDS:
+                if seen and number == signal.SIGINT and self._is_second():
                     self._end_at_once(number)
                 seen = seen or number in SIGNALS
                 if seen:
@@ -193,6 +206,8 @@ class Interrupts:
             self._end_at_once(number)
 
     def _end_at_once(self, number: int) -> None:
+        if not self._exits:
+            return
         show_cursor = "\x1b[?25h" if os.isatty(self._terminal) else ""
         with contextlib.suppress(OSError):  # the terminal is gone
             os.write(self._terminal, f"{show_cursor}{self.last_line()}\n".encode())
@@ -208,12 +223,16 @@ def current() -> Interrupts:
 
 
 @contextlib.contextmanager
-def catching() -> Iterator[Interrupts]:
-    """Catch signals, unless they are caught already, or this is not the main thread."""
+def catching(*, exits: bool = True) -> Iterator[Interrupts]:
+    """Catch signals, unless they are caught already, or this is not the main thread.
+
+    Args:
+        exits: see `Interrupts`.
+    """
     if _active is not None or threading.current_thread() is not threading.main_thread():
         yield current()
         return
-    with Interrupts() as interrupts:
+    with Interrupts(exits=exits) as interrupts:
         yield interrupts
 
 

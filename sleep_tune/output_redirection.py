@@ -16,7 +16,10 @@ __all__ = ["redirect_output", "terminal"]
 
 @contextlib.contextmanager
 def redirect_output(log: Path) -> Iterator[None]:
-    """Append what this process, its libraries, C code and child processes print to `log`."""
+    """Append what this process, its libraries, C code and child processes print to `log`.
+
+    This includes what Python prints where `sys.stdout` or `sys.stderr` was replaced, as in a notebook.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     streams = [stream for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
     kept = [os.dup(stream.fileno()) for stream in streams]
@@ -25,12 +28,34 @@ def redirect_output(log: Path) -> Iterator[None]:
             stream.flush()
             os.dup2(file.fileno(), stream.fileno())
         try:
-            yield
+            with _replaced_streams(file):
+                yield
         finally:
             for stream, descriptor in zip(streams, kept, strict=True):
                 _flush(stream)
                 os.dup2(descriptor, stream.fileno())
                 os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _replaced_streams(file: TextIO) -> Iterator[None]:
+    """Send to `file` what is printed to standard streams that do not write to the process's own."""
+    with contextlib.ExitStack() as stack:
+        if _is_replaced(sys.stdout, sys.__stdout__):
+            stack.enter_context(contextlib.redirect_stdout(file))
+        if _is_replaced(sys.stderr, sys.__stderr__):
+            stack.enter_context(contextlib.redirect_stderr(file))
+        yield
+
+
+def _is_replaced(stream: TextIO | None, original: TextIO | None) -> bool:
+    """Return whether a standard stream writes elsewhere than the process's own, as in a notebook."""
+    if stream is None or original is None or stream is original:
+        return False
+    try:
+        return stream.fileno() != original.fileno()
+    except (OSError, ValueError, AttributeError):  # it is no file
+        return True
 
 
 def _flush(stream: TextIO) -> None:
@@ -73,12 +98,16 @@ class _Watched(io.FileIO):
 def terminal(pipe_closed: Callable[[], None] = lambda: None) -> Iterator[TextIO]:
     """Return a file that writes to the present standard output, even after `redirect_output`.
 
-    When the reader has closed it, writing does nothing.
+    When the reader has closed it, writing does nothing. Where `sys.stdout` was replaced, as in a notebook, that is the
+    file.
 
     Args:
         pipe_closed: called once, at the first write into a pipe that its reader has closed (`| head`), but not for a
             closed terminal, which sends a signal.
     """
+    if _is_replaced(sys.stdout, sys.__stdout__):
+        yield sys.stdout
+        return
     assert sys.__stdout__ is not None
     sys.__stdout__.flush()
     raw = _Watched(os.dup(sys.__stdout__.fileno()), pipe_closed)

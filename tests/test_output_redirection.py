@@ -61,3 +61,24 @@ def test_a_terminal_that_was_closed_takes_everything(tmp_path: Path) -> None:
         _, errors = process.communicate("")
     assert errors == "[]\n"
     assert process.returncode == 0
+
+
+REPLACED = """
+import contextlib, io, sys
+from pathlib import Path
+from sleep_tune.output_redirection import redirect_output, terminal
+with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.redirect_stderr(io.StringIO()) as errors:
+    with terminal() as ours, redirect_output(Path(sys.argv[1])):
+        print("a library")
+        print("an error", file=sys.stderr)
+        print("ours", file=ours)
+    print("after")
+assert (shown.getvalue(), errors.getvalue()) == ("ours\\nafter\\n", ""), (shown.getvalue(), errors.getvalue())
+"""
+
+
+def test_streams_that_a_notebook_replaced_are_redirected_and_shown_to(tmp_path: Path) -> None:
+    log = tmp_path / "driver.log"
+    done = subprocess.run([sys.executable, "-c", REPLACED, str(log)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert log.read_text() == "a library\nan error\n"
