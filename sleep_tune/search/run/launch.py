@@ -8,9 +8,10 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ModelConfig, RunConfig
@@ -49,7 +50,7 @@ from sleep_tune.search.space.arm_settings import arm_settings
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.budget_check import check_budget
 from sleep_tune.search.space.search_space import Choice, CorpusSummary, Space
-from sleep_tune.search.space.space_file import load_space
+from sleep_tune.search.space.space_file import load_space, read_space
 from sleep_tune.search.space.trial_configs import with_settings
 
 __all__ = ["Interrupted", "PreparedSearch"]
@@ -79,18 +80,20 @@ class PreparedSearch:
     worker: Worker
 
     @classmethod
-    def read(cls, path: Path, overrides: Sequence[str], results: Path) -> "PreparedSearch":
-        """Read the space file and prepare the corpus, once for all trials.
+    def read(
+        cls, given: Path | Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any], results: Path
+    ) -> "PreparedSearch":
+        """Read the space and prepare the corpus, once for all trials.
 
         Args:
-            path: the space's YAML file.
-            overrides: `key=value` texts.
+            given: the space's YAML file, or what one would hold.
+            overrides: `key=value` texts, or a mapping from such keys to values.
             results: the folder of all experiments.
 
         Raises:
             UserError: a mistake in the file, the overrides, or the corpus.
         """
-        space = load_space(path, overrides)
+        space = load_space(given, overrides) if isinstance(given, Path) else read_space(given, overrides)
         base = compose_base(space)
         folder = (results / space.name).absolute()
         options()["run.dir"].check(str(folder))  # once here, instead of in every trial

@@ -3,13 +3,14 @@
 The corpus is not read: whether the budget can hold the space is checked when the search starts (budget_check.py).
 """
 
+import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sleep_tune.config.checker import read_section
-from sleep_tune.config.entry import Entry
+from sleep_tune.config.entry import Entry, MistakeList
 from sleep_tune.config.options import options
 from sleep_tune.config.yaml_file import read_file
 from sleep_tune.errors import ConfigError, unknown
@@ -48,18 +49,17 @@ from sleep_tune.search.space.sections import (
 from sleep_tune.search.space.space_overrides import SECTIONS, override_space
 from sleep_tune.search.space.space_path import find_space
 
-__all__ = ["load_space"]
+__all__ = ["load_space", "read_space"]
 
 T = TypeVar("T")
 
 
-def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
-    """Return a search space.
+def load_space(path: Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Space:
+    """Return the search space in a file.
 
     Args:
         path: of the YAML file, as the user gave it; or the name of a space that comes with the package.
-        overrides: `key=value` texts. A key whose first part is a section of the space sets the space; any other one
-            sets `base`.
+        overrides: see `override_space`.
 
     Raises:
         ConfigError: every mistake, in the order of the lines, those of the command line last: where (file:line, or
@@ -73,8 +73,36 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     if not isinstance(root.value, dict):
         raise root.wrong(f"a mapping of {', '.join(SECTIONS)}")
+    return _overridden(root, overrides, path.stem)
+
+
+def read_space(content: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Space:
+    """Return the search space that a mapping describes as a file would; it must have a name.
+
+    Args:
+        content: what a file would hold.
+        overrides: see `override_space`.
+
+    Raises:
+        ConfigError: every mistake.
+    """
+    what = "the search space"
+    root = Entry(copy.deepcopy(dict(content)), (), {(): what}, MistakeList(what))
+    return _overridden(root, overrides, None)
+
+
+def _overridden(root: Entry, overrides: Sequence[str] | Mapping[str, Any], name: str | None) -> Space:
+    """Return the space with its overrides.
+
+    Args:
+        root: what a file holds, a dict.
+        overrides: see `override_space`.
+        name: of the experiment, where the space has none; None if it must have one.
+    """
     override_space(root, overrides)
-    space = _space(root, path.stem)
+    if name is None and root.value.get("name") is None:
+        root.mistakes.add(root.error("name must be the name of the experiment, its folder in results/; it is missing"))
+    space = _space(root, name or "unnamed")
     root.mistakes.check()
     return space
 

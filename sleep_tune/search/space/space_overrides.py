@@ -1,6 +1,6 @@
-"""Overrides of a search space: the `key=value` texts that follow the file on the command line."""
+"""Overrides of a search space: the `key=value` texts that follow the file on the command line, or a mapping."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sleep_tune.config.entry import Entry, KeyPath, Mistake
@@ -32,8 +32,8 @@ SECTIONS = (
 """The keys of a search space; an override that begins with any other key sets `base`."""
 
 
-def override_space(root: Entry, overrides: Sequence[str]) -> None:
-    """Change a space in place, and note as the place of each changed value that it was on the command line.
+def override_space(root: Entry, overrides: Sequence[str] | Mapping[str, Any]) -> None:
+    """Change a space in place, and note as the place of each changed value that it was among the overrides.
 
     Values are not checked here. A text that is no `key=value`, whose value cannot be read, or that sets something in
     a value that is no mapping is kept as a mistake.
@@ -41,26 +41,29 @@ def override_space(root: Entry, overrides: Sequence[str]) -> None:
     Args:
         root: the space as its file has it; its `value` and `places` are changed.
         overrides: `key=value` texts. A key that begins with a section of the space sets the space, and the value is
-            YAML; any other key sets `base`, and the value follows hydra's grammar.
+            YAML; any other key sets `base`, and the value follows hydra's grammar. Or a mapping from such keys to
+            values.
     """
+    values = overrides if isinstance(overrides, Mapping) else None
     in_base: dict[str, Any] = {}
     places: dict[str, str] = {}
     for text in overrides:
-        key, separator, value = text.partition("=")
+        key, separator, value = text.partition("=") if values is None else (text, "=", values[text])
         key = key.strip()
         section, _, rest = key.partition(".")
-        place = f"{key} on the command line"
+        place = f"{key} {'on the command line' if values is None else 'in the overrides'}"
         try:
             if not separator or not key:
                 raise ConfigError(f"an override must be key=value; got '{text}'")
             if section not in SECTIONS and not rest and (hint := hint_at_key(key)) is not None:
                 raise ConfigError(f"{place}: {hint}")
             if section not in SECTIONS or (section == "base" and rest):
-                in_base |= [_parse(text.removeprefix("base."), place)]
+                own = text.removeprefix("base.")
+                in_base |= [_parse(own, place) if values is None else (own, value)]
                 places[key.removeprefix("base.")] = place
             else:
                 path = (section, *_split(section, rest))
-                _set(root.value, path, value, place)
+                _set(root.value, path, read_value(value, place) if values is None else value, place)
                 _set_place(root, path, place)
         except ConfigError as error:
             root.mistakes.add(Mistake(None, str(error)))
@@ -78,7 +81,7 @@ def _parse(text: str, place: str) -> tuple[str, Any]:
         raise ConfigError(f"{place}: {error}") from error
 
 
-def _set(space: dict[str, Any], path: tuple[str, ...], text: str, place: str) -> None:
+def _set(space: dict[str, Any], path: tuple[str, ...], value: Any, place: str) -> None:
     if path[0] == "arms" and len(path) > 2:
         _check_arm(space.get("arms"), path[1], place)
     node = space
@@ -91,7 +94,6 @@ def _set(space: dict[str, Any], path: tuple[str, ...], text: str, place: str) ->
     if path[0] == "parameters" and path[-1] in DOMAINS:
         for other in DOMAINS:
             node.pop(other, None)
-    value = read_value(text, place)
     if path[0] == "arms" and len(path) > 2:
         kept = override_settings(node, {path[-1]: value})
         node.clear()
