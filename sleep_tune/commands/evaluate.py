@@ -25,14 +25,16 @@ def main(arguments: Sequence[str]) -> int:
 
     is_extra = options.glue or options.aoa or options.submission
     with _progress() as progress:
-        output = list((run_extra_tasks if is_extra else run_zero_shot)(options, _device(options.device), progress))
+        output = list(
+            (run_extra_tasks if is_extra else run_zero_shot)(options, choose_device(options.device), progress)
+        )
     console = PlainConsole(soft_wrap=True)
     for part in output:
         console.print(part, highlight=False)
     return 0
 
 
-def _device(given: str) -> str:
+def choose_device(given: str) -> str:
     """Return the device of the models: cpu or cuda."""
     import torch
 

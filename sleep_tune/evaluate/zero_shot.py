@@ -1,8 +1,10 @@
 """The zero-shot tasks of the evaluation command: score a model, write its files, and make the table that is printed."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import Progress
@@ -11,7 +13,7 @@ from rich.table import Table
 from sleep_tune.babylm.challenge import CHANCE, FOLDERS
 from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.backends import choose_backends
+from sleep_tune.evaluation.backends import AUTO, choose_backends
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.positions import readable_positions, trained_positions
 from sleep_tune.evaluation.result_folders import result_names
@@ -23,7 +25,48 @@ from sleep_tune.evaluation.tasks import Task, own_tasks
 from sleep_tune.import_paths import function_name
 from sleep_tune.names import TASKS
 
-__all__ = ["run_zero_shot"]
+__all__ = ["BackendScores", "Begin", "ZeroShot", "run_zero_shot", "score_rows", "score_zero_shot"]
+
+Begin = Callable[[str, int | None], Callable[[int], None]]
+"""Function that begins a part of the work, by its description and number of tokens (None: unknown), and returns a
+function to be called with the number of tokens of each step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroShot:
+    """What is scored, and how."""
+
+    model: Path
+    """Folder of the model."""
+    data: Path
+    """Folder of the tasks."""
+    tasks: tuple[str, ...] = ()
+    """Folders, tasks, or import paths of functions; none: all tasks in the data."""
+    backend: str = AUTO
+    output_dir: Path = Path("results")
+    batch_tokens: int = 16_384
+    """Largest number of tokens in a forward pass."""
+    device: str = "cpu"
+    """cpu or cuda."""
+    dtype: str = AUTO
+    revision_name: str | None = None
+    """Revision in the path of the results; None: the checkpoint's name, or main."""
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendScores:
+    """A model's scores by one back end."""
+
+    backend: str
+    precision: str
+    scored: SuiteScores
+    warnings: tuple[str, ...]
+    model: str
+    """Name in the path of the results."""
+    revision: str
+    folder: Path
+    """Where the files are."""
 
 
 def run_zero_shot(options: argparse.Namespace, device: str, progress: Progress) -> Iterator[Table | str]:
@@ -38,48 +81,69 @@ def run_zero_shot(options: argparse.Namespace, device: str, progress: Progress) 
         DataError: the model or the data cannot be used.
         ConfigError: a function of the user's own cannot be imported, or yields something else than items.
     """
-    own = own_tasks(options.tasks, "--tasks")
+    given = {name: getattr(options, name) for name in ZeroShot.__dataclass_fields__ if name != "device"}
+    bar = progress.add_task("")
+
+    def begin(description: str, total: int | None) -> Callable[[int], None]:
+        progress.update(bar, description=description, total=total)
+        return lambda tokens: progress.advance(bar, tokens)
+
+    for scores in score_zero_shot(ZeroShot(**given, device=device), begin):
+        yield _table(scores.scored, f"{options.model} ({scores.backend}, {scores.precision} on {device})")
+        yield from (f"warning: {warning}" for warning in scores.warnings)
+        yield f"written to {scores.folder}"
+
+
+def score_zero_shot(what: ZeroShot, begin: Begin) -> Iterator[BackendScores]:
+    """Score a model by each of its back ends, write the files, and yield the scores.
+
+    Raises:
+        DataError: the model or the data cannot be used.
+        ConfigError: a function of the user's own cannot be imported, or yields something else than items.
+    """
+    own = own_tasks(what.tasks, "--tasks")
     known = (*(name for name in FOLDERS if name in TASKS), *own)
-    folders = find_task_folders(options.data, known, [function_name(task) for task in options.tasks])
-    for backend in choose_backends(options.model, options.backend):
-        yield from _score(options, folders, own, backend, device, progress)
+    folders = find_task_folders(what.data, known, [function_name(task) for task in what.tasks])
+    for backend in choose_backends(what.model, what.backend):
+        yield _score(what, folders, own, backend, begin)
 
 
 def _score(
-    options: argparse.Namespace,
-    folders: Mapping[str, Path],
-    own: Mapping[str, Task],
-    backend: str,
-    device: str,
-    progress: Progress,
-) -> Iterator[Table | str]:
-    """Score the model by one back end, write the files, and yield the table, the warnings and the folder."""
-    precision = _precision(options.dtype, device)
-    trust = {"trust_remote_code": options.trust_remote_code}
+    what: ZeroShot, folders: Mapping[str, Path], own: Mapping[str, Task], backend: str, begin: Begin
+) -> BackendScores:
+    """Score the model by one back end, and write the files."""
+    precision = _precision(what.dtype, what.device)
+    trust = {"trust_remote_code": what.trust_remote_code}
     notes: list[str] = []
-    model = load_model(options.model, backend, note=notes.append, **trust)
-    tokenizer = load_fast_tokenizer(options.model, backend, model, **trust)
-    model.to(device)  # type: ignore[arg-type]
-    bar = progress.add_task("reading and tokenising", total=None)
+    begin("reading and tokenising", None)
+    model = load_model(what.model, backend, note=notes.append, **trust)
+    tokenizer = load_fast_tokenizer(what.model, backend, model, **trust)
+    model.to(what.device)  # type: ignore[arg-type]
     limit = readable_positions(model)
-    suite = Suite(folders, tokenizer, backend=backend, batch_tokens=options.batch_tokens, positions=limit, own=own)
+    suite = Suite(folders, tokenizer, backend=backend, batch_tokens=what.batch_tokens, positions=limit, own=own)
     if not suite.names:
         texts = ", ".join(f"{one.name} has a text of {one.longest} tokens" for one in suite.too_long)
         raise DataError(f"the model must read the texts of at least one task; it has {limit} positions: {texts}")
-    progress.update(bar, description=f"scoring ({backend}) {', '.join(suite.names)}", total=suite.num_tokens)
-    scored = suite.score(model, lambda tokens: progress.advance(bar, tokens), precision=precision)
-    names = result_names(options.model, options.revision_name)
-    top = names.zero_shot(options.output_dir, backend)
+    advance = begin(f"scoring ({backend}) {', '.join(suite.names)}", suite.num_tokens)
+    scored = suite.score(model, advance, precision=precision)
+    names = result_names(what.model, what.revision_name)
+    top = names.zero_shot(what.output_dir, backend)
     warnings = (
         *notes,
         *score_warnings(scored.tasks, too_long=suite.too_long, positions=trained_positions(model)),
-        *_overwritten(top, options.model, scored),
+        *_overwritten(top, what.model, scored),
     )
-    about = {"model": str(options.model), "revision": names.revision, "backend": backend, "precision": precision}
+    about = {"model": str(what.model), "revision": names.revision, "backend": backend, "precision": precision}
     write_zero_shot(top, scored, warnings, about)
-    yield score_table(scored, f"{options.model} ({backend}, {precision} on {device})")
-    yield from (f"warning: {warning}" for warning in warnings)
-    yield f"written to {top}"
+    return BackendScores(
+        backend=backend,
+        precision=precision,
+        scored=scored,
+        warnings=warnings,
+        model=names.model,
+        revision=names.revision,
+        folder=top,
+    )
 
 
 def _precision(given: str, device: str) -> str:
@@ -109,23 +173,36 @@ def _chance(result: TaskScores) -> float:
     return 100.0 * sum(1 / len(item.options) for item in result.items) / len(result.items)
 
 
-def score_table(scored: SuiteScores, title: str) -> Table:
+def score_rows(scored: SuiteScores) -> list[dict[str, Any]]:
+    """Return task, items, score, chance (both in percent) and ties (a share) of each task, and the macro average last.
+
+    What a task does not have is None: reading has words instead of items.
+    """
+    rows: list[dict[str, Any]] = []
+    for result in scored.tasks:
+        chance = CHANCE[FOLDERS[result.name]] if result.name in FOLDERS else _chance(result)
+        numbers = {"items": len(result.items), "score": result.score, "chance": chance, "ties": result.ties}
+        rows.append({"task": result.name, **numbers})
+    if scored.surprisal is not None:
+        for name, score in scored.reading.items():
+            words = len(scored.surprisal.words)
+            rows.append({"task": name, "items": words, "score": score, "chance": CHANCE["reading"], "ties": None})
+    average = macro_score(scored.scores)
+    if average is not None:
+        rows.append({"task": MACRO, "items": None, "score": average, "chance": None, "ties": None})
+    return rows
+
+
+def _table(scored: SuiteScores, title: str) -> Table:
     """Return the table of scores, with chance levels and shares of ties."""
     table = Table(title=title, title_justify="left")
     table.add_column("task", no_wrap=True)
     for heading in ("items", "score", "chance", "ties"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for result in scored.tasks:
-        chance = CHANCE[FOLDERS[result.name]] if result.name in FOLDERS else _chance(result)
-        table.add_row(
-            result.name, f"{len(result.items):,}", f"{result.score:.2f}", f"{chance:.0f}", f"{result.ties:.1%}"
-        )
-    if scored.surprisal is not None:
-        for name, score in scored.reading.items():
-            words = len(scored.surprisal.words)
-            table.add_row(name, f"{words:,}", f"{score:.2f}", f"{CHANCE['reading']:.0f}", "")
-    average = macro_score(scored.scores)
-    if average is not None:
-        table.add_section()
-        table.add_row(f"{MACRO} average", "", f"{average:.2f}", "", "")
+    for row in score_rows(scored):
+        if row["task"] == MACRO:
+            table.add_section()
+        name = f"{MACRO} average" if row["task"] == MACRO else row["task"]
+        written = [("items", "{:,}"), ("score", "{:.2f}"), ("chance", "{:.0f}"), ("ties", "{:.1%}")]
+        table.add_row(name, *("" if row[key] is None else text.format(row[key]) for key, text in written))
     return table
