@@ -39,6 +39,11 @@ class Winner:
     """Folder of its weights, in that of the run: averaged ones where it was chosen by these."""
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The base and the best settings as overrides of a run: choices of groups, and options by dotted key."""
+        return {**self.base, **_dotted("sleep", self.sleep), **self.others}
+
+    @property
     def model(self) -> Path:
         """Folder of its model."""
         return self.run / self.weights
@@ -141,6 +146,14 @@ def _without_nulls(section: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in section.items()
         if value is not None
     }
+
+
+def _dotted(prefix: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a nested section by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in section.items():
+        found |= _dotted(f"{prefix}.{key}", value) if isinstance(value, Mapping) else {f"{prefix}.{key}": value}
+    return found
 
 
 def _plain(value: Any) -> Any:
