@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from sleep_tune.errors import ClusterError, UserError, shortened
+from sleep_tune.installation import PACKAGE
 from sleep_tune.search.run.on_ray.cluster_checks import token_variables
 from sleep_tune.search.run.on_ray.ray_variables import changed_environment, joined_cluster_environment, proxy_bypass
 from sleep_tune.search.run.on_ray.slot_plan import Node
@@ -187,12 +188,33 @@ def connect(*, address: str, environment: Mapping[str, str], **arguments: Any) -
     """Connect to Ray, and set `environment` in every process that it starts for this one; disconnect on exit."""
     import ray
 
-    settings = {"env_vars": {**SETTINGS, **environment}}
+    settings = {"env_vars": {**SETTINGS, **environment}, "worker_process_setup_hook": _importer()}
     try:
         ray.init(address=address, runtime_env=settings, configure_logging=False, **arguments)
         yield
     finally:
         ray.shutdown()
+
+
+def _importer() -> Callable[[], None]:
+    """Return a function that imports this very package in a process that Ray starts.
+
+    Ray puts the working directory first on the path of its workers, and that may be another clone. The function is
+    pickled by value, since it is defined in another one. On a machine without this folder, Python finds the package.
+    """
+    place = str(PACKAGE.parent)
+
+    def import_package() -> None:
+        import importlib
+        import sys
+
+        sys.path.insert(0, place)
+        try:
+            importlib.import_module("sleep_tune")
+        finally:
+            sys.path.remove(place)
+
+    return import_package
 
 
 def nodes() -> list[Node]:

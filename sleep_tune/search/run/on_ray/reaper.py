@@ -1,8 +1,8 @@
 """A process that ends a search's own Ray when the search's process ends, even by kill -9.
 
-Without it, Ray's agents stay for a minute after their cluster was killed. It runs as
-`python -m sleep_tune.search.run.on_ray.reaper FOLDER` with a pipe from the search as standard input. When the pipe
-closes, it ends the processes of the Ray in FOLDER and removes FOLDER. A process belongs to that Ray if it has
+Without it, Ray's agents stay for a minute after their cluster was killed. This file, which needs no other file of the
+package, runs as `python -P reaper.py FOLDER` with a pipe from the search as standard input. When the pipe closes, it
+ends the processes of the Ray in FOLDER and removes FOLDER. A process belongs to that Ray if it has
 `SLEEP_TUNE_RAY=FOLDER` in its environment. All processes that Ray starts inherit it, and so do their children: trials,
 their data loaders, their compilers. A process that only has a file in FOLDER open (a pager, an editor) does not belong.
 """
@@ -39,7 +39,7 @@ def reap_on_exit(folder: Path) -> Iterator[None]:
 
     Ray must be started inside the block, so that its processes inherit the variable that marks them.
     """
-    command = [sys.executable, "-m", "sleep_tune.search.run.on_ray.reaper", str(folder)]
+    command = [sys.executable, "-P", __file__, str(folder)]
     reaper = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     os.environ |= {MEMBERSHIP: str(folder), **KEEP_ENVIRONMENT}
     try:
