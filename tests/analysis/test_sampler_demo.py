@@ -33,7 +33,7 @@ def test_mean_scores_of_buffers_are_in_the_order_of_the_strategies(capsys: pytes
     [
         (["sleep.replay.strategy=strickt"], "did you mean 'strict'"),
         (["--samples", "0"], "--samples must be at least 1; got 0"),
-        (["data=text", "data.path=no/such/folder"], "data.path must be a folder"),
+        (["data=text", "data.path=no/such/folder"], "data.path must name"),
         ([*SMALL, "sleep=epochs"], "a run must sleep to replay something"),
         ([*SMALL, "sleep.interleave=true"], "sleep.interleave must be false"),
         ([*SMALL, "sleep.matched=runs/a"], "sleep.matched must be null"),
