@@ -23,11 +23,14 @@ from tests.docs.pages import PAGES, ROOT, Command, blocks, command_of, lines, re
 OTHER_TOOLS = {"python3", "source", "pip", "jupyter", "export", "rsync", "ray", "(umask", "kubectl", "hf"}
 """First words of the commands in the pages that are not ours."""
 
+QUICK_START = ROOT / "docs" / "quick-start.md"
 EXTENDING = ROOT / "docs" / "extending.md"
 WHY = ROOT / "docs" / "why.md"
 
 TINY_RUN = ["model.layers=1", "model.hidden=16", "model.heads=2", "model.feed_forward=32", "tokenizer.vocab_size=512"]
 TINY_RUN += ["budget.passes=2", "sleep.folds=2", "training.batch_size=8", "evaluation.samples=8", "training.device=cpu"]
+TINY_SEARCH = [*TINY_RUN[:6], "training.batch_size=8", "evaluation.samples=8", "stop.trials=1", "finalists.count=1"]
+TINY_SEARCH += ["finalists.seeds=2", "parameters.sleep.folds.choice=[2]", "parameters.sleep.length.passes.choice=[1]"]
 
 
 def found() -> Iterator[Command]:
@@ -129,6 +132,24 @@ def test_a_page_s_yaml_is_a_search_space_or_a_part_of_one(page: Path, place: Pat
 def test_a_page_s_python_is_python(page: Path) -> None:
     for block in blocks(read(page), "python"):
         compile(block, page.name, "exec")
+
+
+@pytest.mark.slow
+def test_the_quick_start_leads_to_a_report_and_to_a_notebook(place: Path) -> None:
+    """Its commands in their order, then its cells; the search is made small, in both alike."""
+    more = {"search": [*TINY_SEARCH, "--launcher", "inline"], "export": ["--conf", str(place / "conf")]}
+    for words in lines(read(QUICK_START)):
+        command = command_of(QUICK_START, words)
+        if command is not None:
+            small = more.get(command.name, ())
+            done = call(entry.main, *filter(None, [command.name]), *command.arguments, *small)
+            assert done.returncode == 0, done.stderr
+    assert (place / "results" / "stories" / "report.html").is_file()
+    settings = "".join(f'"{key}": {value}, ' for key, value in (text.split("=", 1) for text in TINY_SEARCH))
+    names: dict[str, object] = {}
+    for block in blocks(read(QUICK_START), "python"):
+        exec(block.replace("    },\n)", f"{settings}}}, launcher='inline')"), names)
+    assert names["experiment"] is not None
 
 
 @pytest.mark.slow
