@@ -24,6 +24,9 @@ __all__ = ["ARROW", "FORMATS", "Columns", "Format", "Rows", "text_columns"]
 LONGEST_CELL = 2**31 - 1
 """Characters in a cell of a CSV file, which the library limits to 131,072 otherwise."""
 
+BATCH_ROWS = 256
+"""Rows of a parquet file that are in memory at once: each may be a book."""
+
 ARROW = FileType("arrow", "", ".arrow")
 """Type of the files in which the library datasets keeps a dataset."""
 
@@ -133,7 +136,7 @@ def _parquet_columns(path: Path, type: FileType) -> dict[str, bool]:
 def _read_parquet(path: Path, type: FileType, columns: Columns) -> Rows:
     with _open_parquet(path) as file:
         names = [name for name in (columns.text, columns.source) if name is not None]
-        yield from _numbered(file.iter_batches(columns=names), columns)
+        yield from _numbered(file.iter_batches(BATCH_ROWS, columns=names), columns)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """Tables as a corpus: every format gives the same documents, and what is not understood is refused with its place."""
 
 import csv
+import gzip
 import json
 import random
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 
 from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.documents import Document, RawCorpus
-from sleep_tune.data.table_formats import FORMATS
+from sleep_tune.data.file_types import find_type
+from sleep_tune.data.table_formats import FORMATS, Columns
 from sleep_tune.data.tables import choose_columns
 from sleep_tune.data.text import text_corpus
 from sleep_tune.errors import ConfigError, DataError
@@ -202,3 +205,22 @@ def test_text_as_a_conversion_left_it_is_a_warning(tmp_path: Path) -> None:
     write_json(tmp_path / "a.jsonl", [{"text": "a\ufffd"}, {"text": "\ufffd b \u200b"}])
     first, second = corpus(tmp_path).read().warnings
     assert "U+FFFD" in first and first.endswith(": 2") and "U+200B" in second
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv.zst", "a.parquet"])
+def test_a_table_is_read_without_holding_it(name: str, tmp_path: Path) -> None:
+    num_rows, text = 20_000, "The dog sees a cat and runs home. " * 10
+    type = find_type(name)
+    assert type is not None
+    path = tmp_path / name.removesuffix(type.compression)
+    WRITERS[type.format](path, [{"text": f"{number} {text}", "n": "x"} for number in range(num_rows)])
+    if type.compression == ".gz":
+        path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    elif type.compression == ".zst":
+        path.write_bytes(pyarrow.compress(path.read_bytes(), "zstd", asbytes=True))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in FORMATS[type.format].rows(path, type, Columns("text", None))) == num_rows
+        assert tracemalloc.get_traced_memory()[1] < num_rows * len(text) / 2
+    finally:
+        tracemalloc.stop()
