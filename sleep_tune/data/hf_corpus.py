@@ -61,7 +61,7 @@ def hf_corpus(data: DataConfig) -> RawCorpus:
     is_folder = folder.is_dir()
     if is_folder and data.revision is not None:
         raise ConfigError(f"data.revision is read for a dataset on the Hub; data.dataset is the folder {folder}")
-    snapshot = _find_snapshot(data, folder.resolve() if is_folder else None, name)
+    snapshot, entry = _find_snapshot(data, folder.resolve() if is_folder else None, name)
     where = f"data.dataset {folder.name if is_folder else name}"
     splits = choose_splits(tuple(snapshot.files), data.splits, where)
     columns = choose_columns(snapshot.columns, data.field, data.source_field, where)
@@ -75,7 +75,7 @@ def hf_corpus(data: DataConfig) -> RawCorpus:
     unused = tuple(split for split in snapshot.files if split not in splits.values())
     return RawCorpus(
         identity,
-        lambda: _read(snapshot, splits, columns, source),
+        lambda: _read(snapshot, entry, splits, columns, source),
         Inventory(
             {split: (f"split '{splits[split]}'",) if split in splits else () for split in SPLITS},
             notes=tuple(_describe(snapshot, folder if is_folder else None, columns, unused)),
@@ -120,8 +120,8 @@ def choose_splits(available: Sequence[str], wanted: Mapping[str, str | None], wh
     return {split: chosen[split] for split in SPLITS if split in chosen}
 
 
-def _find_snapshot(data: DataConfig, folder: Path | None, name: str) -> Snapshot:
-    """Return the dataset from the cache; have the library load it first if it was not loaded before.
+def _find_snapshot(data: DataConfig, folder: Path | None, name: str) -> tuple[Snapshot, Path]:
+    """Return the dataset and its folder in our cache; the library loads it first if it was not loaded before.
 
     Args:
         data: names revision and configuration.
@@ -129,7 +129,7 @@ def _find_snapshot(data: DataConfig, folder: Path | None, name: str) -> Snapshot
         name: its id on the Hub.
 
     Raises:
-        DataError: it cannot be loaded, or its Arrow files have changed since then.
+        DataError: it cannot be loaded.
     """
     asked: dict[str, Any] = {"configuration": data.configuration}
     if folder is None:
@@ -142,16 +142,7 @@ def _find_snapshot(data: DataConfig, folder: Path | None, name: str) -> Snapshot
         write_whole(entry / NOTES, json.dumps(asdict(snapshot)))
 
     entry = cached_folder(cache_folder(data.cache_dir), "dataset-" + content_key(asked), load)
-    snapshot = Snapshot(**json.loads((entry / NOTES).read_text(encoding="utf-8")))
-    for files in snapshot.files.values():
-        for path, digest in files.items():
-            if not Path(path).is_file() or file_digest(Path(path)) != digest:
-                wrong = "has changed" if Path(path).is_file() else "is missing"
-                raise DataError(
-                    f"data.dataset: the files of '{shortened(name, 200)}' must be unchanged; {path} {wrong}: remove "
-                    f"{entry} and the folder of that file to load the dataset again"
-                )
-    return snapshot
+    return Snapshot(**json.loads((entry / NOTES).read_text(encoding="utf-8"))), entry
 
 
 def _digest_files(folder: Path) -> dict[str, str]:
@@ -293,15 +284,18 @@ def _digest_arrow(part: Any) -> dict[str, str]:
     return {str(path): file_digest(path) for path in paths}
 
 
-def _read(snapshot: Snapshot, splits: Mapping[str, str], columns: Columns, source: str) -> Splits:
-    """Return the documents by split.
+def _read(snapshot: Snapshot, entry: Path, splits: Mapping[str, str], columns: Columns, source: str) -> Splits:
+    """Return the documents by split; `entry` is the snapshot's folder in our cache, for messages.
 
     Raises:
-        DataError: a row holds no text that can be read, or a split holds no words.
+        DataError: an Arrow file is not as the library wrote it, a row holds no text that can be read, or a split holds
+            no words.
     """
     documents: dict[str, tuple[Document, ...]] = {}
     warnings: list[str] = []
     for split, name in splits.items():
+        for path, digest in snapshot.files[name].items():
+            _require_unchanged(Path(path), digest, entry)
         read = [read_table(Path(path), ARROW, columns, source) for path in snapshot.files[name]]
         documents[split] = tuple(document for found, _ in read for document in found)
         warnings += [f"split '{name}' {what}" for _, odd in read for what in odd]
@@ -310,6 +304,20 @@ def _read(snapshot: Snapshot, splits: Mapping[str, str], columns: Columns, sourc
     return Splits(
         documents["train"], documents.get("dev", ()), documents.get("test", ()), warnings=tuple(dict.fromkeys(warnings))
     )
+
+
+def _require_unchanged(path: Path, digest: str, entry: Path) -> None:
+    """Check an Arrow file against its digest. It is needed only to make tokens, not by runs that find them made.
+
+    Raises:
+        DataError: it has changed, or is missing.
+    """
+    if not path.is_file() or file_digest(path) != digest:
+        wrong = "has changed" if path.is_file() else "is missing"
+        raise DataError(
+            f"data.dataset: the files that the library datasets has kept must be unchanged; {path} {wrong}: remove "
+            f"{entry} and {path.parent} to load the dataset again"
+        )
 
 
 def _describe(snapshot: Snapshot, folder: Path | None, columns: Columns, unused: Sequence[str]) -> Iterator[str]:

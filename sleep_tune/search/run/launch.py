@@ -165,7 +165,9 @@ class PreparedSearch:
             if address is None:
                 stack.enter_context(redirect_output(self.folder / "logs" / "driver.log"))
             elif launcher == "ray":
-                check_nodes(self.folder, [Path(path) for path in self.base.data.paths])
+                data = self.base.data
+                folders = [data.dataset] if data.dataset and Path(data.dataset).is_dir() else []
+                check_nodes(self.folder, [Path(path) for path in (*data.paths, *folders)])
             check_tracking(self.base.tracking)
             self._announce(console, slot_plan, starts_ray=launcher == "ray" and address is None)
             interrupts = stack.enter_context(catching())
