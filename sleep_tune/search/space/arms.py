@@ -12,6 +12,7 @@ from sleep_tune.config.checker import check_one_of
 from sleep_tune.config.entry import Entry
 from sleep_tune.config.foreign_names import find_foreign_name
 from sleep_tune.config.groups import groups, read_setting
+from sleep_tune.config.model_file import is_file
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import from_dict, to_dict
@@ -114,6 +115,8 @@ def _setting(key: str, entry: Entry, choices: Mapping[str, Any]) -> Any:
     value = read_setting(key, entry, choices)
     if isinstance(value, tuple | list | dict):
         raise entry.wrong("a single value")
+    if key == "model.config" and is_file(str(value)):
+        raise entry.wrong("a model type of transformers, such as opt, in an arm (only base reads a config.json)")
     if key in options() and options()[key].extensible and is_import_path(value):
         check_import(key, str(value), entry)
     return value

@@ -32,6 +32,10 @@ SECTIONS = (
 """The keys of a search space; an override that begins with any other key sets `base`."""
 
 
+REMOVABLE = ("arms", "baselines", "parameters")
+"""Sections whose keys the user names: null on the command line removes one of them."""
+
+
 def override_space(root: Entry, overrides: Sequence[str] | Mapping[str, Any]) -> None:
     """Change a space in place, and note as the place of each changed value that it was among the overrides.
 
@@ -42,7 +46,7 @@ def override_space(root: Entry, overrides: Sequence[str] | Mapping[str, Any]) ->
         root: the space as its file has it; its `value` and `places` are changed.
         overrides: `key=value` texts. A key that begins with a section of the space sets the space, and the value is
             YAML; any other key sets `base`, and the value follows hydra's grammar. Or a mapping from such keys to
-            values.
+            values. An arm, a baseline or a parameter that is set to null is removed.
     """
     values = overrides if isinstance(overrides, Mapping) else None
     in_base: dict[str, Any] = {}
@@ -94,7 +98,12 @@ def _set(space: dict[str, Any], path: tuple[str, ...], value: Any, place: str) -
     if path[0] == "parameters" and path[-1] in DOMAINS:
         for other in DOMAINS:
             node.pop(other, None)
-    if path[0] == "arms" and len(path) > 2:
+    if value is None and len(path) == 2 and path[0] in REMOVABLE:
+        if path[1] not in node:
+            known = unknown(f"key of {path[0]}", path[1], node) if node else f"{path[0]} has no {path[1]}"
+            raise ConfigError(f"{place}: {known}: null removes one that the file has")
+        del node[path[1]]
+    elif path[0] == "arms" and len(path) > 2:
         kept = override_settings(node, {path[-1]: value})
         node.clear()
         node |= kept

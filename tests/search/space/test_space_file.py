@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.errors import UserError
+from sleep_tune.errors import ConfigError, UserError
 from sleep_tune.installation import SPACES
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import (
@@ -20,7 +20,7 @@ from sleep_tune.search.space.search_space import (
 )
 from sleep_tune.search.space.space_file import load_space
 from sleep_tune.search.space.space_path import find_space
-from tests.messages import missing
+from tests.messages import missing, raises_naming
 from tests.search.space.broken_spaces import BROKEN, LINE, OVERRIDES, WHOLE, change
 
 
@@ -187,6 +187,19 @@ def test_overrides_of_the_space(tmp_path: Path) -> None:
     assert space.baselines == {"epochs": Baseline()}
     assert space.resources.cpus_per_worker == 2
     assert space.where["stop.trials"] == "stop.trials on the command line"
+
+
+def test_null_on_the_command_line_removes_an_arm_a_baseline_or_a_parameter(tmp_path: Path) -> None:
+    text = WHOLE + "arms: {strict: {sleep: strict}, folds: {sleep.folds: 7}}\n"
+    removed = ["arms.strict=null", "baselines.as_epochs=null", "parameters.sleep.folds=null"]
+    space = load_space(write(tmp_path, text), removed)
+    assert list(space.arms) == ["folds"] and list(space.baselines) == ["epochs"]
+    assert "sleep.folds" not in {parameter.key for parameter in space.parameters}
+    added = load_space(write(tmp_path, text), ["arms.more={sleep: random}", "arms.more=null", "arms.strict=null"])
+    assert list(added.arms) == ["folds"]
+    for override, close in (("arms.strit=null", "strict"), ("baselines.epoch=null", "epochs")):
+        with raises_naming(ConfigError, override.partition("=")[0], f"'{close}'"):
+            load_space(write(tmp_path, text), [override])
 
 
 def test_overrides_of_the_base(tmp_path: Path) -> None:
