@@ -4,9 +4,9 @@ None of them is refused: the arms of a study share settings, and a control inher
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
-from sleep_tune.config.schema import RunConfig, SleepConfig
+from sleep_tune.config.schema import MaskingConfig, RunConfig, SleepConfig, TrainingConfig
 from sleep_tune.config.tree import flatten
 from sleep_tune.errors import UserError
 from sleep_tune.experiment.run_folder import defining_options, describe_differences, read_config
@@ -44,6 +44,19 @@ UNREAD: tuple[tuple[Callable[[SleepConfig], bool], str, tuple[str, ...]], ...] =
 """When options of a run with replay have no effect, why, and which: names in the section sleep."""
 
 
+MASKING = tuple(f"training.masking.{field.name}" for field in fields(MaskingConfig) if field.name != "final")
+
+UNREAD_IN_TRAINING: tuple[tuple[Callable[[TrainingConfig], bool], str, tuple[str, ...]], ...] = (
+    (
+        lambda training: training.schedule != "wsd",
+        "training.schedule=wsd alone has a cool-down",
+        ("training.cooldown",),
+    ),
+    (lambda training: training.objective == "clm", "training.objective=clm masks nothing", MASKING),
+)
+"""When options of training have no effect, why, and which."""
+
+
 def setting_notes(config: RunConfig, *, replays: bool) -> list[str]:
     """Return a sentence about each reason for which settings have no effect, and about a control that is none.
 
@@ -51,7 +64,20 @@ def setting_notes(config: RunConfig, *, replays: bool) -> list[str]:
         config: of the run.
         replays: whether the run chooses samples and replays them.
     """
-    return [*_unread(config.sleep, replays=replays), *_other_settings(config)]
+    return [*_unread_in_training(config), *_unread(config.sleep, replays=replays), *_other_settings(config)]
+
+
+def _unread_in_training(config: RunConfig) -> Iterator[str]:
+    """Yield why options of training that are not at their defaults have no effect, and their keys."""
+    values, defaults = (flatten({"training": asdict(each)}) for each in (config.training, TrainingConfig()))
+    for applies, why, keys in UNREAD_IN_TRAINING:
+        unread = [key for key in keys if values[key] != defaults[key]]
+        if unread and applies(config.training):
+            yield _no_effect(unread, why)
+
+
+def _no_effect(keys: list[str], why: str) -> str:
+    return f"{', '.join(keys)} {'has' if len(keys) == 1 else 'have'} no effect: {why}"
 
 
 def _unread(sleep: SleepConfig, *, replays: bool) -> Iterator[str]:
@@ -67,7 +93,7 @@ def _unread(sleep: SleepConfig, *, replays: bool) -> Iterator[str]:
         unread = [key for key in (f"sleep.{name}" for name in names) if key in chosen]
         chosen -= set(unread)
         if unread:
-            yield f"{', '.join(unread)} {'has' if len(unread) == 1 else 'have'} no effect: {why}"
+            yield _no_effect(unread, why)
 
 
 def _other_settings(config: RunConfig) -> Iterator[str]:

@@ -10,7 +10,7 @@ from sleep_tune.config.load import compose
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.experiment.run_folder import record_run
-from sleep_tune.training.setting_notes import OF_SLEEP, UNREAD, setting_notes
+from sleep_tune.training.setting_notes import OF_SLEEP, UNREAD, UNREAD_IN_TRAINING, setting_notes
 from tests.messages import missing
 from tests.training.runs import make_config
 
@@ -41,12 +41,24 @@ def test_the_baseline_has_no_settings_in_vain() -> None:
         ("sleep.shrink.protect=.5", "sleep.shrink.protect has|sleep.shrink.factor is 1"),
         ("sleep.shrink.protect=1 sleep.shrink.factor=.5", "sleep.shrink.factor has|sleep.shrink.protect is 1"),
         ("sleep.interleave=true sleep.masking=.3", "sleep.masking has|sleep.interleave=true"),
+        ("training.cooldown=.3", "training.cooldown has|training.schedule=wsd"),
+        (
+            "model=gpt2_tiny training.masking.probability=.3 training.masking.kind=bernoulli",
+            "training.masking.kind, training.masking.probability have|training.objective=clm",
+        ),
     ],
 )
 def test_a_setting_in_vain_is_named_with_the_reason(given: str, facts: str) -> None:
     (note,) = notes_on(*given.split())
     assert not missing(note, facts)
     assert "\n" not in note
+
+
+@pytest.mark.parametrize(
+    "given", ["training.schedule=wsd training.cooldown=.3", "training.masking.probability=.3", "model=gpt2_tiny"]
+)
+def test_what_training_reads_has_no_note(given: str) -> None:
+    assert notes_on(*given.split()) == []
 
 
 def test_without_sleep_no_setting_of_sleep_is_read() -> None:
@@ -58,6 +70,8 @@ def test_without_sleep_no_setting_of_sleep_is_read() -> None:
 def test_every_name_is_an_option() -> None:
     for _, _, names in (*UNREAD, (None, "", OF_SLEEP)):
         assert {f"sleep.{name}" for name in names} <= options().keys()
+    for _, _, keys in UNREAD_IN_TRAINING:
+        assert set(keys) <= options().keys()
 
 
 def test_a_control_may_inherit_and_is_compared_with_its_run(tmp_path: Path) -> None:
