@@ -16,7 +16,7 @@ from sleep_tune.config.schema import ONE_OF, RunConfig
 from sleep_tune.config.tree import to_dict
 from sleep_tune.import_paths import FORM
 
-__all__ = ["describe_groups", "describe_options", "to_yaml"]
+__all__ = ["describe_groups", "describe_options", "to_yaml", "yaml_value"]
 
 MIN_WIDTH, MAX_WIDTH, PIPE_WIDTH = 80, 140, 120
 GROUP_COLUMN = 25
@@ -37,7 +37,7 @@ def describe_groups(width: int | None = None) -> str:
         for choice, file in choices.items():
             mark = "*" if default.get(group) == choice else " "
             sets = ", ".join(
-                f"{key.removeprefix(f'{group}.')}={_value(v)}" for key, v in group_settings(group, file).items()
+                f"{key.removeprefix(f'{group}.')}={yaml_value(v)}" for key, v in group_settings(group, file).items()
             )
             text = f"{_first_comment(file)} [{sets}]" if sets else _first_comment(file)
             lines += _column(f"  {mark} {choice}", GROUP_COLUMN, text, width)
@@ -56,7 +56,7 @@ def describe_options(width: int | None = None) -> str:
         lines += ["", *_column(f"{section}:", len(section) + 2, about.rstrip("."), width)]
         for option in options().values():
             if option.key.rpartition(".")[0] == section:
-                head = f"  {option.key}".ljust(key_width) + _value(defaults[option.key]).ljust(DEFAULT_WIDTH)
+                head = f"  {option.key}".ljust(key_width) + yaml_value(defaults[option.key]).ljust(DEFAULT_WIDTH)
                 lines += _column(head, key_width + DEFAULT_WIDTH, _meaning(option), width)
     return "\n".join(lines[1:])
 
@@ -71,7 +71,7 @@ def _yaml_lines(tree: dict[str, Any], prefix: str) -> Iterator[str]:
     for name, value in tree.items():
         key = f"{prefix}{name}"
         about = sections()[key].rstrip(".") if key in sections() else _meaning(options()[key])
-        line = f"{indent}{name}:" if key in sections() else f"{indent}{name}: {_value(value)}"
+        line = f"{indent}{name}:" if key in sections() else f"{indent}{name}: {yaml_value(value)}"
         yield f"{line.ljust(COMMENT_COLUMN - 1)} # {about}"
         if key in sections():
             yield from _yaml_lines(value, f"{key}.")
@@ -101,14 +101,14 @@ def _first_comment(file: Path) -> str:
     return " ".join(comment)
 
 
-def _value(value: Any) -> str:
+def yaml_value(value: Any) -> str:
     """Return a value in YAML, on one line: null, true, 5.0e-05, [0.3, 0.6]; text is in quotes where it has to be."""
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
+        return f"[{', '.join(map(yaml_value, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_value(key)}: {_value(inner)}' for key, inner in value.items())}}}"
+        return f"{{{', '.join(f'{yaml_value(key)}: {yaml_value(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     text = repr(value)

@@ -146,9 +146,16 @@ class Scheduler:
     )
 
 
+MOST_TRIALS = 64
+"""Trials of a search whose space has no section stop."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """Limits of the search: at the first one, no more trials start. Running trials, arms and finalists follow."""
+    """Limits of the search, of which the first to be reached ends it; without this section, {trials: 64}.
+
+    At a limit no more trials start. Running trials, arms and finalists follow. A grid needs no limit.
+    """
 
     trials: int | None = option(
         None, "number of trials in the search; 0: no search, only baselines and arms", low=0, high=1_000_000
@@ -276,7 +283,7 @@ class Space:
     """In an order in which those that `when` names come first."""
     search: Search = field(default_factory=Search)
     scheduler: Scheduler = field(default_factory=Scheduler)
-    stop: Stop = field(default_factory=lambda: Stop(trials=64))
+    stop: Stop = field(default_factory=lambda: Stop(trials=MOST_TRIALS))
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     arms: Mapping[str, Arm] = field(default_factory=dict)
     finalists: Finalists = field(default_factory=Finalists)

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
+from sleep_tune.config.describe import yaml_value
 from sleep_tune.config.options import Option, section_fields
 from sleep_tune.installation import command
 from sleep_tune.search.space.search_space import (
@@ -69,7 +70,7 @@ def _lines() -> Iterator[str]:
         yield from textwrap.wrap(f"{name}: {section.__doc__.splitlines()[0].rstrip('.')}", WIDTH, initial_indent="  ")
         for field, option in section_fields(section, name).items():
             assert isinstance(option, Option)
-            default = "none" if option.default in (None, ()) else option.default
+            default = yaml_value(option.default)
             choices = f"; one of {', '.join(option.choices)}" if option.choices else ""
             first, *rest = textwrap.wrap(f"{option.doc} (default: {default}{choices})", WIDTH - COLUMN)
             yield f"    {field}".ljust(COLUMN) + first

@@ -17,4 +17,6 @@ def test_every_section_and_option_is_described() -> None:
             assert f"    {field.name} " in text
     for word in (*DOMAINS, "when", "name", "base", "parameters", "enqueue", "warm_start"):
         assert word in text
+    assert "{trials: 64}" in text and "(default: [0.25, 0.5, 0.75])" in text and "(default: null" in text
+    assert "None" not in text and "(0." not in text
     assert max(len(line) for line in text.splitlines()) <= 120
