@@ -57,7 +57,7 @@ MODELS = tuple(OBJECTIVES_OF)
 OPTIMIZERS = ("adamw", "muon")
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 PRECISIONS = ("auto", "bf16", "fp32")
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 PERPLEXITIES = ("exact", "strided")
 TASKS = (

@@ -35,14 +35,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def choose_device(given: str) -> str:
-    """Return the device of the models: cpu or cuda."""
-    import torch
+    """Return the device of the models: cpu, cuda or mps."""
+    from sleep_tune.training.hardware import find_device
 
-    from sleep_tune.errors import DataError
-
-    if given == "cuda" and not torch.cuda.is_available():
-        raise DataError("--device cuda needs a GPU that torch can use; there is none")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if given == "auto" else given
+    return find_device(given, "--device")
 
 
 @contextmanager

@@ -370,9 +370,13 @@ class TrainingConfig:
         above=0,
         below=1,
     )
-    device: str = option("auto", "where to train", choices=names.DEVICES)
+    device: str = option(
+        "auto", "where to train; auto: cuda if there is a GPU, else cpu; mps: the GPU of a Mac", choices=names.DEVICES
+    )
     precision: str = option(
-        "auto", "number format; auto: bf16 if the hardware supports it, else fp32", choices=names.PRECISIONS
+        "auto",
+        "number format; auto: bf16 on a GPU (cuda) that supports it, else fp32; bf16 is autocast, with weights in fp32",
+        choices=names.PRECISIONS,
     )
     compile: bool = option(False, "compile the model with torch.compile (worth it on a GPU)")
     threads: int | None = option(None, "CPU threads of a run (default: its share of the cores)", low=1, high=4096)

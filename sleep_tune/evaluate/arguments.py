@@ -104,7 +104,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="N",
         help="largest number of tokens in a forward pass (default: %(default)s)",
     )
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one (default)")
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="auto: a GPU (cuda) if there is one (default); mps: that of a Mac",
+    )
     parser.add_argument(
         "--dtype",
         choices=PRECISIONS,

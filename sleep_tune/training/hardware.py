@@ -1,6 +1,7 @@
 """Device and precision of a run, and transformers' training arguments."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,21 +11,47 @@ from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import ConfigError
 from sleep_tune.training.process_group import ProcessGroup
 
-__all__ = ["choose_device", "device_name", "training_arguments"]
+__all__ = ["choose_device", "device_name", "find_device", "training_arguments"]
+
+OTHERS: dict[str, Callable[[], bool]] = {
+    "cuda": torch.cuda.is_available,
+    "mps": lambda: torch.backends.mps.is_available(),
+}
+"""Kind of device, beside cpu -> whether torch finds one."""
 
 
 def choose_device(training: TrainingConfig, processes: ProcessGroup) -> torch.device:
     """Return the configured device; with 'auto', a GPU if there is one: the first, or this process's own in a group.
 
+    The GPU of a Mac (mps) is taken only where it is asked for: it adds in another order than a CPU, and lacks float64.
+
     Raises:
-        ConfigError: a GPU is configured, and torch finds none.
+        ConfigError: a device is configured that torch does not find, or mps for several processes.
     """
-    found = torch.cuda.is_available()
-    if training.device == "cuda" and not found:
-        raise ConfigError("training.device must be a device that torch finds; got 'cuda', and there is only 'cpu'")
-    if training.device == "cpu" or not found:
-        return torch.device("cpu")
+    kind = find_device(training.device, "training.device")
+    if kind == "mps" and processes.size > 1:
+        raise ConfigError(f"training.device=mps trains in one process; got resources.workers of {processes.size}")
+    if kind != "cuda":
+        return torch.device(kind)
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if processes.size > 1 else 0)
+
+
+def find_device(given: str, key: str) -> str:
+    """Return the kind of device: cpu, cuda or mps.
+
+    Args:
+        given: one of these, or auto: cuda if there is such a GPU, else cpu.
+        key: of the option, for messages.
+
+    Raises:
+        ConfigError: torch does not find it; the message names those that it finds.
+    """
+    found = ["cpu", *(kind for kind, is_here in OTHERS.items() if is_here())]
+    if given == "auto":
+        return "cuda" if "cuda" in found else "cpu"
+    if given not in found:
+        raise ConfigError(f"{key} must be a device that torch finds here ({', '.join(found)}); got {given}")
+    return given
 
 
 def device_name(device: torch.device) -> str:
@@ -43,7 +70,8 @@ def training_arguments(config: RunConfig, folder: Path, device: torch.device, *,
     """
     training = config.training
     on_cpu = device.type == "cpu"
-    half = {"auto": not on_cpu and torch.cuda.is_bf16_supported(including_emulation=False), "bf16": True, "fp32": False}
+    supports_half = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    half = {"auto": supports_half, "bf16": True, "fp32": False}
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=max_updates,

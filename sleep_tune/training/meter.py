@@ -33,7 +33,8 @@ class LossMeter:
         self.latest: float | None = None
         self.highest = EXPLODED * math.log(vocab_size)
         self._processes = processes
-        self._sums = torch.zeros(len(PHASES), dtype=torch.float64, device=device)
+        dtype = torch.float32 if device.type == "mps" else torch.float64  # which the GPU of a Mac does not have
+        self._sums = torch.zeros(len(PHASES), dtype=dtype, device=device)
         self._counts = [0, 0]
         self._first: torch.Tensor | None = None
 
@@ -93,7 +94,7 @@ class LossMeter:
         self.latest = state["latest"]  # type: ignore[assignment]
         self.highest = float(state["highest"])  # type: ignore[arg-type]
         self._first = torch.tensor(state["first"])
-        self._sums = torch.tensor(state["sums"], dtype=torch.float64, device=self._sums.device)
+        self._sums = torch.tensor(state["sums"], dtype=self._sums.dtype, device=self._sums.device)
         self._counts = list(state["counts"])  # type: ignore[call-overload]
 
     def _means(self) -> list[float]:
