@@ -6,7 +6,7 @@ nor tokenizers, and a corpus that is in the cache is opened without them.
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -20,13 +20,14 @@ from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, Sp
 from sleep_tune.data.encoding import mean_unspaced_length
 from sleep_tune.data.hf_corpus import hf_corpus
 from sleep_tune.data.overlap import Overlap, count_overlap
-from sleep_tune.data.packing import Rows, pack
+from sleep_tune.data.packing import ARRAYS, Packing, count_rows, pack, save_rows
 from sleep_tune.data.pairs import MinimalPair, read_pairs, write_pairs
 from sleep_tune.data.preprocess import preprocess
 from sleep_tune.data.split import complete_splits, keep_words
 from sleep_tune.data.text import babylm_corpus, text_corpus
-from sleep_tune.data.tokenizer import TOKENIZERS, TokenizedText, TokenizerRecipe
+from sleep_tune.data.tokenizer import TOKENIZERS, TokenizerRecipe
 from sleep_tune.data.toy_corpus import toy_corpus
+from sleep_tune.data.word_store import LEFT_OUT, MakeFile, WordStore, WordText, temporary_files
 from sleep_tune.errors import ConfigError, DataError, shortened
 from sleep_tune.files import write_whole
 from sleep_tune.import_paths import import_function, is_import_path, lookup, require_parameters
@@ -51,7 +52,6 @@ FORMAT = 1
 LONGEST_UNSPACED = 6.0
 """Mean length of words in scripts without spaces, in characters, above which the text was not cut into words."""
 MAX_SOURCES = int(np.iinfo(np.int16).max)
-ARRAYS = ("tokens", "starts_word", "sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,32 +138,38 @@ def _make(
     folder: Path, data: DataConfig, raw: RawCorpus, recipe: TokenizerRecipe, identity: Mapping[str, object]
 ) -> None:
     """Fill a cache folder: arrays of each split, the tokenizer's files, the pairs, and about.json."""
+    with temporary_files(folder) as make_file:
+        _fill(folder, data, raw, recipe, identity, make_file)
+
+
+def _fill(
+    folder: Path,
+    data: DataConfig,
+    raw: RawCorpus,
+    recipe: TokenizerRecipe,
+    identity: Mapping[str, object],
+    make_file: MakeFile,
+) -> None:
     logger.info("reading the text (data=%s)", data.kind)
-    splits = complete_splits(raw.read(), dev_ratio=data.dev_ratio, seed=data.seed)
-    documents = {
-        "train": _clean(splits.train, data.include_punctuation),
-        "dev": _clean(splits.dev, data.include_punctuation),
-        "test": _clean(splits.test, data.include_punctuation),
-    }
-    for split, kept in documents.items():
-        if not kept:
-            raise DataError(
-                f"the {split} text must not be empty after preprocessing; it holds only punctuation and white space"
-            )
-    documents["train"] = keep_words(documents["train"], data.max_words, seed=data.seed)
-    source_names = tuple(dict.fromkeys(document.source for split in SPLITS for document in documents[split]))
-    if len(source_names) > MAX_SOURCES:
+    splits = raw.read()
+    text = _split_text(_store_text(splits, make_file, data), data)
+    used = {split: text.documents(split) for split in SPLITS}
+    numbers = dict.fromkeys(number for split in SPLITS for number in text.source_of[used[split]].tolist())
+    if len(numbers) > MAX_SOURCES:
         raise DataError(
-            f"the text must have at most {MAX_SOURCES:,} sources; got {len(source_names):,}: join some of the files, "
-            "or set data.source_field to a column with fewer values"
+            f"the text must have at most {MAX_SOURCES:,} sources; got {len(numbers):,}: join some of the files, or set "
+            "data.source_field to a column with fewer values"
         )
-    texts = {split: [sentence for document in documents[split] for sentence in document.sentences] for split in SPLITS}
-    tokenized = recipe.tokenize(texts, folder / "tokenizer")
-    rows = {split: _pack(documents[split], tokenized, split, source_names, data) for split in SPLITS}
-    require_cache_space(folder, sum(getattr(part, name).nbytes for part in rows.values() for name in ARRAYS))
-    for split, part in rows.items():
-        for name in ARRAYS:
-            np.save(folder / f"{split}-{name}.npy", getattr(part, name))
+    source_number = np.zeros(len(text.source_names), np.int16)
+    source_number[list(numbers)] = np.arange(len(numbers))
+    tokenized = recipe.tokenize(text, folder / "tokenizer")
+    packing = Packing(tokenized.special, tokenized.vocab_size, data.max_length, data.join_sentences)
+    num_rows = {split: count_rows(tokenized.encoded.lengths(split), packing) for split in SPLITS}
+    require_cache_space(folder, sum(num_rows.values()) * packing.bytes_of_row)
+    for split in SPLITS:
+        sources = np.repeat(source_number[text.source_of[used[split]]], text.sentences_of[used[split]])
+        rows = pack(tokenized.encoded.pieces(split, tokenized.special.separator), sources, packing)
+        save_rows(rows, num_rows[split], packing, folder, split)
     for split, pairs in splits.pairs.items():
         write_pairs(
             folder / f"pairs-{split}.jsonl",
@@ -179,55 +185,54 @@ def _make(
     about = {
         "special": asdict(tokenized.special),
         "vocab_size": tokenized.vocab_size,
-        "source_names": source_names,
+        "source_names": [text.source_names[number] for number in numbers],
         "pairs": sorted(splits.pairs),
-        "overlap": {split: asdict(count_overlap(documents["train"], documents[split])) for split in ("dev", "test")},
-        "warnings": [*splits.warnings, *_without_spaces(texts["train"])],
+        "overlap": {split: asdict(overlap) for split, overlap in count_overlap(text).items()},
+        "warnings": [*splits.warnings, *_without_spaces(text)],
         "notes": tokenized.notes,
         "made_from": identity,
     }
     write_whole(folder / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
 
 
-def _without_spaces(sentences: Sequence[str]) -> Iterator[str]:
-    """Yield a warning if the text is in a script without spaces and was not cut into words."""
-    length = mean_unspaced_length(sentences)
+def _store_text(splits: Splits, make_file: MakeFile, data: DataConfig) -> WordText:
+    """Return the preprocessed text of all splits."""
+    store = WordStore(make_file, include_punctuation=data.include_punctuation)
+    for split in SPLITS:
+        for document in getattr(splits, split):
+            store.add(document, split)
+    return store.finish()
+
+
+def _split_text(text: WordText, data: DataConfig) -> WordText:
+    """Return the text with the splits that are missing, and with no more training text than `data.max_words`.
+
+    Raises:
+        DataError: there are too few documents, or nothing is left of a split's text.
+    """
+    text = replace(text, split_of=complete_splits(text.split_of, dev_ratio=data.dev_ratio, seed=data.seed))
+    for split in SPLITS:
+        if not len(text.documents(split)):
+            raise DataError(
+                f"the {split} text must not be empty after preprocessing; it holds only punctuation and white space"
+            )
+    if data.max_words is None:
+        return text
+    split_of, train = text.split_of.copy(), text.documents("train")
+    split_of[train] = LEFT_OUT
+    split_of[train[keep_words(text.words_of[train], data.max_words, seed=data.seed)]] = SPLITS.index("train")
+    return replace(text, split_of=split_of)
+
+
+def _without_spaces(text: WordText) -> Iterator[str]:
+    """Yield a warning if the training text is in a script without spaces and was not cut into words."""
+    length = mean_unspaced_length(text.words, text.counts("train"))
     if length > LONGEST_UNSPACED:
         yield (
             f"the training text is not cut into words: words in scripts without spaces (Chinese, Japanese, Thai) have "
             f"{length:.1f} characters on average. Budgets count words between spaces: cut the text into words first if "
             "budgets must be comparable with those of other languages"
         )
-
-
-def _clean(documents: Sequence[Document], include_punctuation: bool) -> tuple[Document, ...]:
-    """Preprocess every sentence; drop sentences and documents that are empty then."""
-    cleaned = []
-    for document in documents:
-        sentences = (preprocess(text, include_punctuation=include_punctuation) for text in document.sentences)
-        kept = tuple(sentence for sentence in sentences if sentence)
-        if kept:
-            cleaned.append(Document(document.source, kept))
-    return tuple(cleaned)
-
-
-def _pack(
-    documents: Sequence[Document], tokenized: TokenizedText, split: str, source_names: Sequence[str], data: DataConfig
-) -> Rows:
-    """Return the packed rows of one split."""
-    number = {name: index for index, name in enumerate(source_names)}
-    sources = np.repeat(
-        np.asarray([number[document.source] for document in documents], np.int16),
-        [len(document.sentences) for document in documents],
-    )
-    return pack(
-        tokenized.streams[split],
-        sources,
-        special=tokenized.special,
-        vocab_size=tokenized.vocab_size,
-        max_length=data.max_length,
-        join_sentences=data.join_sentences,
-    )
 
 
 def _open(folder: Path, key: str, inventory: Inventory) -> Corpus:

@@ -22,6 +22,8 @@ ABBREVIATION = re.compile(
     r"(?:[A-Z]|Mr|Mrs|Ms|Messrs|Mme|Dr|St|Prof|Rev|Gen|Col|Capt|Lt|Sgt|Hon|Jr|Sr|vs|No|Vol)\.$"
 )
 """Titles and initials, after which a capital letter does not begin a sentence."""
+LONGEST_ABBREVIATION = len(" Messrs.")
+"""Characters of the longest match, the one before it included."""
 
 
 def split_sentences(line: str) -> list[str]:
@@ -34,7 +36,7 @@ def split_sentences(line: str) -> list[str]:
     begin = 0
     for boundary in BOUNDARY.finditer(line):
         piece = line[begin : boundary.end()].strip()
-        if not boundary["next"].isupper() or ABBREVIATION.search(piece):
+        if not boundary["next"].isupper() or ABBREVIATION.search(piece, max(0, len(piece) - LONGEST_ABBREVIATION)):
             continue
         pieces.append(piece)
         begin = boundary.end()

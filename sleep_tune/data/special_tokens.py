@@ -7,24 +7,18 @@ the pad would be hidden from the model.
 
 import json
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sleep_tune.data.encoding import TokenStream
 from sleep_tune.sleep.samples import SpecialTokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["NAMES", "PLACEHOLDER", "RULES", "Roles", "assign_roles", "fill_placeholder"]
+__all__ = ["NAMES", "RULES", "Roles", "assign_roles"]
 
 RULES = "2"
 """Version of the rules in this module; increased when they change, since the tokens they give are cached."""
-
-PLACEHOLDER = -1
-"""Id of the separator in a stream that is made before the separator is chosen."""
 
 CANDIDATES: dict[str, tuple[str, ...]] = {
     "start": ("cls_token", "bos_token"),
@@ -56,17 +50,15 @@ class Roles:
     """Sentences about what was added, and why."""
 
 
-def assign_roles(tokenizer: "Tokenizer", named: Mapping[str, str], streams: Iterable[TokenStream]) -> Roles:
+def assign_roles(tokenizer: "Tokenizer", named: Mapping[str, str], used: Iterable[int]) -> Roles:
     """Return the token of each role, after adding tokens and a template of start and separator where needed.
 
     Args:
         tokenizer: with `encode_special_tokens` set, so that special tokens spelt in a text are text.
         named: the tokenizer's own special tokens by their names in transformers.
-        streams: all text, encoded, with PLACEHOLDER as the separator.
+        used: ids of the tokens of all text.
     """
-    produced = set(tokenizer.encode(PROBE, add_special_tokens=False).ids)
-    for stream in streams:
-        produced |= set(np.unique(stream.tokens).tolist())
+    produced = {*tokenizer.encode(PROBE, add_special_tokens=False).ids, *used}
     chosen: dict[str, str] = {}
     rejected = set()
     notes = []
@@ -103,11 +95,6 @@ def assign_roles(tokenizer: "Tokenizer", named: Mapping[str, str], streams: Iter
     if "unk_token" in named:
         names["unk_token"] = named["unk_token"]
     return Roles(tokenizer, special, names, tuple(notes))
-
-
-def fill_placeholder(stream: TokenStream, separator: int) -> TokenStream:
-    """Return the stream with PLACEHOLDER replaced by `separator`."""
-    return replace(stream, tokens=np.where(stream.tokens == PLACEHOLDER, np.int32(separator), stream.tokens))
 
 
 def _frame(tokenizer: "Tokenizer", start: str, separator: str) -> None:

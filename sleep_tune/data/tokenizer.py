@@ -2,16 +2,20 @@
 
 import json
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sleep_tune.config.schema import TokenizerConfig
-from sleep_tune.data.encoding import TokenStream, count_words, encode_by_offsets, encode_by_words, one_thread
-from sleep_tune.data.special_tokens import NAMES, PLACEHOLDER, RULES, assign_roles, fill_placeholder
+from sleep_tune.data.documents import SPLITS
+from sleep_tune.data.encoding import EncodedText, encode_by_offsets, encode_by_words, one_thread
+from sleep_tune.data.special_tokens import NAMES, RULES, assign_roles
 from sleep_tune.data.tokenizer_files import digest_files, find_tokenizer_folder, load_tokenizer, tokenizer_error
+from sleep_tune.data.word_store import WordText
 from sleep_tune.errors import ConfigError
 from sleep_tune.files import write_whole
 from sleep_tune.sleep.samples import SpecialTokens
@@ -29,7 +33,8 @@ ALPHABET = 256
 """Bytes, all of which are in a byte-level vocabulary, so that no text is unknown."""
 LONGEST_WORD = 1000
 """Length at which words are cut for training a vocabulary, in characters: its time grows with the square."""
-LONG_WORD = re.compile(rf"[^ ]{{{LONGEST_WORD}}}(?=[^ ])")
+REPEATS = 1024
+"""Pieces of text that are given to the library at a time."""
 MAX_VOCABULARY = 1_000_000
 """Greatest number of ids of an existing tokenizer: each is a row of the model's embedding."""
 NOTABLE = 0.01
@@ -40,8 +45,8 @@ NOTABLE = 0.01
 class TokenizedText:
     """Tokenized text; `transformers.AutoTokenizer` opens the folder of its tokenizer."""
 
-    streams: Mapping[str, TokenStream]
-    """By split. No token of text is one of the special tokens."""
+    encoded: EncodedText
+    """No token of text is one of the special tokens."""
     special: SpecialTokens
     vocab_size: int
     """The highest id + 1."""
@@ -55,8 +60,8 @@ class TokenizerRecipe:
 
     identity: Mapping[str, str]
     """Everything on which it depends, besides the training text."""
-    tokenize: Callable[[Mapping[str, Sequence[str]], Path], TokenizedText]
-    """(preprocessed sentences by split, 'train' among them; folder to write its files to) -> tokens."""
+    tokenize: Callable[[WordText, Path], TokenizedText]
+    """(preprocessed text; folder to write its files to) -> tokens."""
 
 
 def bpe_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
@@ -74,30 +79,34 @@ def bpe_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
             f"({ALPHABET} bytes and {len(SPECIAL)} special tokens); got {config.vocab_size}"
         )
 
-    def tokenize(texts: Mapping[str, Sequence[str]], folder: Path) -> TokenizedText:
-        words = count_words(texts["train"])
+    def tokenize(text: WordText, folder: Path) -> TokenizedText:
+        words = text.num_words("train")
         logger.info("training a tokenizer of at most %s tokens on %s words", f"{config.vocab_size:,}", f"{words:,}")
-        tokenizer = train_bpe(texts["train"], config.vocab_size)
+        counts = text.counts("train")
+        tokenizer = train_bpe({text.words[at]: int(counts[at]) for at in np.flatnonzero(counts)}, config.vocab_size)
         _write(tokenizer, SPECIAL, folder)
         tokenizer.encode_special_tokens = True
         ids = tokenizer.get_vocab()
         special = SpecialTokens(**{role: ids[SPECIAL[name]] for role, name in NAMES.items()})
-        _log_words(texts)
-        streams = {name: encode_by_words(tokenizer, texts[name], special.separator) for name in texts}
-        return TokenizedText(streams, special, tokenizer.get_vocab_size())
+        _log_words(text)
+        return TokenizedText(encode_by_words(text, tokenizer), special, tokenizer.get_vocab_size())
 
     return TokenizerRecipe({"kind": "bpe", "vocab_size": str(config.vocab_size)}, tokenize)
 
 
-def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
-    """Train a tokenizer on preprocessed sentences; the same sentences give the same tokenizer.
+def train_bpe(counts: Mapping[str, int], vocab_size: int) -> "Tokenizer":
+    """Train a tokenizer on words of preprocessed text; the same counts give the same tokenizer.
 
     Encoding adds `<s>` before a text and `</s>` after it. Its first word is encoded like any other (prefix space).
+
+    Args:
+        counts: distinct word -> how often it occurs.
+        vocab_size: largest number of tokens.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
@@ -107,8 +116,17 @@ def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
+    pieces: Counter[str] = Counter()
+    for word, count in counts.items():
+        for part in _short_words(word):
+            for piece, _ in byte_level.pre_tokenize_str(part):
+                pieces[piece] += count
+    # The library counts pieces itself: it gets each as often as it occurs, cut at spaces, which no piece contains. This
+    # takes half the time of cutting every sentence into pieces.
+    tokenizer.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(" ")
     with one_thread():
-        tokenizer.train_from_iterator(_with_short_words(sentences), trainer, length=len(sentences))
+        tokenizer.train_from_iterator(_repeated(pieces), trainer)
+    tokenizer.pre_tokenizer = byte_level
     start, end = SPECIAL["bos_token"], SPECIAL["eos_token"]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{start} $A {end}",
@@ -118,10 +136,16 @@ def train_bpe(sentences: Sequence[str], vocab_size: int) -> "Tokenizer":
     return tokenizer
 
 
-def _with_short_words(sentences: Sequence[str]) -> Iterator[str]:
-    """Yield the sentences, with words longer than LONGEST_WORD cut into pieces."""
-    for sentence in sentences:
-        yield LONG_WORD.sub(r"\g<0> ", sentence) if len(sentence) > LONGEST_WORD else sentence
+def _short_words(word: str) -> list[str]:
+    """Return the word, in pieces if it is longer than LONGEST_WORD."""
+    return [word[at : at + LONGEST_WORD] for at in range(0, len(word), LONGEST_WORD)]
+
+
+def _repeated(pieces: Mapping[str, int]) -> Iterator[str]:
+    """Yield texts that hold each piece as often as its count says, with a space after each."""
+    for piece, count in pieces.items():
+        for at in range(0, count, REPEATS):
+            yield f"{piece} " * min(REPEATS, count - at)
 
 
 def hub_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
@@ -142,16 +166,16 @@ def hub_recipe(config: TokenizerConfig, cache: Path) -> TokenizerRecipe:
         )
     source = find_tokenizer_folder(name, cache)
     identity = {"kind": "hub", "files": digest_files(source, name), "rules": RULES}
-    return TokenizerRecipe(identity, lambda texts, folder: tokenize_loaded(name, source, texts, folder))
+    return TokenizerRecipe(identity, lambda text, folder: tokenize_loaded(name, source, text, folder))
 
 
-def tokenize_loaded(name: str, source: Path, texts: Mapping[str, Sequence[str]], folder: Path) -> TokenizedText:
+def tokenize_loaded(name: str, source: Path, text: WordText, folder: Path) -> TokenizedText:
     """Tokenize with an existing tokenizer, and save it with special tokens that the text does not produce.
 
     Args:
         name: of the tokenizer, for messages.
         source: folder of its files.
-        texts: preprocessed sentences by split, 'train' among them.
+        text: preprocessed.
         folder: for the tokenizer that training and evaluation use; is made.
 
     Raises:
@@ -162,15 +186,16 @@ def tokenize_loaded(name: str, source: Path, texts: Mapping[str, Sequence[str]],
     if not 0 <= highest < MAX_VOCABULARY:
         raise tokenizer_error(name, f"must have ids from 0 to {MAX_VOCABULARY - 1:,}; its highest id is {highest:,}")
     tokenizer.encode_special_tokens = True
-    _log_words(texts)
+    _log_words(text)
     try:
-        streams = {split: encode_by_offsets(tokenizer, texts[split], PLACEHOLDER) for split in texts}
-        roles = assign_roles(tokenizer, named, streams.values())
+        encoded = encode_by_offsets(text, tokenizer)
+        used = np.flatnonzero(sum(encoded.counts[split] for split in SPLITS)).tolist()
+        roles = assign_roles(tokenizer, named, used)
     except Exception as error:
         if type(error) is not Exception:  # tokenizers raises Exception itself
             raise
         raise tokenizer_error(name, f"cannot encode the text: {error}") from error
-    flagged, words = int(streams["train"].starts_word.sum()), count_words(texts["train"])
+    flagged, words = encoded.num_words["train"], text.num_words("train")
     if flagged == 0:
         raise tokenizer_error(name, "must have tokens for the text's words; it has no token for any of them")
     _write(roles.tokenizer, roles.names, folder)
@@ -178,19 +203,16 @@ def tokenize_loaded(name: str, source: Path, texts: Mapping[str, Sequence[str]],
     if flagged < (1 - NOTABLE) * words:
         notes.append(f"warning: {1 - flagged / words:.1%} of the training words have no token of their own")
     unknown = tokenizer.token_to_id(named["unk_token"]) if "unk_token" in named else None
-    share = 0.0 if unknown is None else float((streams["train"].tokens == unknown).mean())
+    total = int(encoded.lengths("train").sum())
+    share = 0.0 if unknown is None else int(encoded.counts["train"][unknown]) / total
     if share > NOTABLE:
         notes.append(f"warning: {share:.1%} of the training text is unknown to the tokenizer ({named['unk_token']})")
-    return TokenizedText(
-        {split: fill_placeholder(stream, roles.special.separator) for split, stream in streams.items()},
-        roles.special,
-        max(roles.tokenizer.get_vocab().values()) + 1,
-        tuple(notes),
-    )
+    vocab_size = max(roles.tokenizer.get_vocab().values()) + 1
+    return TokenizedText(encoded, roles.special, vocab_size, tuple(notes))
 
 
-def _log_words(texts: Mapping[str, Sequence[str]]) -> None:
-    logger.info("tokenizing %s words", f"{sum(map(count_words, texts.values())):,}")
+def _log_words(text: WordText) -> None:
+    logger.info("tokenizing %s words", f"{sum(map(text.num_words, SPLITS)):,}")
 
 
 def _write(tokenizer: "Tokenizer", names: Mapping[str, str], folder: Path) -> None:

@@ -24,12 +24,13 @@ from transformers import CONFIG_MAPPING
 
 from sleep_tune.config.load import compose
 from sleep_tune.config.schema import ModelConfig, TokenizerConfig
-from sleep_tune.data.tokenizer import TokenizedText, bpe_recipe, hub_recipe
+from sleep_tune.data.tokenizer import bpe_recipe, hub_recipe
 from sleep_tune.models.build import build_model
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.training.outputs import write_model
 from sleep_tune.training.weight_average import WeightAverage
 from tests.data.kinds import KINDS, TEXT
+from tests.data.stored_text import Tokenized, tokenize
 from tests.own_code import own_code
 
 ROOT = Path(__file__).parents[2]
@@ -148,11 +149,11 @@ def write(case: Case, folder: Path) -> None:
         write_model(folder / "model", model, tokenizer)
 
 
-def _tokenize(kind: str, folder: Path, tokenizer: Path) -> TokenizedText:
+def _tokenize(kind: str, folder: Path, tokenizer: Path) -> Tokenized:
     if kind == "bpe":
-        return bpe_recipe(TokenizerConfig(vocab_size=400), folder).tokenize({"train": TEXT}, tokenizer)
+        return tokenize(bpe_recipe(TokenizerConfig(vocab_size=400), folder), {"train": TEXT}, tokenizer)
     source = KINDS[kind](folder / "source")
-    return hub_recipe(TokenizerConfig(kind="hub", name=str(source)), folder).tokenize({"train": TEXT}, tokenizer)
+    return tokenize(hub_recipe(TokenizerConfig(kind="hub", name=str(source)), folder), {"train": TEXT}, tokenizer)
 
 
 def opened(python: str, models: Sequence[tuple[Path, str]]) -> dict[str, Any]:

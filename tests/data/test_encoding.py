@@ -1,4 +1,5 @@
 import os
+from collections import Counter
 from functools import cache
 
 import numpy as np
@@ -10,6 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from sleep_tune.data.encoding import TokenStream, encode_by_offsets, encode_by_words, mean_unspaced_length, one_thread
 from sleep_tune.data.preprocess import preprocess
 from sleep_tune.data.tokenizer import train_bpe
+from tests.data.stored_text import encode
 
 TEXT = "the dog sees the dogs. the cats don't see the dog! it's 10,000 times <mask> 'tis naïve 日本語 über-cat"
 SEPARATOR = 2
@@ -20,7 +22,7 @@ SENTENCES = st.lists(
 
 @cache
 def bpe() -> Tokenizer:
-    tokenizer = train_bpe([TEXT] * 3, 350)
+    tokenizer = train_bpe(Counter(TEXT.split() * 3), 350)
     tokenizer.encode_special_tokens = True
     return tokenizer
 
@@ -46,18 +48,18 @@ def split_at_separators(stream: TokenStream) -> list[list[int]]:
 @given(SENTENCES)
 def test_words_counted_are_the_words_of_the_text(sentences: list[str]) -> None:
     num_words = sum(len(sentence.split()) for sentence in sentences)
-    for encode in (encode_by_words, encode_by_offsets):
-        stream = encode(bpe(), sentences, SEPARATOR)
+    for function in (encode_by_words, encode_by_offsets):
+        stream = encode(function, bpe(), sentences, SEPARATOR)
         assert stream.starts_word.sum() == num_words
         assert len(stream.tokens) == len(stream.starts_word) == stream.lengths.sum()
 
 
 @given(SENTENCES)
 def test_word_by_word_is_exact_for_the_byte_level_tokenizer(sentences: list[str]) -> None:
-    by_words = encode_by_words(bpe(), sentences, SEPARATOR)
+    by_words = encode(encode_by_words, bpe(), sentences, SEPARATOR)
     whole = [encoding.ids for encoding in bpe().encode_batch(sentences, add_special_tokens=False)]
     assert split_at_separators(by_words) == whole
-    by_offsets = encode_by_offsets(bpe(), sentences, SEPARATOR)
+    by_offsets = encode(encode_by_offsets, bpe(), sentences, SEPARATOR)
     assert by_words.tokens.tolist() == by_offsets.tokens.tolist()
     # A token that is nothing but the space before a word starts it by the one rule, and not by the other.
     assert by_words.starts_word.sum() == by_offsets.starts_word.sum()
@@ -67,7 +69,7 @@ def test_word_by_word_is_exact_for_the_byte_level_tokenizer(sentences: list[str]
 @given(st.lists(st.text(alphabet="acdeghnost.", min_size=1, max_size=8), min_size=1, max_size=8))
 def test_any_tokenizer_flags_the_first_token_of_each_word(words: list[str]) -> None:
     sentence = " ".join(words)
-    stream = encode_by_offsets(unigram(), [sentence], SEPARATOR)
+    stream = encode(encode_by_offsets, unigram(), [sentence], SEPARATOR)
     assert stream.starts_word.sum() == len(words)
     parts = np.split(stream.tokens[:-1], np.flatnonzero(stream.starts_word)[1:])
     texts = ["".join(str(unigram().id_to_token(token)) for token in part).strip("\u2581") for part in parts]
@@ -75,14 +77,14 @@ def test_any_tokenizer_flags_the_first_token_of_each_word(words: list[str]) -> N
 
 
 def test_special_tokens_in_the_text_are_text() -> None:
-    stream = encode_by_words(bpe(), ["a <mask> b </s> <pad>"], SEPARATOR)
+    stream = encode(encode_by_words, bpe(), ["a <mask> b </s> <pad>"], SEPARATOR)
     assert not set(stream.tokens[:-1].tolist()) & {0, 1, 2, 3, 4}
     assert bpe().decode(stream.tokens[:-1].tolist()) == "a <mask> b </s> <pad>"
 
 
 def test_nothing_is_an_empty_stream() -> None:
-    for encode in (encode_by_words, encode_by_offsets):
-        stream = encode(bpe(), [], SEPARATOR)
+    for function in (encode_by_words, encode_by_offsets):
+        stream = encode(function, bpe(), [], SEPARATOR)
         assert len(stream.tokens) == len(stream.starts_word) == len(stream.lengths) == 0
 
 
@@ -99,6 +101,10 @@ def test_the_environment_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_words_of_a_text_without_spaces_are_long() -> None:
-    assert mean_unspaced_length(["the cat sat", "le café"]) == 0.0
-    assert mean_unspaced_length(["今天 我 去 了 学校", "the cat"]) == 7 / 5  # cut into words
-    assert mean_unspaced_length(["今天我去了学校然后回家了。", "ฉันไปโรงเรียนเมื่อวานนี้"]) > 12
+    def length(*sentences: str) -> float:
+        words = Counter(" ".join(sentences).split())
+        return mean_unspaced_length(list(words), np.asarray(list(words.values())))
+
+    assert length("the cat sat", "le café") == 0.0
+    assert length("今天 我 去 了 学校", "the cat 我") == 8 / 6  # cut into words
+    assert length("今天我去了学校然后回家了。", "ฉันไปโรงเรียนเมื่อวานนี้") > 12

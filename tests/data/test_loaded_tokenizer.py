@@ -12,9 +12,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from sleep_tune.config.schema import DataConfig, TokenizerConfig
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.data.preprocess import preprocess
-from sleep_tune.data.tokenizer import MAX_VOCABULARY, TokenizedText, hub_recipe
+from sleep_tune.data.tokenizer import MAX_VOCABULARY, hub_recipe
 from sleep_tune.errors import ConfigError, DataError, shortened
 from tests.data.kinds import KINDS, TEXT, save, word_level
+from tests.data.stored_text import Tokenized
+from tests.data.stored_text import tokenize as tokenize_texts
 from tests.messages import raises_naming
 
 EOS = {"pad_token": "</s>", "mask_token": "</s>"}
@@ -41,12 +43,12 @@ SENTENCES = st.lists(
 )
 
 
-def tokenize(source: Path, texts: list[str], made: Path) -> TokenizedText:
+def tokenize(source: Path, texts: list[str], made: Path) -> Tokenized:
     recipe = hub_recipe(TokenizerConfig(kind="hub", name=str(source)), made)
-    return recipe.tokenize({"train": texts}, made)
+    return tokenize_texts(recipe, {"train": texts}, made)
 
 
-def content(made: TokenizedText) -> list[int]:
+def content(made: Tokenized) -> list[int]:
     """The text tokens, without what ends sentences."""
     stream = made.streams["train"]
     ends = np.cumsum(stream.lengths) - 1

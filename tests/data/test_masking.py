@@ -11,6 +11,7 @@ from sleep_tune.config.schema import TokenizerConfig
 from sleep_tune.data.masking import MASKINGS, Masked, mask_batch, probability_at
 from sleep_tune.data.tokenizer import bpe_recipe
 from sleep_tune.sleep.samples import SpecialTokens
+from tests.data.stored_text import tokenize
 
 SPECIAL = SpecialTokens(start=0, separator=2, pad=1, mask=4)
 VOCAB = 50
@@ -115,7 +116,7 @@ def test_bernoulli_has_the_law_of_transformers_collator(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     from transformers import AutoTokenizer, DataCollatorForLanguageModeling
 
-    bpe_recipe(TokenizerConfig(vocab_size=300), tmp_path).tokenize({"train": ["the dog sees the cat"]}, tmp_path)
+    tokenize(bpe_recipe(TokenizerConfig(vocab_size=300), tmp_path), {"train": ["the dog sees the cat"]}, tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     tokens = np.random.default_rng(0).integers(10, 60, (256, 128)).astype(np.int32)
     tokens[:, 0], tokens[:, 64] = 0, 2

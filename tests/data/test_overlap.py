@@ -1,8 +1,12 @@
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.data.documents import Document
-from sleep_tune.data.overlap import Overlap, count_overlap
+from sleep_tune.data.overlap import Overlap
+from sleep_tune.data.overlap import count_overlap as count_in_text
+from tests.data.stored_text import stored_text
 
 LONG = "one two three four five six seven eight"
 SENTENCES = st.sampled_from(["short one", LONG, f"{LONG} nine", "another"])
@@ -11,6 +15,11 @@ DOCUMENTS = st.lists(st.builds(lambda texts: Document("a", tuple(texts)), st.lis
 
 def document(*sentences: str, source: str = "a") -> Document:
     return Document(source, sentences)
+
+
+def count_overlap(train: Sequence[Document], held_out: Sequence[Document]) -> Overlap:
+    with stored_text({"train": train, "dev": held_out}) as text:
+        return count_in_text(text)["dev"]
 
 
 def test_documents_and_long_sentences_are_counted() -> None:

@@ -9,22 +9,23 @@ from tokenizers import Tokenizer, processors
 
 from sleep_tune.config.schema import TokenizerConfig
 from sleep_tune.data.published_tokenizer import write_tokenizer
-from sleep_tune.data.tokenizer import TokenizedText, bpe_recipe, hub_recipe
+from sleep_tune.data.tokenizer import bpe_recipe, hub_recipe
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.item_scorer import tokenize_options
 from sleep_tune.evaluation.items import TextOption
 from tests.data.kinds import KINDS, TEXT
+from tests.data.stored_text import Tokenized, tokenize
 from tests.messages import raises_naming
 
 LENGTH = 24
 
 
-def bpe(made: Path) -> TokenizedText:
-    return bpe_recipe(TokenizerConfig(vocab_size=400), made).tokenize({"train": TEXT}, made)
+def bpe(made: Path) -> Tokenized:
+    return tokenize(bpe_recipe(TokenizerConfig(vocab_size=400), made), {"train": TEXT}, made)
 
 
-def loaded(source: Path, made: Path) -> TokenizedText:
-    return hub_recipe(TokenizerConfig(kind="hub", name=str(source)), made).tokenize({"train": TEXT}, made)
+def loaded(source: Path, made: Path) -> Tokenized:
+    return tokenize(hub_recipe(TokenizerConfig(kind="hub", name=str(source)), made), {"train": TEXT}, made)
 
 
 def write(source: Path, folder: Path, *, causal: bool) -> dict[str, int]:

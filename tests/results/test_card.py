@@ -15,6 +15,7 @@ from sleep_tune.results.comparison import compare
 from sleep_tune.results.published_model import PublishedModel, read_published_model
 from sleep_tune.results.winner import Winner
 from tests.data.kinds import TEXT
+from tests.data.stored_text import tokenize
 from tests.results.conftest import SyntheticLog
 
 
@@ -102,7 +103,7 @@ def test_the_example_of_a_card_runs(run: Path, tmp_path: Path, kind: str, object
     from sleep_tune.models.build import build_model
     from sleep_tune.training.outputs import write_model
 
-    made = bpe_recipe(TokenizerConfig(vocab_size=400), tmp_path).tokenize({"train": TEXT}, tmp_path / "tokenizer")
+    made = tokenize(bpe_recipe(TokenizerConfig(vocab_size=400), tmp_path), {"train": TEXT}, tmp_path / "tokenizer")
     sizes = ModelConfig(kind=kind, layers=1, hidden=16, heads=2, feed_forward=32)
     model = build_model(
         sizes, objective=objective, vocab_size=made.vocab_size, max_length=16, special=made.special, seed=0

@@ -16,6 +16,7 @@ from sleep_tune.models.build import build_model
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.training.outputs import write_model
 from tests.data.kinds import TEXT
+from tests.data.stored_text import tokenize
 
 LENGTH = 24
 PROMPT = "the dog sees"
@@ -73,7 +74,7 @@ print(json.dumps([read(*case) for case in json.loads(sys.argv[1])]))
 
 
 def make(kind: str, objective: str, tokenizer: Path) -> PreTrainedModel:
-    made = bpe_recipe(TokenizerConfig(vocab_size=400), tokenizer).tokenize({"train": TEXT}, tokenizer)
+    made = tokenize(bpe_recipe(TokenizerConfig(vocab_size=400), tokenizer), {"train": TEXT}, tokenizer)
     size: dict[str, Any] = {"layers": 1, "hidden": 16, "heads": 2, "feed_forward": 32, "initializer_range": 0.3}
     sizes = ModelConfig(kind=kind, **(OWN[objective] if kind == "hf" else size))
     model = build_model(
