@@ -1,6 +1,11 @@
 """How commands are called in messages, and what `sleep-tune` does with its first argument."""
 
+import ast
+import importlib.metadata
+import re
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +46,25 @@ def test_every_command_line_is_a_command() -> None:
         file.stem for file in folder.glob("*.py") if "\ndef main(arguments: Sequence[str]) -> int:" in file.read_text()
     }
     assert set(__main__.COMMANDS) == mains
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Return the packages of others that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            for name in [module] if module else [alias.name for alias in node.names]:
+                if (top := name.partition(".")[0]) not in {"sleep_tune", *sys.stdlib_module_names}:
+                    yield top
+
+
+def test_what_the_package_imports_is_installed_with_it() -> None:
+    """Beside what its dependencies cannot be without: hydra's configurations, ray's network, jinja's strings."""
+    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[^\w-]", text)[0].lower() for text in project["dependencies"]}
+    owners = importlib.metadata.packages_distributions()
+    found = {owners[name][0].lower() for file in installation.PACKAGE.rglob("*.py") for name in imported(file)}
+    assert {name.replace("_", "-") for name in found} - needed <= {"omegaconf", "grpcio", "markupsafe"}
 
 
 @pytest.mark.parametrize("name", __main__.COMMANDS)
