@@ -9,6 +9,7 @@ from sleep_tune.babylm.challenge import DATASETS
 from sleep_tune.config import groups
 from sleep_tune.config.options import options, sections
 from sleep_tune.errors import ConfigError
+from sleep_tune.installation import CONF
 from tests.messages import missing
 
 EVERY = [(group, choice, file) for group, choices in groups.groups().items() for choice, file in choices.items()]
@@ -52,13 +53,17 @@ def test_a_folder_of_ones_own_adds_choices(tmp_path: Path, monkeypatch: pytest.M
     assert "mine" in groups.groups()["sleep"] and "epochs" in groups.groups()["sleep"]
 
 
-def test_one_name_in_both_folders_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_name_in_both_folders_is_refused_unless_the_files_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "conf" / "sleep").mkdir(parents=True)
     (tmp_path / "conf" / "sleep" / "epochs.yaml").write_text("folds: 3\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as raised:
         groups.groups()
     assert not missing(raised.value, f"sleep=epochs|{tmp_path / 'conf' / 'sleep' / 'epochs.yaml'}")
+    (tmp_path / "conf" / "sleep" / "epochs.yaml").write_bytes((CONF / "sleep" / "epochs.yaml").read_bytes())
+    assert groups.groups()["sleep"]["epochs"] == CONF / "sleep" / "epochs.yaml"  # an installation and a clone
 
 
 def test_a_file_of_any_section_is_read_as_one(tmp_path: Path) -> None:
