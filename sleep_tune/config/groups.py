@@ -59,7 +59,9 @@ def groups() -> dict[str, Choices]:
             for file in sorted((folder / section).glob("*.yaml")):
                 other = found.setdefault(section, {}).setdefault(file.stem, file)
                 if other != file and other.read_bytes() != file.read_bytes():  # the same file lies in a clone
-                    raise ConfigError(f"{section}={file.stem} must be one file; got {other} and {file}: rename yours")
+                    is_clone = (folder / "config.yaml").exists()
+                    remedy = "work in another folder, or with that clone" if is_clone else "rename yours"
+                    raise ConfigError(f"{section}={file.stem} must be one file; got {other} and {file}: {remedy}")
     return {section: dict(sorted(found[section].items())) for section in sections() if section in found}
 
 

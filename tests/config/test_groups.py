@@ -62,6 +62,9 @@ def test_one_name_in_both_folders_is_refused_unless_the_files_are_the_same(
     with pytest.raises(ConfigError) as raised:
         groups.groups()
     assert not missing(raised.value, f"sleep=epochs|{tmp_path / 'conf' / 'sleep' / 'epochs.yaml'}")
+    (tmp_path / "conf" / "config.yaml").touch()
+    with pytest.raises(ConfigError, match="that clone"):
+        groups.groups()
     (tmp_path / "conf" / "sleep" / "epochs.yaml").write_bytes((CONF / "sleep" / "epochs.yaml").read_bytes())
     assert groups.groups()["sleep"]["epochs"] == CONF / "sleep" / "epochs.yaml"  # an installation and a clone
 

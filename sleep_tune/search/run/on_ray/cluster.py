@@ -54,7 +54,7 @@ FOLDER_PREFIX = "sleep-tune-ray-"
 @functools.cache
 def this_machine() -> Node:
     """Return the CPUs that this process may use and the GPUs that it can see, without starting Ray."""
-    cpus = len(os.sched_getaffinity(0))
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # none on macOS
     quota = Path("/sys/fs/cgroup/cpu.max")
     if quota.exists():
         share, period = quota.read_text().split()
