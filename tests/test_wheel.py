@@ -33,7 +33,7 @@ finalists: {count: 1, seeds: 2}
 TINY = (
     "data=text",
     "data.path=texts",
-    "data.max_length=32",
+    "data.max_length=64",
     "tokenizer.vocab_size=300",
     "model=tiny",
     "sleep=mine",
