@@ -5,12 +5,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PLACE = "sleep_tune/commit.json"
 
 
-class CommitHook(BuildHookInterface):  # type: ignore[misc]
+class CommitHook(BuildHookInterface[BuilderConfig]):
     """Adds the file, where git knows the commit. An editable installation asks git itself."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
