@@ -151,8 +151,8 @@ def train_in(folder: Path, config: "RunConfig") -> "Outcome":
             corpus = prepare(config.data, config.tokenizer)
         print(visible("\n".join(corpus.description)), flush=True)
         with ExitStack() as stack:
-            # Where it resumes, what was damaged, and that it compiles.
-            for part in ("session", "attempts", "mirror", "journal", "compilation"):
+            # Where it resumes, what was damaged, that it compiles, and what follows training.
+            for part in ("session", "attempts", "mirror", "journal", "compilation", "stages"):
                 stack.enter_context(cli.echo_log(f"sleep_tune.training.{part}"))
             return train(config, always_continue, corpus=corpus, show_progress=True)
 

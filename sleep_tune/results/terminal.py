@@ -35,6 +35,9 @@ __all__ = ["print_comparison"]
 WIDE = 95
 """Width in characters of the results with a column for perplexity."""
 
+AROUND = 8
+"""Lines on the screen beside the tables: the verdict, the files, the prompt."""
+
 MOST_ARMS = 40
 """Arms that are printed; of more, the baseline and the best at the primary endpoint."""
 
@@ -47,7 +50,9 @@ STYLES = {"better": "bold green", "worse": "bold red", None: ""}
 def print_comparison(
     comparison: Comparison, console: Console | None = None, write: Callable[[], str] | None = None
 ) -> None:
-    """Print the tables and notes, then the text that `write` returns after writing files, and the verdict last.
+    """Print the verdict, the tables and notes, and the text that `write` returns after writing files.
+
+    On a terminal that shows only the end of all this, the verdict is repeated there, where the eyes are.
 
     Args:
         comparison: to print.
@@ -55,13 +60,18 @@ def print_comparison(
         write: writes the tables, and returns a text about the files.
     """
     shown_on = console or PlainConsole()
-    shown_on.print(_tables(_first_arms(comparison), shown_on.width))
+    verdict = Text(comparison.verdict, style="bold")
+    tables = _tables(_first_arms(comparison), shown_on.width)
+    shown_on.print(verdict)
+    shown_on.print()
+    shown_on.print(tables)
     if len(comparison.arms) > MOST_ARMS:
         shown_on.print(f"{MOST_ARMS} of {len(comparison.arms):,} arms are shown; the files of the tables have all.\n")
     if write is not None:
         shown_on.print(write(), soft_wrap=True, highlight=False, markup=False)
+    if shown_on.is_terminal and len(shown_on.render_lines(tables, pad=False)) > shown_on.height - AROUND:
         shown_on.print()
-    shown_on.print(Text(comparison.verdict, style="bold"))
+        shown_on.print(verdict)
 
 
 def _first_arms(comparison: Comparison) -> Comparison:

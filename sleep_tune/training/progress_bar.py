@@ -2,6 +2,7 @@
 
 import math
 import sys
+import time
 from typing import Any
 
 from tqdm import tqdm
@@ -13,16 +14,18 @@ __all__ = ["ProgressBar"]
 
 FORMAT = "{desc} · words {n:,}/{total:,} |{bar:20}| {rate_noinv_fmt} · {remaining} left"
 LINE_RATIO = 0.1
-"""Where there is no terminal: share of the budget between two lines."""
+HEARTBEAT_SECONDS = 30.0
+"""Where there is no terminal: share of the budget between two lines, and the longest time between them in seconds."""
 
 
 class ProgressBar:
-    """A bar on a terminal, else a line at every tenth of the budget, on standard error."""
+    """A bar on a terminal, else a line at every tenth of the budget and twice a minute, on standard error."""
 
     def __init__(self, progress: RunProgress, meter: LossMeter) -> None:
         self._progress = progress
         self._meter = meter
         self._milestones = Milestones(progress, LINE_RATIO)
+        self._printed = time.monotonic()
         self._bar: tqdm[Any] | None = None
         if sys.stderr.isatty():
             self._bar = tqdm(
@@ -41,7 +44,8 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.set_description_str(self._place(), refresh=False)
             self._bar.update(self._progress.words_seen - self._bar.n)
-        elif self._milestones.passed():
+        elif self._milestones.passed() or time.monotonic() - self._printed >= HEARTBEAT_SECONDS:
+            self._printed = time.monotonic()
             words = f"words {self._progress.words_seen:,}/{self._progress.budget_words:,}"
             sys.stderr.write(f"{self._place()} · {words} · {self._progress.seconds:.0f} s\n")
 

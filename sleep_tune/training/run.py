@@ -51,6 +51,9 @@ __all__ = ["find_unscored_tasks", "train"]
 
 logger = logging.getLogger(__name__)
 
+stages = logging.getLogger("sleep_tune.training.stages")
+"""Logs what follows training and may take long; a command that shows progress prints these lines."""
+
 STATES = {Decision.CONTINUE: "completed", Decision.STOP: "stopped", Decision.PAUSE: "paused"}
 """Last answer to a report -> how the run ended."""
 
@@ -173,6 +176,7 @@ def _train(
     if decision is Decision.CONTINUE:
         words.finish(model)
         if config.training.save_model:
+            stages.info("saving the model")
             publish_model(session, MODEL, model, corpus.tokenizer_dir)
             if average is not None:
                 with average.in_model():
@@ -285,6 +289,7 @@ def _evaluate_at_end(
             report(progress)
 
     for split in ("dev", "test") if config.evaluation.test else ("dev",):
+        stages.info("evaluating the model on %s", split)
         measured = evaluate(model, split, budget_words)
         progress = session.progress.snapshot(rung=budget_words, metrics=measured)
         session.processes.run_on_leader(partial(publish_metrics, split, progress))

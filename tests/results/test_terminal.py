@@ -59,7 +59,7 @@ def test_the_terminals_form_fits_and_cuts_nothing(folder: Path, width: int) -> N
     ):
         assert part in text
     assert "folds 20, replay.ratio 0.3123" in text
-    assert "Sleep beats epochs" in text.splitlines()[-3] + text.splitlines()[-2]
+    assert text.startswith("Sleep beats epochs")
 
 
 def test_a_narrow_terminal_goes_without_perplexity_and_cuts_nothing(folder: Path) -> None:
@@ -80,15 +80,22 @@ def test_a_long_name_leaves_the_numbers_their_room(folder: Path, name: str, log:
     assert "[-0." in text
 
 
-def test_the_verdict_is_printed_last_after_the_files(folder: Path) -> None:
-    """A person sees it without scrolling; a mistake in writing comes after the tables, and is not hidden by them."""
-    console = Console(file=io.StringIO(), width=100)
+@pytest.mark.parametrize(
+    ("options", "times"),
+    [({}, 1), ({"force_terminal": True, "height": 24}, 2), ({"force_terminal": True, "height": 90}, 1)],
+)
+def test_the_verdict_is_printed_first_and_again_where_it_has_left_the_screen(
+    folder: Path, options: dict[str, Any], times: int
+) -> None:
+    console = Console(file=io.StringIO(), width=100, color_system=None, **options)
     comparison = compare(folder)
     print_comparison(comparison, console, lambda: "More: results/x/report.html")
     assert isinstance(console.file, io.StringIO)
-    text = " ".join(console.file.getvalue().split())
-    assert text.endswith(" ".join(comparison.verdict.split()))
-    assert text.index("Not finished: t0009") < text.index("More: results/x/report.html") < text.index("Sleep beats")
+    text, verdict = " ".join(console.file.getvalue().split()), " ".join(comparison.verdict.split())
+    assert text.startswith(verdict)
+    assert text.count(verdict) == times
+    assert text.endswith(verdict if times == 2 else "More: results/x/report.html")
+    assert text.index("Not finished: t0009") < text.index("More: results/x/report.html")
 
 
 def test_an_empty_experiment_is_printed_too(log: Any) -> None:

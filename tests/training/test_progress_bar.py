@@ -1,5 +1,6 @@
 """What a run by hand shows."""
 
+import logging
 import os
 import re
 import subprocess
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.data.prepare import Corpus
+from sleep_tune.training import progress_bar
 from sleep_tune.training.run import train
+from tests.messages import missing
 from tests.training.runs import keep_training, make_config, weigh
 
 
@@ -23,11 +26,28 @@ def test_without_a_terminal_it_is_a_line_at_every_tenth(
     assert re.fullmatch(r"pass 1/2 · (wake|sleep) \d/3 · loss \d\.\d{3} · words [\d,]+/[\d,]+ · \d+ s", lines[0])
 
 
+@pytest.mark.slow
+def test_without_a_terminal_a_slow_run_is_not_silent(
+    corpus: Corpus,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress_bar, "HEARTBEAT_SECONDS", 0.0)
+    with caplog.at_level(logging.INFO, "sleep_tune.training.stages"):
+        outcome = train(make_config(tmp_path), keep_training, corpus=corpus, evaluate=weigh, show_progress=True)
+    assert len(capsys.readouterr().err.splitlines()) == outcome.updates
+    assert not missing(caplog.text, "saving the model|evaluating the model on dev|evaluating the model on test")
+
+
 ON_A_TERMINAL = """
 import fcntl, os, struct, sys, termios
 fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
 from pathlib import Path
+from sleep_tune.training import progress_bar
 from sleep_tune.training.run import train
+from tests.messages import missing
 from tests.training.runs import keep_training, make_config, weigh
 train(make_config(Path(sys.argv[1])), keep_training, evaluate=weigh, show_progress=True)
 """

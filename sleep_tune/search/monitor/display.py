@@ -51,6 +51,7 @@ class Display:
             # Libraries' output goes to a file; by default rich would redirect it to this console.
             self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._drawn = -math.inf
+        self._shown = 0  # trials in the last drawing
         self._printed = clock()
         self._lines = EventLines(director)
 
@@ -67,12 +68,16 @@ class Display:
             self._live.stop()
 
     def refresh(self) -> None:
-        """Show what has changed. May be called at any rate: it draws at most every REDRAW_SECONDS."""
+        """Show what has changed.
+
+        May be called at any rate: it draws at most every REDRAW_SECONDS, and at once if there is a new trial, because
+        its first report may be far away.
+        """
         now = self._clock()
         if self._live is None:
             self._print_lines(now)
-        elif now - self._drawn >= REDRAW_SECONDS:
-            self._drawn = now
+        elif now - self._drawn >= REDRAW_SECONDS or len(self._director.trials) > self._shown:
+            self._drawn, self._shown = now, len(self._director.trials)
             width, height = self._console.size
             # The cursor stands on the last line; drawing there would make the terminal scroll.
             drawn = screen(self._director, self.slots, width=width, height=height - 1)

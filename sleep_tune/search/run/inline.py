@@ -24,7 +24,7 @@ def run_inline(director: Director, worker: Worker, refresh: Callable[[], None] =
     Args:
         director: proposes trials and decides at their reports.
         worker: trains one configuration.
-        refresh: called after every report and every end of a trial, and repeatedly while the search is paused. It may
+        refresh: called at every start, report and end of a trial, and repeatedly while the search is paused. It may
             resume the search, or raise an exception to end it.
 
     Raises:
@@ -51,6 +51,7 @@ def _train(director: Director, worker: Worker, trial: Trial, refresh: Callable[[
         refresh()
         return decision
 
+    refresh()  # the first report of a trial may be far away
     try:
         config = from_dict(trial.config)
         with writing(Path(config.run.dir or ".")):

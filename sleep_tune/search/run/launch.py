@@ -204,6 +204,7 @@ class PreparedSearch:
         lines = [f"{self.folder}: {slot_plan.describe()}"]
         lines += [f"note: {note}" for note in (own_ray.startup_notes() if starts_ray else ())]
         lines += self.corpus.description
+        lines += ["starting Ray"] if starts_ray else []
         for line in lines:
             console.print(line, highlight=False, soft_wrap=True, markup=False)
         check_models(_distinct_models(self.space, self.base))

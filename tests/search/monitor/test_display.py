@@ -46,8 +46,10 @@ def test_a_quiet_search_says_that_it_is_alive_and_not_too_often(open_director: C
 def test_a_screen_is_drawn_anew_at_the_end_and_not_at_every_report(open_director: Callable[..., Director]) -> None:
     director, shown, clock = open_director(), console(terminal=True), Clock()
     with Display(director, 1, shown, clock=clock) as display:
-        before = text_of(shown)
         trial = started(director)
+        display.refresh()
+        before = text_of(shown)
+        assert "t0001" in before  # a new trial is drawn at once
         for words in range(100):
             director.on_progress(trial.id, at(words))
             display.refresh()
