@@ -39,8 +39,8 @@ class Snapshot:
     """What determines its content: 'dataset' and 'commit' of one on the Hub, the digests of the files of a folder."""
     configuration: str
     """'' for a folder written by save_to_disk, which has none."""
-    columns: Mapping[str, bool]
-    """Column -> whether it holds text."""
+    columns: Mapping[str, Mapping[str, bool]]
+    """Split -> column -> whether it holds text; no columns of a split without files."""
     files: Mapping[str, Mapping[str, str]]
     """Split -> path of each of its Arrow files, in order -> SHA-256."""
 
@@ -64,7 +64,13 @@ def hf_corpus(data: DataConfig) -> RawCorpus:
     snapshot, entry = _find_snapshot(data, folder.resolve() if is_folder else None, name)
     where = f"data.dataset {folder.name if is_folder else name}"
     splits = choose_splits(tuple(snapshot.files), data.splits, where)
-    columns = choose_columns(snapshot.columns, data.field, data.source_field, where)
+    tables = [snapshot.columns[name] for name in splits.values() if snapshot.columns[name]]
+    shared = {
+        name: all(table[name] for table in tables)
+        for name in (tables or [{}])[0]
+        if all(name in table for table in tables)
+    }
+    columns = choose_columns(shared, data.field, data.source_field, where)
     source = (folder.resolve() if is_folder else Path(name)).name
     identity = {
         "kind": "hf",
@@ -269,13 +275,14 @@ def _snapshot(parts: Mapping[str, Any], version: Mapping[str, str], configuratio
         configuration: that was loaded.
 
     Raises:
-        DataError: it has no rows.
+        DataError: two columns of a split have the same name.
     """
     files = {str(split): _digest_arrow(part) for split, part in parts.items()}
-    first = next((Path(path) for paths in files.values() for path in paths), None)
-    if first is None:
-        raise DataError("data.dataset: the dataset must have rows; it has none")
-    return Snapshot(version, configuration, FORMATS[ARROW.format].columns(first, ARROW), files)
+    columns = {
+        split: next((FORMATS[ARROW.format].columns(Path(path), ARROW) for path in paths), {})
+        for split, paths in files.items()
+    }
+    return Snapshot(version, configuration, columns, files)
 
 
 def _digest_arrow(part: Any) -> dict[str, str]:
@@ -337,14 +344,15 @@ def _dataset_errors(what: str) -> Iterator[None]:
     Raises:
         DataError: the dataset cannot be loaded.
     """
-    import pyarrow
     from datasets.exceptions import DatasetsError
 
     try:
         yield
     except UserError:
         raise
-    except (DatasetsError, pyarrow.ArrowException, OSError, ValueError, TypeError, RuntimeError) as error:
+    except Exception as error:  # the library raises errors of many classes: IndexError for an empty dataset
         cause = error.__cause__ if isinstance(error, DatasetsError) and error.__cause__ is not None else error
-        lines = [line.strip() for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
-        raise DataError(f"data.dataset: the library datasets cannot load {what}: {lines[0]}") from error
+        line = next((line.strip() for line in str(cause).splitlines() if line.strip()), "no message")
+        raise DataError(
+            f"data.dataset: the library datasets cannot load {what}: {line} ({type(cause).__name__})"
+        ) from error

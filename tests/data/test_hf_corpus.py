@@ -192,6 +192,16 @@ def test_a_folder_that_save_to_disk_wrote(tmp_path: Path) -> None:
         hf_corpus(options(tmp_path / "saved", configuration="x"))
     with raises_naming(ConfigError, "data.revision", tmp_path / "saved"):
         hf_corpus(options(tmp_path / "saved", revision="main"))
+    datasets.DatasetDict(
+        {"train": made["train"], "test": made["extra"].remove_columns("genre").rename_column("n", "number")}
+    ).save_to_disk(tmp_path / "mixed")
+    assert len(hf_corpus(options(tmp_path / "mixed")).read().test) == 1
+    with raises_naming(DataError, "data.field", "'genre'", "text"):
+        hf_corpus(options(tmp_path / "mixed", field="genre"))
+    assert len(hf_corpus(options(tmp_path / "mixed", field="genre", splits={"test": None})).read().train) == 9
+    made["train"].select([]).save_to_disk(tmp_path / "empty")
+    with raises_naming(DataError, "data.dataset", tmp_path / "empty"):
+        hf_corpus(options(tmp_path / "empty"))
     (tmp_path / "saved").rename(tmp_path / "moved")
     assert hf_corpus(options(tmp_path / "moved")).read().train[0].sentences == splits.train[0].sentences
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sleep_tune.config.schema import DataConfig, TokenizerConfig
-from sleep_tune.data.prepare import Corpus, prepare
+from sleep_tune.data.prepare import MAX_SOURCES, Corpus, prepare
 from sleep_tune.errors import DataError
 from tests.messages import raises_naming
 
@@ -133,6 +133,18 @@ def test_packing_is_global_and_deterministic(tmp_path: Path) -> None:
     assert (one.train.tokens == two.train.tokens).all()
     padding = (one.train.tokens == one.train.special.pad).sum(axis=1)
     assert padding[:-1].sum() == 0
+
+
+def test_sources_of_rows_are_sources_of_samples_up_to_a_limit(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(f'{{"text": "Anna saw {n} dogs.", "id": {n}}}\n' for n in range(MAX_SOURCES + 1)))
+    data = DataConfig(kind="text", path=str(rows), source_field="id", max_length=16, cache_dir=str(tmp_path / "cache"))
+    with raises_naming(DataError, f"{MAX_SOURCES:,}", f"{MAX_SOURCES + 1:,}", "data.source_field"):
+        prepare(data, SMALL)
+    rows.write_text("".join(f'{{"text": "Anna saw {n} dogs.", "id": {n % 2}}}\n' for n in range(60)))
+    corpus = prepare(data, SMALL)
+    assert sorted(corpus.train.source_names) == ["0", "1"]
+    assert any("'id'" in line for line in corpus.description)
 
 
 def test_text_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:

@@ -216,6 +216,12 @@ def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     space = load_space(write(tmp_path, WHOLE), ["data=text", "data.path=here"])
     assert compose_base(space).data.path == str(tmp_path / "here")
+    space = load_space(write(tmp_path, WHOLE), ["data=text", "data.path=[here, a/b.jsonl]"])
+    assert compose_base(space).data.path == (str(tmp_path / "here"), str(tmp_path / "a" / "b.jsonl"))
+    (tmp_path / "saved").mkdir()
+    for name, absolute in (("saved", str(tmp_path / "saved")), ("lab/open", "lab/open")):
+        space = load_space(write(tmp_path, WHOLE), ["data=hf", f"data.dataset={name}"])
+        assert compose_base(space).data.dataset == absolute
 
 
 def test_a_path_that_leads_nowhere_is_left_to_what_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
