@@ -13,7 +13,8 @@
 | training | training of one run |
 | search/* | the search: space, decisions, running, monitoring, planning |
 | simulation | searches over recorded curves |
-| results | comparison, tables and report of an experiment |
+| results | comparison, tables, report and model card of an experiment |
+| sharing | settings, commands and models in a form for others; the Hub |
 | commands, every `__main__` | the command lines |
 | api | the functions for notebooks and scripts |
 
@@ -102,6 +103,7 @@ LAYERS = {
         BASE | {"experiment"}, HEAVY - {"pandas"}, {"results/report/importance.py": frozenset({"optuna"})}
     ),
 }
+LAYERS["sharing"] = Layer(CONFIGURED | {"data"}, HEAVY)
 LAYERS["commands"] = Layer(BASE | LAYERS.keys(), HEAVY, {"commands/evaluate.py": frozenset({"torch"})})
 LAYERS["api"] = Layer(BASE | LAYERS.keys(), HEAVY)
 """The table of layers: none imports one that stands below it. A new file beside these, or a folder, needs a line."""

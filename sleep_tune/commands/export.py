@@ -1,30 +1,75 @@
-"""Export the best settings of a search: `sleep-tune export results/replay`.
+"""Export what a search or a run has found: `sleep-tune export results/replay`.
 
-Writes them to conf/sleep/<name>.yaml and prints the command of a full-scale run with them. With --push-to-hub
-OWNER/NAME also uploads the best model, its tokenizer and a model card with the table to the Hugging Face Hub.
+Writes the settings of sleep to conf/sleep/<name>.yaml and prints the command of a run with them. With --to DIR it also
+writes the model, its tokenizer and a model card to a folder; with --push-to-hub OWNER/NAME to the Hugging Face Hub.
 """
 
 import argparse
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from sleep_tune.installation import CLONE, command
 
+if TYPE_CHECKING:
+    from sleep_tune.results.arms import Comparison
+    from sleep_tune.results.winner import Winner
+
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the settings, print the command and, if asked to, publish the model."""
+    """Write the settings, print the command and, if asked to, share the model."""
+    options = _parser().parse_args(arguments)
+    from sleep_tune.errors import ConfigError
+    from sleep_tune.files import require_writable
+    from sleep_tune.plain_text import visible
+    from sleep_tune.sharing.hub_upload import require_repository, upload
+    from sleep_tune.sharing.model_files import CARD, model_files, require_new, word_checkpoints, write_files
+    from sleep_tune.sharing.settings import write_settings
+
+    if options.word_checkpoints and not options.push_to_hub:
+        raise ConfigError("--word-checkpoints needs --push-to-hub OWNER/NAME, where each becomes a branch")
+    require_writable(options.conf / "sleep", "name another with --conf DIR")
+    if options.push_to_hub:
+        require_repository(options.push_to_hub)
+    if options.to:
+        require_new(options.to)
+    winner, comparison = _find(options.folder)
+    name = options.name or (winner.arm if comparison is None else comparison.experiment.name)
+    if Path(name).name != name:  # an experiment from another source may have any name
+        raise ConfigError(f"--name must be the name of a file without a folder; got '{visible(name)}'")
+    shared = options.to is not None or options.push_to_hub is not None
+    files = dict(model_files(winner.model, options.folder)) if shared else {}
+    saved = word_checkpoints(winner.run, options.folder) if options.word_checkpoints else {}
+    comments, settings, line = _settings(winner, name, exact=options.exact)
+    path = options.conf / "sleep" / f"{name}.yaml"
+    write_settings(path, comments, settings, force=options.force)
+    print(visible("\n".join([*comments, str(path), "", line])))
+    if options.to is not None:
+        card = _card(winner, comparison, options, options.to.resolve().name, ())
+        write_files(options.to, files | {CARD: card.encode()})
+        print(f"\n{options.to}")
+    if options.push_to_hub is not None:
+        from sleep_tune.results.card import checkpoint_card
+
+        place = options.push_to_hub
+        card = _card(winner, comparison, options, place, tuple(saved))
+        revisions = {key: {**value, CARD: checkpoint_card(key, place).encode()} for key, value in saved.items()}
+        print(f"\n{upload(place, files | {CARD: card.encode()}, revisions)}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=command("export"),
-        description="Write the best settings of a search to conf/sleep/NAME.yaml; print how to train with them.",
+        description="Write the best settings of a search, or those of a run, to conf/sleep/NAME.yaml; print how to "
+        "train with them; share the model.",
         epilog="The token for the Hub is read from HF_TOKEN, HF_WRITE_TOKEN or HF_READ_TOKEN, or from `hf auth login`.",
         allow_abbrev=False,
     )
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="an experiment, such as results/replay")
-    parser.add_argument("--name", help="name of the settings (default: the experiment's)")
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="an experiment, such as results/replay, or a run, such as runs/a"
+    )
+    parser.add_argument("--name", help="name of the settings (default: that of the experiment or run)")
     parser.add_argument(
         "--conf",
         metavar="DIR",
@@ -32,90 +77,95 @@ def main(arguments: Sequence[str]) -> int:
         default=(CLONE or Path()) / "conf",
         help="the folder of configurations (default: conf)",
     )
+    parser.add_argument("--exact", action="store_true", help="write numbers with all digits instead of four")
     parser.add_argument("--force", action="store_true", help="replace an existing file with other settings")
+    parser.add_argument(
+        "--to", metavar="DIR", type=Path, help="write the model, tokenizer and model card to this new folder"
+    )
     parser.add_argument(
         "--push-to-hub",
         metavar="OWNER/NAME",
         help="publish the model, tokenizer and model card on the Hugging Face Hub",
     )
-    options = parser.parse_args(arguments)
-    from sleep_tune.errors import ConfigError
-    from sleep_tune.files import require_writable
-    from sleep_tune.plain_text import visible
-    from sleep_tune.results.comparison import compare
-    from sleep_tune.results.winner import find_winner
-
-    require_writable(options.conf / "sleep", "name another with --conf DIR")
-    winner, comparison = find_winner(options.folder), compare(options.folder)
-    name = options.name or comparison.experiment.name
-    if Path(name).name != name:  # an experiment from another source may have any name
-        raise ConfigError(f"--name must be the name of a file without a folder; got '{visible(name)}'")
-    path = write_settings(options.conf / "sleep" / f"{name}.yaml", winner.why, winner.sleep, force=options.force)
-    print(visible(f"{winner.why}\n{path}\n\n{training_command(name, winner.base, winner.others)}"))
-    if options.push_to_hub:
-        from sleep_tune.results.card import model_card
-
-        card = model_card(winner, comparison)
-        print(f"\n{publish(options.folder, winner.model, options.push_to_hub, card)}")
-    return 0
+    parser.add_argument(
+        "--word-checkpoints",
+        action="store_true",
+        help="also publish the models saved at numbers of words, each as a branch: chck_1M, chck_2M, ...",
+    )
+    card = parser.add_argument_group("the model card (what is not given is not stated)")
+    card.add_argument("--license", metavar="ID", help="licence of the model, as the Hub names it, such as apache-2.0")
+    card.add_argument("--data-license", metavar="TEXT", help="licence of the training text, such as 'CC BY-SA 4.0'")
+    card.add_argument("--language", metavar="CODE", help="language of the text, such as en")
+    card.add_argument("--repository", metavar="URL", help="address of the repository of the code (default: git's)")
+    return parser
 
 
-def write_settings(path: Path, why: str, sleep: Mapping[str, Any], *, force: bool) -> Path:
-    """Write the settings as a choice of the group `sleep`, and return the file.
+def _find(folder: Path) -> "tuple[Winner, Comparison | None]":
+    """Return the best run of an experiment, with its comparison, or a run by itself.
 
     Raises:
-        RunFolderError: there are other settings of that name.
+        RunFolderError: the folder holds neither.
     """
     from sleep_tune.errors import RunFolderError
-    from sleep_tune.files import write_whole
-    from sleep_tune.plain_text import visible
+    from sleep_tune.experiment.event_log import LOG
+    from sleep_tune.experiment.run_folder import CONFIG
+    from sleep_tune.results.winner import find_winner, winner_of_run
 
-    text = f"# {' '.join(visible(why).split())}.\n{yaml.safe_dump(dict(sleep), sort_keys=False)}"
-    if path.exists() and path.read_text(encoding="utf-8") != text and not force:
-        raise RunFolderError(f"{path} holds other settings; give these another name (--name), or replace it (--force)")
-    write_whole(path, text)
-    return path
+    if (folder / CONFIG).is_file() and not (folder / LOG).exists():
+        return winner_of_run(folder), None
+    if not (folder / LOG).exists():
+        raise RunFolderError(f"{folder} must be an experiment, with {LOG}, or a run, with {CONFIG}; it has neither")
+    from sleep_tune.results.comparison import compare
 
-
-def training_command(name: str, base: Mapping[str, Any], others: Mapping[str, Any]) -> str:
-    """Return the shell command of a run with these settings, on the corpus and budget of the study."""
-    settings = {"sleep": name, "run.name": f"{name}-full", **base, **others}
-    return f"{command('train')} {shlex.join(f'{key}={_text(value)}' for key, value in settings.items())}"
+    return find_winner(folder), compare(folder)
 
 
-def publish(experiment: Path, model: Path, repository: str, card: str) -> str:
-    """Upload a model's folder with its card; create the repository if there is none.
+def _settings(winner: "Winner", name: str, *, exact: bool) -> tuple[list[str], Mapping[str, Any], str]:
+    """Return comments, the settings of sleep, and the command of a run with them on the corpus and budget of the study.
 
-    Returns:
-        The address of the commit.
-
-    Raises:
-        DataError: the weights were not kept, a file is a link to one outside the experiment, or the Hub refuses.
+    A run by itself states its other options itself.
     """
-    from sleep_tune.data.hub import hub_errors, hub_token
-    from sleep_tune.errors import DataError
+    from sleep_tune.experiment.run_folder import CONFIG, read_config
+    from sleep_tune.sharing.settings import overrides_of, shell_command, short_numbers
 
-    if not (model / "config.json").is_file():
-        raise DataError(
-            f"{model} must hold the winner's model; its weights were not kept: train it with the command above"
-        )
-    from huggingface_hub import CommitOperationAdd, HfApi
-
-    paths = [path for path in sorted(model.iterdir()) if path.is_file()]
-    for path in paths:  # in an experiment from another source a link may lead to any of the user's files
-        if not path.resolve().is_relative_to(experiment.resolve()):
-            raise DataError(
-                f"{path} must lie in {experiment}; it is a link to {path.resolve()}, which is not published: put a "
-                "copy in its place"
-            )
-    files = [CommitOperationAdd(path.name, path) for path in paths]
-    files.append(CommitOperationAdd("README.md", card.replace("REPO", repository).encode()))
-    api = HfApi(token=hub_token())
-    with hub_errors(f"model '{repository}'", "--push-to-hub"):
-        api.create_repo(repository, exist_ok=True)
-        done = api.create_commit(repository, files, commit_message="Add the model, its tokenizer and its card")
-    return str(done.commit_url)
+    others = {**winner.base, **winner.others}
+    if not others:
+        others = {key: value for key, value in overrides_of(read_config(winner.run)).items() if _is_other(key)}
+    sleep = dict(winner.sleep)
+    comments = [f"{winner.why}."]
+    if not exact and short_numbers([sleep, others]) != [sleep, others]:
+        comments.append(f"Numbers have four digits; {winner.run / CONFIG} has all of them, and --exact writes them.")
+        sleep, others = short_numbers(sleep), short_numbers(others)
+    settings = {"sleep": name, "run.name": f"{name}-full", **others}
+    return comments, sleep, shell_command(command("train"), settings)
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _is_other(key: str) -> bool:
+    return key.split(".")[0] not in ("sleep", "run")
+
+
+def _card(
+    winner: "Winner",
+    comparison: "Comparison | None",
+    options: argparse.Namespace,
+    place: str,
+    revisions: Sequence[str],
+) -> str:
+    """Return the model card."""
+    from sleep_tune.config.environment import repository
+    from sleep_tune.experiment.run_folder import read_config
+    from sleep_tune.results.card import CardFacts, Licences, model_card
+    from sleep_tune.sharing.settings import overrides_of, shell_command
+
+    overrides = overrides_of(read_config(winner.run))
+    return model_card(
+        winner,
+        comparison,
+        CardFacts(
+            place=place,
+            command=shell_command("sleep-tune train", {**overrides, "run.name": winner.run.name}),
+            repository=options.repository or repository(),
+            licences=Licences(model=options.license, data=options.data_license, language=options.language),
+            revisions=revisions,
+        ),
+    )

@@ -3,6 +3,7 @@
 import functools
 import importlib.metadata
 import platform
+import re
 import subprocess
 from typing import Any
 
@@ -10,9 +11,14 @@ import sleep_tune
 from sleep_tune.files import read_json_object
 from sleep_tune.installation import CLONE, COMMIT
 
-__all__ = ["environment"]
+__all__ = ["environment", "repository"]
 
 PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "accelerate", "datasets", "ray", "optuna", "hydra-core")
+
+ADDRESS = re.compile(r"(https?|ssh|git)://|[\w.-]+@[\w.-]+:")
+"""Beginning of the address of a repository elsewhere."""
+USER = re.compile(r"^((?:https?)://)[^/@]*@")
+"""A user's name or token in an address."""
 
 
 @functools.cache
@@ -35,6 +41,15 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": versions,
     }
+
+
+def repository() -> str | None:
+    """Return the address of the repository that this clone comes from, without a user's name or token in it.
+
+    None outside a clone, and for one that comes from a folder.
+    """
+    address = _git("remote", "get-url", "origin") or ""
+    return USER.sub(r"\1", address) if ADDRESS.match(address) else None
 
 
 def _commit() -> dict[str, Any]:

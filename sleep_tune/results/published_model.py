@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.files import read_json_object, read_safetensors_header
+from sleep_tune.older_transformers import opens_alike
 from sleep_tune.results.comparable_losses import DEFAULT, OBJECTIVE
 from sleep_tune.results.run_facts import read_facts
 
@@ -53,6 +54,10 @@ class PublishedModel:
     """Import path of the function that built it, where the user gave one (model.kind=my_lab.models:build)."""
     remote_code: bool = False
     """Whether its folder brings code of its own along, which transformers runs only if asked to."""
+    written_by: str | None = None
+    """The release of transformers that wrote it."""
+    opens_alike: bool = False
+    """Whether the older release that was tested opens models of its family as this one does."""
 
 
 def read_published_model(model: Path) -> PublishedModel:
@@ -70,6 +75,8 @@ def read_published_model(model: Path) -> PublishedModel:
         max_length=length if isinstance(length, int) else None,
         code=kind if ":" in kind else None,
         remote_code="auto_map" in config,
+        written_by=str(config["transformers_version"]) if config.get("transformers_version") else None,
+        opens_alike=opens_alike(config),
     )
 
 

@@ -17,7 +17,7 @@ from sleep_tune.metric_names import AVERAGED, split_variant
 from sleep_tune.results.comparable_losses import OBJECTIVE, is_loss
 from sleep_tune.results.trial_tables import parameter_columns, read_trials, repeated_runs
 
-__all__ = ["Winner", "find_winner"]
+__all__ = ["Winner", "find_winner", "winner_of_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,17 @@ def find_winner(folder: Path) -> Winner:
     others = {key: _plain(value) for key, value in searched.items() if not key.startswith("sleep.") and pd.notna(value)}
     weights = AVERAGED_MODEL if AVERAGED in split_variant(metric)[0].split("/") else MODEL
     return Winner(arm, run, why, _without_nulls(config["sleep"]), others, _base(experiment), weights)
+
+
+def winner_of_run(run: Path) -> Winner:
+    """Return a run by itself, which nothing was compared with.
+
+    Raises:
+        RunFolderError: its configuration is missing or damaged.
+    """
+    config = _config(run)
+    why = "the settings of one run, which was compared with no other"
+    return Winner(run.resolve().name, run, why, _without_nulls(config["sleep"]), {}, {})
 
 
 def _repeated(done: pd.DataFrame, experiment: Experiment) -> tuple[pd.DataFrame, str]:

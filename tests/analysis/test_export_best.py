@@ -1,16 +1,11 @@
 """Export of the winner: settings that compose, a valid command, a model that is published whole."""
 
-import base64
-import json
 import os
+import shlex
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -18,8 +13,10 @@ import yaml
 from sleep_tune.commands.export import main
 from sleep_tune.config.load import compose
 from sleep_tune.config.tree import to_dict
+from sleep_tune.experiment.run_folder import read_config
 from tests.analysis.commands import call
 from tests.results.conftest import SyntheticLog
+from tests.stand_in_hub import stand_in_hub
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,87 +86,113 @@ def test_an_experiment_from_elsewhere_chooses_no_place_and_no_settings(folder: P
     assert not list(tmp_path.glob("**/out.yaml"))
 
 
-class Hub(BaseHTTPRequestHandler):
-    """What of the Hub a commit of small files needs; remembers what it was sent."""
-
-    received: dict[str, bytes]
-    tokens: set[str]
-
-    def do_POST(self) -> None:
-        """Make a repository, say how files are to be sent, or take a commit."""
-        body = self._body()
-        self.tokens.add(self.headers.get("authorization", ""))
-        here = "http://127.0.0.1"
-        if self.path == "/api/repos/create":
-            return self._answer({"url": f"{here}/owner/model", "name": "owner/model"})
-        if "/preupload/" in self.path:
-            files = json.loads(body)["files"]
-            modes = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in files]
-            return self._answer({"files": modes})
-        if self.path.endswith("/validate-yaml"):
-            return self._answer({"errors": [], "warnings": []})
-        for line in map(json.loads, body.splitlines()):
-            if line["key"] == "file":
-                self.received[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-        return self._answer({"commitUrl": f"{here}/owner/model/commit/1", "commitOid": "1", "success": True})
-
-    def do_GET(self) -> None:
-        """Any question about the repository."""
-        self._answer({"id": "owner/model", "modelId": "owner/model", "sha": "1", "siblings": []})
-
-    def log_message(self, *arguments: Any) -> None:
-        """Say nothing."""
-
-    def _body(self) -> bytes:
-        """Return a body of known length, or in chunks."""
-        if "Content-Length" in self.headers:
-            return self.rfile.read(int(self.headers["Content-Length"]))
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
-
-    def _answer(self, content: dict[str, Any]) -> None:
-        data = json.dumps(content).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-
-@contextmanager
-def hub() -> Iterator[tuple[str, type[Hub]]]:
-    handler = type("OneHub", (Hub,), {"received": {}, "tokens": set()})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", handler
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.mark.slow
 def test_model_tokenizer_and_card_are_published(folder: Path, tmp_path: Path) -> None:
-    with hub() as (address, handler):
-        surroundings = {"HF_ENDPOINT": address, "HF_TOKEN": "hf_mine", "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
-        done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model", **surroundings)
+    with stand_in_hub() as hub:
+        done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model", **hub.surroundings)
     assert (done.returncode, done.stderr) == (0, "")
-    assert handler.tokens == {"Bearer hf_mine"}
-    assert set(handler.received) == {"config.json", "model.safetensors", "README.md"}
-    assert handler.received["model.safetensors"] == b"\0weights"
-    card = handler.received["README.md"].decode()
+    assert hub.tokens == {"Bearer hf_mine"}
+    received = hub.branches["main"]
+    assert set(received) == {"config.json", "model.safetensors", "README.md"}
+    assert received["model.safetensors"] == b"\0weights"
+    card = received["README.md"].decode()
     metadata = yaml.safe_load(card.split("---")[1])
     assert metadata["pipeline_tag"] == "fill-mask"
     assert 'from_pretrained("owner/model")' in card
     assert "| t0004 |" in card
     assert "folds: 7" in card
     assert done.stdout.rstrip().endswith("/owner/model/commit/1")
+
+
+@pytest.mark.slow
+def test_models_at_numbers_of_words_are_read_back_as_revisions(folder: Path, tmp_path: Path) -> None:
+    for run in (folder / "trials").iterdir():
+        for words in (1, 10, 2):
+            saved = run / "checkpoints" / f"chck_{words}M"
+            saved.mkdir(parents=True)
+            (saved / "config.json").write_text("{}")
+            (saved / "model.safetensors").write_bytes(b"%d" % words)
+    with stand_in_hub() as hub:
+        publish = ("--conf", tmp_path / "conf", "--push-to-hub", "owner/model", "--word-checkpoints")
+        for _ in range(2):  # the same command again completes what was interrupted
+            done = export(folder, *publish, **hub.surroundings)
+            assert (done.returncode, done.stderr) == (0, "")
+        script = "import sys, huggingface_hub as hub; print(hub.snapshot_download(sys.argv[1], revision=sys.argv[2]))"
+        command = [sys.executable, "-c", script, "owner/model", "chck_10M"]
+        surroundings = os.environ | hub.surroundings | {"HF_HOME": str(tmp_path / "hf")}
+        got = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    assert got.returncode == 0, got.stderr
+    downloaded = Path(got.stdout.strip())
+    assert (downloaded / "model.safetensors").read_bytes() == b"10"
+    assert 'revision="chck_10M"' in (downloaded / "README.md").read_text()
+    assert list(hub.branches) == ["main", "chck_1M", "chck_2M", "chck_10M"]
+    assert "`chck_1M`, `chck_2M`, `chck_10M`" in hub.branches["main"]["README.md"].decode()
+
+
+@pytest.mark.slow
+def test_a_card_that_the_hub_refuses_is_one_message(folder: Path, tmp_path: Path) -> None:
+    with stand_in_hub() as hub:
+        wrong = ("--push-to-hub", "owner/model", "--license", "mine")
+        done = export(folder, "--conf", tmp_path / "conf", *wrong, **hub.surroundings)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    for part in ("--push-to-hub", '"license" must be one of'):
+        assert part in done.stderr
+    assert not hub.branches["main"]
+
+
+def test_models_at_numbers_of_words_need_a_hub_and_a_run_that_saved_them(folder: Path, tmp_path: Path) -> None:
+    for arguments, part in (
+        (("--word-checkpoints",), "--push-to-hub"),
+        (("--word-checkpoints", "--push-to-hub", "owner/model"), "training.word_checkpoints=true"),
+        (("--push-to-hub", "owner/model/branch"), "OWNER/NAME"),
+    ):
+        done = export(folder, "--conf", tmp_path / "conf", *arguments)
+        assert done.returncode == 2
+        assert part in done.stderr
+    assert not (tmp_path / "conf" / "sleep" / "found.yaml").exists()
+
+
+def test_a_model_goes_to_the_folder_that_is_named_and_replaces_nothing(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "shared"
+    assert export(folder, "--conf", tmp_path / "conf", "--to", place, "--license", "mit").returncode == 0
+    assert {path.name for path in place.iterdir()} == {"config.json", "model.safetensors", "README.md"}
+    assert "license: mit" in (place / "README.md").read_text()
+    before = (place / "README.md").read_bytes()
+    done = export(folder, "--conf", tmp_path / "conf", "--to", place)
+    assert done.returncode == 2
+    assert str(place) in done.stderr
+    assert (place / "README.md").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["conf", "found", "shared"]
+
+
+def test_a_run_by_itself_is_exported_with_a_command_that_repeats_it(folder: Path, tmp_path: Path) -> None:
+    run = folder / "trials" / "t0004-s1000"
+    done = export(run, "--conf", tmp_path / "conf", "--to", tmp_path / "shared")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert yaml.safe_load((tmp_path / "conf" / "sleep" / "t0004-s1000.yaml").read_text())["folds"] == 7
+    line = (tmp_path / "shared" / "README.md").read_text().partition("sleep-tune train ")[2].splitlines()[0]
+    again, config = compose(shlex.split(line)), read_config(run)
+    assert replace(again, run=config.run) == config
+
+
+def test_a_folder_that_is_neither_a_run_nor_an_experiment_is_refused(tmp_path: Path) -> None:
+    done = export(tmp_path, "--conf", tmp_path / "conf")
+    assert done.returncode == 2
+    for part in (str(tmp_path), "trials.jsonl", "config.yaml"):
+        assert part in done.stderr
+
+
+def test_numbers_have_four_digits_unless_all_are_asked_for(folder: Path, tmp_path: Path) -> None:
+    for run in (folder / "trials").iterdir():
+        text = (run / "config.yaml").read_text().replace("ratio: 0.5", "ratio: 0.5123456789")
+        (run / "config.yaml").write_text(text)
+    path = tmp_path / "conf" / "sleep" / "found.yaml"
+    assert export(folder, "--conf", tmp_path / "conf").returncode == 0
+    assert yaml.safe_load(path.read_text())["length"]["ratio"] == 0.5123
+    assert "config.yaml" in path.read_text().splitlines()[1]
+    assert export(folder, "--conf", tmp_path / "conf", "--force", "--exact").returncode == 0
+    assert yaml.safe_load(path.read_text())["length"]["ratio"] == 0.5123456789
 
 
 def test_a_model_that_was_not_kept_is_not_published(folder: Path, tmp_path: Path) -> None:

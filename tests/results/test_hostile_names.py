@@ -18,7 +18,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from sleep_tune.console import PlainConsole
-from sleep_tune.results.card import model_card
+from sleep_tune.results.card import CardFacts, model_card
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.markup import as_html, as_latex, as_markdown
 from sleep_tune.results.report.page import write_report
@@ -150,7 +150,7 @@ def printed(folder: Path) -> str:
 
 def card(folder: Path) -> str:
     winner = Winner(HOSTILE, folder / HOSTILE, f"{HOSTILE} is best", {HOSTILE: HOSTILE, "x": FENCED}, {}, {})
-    return model_card(winner, compare(folder))
+    return model_card(winner, compare(folder), CardFacts(place="owner/model", command="sleep-tune train"))
 
 
 OUTPUTS: dict[str, tuple[Callable[[Path], str], Callable[[str], None]]] = {
