@@ -29,6 +29,7 @@ FAMILIES = (
     "llama",
     "modernbert",
     "opt",
+    "qwen3",
     "roberta",
     "roberta-prelayernorm",
 )

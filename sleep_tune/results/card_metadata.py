@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sleep_tune.babylm.challenge import DATASETS
 from sleep_tune.metric_names import split_variant
+from sleep_tune.plain_text import visible
 from sleep_tune.results.card_scores import Score, seeds
 from sleep_tune.results.columns import PAIRS, is_score
 from sleep_tune.results.provenance import Provenance
@@ -60,7 +61,7 @@ def card_metadata(
             tags=["babylm", "sleep-tune"] if english else ["sleep-tune"],
             datasets=[made.dataset] if made.dataset else None,
             base_model=made.base_id,
-            model_name=name,
+            model_name=visible(name),
             eval_results=[entry for score in scores for entry in _entries(score, model, made)] or None,
         ).to_yaml(line_break="\n")
     ).strip()
@@ -75,13 +76,13 @@ def _entries(score: Score, model: PublishedModel, made: Provenance) -> Iterator[
     task = plain.partition("/")[2]
     where: dict[str, Any] = {
         "task_type": PIPELINES.get(model.objective, "text-generation"),
-        "dataset_type": task if on_task else made.dataset or "text",
-        "dataset_name": f"BabyLM {score.heading}" if on_task else f"test split of {made.data}",
+        "dataset_type": visible(task) if on_task else made.dataset or "text",
+        "dataset_name": visible(f"BabyLM {score.heading}") if on_task else visible(f"test split of {made.data}"),
         "dataset_split": None if on_task else "test",
         "dataset_revision": None if on_task else made.revision,
-        "metric_type": "accuracy" if plain == PAIRS else task,
+        "metric_type": "accuracy" if plain == PAIRS else visible(task),
     }
-    title = score.heading.removesuffix(" %")
+    title = visible(score.heading.removesuffix(" %"))
     seed = "" if made.seed is None else f" of seed {made.seed}"
     if score.own is not None:
         yield EvalResult(**where, metric_value=_rounded(score.own), metric_name=f"{title}, this model{seed}")

@@ -106,13 +106,15 @@ def test_a_run_without_files_or_with_broken_ones_has_a_card_too(run: Path) -> No
 
 def metadata(text: str) -> dict[str, Any]:
     """The metadata as the Hub's own client reads it."""
-    found: dict[str, Any] = ModelCard(text).data.to_dict()
+    read: Any = ModelCard(text).data
+    found: dict[str, Any] = read.to_dict()
     return found
 
 
 def entries(text: str) -> dict[str, tuple[float, str]]:
     """Name of a metric in the model-index -> value and type of the dataset."""
-    return {one.metric_name: (one.metric_value, one.dataset_type) for one in ModelCard(text).data.eval_results}
+    read: Any = ModelCard(text).data
+    return {one.metric_name: (one.metric_value, one.dataset_type) for one in read.eval_results}
 
 
 def test_scores_are_means_over_seeds_beside_those_of_the_model_itself(log: SyntheticLog) -> None:
