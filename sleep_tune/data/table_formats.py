@@ -64,13 +64,14 @@ def _json_rows(path: Path, type: FileType) -> Iterator[tuple[int, dict[str, Any]
     for number, line in _lines(path, type):
         if not line.strip():
             continue
+        hint = "; a JSON array must be written as one object a line" if line.strip()[0] == "[" else ""
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            hint = "; a JSON array must be written as one object a line" if line.strip()[0] == "[" else ""
-            raise DataError(f"{path}:{number}: each line must be a JSON object; {error}{hint}") from error
+            what = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            raise DataError(f"{path}:{number}: each line must be a JSON object; {what}{hint}") from error
         if not isinstance(row, dict):
-            raise DataError(f"{path}:{number}: each line must be a JSON object; got {shortened(line.strip())}")
+            raise DataError(f"{path}:{number}: each line must be a JSON object; got {shortened(line.strip())}{hint}")
         yield number, row
 
 
@@ -104,8 +105,8 @@ def _csv_rows(path: Path, type: FileType) -> Iterator[tuple[int, list[str]]]:
             row = next(reader, None)
         except csv.Error as error:
             raise DataError(
-                f"{path}:{reader.line_num}: the row cannot be read: {error}. A cell that begins with a quotation mark "
-                'must end with one, and those within it are doubled ("")'
+                f"{path}:{reader.line_num}: the row cannot be read: {shortened(str(error))}. A cell that begins with a "
+                'quotation mark must end with one, and those within it are doubled ("")'
             ) from error
         if row is None:
             return

@@ -265,6 +265,8 @@ def _require_file(path: Path, key: str) -> None:
 
 def _missing(path: Path) -> str:
     """Return that nothing is at `path`, with the nearest name that exists."""
+    if path.is_symlink():
+        return f"got {shortened(str(path), 200)}, a link to what does not exist"
     missing = path
     while not missing.parent.is_dir():
         missing = missing.parent

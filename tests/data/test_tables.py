@@ -133,6 +133,7 @@ def test_a_column_is_guessed_only_if_it_can_be_no_other() -> None:
         ("a.jsonl", '{"text": "a"}\n\n{"text": "b"\n', ["a.jsonl:3"]),
         ("a.jsonl", '{"text": "a"}\n["b"]\n', ["a.jsonl:2", '["b"]']),
         ("a.jsonl", '[\n{"text": "a"}\n]\n', ["a.jsonl:1", "one object a line"]),
+        ("a.jsonl", '[{"text": "a"}]', ["a.jsonl:1", "one object a line"]),
         ("a.jsonl", '{"text": "a"}\n{"txt": "b"}\n', ["a.jsonl:2", "'text'", "txt"]),
         ("a.jsonl", '{"text": "a"}\n{"text": 3}\n', ["a.jsonl:2", "'text'", "3"]),
         ("a.jsonl", '{"text": "a"}\n{"text": ["b"]}\n', ["a.jsonl:2", '["b"]']),
@@ -152,6 +153,7 @@ def test_a_column_is_guessed_only_if_it_can_be_no_other() -> None:
         ("a.csv", "<!doctype html><html>", ["a.csv", "an HTML page"]),
         ("a.csv", b"text,n\na,1\ncaf\xe9,2\n", ["a.csv:3", "UTF-8", "0xe9"]),
         ("a.tsv", "text\tn\na\n", ["a.tsv:2", "2 cells"]),
+        ("a.tsv", 'text\tn\n"No," he said.\t1\n', ["a.tsv:2", '""']),
         ("a.parquet", "text,n\na,1\n", ["a.parquet", "parquet"]),
     ],
 )

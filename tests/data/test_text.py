@@ -133,8 +133,10 @@ def test_a_list_of_files_and_folders_is_one_corpus_in_any_order(tmp_path: Path) 
 
 def test_what_a_list_names_must_be_there_readable_and_named_once(tmp_path: Path) -> None:
     write(tmp_path, a_txt="One.", b_md="No.", books__c_txt="Two.")
+    (tmp_path / "gone.txt").symlink_to("nowhere")
     for names, parts in (
         (["a.txt", "b.md"], [tmp_path / "b.md", "*.jsonl"]),
+        (["gone.txt"], [tmp_path / "gone.txt", "link"]),
         (["a.tx"], [f"did you mean {tmp_path / 'a.txt'}?"]),
         (["books", "books/c.txt"], [tmp_path / "books" / "c.txt", "twice"]),
     ):
