@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sleep_tune.config.yaml_file import read_yaml
-from sleep_tune.errors import RunFolderError, nearest
+from sleep_tune.errors import ConfigError, RunFolderError, nearest
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.folder_lock import LOCK, Holder, read_holder
 from sleep_tune.search.monitor import wording
@@ -45,18 +45,20 @@ def find_experiment(space: Path, overrides: Sequence[str], results: Path) -> Pat
         ConfigError: the space's file is not there or cannot be read.
         RunFolderError: no experiment of that name has been started.
     """
-    for folder in (space, results / space):
+    given = [text.partition("=")[2] for text in overrides if text.startswith("name=")]
+    for folder in () if given else (space, results / space):
         if (folder / LOG).is_file():
             return folder
     names = [path.parent.name for path in results.glob(f"*/{LOG}")]
-    if space.is_dir() or not (space.is_file() or space.suffix in (".yaml", ".yml")):
+    try:
+        file = find_space(space)
+    except ConfigError as error:
+        if space.suffix in (".yaml", ".yml"):
+            raise
         raise RunFolderError(
             f"{space} must be the file of a search space, or an experiment in {results}, which holds {_have(names)}"
-        )
-    space = find_space(space)
-    named = read_yaml(space).get("name", space.stem)
-    given = [text.partition("=")[2] for text in overrides if text.startswith("name=")]
-    name = str(given[-1] if given else named)
+        ) from error
+    name = str(given[-1] if given else read_yaml(file).get("name", file.stem))
     if not (results / name / LOG).is_file():
         near = nearest(name, names)
         meant = f"; did you mean {near}?" if near else ""

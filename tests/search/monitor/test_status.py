@@ -33,6 +33,10 @@ def test_an_experiment_is_found_by_file_name_and_folder(tmp_path: Path) -> None:
     assert find_experiment(tmp_path / "demo.yaml", ("data=toy", "name=demo"), results) == folder
     assert find_experiment(Path("demo"), (), results) == folder
     assert find_experiment(folder, (), tmp_path) == folder
+    mine = results / "mine"
+    mine.mkdir()
+    (mine / "trials.jsonl").touch()
+    assert find_experiment(Path("demo"), ("name=mine",), results) == mine  # of the space that comes with the package
 
 
 @pytest.mark.parametrize(
