@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sleep_tune.console import PlainConsole
+from sleep_tune.search.plan.done_runs import DoneRuns
 from sleep_tune.search.plan.search_plan import Plan
 
 __all__ = ["show_plan"]
@@ -85,6 +86,8 @@ def _facts(plan: Plan) -> Table:
     passes = plan.budget_words / plan.corpus.words
     facts.add_row("budget", f"every run sees {plan.budget_words:,} words, {passes:.4g} x the corpus")
     facts.add_row("search", _search(plan))
+    if plan.done is not None:
+        facts.add_row("so far", Text(_done(plan, plan.done)))
     if plan.given:
         facts.add_row("given", plan.given)
     facts.add_row("slots", plan.slots.description)
@@ -106,6 +109,18 @@ def _search(plan: Plan) -> str:
         else f", which is about {plan.trials:,} trials at most"
     )
     return f"{plan.limits}{by_time}{compared}"
+
+
+def _done(plan: Plan, done: DoneRuns) -> str:
+    """Return what has ended, what is left, and who does it now."""
+    ended = sum(done.ended.values())
+    if done.is_over:
+        return f"{ended} runs have ended; nothing is left, and the same command prints the comparison"
+    resumed = f", of which {done.open} resume from their checkpoints" if done.open else ""
+    known = f"about {plan.left:.0f} are left{resumed}" if plan.trials is not None else f"more are left{resumed}"
+    running = f"; process {done.process} runs the search now, so that another start is refused" if done.process else ""
+    changed = f"; changed since: {'; '.join(done.changes)}" if done.changes else ""
+    return f"{ended} runs have ended, {known}{running}{changed}"
 
 
 def _speed(plan: Plan) -> str:
@@ -144,7 +159,8 @@ def _table() -> Table:
 def _parts(plan: Plan) -> Table:
     table = _table()
     table.add_column("")
-    for name in ("runs", "words"):
+    done = plan.done
+    for name in ("runs", *(("done",) if done is not None else ()), "words"):
         table.add_column(name, justify="right", no_wrap=True)
     known = plan.speed is not None
     if known:
@@ -152,8 +168,8 @@ def _parts(plan: Plan) -> Table:
     if known and plan.slots.gpus:
         table.add_column("GPU-hours", justify="right", no_wrap=True)
 
-    def row(name: str, runs: str, words: str, seconds: float | None, style: str = "") -> None:
-        cells = [name, runs, words]
+    def row(name: str, runs: str, words: str, seconds: float | None, style: str = "", ended: int | None = None) -> None:
+        cells = [name, runs, *(["" if ended is None else str(ended)] if done is not None else []), words]
         if known:
             cells.append("" if seconds is None else rounded_time(seconds))
         if known and plan.slots.gpus:
@@ -161,14 +177,16 @@ def _parts(plan: Plan) -> Table:
         table.add_row(*cells, style=style)
 
     for part in plan.parts:
-        row(part.name, f"{part.runs:.0f}", rounded_count(part.words), part.seconds)
+        ended = done.ended.get(part.name, 0) if done is not None else None
+        row(part.name, f"{part.runs:.0f}", rounded_count(part.words), part.seconds, ended=ended)
         if part.waits_for:
             row(f"  after {part.waits_for}", "", "", None, "dim")
         if part.name == "search" and len(plan.rungs) > 1:
             for rung in plan.rungs:
                 where = "the end" if rung.share == 1 else f"{rung.share:.0%}"
                 row(f"  reach {where}", f"~{rung.trials:.0f}", f"at {rounded_count(rung.words)}", None, "dim")
-    row("total", f"{plan.runs:.0f}", rounded_count(plan.words), plan.seconds, "bold")
+    total = sum(done.ended.values()) if done is not None else None
+    row("total", f"{plan.runs:.0f}", rounded_count(plan.words), plan.seconds, "bold", total)
     return table
 
 
@@ -193,6 +211,11 @@ def _notes(plan: Plan) -> Iterable[str]:
     for out in plan.left_out:
         left = f"{out.points - out.trials:,} of the {out.points:,} points of the grid"
         yield f"{out.option} = {out.trials:,} leaves out {left}: the last in their order"
+    if not plan.has_comparison:
+        yield (
+            "warning: no baseline: the comparison will not say whether sleep helps; add "
+            "baselines: {epochs: {}, as_epochs: {}}"
+        )
     lengths = (*plan.lengths, *plan.arms)
     if any(length.folds for length in lengths):
         yield "most exposures: about how often a sample would be seen, awake and asleep, if every buffer held it"

@@ -8,6 +8,7 @@ from typing import Any
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.size import models_bytes, needed_bytes, num_weights
 from sleep_tune.search.decide.asha import num_kept
+from sleep_tune.search.plan.done_runs import DoneRuns
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
 from sleep_tune.search.plan.sleep_lengths import SleepLength, arms_of, lengths_of
 from sleep_tune.search.plan.speeds import Speed
@@ -98,6 +99,16 @@ class Plan:
     is_sized: bool
     """Whether the size of the model is known, so that these two are."""
     resources: Resources
+    has_comparison: bool
+    """Whether there is a baseline or an arm that the others are compared with."""
+    done: DoneRuns | None = None
+    """What the search has done already; None for a new one."""
+
+    @property
+    def left(self) -> float:
+        """Number of runs that have not ended."""
+        ended = self.done.ended if self.done is not None else {}
+        return sum(max(0.0, part.runs - ended.get(part.name, 0)) for part in self.parts)
 
     @property
     def runs(self) -> float:
@@ -121,7 +132,13 @@ class Plan:
 
 
 def make_plan(
-    space: Space, base: RunConfig, corpus: CorpusSummary, *, slots: Slots, speed: Speed | None = None
+    space: Space,
+    base: RunConfig,
+    corpus: CorpusSummary,
+    *,
+    slots: Slots,
+    speed: Speed | None = None,
+    done: DoneRuns | None = None,
 ) -> Plan:
     """Return the plan of a search.
 
@@ -131,6 +148,7 @@ def make_plan(
         corpus: what every trial reads.
         slots: where trials would run.
         speed: of one trial, if it is known.
+        done: what the search has done already.
 
     Raises:
         BudgetError: an arm or a choice that the budget can never hold.
@@ -174,6 +192,8 @@ def make_plan(
         running_bytes=slots.number * needed_bytes(base),
         is_sized=num_weights(base) > 0,
         resources=space.resources,
+        has_comparison=space.comparison.reference in (*space.baselines, *space.arms),
+        done=done,
     )
 
 

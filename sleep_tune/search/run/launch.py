@@ -25,10 +25,12 @@ from sleep_tune.interrupts import catching, current
 from sleep_tune.output_redirection import redirect_output, terminal
 from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.decide.experiment_identity import check_same_study
+from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
 from sleep_tune.search.decide.stop_signals import Interrupted, should_end
+from sleep_tune.search.decide.warm_start import WarmStart
 from sleep_tune.search.monitor.display import Display
 from sleep_tune.search.plan.calibration import calibrate
+from sleep_tune.search.plan.done_runs import read_done
 from sleep_tune.search.plan.search_plan import Plan, Slots, make_plan
 from sleep_tune.search.plan.speeds import Speed, find_speed, save_speed, scale_speed
 from sleep_tune.search.run.disk import RESUMABLE, DiskWatch
@@ -37,6 +39,7 @@ from sleep_tune.search.run.on_ray import cluster, own_ray
 from sleep_tune.search.run.on_ray.cluster_checks import check_nodes
 from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan, count_slots, plan_slots
 from sleep_tune.search.run.worker import (
+    check_first_models,
     check_models,
     check_tracking,
     finish_killed_trials,
@@ -48,7 +51,7 @@ from sleep_tune.search.run.worker import (
 )
 from sleep_tune.search.space.arm_settings import arm_settings
 from sleep_tune.search.space.base import compose_base
-from sleep_tune.search.space.budget_check import check_budget
+from sleep_tune.search.space.budget_check import budget_words, check_budget, check_search_ends
 from sleep_tune.search.space.search_space import Choice, CorpusSummary, Space
 from sleep_tune.search.space.space_file import load_space, read_space
 from sleep_tune.search.space.trial_configs import with_settings
@@ -59,6 +62,9 @@ COUNT_SECONDS = 2.0
 """How often the nodes of a joined cluster are listed."""
 
 REFERENCE = "sleep.replay.reference"
+
+TRACKERS, OFF = ("wandb", "tensorboard"), ("off", False)
+"""Options of tracking that turn a tracker on, and their values that leave it off."""
 
 DISK_SECONDS = 10.0
 """How often the disk is checked."""
@@ -97,6 +103,7 @@ class PreparedSearch:
         base = compose_base(space)
         folder = (results / space.name).absolute()
         options()["run.dir"].check(str(folder))  # once here, instead of in every trial
+        check_first_models(_distinct_models(space, base))
         return cls(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)
 
     def plan(self, *, launcher: str, address: str | None, calibrated: bool = False) -> Plan:
@@ -111,9 +118,12 @@ class PreparedSearch:
             UserError: the budget or the cluster is too small, or the folder holds another study.
             TrialFailure: the base cannot be trained (with `calibrated`).
         """
-        if (self.folder / EXPERIMENT).exists():
-            check_same_study(self.folder, self.space, self.base, self.corpus)
         check_budget(self.space, self.base, self.corpus)
+        done = read_done(self.folder, self.space, self.base, self.corpus)
+        sources = [source for source in self.space.warm_start if done is None or source not in done.warmed]
+        budget = budget_words(self.base, self.corpus)
+        WarmStart(self.space, self.base, self.corpus, budget).read(sources, self.folder)
+        check_tracking(self.base.tracking)
         check_models(_distinct_models(self.space, self.base))
         with contextlib.ExitStack() as stack:
             warn = _warner(PlainConsole(file=stack.enter_context(terminal())))
@@ -123,9 +133,10 @@ class PreparedSearch:
             if address is not None:
                 nodes = stack.enter_context(cluster.join_cluster(address, warn))
             slot_plan = _plan_slots(self.space, nodes, launcher)
+            check_search_ends(self.space, slot_plan.gpus)
             speed = self._speed(slot_plan, calibrated=calibrated)
         slots = Slots(slot_plan.slots, slot_plan.gpus, slot_plan.describe())
-        return make_plan(self.space, self.base, self.corpus, slots=slots, speed=speed)
+        return make_plan(self.space, self.base, self.corpus, slots=slots, speed=speed, done=done)
 
     def _speed(self, slot_plan: SlotPlan, *, calibrated: bool) -> Speed | None:
         results, workers = self.folder.parent, slot_plan.workers
@@ -156,6 +167,7 @@ class PreparedSearch:
                 stack.enter_context(redirect_output(self.folder / "logs" / "driver.log"))
                 nodes = stack.enter_context(cluster.join_cluster(address, _warner(console)))
             slot_plan = _plan_slots(self.space, nodes, launcher)
+            gained = self._gained_trackers()
             director = Director(self.space, self.base, self.corpus, self.folder, gpus=slot_plan.gpus, lock=lock)
             stack.callback(director.close)
             session.director = director
@@ -169,7 +181,7 @@ class PreparedSearch:
                 folders = [data.dataset] if data.dataset and Path(data.dataset).is_dir() else []
                 check_nodes(self.folder, [Path(path) for path in (*data.paths, *folders)])
             check_tracking(self.base.tracking)
-            self._announce(console, slot_plan, starts_ray=launcher == "ray" and address is None)
+            self._announce(console, slot_plan, gained, starts_ray=launcher == "ray" and address is None)
             interrupts = stack.enter_context(catching())
             display = stack.enter_context(Display(director, slot_plan.slots, console))
             disk = DiskWatch(director)
@@ -199,9 +211,18 @@ class PreparedSearch:
             if command is not None:
                 console.print(f"tracked offline; upload with: {command}", highlight=False, soft_wrap=True)
 
-    def _announce(self, console: PlainConsole, slot_plan: SlotPlan, *, starts_ray: bool) -> None:
+    def _gained_trackers(self) -> list[str]:
+        """Return the trackers that the folder's search did not have so far; none for a new search."""
+        if not (self.folder / EXPERIMENT).exists():
+            return []
+        before, now = ExperimentIdentity(self.folder).tree["tracking"], to_dict(self.base)["tracking"]
+        return [name for name in TRACKERS if before[name] in OFF and now[name] not in OFF]
+
+    def _announce(self, console: PlainConsole, slot_plan: SlotPlan, gained: Sequence[str], *, starts_ray: bool) -> None:
         """Print where results go, the slots, what the text is, and what the user should know before trials start."""
         lines = [f"{self.folder}: {slot_plan.describe()}"]
+        if gained:
+            lines.append(f"note: runs are tracked from now on ({', '.join(gained)}); those that have ended are not")
         lines += [f"note: {note}" for note in (own_ray.startup_notes() if starts_ray else ())]
         lines += self.corpus.description
         lines += ["starting Ray"] if starts_ray else []

@@ -1,7 +1,8 @@
 """The worker of real searches, and other calls into training and data; imports them only inside its functions."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,7 @@ from sleep_tune.records import Outcome, Report
 from sleep_tune.search.space.search_space import CorpusSummary
 
 __all__ = [
+    "check_first_models",
     "check_models",
     "check_tracking",
     "finish_killed_trials",
@@ -87,6 +89,20 @@ def check_models(configs: Mapping[str, RunConfig]) -> None:
         _in_another_process(_open_models, unsure)
 
 
+def check_first_models(configs: Mapping[str, RunConfig]) -> None:
+    """Check what is known of first models without the text, which takes long to read (`check_first_model`).
+
+    Args:
+        configs: where each was given, '' for the base -> a configuration.
+
+    Raises:
+        UserError: one of them cannot be made.
+    """
+    unsure = {where: config for where, config in configs.items() if config.model.kind == "hf"}
+    if unsure:
+        _in_another_process(_check_first_models, unsure)
+
+
 def _in_another_process(function: Callable[[Given], Result], given: Given) -> Result:
     """Call a function in a process of its own, because the driver of a search does not import torch."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
@@ -99,19 +115,34 @@ def _in_another_process(function: Callable[[Given], Result], given: Given) -> Re
             raise
 
 
+def _check_first_models(configs: Mapping[str, RunConfig]) -> None:
+    from sleep_tune.training.first_model import check_first_model
+
+    for where, config in configs.items():
+        with _at(where):
+            check_first_model(config)
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Begin the message of a user's mistake with where the configuration was given."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(f"{where}: {error}" if where else str(error)) from error
+
+
 def _open_models(configs: Mapping[str, RunConfig]) -> None:
     from sleep_tune.data.prepare import prepare
     from sleep_tune.training.first_model import make_first_model
     from sleep_tune.training.reference_model import open_reference
 
     for where, config in configs.items():
-        try:
+        with _at(where):
             corpus = prepare(config.data, config.tokenizer)
             if config.model.kind == "hf" or is_import_path(config.model.kind):
                 make_first_model(config, corpus)
             open_reference(config, corpus, "cpu")
-        except UserError as error:
-            raise type(error)(f"{where}: {error}" if where else str(error)) from error
 
 
 def _list_unscored_tasks(config: RunConfig) -> tuple[str, ...]:

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import signal
@@ -8,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.schema import RunConfig, TrackingConfig
+from sleep_tune.config.yaml_file import read_yaml
+from sleep_tune.console import PlainConsole
 from sleep_tune.errors import ConfigError, DiskError, RunFolderError, UserError
 from sleep_tune.records import Outcome, Report
+from sleep_tune.search.plan.plan_view import show_plan
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.launch import Interrupted, PreparedSearch
-from sleep_tune.search.space.search_space import Claim
+from sleep_tune.search.space.search_space import Claim, Stop
 from tests.messages import raises_naming
 from tests.search.fake_search import study
 
@@ -127,3 +131,78 @@ def test_a_reference_model_that_an_arm_lacks_is_refused_before_the_first_trial(t
 def test_a_space_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         PreparedSearch.read(tmp_path / "none.yaml", (), tmp_path)
+
+
+def test_the_plan_of_a_folder_that_exists_says_what_is_done(tmp_path: Path) -> None:
+    """It refuses what the search would refuse, and writes nothing."""
+    search = study(tmp_path / "study", worker=FakeWorker())
+    assert search.plan(launcher="inline", address=None).done is None
+
+    def interrupted(config: RunConfig, report: Report) -> Outcome:
+        if config.run.name == "t0002":
+            os.kill(os.getpid(), signal.SIGINT)
+        return FakeWorker()(config, report)
+
+    with pytest.raises(Interrupted):
+        replace(search, worker=interrupted).run(launcher="inline", address=None)
+    before = (tmp_path / "study" / "trials.jsonl").read_bytes()
+    plan = search.plan(launcher="inline", address=None)
+    assert plan.done is not None and not plan.done.is_over and plan.done.changes == ()
+    assert plan.left == plan.runs - sum(plan.done.ended.values()) > 0
+    larger = replace(search, space=replace(search.space, stop=Stop(trials=5))).plan(launcher="inline", address=None)
+    assert larger.done is not None and larger.done.changes == ("stop.trials: 3 -> 5",)
+    assert (tmp_path / "study" / "trials.jsonl").read_bytes() == before
+
+    search.run(launcher="inline", address=None)
+    plan = search.plan(launcher="inline", address=None)
+    assert plan.done is not None and plan.done.is_over
+    assert plan.left == 0
+    assert dict(plan.done.ended) == {part.name: part.runs for part in plan.parts}
+    text = io.StringIO()
+    show_plan(plan, PlainConsole(file=text))
+    assert "nothing is left" in " ".join(text.getvalue().split())
+
+    (tmp_path / "study" / "trials" / "t9999").mkdir(parents=True)
+    (tmp_path / "study" / "trials" / "t9999" / "config.yaml").write_text("")
+    with raises_naming(RunFolderError, "t9999"):
+        search.plan(launcher="inline", address=None)
+
+
+def test_a_plan_warns_of_a_space_without_a_baseline(tmp_path: Path) -> None:
+    search = study(tmp_path / "study", worker=FakeWorker())
+    alone = replace(search, space=replace(search.space, baselines={}))
+    for plan, warns in (
+        (search.plan(launcher="inline", address=None), False),
+        (alone.plan(launcher="inline", address=None), True),
+    ):
+        text = io.StringIO()
+        show_plan(plan, PlainConsole(file=text))
+        assert ("no baseline" in text.getvalue()) is warns
+
+
+def test_a_search_gains_a_tracker_later(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """New runs have it, those that have ended do not, and the search says so, once."""
+    search = study(tmp_path / "study", worker=FakeWorker())
+    search.run(launcher="inline", address=None)
+    tracked = {}
+
+    def remember(config: RunConfig, report: Report) -> Outcome:
+        tracked[config.run.name] = config.tracking.tensorboard
+        return FakeWorker()(config, report)
+
+    base = replace(search.base, tracking=TrackingConfig(tensorboard=True))
+    for trials, says in ((4, True), (5, False)):
+        capsys.readouterr()
+        longer = replace(search, base=base, space=replace(search.space, stop=Stop(trials=trials)), worker=remember)
+        longer.run(launcher="inline", address=None)
+        assert ("tracked from now on (tensorboard)" in capsys.readouterr().out) is says
+    assert {"t0004", "t0005"} <= tracked.keys() and all(tracked.values())
+    assert read_yaml(tmp_path / "study" / "experiment.yaml")["base"]["tracking"]["tensorboard"] is True
+
+
+def test_a_model_that_cannot_be_made_is_refused_before_the_text_is_read(tmp_path: Path) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text("{base: {data: text}, parameters: {sleep.folds: {choice: [2]}}, stop: {trials: 1}}")
+    wrong = ["model=hf", "model.config=optt", f"data.path={tmp_path / 'none'}"]
+    with raises_naming(ConfigError, "optt", "opt"):
+        PreparedSearch.read(space, wrong, tmp_path)
