@@ -249,9 +249,13 @@ def gain_statistics(comparison: Comparison) -> str:
     tests = {gain.endpoint == primary: gain.tests for gain in comparison.gains}
     families = [f"{tests[True]} effects at {column(primary).heading}"] if tests.get(True) else []
     families += [f"{tests[False]} at all other endpoints"] if tests.get(False) else []
+    tested = ""  # a single seed has neither intervals nor tests
+    if families:
+        tested = "Intervals are 95%, without correction; p is Holm-corrected over a family of tests "
+        tested += f"({_and(families)}). "
     return (
         "Effects are paired over the seeds that all arms involved share, and add up to the whole before rounding. "
-        f"Intervals are 95%, without correction; p is Holm-corrected over a family of tests ({_and(families)}). "
+        f"{tested}"
         f"Exposure also contains a difference in order: controls read in one random order, {comparison.baseline} reads "
         "pass by pass."
     )

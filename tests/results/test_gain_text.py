@@ -11,7 +11,7 @@ import yaml
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.gain_sheet import gain_sheet
-from sleep_tune.results.gain_text import TITLE, gain_notes, gain_texts
+from sleep_tune.results.gain_text import TITLE, gain_notes, gain_statistics, gain_texts
 from sleep_tune.results.markup import DOCUMENTS
 from sleep_tune.results.missing_controls import MissingControls, find_missing
 from sleep_tune.results.table_files import tidy, write_tables
@@ -289,3 +289,9 @@ def test_an_experiment_without_controls_has_no_word_on_them_in_its_tables(log: S
     assert list(gain_notes(comparison)) == []
     assert not any(TITLE in document(comparison) for document in DOCUMENTS.values())
     assert not (log.folder / "tables" / "gain.csv").exists()
+
+
+def test_a_single_seed_has_no_intervals_and_no_tests_to_explain(log: SyntheticLog) -> None:
+    text = gain_statistics(study(log, seeds=(11,)))
+    assert "Holm" not in text
+    assert "Intervals" not in text
