@@ -8,7 +8,7 @@ both are there. `tests/benchmarks/older_transformers.py` opens models of every f
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["RELEASE", "model_settings", "opens_alike", "tokenizer_settings"]
+__all__ = ["RELEASE", "REPLACED", "model_settings", "opens_alike", "tokenizer_settings"]
 
 PREFIX_SPACE = "add_prefix_space"
 ROTATION = "rope_parameters"
@@ -34,6 +34,9 @@ FAMILIES = (
     "roberta-prelayernorm",
 )
 """Types of models that it opens as releases 5 do."""
+
+REPLACED = ("qwen2",)
+"""Types of models whose tokenizer AutoTokenizer of releases 5 replaces by that of the original family."""
 
 
 def tokenizer_settings(tokenizer: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from sleep_tune.evaluation.model_config import (
 )
 from sleep_tune.evaluation.weight_files import require_one_set, require_sound
 from sleep_tune.evaluation.weight_names import TRUNK, find_prefix, key_mapping
+from sleep_tune.files import read_json_object
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,6 +31,9 @@ Note = Callable[[str], object]
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tokenizer.model")
 """A folder with a tokenizer has at least one of these."""
+
+PLAIN_TOKENIZER = "PreTrainedTokenizerFast"
+"""The class of transformers that reads tokenizer.json as it is."""
 
 
 def load_model(
@@ -175,7 +179,7 @@ def open_auto_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> "Pr
     Raises:
         DataError: there is none.
     """
-    from transformers import AutoTokenizer
+    import transformers
 
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         # For some architectures transformers would make an empty tokenizer.
@@ -184,8 +188,19 @@ def open_auto_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> "Pr
             "that the model was trained with into it"
         )
     with one_sentence(folder, "a tokenizer that AutoTokenizer opens"):
-        opened: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        opener: Any = getattr(transformers, _tokenizer_class(folder))
+        opened: PreTrainedTokenizerBase = opener.from_pretrained(folder, trust_remote_code=trust_remote_code)
     return opened
+
+
+def _tokenizer_class(folder: Path) -> str:
+    """Return the class of transformers that opens a folder's tokenizer as it was when the model was trained.
+
+    AutoTokenizer replaces the pre-tokenizer of some families, such as qwen2, whatever class the folder names.
+    """
+    settings, config = (read_json_object(folder / name) or {} for name in ("tokenizer_config.json", "config.json"))
+    is_ours = OBJECTIVE in config and settings.get("tokenizer_class") == PLAIN_TOKENIZER
+    return PLAIN_TOKENIZER if is_ours else "AutoTokenizer"
 
 
 def require_fit(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel", folder: Path) -> None:

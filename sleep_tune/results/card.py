@@ -172,6 +172,8 @@ def _comparison(comparison: Comparison) -> str:
 def _use(model: PublishedModel, facts: CardFacts) -> str:
     needed = "".join(f"{sentence}\n\n" for sentence in _needed(model, facts))
     example = EXAMPLES.get(model.objective, EXAMPLES["mlm"]).replace("REPO", facts.place)
+    if model.is_replaced:
+        example = example.replace("AutoTokenizer", "PreTrainedTokenizerFast")
     return f"{needed}{_block('python', example)}"
 
 
@@ -187,6 +189,8 @@ def _needed(model: PublishedModel, facts: CardFacts) -> Iterator[str]:
         yield (
             "The folder brings code of its own along: read it, then add trust_remote_code=True to each from_pretrained."
         )
+    if model.is_replaced:
+        yield "AutoTokenizer of transformers 5 reads another tokenizer than the folder's: use PreTrainedTokenizerFast."
     if model.written_by:
         older = (
             f"Release {RELEASE} gives models of this family the same token ids, and the same logits up to rounding."

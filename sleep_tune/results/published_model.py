@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.files import read_json_object, read_safetensors_header
-from sleep_tune.older_transformers import opens_alike
+from sleep_tune.older_transformers import REPLACED, opens_alike
 from sleep_tune.results.comparable_losses import DEFAULT, OBJECTIVE
 from sleep_tune.results.run_facts import read_facts
 
@@ -56,6 +56,8 @@ class PublishedModel:
     """Whether its folder brings code of its own along, which transformers runs only if asked to."""
     written_by: str | None = None
     """The release of transformers that wrote it."""
+    is_replaced: bool = False
+    """Whether AutoTokenizer reads another tokenizer than the folder's."""
     opens_alike: bool = False
     """Whether the older release that was tested opens models of its family as this one does."""
 
@@ -76,6 +78,7 @@ def read_published_model(model: Path) -> PublishedModel:
         code=kind if ":" in kind else None,
         remote_code="auto_map" in config,
         written_by=str(config["transformers_version"]) if config.get("transformers_version") else None,
+        is_replaced=model_type in REPLACED,
         opens_alike=opens_alike(config),
     )
 

@@ -197,6 +197,12 @@ def test_a_card_says_which_releases_open_the_model(run: Path, kind: str, alike: 
     assert ("Release 4.57" in text, "use release 5" in text) == (alike, not alike)
 
 
+def test_a_tokenizer_that_transformers_would_replace_is_opened_by_its_own_class(run: Path) -> None:
+    write(run, OPTIONS, {"model_type": "qwen2", "transformers_version": "5.23.0"})
+    assert "tokenizer = PreTrainedTokenizerFast.from_pretrained" in card(run)
+    assert "= AutoTokenizer" not in card(run)
+
+
 def test_the_card_of_a_checkpoint_names_its_words_and_has_no_scores() -> None:
     text = checkpoint_card("chck_10M", "owner/model")
     assert "10 million words" in text

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import PreTrainedModel
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedModel
 
 from sleep_tune.config.schema import ModelConfig, TokenizerConfig
 from sleep_tune.data.tokenizer import bpe_recipe
+from sleep_tune.evaluation.model_folder import load_fast_tokenizer
 from sleep_tune.models.build import build_model
 from sleep_tune.names import OBJECTIVES_OF
 from sleep_tune.training.outputs import write_model
@@ -138,3 +140,14 @@ def test_a_folder_holds_what_releases_4_of_transformers_read(tmp_path: Path) -> 
     settings = json.loads((tmp_path / "model" / "tokenizer_config.json").read_text())
     assert (settings["tokenizer_class"], settings["add_prefix_space"]) == ("PreTrainedTokenizerFast", True)
     assert json.loads((tmp_path / "model" / "config.json").read_text())["rope_theta"] == 10_000.0
+
+
+def test_a_tokenizer_is_read_as_it_was_trained_with_whatever_the_family(tmp_path: Path) -> None:
+    """AutoTokenizer would put the pre-tokenizer of Qwen2 in the place of the folder's."""
+    text = "don't say 'no'"
+    write_model(tmp_path / "model", make("gpt2", "clm", tmp_path / "tokenizer"), tmp_path / "tokenizer")
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": "qwen2"}))
+    right = Tokenizer.from_file(str(tmp_path / "model" / "tokenizer.json")).encode(text).ids
+    assert load_fast_tokenizer(tmp_path / "model", "causal")(text)["input_ids"] == right
+    assert AutoTokenizer.from_pretrained(tmp_path / "model")(text)["input_ids"] != right  # else REPLACED is out of date
