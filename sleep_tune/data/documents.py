@@ -1,6 +1,6 @@
 """A corpus before it is tokenised: documents by split, and an inventory of its files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sleep_tune.data.pairs import MinimalPair
@@ -54,3 +54,6 @@ class RawCorpus:
     """Everything on which the text depends: digests of files, or settings of a generator."""
     read: Callable[[], Splits]
     inventory: Inventory = field(default_factory=Inventory)
+    stream: Callable[[list[str]], Iterator[tuple[str, Document]]] | None = None
+    """Yields the split and the document of each that `read` returns, without holding all of them, and appends the
+    warnings to a list; None if the corpus can only be read whole."""

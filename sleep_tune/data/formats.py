@@ -68,10 +68,15 @@ def find_format(content: bytes) -> tuple[str, str] | None:
     return None
 
 
-def find_marks(text: str) -> Iterator[str]:
-    """Yield warnings about a text that is read as it is, but may not be meant so."""
+def find_marks(text: str, *, is_beginning: bool = True) -> Iterator[str]:
+    """Yield warnings about a text that is read as it is, but may not be meant so.
+
+    Args:
+        text: of a file, or whole lines of it.
+        is_beginning: whether the file begins with `text`.
+    """
     for what, beginning in MARKS.items():
-        if beginning.match(text):
+        if is_beginning and beginning.match(text):
             yield what
     if LICENCE.search(text):
         yield "holds the licence of Project Gutenberg, which is read as text"

@@ -6,7 +6,7 @@ nor tokenizers, and a corpus that is in the cache is opened without them.
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -109,7 +109,7 @@ def _raw_corpus(data: DataConfig) -> RawCorpus:
             f"{KIND}={data.kind} must return a RawCorpus whose identity holds texts; got {shortened(repr(raw))}"
         )
     identity = {**raw.identity, "function": f"{data.kind} {import_function(data.kind, KIND).source}"}
-    return replace(raw, identity=identity, read=lambda: _checked_splits(raw.read(), data.kind))
+    return replace(raw, identity=identity, read=lambda: _checked_splits(raw.read(), data.kind), stream=None)
 
 
 def _checked_splits(splits: object, name: str) -> Splits:
@@ -151,8 +151,8 @@ def _fill(
     make_file: MakeFile,
 ) -> None:
     logger.info("reading the text (data=%s)", data.kind)
-    splits = raw.read()
-    text = _split_text(_store_text(splits, make_file, data), data)
+    text, pairs, warnings = _store_text(raw, make_file, data)
+    text = _split_text(text, data)
     used = {split: text.documents(split) for split in SPLITS}
     numbers = dict.fromkeys(number for split in SPLITS for number in text.source_of[used[split]].tolist())
     if len(numbers) > MAX_SOURCES:
@@ -170,7 +170,7 @@ def _fill(
         sources = np.repeat(source_number[text.source_of[used[split]]], text.sentences_of[used[split]])
         rows = pack(tokenized.encoded.pieces(split, tokenized.special.separator), sources, packing)
         save_rows(rows, num_rows[split], packing, folder, split)
-    for split, pairs in splits.pairs.items():
+    for split, given in pairs.items():
         write_pairs(
             folder / f"pairs-{split}.jsonl",
             (
@@ -179,29 +179,37 @@ def _fill(
                     preprocess(pair.good, include_punctuation=data.include_punctuation),
                     preprocess(pair.bad, include_punctuation=data.include_punctuation),
                 )
-                for pair in pairs
+                for pair in given
             ),
         )
     about = {
         "special": asdict(tokenized.special),
         "vocab_size": tokenized.vocab_size,
         "source_names": [text.source_names[number] for number in numbers],
-        "pairs": sorted(splits.pairs),
+        "pairs": sorted(pairs),
         "overlap": {split: asdict(overlap) for split, overlap in count_overlap(text).items()},
-        "warnings": [*splits.warnings, *_without_spaces(text)],
+        "warnings": [*warnings, *_without_spaces(text)],
         "notes": tokenized.notes,
         "made_from": identity,
     }
     write_whole(folder / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
 
 
-def _store_text(splits: Splits, make_file: MakeFile, data: DataConfig) -> WordText:
-    """Return the preprocessed text of all splits."""
+def _store_text(
+    raw: RawCorpus, make_file: MakeFile, data: DataConfig
+) -> tuple[WordText, Mapping[str, Sequence[MinimalPair]], Sequence[str]]:
+    """Return the preprocessed text of all splits, the minimal pairs and the warnings."""
     store = WordStore(make_file, include_punctuation=data.include_punctuation)
+    if raw.stream is not None:
+        streamed: list[str] = []
+        for split, document in raw.stream(streamed):
+            store.add(document, split)
+        return store.finish(), {}, streamed
+    splits = raw.read()
     for split in SPLITS:
         for document in getattr(splits, split):
             store.add(document, split)
-    return store.finish()
+    return store.finish(), splits.pairs, splits.warnings
 
 
 def _split_text(text: WordText, data: DataConfig) -> WordText:

@@ -1,7 +1,8 @@
 """Cutting of a text file into documents, and of its lines into sentences."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from sleep_tune.data.documents import Document
 
@@ -44,30 +45,39 @@ def split_sentences(line: str) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def cut_documents(text: str, source: str) -> list[Document]:
-    """Return the documents of a file's text, each of whole lines.
+def cut_documents(texts: Iterable[str], source: str) -> Iterator[Document]:
+    """Yield the documents of a file, each of whole lines.
 
     A blank line ends a document. So does the line at which it reaches 1,000 words (or a hundredth of the file, if that
     is less), so that a file without blank lines is cut into pieces of about that size.
 
     Args:
-        text: the file's content, with any line ends.
+        texts: the file's content, with any line ends, in pieces of whole lines.
         source: name of the file.
     """
-    lines = text.splitlines()
-    words = [len(line.split()) for line in lines]
-    limit = min(MAX_DOCUMENT_WORDS, max(1, sum(words) // MIN_DOCUMENTS))
-    return [
-        Document(source, tuple(sentence for line in block for sentence in split_sentences(line)))
-        for block in _blocks(lines, words, limit)
-    ]
+    lines = ((line, len(line.split())) for text in texts for line in text.splitlines())
+    begun: list[tuple[str, int]] = []
+    num_words = 0
+    for line, count in lines:
+        begun.append((line, count))
+        num_words += count
+        if num_words >= MIN_DOCUMENTS * MAX_DOCUMENT_WORDS:
+            break
+    limit = min(MAX_DOCUMENT_WORDS, max(1, num_words // MIN_DOCUMENTS))
+    for block in _blocks(chain(begun, lines), limit):
+        yield Document(source, tuple(sentence for line in block for sentence in split_sentences(line)))
 
 
-def _blocks(lines: Sequence[str], words: Sequence[int], limit: int) -> Iterable[list[str]]:
-    """Yield blocks of lines that hold words; a block ends at a blank line or when it reaches `limit` words."""
+def _blocks(lines: Iterable[tuple[str, int]], limit: int) -> Iterator[list[str]]:
+    """Yield blocks of lines that hold words; a block ends at a blank line or when it reaches `limit` words.
+
+    Args:
+        lines: each with its number of words.
+        limit: words.
+    """
     block: list[str] = []
     held = 0
-    for line, count in zip(lines, words, strict=True):
+    for line, count in lines:
         if count:
             block.append(line)
             held += count

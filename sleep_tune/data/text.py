@@ -4,9 +4,9 @@ The digests of the files identify a corpus, with the columns that are read of ta
 their tokens are not in the cache.
 """
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,9 @@ from sleep_tune.errors import ConfigError, DataError, listed
 from sleep_tune.files import expanded, write_whole
 
 __all__ = ["babylm_corpus", "text_corpus"]
+
+PIECE_BYTES = 2**20
+"""Bytes of a text file, in whole lines, that are decoded at a time."""
 
 
 def text_corpus(data: DataConfig) -> RawCorpus:
@@ -132,7 +135,11 @@ def _corpus_of(folder: Path, files: Sequence[TextFile], inventory: Inventory, da
         )
     notes = tuple(_describe_columns(files, columns))
     inventory = replace(inventory, warnings=tuple(_twice(files, digests, folder)), notes=notes)
-    return RawCorpus(identity, lambda: _read(files, digests, columns, folder), inventory)
+
+    def stream(warnings: list[str]) -> Iterator[tuple[str, Document]]:
+        return _stream(files, digests, columns, folder, warnings)
+
+    return RawCorpus(identity, lambda: _read(stream), inventory, stream)
 
 
 def _columns_of(file: TextFile, data: DataConfig) -> Columns:
@@ -180,49 +187,94 @@ def _twice(files: Sequence[TextFile], digests: Sequence[str], folder: Path) -> I
             yield f"{len(paths)} files hold the same bytes, and each of them is read: {listed(paths)}"
 
 
-def _read(files: Sequence[TextFile], digests: Sequence[str], columns: Sequence[Columns | None], folder: Path) -> Splits:
-    """Return the documents of the files by split.
+def _read(stream: Callable[[list[str]], Iterator[tuple[str, Document]]]) -> Splits:
+    """Return the documents of `_stream` by split."""
+    splits: Mapping[str, list[Document]] = {split: [] for split in SPLITS}
+    warnings: list[str] = []
+    for split, document in stream(warnings):
+        splits[split].append(document)
+    return Splits(tuple(splits["train"]), tuple(splits["dev"]), tuple(splits["test"]), warnings=tuple(warnings))
+
+
+def _stream(
+    files: Sequence[TextFile],
+    digests: Sequence[str],
+    columns: Sequence[Columns | None],
+    folder: Path,
+    warnings: list[str],
+) -> Iterator[tuple[str, Document]]:
+    """Yield the documents of the files with their splits, and append what is odd about the files to `warnings`.
 
     Raises:
         DataError: a file cannot be read, is not what its name says, or has changed since its digest was computed; or
             all files of a split are blank.
     """
-    splits: Mapping[str, list[Document]] = {split: [] for split in SPLITS}
-    warnings = []
+    found = dict.fromkeys(SPLITS, 0)
     for file, digest, chosen in zip(files, digests, columns, strict=True):
-        documents, odd = _read_text(file, digest) if chosen is None else _read_table(file, digest, chosen)
-        splits[file.split] += documents
+        odd: list[str] = []
+        documents = _read_text(file, odd) if chosen is None else _read_table(file, chosen, odd)
+        for document in documents:
+            found[file.split] += 1
+            yield file.split, document
+        if _digest(file.path) != digest:
+            raise _changed(file.path)
         warnings += [f"{file.path.relative_to(folder)} {what}" for what in odd]
-    for split, found in splits.items():
+    for split, number in found.items():
         paths = [str(file.path) for file in files if file.split == split]
-        if paths and not found:
+        if paths and not number:
             raise DataError(
                 f"the {split} text must not be empty; {listed(paths)} hold{'s' * (len(paths) == 1)} only white space"
             )
-    return Splits(tuple(splits["train"]), tuple(splits["dev"]), tuple(splits["test"]), warnings=tuple(warnings))
 
 
-def _read_text(file: TextFile, digest: str) -> tuple[list[Document], list[str]]:
-    """Return the documents of a file of plain text, and what is odd about it."""
-    with read_errors(file.path):
-        content = file.path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise _changed(file.path)
-    if file.type.compression:
-        with open_bytes(file.path, file.type.compression) as stream:
-            content = stream.read()
-    text = decode(content, file.path)
-    documents = cut_documents(text, file.source)
-    odd = [] if documents else ["holds no words"]
-    return documents, [*odd, *find_marks(text), *describe_odd(count_odd(text))]
+def _read_text(file: TextFile, odd: list[str]) -> Iterator[Document]:
+    """Yield the documents of a file of plain text, and append what is odd about it to `odd`."""
+    marks: dict[str, None] = {}
+    counts: Counter[str] = Counter()
+
+    def texts() -> Iterator[str]:
+        for number, text in enumerate(_decoded(file)):
+            marks.update(dict.fromkeys(find_marks(text, is_beginning=number == 0)))
+            counts.update(count_odd(text))
+            yield text
+
+    is_blank = True
+    for document in cut_documents(texts(), file.source):
+        is_blank = False
+        yield document
+    odd += [*(["holds no words"] if is_blank else []), *marks, *describe_odd(counts)]
 
 
-def _read_table(file: TextFile, digest: str, columns: Columns) -> tuple[list[Document], list[str]]:
-    """Return the documents of a table, and what is odd about its text."""
-    found = read_table(file.path, file.type, columns, file.source)
-    if _digest(file.path) != digest:
-        raise _changed(file.path)
-    return found
+def _decoded(file: TextFile) -> Iterator[str]:
+    """Yield a file's text in pieces of whole lines.
+
+    Raises:
+        DataError: it is not UTF-8 text, or cannot be read.
+    """
+    with open_bytes(file.path, file.type.compression) as stream:
+        yield decode(b"".join(stream.readlines(PIECE_BYTES)), file.path)
+        while lines := stream.readlines(PIECE_BYTES):
+            piece = b"".join(lines)
+            try:
+                if b"\0" in piece:
+                    raise ValueError("NUL")
+                text = piece.decode()
+            except ValueError:
+                text = _decode_whole(file)
+            yield text
+
+
+def _decode_whole(file: TextFile) -> str:
+    """Decode a whole file, which says where in it a mistake is."""
+    with open_bytes(file.path, file.type.compression) as stream:
+        return decode(stream.read(), file.path)
+
+
+def _read_table(file: TextFile, columns: Columns, odd: list[str]) -> Iterator[Document]:
+    """Yield the documents of a table, and append what is odd about its text to `odd`."""
+    documents, found = read_table(file.path, file.type, columns, file.source)
+    odd += found
+    yield from documents
 
 
 def _changed(path: Path) -> DataError:

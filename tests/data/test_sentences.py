@@ -26,25 +26,25 @@ def test_sentences_end_at_marks_before_capitals(line: str, sentences: list[str])
 
 @given(TEXT)
 def test_splitting_loses_no_word(text: str) -> None:
-    words = [word for document in cut_documents(text, "book") for text in document.sentences for word in text.split()]
+    words = [word for document in cut_documents([text], "book") for text in document.sentences for word in text.split()]
     assert words == text.split()
 
 
 def test_blank_lines_end_documents() -> None:
-    documents = cut_documents("one two\nthree\n\n\n  \nfour\n", "book")
+    documents = list(cut_documents(["one two\nthree\n\n\n", "  \nfour\n"], "book"))
     assert [document.sentences for document in documents] == [("one two",), ("three",), ("four",)]
     long = "word " * 400
-    documents = cut_documents(f"{long}\n{long}\n\n{long}\n\n" * 200, "book")
+    documents = list(cut_documents([f"{long}\n{long}\n\n{long}\n\n"] * 200, "book"))
     assert {len(document.sentences) for document in documents} == {1, 2}
 
 
 def test_a_book_without_blank_lines_is_cut_at_about_a_thousand_words() -> None:
-    documents = cut_documents("\n".join("word " * 90 for _ in range(2000)), "book")
+    documents = list(cut_documents(["word " * 90 + "\n"] * 2000, "book"))
     words = [sum(len(text.split()) for text in document.sentences) for document in documents]
     assert set(words[:-1]) == {1080}
     assert sum(words) == 180_000
 
 
 def test_a_short_text_is_cut_finer() -> None:
-    documents = cut_documents("\n".join("one two three" for _ in range(300)), "book")
+    documents = list(cut_documents(["one two three\n"] * 300, "book"))
     assert 90 <= len(documents) <= 110

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow
 import pytest
 
+import sleep_tune.data.text as text_module
 from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.cache import content_key
 from sleep_tune.data.text import text_corpus
@@ -261,4 +262,27 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
 def test_blank_files_are_refused(tmp_path: Path) -> None:
     write(tmp_path, a_train="Text.", a_dev=" \n\t\n")
     with raises_naming(DataError, "dev", tmp_path / "a.dev"):
+        text_corpus(corpus(tmp_path)).read()
+
+
+def test_a_text_is_read_in_pieces_as_it_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"The dog sees {number} cats.\r\n\u2028Bob\x07 ran.\n" for number in range(300)]
+    text = "".join(["a,b\n", *lines, "*** START OF THE PROJECT GUTENBERG EBOOK\n", "x,y\n", "no end"])
+    whole = text_corpus(corpus(write(tmp_path, a_txt=text))).read()
+    monkeypatch.setattr(text_module, "PIECE_BYTES", 50)
+    assert text_corpus(corpus(tmp_path)).read() == whole
+    assert [warning.split(" ", 1)[1][:13] for warning in whole.warnings] == [
+        "begins like a",
+        "holds the lic",
+        "holds control",
+    ]
+
+
+@pytest.mark.parametrize(("wrong", "what"), [(b"\xe9", "0xe9"), (b"\0", "NUL")])
+def test_a_mistake_far_into_a_file_is_located_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: bytes, what: str
+) -> None:
+    monkeypatch.setattr(text_module, "PIECE_BYTES", 50)
+    (tmp_path / "a.txt").write_bytes(b"one two three\n" * 100 + b"four " + wrong + b"\nfive\n")
+    with raises_naming(DataError, "a.txt:101", what, "1,405"):
         text_corpus(corpus(tmp_path)).read()
