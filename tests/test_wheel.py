@@ -97,6 +97,10 @@ def call(environment: Path, work: Path, *arguments: str) -> Done:
     return done
 
 
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def test_a_user_s_whole_way(environment: Path, work: Path) -> None:
     def tune(*arguments: str) -> str:
         return call(environment, work, "sleep-tune", *arguments).stdout
@@ -107,8 +111,8 @@ def test_a_user_s_whole_way(environment: Path, work: Path) -> None:
 
     tune("train", *TINY, "run.dir=run")
     made = json.loads((work / "run" / "environment.json").read_text())
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    assert made["commit"] == (head.strip() or None)
+    assert made["commit"] is None or git("cat-file", "-t", made["commit"]) == "commit"
+    assert (made["commit"] is None) == (not (ROOT / ".git").exists())
     assert "folds: 2" in (work / "run" / "config.yaml").read_text()
 
     assert "nothing was started" in tune("search", "mine", "budget.passes=2", "--plan")
