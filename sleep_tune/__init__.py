@@ -6,6 +6,7 @@ and the attributes of this package are always the functions.
 """
 
 import importlib
+import importlib.util
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from sleep_tune.api import search as search
     from sleep_tune.api import train as train
     from sleep_tune.errors import UserError as UserError
+
+if importlib.util.find_spec("fcntl") is None:  # Windows itself: folders could not be locked
+    sys.stderr.write("error: sleep-tune needs Linux or macOS; on Windows, install it in WSL (wsl --install)\n")
+    raise SystemExit(2)
 
 __all__ = ["UserError", "__version__", "compare", "evaluate", "load_experiment", "search", "train"]
 

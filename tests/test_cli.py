@@ -18,6 +18,15 @@ from sleep_tune.errors import ConfigError, Diverged, UserError
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.parametrize("code", ["import tune", "import sleep_tune", "from sleep_tune import cli"])
+def test_windows_itself_is_refused_in_one_sentence(code: str) -> None:
+    """fcntl, which locks folders, is what every system but Windows has."""
+    line = f"import sys; sys.path.insert(0, '.'); sys.modules['fcntl'] = None; {code}; from sleep_tune import cli"
+    done = subprocess.run([sys.executable, "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "WSL" in done.stderr and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
