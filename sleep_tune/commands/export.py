@@ -163,7 +163,7 @@ def _card(
         comparison,
         CardFacts(
             place=place,
-            command=shell_command("sleep-tune train", {**overrides, "run.name": winner.run.name}),
+            command=shell_command("python train_worker.py", {**overrides, "run.name": winner.run.name}),
             repository=options.repository or repository(),
             licences=Licences(model=options.license, data=options.data_license, language=options.language),
             revisions=revisions,

@@ -3,6 +3,7 @@
 A fact that no file states, or that a damaged one states, is left out.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.errors import RunFolderError
+from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.experiment.exposures import read_exposures
 from sleep_tune.experiment.run_folder import ENVIRONMENT, LOG, read_outcome
 from sleep_tune.files import read_json_object
@@ -93,13 +95,17 @@ def _data(options: Mapping[str, Any]) -> str:
 
 
 def _words(run: Path) -> dict[str, int]:
-    """Return the words of each split, by the first line of the log that names them."""
-    try:
-        log = (run / LOG).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return {}
-    line = next((line for line in log.splitlines() if ": text: " in line), "")
-    return {split: int(words.replace(",", "")) for split, words in WORDS.findall(line)}
+    """Return the words of each split, by the first line of the log that names them, or those of train by the search."""
+    with contextlib.suppress(OSError):
+        lines = (run / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+        found = WORDS.findall(next((line for line in lines if ": text: " in line), ""))
+        if found:
+            return {split: int(words.replace(",", "")) for split, words in found}
+    with contextlib.suppress(OSError, RunFolderError):
+        corpus = read_experiment_file(run.resolve().parents[1] / EXPERIMENT).get("corpus")
+        words = corpus.get("words") if isinstance(corpus, dict) else None
+        return {"train": words} if isinstance(words, int) else {}
+    return {}
 
 
 def _corpus(run: Path) -> str | None:

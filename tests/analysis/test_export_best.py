@@ -171,7 +171,7 @@ def test_a_run_by_itself_is_exported_with_a_command_that_repeats_it(folder: Path
     done = export(run, "--conf", tmp_path / "conf", "--to", tmp_path / "shared")
     assert (done.returncode, done.stderr) == (0, "")
     assert yaml.safe_load((tmp_path / "conf" / "sleep" / "t0004-s1000.yaml").read_text())["folds"] == 7
-    line = (tmp_path / "shared" / "README.md").read_text().partition("sleep-tune train ")[2].splitlines()[0]
+    line = (tmp_path / "shared" / "README.md").read_text().partition("python train_worker.py ")[2].splitlines()[0]
     again, config = compose(shlex.split(line)), read_config(run)
     assert replace(again, run=config.run) == config
 

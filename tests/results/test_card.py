@@ -151,6 +151,7 @@ def test_a_run_by_itself_has_its_own_scores_only(tmp_path: Path) -> None:
 def test_a_card_states_data_and_base_and_no_licence_unless_it_is_given(run: Path) -> None:
     data = {"kind": "babylm", "dataset": "BabyLM-community/BabyLM-2026-Strict", "revision": "abc"}
     write(run, {"data": data, "model": {"init": "owner/base"}}, ROBERTA)
+    assert "words: train 100,000" in card(run)  # as the search recorded them
     (run / "log.txt").write_text("2026 INFO sleep_tune.training.run: text: train 1,200 words (a.txt); dev 30 words\n")
     found = metadata(card(run))
     assert (found["datasets"], found["base_model"]) == ([data["dataset"]], "owner/base")
