@@ -130,7 +130,7 @@ def check_terminal(text: str) -> None:
 
 def check_report(text: str) -> None:
     """Nothing in the page, and in its figures no tag but those that they are written with."""
-    check_page(text, scripts=3)
+    check_page(text, scripts=4)
     packed = re.search(r'id="figures">(.*?)</script>', text)
     assert packed is not None
     figures = gzip.decompress(base64.b64decode(packed[1])).decode()
