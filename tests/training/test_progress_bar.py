@@ -1,6 +1,7 @@
 """What a run by hand shows."""
 
 import logging
+import math
 import os
 import re
 import subprocess
@@ -18,8 +19,9 @@ from tests.training.runs import keep_training, make_config, weigh
 
 @pytest.mark.slow
 def test_without_a_terminal_it_is_a_line_at_every_tenth(
-    corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(progress_bar, "HEARTBEAT_SECONDS", math.inf)  # the machine may be slow
     train(make_config(tmp_path, log_ratio=0.01), keep_training, corpus=corpus, evaluate=weigh, show_progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert 8 <= len(lines) <= 10
