@@ -17,7 +17,7 @@ __all__ = ["PLAIN_RUN", "name_run"]
 PLAIN_RUN = "default"
 """Name of the run without any settings."""
 
-MOST = 80
+MOST = 60
 """Characters of a name, at most, beside its digest."""
 
 DIGITS = 6
@@ -42,7 +42,7 @@ def name_run(settings: Mapping[str, Any]) -> str:
         settings: what was set over the defaults: choices of groups, and options by dotted key.
 
     Returns:
-        At most 87 characters: letters, digits, '.', '_' and '-'. It ends in a digest where the settings cannot be
+        At most 67 characters: letters, digits, '.', '_' and '-'. It ends in a digest where the settings cannot be
         written in them.
 
     >>> name_run({"training.seed": 3, "sleep": "weighted"})
@@ -56,7 +56,9 @@ def name_run(settings: Mapping[str, Any]) -> str:
         return text
     content = json.dumps(chosen, sort_keys=True, default=str)
     digest = hashlib.sha256(content.encode()).hexdigest()[:DIGITS]
-    return f"{text[:MOST].rstrip('-_.')}-{digest}"
+    if len(text) > MOST:  # whole settings only, if one fits
+        text = text[:MOST].rpartition("-")[0] or text[:MOST]
+    return f"{text.rstrip('-_.')}-{digest}"
 
 
 def _counts(key: str) -> bool:

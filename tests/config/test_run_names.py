@@ -49,6 +49,12 @@ def test_what_cannot_be_read_from_the_name_has_a_digest(settings: dict[str, Any]
     assert name_run(settings) == name_run(dict(reversed(settings.items())))
 
 
+def test_a_long_name_is_cut_between_settings() -> None:
+    settings = {key: 3 for key in ("data.sentences", "data.max_length", "model.layers", "model.hidden", "model.heads")}
+    name = name_run(settings | {"model.feed_forward": 3, "sleep.folds": 3})
+    assert re.fullmatch("sentences3-max_length3-layers3-hidden3-heads3-feed_forward3-[0-9a-f]{6}", name)
+
+
 def test_paths_that_end_alike_have_different_names() -> None:
     paths = ["/a/books", "/b/books", "books", "./books", "books/"]
     names = [name_run({"data.path": path}) for path in paths]
