@@ -1,5 +1,7 @@
 """The package from Python, for a notebook or a script: train, search, evaluate, compare, load_experiment.
 
+Usage::
+
     from sleep_tune import search
     experiment = search("search_spaces/demo.yaml", {"stop.trials": 4}, launcher="inline")
     experiment                                   # the table of arms, with the verdict
@@ -14,6 +16,7 @@ the threads and the random state of the process.
 import contextlib
 import functools
 import signal
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from sleep_tune import cli
 from sleep_tune.errors import ConfigError, refusal, unknown
 from sleep_tune.files import expanded
-from sleep_tune.interrupts import catching
+from sleep_tune.interrupts import catching, current
 from sleep_tune.names import DEVICES, LAUNCHERS, MATCHED, PRECISIONS
 
 if TYPE_CHECKING:
@@ -44,7 +47,10 @@ def _as_exceptions(function: Callable[Parameters, Result]) -> Callable[Parameter
 
     @functools.wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        with _interruptible(f"nothing that was saved is lost: to resume, call {function.__name__} again as before"):
+        farewell = f"nothing that was saved is lost: to resume, call {function.__name__} again as before"
+        with warnings.catch_warnings(), _interruptible(farewell):
+            # Libraries import tqdm.auto, which warns of missing widgets in a notebook.
+            warnings.filterwarnings("ignore", "IProgress not found")
             try:
                 return function(*args, **kwargs)
             except OSError as error:
@@ -65,14 +71,12 @@ def _interruptible(farewell: str) -> Iterator[None]:
         KeyboardInterrupt: Ctrl-C came. After SIGTERM or SIGHUP the caller's own handler is called first, which ends
             the process unless it was changed.
     """
-    from sleep_tune.search.decide.stop_signals import Interrupted
-
     with catching(exits=False) as interrupts:
         interrupts.farewell = farewell
         try:
             yield
             return
-        except (KeyboardInterrupt, SystemExit, Interrupted):
+        except (KeyboardInterrupt, SystemExit):
             if interrupts.number is None:
                 raise
         interrupts.farewell = farewell
@@ -85,6 +89,8 @@ def _interruptible(farewell: str) -> Iterator[None]:
 @_as_exceptions
 def train(overrides: Overrides = ()) -> "RunResults":
     """Train one model, resume its run, or return the results of one that has ended.
+
+    Usage::
 
         run = train({"run.name": "tiny", "data.sentences": 5000, "budget.passes": 4})
         run.metrics["test/nll"]
@@ -124,6 +130,8 @@ def search(
 ) -> "ExperimentResults":
     """Run a search, resume it, or return the results of one that has ended.
 
+    Usage::
+
         experiment = search("search_spaces/demo.yaml", {"name": "mine", "data": "text", "data.path": "stories.jsonl"})
         experiment.trials.sort_values("eval/nll")
 
@@ -144,13 +152,16 @@ def search(
     from sleep_tune.results.experiment_results import ExperimentResults
     from sleep_tune.results.report.page import write_report
     from sleep_tune.results.table_files import write_tables
-    from sleep_tune.search.run.launch import PreparedSearch
+    from sleep_tune.search.run.launch import Interrupted, PreparedSearch
 
     _require_choice("launcher", launcher, LAUNCHERS)
     given = _plain(space) if isinstance(space, Mapping) else expanded(str(space))
     with cli.echo_log("sleep_tune.data"):
         prepared = PreparedSearch.read(given, _plain(overrides), expanded(str(results)))
-    prepared.run(launcher=launcher, address=address)
+    try:
+        prepared.run(launcher=launcher, address=address)
+    except Interrupted:
+        current().end()
     write_report(prepared.folder, write_tables(prepared.folder))
     return ExperimentResults(prepared.folder)
 
@@ -170,6 +181,8 @@ def evaluate(
     trust_remote_code: bool = False,
 ) -> "EvaluationResults":
     """Score a model on BabyLM's zero-shot tasks, and write the official files.
+
+    Usage::
 
         scores = evaluate("runs/tiny/model", "evaluation_data/fast_eval", tasks=["blimp"]).scores
 
@@ -224,6 +237,8 @@ def compare(
 ) -> "ComparisonResults":
     """Compare the arms of experiments, of models trained elsewhere, and published figures with a baseline.
 
+    Usage::
+
         compare(["results/replay", "results/other"]).comparison
         compare({"base": ["out/a1", "out/a2"], "sleep": ["out/b1", "out/b2"]}).verdict
 
@@ -251,6 +266,8 @@ def compare(
 @_as_exceptions
 def load_experiment(folder: str | Path) -> "ExperimentResults":
     """Return the results of an experiment, as they are now; its search may still run.
+
+    Usage::
 
         experiment = load_experiment("results/demo")
         experiment.verdict

@@ -1,5 +1,6 @@
 """The console of all commands, on which text from outside is neither markup nor moves the cursor."""
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,9 +20,15 @@ class PlainConsole(Console):
     """
 
     def __init__(self, **options: Any) -> None:
+        if _is_notebook(options.get("file") or sys.stdout):  # it calls itself a terminal, but the cursor cannot go up
+            options |= {"force_terminal": False}
         super().__init__(markup=False, emoji=False, force_jupyter=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Return the segments to print; only those that rich itself marks as control sequences stay such."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
+def _is_notebook(file: object) -> bool:
+    return type(file).__module__.partition(".")[0] == "ipykernel"

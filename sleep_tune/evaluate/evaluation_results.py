@@ -19,7 +19,8 @@ class EvaluationResults:
             score and chance (percent; rank correlations times 100), ties (share of items).
         items: a row per back end and item of a task with options. Columns: backend, task, uid (group), id, text (a
             fingerprint), scores (log-probability of each option, nats), prediction and label (options, from 0),
-            margin (nats), correct (1 or 0), human (share of people).
+            margin (nats), correct (1 or 0), human (share of
+            people who chose option 0).
         warnings: what to know before the scores are compared.
         folders: where the files are, one folder per back end; they are those of BabyLM's pipeline.
     """
