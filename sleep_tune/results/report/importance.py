@@ -86,8 +86,10 @@ def _shares(table: pd.DataFrame, keys: list[str], values: "pd.Series[float]", mo
 
 def _raw(table: pd.DataFrame, values: "pd.Series[float]", mode: str) -> dict[str, float]:
     """Return PED-ANOVA's importance of parameters that the same trials have; those with a single value are left out."""
-    import optuna
-    from optuna.importance import PedAnovaImportanceEvaluator
+    with warnings.catch_warnings():  # in a notebook tqdm, which it imports, warns of missing widgets
+        warnings.filterwarnings("ignore", "IProgress not found")
+        import optuna
+        from optuna.importance import PedAnovaImportanceEvaluator
 
     settings = {str(key): column.tolist() for key, column in table.items() if column.map(str).nunique() > 1}
     objective = values.astype("float64").tolist()
