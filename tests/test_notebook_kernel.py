@@ -35,7 +35,7 @@ def run(kernel: tuple[KernelManager, BlockingKernelClient], code: str, interrupt
         if message["parent_header"].get("msg_id") != cell:
             continue
         content = message["content"]
-        output += content.get("text", "") + content.get("evalue", "") + str(content.get("data", ""))
+        output += "".join(str(content.get(part, "")) for part in ("text", "evalue", "data"))
         if interrupt_after is not None and interrupt_after in output:
             interrupt_after = None
             time.sleep(0.5)
