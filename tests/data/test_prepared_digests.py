@@ -5,6 +5,7 @@ The digests were recorded before preparation was made to run in bounded memory. 
 `UPDATE_DIGESTS=1 pytest tests/data/test_prepared_digests.py`.
 """
 
+import csv
 import hashlib
 import json
 import os
@@ -87,6 +88,19 @@ def write_text(folder: Path, *, named_splits: bool) -> Path:
     return folder
 
 
+def write_tables(folder: Path, texts: Path) -> Path:
+    """Write the files of a text as tables of the type that the folder is named, with sources and rows without words."""
+    folder.mkdir()
+    for path in sorted(texts.iterdir()):
+        rows = [(f"s{at % 3}", line) for at, line in enumerate(path.read_text(encoding="utf-8").split("\n"))]
+        with (folder / path.with_suffix(f".{folder.name}").name).open("w", encoding="utf-8", newline="") as file:
+            if folder.name == "csv":
+                csv.writer(file).writerows([("genre", "text"), *rows])
+            else:
+                file.writelines(json.dumps({"genre": genre, "text": line}) + "\n" for genre, line in rows)
+    return folder
+
+
 def fixed_word_piece(folder: Path) -> Path:
     """As BERT's, with a vocabulary that is not trained, since the library's training depends on its hash map."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,?!<>[]/|'-\u2019\u65e5\u672c\u4eca\u5929"
@@ -127,6 +141,10 @@ MAKERS = {
 }
 
 
+WITH_ALL = ("text", "text-no-punctuation")
+"""Cases that are prepared with every tokenizer."""
+
+
 def cases() -> Iterator[tuple[str, dict[str, object], str]]:
     """Yield name, options of the data, and kind of the tokenizer."""
     options: dict[str, dict[str, object]] = {
@@ -136,11 +154,13 @@ def cases() -> Iterator[tuple[str, dict[str, object], str]]:
         "text-short-rows": {"kind": "text", "max_length": 8, "seed": 3, "dev_ratio": 0.2},
         "text-max-words": {"kind": "text", "max_words": 1500},
         "text-no-punctuation": {"kind": "text", "include_punctuation": False},
+        "jsonl": {"kind": "text", "path": "jsonl"},
+        "csv": {"kind": "text", "path": "csv", "source_field": "genre"},
     }
     for name, chosen in options.items():
         for join in (True, False):
             for kind in ("bpe", *MAKERS):
-                if kind in ("bpe", "byte_level", "word_piece") or name in ("text", "text-no-punctuation"):
+                if kind == "bpe" or (kind in ("byte_level", "word_piece") and name.startswith("t")) or name in WITH_ALL:
                     yield f"{name}/{'joined' if join else 'separate'}/{kind}", {**chosen, "join_sentences": join}, kind
 
 
@@ -161,6 +181,8 @@ def prepared_digest(top: Path, options: dict[str, object], kind: str) -> str:
 def test_prepared_corpora_are_what_they_were(tmp_path: Path) -> None:
     write_text(tmp_path / "whole", named_splits=False)
     write_text(tmp_path / "splits", named_splits=True)
+    for name in ("jsonl", "csv"):
+        write_tables(tmp_path / name, tmp_path / "splits")
     for kind, make in MAKERS.items():
         make(tmp_path / "tokenizers" / kind)
     found = {name: prepared_digest(tmp_path, options, kind) for name, options, kind in cases()}
