@@ -56,7 +56,7 @@ def short_numbers(value: Any) -> Any:
 
 
 def write_settings(path: Path, comments: Sequence[str], sleep: Mapping[str, Any], *, force: bool) -> None:
-    """Write settings as a choice of the group `sleep`.
+    """Write settings as a choice of the group `sleep`; a file that holds them, with as many digits or more, stays.
 
     Args:
         path: conf/sleep/<name>.yaml.
@@ -68,10 +68,22 @@ def write_settings(path: Path, comments: Sequence[str], sleep: Mapping[str, Any]
         RunFolderError: there are other settings of that name.
     """
     lines = "".join(f"# {' '.join(visible(comment).split())}\n" for comment in comments)
-    text = f"{lines}{yaml.safe_dump(dict(sleep), sort_keys=False)}"
-    if path.exists() and path.read_text(encoding="utf-8") != text and not force:
-        raise RunFolderError(f"{path} holds other settings; give these another name (--name), or replace it (--force)")
-    write_whole(path, text)
+    if path.exists() and not force:
+        there = _read_settings(path)
+        if sleep not in (there, short_numbers(there)):
+            raise RunFolderError(
+                f"{path} holds other settings; give these another name (--name), or replace it (--force)"
+            )
+        return
+    write_whole(path, f"{lines}{yaml.safe_dump(dict(sleep), sort_keys=False)}")
+
+
+def _read_settings(path: Path) -> Any:
+    """Return what a file of settings holds; None if it is not YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return None
 
 
 def overrides_of(config: RunConfig) -> dict[str, Any]:
