@@ -162,6 +162,7 @@ def search(
         prepared.run(launcher=launcher, address=address)
     except Interrupted:
         current().end()
+        raise
     write_report(prepared.folder, write_tables(prepared.folder))
     return ExperimentResults(prepared.folder)
 

@@ -6,7 +6,8 @@ runs signal handlers only between two of its own instructions, so a second threa
 native code does not return. That loses no more than a kill -9 would: the work since the last checkpoint.
 
 In a process that is not ours to end, such as a notebook's kernel (`catching(exits=False)`), nothing ends the process:
-a second Ctrl-C raises the exception without waiting for a moment to save.
+a second Ctrl-C raises the exception without waiting for a moment to save. There the exception is not raised while a
+module is imported, because modules that were imported in part cannot be used in the next call.
 """
 
 import _thread
@@ -62,6 +63,7 @@ class Interrupts:
         self._changed = 0.0
         self._raised = False
         self._overdue = False
+        self._insists = False
         self._came = threading.Event()
 
     @property
@@ -145,9 +147,10 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._exits and number == signal.SIGINT and self._is_second():
-            self._overdue = True
+            self._overdue = self._insists = True
         self._note(number)
-        self._raise_if_due()
+        if self._exits or self._insists or not _is_importing(frame):
+            self._raise_if_due()
 
     def _is_second(self) -> bool:
         """Return whether a signal that comes now is another one than the first."""
@@ -192,6 +195,13 @@ class Interrupts:
         return bool(select.select([self._reads], [], [], timeout)[0])
 
     def _hurry(self, number: int) -> None:
+        if not self._exits:
+            late = time.monotonic() - max(self.since, self._changed) - (self.patience if self._waits else 0.0)
+            if late > 0 and not self._raised and self is _active:
+                self._overdue = True
+                _thread.interrupt_main(signal.SIGTERM)  # the handler runs again, until no module is being imported
+                time.sleep(WATCH_SECONDS)
+            return
         late = time.monotonic() - max(self.since, self._changed)
         if self._raised:
             late -= UNWIND_SECONDS
@@ -212,6 +222,15 @@ class Interrupts:
         with contextlib.suppress(OSError):  # the terminal is gone
             os.write(self._terminal, f"{show_cursor}{self.last_line()}\n".encode())
         os._exit(128 + number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Return whether a frame, or one that called it, is part of an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib."):
+            return True
+        frame = frame.f_back
+    return False
 
 
 _active: Interrupts | None = None

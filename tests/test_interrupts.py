@@ -253,3 +253,27 @@ def test_a_reader_that_is_gone_ends_a_command_unless_nohup_asks_to_run_on(is_noh
             assert interrupts.number == (None if is_nohup else signal.SIGPIPE)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+SLOW = """
+import time
+print("begun", flush=True)
+for _ in range(100): time.sleep(0.01)
+done = True
+"""
+
+
+def test_a_kernel_is_interrupted_only_after_an_import_has_ended(tmp_path: Path) -> None:
+    """A module that was imported in part would stay broken for the next cell."""
+    (tmp_path / "slow_module.py").write_text(SLOW)
+    code = (
+        "import time\nfrom sleep_tune.interrupts import catching\n"
+        "try:\n    with catching(exits=False):\n        import slow_module\n        time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print(slow_module.done)"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None and process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=120)[0] == "True\n"
