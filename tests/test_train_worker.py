@@ -148,7 +148,11 @@ def test_evaluation_data_of_no_such_user_s_home_is_no_folder(
         (["--seed", "3"], "training.seed|data.seed|key=value"),
         (["--num_train_epochs", "3"], "nearest|budget.passes|words"),
         (["--output_dir", "here"], "run.dir|run.name"),
-        (["--adam_beta1", "--fp16"], "training.beta1=VALUE"),
+        (["--adam_beta1", "--fp16"], "training.beta1=VALUE|training.precision"),
+        (
+            ["--do_train", "--train_file", "a.jsonl", "--lr=1e-3"],
+            "every run trains|data.path|training.learning_rate=1e-3",
+        ),
         (["--strange"], "--strange|key=value"),
     ],
 )

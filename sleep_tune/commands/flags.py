@@ -33,13 +33,15 @@ class FlagParser(argparse.ArgumentParser):
         """Return the flags and overrides, which may come in any order; a mistake exits with code 2."""
         parsed, unknown = self.parse_known_intermixed_args(arguments)
         if unknown:
-            hint = self._hint(unknown[0], _value_after(unknown[0], arguments))
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint and f' ({hint})'}")
+            flags = [word for word in unknown if word.startswith("-")] or unknown[:1]
+            hints = {_name(flag): self._hint(_name(flag), _value_after(flag, arguments)) for flag in flags}
+            lines = [f"{flag}: {hint}" for flag, hint in hints.items() if hint]
+            lines.append("options of a run are written key=value, without dashes")
+            self.error("\n  ".join([f"unrecognized arguments: {' '.join(unknown)}", *lines]))
         return parsed
 
-    def _hint(self, flag: str, value: str) -> str:
+    def _hint(self, name: str, value: str) -> str:
         """Return what to write instead of an unknown flag; '' if that is not known."""
-        name = flag.partition("=")[0]
         key = plain_name(name)
         if key in self._others_flags:
             return f"write {self._others_flags[key]} {value}".rstrip()
@@ -47,10 +49,14 @@ class FlagParser(argparse.ArgumentParser):
         if key in options() or (entry is not None and not entry.difference):
             return f"write {entry.key if entry is not None else key}={value or 'VALUE'}"
         if entry is not None:
-            return f"{entry.hint}; options are written key=value, without dashes"
+            return entry.hint
         own = [known for known in self._option_string_actions if known.startswith("--")]
         close = nearest(name, own)
-        return f"did you mean {close}?" if close is not None else "options are written key=value, without dashes"
+        return "" if close is None else f"did you mean {close}?"
+
+
+def _name(flag: str) -> str:
+    return flag.partition("=")[0]
 
 
 def _value_after(flag: str, arguments: Sequence[str]) -> str:

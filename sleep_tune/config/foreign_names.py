@@ -43,7 +43,6 @@ BY_MODEL_HF = "with model=hf"
 
 TRAINING_ARGUMENTS = (
     ("learning_rate", "training.learning_rate", ""),
-    ("lr", "training.learning_rate", ""),
     ("per_device_train_batch_size", "training.batch_size", GPU),
     ("per_gpu_train_batch_size", "training.batch_size", GPU),
     ("train_batch_size", "training.batch_size", GPU),
@@ -76,6 +75,8 @@ TRAINING_ARGUMENTS = (
     ("save_steps", "training.checkpoint_ratio", SHARE),
     ("save_strategy", "training.checkpoint_ratio", SHARE),
     ("resume_from_checkpoint", "", "run the same command again, and it resumes from the last checkpoint"),
+    ("do_train", "", "every run trains"),
+    ("do_eval", "", "every run evaluates"),
     ("overwrite_output_dir", "", "a folder is never overwritten; remove it, or give the run another run.name"),
     ("push_to_hub", "", "train first, then export"),
     ("label_smoothing_factor", "", "losses are not smoothed"),
@@ -135,6 +136,7 @@ TABLES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("default_root_dir", "run.dir", "the folder of this one run; run.name=NAME writes to runs/NAME"),
     ),
     "many tools": (
+        ("lr", "training.learning_rate", ""),
         ("epochs", "budget.passes", WORDS),
         ("num_epochs", "budget.passes", WORDS),
         ("bs", "training.batch_size", GPU),
@@ -163,7 +165,7 @@ def find_foreign_name(key: str) -> ForeignName | None:
     Where the key's own section has the option, it is meant: sleep.lr is sleep.learning_rate.
 
     >>> find_foreign_name("training.lr").hint
-    "lr of transformers' TrainingArguments is training.learning_rate here"
+    "lr of many tools is training.learning_rate here"
     """
     section, _, last = key.rpartition(".")
     entry = BY_NAME.get(plain_name(last))

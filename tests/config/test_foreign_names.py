@@ -13,9 +13,9 @@ from tests.messages import missing, raises_naming
 
 ENTRIES = list(foreign_names())
 
-OLDER = {"lr", "per_gpu_train_batch_size", "train_batch_size", "evaluation_strategy", "no_cuda", "warmup_ratio"}
+OLDER = {"per_gpu_train_batch_size", "train_batch_size", "evaluation_strategy", "no_cuda", "warmup_ratio"}
 OLDER |= {"overwrite_output_dir"}
-"""Names of earlier versions of transformers, and lr, its optimizers' name for it."""
+"""Names of earlier versions of transformers."""
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
