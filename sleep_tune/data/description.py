@@ -13,6 +13,8 @@ FEW_WORDS = 100
 """Words of dev or test below which its metrics are mostly chance."""
 WARN_FROM = 0.05
 """Share of a split's long sentences that also occur in train, from which on there is a warning (phrases recur)."""
+WARN_FROM_WORDS = 0.001
+"""Share of a split's words in documents that are also in train, from which on there is a warning (headings recur)."""
 
 
 def describe_text(
@@ -51,9 +53,10 @@ def _origin(split: str, inventory: Inventory) -> str:
 
 def _repeated(split: str, overlap: Overlap) -> Iterator[str]:
     share = overlap.repeated_sentences / max(1, overlap.sentences)
-    if overlap.repeated_documents or share >= WARN_FROM:
+    share_of_words = overlap.repeated_words / max(1, overlap.words)
+    if share_of_words >= WARN_FROM_WORDS or share >= WARN_FROM:
         yield (
             f"of {split}, {overlap.repeated_documents:,} of {overlap.documents:,} documents "
-            f"({overlap.repeated_words / max(1, overlap.words):.1%} of its words) and {share:.1%} of the sentences of "
+            f"({share_of_words:.1%} of its words) and {share:.1%} of the sentences of "
             f"{LONG_SENTENCE} words or more also occur in train: a model may have memorised them"
         )

@@ -36,6 +36,11 @@ def test_text_of_test_in_train_is_a_warning() -> None:
     assert "of dev, 0 of 20 documents" in warning and "98.0% of the sentences" in warning
 
 
+def test_a_heading_that_recurs_is_no_warning() -> None:
+    heading = Overlap(555, 1, 20_532, 2, 900, 0)
+    assert len(describe_text(Inventory(), WORDS, {"test": heading}, ())) == 1
+
+
 def test_a_split_of_a_few_words_is_a_warning() -> None:
     (_, warning) = describe_text(Inventory(), {"train": 8000, "dev": 9, "test": 421}, {"dev": CLEAN, "test": CLEAN}, ())
     assert warning.startswith("warning: dev has only 9 words")
