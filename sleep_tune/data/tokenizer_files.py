@@ -2,12 +2,12 @@
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sleep_tune.data.formats import find_format
 from sleep_tune.data.hub import cached_download, find_matching
 from sleep_tune.errors import DataError, shortened
-from sleep_tune.files import expanded
+from sleep_tune.files import expanded, read_json_object
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -20,6 +20,8 @@ VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
 """Patterns of the file that holds the vocabulary; without it, transformers makes an empty tokenizer for some models."""
 ROLES = ("cls_token", "bos_token", "sep_token", "eos_token", "pad_token", "mask_token", "unk_token")
 """Names of the special tokens in transformers."""
+PLAIN = "PreTrainedTokenizerFast"
+"""The class of transformers that reads tokenizer.json as it is."""
 LONGEST_MESSAGE = 300
 
 
@@ -73,8 +75,8 @@ def load_tokenizer(folder: Path, name: str) -> "tuple[Tokenizer, dict[str, str]]
     Raises:
         DataError: it cannot be loaded, or is not a fast tokenizer.
     """
+    import transformers
     from tokenizers import Tokenizer
-    from transformers import AutoTokenizer
 
     if not any(path.is_file() for pattern in VOCABULARIES for path in folder.glob(pattern)):
         below = [found.parent for found in sorted(folder.glob("*/tokenizer.json"))]
@@ -85,7 +87,8 @@ def load_tokenizer(folder: Path, name: str) -> "tuple[Tokenizer, dict[str, str]]
         if found is not None and found[0] != "JSON":
             raise tokenizer_error(name, f"must hold a tokenizer's files; {path.name} is {found[0]}: {found[1]}")
     try:
-        loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        opener: Any = getattr(transformers, PLAIN if _is_plain(folder) else "AutoTokenizer")
+        loaded = opener.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         fast = getattr(loaded, "is_fast", False)
         tokenizer = Tokenizer.from_str(loaded.backend_tokenizer.to_str()) if fast else None
     except BaseException as error:  # transformers and tokenizers raise anything for damaged files
@@ -103,6 +106,14 @@ def load_tokenizer(folder: Path, name: str) -> "tuple[Tokenizer, dict[str, str]]
 def tokenizer_error(name: str, what: str) -> DataError:
     """Return the error that says what is wrong with a tokenizer."""
     return DataError(f"tokenizer.name: '{name}' {what}")
+
+
+def _is_plain(folder: Path) -> bool:
+    """Return whether AutoTokenizer would open the folder with the class PLAIN, which does not import torch (190 MB)."""
+    if not (folder / "tokenizer.json").is_file() or (folder / "config.json").exists():
+        return False
+    settings = read_json_object(folder / "tokenizer_config.json") or {}
+    return settings.get("tokenizer_class") == PLAIN and "auto_map" not in settings
 
 
 def _files_of(folder: Path) -> list[Path]:

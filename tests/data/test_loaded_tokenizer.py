@@ -1,6 +1,8 @@
 """Tokenizers that exist, of every kind: no content is hidden, every word is counted, or one sentence says why not."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer
 
 from sleep_tune.config.schema import DataConfig, TokenizerConfig
 from sleep_tune.data.prepare import Corpus, prepare
 from sleep_tune.data.preprocess import preprocess
 from sleep_tune.data.tokenizer import MAX_VOCABULARY, hub_recipe
+from sleep_tune.data.tokenizer_files import load_tokenizer
 from sleep_tune.errors import ConfigError, DataError, shortened
 from tests.data.kinds import KINDS, TEXT, save, word_level
 from tests.data.stored_text import Tokenized
@@ -147,6 +151,34 @@ def test_unknown_and_uncounted_words_are_said(tmp_path: Path) -> None:
 def test_a_pad_with_a_high_id_is_said(tmp_path: Path) -> None:
     source = word_level(tmp_path / "one", known=" ".join(map(str, range(2000))), pad_token="1999")
     assert any("the id 2,005" in note for note in tokenize(source, TEXT, tmp_path / "made").notes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_is_opened_as_by_auto_tokenizer(tmp_path: Path, kind: str) -> None:
+    source = KINDS[kind](tmp_path / "source")
+    opened, roles = load_tokenizer(source, "x")
+    auto = AutoTokenizer.from_pretrained(source)
+    expected = Tokenizer.from_str(auto.backend_tokenizer.to_str())
+    expected.no_truncation()
+    expected.no_padding()
+    assert opened.to_str() == expected.to_str()
+    assert roles and all(token == str(getattr(auto, role)) for role, token in roles.items())
+
+
+def test_a_plain_folder_is_opened_without_torch(tmp_path: Path) -> None:
+    source = KINDS["byte_level"](tmp_path / "source")
+    opening = (
+        "import sys; from pathlib import Path; from sleep_tune.data.tokenizer_files import load_tokenizer; "
+        "load_tokenizer(Path(sys.argv[1]), 'x'); print('torch' in sys.modules)"
+    )
+
+    def imports_torch() -> str:
+        done = subprocess.run([sys.executable, "-c", opening, source], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    assert imports_torch() == "False"
+    (source / "config.json").write_text('{"model_type": "gpt2"}')
+    assert imports_torch() == "True"
 
 
 def test_a_folder_is_known_by_its_content(tmp_path: Path) -> None:
