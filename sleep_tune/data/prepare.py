@@ -52,6 +52,8 @@ FORMAT = 1
 LONGEST_UNSPACED = 6.0
 """Mean length of words in scripts without spaces, in characters, above which the text was not cut into words."""
 MAX_SOURCES = int(np.iinfo(np.int16).max)
+BYTES_OF_TOKEN = 4 + 2 + 1
+"""Least space that a token takes: in a temporary file, and in the rows as an id and a flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,8 @@ def _fill(
         )
     source_number = np.zeros(len(text.source_names), np.int16)
     source_number[list(numbers)] = np.arange(len(numbers))
+    num_tokens = int(text.sizes[text.split_of_sentence != LEFT_OUT].sum(dtype=np.int64))  # if each word is one token
+    require_cache_space(folder, num_tokens * BYTES_OF_TOKEN)
     tokenized = recipe.tokenize(text, folder / "tokenizer")
     packing = Packing(tokenized.special, tokenized.vocab_size, data.max_length, data.join_sentences)
     num_rows = {split: count_rows(tokenized.encoded.lengths(split), packing) for split in SPLITS}

@@ -1,5 +1,6 @@
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,37 @@ import numpy as np
 import pytest
 
 from sleep_tune.config.schema import DataConfig, TokenizerConfig
+from sleep_tune.data.cache import require_cache_space
 from sleep_tune.data.prepare import MAX_SOURCES, Corpus, prepare
 from sleep_tune.errors import DataError
 from tests.messages import raises_naming
 
 CHILDREN = Path(__file__).parents[3] / "shared" / "data" / "children"
 SMALL = TokenizerConfig(vocab_size=400)
+
+KILLED = """
+import os, signal, sys
+import sleep_tune.data.cache
+import sleep_tune.data.prepare as prepare
+import sleep_tune.data.tokenizer
+from sleep_tune.config.schema import DataConfig, TokenizerConfig
+
+name, function, calls = sys.argv[1], sys.argv[2], int(sys.argv[3])
+holder = sys.modules[name]
+original = getattr(holder, function)
+
+def kill_at_last(*given, **options):
+    global calls
+    calls -= 1
+    if calls == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*given, **options)
+
+setattr(holder, function, kill_at_last)
+data = DataConfig(kind="text", path=sys.argv[4], cache_dir=sys.argv[5], max_length=16)
+prepare.prepare(data, TokenizerConfig(vocab_size=400))
+"""
+"""Prepares a book, and kills itself (kill -9) when a function is called for the nth time."""
 
 
 def toy(cache: Path, **options: object) -> Corpus:
@@ -82,6 +108,52 @@ def test_a_bit_that_flips_in_a_file_changes_nothing(tmp_path: Path, caplog: pyte
             assert (again.key, again.pairs) == (first.key, first.pairs)
             assert {path: path.read_bytes() for path in files} == files
     assert len(caplog.records) == len(files)
+
+
+@pytest.mark.slow
+def test_a_preparation_that_is_killed_at_any_step_leaves_nothing_wrong(tmp_path: Path) -> None:
+    book = write_book(tmp_path / "books", paragraphs=400)
+    for name, function, calls in (
+        ("sleep_tune.data.prepare", "_split_text", 1),
+        ("sleep_tune.data.tokenizer", "encode_by_words", 1),
+        ("sleep_tune.data.prepare", "save_rows", 2),
+        ("sleep_tune.data.cache", "sync_tree", 1),
+    ):
+        arguments = [name, function, str(calls), str(book), str(tmp_path / "killed")]
+        assert subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False).returncode == -signal.SIGKILL
+        (left,) = (path for path in (tmp_path / "killed").iterdir() if path.is_dir())
+        assert left.name.startswith("."), "no other process takes this for a whole corpus"
+        assert not list(left.glob("tmp*")), "temporary files have no name"
+
+    def prepared(cache: Path) -> dict[str, bytes]:
+        data = DataConfig(kind="text", path=str(book), cache_dir=str(cache), max_length=16)
+        folder = prepare(data, SMALL).tokenizer_dir.parent
+        assert {path.name for path in cache.iterdir()} == {folder.name, f"{folder.name}.lock"}
+        return {str(path.relative_to(cache)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    assert prepared(tmp_path / "killed") == prepared(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("join_sentences", [True, False])
+def test_the_space_that_is_needed_is_checked_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, join_sentences: bool
+) -> None:
+    """Before the tokenizer is trained, for the tokens in a temporary file and the rows; and for the rows once known."""
+    checked: list[tuple[int, list[str]]] = []
+
+    def checking(folder: Path, num_bytes: int) -> None:
+        checked.append((num_bytes, [path.name for path in folder.iterdir()]))
+        require_cache_space(folder, num_bytes)
+
+    monkeypatch.setattr("sleep_tune.data.prepare.require_cache_space", checking)
+    corpus = toy(tmp_path, join_sentences=join_sentences)
+    parts = (corpus.train, corpus.dev, corpus.test)
+    (tokens, before), (rows, between) = checked
+    assert before == [] and between == ["tokenizer"]
+    assert 7 * sum(part.num_words for part in parts) < tokens
+    assert rows == sum(part.tokens.nbytes + part.starts_word.nbytes + part.sources.nbytes for part in parts)
+    content = sum(int((part.tokens != part.special.pad).sum()) - len(part.tokens) for part in parts)
+    assert tokens <= 4 * content + rows
 
 
 def test_a_warm_start_says_what_was_read_as_the_first_did(tmp_path: Path) -> None:
