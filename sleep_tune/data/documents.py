@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sleep_tune.data.pairs import MinimalPair
 
-__all__ = ["SPLITS", "Document", "Inventory", "RawCorpus", "Splits"]
+__all__ = ["SPLITS", "Document", "Inventory", "RawCorpus", "Splits", "Stream", "collect"]
 
 SPLITS = ("train", "dev", "test")
 
@@ -46,6 +46,20 @@ class Inventory:
     """How they are read, a line each: the columns of tables, the commit of a dataset."""
 
 
+Stream = Callable[[list[str]], Iterator[tuple[str, Document]]]
+"""Function that yields the documents of a corpus with their splits, without holding all of them, and appends what is
+unusual in the text to a list, as `Splits.warnings`."""
+
+
+def collect(stream: Stream) -> Splits:
+    """Return all documents of a stream."""
+    splits: Mapping[str, list[Document]] = {split: [] for split in SPLITS}
+    warnings: list[str] = []
+    for split, document in stream(warnings):
+        splits[split].append(document)
+    return Splits(tuple(splits["train"]), tuple(splits["dev"]), tuple(splits["test"]), warnings=tuple(warnings))
+
+
 @dataclass(frozen=True, slots=True)
 class RawCorpus:
     """A corpus that is identified without being read; it is read when its tokens are not in the cache."""
@@ -54,6 +68,5 @@ class RawCorpus:
     """Everything on which the text depends: digests of files, or settings of a generator."""
     read: Callable[[], Splits]
     inventory: Inventory = field(default_factory=Inventory)
-    stream: Callable[[list[str]], Iterator[tuple[str, Document]]] | None = None
-    """Yields the split and the document of each that `read` returns, without holding all of them, and appends the
-    warnings to a list; None if the corpus can only be read whole."""
+    stream: Stream | None = None
+    """Yields what `read` returns; None if the corpus can only be read whole."""

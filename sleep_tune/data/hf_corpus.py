@@ -5,6 +5,7 @@ cache with the dataset's commit. Later runs read the same files by pyarrow, with
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -13,11 +14,11 @@ from typing import Any
 
 from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest
-from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, Splits
+from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, collect
 from sleep_tune.data.hub import hub_errors, hub_token
 from sleep_tune.data.split_names import split_of_name
 from sleep_tune.data.table_formats import ARROW, FORMATS, Columns
-from sleep_tune.data.tables import choose_columns, describe_columns, read_table
+from sleep_tune.data.tables import choose_columns, describe_columns, describe_rows, read_table
 from sleep_tune.data.text_files import read_errors
 from sleep_tune.errors import ConfigError, DataError, UserError, listed, shortened, unknown
 from sleep_tune.files import expanded, write_whole
@@ -79,14 +80,15 @@ def hf_corpus(data: DataConfig) -> RawCorpus:
         "read as": json.dumps([dict(splits), columns.text, columns.source, source]),
     }
     unused = tuple(split for split in snapshot.files if split not in splits.values())
-    return RawCorpus(
-        identity,
-        lambda: _read(snapshot, entry, splits, columns, source),
-        Inventory(
-            {split: (f"split '{splits[split]}'",) if split in splits else () for split in SPLITS},
-            notes=tuple(_describe(snapshot, folder if is_folder else None, columns, unused)),
-        ),
+    inventory = Inventory(
+        {split: (f"split '{splits[split]}'",) if split in splits else () for split in SPLITS},
+        notes=tuple(_describe(snapshot, folder if is_folder else None, columns, unused)),
     )
+
+    def stream(warnings: list[str]) -> Iterator[tuple[str, Document]]:
+        return _stream(snapshot, entry, splits, columns, source, warnings)
+
+    return RawCorpus(identity, lambda: collect(stream), inventory, stream)
 
 
 def choose_splits(available: Sequence[str], wanted: Mapping[str, str | None], where: str) -> dict[str, str]:
@@ -291,26 +293,35 @@ def _digest_arrow(part: Any) -> dict[str, str]:
     return {str(path): file_digest(path) for path in paths}
 
 
-def _read(snapshot: Snapshot, entry: Path, splits: Mapping[str, str], columns: Columns, source: str) -> Splits:
-    """Return the documents by split; `entry` is the snapshot's folder in our cache, for messages.
+def _stream(
+    snapshot: Snapshot, entry: Path, splits: Mapping[str, str], columns: Columns, source: str, warnings: list[str]
+) -> Iterator[tuple[str, Document]]:
+    """Yield the documents with their splits, and append what is odd about the splits to `warnings`.
+
+    Args:
+        snapshot: the dataset.
+        entry: its folder in our cache, for messages.
+        splits: train, dev or test -> split of the dataset.
+        columns: to read.
+        source: of the documents, if no column names it.
+        warnings: is extended.
 
     Raises:
         DataError: an Arrow file is not as the library wrote it, a row holds no text that can be read, or a split holds
             no words.
     """
-    documents: dict[str, tuple[Document, ...]] = {}
-    warnings: list[str] = []
     for split, name in splits.items():
         for path, digest in snapshot.files[name].items():
             _require_unchanged(Path(path), digest, entry)
-        read = [read_table(Path(path), ARROW, columns, source) for path in snapshot.files[name]]
-        documents[split] = tuple(document for found, _ in read for document in found)
-        warnings += [f"split '{name}' {what}" for _, odd in read for what in odd]
-        if not documents[split]:
+        counts: Counter[str] = Counter()
+        is_empty = True
+        for path in snapshot.files[name]:
+            for document in read_table(Path(path), ARROW, columns, source, counts):
+                is_empty = False
+                yield split, document
+        if is_empty:
             raise DataError(f"the {split} text must not be empty; split '{name}' of data.dataset holds no words")
-    return Splits(
-        documents["train"], documents.get("dev", ()), documents.get("test", ()), warnings=tuple(dict.fromkeys(warnings))
-    )
+        warnings += [f"split '{name}' {what}" for what in describe_rows(counts)]
 
 
 def _require_unchanged(path: Path, digest: str, entry: Path) -> None:

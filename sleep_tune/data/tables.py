@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sleep_tune.data.documents import Document
@@ -13,10 +13,13 @@ from sleep_tune.data.sentences import split_sentences
 from sleep_tune.data.table_formats import FORMATS, Columns
 from sleep_tune.errors import DataError, listed, shortened, unknown
 
-__all__ = ["choose_columns", "describe_columns", "read_table"]
+__all__ = ["choose_columns", "describe_columns", "describe_rows", "read_table"]
 
 USUAL_FIELD = "text"
 """Column that is read if there is one of this name and data.field is not set."""
+
+ROWS, BLANK = "rows", "rows without words"
+"""Names of two counts of `read_table`."""
 
 COLUMN_NAME = re.compile(r"[^\W\d]\w*")
 """Names that a column may be guessed by; a first line with anything else may be text without names of columns."""
@@ -60,8 +63,8 @@ def describe_columns(columns: Columns) -> str:
     return f"columns: text from '{columns.text}'{sources}; each row is a document"
 
 
-def read_table(path: Path, type: FileType, columns: Columns, source: str) -> tuple[list[Document], list[str]]:
-    """Return a document for each row whose text holds words, and what is odd about the text.
+def read_table(path: Path, type: FileType, columns: Columns, source: str, counts: Counter[str]) -> Iterator[Document]:
+    """Yield a document for each row whose text holds words.
 
     The lines of a row's text are cut into sentences. The file is not held in memory.
 
@@ -70,28 +73,34 @@ def read_table(path: Path, type: FileType, columns: Columns, source: str) -> tup
         type: of the file.
         columns: to read.
         source: of the documents, if no column names it.
+        counts: numbers of rows and of odd characters, to which those of the file are added.
 
     Raises:
         DataError: the file or a row is not as it must be; the message names the line or the row.
     """
     format = FORMATS[type.format]
-    documents: list[Document] = []
     names: dict[str, str] = {}
-    odd: Counter[str] = Counter()
-    blank = 0
     for number, value, given in format.rows(path, type, columns):
         try:
             name = source if columns.source is None else _source(given, columns.source)
             text = _text(value, columns.text)
         except ValueError as error:
             raise DataError(f"{format.place(path, number)}: {error}") from error
-        odd.update(count_odd(text))
+        counts.update(count_odd(text))
+        counts[ROWS] += 1
         sentences = tuple(sentence for line in text.splitlines() for sentence in split_sentences(line))
         if sentences:
-            documents.append(Document(names.setdefault(name, name), sentences))
-        blank += not sentences
-    notes = [f"has rows without words: {blank:,} of {blank + len(documents):,}"] if blank or not documents else []
-    return documents, [*notes, *describe_odd(odd)]
+            yield Document(names.setdefault(name, name), sentences)
+        else:
+            counts[BLANK] += 1
+
+
+def describe_rows(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield what is odd about the text of tables with these counts of `read_table`."""
+    rows, blank = counts.get(ROWS, 0), counts.get(BLANK, 0)
+    if blank or not rows:
+        yield f"has {BLANK}: {blank:,} of {rows:,}"
+    yield from describe_odd({what: number for what, number in counts.items() if what not in (ROWS, BLANK)})
 
 
 def _text(value: object, column: str) -> str:

@@ -6,7 +6,7 @@ their tokens are not in the cache.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from sleep_tune.babylm.challenge import DATASETS
 from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.byte_streams import decode, open_bytes
 from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest
-from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, Splits
+from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, collect
 from sleep_tune.data.file_types import TEXT
 from sleep_tune.data.formats import LONGEST_BEGINNING, count_odd, describe_odd, find_format, find_marks
 from sleep_tune.data.hub import hub_errors, hub_token
 from sleep_tune.data.sentences import cut_documents
 from sleep_tune.data.split_names import MARKED_SUFFIXES, SPLIT_NAMES
 from sleep_tune.data.table_formats import FORMATS, Columns
-from sleep_tune.data.tables import choose_columns, describe_columns, read_table
+from sleep_tune.data.tables import choose_columns, describe_columns, describe_rows, read_table
 from sleep_tune.data.text_files import TextFile, find_listed_files, find_text_files, read_errors
 from sleep_tune.errors import ConfigError, DataError, listed
 from sleep_tune.files import expanded, write_whole
@@ -139,7 +139,7 @@ def _corpus_of(folder: Path, files: Sequence[TextFile], inventory: Inventory, da
     def stream(warnings: list[str]) -> Iterator[tuple[str, Document]]:
         return _stream(files, digests, columns, folder, warnings)
 
-    return RawCorpus(identity, lambda: _read(stream), inventory, stream)
+    return RawCorpus(identity, lambda: collect(stream), inventory, stream)
 
 
 def _columns_of(file: TextFile, data: DataConfig) -> Columns:
@@ -185,15 +185,6 @@ def _twice(files: Sequence[TextFile], digests: Sequence[str], folder: Path) -> I
     for paths in alike.values():
         if len(paths) > 1:
             yield f"{len(paths)} files hold the same bytes, and each of them is read: {listed(paths)}"
-
-
-def _read(stream: Callable[[list[str]], Iterator[tuple[str, Document]]]) -> Splits:
-    """Return the documents of `_stream` by split."""
-    splits: Mapping[str, list[Document]] = {split: [] for split in SPLITS}
-    warnings: list[str] = []
-    for split, document in stream(warnings):
-        splits[split].append(document)
-    return Splits(tuple(splits["train"]), tuple(splits["dev"]), tuple(splits["test"]), warnings=tuple(warnings))
 
 
 def _stream(
@@ -272,9 +263,9 @@ def _decode_whole(file: TextFile) -> str:
 
 def _read_table(file: TextFile, columns: Columns, odd: list[str]) -> Iterator[Document]:
     """Yield the documents of a table, and append what is odd about its text to `odd`."""
-    documents, found = read_table(file.path, file.type, columns, file.source)
-    odd += found
-    yield from documents
+    counts: Counter[str] = Counter()
+    yield from read_table(file.path, file.type, columns, file.source, counts)
+    odd += describe_rows(counts)
 
 
 def _changed(path: Path) -> DataError:

@@ -199,6 +199,9 @@ def test_a_folder_that_save_to_disk_wrote(tmp_path: Path) -> None:
     with raises_naming(DataError, "data.field", "'genre'", "text"):
         hf_corpus(options(tmp_path / "mixed", field="genre"))
     assert len(hf_corpus(options(tmp_path / "mixed", field="genre", splits={"test": None})).read().train) == 9
+    blank = datasets.Dataset.from_list([{"text": "Words." if n % 2 else None} for n in range(12)])
+    blank.save_to_disk(tmp_path / "blank", num_shards=3)
+    assert hf_corpus(options(tmp_path / "blank")).read().warnings == ("split 'train' has rows without words: 6 of 12",)
     made["train"].select([]).save_to_disk(tmp_path / "empty")
     with raises_naming(DataError, "data.dataset", tmp_path / "empty"):
         hf_corpus(options(tmp_path / "empty"))
