@@ -3,8 +3,6 @@
 The pages are Markdown (MyST), so that they also read well on GitHub. api.md takes the docstrings of the package.
 """
 
-from typing import Any
-
 import sleep_tune
 
 project = "sleep-tune"
@@ -29,16 +27,3 @@ html_title = "sleep-tune"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
-
-
-def mark_examples(app: Any, what: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
-    """Put two colons before each indented block of a docstring: its code, which Markdown shows without them."""
-    for number in range(len(lines) - 1, 1, -1):
-        before = next((line for line in reversed(lines[:number]) if line), "")
-        if lines[number].startswith("    ") and not lines[number - 1] and not before.startswith(" "):
-            lines[number:number] = ["::", ""]
-
-
-def setup(app: Any) -> None:
-    """Connect to Sphinx, before napoleon reads the sections of a docstring."""
-    app.connect("autodoc-process-docstring", mark_examples, priority=400)

@@ -94,7 +94,7 @@ def train(overrides: Overrides = ()) -> "RunResults":
 
         run = train({"run.name": "tiny", "data.sentences": 5000, "budget.passes": 4})
         run.metrics["test/nll"]
-        run.losses.plot(x="words_seen", y="loss")
+        run.losses.plot(x="words_seen", y="loss", backend="plotly")
 
     Args:
         overrides: options by dotted key and choices of groups, as `sleep-tune train --help` lists them: a mapping

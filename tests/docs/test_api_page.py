@@ -1,10 +1,12 @@
 """The columns that docs/api.md lists are those of the frames."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+import sleep_tune.api
 from sleep_tune import load_experiment
 from sleep_tune.evaluate.evaluation_results import EvaluationResults
 from sleep_tune.evaluate.zero_shot import ZeroShot, score_zero_shot
@@ -48,3 +50,10 @@ def test_scores_and_items_have_the_columns_of_their_tables(tmp_path: Path) -> No
     results = EvaluationResults(list(score_zero_shot(what, lambda description, total: lambda tokens: None)))
     assert list(results.scores.columns) == listed("scores")
     assert list(results.items.columns) == listed("items")
+
+
+@pytest.mark.parametrize("name", sleep_tune.api.__all__)
+def test_the_examples_of_a_docstring_are_code(name: str) -> None:
+    """Docutils reads an indented block as code after two colons only; the site has no other rule."""
+    text = inspect.getdoc(getattr(sleep_tune, name)) or ""
+    assert re.findall(r"(.*)\n\n {4}\S", text) == ["Usage::"]
