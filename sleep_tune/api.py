@@ -111,7 +111,7 @@ def train(overrides: Overrides = ()) -> "RunResults":
     from sleep_tune.experiment.run_place import place_run
     from sleep_tune.results.run_results import RunResults
 
-    given = _plain(overrides)
+    given = _plain_overrides(overrides)
     composed = compose([], base=given) if isinstance(given, dict) else compose(given)
     config = place_run(composed, given if isinstance(given, dict) else dict(map(parse_override, given)))
     folder = Path(config.run.dir or "")
@@ -157,7 +157,7 @@ def search(
     _require_choice("launcher", launcher, LAUNCHERS)
     given = _plain(space) if isinstance(space, Mapping) else expanded(str(space))
     with cli.echo_log("sleep_tune.data"):
-        prepared = PreparedSearch.read(given, _plain(overrides), expanded(str(results)))
+        prepared = PreparedSearch.read(given, _plain_overrides(overrides), expanded(str(results)))
     try:
         prepared.run(launcher=launcher, address=address)
     except Interrupted:
@@ -288,6 +288,13 @@ def load_experiment(folder: str | Path) -> "ExperimentResults":
 def _require_choice(name: str, given: str, choices: Sequence[str]) -> None:
     if given not in choices:
         raise ConfigError(unknown(name, given, choices))
+
+
+def _plain_overrides(given: Overrides) -> Any:
+    """Return overrides with values as YAML has them; one text alone, which is a sequence of letters, is refused."""
+    if isinstance(given, str):
+        raise ConfigError(f"overrides must be a mapping, or a list of texts such as ['data=toy']; got {given!r}")
+    return _plain(given)
 
 
 def _plain(given: Any) -> Any:

@@ -148,6 +148,8 @@ def test_a_search_ends_in_results_and_is_not_run_again(tmp_path: Path, capfd: py
         (lambda: train({"training.sed": 3}), ["training.sed", "training.seed"]),
         (lambda: train({"training": {"seed": 3}}), ["training"]),
         (lambda: train(["training.seed"]), ["training.seed"]),
+        (lambda: train("data=toy"), ["mapping", "list", "'data=toy'"]),
+        (lambda: search(SPACE, "stop.trials=2"), ["mapping", "list", "'stop.trials=2'"]),
         (lambda: search("no_such.yaml"), ["no_such.yaml"]),
         (lambda: search({key: SPACE[key] for key in ("base", "parameters")}), ["name"]),
         (lambda: search(SPACE, {"stop.trails": 1}), ["stop.trails in the overrides", "trials"]),
