@@ -153,6 +153,10 @@ def test_evaluation_data_of_no_such_user_s_home_is_no_folder(
             ["--do_train", "--train_file", "a.jsonl", "--lr=1e-3"],
             "every run trains|data.path|training.learning_rate=1e-3",
         ),
+        (["--name", "mine"], "write run.name=mine\n"),
+        (["--dir=here"], "write run.dir=here\n"),
+        (["--multirun"], "python tune.py"),
+        (["--status"], "python tune.py"),
         (["--strange"], "--strange|key=value"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.commands.search import main
+from sleep_tune.commands.search import main, parse
 from sleep_tune.errors import UserError
 from sleep_tune.interrupts import catching
 
@@ -42,6 +42,23 @@ def test_the_command_that_resumes_can_be_pasted(tmp_path: Path) -> None:
     with catching() as interrupts, pytest.raises(UserError):
         main(given)
     assert shlex.split(interrupts.farewell.partition("To resume: ")[2]) == ["python", "tune.py", *given]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        (("--stop.trials", "3"), "write stop.trials=3\n"),
+        (("--name=mine",), "write name=mine\n"),
+        (("--output_dir", "here"), "write --dir here\n"),
+        (("--plann",), "did you mean --plan?"),
+        (("--local",), "key=value"),
+        (("--plan", "--status"), "one of them"),
+    ],
+)
+def test_a_wrong_flag_is_refused(arguments: tuple[str, ...], fact: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["demo", *arguments])
+    assert fact in capsys.readouterr().err
 
 
 def test_help_lists_every_flag_and_section() -> None:

@@ -15,8 +15,9 @@ class FlagParser(argparse.ArgumentParser):
 
     Args:
         prog: name of the command in messages.
-        flags: name of a flag of other tools, as Python writes it -> the flag of this command.
+        flags: name of a flag of other tools or commands, as Python writes it -> its hint, where {} is its value.
         find_key: from such a name to its entry; asked before the names of options of a run.
+        is_key: whether an override can have this key.
     """
 
     def __init__(
@@ -24,10 +25,12 @@ class FlagParser(argparse.ArgumentParser):
         prog: str,
         flags: Mapping[str, str] | None = None,
         find_key: Callable[[str], ForeignName | None] = find_foreign_name,
+        is_key: Callable[[str], bool] = lambda key: key in options(),
     ) -> None:
         super().__init__(prog=prog, add_help=False, allow_abbrev=False)
         self._others_flags = flags or {}
         self._find_key = find_key
+        self._is_key = is_key
 
     def parse_line(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Return the flags and overrides, which may come in any order; a mistake exits with code 2."""
@@ -44,15 +47,14 @@ class FlagParser(argparse.ArgumentParser):
         """Return what to write instead of an unknown flag; '' if that is not known."""
         key = plain_name(name)
         if key in self._others_flags:
-            return f"write {self._others_flags[key]} {value}".rstrip()
+            return self._others_flags[key].format(value or "VALUE")
         entry = self._find_key(key) or find_foreign_name(key)
-        if key in options() or (entry is not None and not entry.difference):
+        if self._is_key(key) or (entry is not None and not entry.difference):
             return f"write {entry.key if entry is not None else key}={value or 'VALUE'}"
         if entry is not None:
             return entry.hint
-        own = [known for known in self._option_string_actions if known.startswith("--")]
-        close = nearest(name, own)
-        return "" if close is None else f"did you mean {close}?"
+        close = nearest(key, [known[2:] for known in self._option_string_actions if known.startswith("--")])
+        return "" if close is None else f"did you mean --{close}?"
 
 
 def _name(flag: str) -> str:

@@ -19,8 +19,14 @@ from sleep_tune.search.space.foreign_spaces import find_space_key
 if TYPE_CHECKING:
     from sleep_tune.search.plan.search_plan import Plan
 
-FLAGS = {"output_dir": "--dir", "default_root_dir": "--dir", "storage_path": "--dir", "dry_run": "--plan"}
-"""Flags of other tools, as Python writes them -> flags of this command."""
+FLAGS = {
+    "output_dir": "write --dir {}",
+    "default_root_dir": "write --dir {}",
+    "storage_path": "write --dir {}",
+    "dry_run": "write --plan",
+    "name": "write name={}",
+}
+"""Flags of other tools, as Python writes them -> their hints."""
 
 ARGUMENTS = "SPACE [override ...] [--plan [--calibrate] | --status] [--address A] [--launcher L] [--dir DIR]"
 
@@ -54,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the search space, the overrides and the flags, which may come in any order."""
-    parser = FlagParser(command("search"), FLAGS, find_space_key)
+    parser = FlagParser(command("search"), FLAGS, find_space_key, _is_key)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--plan", action="store_true")
     parser.add_argument("--calibrate", action="store_true")
@@ -68,9 +74,18 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_line(arguments)
     if options.space is None and not options.help:
         parser.error("a search space is needed, such as search_spaces/demo.yaml (see --help)")
+    if options.plan and options.status:
+        parser.error("--plan and --status are two commands: write one of them")
     if options.calibrate and not options.plan:
         parser.error("--calibrate measures for a plan: write --plan --calibrate")
     return options
+
+
+def _is_key(key: str) -> bool:
+    from sleep_tune.config.options import options
+    from sleep_tune.search.space.space_help import space_keys
+
+    return key in options() or key in space_keys()
 
 
 def help_text() -> str:

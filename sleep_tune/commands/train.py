@@ -64,7 +64,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return --help, --cfg and the overrides, which may come in any order."""
-    parser = FlagParser(command("train"), {"name": "run.name=NAME"})
+    of_a_search = f"that is a flag of {command('search')}"
+    several = f"to try several values, use {command('search')}"
+    flags = dict.fromkeys(("plan", "status", "launcher", "address"), of_a_search) | {
+        "name": "write run.name={}",
+        "dir": "write run.dir={}",
+        "m": several,
+        "multirun": several,
+    }
+    parser = FlagParser(command("train"), flags)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--cfg", choices=["job"])
     parser.add_argument("overrides", nargs="*")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from sleep_tune.config.options import options
+from sleep_tune.config.options import options, sections
 
 __all__ = ["ForeignName", "find_foreign_name", "foreign_names", "plain_name"]
 
@@ -169,7 +169,8 @@ def find_foreign_name(key: str) -> ForeignName | None:
     """
     section, _, last = key.rpartition(".")
     entry = BY_NAME.get(plain_name(last))
-    if entry is None or (section and entry.key.endswith(f".{last}")):  # trainin.seed is misspelt
+    is_misspelt = section not in ("", *sections())  # trainin.seed
+    if entry is None or (is_misspelt and entry.key.endswith(f".{last}")):
         return None
     beside = f"{section}.{entry.key.rpartition('.')[2]}"
     return replace(entry, key=beside, difference="") if beside in options() and beside != entry.key else entry

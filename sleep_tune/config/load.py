@@ -110,8 +110,8 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     key, separator, raw = (part.strip() for part in text.partition("="))
     if key.startswith(("+", "~")):
-        bare = key.lstrip("+~")
-        raise ConfigError(f"options can be set, not added or removed; got '{text}' (write {bare}=value)")
+        written = f"{key.lstrip('+~')}={raw or 'VALUE'}"
+        raise ConfigError(f"an option is set by its key alone, as in {written}; got '{text}'")
     if not separator or not key:
         hint = f" (write {key}=value)" if key in options() else ""
         raise ConfigError(f"an override must be key=value; got '{text}'{hint}")

@@ -41,6 +41,7 @@ def test_the_names_are_those_of_transformers() -> None:
     [
         ("training.lr", "lr|is training.learning_rate here"),
         ("sleep.lr", "is sleep.learning_rate here"),
+        ("model.learning_rate", "is training.learning_rate here"),
         ("learning_rate", "is training.learning_rate here"),
         ("model.pretrained", "lm-eval|model.init|model=hf"),
         ("--output-dir", "run.dir|run.name"),

@@ -18,7 +18,7 @@ from sleep_tune.search.space.search_space import (
     Stop,
 )
 
-__all__ = ["describe_space"]
+__all__ = ["describe_space", "space_keys"]
 
 SECTION_CLASSES: dict[str, type] = {
     "objective": Objective,
@@ -61,6 +61,11 @@ WIDTH = 120
 def describe_space() -> str:
     """Return the options of a search space, section by section."""
     return "\n".join([INTRODUCTION.replace("TRAIN", command("train")), *_lines()])
+
+
+def space_keys() -> set[str]:
+    """Return the keys of all options of a space, dotted."""
+    return {f"{name}.{field}" for name, section in SECTION_CLASSES.items() for field in section_fields(section, name)}
 
 
 def _lines() -> Iterator[str]:
