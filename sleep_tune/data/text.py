@@ -133,7 +133,7 @@ def _corpus_of(folder: Path, files: Sequence[TextFile], inventory: Inventory, da
         raise ConfigError(
             f"{key} names a column of a table, and {listed([file.path for file in files])} hold none; got {value}"
         )
-    notes = tuple(_describe_columns(files, columns))
+    notes = tuple(_describe_columns(files, columns, folder))
     inventory = replace(inventory, warnings=tuple(_twice(files, digests, folder)), notes=notes)
 
     def stream(warnings: list[str]) -> Iterator[tuple[str, Document]]:
@@ -157,12 +157,12 @@ def _columns_of(file: TextFile, data: DataConfig) -> Columns:
     return choose_columns(available, data.field, data.source_field, file.path)
 
 
-def _describe_columns(files: Sequence[TextFile], columns: Sequence[Columns | None]) -> Iterator[str]:
+def _describe_columns(files: Sequence[TextFile], columns: Sequence[Columns | None], folder: Path) -> Iterator[str]:
     """Yield which column is read as text, and which names the source, of which files."""
     tables: dict[Columns, list[str]] = {}
     for file, chosen in zip(files, columns, strict=True):
         if chosen is not None:
-            tables.setdefault(chosen, []).append(file.path.name)
+            tables.setdefault(chosen, []).append(file.path.relative_to(folder).as_posix())
     for chosen, names in tables.items():
         yield f"{describe_columns(chosen)} ({listed(names)})"
 

@@ -1,8 +1,10 @@
 """The files of a corpus, with the type and the split of each, and the files that are not read, with the reason."""
 
 import os
+import re
 import stat
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -156,13 +158,27 @@ def _divide(
             f"names contain no split ({listed(unnamed)}): name a split in each, as in news_train.txt, or move the "
             "files that should not be read out of the folder"
         )
-    files = [TextFile(folder / path, place.split or "train", place.source, types[path]) for path, place in places]
+    shared = Counter(place.source for path, place in places if place.split is None)
+    files = [
+        TextFile(folder / path, place.split or "train", _source(path, place, types[path], shared), types[path])
+        for path, place in places
+    ]
     _require_distinct([file for file, (_, place) in zip(files, places, strict=True) if place.split], folder, key)
     inventory = Inventory(
         {split: tuple(_below(file.path, folder) for file in files if file.split == split) for split in SPLITS},
         {reason: tuple(names) for reason, names in not_read.items()},
     )
     return files, inventory
+
+
+def _source(path: PurePath, place: FileSplit, type: FileType, shared: Mapping[str, int]) -> str:
+    """Return the source of a file: its path, if files without a split in other folders have the same name.
+
+    Files of plain text keep the name, so that corpora of earlier versions stay the same.
+    """
+    if place.split is not None or shared[place.source] == 1 or type.name == TEXT:
+        return place.source
+    return (path.parent / place.source).as_posix()
 
 
 def describe_files(files: Mapping[str, Sequence[object]]) -> str:
@@ -267,6 +283,10 @@ def _missing(path: Path) -> str:
     """Return that nothing is at `path`, with the nearest name that exists."""
     if path.is_symlink():
         return f"got {shortened(str(path), 200)}, a link to what does not exist"
+    if re.match(r"\w\w+:/", str(path)):
+        return f"got the address {shortened(str(path), 200)}: download the file first"
+    if "*" in path.name:
+        return f"got {shortened(str(path), 200)}, a pattern, which is not expanded: name the folder, or list the files"
     missing = path
     while not missing.parent.is_dir():
         missing = missing.parent

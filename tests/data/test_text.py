@@ -140,9 +140,12 @@ def test_what_a_list_names_must_be_there_readable_and_named_once(tmp_path: Path)
         (["gone.txt"], [tmp_path / "gone.txt", "link"]),
         (["a.tx"], [f"did you mean {tmp_path / 'a.txt'}?"]),
         (["books", "books/c.txt"], [tmp_path / "books" / "c.txt", "twice"]),
+        (["books/*.txt"], [tmp_path / "books" / "*.txt", "pattern"]),
     ):
         with raises_naming(DataError, "data.path", *parts):
             text_corpus(DataConfig(kind="text", path=tuple(str(tmp_path / name) for name in names)))
+    with raises_naming(DataError, "data.path", "address", "lab.org/a.txt"):
+        text_corpus(DataConfig(kind="text", path="https://lab.org/a.txt"))
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
