@@ -101,6 +101,9 @@ def unknown_key(key: str) -> str:
     if foreign is not None:
         return f"unknown option '{shortened(key)}'; {foreign.hint}"
     section = key.rpartition(".")[0]
+    if section in options():
+        name = key.removeprefix(f"{section}.")
+        return f"unknown option '{shortened(key)}'; {section} is set as a whole, as in {section}={{{name}: ...}}"
     while section not in sections() and section:
         section = section.rpartition(".")[0]
     close = _nearest_key(key)

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from sleep_tune.data.formats import find_format
 from sleep_tune.errors import DataError
 
-__all__ = ["BYTE_ORDER_MARKS", "decode", "decode_line", "open_bytes"]
+__all__ = ["decode", "decode_line", "open_bytes", "require_unmarked"]
 
 BYTE_ORDER_MARKS = {
     b"\xff\xfe\0\0": "UTF-32",
@@ -54,6 +54,20 @@ def open_bytes(path: Path, compression: str) -> Iterator[BinaryIO]:
         raise DataError(f"{path} {what}: {error.strerror or error}") from error
 
 
+def require_unmarked(content: bytes, path: Path) -> None:
+    """Check that a file does not begin with the mark of another encoding.
+
+    Raises:
+        DataError: it does.
+    """
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            raise DataError(
+                f"{path}: the text must be UTF-8; it begins with the byte-order mark of {encoding}. Convert the file "
+                f"with iconv -f {encoding} -t UTF-8"
+            )
+
+
 def decode_line(line: bytes, path: Path, number: int) -> str:
     """Return a line's text; of the first line, without a byte-order mark.
 
@@ -83,12 +97,7 @@ def decode(content: bytes, path: Path) -> str:
     if found is not None:
         what, remedy = found
         raise DataError(f"{path} must hold text; it is {what}: {remedy}, or move it out of the folder")
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if content.startswith(mark):
-            raise DataError(
-                f"{path}: the text must be UTF-8; it begins with the byte-order mark of {encoding}. Convert the file "
-                f"with iconv -f {encoding} -t UTF-8"
-            )
+    require_unmarked(content, path)
     offset = content.find(b"\0")
     if offset >= 0:
         raise DataError(

@@ -60,6 +60,10 @@ def hf_corpus(data: DataConfig) -> RawCorpus:
         raise ConfigError("data.dataset must be set for data=hf, to an id on the Hub or a folder; it is not set")
     folder = expanded(name)
     is_folder = folder.is_dir()
+    if folder.is_file():
+        raise ConfigError(f"data.dataset must be an id on the Hub or a folder; got a file: data=text data.path={name}")
+    if folder.is_absolute() and not is_folder:
+        raise DataError(f"data.dataset must be an id on the Hub or a folder; {folder} does not exist")
     if is_folder and data.revision is not None:
         raise ConfigError(f"data.revision is read for a dataset on the Hub; data.dataset is the folder {folder}")
     snapshot, entry = _find_snapshot(data, folder.resolve() if is_folder else None, name)

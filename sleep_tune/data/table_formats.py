@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sleep_tune.data.byte_streams import BYTE_ORDER_MARKS, decode_line, open_bytes
+from sleep_tune.data.byte_streams import decode_line, open_bytes, require_unmarked
 from sleep_tune.data.file_types import FileType
 from sleep_tune.errors import DataError, listed, shortened
 
@@ -23,6 +23,14 @@ __all__ = ["ARROW", "FORMATS", "Columns", "Format", "Rows", "text_columns"]
 
 LONGEST_CELL = 2**31 - 1
 """Characters in a cell of a CSV file, which the library limits to 131,072 otherwise."""
+
+SEPARATOR = {"csv": ",", "tsv": "\t"}
+"""Format -> character between its cells."""
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+"""Character between the cells of some table -> its name."""
+
+QUOTED = 'A cell that begins with a quotation mark must end with one, and those within it are doubled ("")'
+LONE_RETURNS = "Its lines must end in LF or CR LF, not in CR alone; convert it with mac2unix, or tr '\\r' '\\n'"
 
 BATCH_ROWS = 256
 """Rows of a parquet file that are in memory at once: each may be a book."""
@@ -78,6 +86,12 @@ def _json_rows(path: Path, type: FileType) -> Iterator[tuple[int, dict[str, Any]
 def _csv_columns(path: Path, type: FileType) -> dict[str, bool]:
     """Return the columns that the first line names, all of which may be text; none of an empty file."""
     _, header = next(_csv_rows(path, type), (0, []))
+    if len(header) == 1 and (mark := next((mark for mark in SEPARATORS if mark in header[0]), None)):
+        expected = SEPARATORS[SEPARATOR[type.format]]
+        raise DataError(
+            f"{path}:1: the columns of a .{type.format} file must be separated by {expected}; got "
+            f"'{shortened(header[0])}', with {SEPARATORS[mark]}: save the file with {expected}, or rename it"
+        )
     twice = [name for name in header if header.count(name) > 1]
     if twice:
         raise DataError(f"{path}:1: the first line must name each column once; '{shortened(twice[0])}' is there twice")
@@ -99,14 +113,14 @@ def _csv_rows(path: Path, type: FileType) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row that is not blank, with the line at which it ends."""
     csv.field_size_limit(LONGEST_CELL)
     lines = (line for _, line in _lines(path, type))
-    reader = csv.reader(lines, delimiter="\t" if type.format == "tsv" else ",", strict=True)
+    reader = csv.reader(lines, delimiter=SEPARATOR[type.format], strict=True)
     while True:
         try:
             row = next(reader, None)
         except csv.Error as error:
+            remedy = LONE_RETURNS if "new-line" in str(error) else QUOTED
             raise DataError(
-                f"{path}:{reader.line_num}: the row cannot be read: {shortened(str(error))}. A cell that begins with a "
-                'quotation mark must end with one, and those within it are doubled ("")'
+                f"{path}:{reader.line_num}: the row cannot be read: {shortened(str(error))}. {remedy}"
             ) from error
         if row is None:
             return
@@ -123,9 +137,7 @@ def _lines(path: Path, type: FileType) -> Iterator[tuple[int, str]]:
     with open_bytes(path, type.compression) as stream:
         for number, line in enumerate(stream, 1):
             if number == 1:
-                for mark, encoding in BYTE_ORDER_MARKS.items():
-                    if line.startswith(mark):
-                        raise DataError(f"{path}: the text must be UTF-8; it begins with the mark of {encoding}")
+                require_unmarked(line, path)
             yield number, decode_line(line, path, number)
 
 

@@ -39,6 +39,8 @@ def choose_columns(
     Raises:
         DataError: there is no such column, it holds no text, or it is not clear which column is meant.
     """
+    if not available:
+        raise DataError(f"{where} must hold rows with columns; it is empty: remove it, or make it again")
     texts = [name for name, is_text in available.items() if is_text]
     for key, given in (("data.field", field), ("data.source_field", source_field)):
         if given is not None and given not in available:
@@ -50,9 +52,10 @@ def choose_columns(
     elif field is None and len(texts) == 1 and COLUMN_NAME.fullmatch(texts[0]):
         (field,) = texts
     if field is None:
+        names = listed([shortened(name) for name in available])
         raise DataError(
             f"{where}: data.field must name the column that holds the text, since none is named {USUAL_FIELD}; columns "
-            f"of text: {listed([shortened(name) for name in texts]) or 'none'}"
+            f"of text: {listed([shortened(name) for name in texts]) or f'none among {names}'}"
         )
     return Columns(field, source_field)
 

@@ -118,6 +118,7 @@ def test_values_are_read_by_the_option_they_are_for(text: str, value: object) ->
         (["data=text", "data.path=${oc.env:NO_SUCH_VARIABLE}"], "interpolation|NO_SUCH_VARIABLE"),
         (["data=text", "data.path=${"], "data.path|text, a list of texts or null|'${'"),
         (["training.seed=${data.path}"], "interpolation"),
+        (["data=hf", "data.splits.train=part"], "'data.splits.train'|data.splits={train: ...}"),
     ],
 )
 def test_a_mistake_is_one_message(overrides: list[str], facts: str) -> None:

@@ -235,10 +235,14 @@ def test_a_folder_of_files_that_the_library_reads(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("quiet")
 def test_folders_that_hold_no_dataset(tmp_path: Path) -> None:
     folder = tmp_path / "x"
+    with raises_naming(DataError, "data.dataset", folder, "does not exist"):
+        hf_corpus(options(folder))
     folder.mkdir()
     with raises_naming(DataError, "data.dataset", folder):
         hf_corpus(options(folder))
     (folder / "a.jsonl").write_text('{"text": "a"}\n{"text": \n')
+    with raises_naming(ConfigError, "data.dataset", f"data.path={folder / 'a.jsonl'}"):
+        hf_corpus(options(folder / "a.jsonl"))
     with raises_naming(DataError, "data.dataset", folder):
         hf_corpus(options(folder))
     (folder / "a.jsonl").write_text('{"text": " "}\n')

@@ -82,6 +82,23 @@ def test_a_row_is_a_document_in_every_format(format: str, tmp_path: Path) -> Non
     assert {document.source for document in corpus(path).read().train} == {"rows"}
 
 
+def test_tables_of_the_same_name_in_other_folders_have_sources_of_their_own(tmp_path: Path) -> None:
+    for folder, format in (("books", "jsonl"), ("news/old", "jsonl"), ("news", "csv")):
+        path = tmp_path / folder / f"part-0.{format}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        WRITERS[format](path, ROWS[:1])
+    WRITERS["jsonl"](tmp_path / "alone.jsonl", ROWS[1:2])
+    paths = tuple(str(tmp_path / name) for name in ("books", "news/old", "news/part-0.csv", "alone.jsonl"))
+    raw = text_corpus(DataConfig(kind="text", path=paths))
+    assert {document.source for document in raw.read().train} == {
+        "books/part-0",
+        "news/old/part-0",
+        "news/part-0",
+        "alone",
+    }
+    assert "books/part-0.jsonl" in raw.inventory.notes[0]
+
+
 def test_every_format_is_tried() -> None:
     assert set(FORMATS) == {*WRITERS, "arrow"}  # Arrow files come from the library datasets (test_hf_corpus.py)
 
@@ -116,7 +133,7 @@ def test_a_column_is_guessed_only_if_it_can_be_no_other() -> None:
     assert field({"id": True, "text": True}) == "text"
     assert field({"label": False, "sentence": True}) == "sentence"
     assert field({"a": True, "b": True}, "b") == "b"
-    for available in ({"a": True, "b": True}, {"text": False}, {}, {"The dog sees a cat.": True}):
+    for available in ({"a": True, "b": True}, {"text": False}, {"The dog sees a cat.": True}):
         with raises_naming(DataError, "f: data.field", *(shown for shown in available if available[shown])):
             field(available)
     with raises_naming(DataError, "data.field", "'txet'", "'text'"):
@@ -142,13 +159,20 @@ def test_a_column_is_guessed_only_if_it_can_be_no_other() -> None:
         ("a.jsonl", b'{"text": "a"}\n{"text": "caf\xe9"}\n', ["a.jsonl:2", "UTF-8", "0xe9"]),
         ("a.jsonl", '{"text": "a"}\n'.encode("utf-16"), ["a.jsonl", "UTF-16"]),
         ("a.jsonl", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", ["a.jsonl", "git lfs pull"]),
-        ("a.jsonl", "", ["a.jsonl", "data.field"]),
+        ("a.jsonl", "", ["a.jsonl", "empty"]),
+        ("a.csv", "", ["a.csv", "empty"]),
+        ("a.jsonl", '{"messages": [{"text": "a"}]}\n', ["a.jsonl", "data.field", "messages"]),
         ("a.jsonl", '{"text": null}\n', ["train", "a.jsonl"]),
         ("a.csv", "text,n\na,1\nb\n", ["a.csv:3", "2 cells", "got 1"]),
         ("a.csv", 'text,n\n"a" b,1\n', ["a.csv:2"]),
         ("a.csv", 'text,n\n"a,1\n', ["a.csv:2"]),
         ("a.csv", "text,text\na,b\n", ["a.csv:1", "'text'"]),
-        ("a.csv", "id;text\n1;a\n", ["a.csv", "data.field", "id;text"]),
+        ("a.csv", "id;text\n1;a\n", ["a.csv:1", "commas", "id;text", "semicolons"]),
+        ("a.csv", "\ufeffsep=;\r\nid;text\r\n1;a\r\n", ["a.csv:1", "commas", "sep=;", "semicolons"]),
+        ("a.csv", "id\ttext\n1\ta\n", ["a.csv:1", "commas", "tabs"]),
+        ("a.tsv", "id,text\n1,a\n", ["a.tsv:1", "tabs", "id,text", "commas"]),
+        ("a.csv", "id,text\r1,a\r", ["a.csv:1", "CR alone"]),
+        ("a.csv", "id,text\n1,a\n".encode("utf-16"), ["a.csv", "iconv -f UTF-16"]),
         ("a.csv", "The dog sees a cat.\nA cat.\n", ["a.csv", "data.field", "The dog sees a cat."]),
         ("a.csv", "<!doctype html><html>", ["a.csv", "an HTML page"]),
         ("a.csv", b"text,n\na,1\ncaf\xe9,2\n", ["a.csv:3", "UTF-8", "0xe9"]),
