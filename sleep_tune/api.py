@@ -107,13 +107,10 @@ def train(overrides: Overrides = ()) -> "RunResults":
         KeyboardInterrupt: Ctrl-C; the same call resumes.
     """
     from sleep_tune.commands import train as command
-    from sleep_tune.config.load import compose, parse_override
-    from sleep_tune.experiment.run_place import place_run
+    from sleep_tune.experiment.run_place import compose_run
     from sleep_tune.results.run_results import RunResults
 
-    given = _plain_overrides(overrides)
-    composed = compose([], base=given) if isinstance(given, dict) else compose(given)
-    config = place_run(composed, given if isinstance(given, dict) else dict(map(parse_override, given)))
+    config = compose_run(_plain_overrides(overrides))
     folder = Path(config.run.dir or "")
     command.train(folder, config)
     return RunResults(folder)

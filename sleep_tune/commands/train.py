@@ -50,10 +50,9 @@ def main(arguments: Sequence[str]) -> int:
         print(help_text())
         return 0
     from sleep_tune.config.describe import to_yaml
-    from sleep_tune.config.load import compose, parse_override
-    from sleep_tune.experiment.run_place import place_run
+    from sleep_tune.experiment.run_place import compose_run
 
-    config = place_run(compose(options.overrides), dict(map(parse_override, options.overrides)))
+    config = compose_run(options.overrides)
     if options.cfg:
         print(to_yaml(config), end="")
         return 0

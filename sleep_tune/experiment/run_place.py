@@ -1,6 +1,6 @@
 """Name and folder of a run that is trained by hand, where they were not given."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,22 +11,31 @@ from sleep_tune.errors import UserError
 from sleep_tune.experiment.run_folder import holds_run
 from sleep_tune.files import expanded
 
-__all__ = ["RUNS", "place_run"]
+__all__ = ["RUNS", "compose_run"]
 
 RUNS = Path("runs")
 """Folder of the runs, in the working directory."""
 
 
-def place_run(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
-    """Return the configuration with run.name and run.dir filled in.
+def compose_run(overrides: Sequence[str] | Mapping[str, Any]) -> RunConfig:
+    """Return a run's configuration, with run.name and run.dir filled in.
 
     A run without a name is called after its settings. Earlier versions called it default: if runs/default holds the
     same run, it stays there.
 
     Args:
-        config: of the run.
-        settings: what was set over the defaults: choices of groups, and options by dotted key.
+        overrides: choices of groups, and options by dotted key: texts as on a command line, or a mapping.
+
+    Raises:
+        UserError: a mistake in the overrides (`config.load.compose`).
     """
+    from sleep_tune.config.load import compose, parse_override
+
+    settings: Mapping[str, Any]
+    if isinstance(overrides, Mapping):
+        config, settings = compose([], base=overrides), overrides
+    else:
+        config, settings = compose(overrides), dict(map(parse_override, overrides))
     name = config.run.name
     if config.run.dir is not None:
         folder = expanded(config.run.dir)

@@ -1,18 +1,22 @@
-"""Where a run that is trained by hand is written, if it was not told."""
+"""Name and folder of a run that is trained by hand, where they were not given."""
 
 from pathlib import Path
 
 import pytest
 
 from sleep_tune.commands.train import help_text
-from sleep_tune.config.load import compose, parse_override
+from sleep_tune.config.load import compose
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.experiment.run_folder import record_run
-from sleep_tune.experiment.run_place import place_run
+from sleep_tune.experiment.run_place import compose_run
 
 
 def placed(*overrides: str) -> RunConfig:
-    return place_run(compose(overrides), dict(map(parse_override, overrides)))
+    return compose_run(overrides)
+
+
+def test_a_mapping_is_placed_as_texts_are() -> None:
+    assert compose_run({"sleep": "weighted", "training.seed": 3}) == placed("sleep=weighted", "training.seed=3")
 
 
 @pytest.mark.parametrize(
