@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 
 
 def _as_exceptions(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Turn a full disk or a limit on files into an error of ours, and signals into a KeyboardInterrupt after saving."""
+    """Turn a full disk or a limit on files into a UserError, and signals into a KeyboardInterrupt after saving."""
 
     @functools.wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -190,8 +190,8 @@ def evaluate(
         tasks: names of folders, of tasks such as blimp, or import paths of functions of your own; all by default.
         backend: mlm, mntp, causal, or auto: by the model's config.json.
         output: folder of the results.
-        device: auto, cpu or cuda.
-        dtype: auto, fp32 or bf16; the choices are the same.
+        device: cpu, cuda, mps, or auto: a GPU (cuda) if there is one.
+        dtype: fp32, bf16, or auto; options are chosen alike in all of them.
         batch_tokens: largest number of tokens in a forward pass, >= 1.
         revision: in the path of the results; by default the checkpoint's name, or main.
         trust_remote_code: run the Python files in the model's folder.
@@ -200,10 +200,10 @@ def evaluate(
         UserError: a model or data that cannot be used.
         KeyboardInterrupt: Ctrl-C; back ends whose files are not written yet are lost.
     """
-    from sleep_tune.commands.evaluate import choose_device
     from sleep_tune.evaluate.evaluation_results import EvaluationResults
     from sleep_tune.evaluate.progress_bars import text_bars
     from sleep_tune.evaluate.zero_shot import ZeroShot, score_zero_shot
+    from sleep_tune.training.hardware import find_device
 
     _require_choice("device", device, DEVICES)
     _require_choice("dtype", dtype, PRECISIONS)
@@ -216,7 +216,7 @@ def evaluate(
         backend=backend,
         output_dir=expanded(str(output)),
         batch_tokens=batch_tokens,
-        device=choose_device(device),
+        device=find_device(device, "device"),
         dtype=dtype,
         revision_name=revision,
         trust_remote_code=trust_remote_code,

@@ -22,23 +22,15 @@ def main(arguments: Sequence[str]) -> int:
     from sleep_tune.console import PlainConsole
     from sleep_tune.evaluate.extra_tasks import run_extra_tasks
     from sleep_tune.evaluate.zero_shot import run_zero_shot
+    from sleep_tune.training.hardware import find_device
 
-    is_extra = options.glue or options.aoa or options.submission
+    run = run_extra_tasks if options.glue or options.aoa or options.submission else run_zero_shot
     with _progress() as progress:
-        output = list(
-            (run_extra_tasks if is_extra else run_zero_shot)(options, choose_device(options.device), progress)
-        )
+        output = list(run(options, find_device(options.device, "--device"), progress))
     console = PlainConsole(soft_wrap=True)
     for part in output:
         console.print(part, highlight=False)
     return 0
-
-
-def choose_device(given: str) -> str:
-    """Return the device of the models: cpu, cuda or mps."""
-    from sleep_tune.training.hardware import find_device
-
-    return find_device(given, "--device")
 
 
 @contextmanager

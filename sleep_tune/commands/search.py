@@ -14,6 +14,7 @@ from sleep_tune import cli
 from sleep_tune.commands.flags import FlagParser
 from sleep_tune.installation import command
 from sleep_tune.interrupts import current
+from sleep_tune.names import LAUNCHERS
 from sleep_tune.search.space.foreign_spaces import find_space_key
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--status", action="store_true")
     parser.add_argument("--address")
-    parser.add_argument("--launcher", choices=["inline", "ray"], default="ray")
+    parser.add_argument("--launcher", choices=LAUNCHERS, default="ray")
     parser.add_argument("--dir", type=Path, default=Path("results"))
     parser.add_argument("space", nargs="?", type=Path)
     parser.add_argument("overrides", nargs="*")

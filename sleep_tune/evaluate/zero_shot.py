@@ -47,7 +47,7 @@ class ZeroShot:
     batch_tokens: int = 16_384
     """Largest number of tokens in a forward pass."""
     device: str = "cpu"
-    """cpu or cuda."""
+    """cpu, cuda or mps."""
     dtype: str = AUTO
     revision_name: str | None = None
     """Revision in the path of the results; None: the checkpoint's name, or main."""
