@@ -155,9 +155,12 @@ def test_models_at_numbers_of_words_need_a_hub_and_a_run_that_saved_them(folder:
 
 def test_a_model_goes_to_the_folder_that_is_named_and_replaces_nothing(folder: Path, tmp_path: Path) -> None:
     place = tmp_path / "shared"
-    assert export(folder, "--conf", tmp_path / "conf", "--to", place, "--license", "mit").returncode == 0
+    stated = ("--license", "mit", "--data-license", "CC0", "--language", "de", "--repository", "https://example.org/x")
+    assert export(folder, "--conf", tmp_path / "conf", "--to", place, *stated).returncode == 0
     assert {path.name for path in place.iterdir()} == {"config.json", "model.safetensors", "README.md"}
-    assert "license: mit" in (place / "README.md").read_text()
+    card = (place / "README.md").read_text()
+    for part in ("license: mit", "licence of the text: CC0", "language: de", "git clone https://example.org/x"):
+        assert part in card
     before = (place / "README.md").read_bytes()
     done = export(folder, "--conf", tmp_path / "conf", "--to", place)
     assert done.returncode == 2
