@@ -11,6 +11,7 @@ from sleep_tune import names
 
 __all__ = [
     "ONE_OF",
+    "SPLITS",
     "BudgetConfig",
     "DataConfig",
     "EvaluationConfig",
@@ -35,6 +36,9 @@ ONE_OF: dict[str, tuple[str, ...]] = {
     "sleep.length": ("passes", "ratio", "repeats"),
 }
 """Section -> options of which exactly one is set. Setting one clears the others."""
+
+SPLITS = ("train", "dev", "test")
+"""The parts of a text, in the order in which they are prepared."""
 
 
 def option(

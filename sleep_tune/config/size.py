@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from sleep_tune.config.rules import require_second_scores
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.config.sleep_rules import require_second_scores
 from sleep_tune.files import expanded, read_safetensors_header
 from sleep_tune.sleep.budget import SleepPlan, plan_budget
 

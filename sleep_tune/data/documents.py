@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sleep_tune.config.schema import SPLITS
 from sleep_tune.data.pairs import MinimalPair
 
 __all__ = ["SPLITS", "Document", "Inventory", "RawCorpus", "Splits", "Stream", "collect"]
-
-SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sleep_tune.config.rules import SIGNED_SIGNALS
+from sleep_tune.config.sleep_rules import SIGNED_SIGNALS
 from sleep_tune.errors import ConfigError
 from sleep_tune.sleep.buffer import Replay
 from sleep_tune.sleep.sample_history import SampleHistory
