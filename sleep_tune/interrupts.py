@@ -5,8 +5,8 @@ save, the exception is raised only after its patience has passed. A second Ctrl-
 runs signal handlers only between two of its own instructions, so a second thread watches, and ends the process if
 native code does not return. That loses no more than a kill -9 would: the work since the last checkpoint.
 
-In a process that is not ours to end, such as a notebook's kernel (`catching(exits=False)`), nothing ends the process:
-a second Ctrl-C raises the exception without waiting for a moment to save. There the exception is not raised while a
+In the process of another program, such as a notebook's kernel (`catching(exits=False)`), nothing ends the process: a
+second Ctrl-C raises the exception without waiting for a moment to save. There the exception is not raised while a
 module is imported, because modules that were imported in part cannot be used in the next call.
 """
 

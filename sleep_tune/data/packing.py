@@ -112,7 +112,7 @@ def _empty_rows(num_rows: int, packing: Packing) -> Rows:
 
 
 def _pack_joined(streams: Iterable[TokenStream], sources: NDArray[np.int16], packing: Packing) -> Iterator[Rows]:
-    """Yield full rows, and a last one that is padded; a row goes on in the next piece."""
+    """Yield full rows, and a last one that is padded; a row may continue in the next piece."""
     capacity = packing.max_length - 1
     tokens, starts_word, source = np.zeros(0, np.int32), np.zeros(0, np.bool_), np.zeros(1, np.int16)
     first = 0

@@ -76,7 +76,7 @@ def model_card(winner: Winner, comparison: Comparison | None, facts: CardFacts) 
     Args:
         winner: the model that is published.
         comparison: of the experiment that it comes from; None for a run by itself.
-        facts: what only the user knows, and how the model is trained again.
+        facts: what the user states, and how the model is trained again.
     """
     model, made = read_published_model(winner.model), read_provenance(winner.run)
     scores = read_scores(winner, comparison, made)
