@@ -136,6 +136,17 @@ def test_evaluation_data_of_no_such_user_s_home_is_no_folder(
     assert "error: ~no-such-user/fast_eval must be a folder" in capsys.readouterr().err
 
 
+def test_a_device_that_is_not_here_is_refused_before_the_text_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert run("training.device=mps", "data.sentences=300", "model=tiny") == 2
+    written = capsys.readouterr()
+    assert not missing(written.err, "training.device|cpu|got mps") and "text:" not in written.out
+    assert not list(tmp_path.glob("runs/*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "facts"),
     [

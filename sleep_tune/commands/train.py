@@ -148,12 +148,14 @@ def train_in(folder: Path, config: "RunConfig") -> "Outcome":
         cli.say("loading torch and transformers")
         from sleep_tune.data.prepare import prepare
         from sleep_tune.training.first_model import check_first_model
+        from sleep_tune.training.hardware import find_device
         from sleep_tune.training.run import train
         from sleep_tune.training.tracking import require_trackers
 
         redirect_libraries()
         require_trackers(config.tracking)
         with cli.echo_log("sleep_tune.data"):
+            find_device(config.training.device, "training.device")
             check_first_model(config)
             corpus = prepare(config.data, config.tokenizer)
         print(visible("\n".join(corpus.description)), flush=True)
