@@ -22,6 +22,8 @@ __all__ = [
     "find_change",
     "fingerprint",
     "grant",
+    "is_file",
+    "is_folder",
     "read_json_lines",
     "read_json_object",
     "read_safetensors_header",
@@ -39,6 +41,16 @@ __all__ = [
 def expanded(path: str) -> Path:
     """Return `path` with ~ and ~user replaced by home folders; unchanged if there is no such user."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def is_folder(path: str | Path) -> bool:
+    """Return whether a path is a folder; a name that is too long is none, for which `Path.is_dir` raises an error."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether a path is a file; a name that is too long is none, for which `Path.is_file` raises an error."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def require_space(folder: Path, num_bytes: int, what: str, remedy: str) -> None:

@@ -18,7 +18,7 @@ from sleep_tune.config.tree import Tree, assign, from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError, unknown
 from sleep_tune.experiment.run_folder import CONFIG, EXPOSURES
 from sleep_tune.experiment.search_state import TrialState
-from sleep_tune.files import expanded
+from sleep_tune.files import expanded, is_file, is_folder
 from sleep_tune.names import BASELINES
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.sleep.budget import SleepPlan
@@ -49,14 +49,17 @@ NAMES = ("tokenizer.name", "model.init", "data.dataset")
 def absolute(key: str, value: Any) -> Any:
     """Return the value of an option, as an absolute path if it names a folder, since trials run in other folders.
 
+    Links to folders are followed. A file keeps the name of a link to it, which says what it holds and its split.
+
     Args:
         key: dotted key of the option.
         value: as it was given.
     """
     if isinstance(value, list | tuple) and key in FOLDERS:
         return tuple(absolute(key, item) for item in value)
-    if isinstance(value, str) and (key in FOLDERS or (key in NAMES and Path(value).is_dir())):
-        return os.path.realpath(expanded(value))
+    if isinstance(value, str) and (key in FOLDERS or (key in NAMES and is_folder(value))):
+        path = expanded(value)
+        return str(Path(os.path.realpath(path.parent), path.name)) if is_file(path) else os.path.realpath(path)
     return value
 
 

@@ -218,6 +218,11 @@ def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert compose_base(space).data.path == str(tmp_path / "here")
     space = load_space(write(tmp_path, WHOLE), ["data=text", "data.path=[here, a/b.jsonl]"])
     assert compose_base(space).data.path == (str(tmp_path / "here"), str(tmp_path / "a" / "b.jsonl"))
+    (tmp_path / "cached").mkdir()
+    (tmp_path / "cached" / "3f2a").touch()
+    (tmp_path / "train.jsonl").symlink_to("cached/3f2a")  # as the Hub's client keeps files
+    space = load_space(write(tmp_path, WHOLE), ["data=text", "data.path=train.jsonl"])
+    assert compose_base(space).data.path == str(tmp_path / "train.jsonl")
     (tmp_path / "saved").mkdir()
     for name, absolute in (("saved", str(tmp_path / "saved")), ("lab/open", "lab/open")):
         space = load_space(write(tmp_path, WHOLE), ["data=hf", f"data.dataset={name}"])
