@@ -21,7 +21,7 @@ from sleep_tune.data.table_formats import ARROW, FORMATS, Columns
 from sleep_tune.data.tables import choose_columns, describe_columns, describe_rows, read_table
 from sleep_tune.data.text_files import read_errors
 from sleep_tune.errors import ConfigError, DataError, UserError, listed, shortened, unknown
-from sleep_tune.files import expanded, write_whole
+from sleep_tune.files import expanded, is_file, is_folder, write_whole
 
 __all__ = ["choose_splits", "hf_corpus"]
 
@@ -59,15 +59,15 @@ def hf_corpus(data: DataConfig) -> RawCorpus:
     if name is None:
         raise ConfigError("data.dataset must be set for data=hf, to an id on the Hub or a folder; it is not set")
     folder = expanded(name)
-    is_folder = folder.is_dir()
-    if folder.is_file():
+    in_folder = is_folder(folder)
+    if is_file(folder):
         raise ConfigError(f"data.dataset must be an id on the Hub or a folder; got a file: data=text data.path={name}")
-    if folder.is_absolute() and not is_folder:
+    if folder.is_absolute() and not in_folder:
         raise DataError(f"data.dataset must be an id on the Hub or a folder; {folder} does not exist")
-    if is_folder and data.revision is not None:
+    if in_folder and data.revision is not None:
         raise ConfigError(f"data.revision is read for a dataset on the Hub; data.dataset is the folder {folder}")
-    snapshot, entry = _find_snapshot(data, folder.resolve() if is_folder else None, name)
-    where = f"data.dataset {folder.name if is_folder else name}"
+    snapshot, entry = _find_snapshot(data, folder.resolve() if in_folder else None, name)
+    where = f"data.dataset {folder.name if in_folder else name}"
     splits = choose_splits(tuple(snapshot.files), data.splits, where)
     tables = [snapshot.columns[name] for name in splits.values() if snapshot.columns[name]]
     shared = {
@@ -76,7 +76,7 @@ def hf_corpus(data: DataConfig) -> RawCorpus:
         if all(name in table for table in tables)
     }
     columns = choose_columns(shared, data.field, data.source_field, where)
-    source = (folder.resolve() if is_folder else Path(name)).name
+    source = (folder.resolve() if in_folder else Path(name)).name
     identity = {
         "kind": "hf",
         **{f"dataset/{name}": value for name, value in snapshot.version.items()},
@@ -86,7 +86,7 @@ def hf_corpus(data: DataConfig) -> RawCorpus:
     unused = tuple(split for split in snapshot.files if split not in splits.values())
     inventory = Inventory(
         {split: (f"split '{splits[split]}'",) if split in splits else () for split in SPLITS},
-        notes=tuple(_describe(snapshot, folder if is_folder else None, columns, unused)),
+        notes=tuple(_describe(snapshot, folder if in_folder else None, columns, unused)),
     )
 
     def stream(warnings: list[str]) -> Iterator[tuple[str, Document]]:

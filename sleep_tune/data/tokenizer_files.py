@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sleep_tune.data.formats import find_format
 from sleep_tune.data.hub import cached_download, find_matching
 from sleep_tune.errors import DataError, shortened
-from sleep_tune.files import expanded, read_json_object
+from sleep_tune.files import expanded, is_file, is_folder, read_json_object
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -39,10 +39,10 @@ def find_tokenizer_folder(name: str, cache: Path) -> Path:
         DataError: it is neither, or cannot be downloaded.
     """
     folder = expanded(name)
-    if folder.is_dir():
+    if is_folder(folder):
         return folder
-    if folder.exists() or name[:1] in ("/", ".", "~") or name.count("/") > 1:
-        what = "is a file" if folder.exists() else "does not exist"
+    if is_file(folder) or name[:1] in ("/", ".", "~") or name.count("/") > 1:
+        what = "is a file" if is_file(folder) else "does not exist"
         raise DataError(f"tokenizer.name must be a folder or an id on the Hub; got {name}, which {what}")
     return cached_download(name, cache, what="tokenizer", key="tokenizer.name", patterns=PATTERNS)
 

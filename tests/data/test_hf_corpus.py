@@ -235,6 +235,9 @@ def test_a_folder_of_files_that_the_library_reads(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("quiet")
 def test_folders_that_hold_no_dataset(tmp_path: Path) -> None:
     folder = tmp_path / "x"
+    for name in ("x" * 5000, "/" + "x" * 5000):
+        with raises_naming(DataError, "data.dataset", name[:40]):
+            hf_corpus(DataConfig(kind="hf", dataset=name, cache_dir=str(tmp_path / "cache")))
     with raises_naming(DataError, "data.dataset", folder, "does not exist"):
         hf_corpus(options(folder))
     folder.mkdir()

@@ -202,7 +202,7 @@ def test_a_name_is_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["./nothing", "/nothing/here", "~/nothing", "a/b/c", "book.txt", "a b", "x" * 200, "-"]
+    "name", ["./nothing", "/nothing/here", "~/nothing", "a/b/c", "book.txt", "a b", "x" * 200, "x" * 5000, "-"]
 )
 def test_a_name_that_is_neither_a_folder_nor_an_id_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
