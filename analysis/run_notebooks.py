@@ -35,7 +35,8 @@ def main(names: list[str]) -> None:
     paths = [FOLDER / name for name in names] or sorted(FOLDER.glob("*.ipynb"))
     for path in paths:
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-        NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(FOLDER)}}).execute()
+        resources = {"metadata": {"path": str(FOLDER)}}
+        NotebookClient(notebook, timeout=1800, coalesce_streams=True, resources=resources).execute()
         add_pictures(notebook)
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)  # the times, which differ in every run

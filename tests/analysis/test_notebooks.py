@@ -22,8 +22,8 @@ def cells(notebook: Path) -> list[dict[str, Any]]:
     return [cell for cell in found if cell["cell_type"] == "code"]
 
 
-def test_there_is_one_for_the_search_the_comparison_and_the_replay() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["01_search", "02_comparison", "03_replay"]
+def test_there_is_one_for_the_search_the_comparison_the_replay_and_the_quick_start() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["01_search", "02_comparison", "03_replay", "04_quick_start"]
     assert sum(path.stat().st_size for path in NOTEBOOKS) < 2_000_000
 
 
@@ -49,7 +49,7 @@ def test_a_notebook_has_its_outputs_and_no_logic(notebook: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_runs_as_jupyter_runs_it(notebook: Path, tmp_path: Path) -> None:
-    """Beside results/demo, where it writes nothing; the quick start, which searches, with a smaller text."""
+    """Beside results/demo, where it writes nothing; the quick start, which searches, with fewer runs."""
     folder = tmp_path / "results" / "demo"
     make_search(folder, 30, paradigms=["agreement", "binding", "island"])
     (folder / "trials" / "t0003-s0" / "config.yaml").write_text("sleep: {folds: 5}\n")
@@ -59,11 +59,9 @@ def test_a_notebook_runs_as_jupyter_runs_it(notebook: Path, tmp_path: Path) -> N
     analysis = tmp_path / "analysis"
     analysis.mkdir()
     copied = analysis / shutil.copy(notebook, analysis)
-    text = (
-        copied.read_text(encoding="utf-8")
-        .replace("3000", "1500")
-        .replace('\\"stop.trials\\": 4', '\\"stop.trials\\": 1')
-    )
+    text = copied.read_text(encoding="utf-8")
+    for option in ("stop.trials", "finalists.seeds"):
+        text = text.replace(f'\\"{option}\\": 2', f'\\"{option}\\": 1')
     ran = NotebookClient(
         nbformat.reads(text, as_version=4),  # type: ignore[no-untyped-call]
         timeout=240,
