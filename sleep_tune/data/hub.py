@@ -29,7 +29,7 @@ def hub_errors(what: str, key: str) -> Iterator[None]:
     """Turn the Hub's errors into one message.
 
     Args:
-        what: name of what is downloaded, for the message: "dataset 'owner/name'".
+        what: name of what is downloaded or uploaded, for the message: "dataset 'owner/name'".
         key: option that names it.
 
     Raises:
@@ -57,7 +57,7 @@ def hub_errors(what: str, key: str) -> Iterator[None]:
     except _connection_errors() as error:
         if isinstance(error, PermissionError | FileExistsError):
             raise
-        raise DataError(f"{key}: cannot download {what} from the Hub: {_first_line(error)}") from error
+        raise DataError(f"{key}: the Hub cannot be reached for {what}: {_first_line(error)}") from error
 
 
 def cached_download(name: str, cache: Path, *, what: str, key: str, patterns: Sequence[str]) -> Path:

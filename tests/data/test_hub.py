@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.data.hub import TOKEN_NAMES, hub_token
+from sleep_tune.data.hub import TOKEN_NAMES, hub_errors, hub_token
+from sleep_tune.errors import DataError
 from tests.data.kinds import word_level
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -190,3 +191,11 @@ def test_a_tokenizer_is_downloaded_once_without_weights_and_known_by_its_content
         [entry] = (top / "cache").glob("tokenizer-*/source.json")
         assert json.loads(entry.read_text()) == {"name": "lab/open", "commit": COMMIT}
     assert len(keys) == 2
+
+
+def test_an_upload_to_a_hub_that_is_not_reached_is_not_called_a_download() -> None:
+    with pytest.raises(DataError) as caught, hub_errors("model 'lab/mine'", "--push-to-hub"):
+        raise ConnectionError("connection refused")
+    message = str(caught.value)
+    assert_names(message, "--push-to-hub", "'lab/mine'", "connection refused")
+    assert "download" not in message
