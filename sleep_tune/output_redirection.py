@@ -31,6 +31,7 @@ def redirect_output(log: Path) -> Iterator[None]:
             with _replaced_streams(file):
                 yield
         finally:
+            _flush(file)
             for stream, descriptor in zip(streams, kept, strict=True):
                 _flush(stream)
                 os.dup2(descriptor, stream.fileno())

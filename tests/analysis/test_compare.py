@@ -54,8 +54,7 @@ def test_a_table_is_printed_and_written(folder: Path) -> None:
     assert "t0001" in done.stdout
     assert "comparison.tex" in done.stdout
     assert "updates" in done.stdout
-    assert done.stdout.index("comparison.tex") < done.stdout.index("No significant difference")
-    assert " ".join(done.stdout.split()).endswith("2 seeds).")
+    assert done.stdout.startswith("No significant difference")
     assert (folder / "tables" / "comparison.md").is_file()
 
 

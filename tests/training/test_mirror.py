@@ -151,11 +151,11 @@ def test_a_place_is_named_by_what_the_run_is_and_not_by_where_it_lies() -> None:
         folder: str = "a/b", *, corpus: str = "c", processes: int = 1, group: str | None = None, **other: Any
     ) -> str:
         config = make_config(Path(folder), rungs=other.pop("rungs", ()), **other)
-        config.tracking.group = group
+        config.run.name, config.tracking.group = "mine", group
         config.data = dataclasses.replace(DATA, path=folder)
         return mirror_name(config, identify(config, corpus, processes))
 
-    assert re.fullmatch(r"default-[0-9a-f]{12}", named())
+    assert re.fullmatch(r"mine-[0-9a-f]{12}", named())
     same = [named("elsewhere"), named(threads=3), named(rungs=(0.5,)), named(mirror="file:///x")]
     assert set(same) == {named()}
     others = [
@@ -163,7 +163,7 @@ def test_a_place_is_named_by_what_the_run_is_and_not_by_where_it_lies() -> None:
         *(named(group="one"), named(group="two")),
     ]
     assert len({named(), *others}) == 1 + len(others)
-    assert re.fullmatch(r"__.._a-default-[0-9a-f]{12}", named(group="//../a"))
+    assert re.fullmatch(r"__.._a-mine-[0-9a-f]{12}", named(group="//../a"))
 
 
 def test_models_on_the_way_are_not_mirrored() -> None:

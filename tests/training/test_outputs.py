@@ -20,7 +20,7 @@ def tiny_model() -> PreTrainedModel:
 def test_a_model_may_be_read_by_whom_the_umask_allows(tmp_path: Path, mask: int) -> None:
     """A file that safetensors makes is for its user alone."""
     (tmp_path / "tokenizer").mkdir()
-    (tmp_path / "tokenizer" / "tokenizer.json").touch()
+    (tmp_path / "tokenizer" / "tokenizer.json").write_text("{}", encoding="utf-8")
     before = os.umask(mask)
     try:
         write_model(tmp_path / "model", tiny_model(), tmp_path / "tokenizer")
@@ -33,7 +33,7 @@ def test_a_model_that_is_ready_to_be_moved_is_on_the_disk(tmp_path: Path, monkey
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
     (tmp_path / "tokenizer").mkdir()
-    (tmp_path / "tokenizer" / "tokenizer.json").touch()
+    (tmp_path / "tokenizer" / "tokenizer.json").write_text("{}", encoding="utf-8")
     write_model(tmp_path / "model", tiny_model(), tmp_path / "tokenizer")
     assert {path.stat().st_ino for path in (tmp_path / "model", *(tmp_path / "model").iterdir())} <= set(synced)
 
