@@ -15,6 +15,7 @@ import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,7 @@ __all__ = [
     "cached_folder",
     "content_key",
     "file_digest",
+    "file_state",
     "require_cache_space",
     "require_cached",
 ]
@@ -48,6 +50,9 @@ logger = logging.getLogger(__name__)
 
 HEADROOM_BYTES = 64 * 2**20
 """Free space that the cache leaves on the disk."""
+
+TICK_NS = 2 * 10**9
+"""Age, in ns, up to which a later change of a file may have the same time: some file systems count in 2 seconds."""
 
 MANIFEST = "manifest.json"
 """File in a cached folder: {"files": {relative path: {"bytes": size, "sha256": digest}}}."""
@@ -117,13 +122,27 @@ def cached_folder(cache: Path, key: str, make: Callable[[Path], None]) -> Path:
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's content; a process computes it again only when the file has changed.
+    """Return the SHA-256 of a file's content; a process computes it again only if the file has changed, or just did.
 
     Raises:
         OSError: it cannot be read.
     """
+    state = file_state(path)
+    if abs(time.time_ns() - max(state[-2:])) < TICK_NS:
+        return sha256_of(path)
+    return _digest_of(path, state)
+
+
+def file_state(path: Path) -> tuple[int, int, int, int]:
+    """Return inode, size, and times of change in ns: content that changes gives other numbers, even if it changes back.
+
+    The last one is the kernel's, which no program can set. Two changes within a tick of its clock may have the same.
+
+    Raises:
+        OSError: the file cannot be found.
+    """
     status = path.stat()
-    return _digest_of(path, status.st_ino, status.st_size, status.st_mtime_ns)
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def require_cached(folder: Path) -> Path:
@@ -192,8 +211,8 @@ def _find_damage(folder: Path) -> str | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def _digest_of(path: Path, _inode: int, _size: int, _changed: int) -> str:
-    """Return the digest of a file; inode, size and time of change tell the states of one path apart in the cache."""
+def _digest_of(path: Path, _state: tuple[int, ...]) -> str:
+    """Return the digest of a file in a state (`file_state`)."""
     return sha256_of(path)
 
 

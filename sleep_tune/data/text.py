@@ -13,7 +13,7 @@ from pathlib import Path
 from sleep_tune.babylm.challenge import DATASETS
 from sleep_tune.config.schema import DataConfig
 from sleep_tune.data.byte_streams import decode, open_bytes
-from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest
+from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest, file_state
 from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, collect
 from sleep_tune.data.file_types import TEXT
 from sleep_tune.data.formats import LONGEST_BEGINNING, count_odd, describe_odd, find_format, find_marks
@@ -177,6 +177,16 @@ def _digest(path: Path) -> str:
         return file_digest(path)
 
 
+def _state(path: Path) -> tuple[int, ...]:
+    """Return what tells whether a file has changed (`file_state`).
+
+    Raises:
+        DataError: the file is not there.
+    """
+    with read_errors(path):
+        return file_state(path)
+
+
 def _twice(files: Sequence[TextFile], digests: Sequence[str], folder: Path) -> Iterator[str]:
     """Yield a warning for files that hold the same bytes, all of which are read."""
     alike: dict[str, list[Path]] = {}
@@ -203,11 +213,12 @@ def _stream(
     found = dict.fromkeys(SPLITS, 0)
     for file, digest, chosen in zip(files, digests, columns, strict=True):
         odd: list[str] = []
+        state = _state(file.path)
         documents = _read_text(file, odd) if chosen is None else _read_table(file, chosen, odd)
         for document in documents:
             found[file.split] += 1
             yield file.split, document
-        if _digest(file.path) != digest:
+        if _state(file.path) != state or _digest(file.path) != digest:
             raise _changed(file.path)
         warnings += [f"{file.path.relative_to(folder)} {what}" for what in odd]
     for split, number in found.items():

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sleep_tune.data.cache import MANIFEST, cache_folder, cached_folder, content_key, require_cache_space
+from sleep_tune.data.cache import MANIFEST, cache_folder, cached_folder, content_key, file_digest, require_cache_space
 from sleep_tune.errors import ConfigError, DiskError
 from tests.messages import raises_naming
 
@@ -98,6 +98,15 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no"):
         cached_folder(tmp_path, "key", fail)
     assert [path.name for path in tmp_path.iterdir()] == ["key.lock"]
+
+
+def test_a_digest_is_that_of_the_content_however_quickly_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    digests = []
+    for content in (b"one", b"two") * 100:  # within one tick of the kernel's clock, by which it dates changes
+        path.write_bytes(content)
+        digests.append(file_digest(path))
+    assert len(set(digests)) == 2 and len(set(digests[::2])) == 1
 
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ import hashlib
 import json
 import os
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow
@@ -241,6 +243,45 @@ def test_text_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").unlink()
     with raises_naming(DataError, tmp_path / "a.txt", "No such file"):
         raw.read()
+
+
+def write_in_place(path: Path) -> None:
+    """Change the file to text of the same size, and set back the time of its change."""
+    before = path.stat()
+    path.write_text(path.read_text().replace("cats", "dogs"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def write_and_restore(path: Path) -> None:
+    """Change the file, and put back what it held."""
+    text = path.read_text()
+    path.write_text(text.replace("cats", "dogs"))
+    path.write_text(text)
+
+
+def swap_and_restore(path: Path) -> None:
+    """Put another file in its place for a while."""
+    path.rename(path.with_suffix(".kept"))
+    path.write_text("Other.\n")
+    path.with_suffix(".kept").rename(path)
+
+
+@pytest.mark.parametrize("change", [write_in_place, write_and_restore, swap_and_restore])
+@pytest.mark.parametrize("age", [0.0, 3600.0])
+def test_any_change_while_text_is_read_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], age: float
+) -> None:
+    monkeypatch.setattr(text_module, "PIECE_BYTES", 50)
+    path = write(tmp_path, a_txt="The dog sees cats.\n\n" * 200) / "a.txt"
+    os.utime(path, (time.time() - age,) * 2)
+    raw = text_corpus(corpus(tmp_path))
+    assert raw.stream is not None
+    documents = raw.stream([])
+    next(documents)
+    time.sleep(0.02)  # a time of change is as fine as the kernel's ticks
+    change(path)
+    with raises_naming(DataError, path, "changed"):
+        list(documents)
 
 
 def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
