@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sleep_tune.config.schema import DataConfig
-from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest
+from sleep_tune.data.cache import cache_folder, cached_folder, content_key, file_digest, file_state
 from sleep_tune.data.documents import SPLITS, Document, Inventory, RawCorpus, collect
 from sleep_tune.data.hub import hub_errors, hub_token
 from sleep_tune.data.split_names import split_of_name
@@ -315,31 +315,42 @@ def _stream(
             no words.
     """
     for split, name in splits.items():
-        for path, digest in snapshot.files[name].items():
-            _require_unchanged(Path(path), digest, entry)
+        files = {Path(path): digest for path, digest in snapshot.files[name].items()}
+        states = {path: _require_unchanged(path, digest, entry) for path, digest in files.items()}
         counts: Counter[str] = Counter()
         is_empty = True
-        for path in snapshot.files[name]:
-            for document in read_table(Path(path), ARROW, columns, source, counts):
+        for path, digest in files.items():
+            for document in read_table(path, ARROW, columns, source, counts):
                 is_empty = False
                 yield split, document
+            _require_unchanged(path, digest, entry, states[path])
         if is_empty:
             raise DataError(f"the {split} text must not be empty; split '{name}' of data.dataset holds no words")
         warnings += [f"split '{name}' {what}" for what in describe_rows(counts)]
 
 
-def _require_unchanged(path: Path, digest: str, entry: Path) -> None:
+def _require_unchanged(path: Path, digest: str, entry: Path, state: tuple[int, ...] | None = None) -> tuple[int, ...]:
     """Check an Arrow file against its digest. It is needed only to make tokens, not by runs that find them made.
+
+    Args:
+        path: of the file.
+        digest: that the file had.
+        entry: the snapshot's folder in our cache, for messages.
+        state: that the file had before it was read.
+
+    Returns:
+        The file's state (`file_state`).
 
     Raises:
         DataError: it has changed, or is missing.
     """
-    if not path.is_file() or file_digest(path) != digest:
+    if not path.is_file() or file_digest(path) != digest or state not in (None, file_state(path)):
         wrong = "has changed" if path.is_file() else "is missing"
         raise DataError(
             f"data.dataset: the files that the library datasets has kept must be unchanged; {path} {wrong}: remove "
             f"{entry} and {path.parent} to load the dataset again"
         )
+    return file_state(path)
 
 
 def _describe(snapshot: Snapshot, folder: Path | None, columns: Columns, unused: Sequence[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
@@ -205,6 +206,15 @@ def test_a_folder_that_save_to_disk_wrote(tmp_path: Path) -> None:
     made["train"].select([]).save_to_disk(tmp_path / "empty")
     with raises_naming(DataError, "data.dataset", tmp_path / "empty"):
         hf_corpus(options(tmp_path / "empty"))
+    assert raw.stream is not None
+    documents = raw.stream([])
+    next(documents)
+    (file,) = (tmp_path / "saved" / "train").glob("*.arrow")
+    time.sleep(0.02)  # a time of change is as fine as the kernel's ticks
+    file.rename(tmp_path / "kept")
+    (tmp_path / "kept").rename(file)
+    with raises_naming(DataError, "data.dataset", file, "has changed"):
+        list(documents)
     (tmp_path / "saved").rename(tmp_path / "moved")
     assert hf_corpus(options(tmp_path / "moved")).read().train[0].sentences == splits.train[0].sentences
 
