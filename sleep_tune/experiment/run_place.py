@@ -8,7 +8,7 @@ from typing import Any
 from sleep_tune.config.run_names import PLAIN_RUN, name_run
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
-from sleep_tune.experiment.run_folder import holds_run
+from sleep_tune.experiment.run_folder import holds_run, read_config
 from sleep_tune.files import expanded
 
 __all__ = ["RUNS", "compose_run"]
@@ -20,8 +20,9 @@ RUNS = Path("runs")
 def compose_run(overrides: Sequence[str] | Mapping[str, Any]) -> RunConfig:
     """Return a run's configuration, with run.name and run.dir filled in.
 
-    A run without a name is called after its settings. Earlier versions called it default: if runs/default holds the
-    same run, it stays there.
+    A run without a name is called after its settings, or after its folder if that was given. A run that is in its
+    folder already keeps its name, which its copies in training.mirror bear. Earlier versions called a run default: if
+    runs/default holds the same run, it stays there.
 
     Args:
         overrides: choices of groups, and options by dotted key: texts as on a command line, or a mapping.
@@ -39,9 +40,9 @@ def compose_run(overrides: Sequence[str] | Mapping[str, Any]) -> RunConfig:
     name = config.run.name
     if config.run.dir is not None:
         folder = expanded(config.run.dir)
-        return _placed(config, name or folder.resolve().name, folder)
+        return _placed(config, name or _name_in(folder, config) or folder.resolve().name, folder)
     if name is None:
-        name = PLAIN_RUN if _is_here(RUNS / PLAIN_RUN, config) else name_run(settings)
+        name = PLAIN_RUN if _name_in(RUNS / PLAIN_RUN, config) else name_run(settings)
     return _placed(config, name, RUNS / name)
 
 
@@ -49,8 +50,9 @@ def _placed(config: RunConfig, name: str, folder: Path) -> RunConfig:
     return replace(config, run=replace(config.run, name=name, dir=str(folder)))
 
 
-def _is_here(folder: Path, config: RunConfig) -> bool:
+def _name_in(folder: Path, config: RunConfig) -> str | None:
+    """Return the name under which `folder` holds this run; None if it does not."""
     try:
-        return holds_run(folder, config)
+        return read_config(folder).run.name if holds_run(folder, config) else None
     except UserError:
-        return False
+        return None

@@ -45,6 +45,13 @@ def test_a_run_of_an_earlier_version_stays_in_runs_default(tmp_path: Path, monke
     assert placed("training.seed=3").run.dir == "runs/seed3"
 
 
+def test_a_run_in_a_folder_of_its_own_keeps_its_name_when_it_is_resumed(tmp_path: Path) -> None:
+    record_run(tmp_path / "before", placed(f"run.dir={tmp_path / 'before'}"))
+    (tmp_path / "before").rename(tmp_path / "after")
+    assert placed(f"run.dir={tmp_path / 'after'}").run.name == "before"
+    assert placed(f"run.dir={tmp_path / 'after'}", "training.seed=9").run.name == "after"
+
+
 def test_the_examples_of_help_are_runs_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = [line.split("   ")[0].split() for line in help_text().splitlines() if line.startswith("  python train_w")]
