@@ -39,6 +39,7 @@ __all__ = [
     "LOG",
     "METRICS",
     "MODEL",
+    "OUTCOME",
     "WEIGHTS",
     "WORD_CHECKPOINTS",
     "claimed",

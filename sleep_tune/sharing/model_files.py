@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sleep_tune.errors import DataError, RunFolderError
-from sleep_tune.experiment.run_folder import WORD_CHECKPOINTS
+from sleep_tune.experiment.run_folder import OUTCOME, WORD_CHECKPOINTS
 from sleep_tune.files import read_json_object, require_writable
 from sleep_tune.older_transformers import model_settings, tokenizer_settings
 
@@ -27,14 +27,14 @@ def model_files(model: Path, root: Path) -> Files:
         root: the experiment or run that holds it.
 
     Raises:
-        DataError: the weights were not kept, or a file is a link to one outside `root`.
+        DataError: the run has not ended, its weights were not kept, or a file is a link to one outside `root`.
     """
     config = read_json_object(model / CONFIG)
     if config is None:
-        raise DataError(
-            f"{model} must hold the model; its weights were not kept: train it with the command that export prints, or "
-            "name the folder of another run"
-        )
+        why = "its weights were not kept: train it with the command that export prints, or name another run"
+        if not (model.parent / OUTCOME).is_file():
+            why = "its run has not ended: run the run's command again"
+        raise DataError(f"{model} must hold the model; {why}")
     files: dict[str, Path | bytes] = {path.name: path for path in sorted(model.iterdir()) if path.is_file()}
     for path in (model / name for name in files):
         if not path.resolve().is_relative_to(root.resolve()):  # in a folder from elsewhere it may lead to a secret

@@ -205,6 +205,7 @@ def test_numbers_have_four_digits_unless_all_are_asked_for(folder: Path, tmp_pat
 def test_a_model_that_was_not_kept_is_not_published(folder: Path, tmp_path: Path) -> None:
     for run in (folder / "trials").iterdir():
         (run / "model" / "config.json").unlink()
+        (run / "outcome.json").touch()
     done = export(folder, "--conf", tmp_path / "conf", "--push-to-hub", "owner/model")
     assert done.returncode == 2
     assert "model" in done.stderr

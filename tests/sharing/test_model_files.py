@@ -38,6 +38,9 @@ def test_a_folder_without_weights_or_with_a_link_outside_is_refused(model: Path,
     (model / "vocab.txt").symlink_to(secret)
     with raises_naming(DataError, "vocab.txt", str(secret)):
         model_files.model_files(model, model)
+    with raises_naming(DataError, str(tmp_path / "none"), "not ended"):
+        model_files.model_files(tmp_path / "none", tmp_path)
+    (tmp_path / "outcome.json").touch()
     with raises_naming(DataError, str(tmp_path / "none"), "not kept"):
         model_files.model_files(tmp_path / "none", tmp_path)
 
