@@ -165,14 +165,14 @@ def cases() -> Iterator[tuple[str, dict[str, object], str]]:
 
 
 def prepared_digest(top: Path, options: dict[str, object], kind: str) -> str:
-    """Return the digest of the identity and of every file of a prepared corpus, and of what the user is told."""
+    """Return the digest of the identity and of every file of a prepared corpus, and of the messages to the user."""
     where = {"path": str(top / str(options.get("path", "whole")))} if options["kind"] == "text" else {}
     data = DataConfig(**({"max_length": 32} | options | where | {"cache_dir": str(top / "cache")}))  # type: ignore[arg-type]
     hub = TokenizerConfig(kind="hub", name=str(top / "tokenizers" / kind))
     corpus = prepare(data, TokenizerConfig(vocab_size=400) if kind == "bpe" else hub)
     folder = corpus.tokenizer_dir.parent
-    told = [line.replace(str(top), "") for line in corpus.description]
-    digest = hashlib.sha256(json.dumps([corpus.key, told]).encode())
+    messages = [line.replace(str(top), "") for line in corpus.description]
+    digest = hashlib.sha256(json.dumps([corpus.key, messages]).encode())
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"):
         digest.update(f"{path.relative_to(folder)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
