@@ -222,10 +222,11 @@ def _stream(
             raise _changed(file.path)
         warnings += [f"{file.path.relative_to(folder)} {what}" for what in odd]
     for split, number in found.items():
-        paths = [str(file.path) for file in files if file.split == split]
+        paths = [file.path.relative_to(folder) for file in files if file.split == split]
         if paths and not number:
             raise DataError(
-                f"the {split} text must not be empty; {listed(paths)} hold{'s' * (len(paths) == 1)} only white space"
+                f"the {split} text must not be empty; {listed(paths)} in {folder} "
+                f"hold{'s' * (len(paths) == 1)} only white space"
             )
 
 

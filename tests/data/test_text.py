@@ -305,7 +305,7 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
 
 def test_blank_files_are_refused(tmp_path: Path) -> None:
     write(tmp_path, a_train="Text.", a_dev=" \n\t\n")
-    with raises_naming(DataError, "dev", tmp_path / "a.dev"):
+    with raises_naming(DataError, "dev", "a.dev", tmp_path):
         text_corpus(corpus(tmp_path)).read()
 
 

@@ -189,7 +189,7 @@ OVERRIDES: dict[str, tuple[str, str]] = {
     "misspelt option of base": ("budget.pases=3", "budget.pases on the command line|'budget.pases'"),
     "misspelt choice": ("data=tyo", "data on the command line|'tyo'|'toy'"),
     "value of base out of range": ("budget.passes=0", "budget.passes on the command line|budget.passes"),
-    "added": ("+budget.words=3", "'+budget.words=3'|added|budget.words=value"),
+    "added": ("+budget.words=3", "'+budget.words=3'|budget.words=3|by its key"),
     "searched": ("sleep.folds=3", "sleep.folds on the command line|base|searched"),
     "a point outside": ("enqueue=[{sleep.folds: 50}]", "enqueue on the command line|sleep.folds|[5, 20]|got 50"),
     "no list of folders": ("warm_start=results/a", "warm_start on the command line|list|'results/a'"),
