@@ -126,9 +126,7 @@ finalists: {count: 1, seeds: 2}
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
-    """The user's folder, in which another clone lies; its package is never imported."""
-    (tmp_path / "sleep_tune").mkdir()
-    (tmp_path / "sleep_tune" / "__init__.py").write_text("raise ImportError('of another clone')")
+    """The user's folder."""
     (tmp_path / "my_lab").mkdir()
     for name, text in FILES.items():
         (tmp_path / "my_lab" / f"{name}.py").write_text(text)

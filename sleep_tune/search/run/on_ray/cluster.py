@@ -185,10 +185,15 @@ def _addresses(host: str) -> set[str]:
 
 @contextlib.contextmanager
 def connect(*, address: str, environment: Mapping[str, str], **arguments: Any) -> Iterator[None]:
-    """Connect to Ray, and set `environment` in every process that it starts for this one; disconnect on exit."""
+    """Connect to Ray, and set `environment` in every process that it starts for this one; disconnect on exit.
+
+    Raises:
+        ClusterError: the working directory holds another package of our name.
+    """
     import ray
 
-    settings = {"env_vars": {**SETTINGS, **environment}, "worker_process_setup_hook": _importer()}
+    _check_working_directory()
+    settings = {"env_vars": {**SETTINGS, **environment}}
     try:
         ray.init(address=address, runtime_env=settings, configure_logging=False, **arguments)
         yield
@@ -196,25 +201,21 @@ def connect(*, address: str, environment: Mapping[str, str], **arguments: Any) -
         ray.shutdown()
 
 
-def _importer() -> Callable[[], None]:
-    """Return a function that imports this very package in a process that Ray starts.
+def _check_working_directory() -> None:
+    """Refuse a working directory that holds another package of our name: Ray puts it first on its workers' path.
 
-    Ray puts the working directory first on the path of its workers, and that may be another clone. The function is
-    pickled by value, since it is defined in another one. On a machine without this folder, Python finds the package.
+    A `worker_process_setup_hook` that imports ours first is no remedy: with one, a search that is killed leaves a
+    placement group in its cluster.
+
+    Raises:
+        ClusterError: it does.
     """
-    place = str(PACKAGE.parent)
-
-    def import_package() -> None:
-        import importlib
-        import sys
-
-        sys.path.insert(0, place)
-        try:
-            importlib.import_module("sleep_tune")
-        finally:
-            sys.path.remove(place)
-
-    return import_package
+    other = Path.cwd() / PACKAGE.name
+    if (other / "__init__.py").is_file() and other.resolve() != PACKAGE:
+        raise ClusterError(
+            f"the working directory must not hold another sleep_tune, which Ray's workers would import; {other} is not "
+            f"{PACKAGE}: change to another folder, or use the command of that one"
+        )
 
 
 def nodes() -> list[Node]:

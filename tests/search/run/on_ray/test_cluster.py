@@ -13,6 +13,7 @@ from ray._private.utils import check_version_info
 from sleep_tune.errors import ClusterError
 from sleep_tune.search.run.on_ray import cluster
 from sleep_tune.search.run.on_ray.cluster import this_machine
+from tests.messages import raises_naming
 
 
 def test_this_machine_has_the_cpus_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +25,16 @@ def test_this_machine_has_the_cpus_that_this_process_may_use(monkeypatch: pytest
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert this_machine().gpus == 0
     this_machine.cache_clear()
+
+
+def test_a_working_directory_with_another_package_of_the_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sleep_tune").mkdir()
+    (tmp_path / "sleep_tune" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    with raises_naming(ClusterError, tmp_path / "sleep_tune"), cluster.connect(address="127.0.0.1:1", environment={}):
+        pass
 
 
 def refused(address: str) -> str:
