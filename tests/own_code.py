@@ -32,8 +32,9 @@ def own_code(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
 
 
 def _forget(folder: Path) -> None:
-    files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
-    for name, file in files.items():
-        if file.startswith(f"{folder}/"):
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)  # a folder without __init__.py has no __file__, but is found in places
+        places = [getattr(module, "__file__", None) or "", *(getattr(spec, "submodule_search_locations", None) or ())]
+        if any(str(place).startswith(f"{folder}/") for place in places):
             del sys.modules[name]
     import_paths._import.cache_clear()

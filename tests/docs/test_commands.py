@@ -19,6 +19,7 @@ from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.space_file import load_space
 from tests.analysis.commands import call
 from tests.docs.pages import PAGES, ROOT, Command, blocks, command_of, lines, read, spans
+from tests.own_code import own_code
 
 OTHER_TOOLS = {"python3", "source", "pip", "jupyter", "export", "rsync", "ray", "(umask", "kubectl", "hf"}
 """First words of the commands in the pages that are not ours."""
@@ -48,9 +49,8 @@ def found() -> Iterator[Command]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a reader who followed the pages: texts, files to be written, and what the quick start made."""
     folder = tmp_path_factory.mktemp("reader")
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        write_files(folder)
+    write_files(folder)
+    with own_code(folder, {}):
         yield folder
 
 
