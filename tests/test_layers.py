@@ -12,6 +12,7 @@
 | evaluation, evaluate | scores of a model; the tasks of the command that computes them |
 | training | training of one run |
 | search/* | the search: space, decisions, running, monitoring, planning |
+| statistics | intervals and tests over seeds, as functions of arrays |
 | simulation | searches over recorded curves |
 | results | comparison, tables, report and model card of an experiment |
 | sharing | settings, commands and models in a form for others; the Hub |
@@ -98,9 +99,12 @@ LAYERS = {
         SEARCH,
         {"search/run/worker.py": frozenset({"data", "training"})},
     ),
-    "simulation": Layer(CONFIGURED | {"search/space", "search/decide", "search/monitor"}, SEARCH | {"ray"}),
+    "statistics": Layer(frozenset(), HEAVY),
+    "simulation": Layer(
+        CONFIGURED | {"statistics", "search/space", "search/decide", "search/monitor"}, SEARCH | {"ray"}
+    ),
     "results": Layer(
-        BASE | {"experiment"}, HEAVY - {"pandas"}, {"results/report/importance.py": frozenset({"optuna"})}
+        BASE | {"experiment", "statistics"}, HEAVY - {"pandas"}, {"results/report/importance.py": frozenset({"optuna"})}
     ),
 }
 LAYERS["sharing"] = Layer(CONFIGURED | {"data"}, HEAVY)

@@ -3,7 +3,6 @@
 Reads experiment folders; needs no Ray and no torch.
 
 - `trial_tables`: trials.jsonl as tidy pandas tables
-- `statistics`, `crossed_design`: confidence intervals and tests
 - `comparison`: arms compared with `epochs`, with notes and a verdict
 - `terminal`, `table_files`, `report`: that comparison on the terminal, as files and as a page
 """

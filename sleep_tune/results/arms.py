@@ -10,7 +10,7 @@ from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.columns import column, estimate_metric
 from sleep_tune.results.looks import Look
 from sleep_tune.results.run_facts import RunFacts
-from sleep_tune.results.statistics import Difference, Estimate
+from sleep_tune.statistics.fixed_sample import Difference, Estimate
 
 __all__ = ["BASELINE", "CONTROL", "Arm", "Comparison", "Contrast", "Effect", "Gain", "mode_of", "over_seeds"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.columns import column, is_known, is_score, sort_metrics
 from sleep_tune.results.provenance import Provenance
-from sleep_tune.results.statistics import Estimate
 from sleep_tune.results.winner import Winner
+from sleep_tune.statistics.fixed_sample import Estimate
 
 __all__ = ["Score", "read_scores", "seeds"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sleep_tune.babylm.challenge import FAST
 from sleep_tune.babylm.score_names import ACCURACY, BABYLM, MACRO, MACRO_METRIC, TITLES, score_title, task_of
 from sleep_tune.metric_names import split_variant
-from sleep_tune.results.statistics import Difference, Estimate, estimate_mean
+from sleep_tune.statistics.fixed_sample import Difference, Estimate, estimate_mean
 
 __all__ = [
     "COLUMNS",

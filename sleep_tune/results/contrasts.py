@@ -18,8 +18,8 @@ import pandas as pd
 from sleep_tune.results.arms import Arm, Contrast
 from sleep_tune.results.columns import cut_difference
 from sleep_tune.results.comparable_losses import are_comparable
-from sleep_tune.results.crossed_design import crossed_difference, is_mean_of_groups
-from sleep_tune.results.statistics import equivalence_p, holm, paired_difference, sign_flip_p, worst_rank_p
+from sleep_tune.statistics.crossed_design import crossed_difference, is_mean_of_groups
+from sleep_tune.statistics.fixed_sample import equivalence_p, holm, paired_difference, sign_flip_p, worst_rank_p
 
 __all__ = ["add_contrasts", "holm_family", "make_contrast", "paired_answers"]
 

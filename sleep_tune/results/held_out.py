@@ -17,7 +17,7 @@ from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import column, estimate_metric
-from sleep_tune.results.crossed_design import is_mean_of_groups, mean_of_groups
+from sleep_tune.statistics.crossed_design import is_mean_of_groups, mean_of_groups
 
 __all__ = ["hold_out_items"]
 

@@ -12,8 +12,8 @@ from sleep_tune.results.looks import look_notes
 from sleep_tune.results.matched_resource import resource_notes
 from sleep_tune.results.run_facts import fact_notes, model_notes
 from sleep_tune.results.sheet import SURVIVORS
-from sleep_tune.results.statistics import POWER, detectable_difference
 from sleep_tune.results.verdict import LEVEL, is_claim, is_control
+from sleep_tune.statistics.fixed_sample import POWER, detectable_difference
 
 __all__ = ["ENOUGH_SEEDS", "is_power_note", "is_warning", "write_notes"]
 

@@ -16,8 +16,8 @@ from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import PAIRS, cut_difference
 from sleep_tune.results.contrasts import paired_answers
-from sleep_tune.results.crossed_design import crossed_difference
-from sleep_tune.results.statistics import Difference, holm
+from sleep_tune.statistics.crossed_design import crossed_difference
+from sleep_tune.statistics.fixed_sample import Difference, holm
 
 __all__ = ["ParadigmDifference", "chance_level", "compare_paradigms", "tabulate_paradigms"]
 

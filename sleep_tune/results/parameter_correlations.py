@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.results.columns import setting_text
-from sleep_tune.results.statistics import CONFIDENCE
 from sleep_tune.results.trial_tables import parameter_columns
+from sleep_tune.statistics.fixed_sample import CONFIDENCE
 
 __all__ = ["FEWEST_TRIALS", "Correlation", "correlate_parameters", "correlate_search", "tabulate_correlations"]
 

@@ -15,7 +15,7 @@ from sleep_tune.babylm.score_names import ACCURACY, BABYLM, GLUE_TITLES, MACRO, 
 from sleep_tune.errors import DataError, nearest, shortened
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import COLUMNS, PAIRS
-from sleep_tune.results.statistics import Estimate
+from sleep_tune.statistics.fixed_sample import Estimate
 
 __all__ = ["read_published"]
 

@@ -11,12 +11,9 @@ from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Contrast
 from sleep_tune.results.columns import MOST_NAMED, column
 from sleep_tune.results.comparable_losses import no_loss_verdict
 from sleep_tune.results.matched_resource import same_resource_text
-from sleep_tune.results.statistics import fewest_seeds
+from sleep_tune.statistics.fixed_sample import LEVEL, fewest_seeds
 
 __all__ = ["LEVEL", "contrast_text", "difference_text", "improves", "is_claim", "is_control", "write_verdict"]
-
-LEVEL = 0.05
-"""Significance level: a Holm-corrected p below it is a claim."""
 
 SLEEP = "sleep"
 

@@ -15,8 +15,8 @@ from sleep_tune.results.columns import (
     value_range,
 )
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.statistics import Difference, Estimate, estimate_mean
 from sleep_tune.results.table_files import tidy
+from sleep_tune.statistics.fixed_sample import Difference, Estimate, estimate_mean
 
 
 def test_columns_come_in_the_tables_order_and_others_by_name() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.contrasts import add_contrasts
-from sleep_tune.results.crossed_design import crossed_difference
-from sleep_tune.results.statistics import estimate_mean, holm, paired_difference
 from sleep_tune.results.verdict import is_claim
+from sleep_tune.statistics.crossed_design import crossed_difference
+from sleep_tune.statistics.fixed_sample import estimate_mean, holm, paired_difference
 from tests.results.worlds import World
 
 PRIMARY, OTHER, THIRD = "babylm/blimp_fast", "babylm/ewok_fast", "babylm/entity_tracking_fast"

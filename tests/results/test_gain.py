@@ -21,11 +21,11 @@ from sleep_tune.results.comparison import compare
 from sleep_tune.results.gain import ASLEEP, BY_SCORE, STRATEGY, explain_gains, find_controls
 from sleep_tune.results.missing_controls import find_missing
 from sleep_tune.results.run_facts import RunFacts
-from sleep_tune.results.statistics import estimate_mean, holm
 from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Arm as SpaceArm
 from sleep_tune.search.space.search_space import Baseline, Finalists, Stop
+from sleep_tune.statistics.fixed_sample import estimate_mean, holm
 from tests.results.conftest import SyntheticLog
 from tests.results.worlds import World
 from tests.search.studies import open_search, plain

@@ -14,8 +14,8 @@ from sleep_tune.results.arms import Arm, over_seeds
 from sleep_tune.results.comparison import compare, compare_arms
 from sleep_tune.results.folder_comparison import compare_folders
 from sleep_tune.results.macro import average_shared_scores
-from sleep_tune.results.statistics import Estimate
 from sleep_tune.results.verdict import is_claim
+from sleep_tune.statistics.fixed_sample import Estimate
 from tests.results.conftest import has_note, outcome
 from tests.results.test_official_reports import write_model, write_report
 

@@ -10,7 +10,7 @@ from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms
 from sleep_tune.results.matched_resource import RESOURCES, match_resource
-from sleep_tune.results.statistics import estimate_mean
+from sleep_tune.statistics.fixed_sample import estimate_mean
 from tests.results.conftest import SyntheticLog, has_note, outcome
 
 ALL_COSTS = ("words_seen", "updates", "flops", "cpu_hours")

@@ -8,10 +8,10 @@ import pytest
 
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.crossed_design import crossed_difference
 from sleep_tune.results.paradigms import ParadigmDifference, chance_level, compare_paradigms, tabulate_paradigms
-from sleep_tune.results.statistics import holm
 from sleep_tune.results.table_files import write_tables
+from sleep_tune.statistics.crossed_design import crossed_difference
+from sleep_tune.statistics.fixed_sample import holm
 from tests.results.conftest import SyntheticLog
 from tests.results.report.searches import make_search
 

@@ -12,10 +12,10 @@ import scipy.stats
 from statsmodels.stats.power import TTestPower
 
 from sleep_tune.results.comparison import compare
-from sleep_tune.results.crossed_design import crossed_difference
 from sleep_tune.results.notes import is_power_note
-from sleep_tune.results.statistics import Difference, detectable_difference
 from sleep_tune.results.verdict import LEVEL
+from sleep_tune.statistics.crossed_design import crossed_difference
+from sleep_tune.statistics.fixed_sample import Difference, detectable_difference
 from tests.results.conftest import SyntheticLog, has_note
 from tests.results.worlds import World
 

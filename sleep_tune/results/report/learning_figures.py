@@ -20,7 +20,7 @@ from sleep_tune.results.report.figure_style import (
 )
 from sleep_tune.results.report.palette import COLOURS, INK, SLEEP, WAKE
 from sleep_tune.results.report.training_logs import TrainingLog
-from sleep_tune.results.statistics import Difference, paired_difference
+from sleep_tune.statistics.fixed_sample import Difference, paired_difference
 
 __all__ = ["MOST_PANELS", "plot_difference_curves", "plot_learning_curves", "plot_learning_rates", "plot_losses"]
 

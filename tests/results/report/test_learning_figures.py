@@ -14,7 +14,7 @@ from sleep_tune.results.report.learning_figures import (
     plot_losses,
 )
 from sleep_tune.results.report.training_logs import TrainingLog, read_training_log
-from sleep_tune.results.statistics import paired_difference
+from sleep_tune.statistics.fixed_sample import paired_difference
 from tests.results.report.searches import write_training_log
 
 

@@ -8,7 +8,7 @@ import pytest
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.paradigms import ParadigmDifference, compare_paradigms
 from sleep_tune.results.report.paradigm_figures import MARKS, plot_paradigms
-from sleep_tune.results.statistics import Difference
+from sleep_tune.statistics.fixed_sample import Difference
 from tests.results.report.searches import make_search
 
 NAMES = [f"paradigm_{number}" for number in range(67)]

@@ -1,7 +1,7 @@
-"""Confidence intervals and tests over seeds: Student's t, sign flips, signed ranks, equivalence, power, Holm.
+"""Intervals and tests over a number of seeds that was fixed in advance, and Holm's correction.
 
-The unit of replication is the seed: runs repeated over fresh seeds describe the training recipe, a single run describes
-one checkpoint.
+They are Student's t, sign flips, signed ranks, equivalence and power. The unit of replication is the seed: runs
+repeated over fresh seeds describe the training recipe, a single run describes one checkpoint.
 """
 
 import math
@@ -15,8 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import nctdtrinc, stdtr, stdtrit
 from scipy.stats import rankdata
 
-__all__ = ["CONFIDENCE", "POWER", "Difference", "Estimate", "detectable_difference", "equivalence_p", "estimate_mean"]
-__all__ += [
+__all__ = [
+    "CONFIDENCE",
+    "LEVEL",
+    "POWER",
+    "Difference",
+    "Estimate",
+    "detectable_difference",
+    "equivalence_p",
+    "estimate_mean",
     "fewest_seeds",
     "holm",
     "is_constant",
@@ -28,6 +35,9 @@ __all__ += [
 
 CONFIDENCE = 0.95
 """Coverage of intervals."""
+
+LEVEL = 0.05
+"""Significance level: a Holm-corrected p below it is a claim."""
 
 POWER = 0.8
 """Statistical power at which a difference counts as detectable."""

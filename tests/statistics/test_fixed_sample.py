@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from sleep_tune.results.statistics import (
+from sleep_tune.statistics.fixed_sample import (
     equivalence_p,
     estimate_mean,
     fewest_seeds,

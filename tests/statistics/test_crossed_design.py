@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.results.crossed_design import crossed_difference, crossed_mean
-from sleep_tune.results.statistics import estimate_mean, holm, paired_difference
+from sleep_tune.statistics.crossed_design import crossed_difference, crossed_mean
+from sleep_tune.statistics.fixed_sample import estimate_mean, holm, paired_difference
 from tests.results.worlds import World
 
 SHAPES = st.tuples(st.integers(2, 6), st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 2**32 - 1))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from sleep_tune.results.statistics import CONFIDENCE, Difference, is_constant, untested_difference
+from sleep_tune.statistics.fixed_sample import CONFIDENCE, Difference, is_constant, untested_difference
 
 __all__ = [
     "CrossedMean",
