@@ -29,7 +29,9 @@ FLAGS = {
 }
 """Flags of other tools, as Python writes them -> their hints."""
 
-ARGUMENTS = "SPACE [override ...] [--plan [--calibrate] | --status] [--address A] [--launcher L] [--dir DIR]"
+ARGUMENTS = """\
+SPACE [override ...] [--plan [--calibrate] [--from DIR] | --status]
+       [--address A] [--launcher L] [--dir DIR]"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,7 +51,13 @@ def main(arguments: Sequence[str]) -> int:
     if options.plan:
         if options.calibrate:
             cli.say("measuring this machine's speed: half a minute of training, which is not kept")
-        show_plan(study.plan(launcher=options.launcher, address=options.address, calibrated=options.calibrate))
+        plan = study.plan(
+            launcher=options.launcher,
+            address=options.address,
+            calibrated=options.calibrate,
+            earlier=options.earlier,
+        )
+        show_plan(plan)
         return 0
     try:
         study.run(launcher=options.launcher, address=options.address)
@@ -65,6 +73,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--plan", action="store_true")
     parser.add_argument("--calibrate", action="store_true")
+    parser.add_argument("--from", type=Path, dest="earlier", metavar="DIR")
     parser.add_argument("--status", action="store_true")
     parser.add_argument("--address")
     parser.add_argument("--launcher", choices=LAUNCHERS, default="ray")
@@ -79,6 +88,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--plan and --status are two commands: write one of them")
     if options.calibrate and not options.plan:
         parser.error("--calibrate measures for a plan: write --plan --calibrate")
+    if options.earlier is not None and not options.plan:
+        parser.error(f"--from is for a plan: write --plan --from {options.earlier}")
     return options
 
 
@@ -114,6 +125,8 @@ of one that has ended.
   --plan          print what would run (trials at each rung, passes, slots, words, hours, disk), and start nothing. The
                   hours are estimated from earlier experiments in DIR with a similar model, batch and device
   --calibrate     with --plan: train for half a minute here and estimate the hours from that (kept in DIR/.speeds.jsonl)
+  --from DIR      with --plan: folder of an earlier experiment with such a model and budget. Its scatter over seeds
+                  says how large a difference this search can find
   --status        show the state of the search, from any shell and at any time, and start nothing; SPACE may be the
                   experiment's name or folder
   --address A     join a Ray cluster: auto, or host:port. Without it the search starts its own Ray on this machine, and

@@ -11,6 +11,7 @@ from rich.text import Text
 from sleep_tune.console import PlainConsole
 from sleep_tune.search.plan.done_runs import DoneRuns
 from sleep_tune.search.plan.search_plan import Plan
+from sleep_tune.search.plan.search_power import SearchPower
 
 __all__ = ["show_plan"]
 
@@ -90,6 +91,8 @@ def _facts(plan: Plan) -> Table:
         facts.add_row("so far", Text(_done(plan, plan.done)))
     if plan.given:
         facts.add_row("given", plan.given)
+    if plan.power is not None:
+        facts.add_row("finds", Text(_finds(plan.power, plan.objective)))
     facts.add_row("slots", plan.slots.description)
     facts.add_row("speed", _speed(plan))
     facts.add_row("time", _time(plan))
@@ -109,6 +112,24 @@ def _search(plan: Plan) -> str:
         else f", which is about {plan.trials:,} trials at most"
     )
     return f"{plan.limits}{by_time}{compared}"
+
+
+def _finds(power: SearchPower, objective: str) -> str:
+    """Return how much better a setting must be for the search to pick it in half of all cases."""
+    scatter, unit = power.scatter, " x the scatter over seeds"
+
+    def amount(deviations: float) -> str:
+        return f"{deviations:.2g}{unit}" if scatter is None else f"{deviations * scatter.deviation:.2g}"
+
+    known = "The scatter is not known: add --from DIR, the folder of an earlier experiment with such a model and budget"
+    if scatter is not None:
+        where = f"{scatter.runs} runs of {scatter.arms} arm{'s' * (scatter.arms != 1)} in {scatter.source}"
+        known = f"One run scatters by {scatter.deviation:.2g} over seeds ({where})"
+    becomes = f"{amount(power.as_best)} becomes the best trial in half of all such searches"
+    if power.finalists > 1:
+        finalist = f"{amount(power.as_finalist)} becomes one of the {power.finalists} finalists"
+        becomes = f"{finalist} in half of all such searches, and by {amount(power.as_best)} the best trial"
+    return f"a setting that is better than all others ({objective}) by {becomes}. {known}"
 
 
 def _done(plan: Plan, done: DoneRuns) -> str:

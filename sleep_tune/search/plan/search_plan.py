@@ -10,6 +10,8 @@ from sleep_tune.config.size import models_bytes, needed_bytes, num_weights
 from sleep_tune.search.decide.asha import num_kept
 from sleep_tune.search.plan.done_runs import DoneRuns
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
+from sleep_tune.search.plan.search_power import SearchPower, search_power
+from sleep_tune.search.plan.seed_scatter import SeedScatter
 from sleep_tune.search.plan.sleep_lengths import SleepLength, arms_of, lengths_of
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.arm_settings import found_first
@@ -101,6 +103,10 @@ class Plan:
     resources: Resources
     has_comparison: bool
     """Whether there is a baseline or an arm that the others are compared with."""
+    objective: str
+    """Metric that the search improves."""
+    power: SearchPower | None
+    """What the search can find; None without a search, or if its number of trials is not known."""
     done: DoneRuns | None = None
     """What the search has done already; None for a new one."""
 
@@ -138,6 +144,7 @@ def make_plan(
     *,
     slots: Slots,
     speed: Speed | None = None,
+    scatter: SeedScatter | None = None,
     done: DoneRuns | None = None,
 ) -> Plan:
     """Return the plan of a search.
@@ -148,6 +155,7 @@ def make_plan(
         corpus: what every trial reads.
         slots: where trials would run.
         speed: of one trial, if it is known.
+        scatter: of the objective over seeds, if it is known.
         done: what the search has done already.
 
     Raises:
@@ -193,6 +201,8 @@ def make_plan(
         is_sized=num_weights(base) > 0,
         resources=space.resources,
         has_comparison=space.comparison.reference in (*space.baselines, *space.arms),
+        objective=space.objective.metric,
+        power=search_power(trials, space.finalists.count, scatter) if trials else None,
         done=done,
     )
 

@@ -32,6 +32,7 @@ from sleep_tune.search.monitor.display import Display
 from sleep_tune.search.plan.calibration import calibrate
 from sleep_tune.search.plan.done_runs import read_done
 from sleep_tune.search.plan.search_plan import Plan, Slots, make_plan
+from sleep_tune.search.plan.seed_scatter import find_scatter
 from sleep_tune.search.plan.speeds import Speed, find_speed, save_speed, scale_speed
 from sleep_tune.search.run.disk import RESUMABLE, DiskWatch
 from sleep_tune.search.run.launchers import LAUNCHERS, Launch
@@ -106,16 +107,19 @@ class PreparedSearch:
         check_first_models(_distinct_models(space, base))
         return cls(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)
 
-    def plan(self, *, launcher: str, address: str | None, calibrated: bool = False) -> Plan:
+    def plan(
+        self, *, launcher: str, address: str | None, calibrated: bool = False, earlier: Path | None = None
+    ) -> Plan:
         """Return what would run, without running it.
 
         Args:
             launcher: a name in `LAUNCHERS`.
             address: the Ray cluster that would be joined; None for a Ray on this machine.
             calibrated: measure this machine's speed first, by half a minute of training.
+            earlier: folder of an experiment that shows the scatter over seeds; None: this one, or those of warm_start.
 
         Raises:
-            UserError: the budget or the cluster is too small, or the folder holds another study.
+            UserError: the budget or the cluster is too small, or a folder holds another study.
             TrialFailure: the base cannot be trained (with `calibrated`).
         """
         check_budget(self.space, self.base, self.corpus)
@@ -123,6 +127,8 @@ class PreparedSearch:
         sources = [source for source in self.space.warm_start if done is None or source not in done.warmed]
         budget = budget_words(self.base, self.corpus)
         WarmStart(self.space, self.base, self.corpus, budget).read(sources, self.folder)
+        others = [self.folder, *map(Path, sources)]
+        scatter = find_scatter(earlier, others, self.space.objective.metric)
         check_tracking(self.base.tracking)
         check_models(_distinct_models(self.space, self.base))
         with contextlib.ExitStack() as stack:
@@ -136,7 +142,7 @@ class PreparedSearch:
             check_search_ends(self.space, slot_plan.gpus)
             speed = self._speed(slot_plan, calibrated=calibrated)
         slots = Slots(slot_plan.slots, slot_plan.gpus, slot_plan.describe())
-        return make_plan(self.space, self.base, self.corpus, slots=slots, speed=speed, done=done)
+        return make_plan(self.space, self.base, self.corpus, slots=slots, speed=speed, scatter=scatter, done=done)
 
     def _speed(self, slot_plan: SlotPlan, *, calibrated: bool) -> Speed | None:
         results, workers = self.folder.parent, slot_plan.workers

@@ -17,6 +17,7 @@ from sleep_tune.experiment.trial_state import Arrivals
 from sleep_tune.search.decide.asha import is_promoted
 from sleep_tune.search.plan.plan_view import show_plan
 from sleep_tune.search.plan.search_plan import Plan, Slots, expected_at_rungs, make_plan
+from sleep_tune.search.plan.seed_scatter import SeedScatter
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import (
@@ -220,6 +221,22 @@ def test_the_effect_of_a_disk_limit_is_shown(cap: float, effect: str) -> None:
     space = study(resources=Resources(disk_gb=cap), finalists=Finalists(count=2, seeds=20))
     text = shown(make_plan(space, BASE, CORPUS, slots=ONE))
     assert f"resources.disk_gb = {cap:g} {effect}" in " ".join(text.split())
+
+
+def test_what_a_search_can_find_is_shown() -> None:
+    """In units of the scatter over seeds, or in those of the objective."""
+    space = study(stop=Stop(trials=64), finalists=Finalists(count=3))
+    scatter = SeedScatter(deviation=0.01, arms=4, runs=20, source=Path("results/earlier"))
+    known, unknown = (make_plan(space, BASE, CORPUS, slots=ONE, scatter=given) for given in (scatter, None))
+    text = " ".join(shown(known).split())
+    assert all(part in text for part in ("by 0.017 becomes one of the 3", "by 0.023", "20 runs of 4 arms", "eval/nll"))
+    text = " ".join(shown(unknown).split())
+    assert all(part in text for part in ("by 1.7 x", "by 2.3 x", "--from DIR"))
+    alone = replace(space, finalists=Finalists(count=1))
+    assert "finalists in half" not in " ".join(shown(make_plan(alone, BASE, CORPUS, slots=ONE)).split())
+    none = study(parameters=(), stop=Stop(trials=0), arms={"none": Arm(settings={"sleep": "epochs"})}, baselines={})
+    endless = study(stop=Stop(no_improvement=5))
+    assert [make_plan(space, BASE, CORPUS, slots=ONE).power for space in (none, endless)] == [None, None]
 
 
 def test_enqueued_points_and_earlier_experiments_are_shown() -> None:

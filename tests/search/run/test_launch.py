@@ -92,6 +92,22 @@ def test_a_plan_refuses_the_folder_of_another_study(tmp_path: Path) -> None:
             start(launcher="inline", address=None)
 
 
+def test_a_plan_has_the_scatter_of_earlier_runs(tmp_path: Path) -> None:
+    """Of the experiment that is given, or else of its own."""
+    search = study(tmp_path / "x", worker=FakeWorker())
+    search.run(launcher="inline", address=None)
+    new = study(tmp_path / "new", worker=FakeWorker())
+    plans = (
+        search.plan(launcher="inline", address=None),
+        new.plan(launcher="inline", address=None, earlier=tmp_path / "x"),
+    )
+    own, given = (plan.power for plan in plans)
+    assert own is not None and own.scatter is not None
+    assert own == given
+    fresh = new.plan(launcher="inline", address=None).power
+    assert fresh is not None and fresh.scatter is None
+
+
 def test_a_search_says_what_its_text_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lines = ("text: train 7 words (a [b].txt)", "warning: of test, all also occurs in train")
     corpus = replace(TOY_CORPUS, description=lines)
