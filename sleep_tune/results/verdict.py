@@ -11,7 +11,8 @@ from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Contrast
 from sleep_tune.results.columns import MOST_NAMED, column
 from sleep_tune.results.comparable_losses import no_loss_verdict
 from sleep_tune.results.matched_resource import same_resource_text
-from sleep_tune.statistics.fixed_sample import LEVEL, fewest_seeds
+from sleep_tune.statistics.fixed_sample import fewest_seeds
+from sleep_tune.statistics.schedule import LEVEL
 
 __all__ = ["LEVEL", "contrast_text", "difference_text", "improves", "is_claim", "is_control", "write_verdict"]
 

@@ -17,7 +17,6 @@ from scipy.stats import rankdata
 
 __all__ = [
     "CONFIDENCE",
-    "LEVEL",
     "POWER",
     "Difference",
     "Estimate",
@@ -27,6 +26,7 @@ __all__ = [
     "fewest_seeds",
     "holm",
     "is_constant",
+    "mean_difference",
     "paired_difference",
     "sign_flip_p",
     "untested_difference",
@@ -35,9 +35,6 @@ __all__ = [
 
 CONFIDENCE = 0.95
 """Coverage of intervals."""
-
-LEVEL = 0.05
-"""Significance level: a Holm-corrected p below it is a claim."""
 
 POWER = 0.8
 """Statistical power at which a difference counts as detectable."""
@@ -110,8 +107,6 @@ def estimate_mean(values: ArrayLike) -> Estimate:
 def paired_difference(treated: ArrayLike, reference: ArrayLike) -> Difference:
     """Return the mean of treated - reference over shared seeds, its t interval, and the p of the paired t test.
 
-    Differences without spread are not tested (see `untested_difference`).
-
     Args:
         treated: (n,) n >= 1, finite; entry i shares a seed with entry i of `reference`.
         reference: (n,) finite.
@@ -122,11 +117,18 @@ def paired_difference(treated: ArrayLike, reference: ArrayLike) -> Difference:
     first, second = _checked(treated), _checked(reference)
     if first.shape != second.shape:
         raise ValueError(f"paired values must come in pairs; got {first.size} and {second.size}")
-    differences = first - second
+    return mean_difference(first - second, float(np.abs(first).max() + np.abs(second).max()))
+
+
+def mean_difference(differences: NDArray[np.float64], scale: float) -> Difference:
+    """Return the mean of (n,) paired differences of values as large as `scale`, with its t interval and p.
+
+    Differences without spread are not tested (see `untested_difference`).
+    """
     mean, half = float(differences.mean()), _half_width(differences)
     if half is None:
         return Difference(mean, None, None, None, differences.size)
-    if is_constant(differences, float(np.abs(first).max() + np.abs(second).max())):
+    if is_constant(differences, scale):
         return untested_difference(mean, differences.size)
     error = _standard_error(differences)
     p = float(2 * stdtr(differences.size - 1, -abs(mean / error)))

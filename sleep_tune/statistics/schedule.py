@@ -1,0 +1,56 @@
+"""Planned looks at a study: after how many seeds it is judged, and how the significance level is shared."""
+
+from dataclasses import dataclass
+
+__all__ = ["LEVEL", "RESERVE", "Schedule"]
+
+LEVEL = 0.05
+"""Significance level of a study: the chance of a false claim is at most this."""
+
+RESERVE = 0.1
+"""Share of the significance level that is kept for seeds that are added after the planned looks, by default."""
+
+GROWTH = 1.0
+"""Exponent of the spending function: the share of the level that is spent by a share of the planned seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Numbers of seeds at which a study is judged, and the share of the significance level kept for unplanned growth.
+
+    Raises:
+        ValueError: looks that do not increase or begin below 2, or a reserve outside [0, 0.5].
+    """
+
+    looks: tuple[int, ...]
+    """Seeds of each planned look, increasing, the first at least 2."""
+    reserve: float = RESERVE
+    """In [0, 0.5]. At 0, seeds that are added to the last planned look never lead to a claim."""
+    overspent: bool = False
+    """Whether the planned looks spent the whole level, although there is a reserve.
+
+    So it is in a study that was judged before there were reserves and that grows: claims are false with chance
+    (1 + reserve) LEVEL at most.
+    """
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not self.looks or self.looks[0] < 2 or any(a >= b for a, b in zip(self.looks, self.looks[1:], strict=False)):
+            raise ValueError(f"looks must be increasing numbers of seeds, at least 2; got {self.looks}")
+        if not 0 <= self.reserve <= 0.5:
+            raise ValueError(f"the reserve must be in [0, 0.5]; got {self.reserve}")
+
+    @property
+    def level(self) -> float:
+        """Level with which every p of this schedule is compared, in (0, 0.05]; that of the planned looks."""
+        return LEVEL if self.overspent else LEVEL * (1 - self.reserve)
+
+    @property
+    def growth_level(self) -> float:
+        """Level that growth after the planned looks may spend."""
+        return LEVEL * self.reserve
+
+    @property
+    def spent(self) -> tuple[float, ...]:
+        """(K,) share of the level of the planned looks that is spent by each of them; the last is 1."""
+        return tuple((seeds / self.looks[-1]) ** GROWTH for seeds in self.looks)
