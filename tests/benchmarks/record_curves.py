@@ -75,15 +75,13 @@ def record(config: RunConfig, corpus: Corpus) -> list[float]:
     return [round(values[rung], 5) for rung in sorted(values)]
 
 
-def drawn(space: Space, count: int, twice: int) -> list[tuple[dict[str, Value], int]]:
+def drawn(space: Space, count: int, repeated: int, seeds: int) -> list[tuple[dict[str, Value], int]]:
     """Settings and seeds of all runs, in their order."""
     sampler = Sampler(space.parameters, algorithm="random", mode="min", seed=space.search.seed, startup=1)
     runs = []
     for number in range(count):
         settings = sampler.ask(number)
-        runs.append((settings, 0))
-        if number < twice:
-            runs.append((settings, 1))
+        runs += [(settings, seed) for seed in range(seeds if number < repeated else 1)]
     return runs
 
 
@@ -109,7 +107,7 @@ def header(space: Space, corpus: Corpus) -> dict[str, object]:
         "shares": SHARES,
         "corpus": {"words": corpus.train.num_words, "samples": len(corpus.train)},
         "parameters": to_json(space)["parameters"],
-        "base": to_json(space)["base"],
+        "base": {key: value for key, value in to_json(space)["base"].items() if key != "data.path"},
         "commit": made["commit"],
         "packages": {name: made["packages"][name] for name in ("numpy", "torch", "transformers")},
     }
@@ -121,9 +119,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--count", type=int, default=64, help="configurations")
-    parser.add_argument("--twice", type=int, default=20, help="of these, trained under a second seed as well")
+    parser.add_argument("--repeated", type=int, default=20, help="of these, trained under all seeds, not only the first")
+    parser.add_argument("--seeds", type=int, default=2, help="seeds 0, 1, ... of a repeated configuration")
+    parser.add_argument("--space", type=Path, default=SPACE, help="space whose parameters are recorded")
     given = parser.parse_intermixed_args(arguments)
-    space = load_space(SPACE, [*BASE, *given.overrides])
+    space = load_space(given.space, [*(BASE if given.space == SPACE else ()), *given.overrides])
     base = compose_base(space)
     corpus = prepare(base.data, base.tokenizer)
     if not given.out.exists():
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str]) -> int:
     known = {
         (json.dumps(line["settings"]), line["seed"]) for line in map(json.loads, given.out.read_text().splitlines()[1:])
     }
-    runs = drawn(space, given.count, given.twice)
+    runs = drawn(space, given.count, given.repeated, given.seeds)
     for number, (settings, seed) in enumerate(runs, 1):
         if (json.dumps(settings), seed) in known:
             continue
