@@ -42,10 +42,24 @@ def write_csv(path: Path, found: Sequence[SearchResult], setup: Setup) -> None:
     writer = csv.writer(text)
     marks = [f"regret_{mark:.0%}" for mark in setup.marks]
     writer.writerow(
-        ["curves", "arm", "seed", *marks, "trials", "completed", "stopped", "missed", "lost", "hours", "idle"]
+        [
+            "curves",
+            "arm",
+            "seed",
+            *marks,
+            "finalist",
+            "trials",
+            "completed",
+            "stopped",
+            "missed",
+            "lost",
+            "hours",
+            "idle",
+        ]
     )
     for one in found:
         regrets = [f"{regret:.6f}" for regret in one.regrets]
+        regrets.append(f"{one.finalist:.6f}")
         counts = [one.trials, one.completed, one.stopped, f"{one.missed:.6f}", int(one.lost)]
         names = map(spreadsheet_cell, (one.curves, one.method))
         writer.writerow([*names, one.seed, *regrets, *counts, f"{one.hours:.3f}", f"{one.idle:.4f}"])

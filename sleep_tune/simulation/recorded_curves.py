@@ -2,7 +2,8 @@
 
 Between recorded settings the curve is the mean of the NEIGHBOURS nearest curves, weighted by the inverse of their
 distance (`points.distances`); between two evaluations it is linear. Some noise remains in these means and counts as
-truth. The noise of seeds is the recorded difference of runs of one setting, taken as whole curves.
+truth. The noise of a run is the deviation of one seed from its setting's mean, a whole curve, drawn from the seeds of
+the NEIGHBOURS nearest settings that were trained under several: bad settings often vary more than good ones.
 """
 
 import json
@@ -48,6 +49,8 @@ class Recording:
     """(n, m): mean over a setting's seeds."""
     noise: NDArray[np.float64]
     """(k, m): deviations of single seeds, with the variance of a single run; k may be 0."""
+    noise_settings: NDArray[np.int64]
+    """(k,): index of the setting that each deviation belongs to; -1 where it may be drawn for any setting."""
 
 
 def read_recording(path: Path) -> Recording:
@@ -105,20 +108,25 @@ def read_experiment_curves(folder: Path) -> Recording:
 def recorded_landscape(recording: Recording) -> Landscape:
     """Return a landscape that interpolates between the recorded settings."""
     points = np.array([coordinates(recording.parameters, settings) for settings in recording.settings])
+    repeated = np.unique(recording.noise_settings[recording.noise_settings >= 0])
 
-    def mean_curve(settings: Settings) -> NDArray[np.float64]:
-        apart = distances(recording.parameters, points, coordinates(recording.parameters, settings))
+    def distances_from(settings: Settings) -> NDArray[np.float64]:
+        return distances(recording.parameters, points, coordinates(recording.parameters, settings))
+
+    def mean_curve(apart: NDArray[np.float64]) -> NDArray[np.float64]:
         nearest = np.argsort(apart, kind="stable")[:NEIGHBOURS]
         return np.asarray(np.average(recording.values[nearest], axis=0, weights=1 / (apart[nearest] + 1e-6)))
 
     def truth(settings: Settings) -> float:
-        return float(mean_curve(settings)[-1])
+        return float(mean_curve(distances_from(settings))[-1])
 
     def curve(settings: Settings, seed: int, share: float) -> float:
-        values = mean_curve(settings)
+        apart = distances_from(settings)
+        values = mean_curve(apart)
         if len(recording.noise):
-            rng = run_generator(settings, seed)
-            values = values + rng.choice((-1.0, 1.0)) * recording.noise[rng.integers(len(recording.noise))]
+            nearest = repeated[np.argsort(apart[repeated], kind="stable")[:NEIGHBOURS]]
+            drawn_from = np.flatnonzero(np.isin(recording.noise_settings, [-1, *nearest]))
+            values = values + recording.noise[run_generator(settings, seed).choice(drawn_from)]
         return float(np.interp(share, recording.shares, values))
 
     notes = () if len(recording.noise) else ("no setting was recorded under two seeds: there is no noise",)
@@ -149,15 +157,18 @@ def _recording(
             f"{name}: at least {FEWEST} settings must have been trained to their end; got {len(by_settings)}"
         )
     groups = [np.array([values for _, values in group]) for group in by_settings.values()]
-    noise = [_spread(group) for group in groups if len(group) > 1]
-    noise += [np.repeat(_spread(np.array(end)[:, None]), len(shares), axis=1) for end in ends]
+    noise = [(number, _spread(group)) for number, group in enumerate(groups) if len(group) > 1]
+    noise += [(-1, np.repeat(_spread(np.array(end)[:, None]), len(shares), axis=1)) for end in ends]
     return Recording(
         name=name,
         parameters=parameters,
         shares=np.array(shares),
         settings=tuple(group[0][0] for group in by_settings.values()),
         values=np.array([group.mean(axis=0) for group in groups]),
-        noise=np.concatenate(noise) if noise else np.zeros((0, len(shares))),
+        noise=np.concatenate([np.zeros((0, len(shares))), *(curves for _, curves in noise)]),
+        noise_settings=np.repeat([number for number, _ in noise], [len(curves) for _, curves in noise]).astype(
+            np.int64
+        ),
     )
 
 

@@ -3,16 +3,18 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.experiment.search_state import TrialState
+from sleep_tune.experiment.search_state import MAIN, TrialState
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.space.budget_check import budget_words
-from sleep_tune.search.space.search_space import CorpusSummary
+from sleep_tune.search.space.search_space import CorpusSummary, Finalists
 from sleep_tune.simulation.engine import Cluster, MemoryLog, Pace, VirtualClock
 from sleep_tune.simulation.landscape import Landscape
 from sleep_tune.simulation.methods import SearchMethod, single_search
+from sleep_tune.simulation.points import Settings
 
 __all__ = ["STRICT_SMALL", "SearchResult", "Setup", "simulate_search"]
 
@@ -21,6 +23,9 @@ STRICT_SMALL = CorpusSummary(words=10_000_000, samples=111_600)
 
 RUN_SECONDS = 7_200.0
 """Virtual time of a whole run."""
+
+FRESH_SEED = 1_000_000
+"""First seed of the finalists' runs; the searches' own seeds are smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class SearchResult:
     seed: int
     regrets: tuple[float, ...]
     """At each mark: loss at the end of the chosen setting minus that of the best in the space, without noise."""
+    finalist: float
+    """Regret of the finalist with the best mean over fresh seeds; as many finalists and seeds as a space's default."""
     trials: int
     """Trials started."""
     completed: int
@@ -97,6 +104,7 @@ def simulate_search(method: SearchMethod, landscape: Landscape, best: float, see
         method=method.name,
         seed=seed,
         regrets=tuple(loss - best for loss in losses),
+        finalist=landscape.truth(_best_finalist(director, landscape)) - best,
         trials=len(started),
         completed=sum(trial.state == "completed" for trial in started),
         stopped=len(stopped),
@@ -120,3 +128,14 @@ def _chosen(director: Director) -> TrialState:
     if not reported:
         return trials[0]
     return min(reported, key=lambda trial: (-max(trial.rungs), trial.rungs[max(trial.rungs)]))
+
+
+def _best_finalist(director: Director, landscape: Landscape) -> Settings:
+    """Return the settings of the finalist with the best mean over fresh seeds; of the chosen trial if there is none."""
+    defaults = Finalists()
+    seeds = range(FRESH_SEED, FRESH_SEED + defaults.seeds)
+    finalists = [trial.parameters for trial in islice(director.state.ranking(MAIN), defaults.count)]
+    return min(
+        finalists or [_chosen(director).parameters],
+        key=lambda settings: sum(landscape.curve(settings, seed, 1.0) for seed in seeds),
+    )

@@ -119,7 +119,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--count", type=int, default=64, help="configurations")
-    parser.add_argument("--repeated", type=int, default=20, help="of these, trained under all seeds, not only the first")
+    parser.add_argument(
+        "--repeated", type=int, default=20, help="of these, trained under all seeds, not only the first"
+    )
     parser.add_argument("--seeds", type=int, default=2, help="seeds 0, 1, ... of a repeated configuration")
     parser.add_argument("--space", type=Path, default=SPACE, help="space whose parameters are recorded")
     given = parser.parse_intermixed_args(arguments)

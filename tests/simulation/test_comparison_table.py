@@ -18,6 +18,7 @@ FOUND = [
         method=arm,
         seed=seed,
         regrets=(0.3, 0.2, 0.1 + 0.01 * seed + better),
+        finalist=0.1,
         trials=8,
         completed=4,
         stopped=3,

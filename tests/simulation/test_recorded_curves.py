@@ -67,6 +67,21 @@ def test_at_a_recorded_setting_the_landscape_is_what_was_recorded(tmp_path: Path
     assert reports[0] == landscape.curve(recording.settings[4], 0, 0.3)
 
 
+def test_the_noise_of_a_run_is_that_of_the_settings_near_it(tmp_path: Path) -> None:
+    rates = [1e-4 * 1.2**n for n in range(20)]
+    drawn = [draw(PARAMETERS, np.random.default_rng(0), {"training.learning_rate": rate}) for rate in rates]
+    noisy = {settings["training.learning_rate"]: 0.1 if n < 10 else 1.0 for n, settings in enumerate(drawn)}
+    runs = [
+        (settings, seed, [3.0, 2.0, 1.0 + noisy[settings["training.learning_rate"]] * seed])
+        for settings in drawn
+        for seed in (0, 1)
+    ]
+    landscape = recorded_landscape(read_recording(write(tmp_path / "x.jsonl", runs)))
+    for settings, sd in ((drawn[3], 0.1), (drawn[16], 1.0)):
+        ends = [landscape.curve(settings, seed, 1.0) - landscape.truth(settings) for seed in range(50)]
+        np.testing.assert_allclose(np.abs(ends), sd / np.sqrt(2), rtol=1e-3)
+
+
 def test_between_recorded_settings_it_lies_between_the_neighbours(tmp_path: Path) -> None:
     recording = ten(tmp_path / "ten.jsonl")
     landscape = recorded_landscape(recording)

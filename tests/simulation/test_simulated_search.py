@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ from sleep_tune.search.space.base import compose_base
 from sleep_tune.simulation.analytic import ANALYTIC
 from sleep_tune.simulation.landscape import best_settings
 from sleep_tune.simulation.methods import read_methods
-from sleep_tune.simulation.simulated_search import SearchResult, Setup, simulate_search
+from sleep_tune.simulation.points import Settings
+from sleep_tune.simulation.simulated_search import FRESH_SEED, SearchResult, Setup, simulate_search
 from tests.simulation.spaces import quiet
 
 ARM, NONE, SLOTS = read_methods(
@@ -39,8 +41,18 @@ def test_without_a_scheduler_all_complete_and_without_noise_nothing_is_missed(mo
     found = find(NONE)
     assert (found.stopped, found.lost) == (0, False)
     assert found.completed == 8
+    assert found.finalist == found.regrets[-1], "fresh seeds change no order"
     assert found.regrets[0] >= found.regrets[1] >= found.regrets[2]
     assert find(NONE, 1).regrets != found.regrets
+
+
+def test_fresh_seeds_choose_among_the_first_three() -> None:
+    def curve(settings: Settings, seed: int, share: float) -> float:
+        """In the search the worst seems the best; fresh seeds tell the truth."""
+        return LANDSCAPE.truth(settings) * (1 if seed >= FRESH_SEED else -1)
+
+    found = simulate_search(NONE, dataclasses.replace(LANDSCAPE, curve=curve), BEST, 0, SETUP)
+    assert found.finalist < found.regrets[-1]
 
 
 def test_slots_share_the_time() -> None:

@@ -1,0 +1,220 @@
+"""Does searching pay? Simulated searches of every kind at equal cost against random search; bench_search_pays.txt.
+
+    python tests/benchmarks/bench_search_pays.py run RESULTS.jsonl        # hours of one core; run again, it resumes
+    python tests/benchmarks/bench_search_pays.py run RESULTS.jsonl --methods gp --seeds 20 --curves recorded/text
+    python tests/benchmarks/bench_search_pays.py print RESULTS.jsonl      # the tables of what is there
+    python tests/benchmarks/bench_search_pays.py noise                    # seeds' noise beside the settings' spread
+
+Every search costs as much as RUNS complete runs, in words, and is compared with random search without early stopping:
+the difference of their regrets, paired over seeds. A seed is of the analytic landscape, the sampler and all runs. A
+run's noise is drawn from the recorded seeds of the settings nearest to its own.
+
+The regret of a search is that of the trial it ranks first. The regret after the finalists is that of the one with the
+best mean over five fresh seeds, of the three that it ranks first: what a user gets. All methods pay as much for that.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sleep_tune.search.monitor.rank_correlation import concordance
+from sleep_tune.search.space.base import compose_base
+from sleep_tune.simulation.curves import Source, read_source
+from sleep_tune.simulation.landscape import Landscape, best_settings
+from sleep_tune.simulation.method_comparison import Interval, mean_interval
+from sleep_tune.simulation.methods import SearchMethod, read_methods
+from sleep_tune.simulation.points import coordinates, distances, draw
+from sleep_tune.simulation.recorded_curves import NEIGHBOURS, Recording
+from sleep_tune.simulation.simulated_search import Setup, simulate_search
+
+FOLDER = Path(__file__).parent
+CURVES = ("crossing", "tangled", "one_pass", "recorded/replay", "recorded/text")
+SPACES = {"recorded/text": FOLDER / "recorded_text.yaml"}
+"""Curves -> space of their study, if it is not mechanism.yaml."""
+
+RUNS = 24.0
+"""Cost of a search, in complete runs; a default search of 64 trials costs about 36."""
+
+RANDOM = "random"
+METHODS = {
+    RANDOM: "algorithm=random",
+    "tpe": "algorithm=tpe",
+    "random, asha": "algorithm=random,scheduler.name=asha",
+    "random, asha 0.1": "algorithm=random,scheduler.name=asha,first_rung=0.1",
+    "tpe, asha": "algorithm=tpe,scheduler.name=asha",
+    "tpe, asha 0.1": "algorithm=tpe,scheduler.name=asha,first_rung=0.1",
+    "tpe, asha 0.5, eta 2": "algorithm=tpe,scheduler.name=asha,first_rung=0.5,reduction=2",
+}
+"""Name -> options that differ from the study's own."""
+
+
+def run(out: Path, methods: Sequence[str], curves: Sequence[str], seeds: int) -> None:
+    """Run the searches that the file does not have yet, and add a line for each."""
+    known = {(line["curves"], line["method"], line["seed"]) for line in read(out)} if out.exists() else set()
+    for seed in range(seeds):
+        for name in curves:
+            for method in methods:
+                if (name, method, seed) in known:
+                    continue
+                searched = arm(name, method)
+                landscape, best = landscape_of(name, 0 if source(name).recording else seed)
+                setup = Setup(compose_base(searched.space), runs=RUNS)
+                found = simulate_search(searched, landscape, best, seed, setup)
+                line = {
+                    "curves": name,
+                    "method": method,
+                    "seed": seed,
+                    "regrets": [round(regret, 6) for regret in found.regrets],
+                    "finalist": round(found.finalist, 6),
+                    "trials": found.trials,
+                }
+                with out.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+
+
+def print_results(out: Path) -> None:
+    """Print a table for each source of curves, in thousandths of a nat."""
+    lines = read(out)
+    for name in CURVES:
+        of: dict[str, dict[int, dict[str, Any]]] = {}
+        for line in lines:
+            if line["curves"] == name:
+                of.setdefault(line["method"], {})[line["seed"]] = line
+        if RANDOM not in of:
+            continue
+        print(f"\n{name}, at the cost of {RUNS:g} complete runs")
+        print(f"  {'search':<28}{'seeds':>6}{'trials':>8}{'regret':>14}{'difference':>16}", end="")
+        print(f"{'after finalists':>18}{'difference':>16}")
+        for method in METHODS:
+            if method in of:
+                print("  " + row(method, of[method], of[RANDOM]))
+
+
+def row(method: str, lines: dict[int, dict[str, Any]], random: dict[int, dict[str, Any]]) -> str:
+    """One method's regret and its difference from random search over the seeds that both have."""
+    seeds = sorted(lines.keys() & random.keys())
+    cells = [f"{method:<28}{len(seeds):>6}{np.mean([lines[seed]['trials'] for seed in seeds]):>8.0f}"]
+    for key, width in (("regret", 14), ("finalist", 18)):
+        own, other = ([value(which[seed], key) for seed in seeds] for which in (lines, random))
+        cells.append(f"{text(mean_interval(own)):>{width}}")
+        differences = [mine - theirs for mine, theirs in zip(own, other, strict=True)]
+        cells.append(f"{'' if method == RANDOM else signed(mean_interval(differences)):>16}")
+    return "".join(cells)
+
+
+def value(line: dict[str, Any], key: str) -> float:
+    """The regret at the full cost, or that after the finalists."""
+    return float(line["finalist"] if key == "finalist" else line["regrets"][-1])
+
+
+def text(at: Interval) -> str:
+    """Thousandths."""
+    return f"{1000 * at.mean:.1f} ± {1000 * at.half:.1f}"
+
+
+def signed(at: Interval) -> str:
+    """Thousandths with their sign, and a star if the interval does not contain 0."""
+    return f"{1000 * at.mean:+.1f} ± {1000 * at.half:.1f}{'*' if abs(at.mean) > at.half else ' '}"
+
+
+def noise(curves: Sequence[str]) -> None:
+    """For each source: how much seeds vary, how much settings do, and how well early results predict the end."""
+    for name in curves:
+        recording = source(name).recording
+        if recording is None:
+            sampled = [of_analytic(name, seed) for seed in range(10)]
+            spread, quarter, seeds = np.mean(sampled, axis=0)
+            print(f"{name}: at the end, in thousandths of a nat, mean of 10 landscapes:")
+        else:
+            spread, quarter, seeds = of_recording(recording)
+            repeats = len(recording.noise) / max(1, len(np.unique(recording.noise_settings)))
+            print(f"{name}: {len(recording.settings)} settings, {repeats:.0f} seeds each of those repeated:")
+        print(f"  sd of seeds among the better half of the settings {1000 * seeds:.0f}")
+        print(f"  median minus best setting {1000 * spread:.0f}; best quarter's end minus best {1000 * quarter:.0f}")
+        if recording is not None:
+            print(f"  a setting left out is predicted by its neighbours with Kendall's tau {left_out(recording):.2f}")
+
+
+def of_analytic(name: str, seed: int) -> tuple[float, float, float]:
+    """Median and first quartile of settings' ends above the best, and the standard deviation over seeds."""
+    landscape, best = landscape_of(name, seed)
+    rng = np.random.default_rng(seed)
+    drawn = [draw(landscape.parameters, rng) for _ in range(200)]
+    ends = np.array([landscape.truth(settings) for settings in drawn]) - best
+    runs = [landscape.curve(settings, seed, 1.0) - landscape.truth(settings) for settings in drawn]
+    return float(np.median(ends)), float(np.quantile(ends, 0.25)), float(np.std(runs))
+
+
+def of_recording(recording: Recording) -> tuple[float, float, float]:
+    """The same of recorded settings; the seeds' only over the better half, among which a search must choose."""
+    ends = recording.values[:, -1]
+    better = np.flatnonzero(ends <= np.median(ends))
+    deviations = recording.noise[np.isin(recording.noise_settings, better), -1]
+    above = ends - ends.min()
+    return float(np.median(above)), float(np.quantile(above, 0.25)), float(np.sqrt(np.mean(deviations**2)))
+
+
+def left_out(recording: Recording) -> float:
+    """Leave each recorded setting out and predict its end from its neighbours: Kendall's tau."""
+    points = np.array([coordinates(recording.parameters, settings) for settings in recording.settings])
+    predicted = []
+    for number, point in enumerate(points):
+        apart = distances(recording.parameters, points, point)
+        apart[number] = np.inf
+        nearest = np.argsort(apart, kind="stable")[:NEIGHBOURS]
+        predicted.append(float(np.average(recording.values[nearest, -1], weights=1 / (apart[nearest] + 1e-6))))
+    net, most = concordance(list(zip(predicted, recording.values[:, -1].tolist(), strict=True)))
+    return net / most
+
+
+def read(out: Path) -> list[dict[str, Any]]:
+    """All lines of a file of results."""
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+@cache
+def source(name: str) -> Source:
+    """The source of curves of a name, over the parameters of its space."""
+    return read_source(name, arm(name, RANDOM).space.parameters)
+
+
+@cache
+def arm(name: str, method: str) -> SearchMethod:
+    """A method over the space of some curves."""
+    every = "scheduler.name=none"
+    return read_methods(SPACES.get(name, FOLDER / "mechanism.yaml"), [METHODS[method]], slots=1, every=every)[1]
+
+
+@cache
+def landscape_of(name: str, seed: int) -> tuple[Landscape, float]:
+    """A landscape and the loss of its best settings."""
+    landscape = source(name).landscape(seed)
+    return landscape, landscape.truth(best_settings(landscape))
+
+
+def main() -> int:
+    """Run, print, or describe the noise."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "print", "noise"))
+    parser.add_argument("results", type=Path, nargs="?", default=Path("search_pays.jsonl"))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--curves", nargs="+", choices=CURVES, default=list(CURVES))
+    parser.add_argument("--seeds", type=int, default=100)
+    given = parser.parse_args()
+    if given.what == "run":
+        run(given.results, given.methods, given.curves, given.seeds)
+    elif given.what == "print":
+        print_results(given.results)
+    else:
+        noise(given.curves)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
