@@ -14,9 +14,10 @@ best mean over five fresh seeds, of the three that it ranks first: what a user g
 """
 
 import argparse
+import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,22 +35,26 @@ from sleep_tune.simulation.recorded_curves import NEIGHBOURS, Recording
 from sleep_tune.simulation.simulated_search import Setup, simulate_search
 
 FOLDER = Path(__file__).parent
-CURVES = ("crossing", "tangled", "one_pass", "recorded/replay", "recorded/text")
-SPACES = {"recorded/text": FOLDER / "recorded_text.yaml"}
-"""Curves -> space of their study, if it is not mechanism.yaml."""
+TEXT = "recorded/text"
+NOISIER = ", noise x "
+CURVES = ("crossing", "tangled", "one_pass", "recorded/replay", TEXT, f"{TEXT}{NOISIER}4", f"{TEXT}{NOISIER}16")
+"""Names of the sources, and by which number the noise of the seeds is multiplied."""
 
 RUNS = 24.0
 """Cost of a search, in complete runs; a default search of 64 trials costs about 36."""
 
-RANDOM = "random"
+RANDOM, DEFAULT = "random", "tpe, asha"
+"""Methods that all others are compared with."""
+
 METHODS = {
     RANDOM: "algorithm=random",
     "tpe": "algorithm=tpe",
     "random, asha": "algorithm=random,scheduler.name=asha",
     "random, asha 0.1": "algorithm=random,scheduler.name=asha,first_rung=0.1",
-    "tpe, asha": "algorithm=tpe,scheduler.name=asha",
+    DEFAULT: "algorithm=tpe,scheduler.name=asha",
     "tpe, asha 0.1": "algorithm=tpe,scheduler.name=asha,first_rung=0.1",
     "tpe, asha 0.5, eta 2": "algorithm=tpe,scheduler.name=asha,first_rung=0.5,reduction=2",
+    "tpe, asha 0.4, eta 1.5": "algorithm=tpe,scheduler.name=asha,first_rung=0.4,reduction=1.5",
 }
 """Name -> options that differ from the study's own."""
 
@@ -62,10 +67,8 @@ def run(out: Path, methods: Sequence[str], curves: Sequence[str], seeds: int) ->
             for method in methods:
                 if (name, method, seed) in known:
                     continue
-                searched = arm(name, method)
                 landscape, best = landscape_of(name, 0 if source(name).recording else seed)
-                setup = Setup(compose_base(searched.space), runs=RUNS)
-                found = simulate_search(searched, landscape, best, seed, setup)
+                found = simulate_search(arm(name, method), landscape, best, seed, setup_of(name))
                 line = {
                     "curves": name,
                     "method": method,
@@ -82,29 +85,34 @@ def print_results(out: Path) -> None:
     """Print a table for each source of curves, in thousandths of a nat."""
     lines = read(out)
     for name in CURVES:
-        of: dict[str, dict[int, dict[str, Any]]] = {}
+        found: dict[str, dict[int, dict[str, Any]]] = {}
         for line in lines:
             if line["curves"] == name:
-                of.setdefault(line["method"], {})[line["seed"]] = line
-        if RANDOM not in of:
+                found.setdefault(line["method"], {})[line["seed"]] = line
+        if RANDOM not in found:
             continue
-        print(f"\n{name}, at the cost of {RUNS:g} complete runs")
-        print(f"  {'search':<28}{'seeds':>6}{'trials':>8}{'regret':>14}{'difference':>16}", end="")
-        print(f"{'after finalists':>18}{'difference':>16}")
+        print(f"\n{name}, at the cost of {RUNS:g} complete runs; thousandths of a nat, with 95% intervals")
+        print(f"  {'':24}{'':6}{'':8}{'---- first of the search ----':>32}{'---- after the finalists ----':>34}")
+        titles = (("search", 24), ("seeds", 6), ("trials", 8), ("regret", 16), ("from random", 16))
+        more = (("regret", 18), ("from random", 16), (f"from {DEFAULT}", 18))
+        print(
+            "  " + "".join(f"{title:{'<' if title == 'search' else '>'}{width}}" for title, width in (*titles, *more))
+        )
         for method in METHODS:
-            if method in of:
-                print("  " + row(method, of[method], of[RANDOM]))
+            if method in found:
+                print("  " + row(method, found))
 
 
-def row(method: str, lines: dict[int, dict[str, Any]], random: dict[int, dict[str, Any]]) -> str:
-    """One method's regret and its difference from random search over the seeds that both have."""
-    seeds = sorted(lines.keys() & random.keys())
-    cells = [f"{method:<28}{len(seeds):>6}{np.mean([lines[seed]['trials'] for seed in seeds]):>8.0f}"]
-    for key, width in (("regret", 14), ("finalist", 18)):
-        own, other = ([value(which[seed], key) for seed in seeds] for which in (lines, random))
-        cells.append(f"{text(mean_interval(own)):>{width}}")
-        differences = [mine - theirs for mine, theirs in zip(own, other, strict=True)]
-        cells.append(f"{'' if method == RANDOM else signed(mean_interval(differences)):>16}")
+def row(method: str, found: Mapping[str, Mapping[int, dict[str, Any]]]) -> str:
+    """One method's regrets, and their differences from two others, each over the seeds that both have."""
+    mine = found[method]
+    cells = [f"{method:<24}{len(mine):>6}{np.mean([line['trials'] for line in mine.values()]):>8.0f}"]
+    for key, width, others in (("regret", 16, (RANDOM,)), ("finalist", 18, (RANDOM, DEFAULT))):
+        cells.append(f"{text(mean_interval([value(line, key) for line in mine.values()])):>{width}}")
+        for other, title in ((other, 16 if other == RANDOM else 18) for other in others):
+            theirs = found.get(other, {})
+            pairs = [value(mine[seed], key) - value(theirs[seed], key) for seed in sorted(mine.keys() & theirs.keys())]
+            cells.append(f"{signed(mean_interval(pairs)) if pairs and other != method else '':>{title}}")
     return "".join(cells)
 
 
@@ -181,14 +189,26 @@ def read(out: Path) -> list[dict[str, Any]]:
 @cache
 def source(name: str) -> Source:
     """The source of curves of a name, over the parameters of its space."""
-    return read_source(name, arm(name, RANDOM).space.parameters)
+    base, _, factor = name.partition(NOISIER)
+    found = read_source(base, arm(name, RANDOM).space.parameters)
+    if not factor or found.recording is None:
+        return found
+    noisier = dataclasses.replace(found.recording, noise=float(factor) * found.recording.noise)
+    return dataclasses.replace(found, recording=noisier)
 
 
 @cache
 def arm(name: str, method: str) -> SearchMethod:
     """A method over the space of some curves."""
     every = "scheduler.name=none"
-    return read_methods(SPACES.get(name, FOLDER / "mechanism.yaml"), [METHODS[method]], slots=1, every=every)[1]
+    space = FOLDER / ("recorded_text.yaml" if name.startswith(TEXT) else "mechanism.yaml")
+    return read_methods(space, [METHODS[method]], slots=1, every=every)[1]
+
+
+@cache
+def setup_of(name: str) -> Setup:
+    """What all searches over some curves share."""
+    return Setup(compose_base(arm(name, RANDOM).space), runs=RUNS)
 
 
 @cache
