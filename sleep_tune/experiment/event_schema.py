@@ -28,6 +28,9 @@ An event that passes can be folded by every reader without another look at its t
   outcome, repeats as above |
 | refused | kind: budget, config, repeat or dropped (its arm has other settings by now, or is no more); reason |
 | ended | study, reason: that study asks for no more trials |
+| look | number (of the look in the space's plan, from 1), seeds (number of fresh seeds), arms (arm -> its evidence, as
+  `ArmEvidence` has it, or null: it is not compared); reason (why the arms cannot be compared, or null). Only arms that
+  had no look at this number of seeds are named |
 | closed | finished: whether the search is over, or only this session; seconds (trial -> spent so far, where no earlier
   event says so) |
 """
@@ -50,6 +53,7 @@ from sleep_tune.experiment.json_checks import (
     nullable,
     one_of,
 )
+from sleep_tune.experiment.look_evidence import DECISIONS, ArmEvidence
 from sleep_tune.records import Decision, Event, Outcome, Progress
 
 __all__ = ["ENDS", "EVENTS", "EventChecker"]
@@ -93,10 +97,25 @@ SETTINGS = mapping_of(_is_scalar)
 """Values by dotted key."""
 
 
-def _record(kind: type[Progress | Outcome]) -> Check:
-    """Return a check for the JSON of a record: every field of its type, no other, and none missing."""
+def _is_place(value: Any) -> bool:
+    """Return whether a value counts from 1."""
+    return is_index(value) and value >= 1
+
+
+def _is_probability(value: Any) -> bool:
+    return _is_finite(value) and 0 <= value <= 1
+
+
+def _record(kind: type[Progress | Outcome | ArmEvidence], **special: Check) -> Check:
+    """Return a check for the JSON of a record: every field of its type, no other, and none missing.
+
+    Args:
+        kind: of the record.
+        special: field -> its check, where the type does not say it all.
+    """
     types: dict[Any, Check] = {int: is_index, float: is_amount, str: is_text, int | None: _optional(is_index)}
-    checks = {field.name: types.get(field.type, mapping_of(is_measure)) for field in fields(kind)}
+    types[float | None] = _optional(_is_finite)
+    checks = {field.name: types.get(field.type, mapping_of(is_measure)) for field in fields(kind)} | special
     needed = {field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING}
 
     def check(value: Any) -> bool:
@@ -120,6 +139,8 @@ HEAD: dict[str, Check] = {
 _PROGRESS, _OUTCOME = _record(Progress), _optional(_record(Outcome))
 _END: dict[str, Check] = {"reason": _optional(is_text), "outcome": _OUTCOME, "repeats": _optional(is_text)}
 
+_EVIDENCE = _record(ArmEvidence, decided=one_of(*DECISIONS), p=_is_probability, power=_is_probability)
+
 OF_SEARCH: dict[str, dict[str, Check]] = {
     "opened": {
         "space": is_text,
@@ -133,6 +154,12 @@ OF_SEARCH: dict[str, dict[str, Check]] = {
     "warmed": {"source": is_text, "adopted": is_index, "elsewhere": is_index},
     "ended": {"study": is_text, "reason": is_text},
     "returned": {"run": is_text},
+    "look": {
+        "number": _is_place,
+        "seeds": _is_place,
+        "arms": mapping_of(nullable(_EVIDENCE)),
+        "reason": _optional(is_text),
+    },
     "closed": {"finished": is_bool, "seconds": _optional(mapping_of(is_amount))},
 }
 """Event of the search itself -> key of its data -> check."""
@@ -184,6 +211,8 @@ class EventChecker:
         """Trials that failed by a bug of this program: the next session starts them again."""
         self._dropped: set[str] = set()
         """Runs that were dropped, and may be returned to."""
+        self._arms: set[str] = set()
+        """Arms that have runs over fresh seeds."""
         self._reported: set[tuple[str, int]] = set()
 
     def check(self, values: Mapping[str, Any]) -> Event:
@@ -208,6 +237,9 @@ class EventChecker:
             self._bugs.clear()
         elif event.event == "returned":
             self._return(event.data["run"])
+        for arm in event.data["arms"] if event.event == "look" else ():
+            if arm not in self._arms:
+                raise ValueError(f"'look' names the arm {shortened(arm)}, which has no runs over fresh seeds")
         for trial in (event.data.get("seconds") or {}) if event.event == "closed" else ():
             if trial not in self._ended:
                 raise ValueError(f"'closed' counts seconds of {shortened(trial)}, which was never asked for")
@@ -233,6 +265,8 @@ class EventChecker:
             if parent is not None and parent not in self._ended:
                 raise ValueError(f"{shortened(trial)} is matched to {shortened(parent)}, which was never asked for")
             self._ended[trial] = False
+            if not event.data["study"]:
+                self._arms.add(event.arm or "")
             return
         if ended is not False:
             what = "was never asked for" if ended is None else "has ended"

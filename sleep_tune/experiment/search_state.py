@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sleep_tune.experiment.look_evidence import ArmEvidence
 from sleep_tune.experiment.trial_state import Arrivals, TrialState, Value, configuration_key, version_key
 from sleep_tune.records import Decision, Event, Outcome, Progress
 
-__all__ = ["BEST", "MAIN", "Placement", "SearchState", "StudyState", "TrialState", "fold_events"]
+__all__ = ["BEST", "MAIN", "LookTaken", "Placement", "SearchState", "StudyState", "TrialState", "fold_events"]
 
 MAIN = "search"
 """Name of the study that the space describes; a tuned baseline's study has the baseline's name."""
@@ -26,6 +27,17 @@ class Placement(Protocol):
 
     def point(self, study: str, settings: Mapping[str, Value]) -> dict[str, Value] | None: ...  # noqa: D102
     def group(self, point: Mapping[str, Value]) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class LookTaken:
+    """A look that has been taken: the arms were judged with all runs up to a number of seeds."""
+
+    number: int
+    """From 1, in the plan that was valid then."""
+    seeds: int
+    reason: str | None
+    """Why the arms could not be compared."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +91,11 @@ class SearchState:
     """
     versions: dict[str, str] = field(default_factory=dict)
     """Arm -> the key of its present version: the last that was asked for or returned to."""
+    evidence: dict[str, dict[str, dict[int, ArmEvidence | None]]] = field(default_factory=dict)
+    """Arm -> key of its version -> number of fresh seeds at a look -> the evidence then; None if the arm was not
+    compared."""
+    look: LookTaken | None = None
+    """The last look at the arms; None before one."""
     space: Mapping[str, Any] | None = None
     """The space of the last 'opened' or 'changed' event, as JSON; None in a log of an earlier version."""
     seeds_source: str | None = None
@@ -325,6 +342,13 @@ class SearchState:
 
     def _on_ended(self, event: Event) -> None:
         self._study(event.data["study"]).ended = event.data["reason"]
+
+    def _on_look(self, event: Event) -> None:
+        data = event.data
+        self.look = LookTaken(data["number"], data["seeds"], data.get("reason"))
+        for arm, values in data["arms"].items():
+            looks = self.evidence.setdefault(arm, {}).setdefault(self.versions[arm], {})
+            looks[data["seeds"]] = None if values is None else ArmEvidence.from_json(values)
 
     def _on_closed(self, event: Event) -> None:
         self.finished, self.closed = bool(event.data["finished"]), True

@@ -17,6 +17,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "warmed": {"source": "results/old", "adopted": 3, "elsewhere": 0},
     "ended": {"study": "search", "reason": "stop.trials"},
     "returned": {"run": "t1"},
+    "look": {"number": 1, "seeds": 5, "arms": {}},
     "closed": {"finished": False},
     "asked": dict(ASKED.data),
     "adopted": {
@@ -97,6 +98,20 @@ def test_a_control_follows_the_run_that_it_is_matched_to() -> None:
     happen(opened("asked"), "asked", control, trial="t2")
     with pytest.raises(ValueError, match="t2 is matched to t1, which was never asked for"):
         happen(opened(), "asked", control, trial="t2")
+
+
+def test_a_look_is_at_arms_that_have_runs_over_fresh_seeds() -> None:
+    evidence = {"decided": "significant", "p": 0.01, "difference": -0.2, "low": -0.3, "high": -0.1, "power": 0.9}
+    looks = {"number": 1, "seeds": 5, "arms": {"strict": evidence, "epochs": None}, "reason": None}
+    checker = opened()
+    for trial, arm in (("t1", "strict"), ("t2", "epochs")):
+        happen(checker, "asked", EXAMPLES["asked"] | {"study": ""}, trial=trial, role="arm", arm=arm)
+    happen(checker, "look", looks, trial=None)
+    with pytest.raises(ValueError, match="'look' names the arm strict"):
+        happen(opened("asked"), "look", looks, trial=None)
+    for key, odd in {"decided": "maybe", "p": 1.5, "difference": float("nan"), "low": "x", "seeds": 3}.items():
+        with pytest.raises(ValueError, match="'arms' of 'look' cannot be"):
+            happen(checker, "look", looks | {"arms": {"strict": evidence | {key: odd}}}, trial=None)
 
 
 def test_a_bugs_trial_may_be_started_again_in_the_next_session() -> None:
