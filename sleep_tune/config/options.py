@@ -28,6 +28,8 @@ EXPECTED = {
     dict: "a mapping of names to plain values",
 }
 
+SEVERAL = {str: "texts", int: "whole numbers", float: "numbers"}
+
 AUTO = "auto"
 """The word that stands for a number where the option's declaration says `auto=True`."""
 
@@ -43,7 +45,7 @@ class Option:
     """Dotted, as written on the command line: sleep.replay.ratio."""
     doc: str
     item: type = float
-    """Type of a tuple's items, float or str; with `choices`, they are different ones of these."""
+    """Type of a tuple's items, float, int or str; with `choices`, they are different ones of these."""
     type: type
     """str, int, float, bool, tuple, or dict (of plain values)."""
     optional: bool
@@ -66,7 +68,7 @@ class Option:
         """What a value must be, in words: 'a number in (0, 1]', 'one of: random, strict, weighted'."""
         if self.choices is not None:
             return f"{'a list of' if self.type is tuple else 'one of'}: {', '.join(self.choices)}{self._or_form}"
-        words = f"a list of {'texts' if self.item is str else 'numbers'}" if self.type is tuple else EXPECTED[self.type]
+        words = f"a list of {SEVERAL[self.item]}" if self.type is tuple else EXPECTED[self.type]
         if self.several:
             words += ", a list of texts"
         if self.range:
@@ -178,12 +180,13 @@ class Option:
 
     def _number(self, value: object, given: object) -> float:
         """Return `value` as a finite number in range; `given` is what the message quotes."""
-        if isinstance(value, bool) or not isinstance(value, int if self.type is int else (int, float)):
+        is_whole = int in (self.type, self.item)
+        if isinstance(value, bool) or not isinstance(value, int if is_whole else (int, float)):
             raise self._refuse(given)
         if not self._in_range(value):
             raise self._refuse(given)
         try:
-            return value if self.type is int else float(value)
+            return value if is_whole else float(value)
         except OverflowError:  # an int may be larger than any float
             raise self._refuse(given) from None
 

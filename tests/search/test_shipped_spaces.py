@@ -36,7 +36,7 @@ def test_it_is_searched_to_its_end(path: Path, tmp_path: Path) -> None:
     trials = director.trials.values()
     for arm in (*space.baselines, *space.arms):
         runs = [trial for trial in trials if trial.arm == arm and not trial.study]
-        assert [run.state for run in runs] == ["completed"] * space.finalists.seeds
+        assert [run.state for run in runs] == ["completed"] * space.finalists.most_seeds
         parents = [None if run.matched is None else director.trials[run.matched] for run in runs]
         assert all(parent is None or parent.seed == run.seed for run, parent in zip(runs, parents, strict=True))
     assert {trial.state for trial in trials} <= {"completed", "stopped", "refused", "failed"}

@@ -4,7 +4,7 @@ The file holds the current space; earlier spaces, and when they changed, are in 
 kill leaves the file behind, the next session updates it.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,15 +19,19 @@ from sleep_tune.errors import ConfigError, RunFolderError, listed
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file, sealed
 from sleep_tune.experiment.run_folder import CONFIG, IRRELEVANT
+from sleep_tune.experiment.search_state import SearchState
 from sleep_tune.files import write_whole
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 from sleep_tune.search.space.space_json import to_json
 
-__all__ = ["ExperimentIdentity", "OptionChange", "check_same_study", "check_trials", "find_space_changes"]
-__all__ += ["describe_changes", "find_differences", "open_folder", "update"]
+__all__ = ["ExperimentIdentity", "OptionChange", "check_reserve", "check_same_study", "check_trials"]
+__all__ += ["describe_changes", "find_differences", "find_space_changes", "open_folder", "update"]
 
 FIXED = ("name", "objective", "comparison", "search.seed", "finalists.first_seed")
 """Parts of the space, by dotted key, that must not change in a folder; nor must the composed base."""
+
+RESERVE = "comparison.reserve"
+"""The part of these that may change until the first run over fresh seeds begins."""
 
 WHOLE = ("base", "parameters", "baselines", "arms")
 """Parts of the space whose keys the user names: a missing key has no default."""
@@ -41,9 +45,18 @@ class OptionChange(NamedTuple):
     after: Any
 
     def __str__(self) -> str:
-        if isinstance(self.before, Mapping) or isinstance(self.after, Mapping):  # a whole parameter or arm
-            return f"{self.key}: {'added' if self.before is None else 'removed'}"
-        return f"{self.key}: {self.before} -> {self.after}"
+        if isinstance(self.before, Mapping) and self.after is None:  # a whole parameter or arm
+            return f"{self.key}: removed"
+        if isinstance(self.after, Mapping) and self.before is None:
+            return f"{self.key}: added"
+        return f"{self.key}: {_words(self.before)} -> {_words(self.after)}"
+
+
+def _words(value: Any) -> str:
+    """Return a value as a space would hold it; of {looks: [5, 8]}, without quotes."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_words(inner)}' for key, inner in value.items())}}}"
+    return str(value)
 
 
 class ExperimentIdentity:
@@ -119,7 +132,7 @@ def check_same_study(folder: Path, space: Space, base: RunConfig, corpus: Corpus
     """
     then = ExperimentIdentity(folder)
     differences = [
-        *(difference for difference in _differences(then.space, to_json(space)) if difference.key.startswith(FIXED)),
+        *(change for change in _differences(then.space, to_json(space)) if _is_fixed(change.key)),
         *_base_differences(then, base),
         *_differences(_corpus(then.corpus), _corpus(corpus), "corpus."),
     ]
@@ -135,6 +148,25 @@ def check_same_study(folder: Path, space: Space, base: RunConfig, corpus: Corpus
             "Give this one another name (name=...), or move the folder away"
         )
     return then
+
+
+def check_reserve(folder: Path, state: SearchState, changes: Iterable[OptionChange]) -> None:
+    """Refuse another share of the significance level for added seeds once runs over fresh seeds have begun.
+
+    Args:
+        folder: of the experiment.
+        state: of its search.
+        changes: how the space differs from that of the last session.
+
+    Raises:
+        RunFolderError: it differs.
+    """
+    change = next((change for change in changes if change.key == RESERVE), None)
+    if change is not None and state.versions:
+        raise RunFolderError(
+            f"{folder} holds a study whose runs over fresh seeds have begun with {RESERVE}={change.before}, which is "
+            f"fixed since then; got {RESERVE}={change.after}: set it to {change.before} again"
+        )
 
 
 def check_trials(folder: Path, known: Container[str]) -> None:
@@ -197,6 +229,10 @@ def describe_changes(differences: Sequence[OptionChange]) -> str:
     """Return the first three differences as text, for a message."""
     more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
     return "; ".join(f"{key} is {before} there and {after} here" for key, before, after in differences[:3]) + more
+
+
+def _is_fixed(key: str) -> bool:
+    return key.startswith(FIXED) and key != RESERVE
 
 
 def _write(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary) -> None:

@@ -51,7 +51,7 @@ def fresh_seeds(space: Space, source: str | None, taken: int) -> tuple[int, ...]
     Two studies have different seeds, so that one can replicate the other; `finalists.first_seed` lets them share.
 
     Args:
-        space: has the number of seeds, and the first one if the user chose it.
+        space: has the largest number of seeds, and the first one if the user chose it.
         source: what they are drawn from; None in a log that an earlier version opened, which keeps its rule.
         taken: the seed of the search's own runs, on which settings were chosen: never among them.
     """
@@ -60,7 +60,7 @@ def fresh_seeds(space: Space, source: str | None, taken: int) -> tuple[int, ...]
         candidates = _drawn(source)
     else:
         candidates = count(FIRST_SEED + space.search.seed if first is None else first)
-    return tuple(islice((seed for seed in candidates if seed != taken), space.finalists.seeds))
+    return tuple(islice((seed for seed in candidates if seed != taken), space.finalists.most_seeds))
 
 
 def _drawn(source: str) -> Iterator[int]:

@@ -40,10 +40,11 @@ def start_session(
         then: the experiment by its file; None if nothing is written.
 
     Raises:
-        UserError: an experiment that `warm_start` names cannot be used.
+        UserError: an experiment that `warm_start` names cannot be used, or `comparison.reserve` changed too late.
     """
     state = history.state
     changes = _find_changes(state, space, then)
+    experiment_identity.check_reserve(folder, state, changes)
     if state.finished and not changes:
         return
     warm_start = WarmStart(space, base, corpus, budget_words)

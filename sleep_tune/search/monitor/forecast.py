@@ -129,7 +129,8 @@ def _repeats_to_come(director: SearchView, runs: list[TrialState]) -> dict[str, 
         for run in director.trials.values()  # refused ones, too
         if run.role != "search"
     )
-    planned = {FINALISTS: finalists * space.finalists.seeds} | dict.fromkeys(arms, space.finalists.seeds)
+    seeds = space.finalists.most_seeds
+    planned = {FINALISTS: finalists * seeds} | dict.fromkeys(arms, seeds)
     return {name: max(0, number - asked[name]) for name, number in planned.items()}
 
 

@@ -19,8 +19,8 @@ from sleep_tune.experiment.search_state import SearchState
 from sleep_tune.records import Progress
 from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
 from sleep_tune.search.decide.search_view import SearchView
-from sleep_tune.search.space.search_space import Baseline, Finalists, Objective, Scheduler, Space, Stop
-from sleep_tune.search.space.space_json import arm_from_json, parameters_from_json
+from sleep_tune.search.space.search_space import Baseline, Objective, Scheduler, Space, Stop
+from sleep_tune.search.space.space_json import arm_from_json, finalists_from_json, parameters_from_json
 
 __all__ = ["Recorded", "read_progress", "read_recorded"]
 
@@ -159,7 +159,7 @@ def _space(stored: Mapping[str, Any], folder: Path) -> Space:
             stop=_section(Stop, stored["stop"]),
             baselines={name: _section(Baseline, baseline) for name, baseline in stored["baselines"].items()},
             arms={name: arm_from_json(arm) for name, arm in stored.get("arms", {}).items()},
-            finalists=_section(Finalists, stored["finalists"]),
+            finalists=finalists_from_json(stored["finalists"]),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RunFolderError(f"{folder} cannot be read as a search's ({error!r})") from error

@@ -11,7 +11,12 @@ from sleep_tune.experiment.experiment_file import EXPERIMENT
 from sleep_tune.experiment.search_state import MAIN, SearchState, TrialState
 from sleep_tune.folder_lock import LOCK, read_holder
 from sleep_tune.search.decide.current_space import CurrentSpace
-from sleep_tune.search.decide.experiment_identity import check_same_study, check_trials, find_space_changes
+from sleep_tune.search.decide.experiment_identity import (
+    check_reserve,
+    check_same_study,
+    check_trials,
+    find_space_changes,
+)
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 
 __all__ = ["DoneRuns", "read_done"]
@@ -57,6 +62,7 @@ def read_done(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary
         state.apply(event)
     check_trials(folder, state.trials)
     changes = find_space_changes(state.space or then.space, space) if state.sessions else []
+    check_reserve(folder, state, changes)
     holder = read_holder(folder / LOCK)
     return DoneRuns(
         ended=Counter(_part(trial) for trial in state.trials.values() if trial.ended and trial.source is None),

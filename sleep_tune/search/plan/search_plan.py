@@ -267,7 +267,7 @@ def _others(space: Space, budget: int, trials: int | None, speed: Speed | None) 
 
 def _over_seeds(space: Space, arms: int, budget: int, speed: Speed | None, **waiting: Any) -> Work:
     evaluations = len(space.finalists.rungs) + 1
-    runs, words = _work(arms * space.finalists.seeds, budget, evaluations, speed, tested=True)
+    runs, words = _work(arms * space.finalists.most_seeds, budget, evaluations, speed, tested=True)
     return replace(runs, **waiting), words
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Finalists",
     "Int",
     "LogUniform",
+    "Looks",
     "Objective",
     "Parameter",
     "Resources",
@@ -208,7 +209,12 @@ class Finalists:
     """Runs that are repeated over fresh seeds after the search."""
 
     count: int = option(3, "number of best trials of the search that are trained again; 0: none", low=0, high=1000)
-    seeds: int = option(5, "number of fresh seeds; all finalists, baselines and arms have the same", low=1, high=1000)
+    seeds: int | tuple[int, ...] = option(
+        5,
+        "number of fresh seeds; all finalists, baselines and arms have the same. Or {looks: [5, 8, 12]}: see below",
+        low=1,
+        high=1000,
+    )
     first_seed: int | None = option(
         None,
         "first of these seeds; the next ones are this number + 1, + 2, ... Studies with the same first seed share "
@@ -222,6 +228,32 @@ class Finalists:
         "only at the end",
         above=0,
         below=1,
+    )
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds at which the evidence is judged, ascending; a single one where all arms have the same.
+
+        `seeds` is this tuple, or the single number.
+        """
+        return self.seeds if isinstance(self.seeds, tuple) else (self.seeds,)
+
+    @property
+    def most_seeds(self) -> int:
+        """The largest number of seeds that an arm can have."""
+        return self.looks[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """Seeds in several steps instead of a fixed number. After each, an arm whose result is decided gets no more."""
+
+    looks: tuple[int, ...] = option(
+        (5, 8, 12),
+        "numbers of fresh seeds at which the evidence is judged, ascending. Arms that then differ significantly, are "
+        "equal, or would hardly become significant get no more seeds; when all are decided, the search ends",
+        low=2,
+        high=1000,
     )
 
 
@@ -239,6 +271,13 @@ class Claim:
         above=0,
     )
     reference: str = option("epochs", "arm or baseline that all others are compared with")
+    reserve: float = option(
+        0.1,
+        "share of the significance level (5%) that is kept for seeds added after the planned ones; fixed once runs "
+        "over fresh seeds have begun",
+        low=0,
+        high=0.5,
+    )
     matched: str = option(
         "words",
         "the resource that must be the same for all arms; otherwise the table has a warning",

@@ -1,13 +1,15 @@
-"""The sections of a search space that name its parameters: scheduler, stop, baselines, enqueue and warm_start.
+"""Sections of a search space that need more than a check of each option, most of them as they name its parameters.
 
 The folders of `warm_start` are not opened: whether an earlier experiment matches is checked when the search starts.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
 
 from sleep_tune.config.checker import check_value, read_section
 from sleep_tune.config.entry import Entry, shown
-from sleep_tune.config.options import options
+from sleep_tune.config.options import options, section_fields
 from sleep_tune.errors import unknown
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.names import BASELINES
@@ -17,8 +19,10 @@ from sleep_tune.search.space.search_space import (
     Baseline,
     Choice,
     Domain,
+    Finalists,
     Int,
     LogUniform,
+    Looks,
     Parameter,
     Scheduler,
     Stop,
@@ -26,7 +30,8 @@ from sleep_tune.search.space.search_space import (
     contains,
 )
 
-__all__ = ["Known", "read_baselines", "read_enqueue", "read_scheduler", "read_stop", "read_warm_start"]
+__all__ = ["Known", "read_baselines", "read_enqueue", "read_finalists", "read_scheduler", "read_stop"]
+__all__ += ["read_warm_start"]
 
 BASELINE = ("trials", "parameters", "like")
 """Options of a baseline."""
@@ -139,6 +144,34 @@ def _tuned_parameter(item: Entry, baseline: str, known: Known) -> str:
     if name.startswith("sleep."):
         raise item.error(f"{baseline} cannot search {name}: a baseline's options of sleep are fixed")
     return name
+
+
+def read_finalists(entry: Entry) -> Finalists:
+    """Return which runs are repeated over fresh seeds; mistakes in single options are kept.
+
+    Raises:
+        ConfigError: it is no mapping.
+    """
+    given = entry.mapping(f"a mapping of {', '.join(section_fields(Finalists))}")
+    for key in given.keys() & section_fields(Looks).keys():
+        raise given[key].error(f"{given[key].key} must be written in seeds: write seeds: {{looks: [5, 8, 12]}}")
+    seeds = given.get("seeds")
+    if seeds is None or not isinstance(seeds.value, dict | list):
+        return read_section(Finalists, entry)
+    others = {key: inner.value for key, inner in given.items() if key != "seeds"}
+    finalists = read_section(Finalists, Entry(others, entry.path, entry.places, entry.mistakes))
+    with entry.mistakes:
+        finalists = replace(finalists, seeds=_read_looks(seeds))
+    return finalists
+
+
+def _read_looks(entry: Entry) -> tuple[int, ...]:
+    if isinstance(entry.value, list):
+        raise entry.wrong(f"a whole number, or {{looks: {shown(entry.value)}}} to judge the evidence at each of these")
+    looks = read_section(Looks, entry).looks
+    if entry.is_sound and (not looks or any(first >= second for first, second in pairwise(looks))):
+        raise entry.inside("looks").wrong("a list of ascending whole numbers, such as [5, 8, 12]")
+    return looks
 
 
 def read_warm_start(entry: Entry) -> tuple[str, ...]:

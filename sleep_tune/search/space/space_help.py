@@ -11,6 +11,7 @@ from sleep_tune.search.space.search_space import (
     Baseline,
     Claim,
     Finalists,
+    Looks,
     Objective,
     Resources,
     Scheduler,
@@ -28,6 +29,7 @@ SECTION_CLASSES: dict[str, type] = {
     "baselines.NAME": Baseline,
     "arms.NAME": ArmParent,
     "finalists": Finalists,
+    "finalists.seeds": Looks,
     "comparison": Claim,
     "resources": Resources,
 }

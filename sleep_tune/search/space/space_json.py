@@ -3,9 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sleep_tune.search.space.search_space import Arm, Choice, Domain, Int, LogUniform, Parameter, Space, Uniform
+from sleep_tune.search.space.search_space import (
+    Arm,
+    Choice,
+    Domain,
+    Finalists,
+    Int,
+    LogUniform,
+    Parameter,
+    Space,
+    Uniform,
+)
 
-__all__ = ["arm_from_json", "parameters_from_json", "to_json"]
+__all__ = ["arm_from_json", "finalists_from_json", "parameters_from_json", "to_json"]
 
 
 def to_json(space: Space) -> dict[str, Any]:
@@ -24,12 +34,18 @@ def to_json(space: Space) -> dict[str, Any]:
             for name, baseline in space.baselines.items()
         },
         "arms": {name: _arm_to_json(arm) for name, arm in space.arms.items()},
-        "finalists": vars(space.finalists) | {"rungs": list(space.finalists.rungs)},
+        "finalists": vars(space.finalists)
+        | {"seeds": _seeds_to_json(space.finalists)}
+        | {"rungs": list(space.finalists.rungs)},
         "comparison": vars(space.comparison),
         "resources": vars(space.resources),
         "enqueue": [dict(point) for point in space.enqueue],
         "warm_start": list(space.warm_start),
     }
+
+
+def _seeds_to_json(finalists: Finalists) -> int | dict[str, list[int]]:
+    return {"looks": list(finalists.seeds)} if isinstance(finalists.seeds, tuple) else finalists.seeds
 
 
 def _arm_to_json(arm: Arm) -> dict[str, Any]:
@@ -66,6 +82,17 @@ def parameters_from_json(plain_parameters: Mapping[str, Mapping[str, Any]]) -> t
             domain = kinds[kind](*plain[kind])
         parameters.append(Parameter(key, domain, when))
     return tuple(parameters)
+
+
+def finalists_from_json(plain: Mapping[str, Any]) -> Finalists:
+    """Return the finalists of a space, from its JSON (`to_json`); options of other versions are ignored."""
+    known = {key: plain[key] for key in ("count", "seeds", "first_seed", "rungs") if key in plain}
+    seeds, rungs = known.get("seeds"), known.get("rungs")
+    if isinstance(seeds, Mapping):
+        known["seeds"] = tuple(seeds["looks"])
+    if rungs is not None:
+        known["rungs"] = tuple(rungs)
+    return Finalists(**known)
 
 
 def arm_from_json(plain: Mapping[str, Any]) -> Arm:

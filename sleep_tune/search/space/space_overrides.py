@@ -88,6 +88,8 @@ def _parse(text: str, place: str) -> tuple[str, Any]:
 def _set(space: dict[str, Any], path: tuple[str, ...], value: Any, place: str) -> None:
     if path[0] == "arms" and len(path) > 2:
         _check_arm(space.get("arms"), path[1], place)
+    if path == ("finalists", "seeds", "looks"):  # instead of a number of seeds, which is no mapping
+        path, value = path[:2], {"looks": value}
     node = space
     for depth, part in enumerate(path[:-1], 1):
         inner = node.setdefault(part, {})

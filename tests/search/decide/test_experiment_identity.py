@@ -81,12 +81,14 @@ def test_allowed_changes_are_reported_and_written(tmp_path: Path) -> None:
     parameters = (*space.parameters[:2], Parameter("sleep.folds", Choice((5,))), *space.parameters[3:])
     grown = replace(space, parameters=parameters, stop=Stop(trials=9), base={"sleep.folds": 10})
     grown = replace(grown, baselines={"as_epochs": Baseline(), "random": Baseline()})
+    grown = replace(grown, finalists=replace(space.finalists, seeds=(5, 8)))
     then = open_folder(tmp_path, space, BASE, TOY_CORPUS)
     assert [str(change) for change in find_space_changes(then.space, grown)] == [
         "parameters.sleep.folds.choice: [5, 20] -> [5]",
         "stop.trials: 7 -> 9",
         "baselines.epochs: removed",
         "baselines.random: added",
+        "finalists.seeds: 2 -> {looks: [5, 8]}",
     ]
     update(tmp_path, then, grown, BASE, TOY_CORPUS)
     now = ExperimentIdentity(tmp_path)
@@ -131,7 +133,7 @@ def test_options_that_an_earlier_version_did_not_know_have_their_defaults(tmp_pa
     written = yaml.safe_load((tmp_path / FILE).read_text())
     del written["sha256"]
     del written["space"]["enqueue"], written["space"]["resources"]["disk_gb"], written["base"]["evaluation"]["rungs"]
-    del written["space"]["comparison"]["matched"]
+    del written["space"]["comparison"]["matched"], written["space"]["comparison"]["reserve"]
     (tmp_path / FILE).write_text(yaml.safe_dump(written))
     again = open_folder(tmp_path, study(), BASE, TOY_CORPUS)
     assert (again.space, again.base) == (then.space, then.base)

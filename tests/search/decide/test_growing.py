@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from sleep_tune.config.schema import RunConfig
+from sleep_tune.errors import RunFolderError
 from sleep_tune.experiment.event_log import read_events
 from sleep_tune.records import Decision, Outcome
 from sleep_tune.search.decide.director import Director
@@ -16,6 +17,7 @@ from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import (
     Baseline,
     Choice,
+    Claim,
     Finalists,
     Int,
     Parameter,
@@ -27,6 +29,7 @@ from sleep_tune.search.space.search_space import (
     Uniform,
 )
 from tests.made import make_old
+from tests.messages import raises_naming
 from tests.search.studies import BASE, BUDGET, WORKER, open_search, outcome, plain, progress, search, start
 
 
@@ -195,6 +198,19 @@ def test_a_baseline_tuned_anew_has_runs_of_its_own(tmp_path: Path) -> None:
     director.close()
     assert director.trials["epochs-v2-s6"].parameters == best.parameters
     assert trained(tmp_path / "x", space) == []  # back to the untuned one, whose runs are there
+
+
+def test_the_reserve_is_fixed_when_the_runs_over_fresh_seeds_begin(tmp_path: Path) -> None:
+    space = plain(stop=Stop(trials=2), baselines={"epochs": Baseline()}, finalists=Finalists(count=0, seeds=2))
+    director = open_search(tmp_path / "x", replace(space, comparison=Claim(reserve=0.3)))
+    start(director)
+    director.close()
+    trained(tmp_path / "x", space)
+    read = read_events(tmp_path / "x" / "trials.jsonl")
+    assert ["comparison.reserve: 0.3 -> 0.1"] in [event.data.get("differences") for event in read]
+    with raises_naming(RunFolderError, str(tmp_path / "x"), "comparison.reserve=0.1", "comparison.reserve=0.2"):
+        open_search(tmp_path / "x", replace(space, comparison=Claim(reserve=0.2)))
+    assert read_events(tmp_path / "x" / "trials.jsonl") == read
 
 
 def test_another_sampler(tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ from sleep_tune.search.space.search_space import (
     active,
 )
 from sleep_tune.search.space.space_file import load_space
-from sleep_tune.search.space.space_json import to_json
+from sleep_tune.search.space.space_json import finalists_from_json, to_json
 
+LOOKS = st.sets(st.integers(2, 99), min_size=1).map(lambda numbers: tuple(sorted(numbers)))
 REALS = st.floats(0.01, 0.99).map(lambda number: float(f"{number:.6g}"))
 
 
@@ -109,7 +110,7 @@ def spaces(draw: st.DrawFn) -> Space:
         stop=Stop(trials=draw(st.integers(1, 99)), hours=draw(st.none() | st.floats(1e-3, 1e6))),
         baselines=baselines,
         arms=draw(st.sampled_from([{}, ARMS])),
-        finalists=Finalists(count=draw(st.integers(0, 9)), seeds=draw(st.integers(1, 9))),
+        finalists=Finalists(count=draw(st.integers(0, 9)), seeds=draw(st.integers(1, 9) | LOOKS)),
         resources=Resources(
             workers=draw(st.integers(1, 9)),
             gpus_per_worker=draw(gpus),
@@ -120,7 +121,7 @@ def spaces(draw: st.DrawFn) -> Space:
             st.sampled_from(
                 [
                     Claim(reference="as_epochs"),
-                    Claim(primary="test/nll", smallest=0.01, matched="flops", reference="as_epochs"),
+                    Claim(primary="test/nll", smallest=0.01, matched="flops", reserve=0.0, reference="as_epochs"),
                 ]
             )
         ),
@@ -137,3 +138,4 @@ def test_a_space_that_is_written_down_reads_as_itself(
     path = tmp_path_factory.mktemp("x") / "study.yaml"
     path.write_text(yaml.safe_dump(to_json(space), sort_keys=False, default_flow_style=flow), encoding="utf-8")
     assert load_space(path) == space
+    assert finalists_from_json(to_json(space)["finalists"]) == space.finalists

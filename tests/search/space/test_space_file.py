@@ -189,6 +189,19 @@ def test_overrides_of_the_space(tmp_path: Path) -> None:
     assert space.where["stop.trials"] == "stop.trials on the command line"
 
 
+@pytest.mark.parametrize("given", ["3", "{looks: [4, 6]}"])
+def test_seeds_are_a_number_or_looks_in_the_file_and_on_the_command_line(given: str, tmp_path: Path) -> None:
+    path = write(tmp_path, WHOLE.replace("seeds: 3", f"seeds: {given}"))
+    assert load_space(path).finalists.looks == ((3,) if given == "3" else (4, 6))
+    for override, looks in {
+        "finalists.seeds=7": (7,),
+        "finalists.seeds={looks: [5, 8, 12]}": (5, 8, 12),
+        "finalists.seeds.looks=[5, 8]": (5, 8),
+    }.items():
+        finalists = load_space(path, [override]).finalists
+        assert (finalists.looks, finalists.most_seeds, finalists.count) == (looks, looks[-1], 2)
+
+
 def test_null_on_the_command_line_removes_an_arm_a_baseline_or_a_parameter(tmp_path: Path) -> None:
     text = WHOLE + "arms: {strict: {sleep: strict}, folds: {sleep.folds: 7}}\n"
     removed = ["arms.strict=null", "baselines.as_epochs=null", "parameters.sleep.folds=null"]
