@@ -77,7 +77,7 @@ TASKS = (
 )
 
 SAMPLERS = ("grid", "random", "tpe")
-SCHEDULERS = ("asha", "none")
+SCHEDULERS = ("asha", "none", "promotion")
 LAUNCHERS = ("inline", "ray")
 WANDB_MODES = ("auto", "off", "offline", "online")
 BASELINES = ("as_epochs", "epochs")

@@ -19,9 +19,11 @@ An event that passes can be folded by every reader without another look at its t
 | adopted | events: [{event, data}], all events of one trial of an earlier experiment: asked, report..., its end |
 | started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before); killer (what killed the
   attempt before because its machine ran out of memory, or null) |
-| paused | reason; outcome (how far the attempt came; null if it had not begun). The next attempt resumes the trial |
+| paused | reason; outcome (how far the attempt came; null if it had not begun). The next attempt resumes the trial;
+  one that was told to pause at a rung waits until it is promoted |
 | report | rung (nominal words), value (of the objective), progress (with every metric) |
-| rung | rung, value, decision: "continue" or "stop", reported (arrivals so far), kept, group |
+| rung | rung, value, decision: "continue", "stop" or "pause", reported (arrivals so far), kept, group |
+| promoted | rung (where it had paused), reported (arrivals there so far), kept: the trial waits to be resumed |
 | stopped | reason; outcome (null if the process ended before it reported one); seconds; repeats as below |
 | completed | value, outcome; repeats (the trial whose result it has) and reason, if it was not trained |
 | failed | kind: diverged, out_of_memory, infrastructure, bug, parent (`matched` failed); reason; log (path); seconds;
@@ -180,10 +182,11 @@ OF_TRIAL: dict[str, dict[str, Check]] = {
     "report": {"rung": is_index, "value": is_measure, "progress": _PROGRESS},
     "rung": {
         "rung": is_index,
-        "decision": one_of(Decision.CONTINUE.value, Decision.STOP.value),
+        "decision": one_of(*(decision.value for decision in Decision)),
         "reported": is_index,
         "kept": is_index,
     },
+    "promoted": {"rung": is_index, "reported": is_index, "kept": is_index},
     "stopped": _END | {"seconds": _optional(is_amount)},
     "completed": _END | {"value": _is_finite},
     "failed": _END
@@ -275,7 +278,7 @@ class EventChecker:
             raise ValueError("'started' must have an attempt")
         if event.event == "report":
             self._reported.add((trial, event.data["rung"]))
-        if event.event == "rung" and (trial, event.data["rung"]) not in self._reported:
+        if event.event in ("rung", "promoted") and (trial, event.data["rung"]) not in self._reported:
             raise ValueError(f"{shortened(trial)} has not reported at rung {event.data['rung']}")
         if event.event in ENDS:
             self._ended[trial] = True

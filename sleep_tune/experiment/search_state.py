@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sleep_tune.experiment.look_evidence import ArmEvidence
-from sleep_tune.experiment.trial_state import Arrivals, TrialState, Value, configuration_key, version_key
+from sleep_tune.experiment.trial_state import Arrivals, RungRank, TrialState, Value, configuration_key, version_key
 from sleep_tune.records import Decision, Event, Outcome, Progress
 
 __all__ = ["BEST", "MAIN", "LookTaken", "Placement", "SearchState", "StudyState", "TrialState", "fold_events"]
@@ -82,7 +82,7 @@ class SearchState:
     placement: Placement | None = field(default=None, compare=False, repr=False)
     trials: dict[str, TrialState] = field(default_factory=dict)
     open: dict[str, None] = field(default_factory=dict)
-    """Trials that are waiting or running, in the order in which they began to wait."""
+    """Trials that are waiting, running or paused, in the order in which they began to wait."""
     studies: dict[str, StudyState] = field(default_factory=dict)
     arrivals: dict[tuple[str, bool, str, int], Arrivals] = field(default_factory=dict)
     """(study, whether the trials fit the current space, group, nominal words) -> the values reported there."""
@@ -160,6 +160,10 @@ class SearchState:
     def is_better(self, value: float, other: float) -> bool:
         """Return whether `value` improves on `other`."""
         return value < other if self.mode == "min" else value > other
+
+    def rank_now(self, trial: TrialState, rung: int) -> RungRank:
+        """Return the rank of a trial's finite value among all that have reached a rung by now."""
+        return self.arrivals[_rung_key(trial, rung)].rank(trial.id, trial.rungs[rung], trial.ranks[rung].reported)
 
     def ranking(self, study: str) -> Iterator[TrialState]:
         """Return the study's trained and completed trials that fit the current space, best first; ties by age."""
@@ -285,8 +289,8 @@ class SearchState:
         trial.attempts[rung] = event.attempt
         trial.rungs[rung] = event.data["value"]
         if trial.study:
-            key = (trial.study, trial.point is not None, trial.group, rung)
-            trial.ranks[rung] = self.arrivals.setdefault(key, Arrivals(self.mode)).add(trial.rungs[rung])
+            arrivals = self.arrivals.setdefault(_rung_key(trial, rung), Arrivals(self.mode))
+            trial.ranks[rung] = arrivals.add(trial.id, trial.rungs[rung])
 
     def _on_rung(self, event: Event) -> None:
         trial, data = self._trial(event), event.data
@@ -297,6 +301,17 @@ class SearchState:
         trial = self._trial(event)
         outcome = event.data["outcome"]
         self._spend(trial, outcome["seconds"] if outcome is not None else None)
+        if trial.paused_at is None:
+            self._wait(trial)
+        else:
+            trial.state = "paused"
+            trial.reason = event.data["reason"]
+
+    def _on_promoted(self, event: Event) -> None:
+        trial, data = self._trial(event), event.data
+        trial.decisions[data["rung"]] = Decision.CONTINUE
+        trial.kept[data["rung"]] = (data["kept"], data["reported"])
+        trial.reason = None
         self._wait(trial)
 
     def _on_stopped(self, event: Event) -> None:
@@ -397,6 +412,11 @@ class SearchState:
 
     def _trial(self, event: Event) -> TrialState:
         return self.trials[_name(event)]
+
+
+def _rung_key(trial: TrialState, rung: int) -> tuple[str, bool, str, int]:
+    """Return the key of the trials that a search trial is compared with at a rung (`SearchState.arrivals`)."""
+    return trial.study, trial.point is not None, trial.group, rung
 
 
 def _name(event: Event) -> str:

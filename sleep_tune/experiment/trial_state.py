@@ -26,12 +26,12 @@ def version_key(parameters: Mapping[str, Value], parent: str | None = None) -> s
 
 @dataclass(frozen=True, slots=True)
 class RungRank:
-    """Rank of a trial among those that had reached a rung when it did."""
+    """Rank of a trial among those that had reached a rung by some moment: when it did, or later."""
 
     reported: int
     """Trials that had reported there, this one included."""
     ahead: int | None
-    """Earlier trials whose value was as good or better; None if its own value is not finite."""
+    """Trials with a better value, or as good and earlier; None if its own value is not finite."""
 
 
 @dataclass(slots=True)
@@ -41,18 +41,25 @@ class Arrivals:
     mode: str
     """'min' or 'max'."""
     reported: int = 0
-    finite: list[float] = field(default_factory=list)
-    """Ascending; negated where more is better."""
+    ranked: list[tuple[float, int, str]] = field(default_factory=list)
+    """(signed value, number of the report, trial) of finite values, best first; of equal values the earlier first."""
 
-    def add(self, value: float) -> RungRank:
-        """Add a value and return its rank."""
+    def add(self, trial: str, value: float) -> RungRank:
+        """Add the value of a trial and return its rank."""
         self.reported += 1
         if not math.isfinite(value):
             return RungRank(self.reported, None)
-        signed = value if self.mode == "min" else -value
-        ahead = bisect.bisect_right(self.finite, signed)
-        self.finite.insert(ahead, signed)
-        return RungRank(self.reported, ahead)
+        rank = self.rank(trial, value, self.reported)
+        assert rank.ahead is not None
+        self.ranked.insert(rank.ahead, (self._signed(value), self.reported, trial))
+        return rank
+
+    def rank(self, trial: str, value: float, number: int) -> RungRank:
+        """Return the rank among all values so far, of a trial's finite value that was reported as the `number`th."""
+        return RungRank(self.reported, bisect.bisect_left(self.ranked, (self._signed(value), number, trial)))
+
+    def _signed(self, value: float) -> float:
+        return value if self.mode == "min" else -value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,7 +92,7 @@ class TrialState:
     asked_at: float
     """In seconds since 1970, as `ended_at` is."""
     state: str = "waiting"
-    """waiting (asked, or to be restarted), running, completed, stopped, failed, refused."""
+    """waiting (asked, or to be restarted), running, paused (at a rung), completed, stopped, failed, refused."""
     attempt: int = 0
     """Number of the last attempt, from 1; 0 before the first."""
     retries: int = 0
@@ -134,6 +141,11 @@ class TrialState:
     def must_stop(self) -> bool:
         """Whether it was pruned at a rung."""
         return Decision.STOP in self.decisions.values()
+
+    @property
+    def paused_at(self) -> int | None:
+        """Nominal words of the rung at which it has paused, or is about to; None if there is none."""
+        return next((rung for rung, decision in self.decisions.items() if decision is Decision.PAUSE), None)
 
     @property
     def seconds(self) -> float:

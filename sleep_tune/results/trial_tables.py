@@ -91,7 +91,8 @@ def tabulate_trials(search: SearchState) -> pd.DataFrame:
     Columns: those of `HEAD`; the trial's parameters under their dotted keys (`sleep.folds`); the last values of its
     metrics (`eval/nll`, `test/nll`, ...). A value that is not known yet is missing.
 
-    - `state`: waiting, running, stopped, completed, failed, refused, or interrupted (unfinished when the search closed)
+    - `state`: waiting, running, paused (at a rung), stopped, completed, failed, refused, or interrupted (unfinished
+      when the search closed)
     - `study`: empty for runs repeated over seeds
     - `source`: folder of the earlier experiment that a warm start took the trial from
     - `matched`: of a control, the run whose exposures it has

@@ -13,6 +13,9 @@ from sleep_tune.search.decide.director import Director
 
 __all__ = ["Cluster", "Curve", "MemoryLog", "Pace", "VirtualClock"]
 
+ENDS = {Decision.STOP: "stopped", Decision.PAUSE: "paused"}
+"""Answer to a report -> the state in which the run ends."""
+
 Curve = Callable[[Trial, float], float]
 """(trial, share of the budget) -> the objective there."""
 
@@ -104,6 +107,8 @@ class Cluster:
     """A heap by time; simultaneous events are in the order in which the trials started."""
     _left: dict[str, tuple[float, int, _RunningTrial]] = field(default_factory=dict)
     """Trials that ran under the previous director, until the present one restarts them."""
+    _paused: dict[str, _RunningTrial] = field(default_factory=dict)
+    """Trials that paused at a rung, by id."""
     _num_started: int = 0
     _training: int = 0
 
@@ -146,6 +151,11 @@ class Cluster:
         """
         self.director = director
         self._left = {event[2].trial.id: event for event in self._events}
+        for trial in director.trials.values():
+            if trial.state == "paused" and trial.id in self._left:
+                _, _, run = self._left.pop(trial.id)
+                run.reported = len(trial.rungs)
+                self._paused[trial.id] = run
         self._events = []
         self._training = 0
 
@@ -169,8 +179,11 @@ class Cluster:
         while self.running < self.num_slots and isinstance(trial := self.director.next(), Trial):
             event = self._left.pop(trial.id, None)
             if event is None:
-                rungs = self.director.rungs if trial.role == "search" else self.director.space.finalists.rungs
-                run = _RunningTrial(trial, (*rungs, 1.0))
+                run = self._paused.pop(trial.id, None)
+                if run is None:
+                    rungs = self.director.rungs if trial.role == "search" else self.director.space.finalists.rungs
+                    run = _RunningTrial(trial, (*rungs, 1.0))
+                run.is_training = False
                 event = (self.clock() + self.pace.start_seconds, self._num_started, run)
                 self._num_started += 1
             self._training += event[2].is_training
@@ -195,8 +208,10 @@ class Cluster:
         decision = self.director.on_progress(run.trial.id, self._progress(words, budget, value))
         if decision is not Decision.STOP and words < budget:
             run.reported += 1
-            return False
-        state = "completed" if words == budget else "stopped"
+            if decision is Decision.CONTINUE:
+                return False
+            self._paused[run.trial.id] = run
+        state = "completed" if words == budget else ENDS[decision]
         self.director.on_end(run.trial.id, self._outcome(words, state, value))
         self._training -= 1
         return True

@@ -57,10 +57,11 @@ class SearchResult:
     """Trials started."""
     completed: int
     stopped: int
+    """Trials stopped or paused at a rung."""
     missed: float
     """Loss of the chosen setting minus that of the best setting tried, at the end, without noise."""
     lost: bool
-    """Whether a stopped trial would have been better at the end than the chosen one."""
+    """Whether one of these would have been better at the end than the chosen one."""
     hours: float
     """Virtual time until the cost was spent."""
     idle: float
@@ -98,7 +99,7 @@ def simulate_search(method: SearchMethod, landscape: Landscape, best: float, see
     cluster.run([mark * setup.runs * budget for mark in setup.marks], look)
     started = [trial for trial in director.trials.values() if trial.attempt]
     truths = {trial.id: landscape.truth(trial.parameters) for trial in started}
-    stopped = [trial for trial in started if trial.state == "stopped"]
+    stopped = [trial for trial in started if trial.state in ("stopped", "paused")]
     return SearchResult(
         curves=landscape.name,
         method=method.name,

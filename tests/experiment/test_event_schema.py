@@ -27,13 +27,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "paused": {"outcome": OUTCOME},
     "report": {"rung": 3, "value": float("nan"), "progress": make_progress(3, 10).to_json()},
     "rung": {"rung": 3, "decision": "stop", "reported": 1, "kept": 1},
+    "promoted": {"rung": 3, "reported": 6, "kept": 2},
     "stopped": {"outcome": None},
     "completed": {"value": 2.0, "outcome": OUTCOME},
     "failed": {"kind": "bug"},
     "refused": {"kind": "budget"},
 }
 """Event -> the least that it may hold."""
-BEFORE = {"rung": ("report",)}
+BEFORE = {"rung": ("report",), "promoted": ("report",)}
 """Event -> what must have happened before, besides that the trial was asked for."""
 
 

@@ -40,6 +40,8 @@ VARIANTS: tuple[Callable[[Space], Space], ...] = (
     lambda space: replace(space, parameters=(replace(FOLDS, domain=Int(1, 30)), RATE, RATIO)),
     lambda space: replace(space, scheduler=Scheduler(name="none")),
     lambda space: replace(space, scheduler=Scheduler(first_rung=0.2, reduction=2, within="training.learning_rate")),
+    lambda space: replace(space, scheduler=Scheduler(name="promotion", first_rung=0.1)),
+    lambda space: replace(space, scheduler=Scheduler(name="promotion", reduction=2, within="training.learning_rate")),
     lambda space: replace(space, search=Search(algorithm="random", seed=1, startup=3)),
     lambda space: replace(space, search=Search(seed=1, startup=1)),
     lambda space: replace(space, baselines={}),

@@ -14,7 +14,7 @@ from sleep_tune.records import Event
 from sleep_tune.search.decide.assignments import Trial, Wait
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker, synthetic_loss
-from sleep_tune.search.space.search_space import Space, Stop
+from sleep_tune.search.space.search_space import Scheduler, Space, Stop
 from sleep_tune.simulation.engine import Cluster, MemoryLog, Pace, VirtualClock
 from tests.search.studies import BASE, BUDGET, Killed, decisions, plain, search, study
 
@@ -38,7 +38,10 @@ def events(simulated: Cluster) -> list[Any]:
     return log.kept
 
 
-@pytest.mark.parametrize("space", [study(), plain()], ids=["study", "plain"])
+PAUSING = study(scheduler=Scheduler(name="promotion", first_rung=0.1), stop=Stop(trials=12))
+
+
+@pytest.mark.parametrize("space", [study(), plain(), PAUSING], ids=["study", "plain", "promotion"])
 def test_one_slot_decides_what_a_search_in_one_process_does(tmp_path: Path, space: Space) -> None:
     simulated = cluster(space)
     simulated.run()
@@ -144,21 +147,26 @@ class KilledLog(MemoryLog):
 
 
 @functools.cache
-def undisturbed(slots: int) -> Cluster:
-    simulated = cluster(study(), num_slots=slots)
+def undisturbed(slots: int, pauses: bool) -> Cluster:
+    simulated = cluster(PAUSING if pauses else study(), num_slots=slots)
     simulated.run()
     return simulated
 
 
 @pytest.mark.slow
 @settings(max_examples=15, deadline=None)
-@given(slots=st.integers(1, 4), at=st.integers(0, 150), is_kept=st.booleans())
-@example(slots=4, at=39, is_kept=False)  # between settings refused in a row, which a start after a kill must not end
-def test_a_search_killed_at_any_event_decides_what_an_undisturbed_one_does(slots: int, at: int, is_kept: bool) -> None:
+@given(slots=st.integers(1, 4), at=st.integers(0, 150), is_kept=st.booleans(), pauses=st.booleans())
+@example(
+    slots=4, at=39, is_kept=False, pauses=False
+)  # between settings refused in a row, which a start after a kill must not end
+def test_a_search_killed_at_any_event_decides_what_an_undisturbed_one_does(
+    slots: int, at: int, is_kept: bool, pauses: bool
+) -> None:
+    space = PAUSING if pauses else study()
     killed = KilledLog(at, is_kept)
     clock = VirtualClock()
     try:
-        director = Director(study(), BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=killed)
+        director = Director(space, BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=killed)
     except Killed:
         return  # at its very first event, before there was a search
     resumed = Cluster(director, clock, curve, slots, PACE)
@@ -166,12 +174,12 @@ def test_a_search_killed_at_any_event_decides_what_an_undisturbed_one_does(slots
         resumed.run()
     except Killed:
         resumed.take_over(
-            Director(study(), BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=MemoryLog(tuple(killed.kept)))
+            Director(space, BASE, TOY_CORPUS, Path("nowhere"), clock=clock, log=MemoryLog(tuple(killed.kept)))
         )
         resumed.run()
-    assert decisions(resumed.director) == decisions(undisturbed(slots).director)
-    assert resumed.words == pytest.approx(undisturbed(slots).words)
-    assert resumed.clock() == pytest.approx(undisturbed(slots).clock())
+    assert decisions(resumed.director) == decisions(undisturbed(slots, pauses).director)
+    assert resumed.words == pytest.approx(undisturbed(slots, pauses).words)
+    assert resumed.clock() == pytest.approx(undisturbed(slots, pauses).clock())
 
 
 @pytest.mark.slow

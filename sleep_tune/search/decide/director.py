@@ -20,6 +20,7 @@ from sleep_tune.records import Decision, Outcome, Progress
 from sleep_tune.search.decide import experiment_identity
 from sleep_tune.search.decide.asha import RungScheduler
 from sleep_tune.search.decide.assignments import Done, Trial, Wait
+from sleep_tune.search.decide.promotion import Promotions
 from sleep_tune.search.decide.proposals import Proposals
 from sleep_tune.search.decide.search_history import SearchHistory, steady_clock
 from sleep_tune.search.decide.search_view import SearchView
@@ -90,6 +91,14 @@ class Director(SearchView):
             self._scheduler = RungScheduler(space, self._history, self.budget_words)
             self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)
             self._proposals = Proposals(space, self._history, self._configs, seed=base.training.seed)
+            self._promotions = Promotions(space, self._history, self._scheduler, self.budget_words)
+            self._steps = (
+                self._promotions.promote,
+                self._proposals.ask,
+                self._promotions.stop_one,
+                self._proposals.ask_repeat,
+            )
+            """What a free slot may do if no trial waits, in order: each logs one event, or returns False."""
             start_session(
                 self._history,
                 self._scheduler,
@@ -136,7 +145,7 @@ class Director(SearchView):
         while True:
             waiting = self.state.first_waiting()
             if waiting is None:
-                if not self._proposals.ask() and not self._proposals.ask_repeat():
+                if not any(step() for step in self._steps):
                     break
             elif self._proposals.drop(waiting):
                 continue
@@ -169,6 +178,8 @@ class Director(SearchView):
             value = self._objective(progress.metrics)
             self._history.record("report", trial, rung=rung, value=value, progress=progress.to_json())
         decision = self._scheduler.decide(trial, rung)
+        if decision is Decision.PAUSE:
+            self._pausing.add(trial.id)
         return self._unless_paused(trial) if decision is Decision.CONTINUE and rung < self.budget_words else decision
 
     def on_end(self, trial_id: str, outcome: Outcome | None) -> None:
@@ -188,6 +199,9 @@ class Director(SearchView):
             return
         if trial.must_stop and (outcome is None or outcome.state != "completed"):
             self._scheduler.record_stop(trial, outcome)
+            return
+        if trial.paused_at is not None and (outcome is None or outcome.state != "completed"):
+            self._scheduler.record_pause(trial, outcome)
             return
         if outcome is None or outcome.state == "paused":
             data = None if outcome is None else outcome.to_json()
@@ -233,6 +247,9 @@ class Director(SearchView):
         if trial.must_stop:
             self._scheduler.record_stop(trial, None)
             return None
+        if trial.paused_at is not None:
+            self._scheduler.record_pause(trial, None)
+            return None
         if trial.retries < self.space.resources.max_retries:
             return self._start(trial, "lost", killer)
         times = f"after {trial.attempt} attempts" if trial.attempt > 1 else "at its first attempt"
@@ -242,6 +259,19 @@ class Director(SearchView):
             why = f"memory ran out on its machine, and {killer} killed its process, {times}; {MEMORY_REMEDY}"
             self.on_failure(trial_id, why, "out_of_memory", log)
         return None
+
+    def paused_worst_first(self) -> list[TrialState]:
+        """Return the trials that have paused at a rung: those of the lowest rung first, and there the worst."""
+        return self._promotions.worst_first()
+
+    def stop_paused(self, trial_id: str, reason: str) -> None:
+        """Stop a trial that has paused at a rung, so that its checkpoint is not needed any more.
+
+        Args:
+            trial_id: the trial.
+            reason: in a sentence.
+        """
+        self._promotions.stop(self.state.trials[trial_id], reason)
 
     def close(self) -> None:
         """End this session. The next one resumes the running trials."""

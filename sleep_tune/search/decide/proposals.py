@@ -18,7 +18,7 @@ from sleep_tune.search.space.search_space import Space
 from sleep_tune.search.space.settings import list_settings
 from sleep_tune.search.space.trial_configs import TrialConfigs
 
-__all__ = ["MAX_REFUSALS", "MAX_REPEATS", "MOST_LISTED", "Proposals", "reason_to_stop"]
+__all__ = ["MAX_REFUSALS", "MAX_REPEATS", "MOST_LISTED", "Proposals", "cost_limit", "reason_to_stop"]
 
 MAX_REPEATS = 10
 """Proposals in a row that repeat an earlier trial before that trial's result is taken.
@@ -126,11 +126,12 @@ class Proposals:
         first = self._history.state.trials[study.known.get(configuration_key(trial.point), trial.id)]
         if first is trial:
             return False
-        if trial.enqueued or study.repeats < MAX_REPEATS or not first.ended:
+        is_known = first.ended or first.state == "paused"
+        if trial.enqueued or study.repeats < MAX_REPEATS or not is_known:
             self._history.record("refused", trial, kind="repeat", reason=f"repeats {first.id}")
             return True
         self._history.record(
-            first.state,
+            first.state if first.ended else "stopped",
             trial,
             repeats=first.id,
             reason=f"has the result of {first.id}",
@@ -178,6 +179,23 @@ def reason_to_stop(search: SettingsSearch, study: StudyState, state: SearchState
     stop = search.stop
     if stop.trials is not None and study.trained >= stop.trials:
         return f"stop.trials: {study.trained} trials"
+    spent = cost_limit(search, study, state, now=now)
+    if spent is not None:
+        return spent
+    if search.num_settings is not None and len(study.known) >= search.num_settings:
+        return f"all {search.num_settings} settings of the space have been tried"
+    if study.refusals >= MAX_REFUSALS and search.grid is None:
+        last = [trial for trial in state.trials.values() if trial.study == study.name][-1]
+        return f"{study.refusals} settings in a row were refused; the last: {last.reason}"
+    return None
+
+
+def cost_limit(search: SettingsSearch, study: StudyState, state: SearchState, *, now: float) -> str | None:
+    """Return which limit of cost or of progress a study has reached, at which no paused trial is promoted either.
+
+    Args: as for `reason_to_stop`.
+    """
+    stop = search.stop
     hours = state.seconds(now) / 3600
     if stop.hours is not None and hours >= stop.hours:
         return f"stop.hours: {hours:.2f} hours"
@@ -186,9 +204,4 @@ def reason_to_stop(search: SettingsSearch, study: StudyState, state: SearchState
         return f"stop.gpu_hours: {gpu_hours:.2f} GPU-hours"
     if stop.no_improvement is not None and study.without_improvement >= stop.no_improvement:
         return f"stop.no_improvement: {study.without_improvement} completed trials without a new best"
-    if search.num_settings is not None and len(study.known) >= search.num_settings:
-        return f"all {search.num_settings} settings of the space have been tried"
-    if study.refusals >= MAX_REFUSALS and search.grid is None:
-        last = [trial for trial in state.trials.values() if trial.study == study.name][-1]
-        return f"{study.refusals} settings in a row were refused; the last: {last.reason}"
     return None

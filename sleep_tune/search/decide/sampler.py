@@ -146,12 +146,13 @@ class Sampler:
         again; at a later step it would count as better than trials that were pruned before that step.
         """
         known = self._storage.trials_by_id[trial]
-        known.intermediate_values[0] = math.nan
-        known.state = OptunaState.PRUNED
+        known.intermediate_values = {0: math.nan}  # without what it was worth where it had paused
+        known.state, known.value = OptunaState.PRUNED, None
 
     def tell_nothing(self, trial: str) -> None:
         """Tell that a trial gives no information on its settings: its machine failed, or it repeats another trial."""
-        self._storage.trials_by_id[trial].state = OptunaState.FAIL
+        known = self._storage.trials_by_id[trial]
+        known.state, known.value = OptunaState.FAIL, None
 
     def copy(self, trial: str) -> FrozenTrial:
         """Return a copy of an ended trial, for another Optuna study."""

@@ -68,10 +68,7 @@ def start_session(
         experiment_identity.update(folder, then, space, base, corpus)
     warm_start.adopt(history)
     for trial in list(state.waiting()):
-        if trial.rungs:
-            scheduler.decide(trial, max(trial.rungs))
-            if trial.must_stop:
-                scheduler.record_stop(trial, None)
+        scheduler.settle(trial)
 
 
 def _find_changes(state: SearchState, space: Space, then: ExperimentIdentity | None) -> list[OptionChange]:

@@ -75,6 +75,8 @@ class Studies:
             return
         if event.event in ("asked", "adopted"):
             study.sampler.add(trial.id, trial.point)
+        if trial.state == "paused":  # it counts as stopped there, until it has been trained further
+            study.sampler.tell_stopped(trial.id, trial.rungs)
         if trial.ended and trial.kind != "bug":  # a bug says nothing about the settings: the trial is retried
             _update_sampler(study.sampler, trial)
             if study.baseline is None:

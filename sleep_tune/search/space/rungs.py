@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sleep_tune.search.space.search_space import Scheduler
 
-__all__ = ["SCHEDULERS", "rung_shares", "rungs_of"]
+__all__ = ["PROMOTION", "SCHEDULERS", "rung_shares", "rungs_of"]
 
 
 def rung_shares(first_rung: float, reduction: float) -> tuple[float, ...]:
@@ -25,8 +25,12 @@ def rung_shares(first_rung: float, reduction: float) -> tuple[float, ...]:
     return tuple(reversed(shares))
 
 
+PROMOTION = "promotion"
+"""The scheduler that pauses trials at a rung, and may promote them later."""
+
 SCHEDULERS: dict[str, Callable[[float, float], tuple[float, ...]]] = {
     "asha": rung_shares,
+    PROMOTION: rung_shares,
     "none": lambda first_rung, reduction: (),
 }
 """Name -> function(first rung, reduction) to the shares at which trials are compared."""

@@ -133,7 +133,10 @@ class Scheduler:
     """Early stopping."""
 
     name: str = option(
-        "asha", "asha stops all but the best trials at each rung; none stops no trial early", choices=names.SCHEDULERS
+        "asha",
+        "asha stops all but the best trials at each rung; promotion pauses them there, and trains them further when "
+        "they are among the best of more trials; none stops no trial early",
+        choices=names.SCHEDULERS,
     )
     first_rung: float = option(
         0.3,

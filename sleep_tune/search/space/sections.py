@@ -51,7 +51,7 @@ def read_scheduler(entry: Entry, known: Known) -> Scheduler:
         with entry.mistakes:
             _check_within(scheduler.within, entry.inside("within"), known)
     keys = [key for key in ("first_rung", "reduction", "name") if key in entry.value]
-    if all(entry.inside(key).is_sound for key in keys) and scheduler.name == "asha" and not rungs_of(scheduler):
+    if all(entry.inside(key).is_sound for key in keys) and scheduler.name != "none" and not rungs_of(scheduler):
         raise entry.inside(keys[0]).error(
             f"scheduler.first_rung must be at most 1 / scheduler.reduction = {1 / scheduler.reduction:.3g}, or no "
             f"trial is ever compared (for that: scheduler.name=none); got {scheduler.first_rung:g}"

@@ -17,7 +17,7 @@ VALUES = st.one_of(st.integers(0, 4).map(float), st.floats(-10, 10), st.just(mat
 def last_is_promoted(values: list[float], reduction: float, mode: str) -> bool:
     """What is said of the last of these arrivals."""
     arrivals = Arrivals(mode)
-    return is_promoted([arrivals.add(value) for value in values][-1], reduction)
+    return is_promoted([arrivals.add("t", value) for value in values][-1], reduction)
 
 
 @given(

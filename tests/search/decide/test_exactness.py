@@ -26,6 +26,7 @@ from tests.search.crowd import VARIANTS, Crowd, Watched, first_study
 from tests.search.studies import BASE, WORKER, decisions, search
 
 ENDS = {"completed", "stopped", "failed", "refused"}
+NAMES = ("plain", "grown", "grown when it was over", "warm", "promotion")
 RANDOM = st.integers(0, 10**9).map(Random)
 
 
@@ -74,11 +75,13 @@ def histories(source: str) -> dict[str, tuple[Space, int, tuple[Event, ...]]]:
     _, whole = run_on(first, ())
     half = whole[: len(whole) // 2]
     last = grown(first, source)
+    pausing = replace(first, scheduler=Scheduler(name="promotion", first_rung=0.1), stop=Stop(trials=9))
     return {
         "plain": (first, 0, whole),
         "grown": (last, len(half), run_on(last, half)[1]),
         "grown when it was over": (last, len(whole), run_on(last, whole)[1]),
         "warm": (last, 0, run_on(last, ())[1]),
+        "promotion": (pausing, 0, run_on(pausing, ())[1]),
     }
 
 
@@ -89,7 +92,7 @@ def check_killed_at(space: Space, events: tuple[Event, ...], at: int) -> None:
     pd.testing.assert_frame_equal(table(after), table(events))
 
 
-@pytest.mark.parametrize("name", ["plain", "grown", "grown when it was over", "warm"])
+@pytest.mark.parametrize("name", NAMES)
 def test_killed_at_some_events_it_decides_the_same(name: str, old: str) -> None:
     space, begin, events = histories(old)[name]
     for at in Random(1).sample(range(begin, len(events)), 3):
@@ -97,9 +100,9 @@ def test_killed_at_some_events_it_decides_the_same(name: str, old: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["plain", "grown", "grown when it was over", "warm"])
+@pytest.mark.parametrize("name", NAMES)
 def test_killed_at_any_event_it_decides_the_same(name: str, old: str) -> None:
-    """At every third event of each of the four searches, which share most of their events."""
+    """At every third event of each of the searches, which share most of their events."""
     space, begin, events = histories(old)[name]
     for at in range(begin + len(name) % 3, len(events), 3):
         check_killed_at(space, events, at)
