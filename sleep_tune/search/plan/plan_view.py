@@ -165,11 +165,16 @@ def _disk(plan: Plan) -> str:
         return "not known: neither model.options nor a folder says how large the model is"
     at_end, while_running = rounded_size(plan.left_bytes), rounded_size(plan.running_bytes)
     needed = f"about {at_end} of models at the end, and up to {while_running} more while trials run"
+    fewer = "keeps fewer models"
+    if plan.paused_bytes:
+        needed += f", and up to {rounded_size(plan.paused_bytes)} of paused trials' checkpoints"
+        fewer += ", and stops paused trials"
     cap = plan.resources.disk_gb
     if cap is None:
         return needed
     room = cap * 1e9 - plan.running_bytes
-    effect = "is enough" if plan.left_bytes <= room else "keeps fewer models" if room > 0 else "is not enough to start"
+    is_enough = plan.left_bytes + plan.paused_bytes <= room
+    effect = "is enough" if is_enough else fewer if room > 0 else "is not enough to start"
     return f"{needed}; resources.disk_gb = {cap:g} {effect}"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sleep_tune.config.schema import RunConfig
-from sleep_tune.config.size import models_bytes, needed_bytes, num_weights
+from sleep_tune.config.size import checkpoint_bytes, models_bytes, needed_bytes, num_weights
 from sleep_tune.search.decide.asha import num_kept
 from sleep_tune.search.plan.done_runs import DoneRuns
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
@@ -16,8 +16,8 @@ from sleep_tune.search.plan.sleep_lengths import SleepLength, arms_of, lengths_o
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.arm_settings import found_first
 from sleep_tune.search.space.budget_check import budget_words, check_budget
-from sleep_tune.search.space.rungs import rungs_of
-from sleep_tune.search.space.search_space import BEST, Baseline, Choice, CorpusSummary, Resources, Space
+from sleep_tune.search.space.rungs import PROMOTION, rungs_of
+from sleep_tune.search.space.search_space import BEST, Baseline, Choice, CorpusSummary, Resources, Scheduler, Space
 from sleep_tune.search.space.settings import most_trials, num_settings
 
 __all__ = ["Part", "Plan", "RungPlan", "Slots", "expected_at_rungs", "make_plan"]
@@ -98,6 +98,8 @@ class Plan:
     """Size of the models kept at the end: of the best search trials and of every run over fresh seeds."""
     running_bytes: int
     """Largest size of what running trials write besides."""
+    paused_bytes: int
+    """Largest size of the checkpoints of paused trials; 0 if the scheduler pauses none."""
     is_sized: bool
     """Whether the size of the model is known, so that these two are."""
     resources: Resources
@@ -166,9 +168,7 @@ def make_plan(
     budget = budget_words(base, corpus)
     shares = (*rungs_of(space.scheduler), 1.0)
     trials = _num_trials(space, budget, shares, slots, speed)
-    expected = expected_at_rungs(
-        1 if trials is None else trials, len(shares), space.scheduler.reduction, _num_groups(space)
-    )
+    expected = expected_at_rungs(1 if trials is None else trials, len(shares), space.scheduler, _num_groups(space))
     batches = _search_batches(budget, shares, expected, speed)
     others = _others(space, budget, trials, speed)
     parts = [("search", *_totals(batches), "")] if trials != 0 else []
@@ -198,6 +198,7 @@ def make_plan(
         else None,
         left_bytes=_num_models(space, expected[-1], others) * models_bytes(base),
         running_bytes=slots.number * needed_bytes(base),
+        paused_bytes=_num_paused(space, expected) * checkpoint_bytes(base),
         is_sized=num_weights(base) > 0,
         resources=space.resources,
         has_comparison=space.comparison.reference in (*space.baselines, *space.arms),
@@ -207,21 +208,27 @@ def make_plan(
     )
 
 
-def expected_at_rungs(trials: int, num_rungs: int, reduction: float, groups: int = 1) -> list[float]:
+def expected_at_rungs(trials: int, num_rungs: int, scheduler: Scheduler, groups: int = 1) -> list[float]:
     """Return how many of `trials` are expected to reach each rung, if their values come in random order.
 
-    The i-th arrival at a rung is promoted with probability num_kept(i) / i.
+    The i-th arrival at a rung is promoted with probability num_kept(i) / i. A scheduler that pauses trials promotes
+    the best num_kept(n) of all n in the end, and beside them early arrivals that were among the best of few; these
+    are not counted.
 
     Args:
         trials: number of trials.
         num_rungs: number of rungs, the end of the budget included.
-        reduction: eta.
+        scheduler: has the reduction eta, and may pause trials.
         groups: number of equally large groups within which trials are compared.
     """
     reached = [trials / groups]
     while len(reached) < num_rungs:
         arrivals = max(1, round(reached[-1]))
-        share = sum(num_kept(number, reduction) / number for number in range(1, arrivals + 1)) / arrivals
+        if scheduler.name == PROMOTION:
+            share = num_kept(arrivals, scheduler.reduction) / arrivals
+        else:
+            kept = (num_kept(number, scheduler.reduction) / number for number in range(1, arrivals + 1))
+            share = sum(kept) / arrivals
         reached.append(reached[-1] * share)
     return [number * groups for number in reached]
 
@@ -292,6 +299,11 @@ def _num_models(space: Space, completed: float, others: Sequence[tuple[str, Work
     return best + len(tuning) + round(sum(work[0].runs for _, work, _ in others)) - sum(tuning)
 
 
+def _num_paused(space: Space, expected: Sequence[float]) -> int:
+    """Return the largest number of search trials that are paused at a time: at worst all that are never completed."""
+    return math.ceil(expected[0] - expected[-1]) if space.scheduler.name == PROMOTION else 0
+
+
 def _num_tuning(space: Space, baseline: Baseline) -> int:
     """Return the largest number of trials that tune a baseline."""
     return (most_trials(space.subset(baseline.parameters), baseline.trials) or 0) if baseline.trials else 0
@@ -315,7 +327,7 @@ def _trials_in(seconds: float, space: Space, budget: int, shares: Sequence[float
     """Return the number of trials that take about so many seconds together, at least one."""
     trials = 1
     for _ in range(20):  # a longer search stops a larger share of its trials, so its mean run is shorter
-        expected = expected_at_rungs(trials, len(shares), space.scheduler.reduction, _num_groups(space))
+        expected = expected_at_rungs(trials, len(shares), space.scheduler, _num_groups(space))
         runs, _, total = _totals(_search_batches(budget, shares, expected, speed))
         trials, before = max(1, round(seconds / (total / runs))), trials
         if trials == before:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from sleep_tune.config.schema import ModelConfig
-from sleep_tune.config.size import model_bytes, needed_bytes
+from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes
 from sleep_tune.errors import BudgetError
 from sleep_tune.experiment.trial_state import Arrivals
 from sleep_tune.search.decide.asha import is_promoted
@@ -34,7 +34,7 @@ from sleep_tune.search.space.search_space import (
     Stop,
 )
 from sleep_tune.search.space.space_file import load_space
-from tests.search.studies import BASE, search, study
+from tests.search.studies import BASE, plain, search, study
 
 STRICT_SMALL = CorpusSummary(words=10_000_000, samples=111_600)
 CORPUS = CorpusSummary(words=100_000, samples=1_000)
@@ -122,7 +122,7 @@ def test_a_plan_says_what_the_text_is() -> None:
 
 
 def test_expected_counts_are_those_of_the_rule() -> None:
-    """Against the rule itself over shuffled values."""
+    """Against the rule itself over shuffled values; a scheduler that pauses promotes the best third in the end."""
     rng = random.Random(0)
     reached = [0, 0, 0]
     for _ in range(400):
@@ -130,14 +130,15 @@ def test_expected_counts_are_those_of_the_rule() -> None:
         for rung in range(3):
             reached[rung] += len(values)
             arrivals = Arrivals("min")
-            values = [value for value in values if is_promoted(arrivals.add(value), 3)]
+            values = [value for value in values if is_promoted(arrivals.add("t", value), 3)]
             rng.shuffle(values)
-    expected = expected_at_rungs(27, 3, 3)
+    expected = expected_at_rungs(27, 3, Scheduler())
     assert [count / 400 for count in reached] == pytest.approx(expected, rel=0.1)
+    assert expected_at_rungs(27, 3, Scheduler(name="promotion")) == [27, 9, 3]
 
 
 def test_groups_keep_more() -> None:
-    assert expected_at_rungs(24, 2, 3, groups=4)[1] > expected_at_rungs(24, 2, 3)[1]
+    assert expected_at_rungs(24, 2, Scheduler(), groups=4)[1] > expected_at_rungs(24, 2, Scheduler())[1]
 
 
 def test_a_plan_without_a_scheduler_is_exact(tmp_path: Path) -> None:
@@ -252,6 +253,18 @@ def test_models_that_stay_are_those_of_the_best_and_of_fresh_seeds() -> None:
     plan = make_plan(space, BASE, CORPUS, slots=ONE)
     assert plan.left_bytes == (2 + 1 + 3 * (2 + 2)) * model_bytes(BASE)
     assert plan.running_bytes == needed_bytes(BASE)
+    assert plan.paused_bytes == 0
+
+
+def test_paused_trials_need_room_for_their_checkpoints() -> None:
+    """At most 18 of 27 are paused at a time; a limit that holds no checkpoints stops paused trials."""
+    space = plain(scheduler=Scheduler(name="promotion"), stop=Stop(trials=27))
+    plan = make_plan(space, BASE, CORPUS, slots=ONE)
+    assert plan.paused_bytes == 18 * checkpoint_bytes(BASE)
+    assert "paused trials" in " ".join(shown(plan).split())
+    cap = (plan.left_bytes + plan.running_bytes + plan.paused_bytes / 2) / 1e9
+    text = " ".join(shown(make_plan(replace(space, resources=Resources(disk_gb=cap)), BASE, CORPUS, slots=ONE)).split())
+    assert "stops paused trials" in text
 
 
 def test_a_model_of_unknown_size_is_said_not_counted_as_nothing() -> None:
