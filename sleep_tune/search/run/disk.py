@@ -123,7 +123,10 @@ class DiskWatch:
         }
 
     def _over_cap(self, cap: float) -> str | None:
-        """Remove weights, worst first, until the experiment takes at most `cap` GB; return a message if it cannot."""
+        """Remove weights, worst first, until the experiment takes at most `cap` GB; return a message if it cannot.
+
+        Then trials that have paused at a rung are stopped, worst first, and their checkpoints are removed.
+        """
         total = self._total()
         for trial in self._worst_first():
             if total <= cap * 1e9:
@@ -133,6 +136,13 @@ class DiskWatch:
                 remove_weights(self._folder(trial))
                 total -= taken.weights
                 taken.weights = 0
+        for trial in self._director.paused_worst_first():
+            if total <= cap * 1e9:
+                return None
+            total -= sum(_measure(self._folder(trial)))
+            self._director.stop_paused(trial.id, f"resources.disk_gb allows {cap:g} GB, and its checkpoint was removed")
+            self._remove_attempts(trial)
+            total += sum(_measure(self._folder(trial)))
         if total <= cap * 1e9:
             return None
         return (
@@ -152,7 +162,7 @@ class DiskWatch:
         """Return a message if the disk has no room for the next checkpoints of the trials that have begun."""
         if self._director.finished:
             return None
-        begun = [trial for trial in self._director.trials.values() if trial.attempt and not trial.ended]
+        begun = [trial for trial in self._director.trials.values() if trial.attempt and _is_to_write(trial)]
         needed = self._reserve + max(len(begun) * self._step, self._start)
         free = self._free(self._director.folder)
         wanted = needed if self._message is None else round(needed * MARGIN)
@@ -203,6 +213,11 @@ def _bytes_of_a_step(config: RunConfig) -> int:
     training = config.training
     models = 1 + int(training.ema is not None) + int(training.word_checkpoints)
     return checkpoint_bytes(config) + models * model_bytes(config)
+
+
+def _is_to_write(trial: TrialState) -> bool:
+    """Return whether a trial that has begun may write a checkpoint soon."""
+    return not trial.ended and trial.state != "paused"
 
 
 def _measure(folder: Path) -> tuple[int, int]:

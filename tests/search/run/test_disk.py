@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from sleep_tune.search.decide.assignments import Done, Wait
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.disk import DiskWatch
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.search.space.search_space import Arm, Finalists, Resources, Space, Stop
-from tests.search.studies import WORKER, open_search, plain, start, study
+from sleep_tune.search.space.search_space import Arm, Finalists, Resources, Scheduler, Space, Stop
+from tests.search.studies import WORKER, open_search, outcome, plain, progress, start, study
 
 MODEL, CHECKPOINT, METRICS = 1_000_000, 3_000_000, 10_000
 """Bytes; the files are sparse, and as large as they say."""
@@ -148,6 +149,44 @@ def test_over_its_cap_an_experiment_loses_weights_worst_first(tmp_path: Path) ->
     assert all((path / "metrics.jsonl").exists() for path in (tmp_path / "x" / "trials").iterdir())
     taken = sum(path.stat().st_size for path in (tmp_path / "x").rglob("*") if path.is_file())
     assert taken <= 7.7e6
+
+
+PAUSING = Scheduler(name="promotion", first_rung=0.3)
+
+
+def test_paused_trials_keep_their_checkpoints_until_the_cap_is_reached(tmp_path: Path) -> None:
+    """Then the worst are stopped, and the others and the running trial stay."""
+    director = opened(tmp_path / "x", plain(stop=Stop(trials=8), scheduler=PAUSING))
+    trials = [start(director) for _ in range(4)]
+    rung = round(director.budget_words / 3)
+    for value, trial in enumerate(trials):
+        fill(tmp_path / "x" / "trials" / trial.id / "attempt-1" / "checkpoint-1" / "model.safetensors", CHECKPOINT)
+        answer = director.on_progress(trial.id, progress(rung, rung=rung, value=float(value)))
+        if answer is Decision.PAUSE:
+            director.on_end(trial.id, outcome("paused", float(value)))
+    disk = watch_disk(director)
+    disk.watch()
+    assert [director.trials[trial.id].state for trial in trials] == ["running", "paused", "paused", "paused"]
+    director.space = replace(director.space, resources=Resources(disk_gb=2.5 * CHECKPOINT / 1e9))
+    disk.watch()
+    assert [director.trials[trial.id].state for trial in trials] == ["running", "paused", "stopped", "stopped"]
+    assert all("resources.disk_gb" in (director.trials[trial.id].reason or "") for trial in trials[2:])
+    has_checkpoint = [bool(list((tmp_path / "x" / "trials" / trial.id).glob("attempt-*"))) for trial in trials]
+    assert has_checkpoint == [True, True, False, False]
+    assert director.held is None
+
+
+def test_a_paused_trial_needs_no_room_for_a_next_checkpoint(tmp_path: Path) -> None:
+    needs = []
+    for scheduler in (PAUSING, Scheduler(name="none")):
+        director, room = opened(tmp_path / scheduler.name, plain(scheduler=scheduler)), Room(0)
+        rung = round(director.budget_words / 3)
+        for value, trial in enumerate([start(director) for _ in range(4)]):
+            if director.on_progress(trial.id, progress(rung, rung=rung, value=float(value))) is Decision.PAUSE:
+                director.on_end(trial.id, outcome("paused", 1.0))
+        disk = watch_disk(director, free=room, reserve=0)
+        needs.append(next(size for size in range(0, 10**9, 10**6) if _held_at(disk, room, size, director) is None))
+    assert needs[1] > 1.5 * needs[0]
 
 
 def test_a_cap_that_nothing_can_meet_holds_the_search_and_says_what_to_do(tmp_path: Path) -> None:
