@@ -36,7 +36,7 @@ from sleep_tune.results.verdict import difference_text
 
 __all__ = ["SECTIONS", "ReportSection", "example_texts", "source_table"]
 
-UNFINISHED = ("running", "waiting", "interrupted")
+UNFINISHED = ("running", "waiting", "paused", "interrupted")
 """States of a trial that has not ended."""
 
 MOST_FINALISTS = 5

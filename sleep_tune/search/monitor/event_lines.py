@@ -12,6 +12,9 @@ from sleep_tune.search.monitor.forecast import forecast
 __all__ = ["EventLines", "heartbeat_line"]
 
 
+VERBS = {Decision.CONTINUE: "promoted", Decision.STOP: "stopped", Decision.PAUSE: "paused"}
+
+
 class EventLines:
     """The lines of a session: each event is printed once, and those of earlier sessions are not.
 
@@ -53,12 +56,17 @@ class _Printed:
         self.retries = trial.retries if trial is not None else 0
         self.rungs = set(trial.rungs) if trial is not None else set()
         self.was_running = trial is not None and trial.state == "running"
+        self.paused_at = trial.paused_at if trial is not None else None
 
     def new_lines(self, trial: TrialState, metric: str) -> Iterator[str]:
         """Yield what has happened since, without the trial's name."""
         if not self.is_known:
             self.is_known = True
             yield f"proposed: {wording.trial_settings(trial)}"
+        before, self.paused_at = self.paused_at, trial.paused_at
+        is_promoted = before is not None and trial.decisions[before] is Decision.CONTINUE
+        if is_promoted:
+            yield f"promoted at {before:,} words, where it had paused"
         if trial.attempt > self.attempt:
             yield self._started(trial)
         for rung, value in trial.rungs.items():
@@ -66,9 +74,8 @@ class _Printed:
                 continue
             self.rungs.add(rung)
             if rung in trial.decisions:
-                verb = "promoted" if trial.decisions[rung] is Decision.CONTINUE else "stopped"
-                yield f"at {rung:,} words: {metric} {wording.objective_value(value)}, {verb}"
-        if self.was_running and trial.state == "waiting":
+                yield f"at {rung:,} words: {metric} {wording.objective_value(value)}, {VERBS[trial.decisions[rung]]}"
+        if self.was_running and trial.state == "waiting" and not is_promoted:
             yield f"paused at {wording.share_seen(trial.progress) or '0%'}; it resumes from there"
         self.was_running = trial.state == "running"
         if trial.ended:

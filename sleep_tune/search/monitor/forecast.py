@@ -54,7 +54,7 @@ def forecast(director: SearchView, slots: int) -> Forecast:
     to_come = _searches_to_come(director, runs)
     if to_come is None:
         return Forecast(done, None, None, None, None)
-    ended = [_share(trial) for trial in runs if trial.ended and trial.role == "search"]
+    ended = [_share(run) for run in runs if run.role == "search" and (run.ended or run.state == "paused")]
     typical = sum(ended) / len(ended) if ended else 1.0
     by_arm = _repeats_to_come(director, runs)
     repeats = sum(by_arm.values())

@@ -26,6 +26,8 @@ class Rung:
     """Of the budget, in (0, 1]."""
     arrived: int
     promoted: int
+    paused: int
+    """Trials that have paused there and may be promoted."""
     stopped: int
     best: float | None
     """Best finite value reported there."""
@@ -56,6 +58,7 @@ def rung_table(trials: Iterable[TrialState], mode: str) -> list[Rung]:
     rows = []
     for at, place in enumerate(places):
         decided = Counter(trial.decisions[place].value for trial in searched if place in trial.decisions)
+        paused = sum(trial.state == "paused" and trial.paused_at == place for trial in searched)
         finite = [value for value in values[place].values() if math.isfinite(value)]
         later = values[places[at + 1]] if at + 1 < len(places) else None
         rows.append(
@@ -64,14 +67,15 @@ def rung_table(trials: Iterable[TrialState], mode: str) -> list[Rung]:
                 share=place / budget,
                 arrived=len(values[place]),
                 promoted=decided["continue"],
-                stopped=decided["stop"],
+                paused=paused,
+                stopped=decided["stop"] + decided["pause"] - paused,
                 best=best(finite) if finite else None,
                 next=None if later is None else rank_correlation(values[place], later, groups),
                 end=rank_correlation(values[place], finished, groups),
             )
         )
     top = best(finished.values()) if finished else None
-    end = Rung(words=budget, share=1.0, arrived=len(finished), promoted=0, stopped=0, best=top)
+    end = Rung(words=budget, share=1.0, arrived=len(finished), promoted=0, paused=0, stopped=0, best=top)
     return [*rows, end] if rows else []
 
 
@@ -87,10 +91,12 @@ def draw_rungs(trials: Sequence[TrialState], mode: str, within: str | None = Non
     if not rungs:
         return []
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("rung", "words", "arrived", "promoted", "stopped", "best", "tau next", "tau end"):
+    pauses = any(rung.paused for rung in rungs)
+    decided = ("promoted", *(("paused",) if pauses else ()), "stopped")
+    for heading in ("rung", "words", "arrived", *decided, "best", "tau next", "tau end"):
         table.add_column(heading, justify="right", no_wrap=True)
     for rung in rungs:
-        table.add_row(*_cells(rung, is_end=rung is rungs[-1]))
+        table.add_row(*_cells(rung, is_end=rung is rungs[-1], pauses=pauses))
     parts: list[RenderableType] = [table]
     if any(rung.next or rung.end for rung in rungs):
         pooled = f"; only pairs of the same {within}" if within else ""
@@ -120,13 +126,13 @@ def rung_warning(rungs: Sequence[Rung]) -> str | None:
     )
 
 
-def _cells(rung: Rung, is_end: bool) -> list[str]:
-    """Return the cells of one row."""
+def _cells(rung: Rung, is_end: bool, pauses: bool) -> list[str]:
+    """Return the cells of one row; if any trial is paused, that column is shown."""
     head = ["end" if is_end else f"{rung.share:.0%}", wording.short_words(rung.words), str(rung.arrived)]
     if is_end:
-        return [*head, "", "", wording.objective_value(rung.best), "", ""]
-    decided = [str(rung.promoted), str(rung.stopped), wording.objective_value(rung.best)]
-    return [*head, *decided, _tau(rung.next), _tau(rung.end)]
+        return [*head, "", *([""] * pauses), "", wording.objective_value(rung.best), "", ""]
+    decided = [str(rung.promoted), *([str(rung.paused)] * pauses), str(rung.stopped)]
+    return [*head, *decided, wording.objective_value(rung.best), _tau(rung.next), _tau(rung.end)]
 
 
 def _tau(correlation: RankCorrelation | None) -> str:

@@ -34,7 +34,7 @@ FEWEST = 3
 WIDEST = {"phase": len("sleep 10/20"), "words seen": len("435k/435k"), "at rung": len("4.2500 (33%)")}
 """Least widths of columns, so that the table does not move between drawings."""
 
-STATES = ("running", "waiting", "completed", "stopped", "failed", "refused")
+STATES = ("running", "waiting", "paused", "completed", "stopped", "failed", "refused")
 
 
 def screen(

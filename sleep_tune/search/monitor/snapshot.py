@@ -83,14 +83,16 @@ def read_recorded(folder: Path, *, is_driven: bool, silent: float = 0.0) -> Reco
             trial.progress = at
         if not is_driven:
             trial.state = "waiting"
-    paused = is_driven and bool(events) and events[-1].event == "paused" and not state.num_running()
+    last = events[-1] if events and events[-1].event == "paused" else None
+    # A trial that paused at a rung says nothing about the search.
+    is_held = last is not None and state.trials[last.trial or ""].state == "waiting" and not state.num_running()
     return Recorded(
         space=space if state.space is None else _space(state.space, folder),
         state=state,
         is_driven=is_driven,
         silent=silent,
         slots=slots,
-        held=events[-1].data.get("reason") if paused else None,
+        held=last.data.get("reason") if is_driven and is_held and last is not None else None,
     )
 
 

@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
+from sleep_tune.records import Decision
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.monitor.event_lines import EventLines, heartbeat_line
+from sleep_tune.search.monitor.screen import screen
+from sleep_tune.search.monitor.snapshot import read_recorded
 from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.search.space.search_space import Stop
-from tests.search.monitor.shown import BUDGET, at, started
+from sleep_tune.search.space.search_space import Scheduler, Stop
+from tests.search.monitor.shown import BUDGET, at, drawn, started
 from tests.search.studies import outcome
 
 
@@ -90,3 +93,34 @@ def test_a_heartbeat_makes_up_no_total_where_only_time_ends_the_search(open_dire
     assert heartbeat_line(director, 1) == "0 runs done · nothing is running"
     director.on_progress(started(director).id, at(BUDGET // 2))
     assert heartbeat_line(director, 1) == "0 runs done · t0001 wake 3/10 50%"
+
+
+def test_a_trial_that_pauses_at_a_rung_and_is_promoted_later(open_director: Callable[..., Director]) -> None:
+    director = open_director(scheduler=Scheduler(name="promotion"), stop=Stop(trials=8))
+    source, rung = EventLines(director), round(BUDGET / 3)
+    trials = [started(director) for _ in range(6)]
+    for value, trial in enumerate(trials):
+        if director.on_progress(trial.id, at(rung, rung, **{"eval/nll": float(value)})) is Decision.PAUSE:
+            director.on_end(trial.id, outcome("paused", 1.0))
+    before = [line for line in source.lines() if line.startswith(f"{trials[1].id} ")]
+    assert before[-1].endswith("paused")
+    assert started(director).id == trials[1].id
+    after = [line for line in source.lines() if line.startswith(f"{trials[1].id} ")]
+    assert len(after) == 2
+    assert "promoted at 333,333 words" in after[0]
+    assert "attempt 2" in after[1]
+    assert "5 paused" not in drawn(screen(director, 1, width=100))
+    assert "4 paused" in drawn(screen(director, 1, width=100))
+    shown = drawn(screen(read_recorded(director.folder, is_driven=True), 1, width=100))
+    row = next(line.split() for line in shown.splitlines() if line.strip().startswith("33%"))
+    assert row[:6] == ["33%", "333k", "6", "2", "4", "0"]  # arrived, promoted, paused, stopped
+
+
+def test_a_search_whose_last_event_is_a_pause_at_a_rung_is_not_held(open_director: Callable[..., Director]) -> None:
+    director = open_director(scheduler=Scheduler(name="promotion"))
+    first, second = started(director), started(director)
+    for trial, value in ((first, 1.0), (second, 2.0)):
+        director.on_progress(trial.id, at(BUDGET // 3, round(BUDGET / 3), **{"eval/nll": value}))
+    director.on_failure(first.id, "the node is gone", "infrastructure")
+    director.on_end(second.id, outcome("paused", 2.0))
+    assert read_recorded(director.folder, is_driven=True).held is None
