@@ -134,7 +134,7 @@ def _chosen(director: Director) -> TrialState:
 def _best_finalist(director: Director, landscape: Landscape) -> Settings:
     """Return the settings of the finalist with the best mean over fresh seeds; of the chosen trial if there is none."""
     defaults = Finalists()
-    seeds = range(FRESH_SEED, FRESH_SEED + defaults.seeds)
+    seeds = range(FRESH_SEED, FRESH_SEED + defaults.most_seeds)
     finalists = [trial.parameters for trial in islice(director.state.ranking(MAIN), defaults.count)]
     return min(
         finalists or [_chosen(director).parameters],
