@@ -294,7 +294,7 @@ class Resources:
 
     workers: int = option(1, "processes that train one trial together", low=1)
     gpus_per_worker: float | str = option(
-        "auto", "GPUs of a worker; auto: one if the cluster has GPUs; 0.25: four workers share one", low=0, auto=True
+        "auto", "GPUs of a worker; auto: one if the cluster has GPUs; 0.25: four trials share one", low=0, auto=True
     )
     cpus_per_worker: int | str = option(
         "auto", "CPUs of a worker; auto: an equal share of the CPUs of its node", low=1, auto=True

@@ -24,14 +24,15 @@ from sleep_tune.search.space.search_space import (
     LogUniform,
     Looks,
     Parameter,
+    Resources,
     Scheduler,
     Stop,
     Uniform,
     contains,
 )
 
-__all__ = ["Known", "read_baselines", "read_enqueue", "read_finalists", "read_scheduler", "read_stop"]
-__all__ += ["read_warm_start"]
+__all__ = ["Known", "read_baselines", "read_enqueue", "read_finalists", "read_resources", "read_scheduler"]
+__all__ += ["read_stop", "read_warm_start"]
 
 BASELINE = ("trials", "parameters", "like")
 """Options of a baseline."""
@@ -77,6 +78,29 @@ def read_stop(entry: Entry, *, is_grid: bool) -> Stop:
     if entry.is_sound and stop == Stop() and not is_grid:
         raise entry.error("the search would never end: set stop.trials, hours, gpu_hours or no_improvement; got none")
     return stop
+
+
+def read_resources(entry: Entry) -> Resources:
+    """Return the resources of a trial; mistakes in single options are kept.
+
+    Raises:
+        ConfigError: shares of GPUs that cannot be had.
+    """
+    resources = read_section(Resources, entry, hint_at_key)
+    gpus = resources.gpus_per_worker
+    if not entry.is_sound or isinstance(gpus, str) or gpus in (0, 1):
+        return resources
+    if gpus > 1 and gpus % 1:
+        raise entry.inside("gpus_per_worker").error(
+            f"resources.gpus_per_worker must be at most 1, or whole; got {gpus:g}, and the nearest are {gpus // 1:g} "
+            f"and {gpus // 1 + 1:g}"
+        )
+    if gpus < 1 and resources.workers > 1:
+        raise entry.inside("gpus_per_worker").error(
+            f"resources.gpus_per_worker must be whole where resources.workers is above 1, since the workers of one "
+            f"trial cannot share a GPU; got {gpus:g} with {resources.workers} workers"
+        )
+    return resources
 
 
 def read_baselines(entry: Entry, known: Known) -> dict[str, Baseline]:

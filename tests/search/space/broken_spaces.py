@@ -182,6 +182,11 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "warm_start with a number": (WHOLE + "warm_start: [results/a, 3]\n", "study.yaml:21: |warm_start.1|folder|got 3"),
     "warm_start with a folder twice": (WHOLE + "warm_start: [results/a, results/a]\n", "study.yaml:21: |warm_start|'results/a'|twice"),
     "misspelt warm start": (WHOLE + "warmstart: [results/a]\n", "study.yaml:21: |'warmstart'|'warm_start'"),
+    "one GPU and a half": (change("gpus_per_worker: auto", "gpus_per_worker: 1.5"), "study.yaml:20: |resources.gpus_per_worker|got 1.5|1 and 2"),
+    "workers that would share a GPU": (
+        change("workers: 1, gpus_per_worker: auto", "workers: 2, gpus_per_worker: 0.5"),
+        "study.yaml:20: |resources.gpus_per_worker|resources.workers|got 0.5 with 2",
+    ),
     "negative GPUs": (change("gpus_per_worker: auto", "gpus_per_worker: -1"), "study.yaml:20: |resources.gpus_per_worker|got -1"),
 }  # fmt: skip
 

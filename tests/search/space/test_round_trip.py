@@ -87,7 +87,8 @@ def spaces(draw: st.DrawFn) -> Space:
             if active(parameter, point):
                 point[parameter.key] = draw(values(parameter))
         points.append(point)
-    gpus: st.SearchStrategy[float | str] = st.sampled_from(["auto", 0.0, 0.5])
+    workers = draw(st.integers(1, 9))
+    gpus: st.SearchStrategy[float | str] = st.sampled_from(["auto", 0.0, 2.0 if workers > 1 else 0.5])
     cpus: st.SearchStrategy[int | str] = st.sampled_from(["auto", 4])
     tuned = [parameter.key for parameter in parameters if parameter.key.startswith("training")]
     baselines = {"as_epochs": Baseline()}
@@ -112,7 +113,7 @@ def spaces(draw: st.DrawFn) -> Space:
         arms=draw(st.sampled_from([{}, ARMS])),
         finalists=Finalists(count=draw(st.integers(0, 9)), seeds=draw(st.integers(1, 9) | LOOKS)),
         resources=Resources(
-            workers=draw(st.integers(1, 9)),
+            workers=workers,
             gpus_per_worker=draw(gpus),
             cpus_per_worker=draw(cpus),
             disk_gb=draw(st.none() | REALS),
