@@ -54,7 +54,7 @@ def plan_slots(resources: Resources, nodes: Sequence[Node]) -> SlotPlan:
     hosts = [node for node in nodes if node.gpus >= gpus]
     cpus = resources.cpus_per_worker
     if isinstance(cpus, str):
-        cpus = max(1, min((int(node.cpus // (node.gpus // gpus)) for node in hosts), default=1)) if gpus else 1
+        cpus = max(1, min((node.cpus // _gpu_places(node, gpus) for node in hosts), default=1)) if gpus else 1
     places = _places(nodes, cpus, gpus)
     if places < resources.workers:
         has = ", ".join(f"{node.cpus} CPUs and {_gpus(node.gpus)}" for node in nodes) or "no nodes"
@@ -76,7 +76,15 @@ def count_slots(plan: SlotPlan, nodes: Iterable[Node]) -> int:
 def _places(nodes: Iterable[Node], cpus: int, gpus: float) -> int:
     """Return how many workers fit, each on one node."""
     hosts = [node for node in nodes if node.gpus >= gpus]
-    return sum(min(node.cpus // cpus, int(node.gpus // gpus) if gpus else node.cpus) for node in hosts)
+    return sum(min(node.cpus // cpus, _gpu_places(node, gpus) if gpus else node.cpus) for node in hosts)
+
+
+def _gpu_places(node: Node, gpus: float) -> int:
+    """Return how many workers the GPUs of a node hold, if each takes `gpus`, above 0; a share lies on one GPU."""
+    if gpus >= 1:
+        return int(node.gpus // gpus)
+    whole, rest = divmod(node.gpus, 1)
+    return sum(int(size / gpus + 1e-9) * int(count) for size, count in ((1.0, whole), (rest, 1)))
 
 
 def _gpus(number: float) -> str:
