@@ -103,7 +103,16 @@ class Diverged(TrialFailure):
 
 
 class OutOfMemory(TrialFailure):
-    """The device has too little memory for this configuration."""
+    """The device has too little memory for this configuration, or for all that run on it at the same time.
+
+    Args:
+        message: in a sentence.
+        on_gpu: whether it is the GPU's memory that ran out, and not the machine's.
+    """
+
+    def __init__(self, message: str, *, on_gpu: bool = False) -> None:
+        super().__init__(message)
+        self.on_gpu = on_gpu
 
 
 class Superseded(SleepTuneError):

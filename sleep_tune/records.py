@@ -121,7 +121,8 @@ class Outcome:
 class Event:
     """One line of trials.jsonl, the event log of a search.
 
-    Events of a trial: asked, started, report, rung, paused, promoted, stopped, completed, failed, refused, adopted.
+    Events of a trial: asked, started, report, rung, paused, promoted, deferred, stopped, completed, failed, refused,
+    adopted.
     Events of the search itself (trial is None): opened, resumed, changed, warmed, ended, look, closed.
     """
 

@@ -18,9 +18,11 @@ An event that passes can be folded by every reader without another look at its t
 | returned | run: its arm has the settings of this run again; if it was dropped, it waits again |
 | adopted | events: [{event, data}], all events of one trial of an earlier experiment: asked, report..., its end |
 | started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before); killer (what killed the
-  attempt before because its machine ran out of memory, or null) |
+  attempt before because its machine ran out of memory, or null); alone: true, if nothing else runs meanwhile |
 | paused | reason; outcome (how far the attempt came; null if it had not begun). The next attempt resumes the trial;
   one that was told to pause at a rung waits until it is promoted |
+| deferred | reason: memory ran out while it shared that memory with other trials; log (path); seconds. The next
+  attempt resumes it alone |
 | report | rung (nominal words), value (of the objective), progress (with every metric) |
 | rung | rung, value, decision: "continue", "stop" or "pause", reported (arrivals so far), kept, group |
 | promoted | rung (where it had paused), reported (arrivals there so far), kept: the trial waits to be resumed |
@@ -177,8 +179,14 @@ OF_TRIAL: dict[str, dict[str, Check]] = {
         "matched": _optional(is_text),
     },
     "adopted": {"events": _are_parts},
-    "started": {"after": one_of(None, "resumed", "lost"), "gpus": is_amount, "seconds": _optional(is_amount)},
+    "started": {
+        "after": one_of(None, "resumed", "lost"),
+        "gpus": is_amount,
+        "seconds": _optional(is_amount),
+        "alone": _optional(is_bool),
+    },
     "paused": {"reason": _optional(is_text), "outcome": nullable(_record(Outcome))},
+    "deferred": {"reason": is_text, "log": _optional(is_text), "seconds": _optional(is_amount)},
     "report": {"rung": is_index, "value": is_measure, "progress": _PROGRESS},
     "rung": {
         "rung": is_index,

@@ -137,9 +137,13 @@ class SearchState:
         name = self.study(study).best
         return None if name is None else self.trials[name]
 
-    def first_waiting(self) -> TrialState | None:
-        """Return the waiting trial that has waited longest."""
-        return next(self.waiting(), None)
+    def first_waiting(self, *, alone: bool = False) -> TrialState | None:
+        """Return the waiting trial that has waited longest, among those that must run alone or those that need not."""
+        return next((trial for trial in self.waiting() if trial.alone == alone), None)
+
+    def is_taken(self) -> bool:
+        """Return whether a trial runs that nothing else may run beside."""
+        return any(trial.state == "running" and trial.alone for trial in self.open_trials())
 
     def waiting(self) -> Iterator[TrialState]:
         """Return the trials to be started or restarted, longest waiting first."""
@@ -312,6 +316,13 @@ class SearchState:
         trial.decisions[data["rung"]] = Decision.CONTINUE
         trial.kept[data["rung"]] = (data["kept"], data["reported"])
         trial.reason = None
+        self._wait(trial)
+
+    def _on_deferred(self, event: Event) -> None:
+        trial, data = self._trial(event), event.data
+        self._spend(trial, data.get("seconds"))
+        trial.alone = True
+        trial.reason, trial.log = data["reason"], data.get("log")
         self._wait(trial)
 
     def _on_stopped(self, event: Event) -> None:

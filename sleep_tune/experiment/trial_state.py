@@ -99,6 +99,8 @@ class TrialState:
     """Attempts that followed a lost process."""
     killer: str | None = None
     """What killed the attempt before because its machine ran out of memory; None if nothing did."""
+    alone: bool = False
+    """Whether it ran out of memory while it shared that memory: from then on nothing else may run beside it."""
     gpus: float = 0.0
     """GPUs it holds while it runs."""
     ended_at: float | None = None

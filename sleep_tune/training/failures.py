@@ -27,7 +27,7 @@ def translated_failures(folder: Path) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise OutOfMemory(_too_small("GPU", error)) from error
+        raise OutOfMemory(_too_small("GPU", error), on_gpu=True) from error
     except Exception as error:
         if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and CPU_ALLOCATOR in str(error)):
             raise OutOfMemory(_too_small("machine", error)) from error

@@ -1,4 +1,7 @@
-"""Process-wide settings during training, restored afterwards: threads, a launcher's variables, libraries' output."""
+"""Process-wide settings during training, restored afterwards: threads, a launcher's variables, libraries' output.
+
+Memory of the GPU that torch keeps for the process's next run is given back, since others may share the GPU.
+"""
 
 import os
 from collections.abc import Iterator
@@ -24,6 +27,7 @@ def training_environment(threads: int | None, processes: ProcessGroup) -> Iterat
         processes: the group that trains the run.
     """
     with ExitStack() as stack:
+        stack.callback(torch.cuda.empty_cache)  # does nothing in a process that has not used a GPU
         stack.enter_context(quiet_libraries())
         stack.enter_context(hidden_launcher(processes))
         stack.enter_context(using_threads(threads))

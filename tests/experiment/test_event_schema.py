@@ -25,6 +25,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "started": {"after": None, "gpus": 0.5},
     "paused": {"outcome": OUTCOME},
+    "deferred": {"reason": "memory ran out"},
     "report": {"rung": 3, "value": float("nan"), "progress": make_progress(3, 10).to_json()},
     "rung": {"rung": 3, "decision": "stop", "reported": 1, "kept": 1},
     "promoted": {"rung": 3, "reported": 6, "kept": 2},

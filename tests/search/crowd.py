@@ -80,6 +80,7 @@ class Watched:
             TOY_CORPUS,
             Path("none"),
             gpus=2.0,
+            shared=("machine",),
             log=self._log,
             clock=lambda: float(len(self._log.kept)),
         )
@@ -158,6 +159,7 @@ class Crowd:
             work = self.director.next()
             if isinstance(work, Trial):
                 self.running[work.id] = 0
+                assert len(self.running) == 1 or not any(self.director.trials[name].alone for name in self.running)
                 return
         if self.running:
             name = self.random.choice(sorted(self.running))
@@ -172,7 +174,8 @@ class Crowd:
             self.director.on_failure(name, "loss is nan", kind)
             return True
         if fate < 0.1:
-            return self.director.on_lost(name) is None
+            killer = self.random.choice([None, None, "the kernel"])
+            return self.director.on_lost(name, killer=killer) is None
         if fate < 0.15:
             self.director.on_end(name, None)  # cancelled before its attempt began
             return True

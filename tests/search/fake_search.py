@@ -10,10 +10,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from sleep_tune import cli
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.errors import Diverged, OutOfMemory
-from sleep_tune.records import Outcome, Report
+from sleep_tune.records import Decision, Outcome, Progress, Report
 from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.launch import Interrupted, PreparedSearch
@@ -51,9 +53,28 @@ class Recorder:
             raise ZeroDivisionError("a bug of ours")
         if folder.name == self.diverge:
             raise Diverged("loss is nan")
-        if folder.name == self.overflow:
-            raise OutOfMemory("the device is too small")
-        return FakeWorker(seconds=self.seconds, heartbeats=10)(config, report)
+        mark = folder.parents[1] / "running" / folder.name
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_text(str(os.getpid()))
+
+        def watched(progress: Progress) -> Decision:
+            if folder.name == self.overflow and any(map(is_alive, mark.parent.iterdir())):
+                raise OutOfMemory("the device is too small for another run beside this one")
+            return report(progress)
+
+        try:
+            return FakeWorker(seconds=self.seconds, heartbeats=10)(config, watched)
+        finally:
+            mark.unlink()
+
+
+def is_alive(mark: Path) -> bool:
+    """Whether another process than this one trains the trial of this mark."""
+    try:
+        process = int(mark.read_text())
+    except (OSError, ValueError):  # it has just ended, or begins
+        return False
+    return process != os.getpid() and psutil.pid_exists(process)
 
 
 def study(folder: Path, *, trials: int = 3, workers: int = 1, cpus: int = 1, worker: Worker) -> PreparedSearch:

@@ -289,8 +289,10 @@ FAILURES: list[tuple[Exception, type[Exception], str]] = [
 
 @pytest.mark.parametrize(("raised", "expected", "message"), FAILURES)
 def test_failures_of_libraries_become_our_errors(raised: Exception, expected: type[Exception], message: str) -> None:
-    with pytest.raises(expected, match=message), translated_failures(Path("run")):
+    with pytest.raises(expected, match=message) as error, translated_failures(Path("run")):
         raise raised
+    if isinstance(error.value, OutOfMemory):
+        assert error.value.on_gpu == ("GPU" in message)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ it had not been.
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Director(SearchView):
         corpus: read by every trial.
         folder: results/<name>; made if absent.
         gpus: GPUs that one trial holds while it runs.
+        shared: the memories that trials share while they run: 'GPU', 'machine'.
         clock: seconds since 1970; never goes back. A `steady_clock` by default.
         log: stores the events instead of the folder, which then is neither made nor read.
         lock: of the folder, if the caller holds it; else the director takes it first, and holds it until `close`.
@@ -64,6 +65,7 @@ class Director(SearchView):
         folder: Path,
         *,
         gpus: float = 0.0,
+        shared: Collection[str] = (),
         clock: Callable[[], float] | None = None,
         log: Log | None = None,
         lock: FolderLock | None = None,
@@ -77,6 +79,7 @@ class Director(SearchView):
         self.held = None
         """Why the search is paused: nothing is started, and running trials pause. Launchers set it."""
         self._gpus = gpus
+        self._shared = shared
         self._pausing: set[str] = set()
         """Trials whose last report was answered with PAUSE."""
         with contextlib.ExitStack() as held:
@@ -137,17 +140,24 @@ class Director(SearchView):
         return self.state.seconds(self._history.now())
 
     def next(self) -> Trial | Wait | Done:
-        """Return what to do with a free slot. A trial that is returned is running from now on."""
+        """Return what to do with a free slot. A trial that is returned is running from now on.
+
+        A trial that must run alone is started when nothing runs and nothing else can be started, so that no slot waits
+        for it before. Until it has ended nothing is started beside it.
+        """
         if self.finished:
             return Done()
-        if self.held is not None:
+        if self.held is not None or self.state.is_taken():
             return Wait()
         while True:
             waiting = self.state.first_waiting()
             if waiting is None:
-                if not any(step() for step in self._steps):
-                    break
-            elif self._proposals.drop(waiting):
+                if any(step() for step in self._steps):
+                    continue
+                waiting = None if self.running else self.state.first_waiting(alone=True)
+            if waiting is None:
+                break
+            if self._proposals.drop(waiting):
                 continue
             elif waiting.attempt:
                 return self._start(waiting, "resumed")
@@ -215,8 +225,10 @@ class Director(SearchView):
             reason = f"{self.space.objective.metric} is not a finite number at the end"
             self._history.record("failed", trial, kind="diverged", reason=reason, outcome=outcome.to_json())
 
-    def on_failure(self, trial_id: str, reason: str, kind: str, log: str | None = None) -> None:
-        """Record that a run has failed and is not retried.
+    def on_failure(
+        self, trial_id: str, reason: str, kind: str, log: str | None = None, *, on_gpu: bool = False
+    ) -> None:
+        """Record that a run has failed and is not retried, or has run out of memory that it shared and waits.
 
         Args:
             trial_id: the run's trial.
@@ -224,15 +236,20 @@ class Director(SearchView):
             kind: 'diverged' or 'out_of_memory' (caused by the settings: a failed trial for the sampler), 'bug' (of
                 this program) or 'infrastructure' (of the machine; `on_lost` retries a lost process).
             log: path of the run's log.
+            on_gpu: whether the memory that ran out is the GPU's, and not the machine's.
         """
         trial = self.state.trials[trial_id]
-        if trial.state == "running":
+        if trial.state != "running":
+            return
+        if kind != "out_of_memory" or not self._defer(trial, reason, log, "GPU" if on_gpu else "machine"):
             self._history.record("failed", trial, kind=kind, reason=reason, log=log, seconds=trial.seconds)
 
     def on_lost(
         self, trial_id: str, reason: str = "its process died", log: str | None = None, killer: str | None = None
     ) -> Trial | None:
-        """Return the next attempt of a run whose process died; None if it has ended, or failed after `max_retries`.
+        """Return the next attempt of a run whose process died.
+
+        None if it has ended, failed after `max_retries`, or waits because memory ran out that it shared.
 
         Args:
             trial_id: the run's trial.
@@ -249,6 +266,8 @@ class Director(SearchView):
             return None
         if trial.paused_at is not None:
             self._scheduler.record_pause(trial, None)
+            return None
+        if killer is not None and self._defer(trial, f"{killer} killed its process", log, "machine"):
             return None
         if trial.retries < self.space.resources.max_retries:
             return self._start(trial, "lost", killer)
@@ -282,11 +301,29 @@ class Director(SearchView):
                 data: dict[str, Any] = {"seconds": spent} if spent else {}
                 self._history.record("closed", finished=False, **data)
 
+    def _defer(self, trial: TrialState, reason: str, log: str | None, memory: str) -> bool:
+        """Make a trial wait until it can run alone, if it has shared the memory that ran out; return whether it did.
+
+        Its settings are not to blame before memory runs out with nothing else beside it.
+        """
+        if trial.alone or memory not in self._shared:
+            return False
+        if trial.must_stop:
+            self._scheduler.record_stop(trial, None)
+        elif trial.paused_at is not None:
+            self._scheduler.record_pause(trial, None)
+        else:
+            why = f"memory ran out while trials shared the {memory}: {reason}"
+            self._history.record("deferred", trial, reason=why, log=log, seconds=trial.seconds)
+        return True
+
     def _start(self, trial: TrialState, after: str | None, killer: str | None = None) -> Trial:
         self._pausing.discard(trial.id)
         number, spent = trial.attempt + 1, trial.seconds
+        gpus = float(math.ceil(self._gpus)) if trial.alone else self._gpus
+        alone = {"alone": True} if trial.alone else {}
         self._history.record(
-            "started", trial, attempt=number, after=after, gpus=self._gpus, seconds=spent, killer=killer
+            "started", trial, attempt=number, after=after, gpus=gpus, seconds=spent, killer=killer, **alone
         )
         return Trial(
             id=trial.id,

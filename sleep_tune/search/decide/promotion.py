@@ -53,12 +53,12 @@ class Promotions:
         return False
 
     def stop_one(self) -> bool:
-        """Stop one paused trial of a study that asks for no more trials and runs none; return False if there is none.
+        """Stop one paused trial of a study that asks for no more trials and has no others; return False if there is none.
 
-        So every paused trial ends, and a study is over when all of its trials have ended.
+        Others run, or wait to run alone. So every paused trial ends, and a study is over when all of its trials have ended.
         """
         state, studies = self._history.state, {study.name for study in self._history.studies}
-        busy = {trial.study for trial in state.open_trials() if trial.state == "running"}
+        busy = {trial.study for trial in state.open_trials() if trial.state in ("running", "waiting")}
         for trial, rung, rank in self._worst_first():
             ended = state.study(trial.study).ended
             if self._pauses and trial.study in studies and (ended is None or trial.study in busy):

@@ -54,6 +54,7 @@ class _Printed:
         self.is_known = trial is not None
         self.attempt = trial.attempt if trial is not None else 0
         self.retries = trial.retries if trial is not None else 0
+        self.alone = trial is not None and trial.alone
         self.rungs = set(trial.rungs) if trial is not None else set()
         self.was_running = trial is not None and trial.state == "running"
         self.paused_at = trial.paused_at if trial is not None else None
@@ -75,7 +76,11 @@ class _Printed:
             self.rungs.add(rung)
             if rung in trial.decisions:
                 yield f"at {rung:,} words: {metric} {wording.objective_value(value)}, {VERBS[trial.decisions[rung]]}"
-        if self.was_running and trial.state == "waiting" and not is_promoted:
+        if trial.alone and not self.alone:
+            self.alone = True
+            more = f" (see {wording.short_path(trial.log)})" if trial.log else ""
+            yield f"waits to be tried alone: {wording.failure_reason(trial)}{more}"
+        elif self.was_running and trial.state == "waiting" and not is_promoted:
             yield f"paused at {wording.share_seen(trial.progress) or '0%'}; it resumes from there"
         self.was_running = trial.state == "running"
         if trial.ended:
@@ -88,7 +93,8 @@ class _Printed:
         if trial.attempt == 1:
             return "started"
         memory = "" if trial.killer is None else f" (memory ran out on its machine, and {trial.killer} killed it)"
-        return f"{f'lost its process{memory}, ' * is_lost}restarted (attempt {trial.attempt})"
+        alone = ", and nothing else runs" if trial.alone else ""
+        return f"{f'lost its process{memory}, ' * is_lost}restarted (attempt {trial.attempt}){alone}"
 
 
 def heartbeat_line(watched: SearchView, slots: int) -> str:

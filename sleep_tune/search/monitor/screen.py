@@ -105,6 +105,9 @@ def _counts(watched: SearchView, state: Forecast) -> Iterator[str]:
             yield f"search over ({watched.ended})"
         if state.controls_left:
             yield f"controls that wait for their parents: {state.controls_left}"
+    deferred = sum(trial.state == "waiting" and trial.alone for trial in trials)
+    if deferred:
+        yield f"ran out of shared memory and will be tried alone: {deferred}"
     used, limit = gpu_hours(trials), watched.space.stop.gpu_hours
     if used or limit is not None:
         left = "" if not state.gpu_hours_left else f", about {state.gpu_hours_left:.2f} left"

@@ -38,7 +38,7 @@ from sleep_tune.search.run.disk import RESUMABLE, DiskWatch
 from sleep_tune.search.run.launchers import LAUNCHERS, Launch
 from sleep_tune.search.run.on_ray import cluster, own_ray
 from sleep_tune.search.run.on_ray.cluster_checks import check_nodes
-from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan, count_slots, plan_slots
+from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan, count_slots, plan_slots, shared_memories
 from sleep_tune.search.run.worker import (
     check_first_models,
     check_models,
@@ -174,7 +174,15 @@ class PreparedSearch:
                 nodes = stack.enter_context(cluster.join_cluster(address, _warner(console)))
             slot_plan = _plan_slots(self.space, nodes, launcher)
             gained = self._gained_trackers()
-            director = Director(self.space, self.base, self.corpus, self.folder, gpus=slot_plan.gpus, lock=lock)
+            director = Director(
+                self.space,
+                self.base,
+                self.corpus,
+                self.folder,
+                gpus=slot_plan.gpus,
+                shared=shared_memories(slot_plan, nodes),
+                lock=lock,
+            )
             stack.callback(director.close)
             session.director = director
             if director.finished:

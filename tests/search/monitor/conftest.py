@@ -1,5 +1,5 @@
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ def open_director(tmp_path: Path) -> Iterator[Callable[..., Director]]:
     """Opens directors on one folder; the last is closed at the end."""
     opened: list[Director] = []
 
-    def open_one(gpus: float = 0.0, **space: Any) -> Director:
+    def open_one(gpus: float = 0.0, shared: Collection[str] = (), **space: Any) -> Director:
         for director in opened:
             director.close()
-        opened[:] = [Director(study(**space), RunConfig(), TOY_CORPUS, tmp_path / "demo", gpus=gpus)]
+        opened[:] = [Director(study(**space), RunConfig(), TOY_CORPUS, tmp_path / "demo", gpus=gpus, shared=shared)]
         return opened[0]
 
     yield open_one

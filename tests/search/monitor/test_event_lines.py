@@ -58,6 +58,21 @@ def test_a_lost_process_is_a_restart(open_director: Callable[..., Director]) -> 
     assert all(part in line for part in ("attempt 3", "memory", "the kernel"))
 
 
+def test_memory_that_trials_shared_is_no_failure(open_director: Callable[..., Director]) -> None:
+    director = open_director(shared=("machine",), stop=Stop(trials=1), baselines={})
+    source, trial = EventLines(director), started(director)
+    list(source.lines())
+    director.on_failure(trial.id, "it is full", "out_of_memory", "logs/t0001.log")
+    (line,) = source.lines()
+    assert all(part in line for part in ("t0001", "alone", "machine", "it is full", "logs/t0001.log"))
+    assert "failed" not in line
+    assert "will be tried alone: 1" in drawn(screen(director, 1, width=100))
+    assert started(director).id == trial.id
+    (line,) = source.lines()
+    assert "attempt 2" in line and "nothing else runs" in line
+    assert "tried alone" not in drawn(screen(director, 1, width=100))
+
+
 @pytest.mark.parametrize("beats", [0, 1])
 def test_a_pause_of_the_search_and_of_its_runs(open_director: Callable[..., Director], beats: int) -> None:
     director = open_director()

@@ -139,7 +139,7 @@ class Dispatcher:
         return trial
 
     def on_message(self, tune_id: str, slot: str, message: ProgressMessage | WorkerLost) -> bool:
-        """Handle a report or the death of a worker; return False if the trial failed too often and must end."""
+        """Handle a report or the death of a worker; return False if the trial has no further attempt now."""
         trial = self.trials[tune_id]
         if isinstance(message, WorkerLost):
             again = self.director.on_lost(trial.id, log=self.log(trial), killer=message.killer)
@@ -165,7 +165,7 @@ class Dispatcher:
         elif isinstance(message, Failed):
             log = self.log(trial)
             last_line = message.reason.strip().splitlines()[-1]
-            self.director.on_failure(trial.id, last_line, message.kind, log)
+            self.director.on_failure(trial.id, last_line, message.kind, log, on_gpu=message.on_gpu)
             if message.kind == "bug":
                 raise RuntimeError(f"{trial.id} failed by a bug, and the search ends. Its log: {log}\n{message.reason}")
         del self.trials[tune_id]

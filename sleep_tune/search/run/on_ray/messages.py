@@ -66,6 +66,8 @@ class Failed(_OfJob):
     kind: str
     """diverged, out_of_memory or bug."""
     reason: str
+    on_gpu: bool = False
+    """Whether the memory that ran out is the GPU's, and not the machine's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

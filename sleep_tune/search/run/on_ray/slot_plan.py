@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sleep_tune.errors import ClusterError
 from sleep_tune.search.space.search_space import Resources
 
-__all__ = ["Node", "SlotPlan", "count_slots", "plan_slots"]
+__all__ = ["Node", "SlotPlan", "count_slots", "plan_slots", "shared_memories"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,14 @@ def plan_slots(resources: Resources, nodes: Sequence[Node]) -> SlotPlan:
 def count_slots(plan: SlotPlan, nodes: Iterable[Node]) -> int:
     """Return how many trials of this plan fit on the nodes that are present now (0 or more)."""
     return _places(nodes, plan.cpus_per_worker, plan.gpus_per_worker) // plan.workers
+
+
+def shared_memories(plan: SlotPlan, nodes: Iterable[Node]) -> frozenset[str]:
+    """Return the memories that several trials of this plan may use at the same time: 'GPU', 'machine'."""
+    places = max((_places([node], plan.cpus_per_worker, plan.gpus_per_worker) for node in nodes), default=0)
+    if places <= plan.workers:
+        return frozenset()
+    return frozenset({"GPU", "machine"} if 0 < plan.gpus_per_worker <= 0.5 else {"machine"})
 
 
 def _places(nodes: Iterable[Node], cpus: int, gpus: float) -> int:

@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError
 
 from sleep_tune.config.tree import from_dict
-from sleep_tune.errors import JobCancelled, Superseded, UserError
+from sleep_tune.errors import JobCancelled, OutOfMemory, Superseded, UserError
 from sleep_tune.files import writing
 from sleep_tune.output_redirection import redirect_output
 from sleep_tune.records import Decision, Progress, Report
@@ -150,7 +150,8 @@ def _train_printing(worker: Worker, job: Job, report: Report) -> Ended | Failed 
         traceback.print_exc()
         kind = next((kind for raised, kind in KINDS.items() if isinstance(error, raised)), "bug")
         reason = traceback.format_exc() if kind == "bug" else str(error)
-        return Failed(trial=job.trial, attempt=job.attempt, kind=kind, reason=reason)
+        on_gpu = isinstance(error, OutOfMemory) and error.on_gpu
+        return Failed(trial=job.trial, attempt=job.attempt, kind=kind, reason=reason, on_gpu=on_gpu)
     return Ended(trial=job.trial, attempt=job.attempt, outcome=outcome)
 
 

@@ -12,7 +12,7 @@ from ray.tune.search import Searcher
 from sleep_tune.errors import ClusterError, ConfigError, DiskError
 from sleep_tune.search.decide.assignments import Done, Trial, Wait
 from sleep_tune.search.run.on_ray.dispatcher import FULL_SECONDS, MOST_UNSTARTED, Dispatcher
-from sleep_tune.search.run.on_ray.messages import UserMistake
+from sleep_tune.search.run.on_ray.messages import Failed, UserMistake, WorkerLost
 from sleep_tune.search.run.on_ray.tuner import DirectedSearcher
 
 
@@ -54,10 +54,17 @@ class Director:
         """The next one."""
         return self.trials.pop(0) if self.trials else Done()
 
-    def on_lost(self, name: str, reason: str, log: str, killer: str | None) -> Trial | None:
-        """One more attempt."""
+    def on_lost(self, name: str, reason: str = "", log: str | None = None, killer: str | None = None) -> Trial | None:
+        """One more attempt, unless memory ran out: then the trial waits until it can run alone."""
         self.calls.append(("lost", name, reason, killer))
+        if killer == "the kernel":
+            self.trials.append(trial(name, 2))
+            return None
         return trial(name, 2)
+
+    def on_failure(self, name: str, reason: str, kind: str, log: str, *, on_gpu: bool) -> None:
+        """Note it."""
+        self.calls.append(("failed", name, reason, kind, on_gpu))
 
     def on_end(self, name: str, outcome: object) -> None:
         """Note it."""
@@ -178,6 +185,25 @@ def test_a_group_that_was_killed_for_memory_under_its_trial_counts_as_that() -> 
     at.mailboxes.killer = "Ray"
     at.on_end("1", None, slot_died=True)
     assert director.calls == [("lost", "a", "its slot died", "Ray")]
+
+
+def test_a_trial_that_waits_to_run_alone_leaves_its_slot() -> None:
+    """Its process may have been killed, its slot lost, or it may have reported that memory ran out."""
+    director = Director(trial("a"))
+    at = dispatcher(director)
+    at.next("1")
+    lost = WorkerLost(trial="a", attempt=1, killer="the kernel")
+    assert at.on_message("1", "slot", lost) is False  # Tune stops it
+    at.on_end("1", lost, slot_died=False)
+    assert not at.trials
+    assert at.next("2") == trial("a", 2)
+    at.mailboxes.killer = "the kernel"
+    at.on_end("2", None, slot_died=True)
+    assert not at.trials and not at.waiting
+    assert at.next("3") == trial("a", 2)
+    full = Failed(trial="a", attempt=2, kind="out_of_memory", reason="CUDA out of memory", on_gpu=True)
+    at.on_end("3", full, slot_died=False)
+    assert director.calls[-1] == ("failed", "a", "CUDA out of memory", "out_of_memory", True)
 
 
 def test_a_held_search_starts_nothing_and_gives_back_what_waits_for_a_slot() -> None:

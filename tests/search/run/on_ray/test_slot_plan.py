@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sleep_tune.errors import ClusterError
-from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan, count_slots, plan_slots
+from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan, count_slots, plan_slots, shared_memories
 from sleep_tune.search.space.search_space import Resources
 
 
@@ -72,6 +72,24 @@ def test_a_cluster_too_small_for_one_trial_is_refused_with_its_figures() -> None
 def test_a_plan_describes_itself(plan: SlotPlan, description: str) -> None:
     assert plan.describe() == description
     assert plan.gpus == plan.workers * plan.gpus_per_worker
+
+
+@pytest.mark.parametrize(
+    ("resources", "nodes", "shared"),
+    [
+        (Resources(), [Node(1, 0), Node(1, 0)], set()),
+        (Resources(), [Node(2, 0)], {"machine"}),
+        (Resources(workers=2), [Node(2, 0), Node(2, 0)], set()),
+        (Resources(workers=2), [Node(3, 0), Node(3, 0)], {"machine"}),
+        (Resources(), [Node(16, 1)], set()),
+        (Resources(), [Node(16, 2)], {"machine"}),
+        (Resources(gpus_per_worker=0.25), [Node(16, 1)], {"GPU", "machine"}),
+        (Resources(gpus_per_worker=0.6), [Node(16, 2)], {"machine"}),
+        (Resources(gpus_per_worker=0.25, cpus_per_worker=16), [Node(16, 1), Node(16, 1)], set()),
+    ],
+)
+def test_what_trials_share(resources: Resources, nodes: list[Node], shared: set[str]) -> None:
+    assert shared_memories(plan_slots(resources, nodes), nodes) == shared
 
 
 def test_slots_come_and_leave_with_the_nodes() -> None:

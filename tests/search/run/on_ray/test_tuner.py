@@ -31,11 +31,18 @@ def test_killed_workers_and_slots_resume_their_trial(start: Callable[..., Driver
     assert set(ends.values()) == {1}
     assert len(ends) == 7
     failed = {e["trial"]: e["data"] for e in events if e["event"] == "failed"}
-    assert {name: data["kind"] for name, data in failed.items()} == {"t0002": "out_of_memory", "t0003": "diverged"}
+    assert {name: data["kind"] for name, data in failed.items()} == {"t0003": "diverged"}
     assert all(data["log"] == str(driver.folder / "logs" / f"{name}.log") for name, data in failed.items())
     lost = [e for e in events if e["event"] == "started" and e["data"]["after"] == "lost"]
     assert len(lost) == 2
-    assert len(driver.starts()) == 7 + len(lost)
+    (deferred,) = [e for e in events if e["event"] == "deferred"]
+    assert deferred["trial"] == "t0002"
+    assert len(driver.starts()) == 7 + len(lost) + 1
+    (alone,) = [n for n, e in enumerate(events) if e["event"] == "started" and e["data"].get("alone")]
+    beside = [e["trial"] for e in events[alone:] if e["event"] == "started" and e["trial"] != "t0002"]
+    ended = next(e for e in events[alone:] if e["event"] in ("completed", "stopped"))
+    assert ended["trial"] == "t0002"
+    assert events.index(ended) < next(n for n, e in enumerate(events) if n > alone and e["trial"] in beside)
 
     terminal = driver.output.read_text()
     assert "t0003" in terminal
