@@ -12,7 +12,7 @@ base=$(mktemp -d)
 trap 'rm -rf "$base"' EXIT
 
 begin() {
-    cd "$base" && rm -rf work && mkdir work && cd work
+    cd "$base" && rm -rf here && mkdir here && cd here
     cat > one.yaml <<'YAML'
 base: {data: toy, data.sentences: 600, data.max_length: 64, tokenizer.vocab_size: 300, model: tiny, budget.passes: 3,
        sleep: default, evaluation.samples: 8, evaluation.pairs: 8, training.device: cpu, training.threads: 1}
@@ -25,7 +25,7 @@ YAML
 
 end() {
     code=$?
-    cd "$base/work"
+    cd "$base/here"
     echo "== $1: exit code $code"
     grep -a "^error\|^failed\|Traceback\|^stopped\|^code" out | sed "s#$base#...#g" | cut -c1-260
     test -f results/one/trials.jsonl && "$python" -c '
@@ -47,7 +47,7 @@ begin; env -i PATH="$PATH" PYTHONPATH="$root" LC_ALL=C "$python" "$tune" one.yam
 end "an empty environment, LC_ALL=C"
 begin; LC_ALL=POSIX PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 search > out 2>&1; end "a terminal of ASCII"
 begin; name=$(printf 'caf\xe9'); mkdir "$name"; cp one.yaml "$name"; (cd "$name" && search > ../out 2>&1); end "a path in latin-1"
-begin; mkdir gone; (cd gone && rmdir ../gone && "$python" "$tune" ../one.yaml --launcher inline > "$base/work/out" 2>&1)
+begin; mkdir gone; (cd gone && rmdir ../gone && "$python" "$tune" ../one.yaml --launcher inline > "$base/here/out" 2>&1)
 end "a working directory that was removed"
 begin; (ulimit -n 16; search > out 2>&1); end "ulimit -n 16"
 begin; (ulimit -n 40; search > out 2>&1); end "ulimit -n 40"
@@ -61,14 +61,14 @@ begin; (search budget.passes=12 2> errors; echo "code $?" >> errors) | head -4 >
 begin; timeout -s KILL 5 script -qc "setsid -w $python $tune one.yaml --launcher inline" /dev/null > out 2>&1
 until_log_has '"finished":true'; end "a terminal that was closed, in a session of its own"
 begin; "$python" "$tune" one.yaml --launcher inline budget.passes=12 > out 2>&1 & process=$!
-cd "$base/work"; until_log_has started; sleep 1; kill -HUP $process; wait $process; end "SIGHUP"
+cd "$base/here"; until_log_has started; sleep 1; kill -HUP $process; wait $process; end "SIGHUP"
 begin; "$python" "$tune" one.yaml --launcher inline budget.passes=12 > out 2>&1 & process=$!
-cd "$base/work"; until_log_has started; kill -STOP $process; sleep 10; kill -CONT $process; wait $process; end "stopped for 10 s"
+cd "$base/here"; until_log_has started; kill -STOP $process; sleep 10; kill -CONT $process; wait $process; end "stopped for 10 s"
 begin; "$python" "$tune" one.yaml --launcher inline budget.passes=12 > out 2>&1 & process=$!
-cd "$base/work"; until_log_has started; sleep 1; rm -r results; wait $process; end "results/ removed"
+cd "$base/here"; until_log_has started; sleep 1; rm -r results; wait $process; end "results/ removed"
 begin; "$python" "$tune" one.yaml --launcher inline budget.passes=12 > out 2>&1 & process=$!
-cd "$base/work"; until_log_has report; rm -r results/one/trials/t0001; wait $process; end "a trial's folder removed"
+cd "$base/here"; until_log_has report; rm -r results/one/trials/t0001; wait $process; end "a trial's folder removed"
 begin; truncate -s 600M disk; mkfs.ext4 -q -F disk; mkdir results; mount -o loop disk results
 "$python" "$tune" one.yaml --launcher inline budget.passes=12 > out 2>&1 & process=$!
-cd "$base/work"; until_log_has started; sleep 1; mount -o remount,abort results 2> /dev/null; wait $process
-end "a disk that becomes read-only"; cd "$base"; umount work/results
+cd "$base/here"; until_log_has started; sleep 1; mount -o remount,abort results 2> /dev/null; wait $process
+end "a disk that becomes read-only"; cd "$base"; umount here/results
