@@ -166,7 +166,8 @@ def test_its_commands_are_ours(command: str) -> None:
 
 def test_the_options_that_the_page_names_are_there() -> None:
     named = set(re.findall(r"`((?:training|resources|run|data)\.\w+)", TEXTS["cluster.md"]))
-    assert named == {"training.mirror", "resources.max_retries", "resources.workers", "run.dir", "data.path"}
+    resources = {f"resources.{name}" for name in ("gpus_per_worker", "max_retries", "workers")}
+    assert named == {"training.mirror", "run.dir", "data.path"} | resources
     known = set(options()) | {f"resources.{field.name}" for field in fields(Resources)}
     assert named <= known
 
