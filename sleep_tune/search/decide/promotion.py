@@ -53,9 +53,10 @@ class Promotions:
         return False
 
     def stop_one(self) -> bool:
-        """Stop one paused trial of a study that asks for no more trials and has no others; return False if there is none.
+        """Stop one paused trial of a study that asks for no more trials; return False if there is none.
 
-        Others run, or wait to run alone. So every paused trial ends, and a study is over when all of its trials have ended.
+        None of the study's trials may run, or wait to run alone: their values can still promote others. So every paused
+        trial ends, and a study is over when all of its trials have ended.
         """
         state, studies = self._history.state, {study.name for study in self._history.studies}
         busy = {trial.study for trial in state.open_trials() if trial.state in ("running", "waiting")}
