@@ -64,7 +64,7 @@ def single_search(space: Space, parameters: tuple[Parameter, ...], seed: int) ->
         )
     if space.search.algorithm == "grid" and num_settings(parameters) is None:
         raise ConfigError(
-            "search.algorithm must be random or tpe for these curves, whose parameters have ranges of reals; got grid"
+            "search.algorithm must not be grid for these curves, whose parameters have ranges of real numbers"
         )
     return dataclasses.replace(
         space,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.experiment.trial_state import Value
+from sleep_tune.search.space.domains import value_at
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform, active
 
 __all__ = ["Settings", "coordinates", "distances", "draw", "is_ordered"]
@@ -18,7 +19,7 @@ Settings = Mapping[str, Value]
 
 
 def draw(parameters: Sequence[Parameter], rng: np.random.Generator, given: Settings | None = None) -> dict[str, Value]:
-    """Return random settings: uniform over each domain, or over its logarithm for log_uniform.
+    """Return random settings: uniform over each domain, or over its logarithm for a logarithmic one.
 
     Args:
         parameters: in an order in which those that `when` names come first.
@@ -28,8 +29,10 @@ def draw(parameters: Sequence[Parameter], rng: np.random.Generator, given: Setti
     settings: dict[str, Value] = {}
     for parameter in parameters:
         if active(parameter, settings):
-            kept = given is not None and parameter.key in given
-            settings[parameter.key] = given[parameter.key] if kept and given else _value(parameter.domain, rng.random())
+            if given is not None and parameter.key in given:
+                settings[parameter.key] = given[parameter.key]
+            else:
+                settings[parameter.key] = value_at(parameter.domain, rng.random())
     return settings
 
 
@@ -69,29 +72,16 @@ def distances(
     return np.asarray(apart.mean(axis=1))
 
 
-def _value(domain: Domain, share: float) -> Value:
-    """Return the value below which `share` in [0, 1) of the domain lies."""
-    match domain:
-        case Choice(values):
-            return values[int(share * len(values))]
-        case Int(low, high):
-            return low + int(share * (high - low + 1))
-        case Uniform(low, high):
-            return low + share * (high - low)
-        case LogUniform(low, high):
-            return float(low * (high / low) ** share)
-
-
 def _coordinate(domain: Domain, value: Value) -> float:
     match domain:
         case Choice(values) if is_ordered(domain):
             return sorted(values, key=_number).index(value) / max(1, len(values) - 1)
         case Choice(values):
             return float(values.index(value))
+        case LogUniform(low, high) | Int(low, high, _, True):
+            return float(np.log(_number(value) / low) / np.log(high / low)) if high > low else 0.0
         case Int(low, high) | Uniform(low, high):
             return (_number(value) - low) / (high - low) if high > low else 0.0
-        case LogUniform(low, high):
-            return float(np.log(_number(value) / low) / np.log(high / low)) if high > low else 0.0
 
 
 def _number(value: Value) -> float:

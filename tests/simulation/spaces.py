@@ -19,6 +19,7 @@ PARAMETERS = (
     Parameter("training.learning_rate", LogUniform(1e-4, 1e-2)),
     Parameter("training.batch_size", Int(8, 64)),
 )
+STEPPED = (Parameter("model.layers", Int(2, 12, 5)), Parameter("model.width", Int(16, 256, log=True)))
 
 
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:

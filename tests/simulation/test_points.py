@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sleep_tune.search.space.search_space import Choice, Int, active, contains
+from sleep_tune.search.space.domains import contains
+from sleep_tune.search.space.search_space import Choice, Int, active
 from sleep_tune.simulation.points import Settings, coordinates, distances, draw, is_ordered
-from tests.simulation.spaces import PARAMETERS
+from tests.simulation.spaces import PARAMETERS, STEPPED
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -44,6 +45,10 @@ def test_coordinates_are_ranks_logarithms_and_indices() -> None:
     }
     expected = np.array([0.5, 2, np.nan, 0, 0.5, 1])
     np.testing.assert_allclose(coordinates(PARAMETERS, settings), expected)
+
+
+def test_coordinates_of_steps_and_of_logarithmic_whole_numbers() -> None:
+    np.testing.assert_allclose(coordinates(STEPPED, {"model.layers": 7, "model.width": 64}), [0.5, 0.5])
 
 
 @given(SEEDS)

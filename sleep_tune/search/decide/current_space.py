@@ -13,6 +13,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import Tree, flatten, to_dict
 from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.experiment.trial_state import Value
+from sleep_tune.search.space.domains import contains
 from sleep_tune.search.space.search_space import (
     Choice,
     Domain,
@@ -22,7 +23,6 @@ from sleep_tune.search.space.search_space import (
     Space,
     Uniform,
     active,
-    contains,
 )
 from sleep_tune.search.space.trial_configs import baseline_settings, with_settings
 

@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from sleep_tune.experiment.trial_state import Value
+from sleep_tune.search.space.domains import nearest
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform, active
 
 __all__ = ["SAMPLERS", "Sampler", "direction_of"]
@@ -191,24 +192,20 @@ class _Trials(InMemoryStorage):
 
 
 def _plain(domain: Domain, value: Any) -> Value:
-    """Return a value that Optuna drew, without numpy's types."""
-    match domain:
-        case Choice():
-            chosen: Value = value
-            return chosen
-        case Uniform() | LogUniform():
-            return float(value)
-        case Int():
-            return int(value)
+    """Return a value that Optuna drew, without numpy's types, and on a step exactly."""
+    if isinstance(domain, Choice):
+        chosen: Value = value
+        return chosen
+    return nearest(domain, value)
 
 
 def _distribution(domain: Domain) -> BaseDistribution:
     match domain:
         case Choice(values):
             return CategoricalDistribution(values)
-        case Uniform(low, high):
-            return FloatDistribution(low, high)
+        case Uniform(low, high, step):
+            return FloatDistribution(low, high, step=step)
         case LogUniform(low, high):
             return FloatDistribution(low, high, log=True)
-        case Int(low, high):
-            return IntDistribution(low, high)
+        case Int(low, high, step, log):
+            return IntDistribution(low, high, log=log, step=step)

@@ -19,7 +19,8 @@ from sleep_tune.config.tree import from_dict, to_dict
 from sleep_tune.errors import ConfigError, UserError, nearest, shortened, unknown
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.search.space.arm_settings import arm_settings, found_first, own_settings
-from sleep_tune.search.space.parameters import FIXED, check_import
+from sleep_tune.search.space.domain_reader import check_import
+from sleep_tune.search.space.parameters import FIXED
 from sleep_tune.search.space.search_space import BEST, Arm, Baseline, Space
 from sleep_tune.search.space.trial_configs import with_settings
 

@@ -6,6 +6,7 @@ A hint states the same range in this package's words, or says that there is none
 import ast
 import math
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -110,7 +111,7 @@ def describe_domain(value: Any, *, is_whole: bool) -> str | None:
     name, arguments, options = call
     try:
         return CALLS[name](arguments, options) if name in CALLS else f"there is no {name} here: {WRITE}"
-    except (TypeError, ValueError, LookupError, OverflowError):  # other arguments than the tool's own
+    except (TypeError, ValueError, LookupError, ArithmeticError):  # other arguments than the tool's own
         return WRITE
 
 
@@ -120,7 +121,10 @@ OURS = {"choice", "uniform", "log_uniform", "int", "when"}
 OF_A_RANGE = {"distribution", "value", "values", "min", "max", "low", "high", "mu", "sigma", "q", "step", "log", "type"}
 """Keys of a parameter of a W&B sweep, and of a range in other tools."""
 
-WRITE = "write {choice: [...]}, {uniform: [low, high]}, {log_uniform: [low, high]} or {int: [low, high]}"
+WRITE = (
+    "write {choice: [...]}, {uniform: [low, high]}, {log_uniform: [low, high]} or {int: [low, high]}; uniform and int "
+    "with step: 2 beside it, int with log: true"
+)
 
 Call = tuple[str, list[Any], dict[str, Any]]
 """Name of a distribution, its arguments, and those by keyword."""
@@ -159,9 +163,12 @@ def _from_mapping(value: Any, *, is_whole: bool) -> Call | None:
     ends = [value.get("min", value.get("low")), value.get("max", value.get("high"))]
     distribution = value.get("distribution")
     if distribution is None:
-        are_whole = is_whole or value.get("type") == "int" or all(isinstance(end, int) for end in ends)
-        return ("suggest_int" if are_whole else "suggest_float"), ["", *ends], {"log": value.get("log", False)}
-    return OF_WANDB.get(str(distribution), str(distribution)), ends, {}
+        step = value.get("step", value.get("q"))
+        are_whole = is_whole or value.get("type") == "int" or all(isinstance(end, int) for end in (*ends, step or 1))
+        options = {"log": value.get("log", False), "step": step}
+        return ("suggest_int" if are_whole else "suggest_float"), ["", *ends], options
+    name = OF_WANDB.get(str(distribution), str(distribution))
+    return name, [*ends, value.get("q", 1)] if name.startswith("q") else ends, {}
 
 
 def _choice(arguments: list[Any], options: dict[str, Any]) -> str:
@@ -195,20 +202,71 @@ def _int_below(arguments: list[Any], options: dict[str, Any]) -> str:
     return f"{_range('int', low, high - 1)}: randint leaves out its upper end"
 
 
+def _log_int_below(arguments: list[Any], options: dict[str, Any]) -> str:
+    low, high, *_ = arguments
+    return f"{_log_int(low, high - 1)}: lograndint leaves out its upper end"
+
+
+def _multiples(arguments: list[Any], options: dict[str, Any]) -> str:
+    """Describe a range whose numbers are rounded to multiples of the last argument."""
+    low, high, q = _with_q(arguments, options)
+    if all(isinstance(number, int) for number in (low, high, q)):
+        return _range("int", q * round(low / q), q * round(high / q), q)
+    first, last = (float(round(end / q) * Decimal(repr(q))) for end in (low, high))
+    return _range("uniform", first, last, q)
+
+
+def _multiples_within(arguments: list[Any], options: dict[str, Any]) -> str:
+    """Describe the multiples of the last argument that lie in a range of whole numbers."""
+    low, high, q = _with_q(arguments, options)
+    if q == 1:
+        return f"{_range('int', low, high - 1)}: qrandint leaves out its upper end if q is 1"
+    return _range("int", -(-low // q) * q, high, q)
+
+
+def _log_multiples(arguments: list[Any], options: dict[str, Any]) -> str:
+    low, high, q = _with_q(arguments, options)
+    is_whole = isinstance(low, int) and isinstance(high, int)
+    without = _log_int(low, high) if is_whole else _range("log_uniform", low, high)
+    return without if q == 1 else f"{without}: a logarithmic range has no step here. Or list the values as a choice"
+
+
+def _with_q(arguments: list[Any], options: dict[str, Any]) -> tuple[Any, Any, Any]:
+    low, high, q = [*arguments, options.get("q", 1)][:3]
+    return low, high, q
+
+
 def _suggest_float(arguments: list[Any], options: dict[str, Any]) -> str:
-    _, low, high, *_ = [*arguments, *(options[name] for name in ("low", "high") if name in options)]
-    return _range("log_uniform" if options.get("log") else "uniform", low, high)
+    low, high = _suggested_ends(arguments, options)
+    if options.get("log"):
+        return _range("log_uniform", low, high)
+    return _range("uniform", low, high, options.get("step"))
 
 
 def _suggest_int(arguments: list[Any], options: dict[str, Any]) -> str:
+    low, high = _suggested_ends(arguments, options)
+    return _log_int(low, high) if options.get("log") else _range("int", low, high, options.get("step"))
+
+
+def _suggested_ends(arguments: list[Any], options: dict[str, Any]) -> tuple[Any, Any]:
     _, low, high, *_ = [*arguments, *(options[name] for name in ("low", "high") if name in options)]
-    return _range("int", low, high)
+    return low, high
 
 
-def _range(kind: str, low: Any, high: Any) -> str:
-    if not all(isinstance(end, int | float) for end in (low, high)):
-        raise TypeError("an end is no number")
-    return f"write {{{kind}: [{shown(low)}, {shown(high)}]}}"
+def _log_int(low: Any, high: Any) -> str:
+    return _range("int", low, high).replace("]}", "], log: true}")
+
+
+def _range(kind: str, low: Any, high: Any, step: Any = None) -> str:
+    """Describe a range; with a step its end is the last number that steps lead to, as other tools have it."""
+    if not all(isinstance(number, int | float) for number in (low, high, step or 0)):
+        raise TypeError("an end or a step is no number")
+    if step is None or (kind == "int" and step == 1):
+        return f"write {{{kind}: [{shown(low)}, {shown(high)}]}}"
+    first, each = Decimal(repr(low)), Decimal(repr(step))
+    last = first + (Decimal(repr(high)) - first) // each * each
+    end = shown(int(last) if kind == "int" else float(last))
+    return f"write {{{kind}: [{shown(low)}, {end}], step: {shown(step)}}}"
 
 
 OF_WANDB = {"log_uniform": "log_uniform of exponents", "categorical": "choice"}
@@ -227,6 +285,13 @@ CALLS: Mapping[str, Callable[[list[Any], dict[str, Any]], str]] = {
     "log_uniform of exponents": _log_uniform_of_exponents,
     "int_uniform": _int,
     "randint": _int_below,
+    "q_uniform": _multiples,
+    "quniform": _multiples,
+    "q_log_uniform_values": _log_multiples,
+    "qloguniform": _log_multiples,
+    "qlograndint": _log_multiples,
+    "qrandint": _multiples_within,
+    "lograndint": _log_int_below,
     "suggest_float": _suggest_float,
     "suggest_int": _suggest_int,
 }

@@ -1,22 +1,20 @@
 """The parameters of a search space, read and checked against the options that they set."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 
-from sleep_tune.config.checker import check_value
 from sleep_tune.config.entry import Entry, shown
-from sleep_tune.config.options import Option, options
+from sleep_tune.config.options import options
 from sleep_tune.config.schema import ONE_OF
 from sleep_tune.config.tree import unknown_key
-from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.errors import unknown
 from sleep_tune.experiment.trial_state import Value
-from sleep_tune.import_paths import import_function, is_import_path
+from sleep_tune.search.space.domain_reader import DOMAIN_KEYS, DOMAINS, read_domain
 from sleep_tune.search.space.foreign_spaces import describe_domain
-from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform
+from sleep_tune.search.space.search_space import Choice, LogUniform, Parameter, Uniform
 
-__all__ = ["DOMAINS", "FIXED", "always_searched", "check_import", "check_listable", "read_parameters"]
+__all__ = ["FIXED", "always_searched", "check_listable", "read_parameters"]
 
 FIXED = {
     "run": "says where a run's files are",
@@ -70,17 +68,14 @@ def _parameter(key: str, entry: Entry) -> Parameter | None:
     foreign = describe_domain(entry.value, is_whole=options()[key].type is int)
     if foreign is not None:
         raise entry.error(f"{entry.key} must be a mapping of {', '.join(DOMAINS)}, when: {foreign}")
-    fields = entry.fields((*DOMAINS, "when"))
-    kinds = [name for name in fields if name in DOMAINS]
-    if not kinds and entry.has_unknown_keys((*DOMAINS, "when")):
+    fields = entry.fields((*DOMAIN_KEYS, "when"))
+    if fields.keys().isdisjoint(DOMAINS) and entry.has_unknown_keys((*DOMAIN_KEYS, "when")):
         return None
-    if len(kinds) != 1:
-        raise entry.error(f"{key} must have exactly one of {', '.join(DOMAINS)}; got {' and '.join(kinds) or 'none'}")
     when: dict[str, tuple[Value, ...]] = {}
     if "when" in fields:
         with entry.mistakes:
             when = _when(fields["when"])
-    return Parameter(key, DOMAINS[kinds[0]](options()[key], fields[kinds[0]]), when)
+    return Parameter(key, read_domain(options()[key], fields, entry), when)
 
 
 def _when(entry: Entry) -> dict[str, tuple[Value, ...]]:
@@ -90,88 +85,6 @@ def _when(entry: Entry) -> dict[str, tuple[Value, ...]]:
         if not when[other]:
             raise values.wrong("a list of at least one value")
     return when
-
-
-def _choice(option: Option, entry: Entry) -> Choice:
-    values: list[Value] = []
-    for item in entry.items("a list of values"):
-        with item.mistakes:
-            if isinstance(item.value, list | dict):
-                raise item.wrong("a single value")
-            value: Value = check_value(option, item)
-            if option.extensible and is_import_path(value):
-                check_import(option.key, str(value), item)
-            if any(value == other and type(value) is type(other) for other in values):
-                raise item.error(f"{option.key}: the choice {shown(item.value)} is given twice")
-            values.append(value)
-    if not entry.value:
-        raise entry.wrong("a list of at least one value")
-    return Choice(tuple(values))
-
-
-def check_import(key: str, path: str, item: Entry) -> None:
-    """Refuse an import path that cannot be imported.
-
-    Args:
-        key: of the option.
-        path: module:function.
-        item: where it was given.
-
-    Raises:
-        ConfigError: it cannot be imported.
-    """
-    try:
-        import_function(path, key)
-    except ConfigError as error:
-        raise item.error(str(error)) from error
-
-
-def _uniform(option: Option, entry: Entry) -> Uniform:
-    return Uniform(*_reals(option, entry))
-
-
-def _log_uniform(option: Option, entry: Entry) -> LogUniform:
-    low, high = _reals(option, entry)
-    if low <= 0:
-        raise entry.wrong("[low, high] with low above 0, for its logarithm to exist")
-    return LogUniform(low, high)
-
-
-def _int(option: Option, entry: Entry) -> Int:
-    if option.type not in (int, float):
-        raise entry.error(f"{option.key} must be {option.expected}: search it by choice, not by int")
-    low, high = _ends(option, entry)
-    for item in entry.items():
-        if not isinstance(item.value, int):
-            raise item.wrong("a whole number")
-    return Int(int(low), int(high))
-
-
-def _reals(option: Option, entry: Entry) -> tuple[float, float]:
-    if option.type is not float:
-        better = "int" if option.type is int else "choice"
-        kind = entry.path[-1]
-        raise entry.error(f"{option.key} must be {option.expected}: search it by {better}, not by {kind}")
-    return _ends(option, entry)
-
-
-def _ends(option: Option, entry: Entry) -> tuple[float, float]:
-    ends = list(entry.items("a list [low, high]"))
-    if len(ends) != 2:
-        raise entry.wrong("a list [low, high] of two numbers")
-    low, high = (check_value(option, item) for item in ends)
-    if low is None or high is None or not math.isfinite(high - low) or low >= high:
-        raise entry.wrong("[low, high] with low below high")
-    return low, high
-
-
-DOMAINS: dict[str, Callable[[Option, Entry], Domain]] = {
-    "choice": _choice,
-    "uniform": _uniform,
-    "log_uniform": _log_uniform,
-    "int": _int,
-}
-"""Name in the file -> function(option, entry) to the domain."""
 
 
 def _check_when(
@@ -233,14 +146,16 @@ def _check_exclusive(parameters: tuple[Parameter, ...], entries: Mapping[str, En
 
 
 def check_listable(parameters: tuple[Parameter, ...], entry: Entry) -> None:
-    """Keep a mistake for each range of reals, which a grid cannot list."""
+    """Keep a mistake for each range of real numbers without a step, which a grid cannot list."""
     for parameter in parameters:
         match parameter.domain:
-            case Uniform(low, high) | LogUniform(low, high):
+            case Uniform(low, high, None) | LogUniform(low, high):
                 kind = "uniform" if isinstance(parameter.domain, Uniform) else "log_uniform"
+                stepped = "a step beside uniform, " if kind == "uniform" else ""
                 text = (
                     f"search.algorithm=grid trains every value, and {parameter.key} is a range of real numbers; write "
-                    f"the values that it should train: choice: [{low:g}, ..., {high:g}], or int for whole numbers"
+                    f"the values that it should train: choice: [{low:g}, ..., {high:g}], {stepped}or int for whole "
+                    "numbers"
                 )
                 entry.mistakes.add(entry.inside(parameter.key).inside(kind).error(text))
 

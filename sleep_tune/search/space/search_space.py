@@ -35,7 +35,6 @@ __all__ = [
     "Stop",
     "Uniform",
     "active",
-    "contains",
 ]
 
 METRICS = {
@@ -56,10 +55,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """A real number, low <= x <= high."""
+    """A real number, low <= x <= high; with a step, one of low, low + step, ..., high."""
 
     low: float
     high: float
+    step: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +72,16 @@ class LogUniform:
 
 @dataclass(frozen=True, slots=True)
 class Int:
-    """A whole number, low <= x <= high."""
+    """A whole number, one of low, low + step, ..., high."""
 
     low: int
     high: int
+    step: int = 1
+    log: bool = False
+    """Whether the logarithm is uniform; then 1 <= low, and the step is 1."""
 
 
 Domain = Choice | Uniform | LogUniform | Int
-
-
-def contains(domain: Domain, value: Value) -> bool:
-    """Return whether `value` is one of a choice's values, or lies in a range."""
-    match domain:
-        case Choice(values):
-            return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values)
-        case Int(low, high):
-            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        case Uniform(low, high) | LogUniform(low, high):
-            return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 @dataclass(frozen=True, slots=True)

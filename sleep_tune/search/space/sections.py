@@ -13,6 +13,7 @@ from sleep_tune.config.options import options, section_fields
 from sleep_tune.errors import unknown
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.names import BASELINES
+from sleep_tune.search.space.domains import contains, nearest
 from sleep_tune.search.space.foreign_spaces import hint_at_key
 from sleep_tune.search.space.rungs import rungs_of
 from sleep_tune.search.space.search_space import (
@@ -27,8 +28,6 @@ from sleep_tune.search.space.search_space import (
     Resources,
     Scheduler,
     Stop,
-    Uniform,
-    contains,
 )
 
 __all__ = ["Known", "read_baselines", "read_enqueue", "read_finalists", "read_resources", "read_scheduler"]
@@ -261,16 +260,17 @@ def _value_in_domain(parameter: Parameter, entry: Entry) -> Value:
         value = int(value)
     if not contains(parameter.domain, value):
         raise entry.error(
-            f"{parameter.key} must be {_expected(parameter.domain)}, as in parameters; got {shown(entry.value)}"
+            f"{parameter.key} must be {_expected(parameter.domain, value)}, as in parameters; got {shown(entry.value)}"
         )
     return value
 
 
-def _expected(domain: Domain) -> str:
-    match domain:
-        case Choice(values):
-            return f"one of: {', '.join(shown(value) for value in values)}"
-        case Int(low, high):
-            return f"a whole number in [{low}, {high}]"
-        case Uniform(low, high) | LogUniform(low, high):
-            return f"in [{low:g}, {high:g}]"
+def _expected(domain: Domain, given: Value) -> str:
+    """Return what a value must be, for a message; of a range with a step, with the value nearest to the given one."""
+    if isinstance(domain, Choice):
+        return f"one of: {', '.join(shown(value) for value in domain.values)}"
+    is_whole = isinstance(domain, Int)
+    text = f"a whole number in [{domain.low}, {domain.high}]" if is_whole else f"in [{domain.low:g}, {domain.high:g}]"
+    if isinstance(domain, LogUniform) or domain.step in (None, 1) or not isinstance(given, int | float):
+        return text
+    return f"{text} in steps of {domain.step:g}, such as {nearest(domain, given):g}"

@@ -1,10 +1,11 @@
 """The different settings of parameters, that is combinations of their values: listed and counted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import prod
 
 from sleep_tune.experiment.trial_state import Value
-from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform, active
+from sleep_tune.search.space.domains import num_values, value_of_index
+from sleep_tune.search.space.search_space import Choice, Domain, Parameter, active
 
 __all__ = ["list_settings", "most_trials", "num_settings"]
 
@@ -14,10 +15,10 @@ def list_settings(parameters: tuple[Parameter, ...], corners: bool = False) -> I
 
     Args:
         parameters: in an order in which those that a `when` names come first.
-        corners: whether only the two ends of a range are values of it; else every whole number in it.
+        corners: whether only the two ends of a range are values of it.
 
     Raises:
-        ValueError: a range of reals without `corners`.
+        ValueError: a range of real numbers without a step, and without `corners`.
     """
     yield from _extend({}, parameters, corners)
 
@@ -33,29 +34,27 @@ def _extend(chosen: dict[str, Value], parameters: tuple[Parameter, ...], corners
         yield from _extend(chosen, parameters[1:], corners)
 
 
-def _values(domain: Domain, corners: bool) -> Sequence[Value]:
-    match domain:
-        case Choice(values):
-            return values
-        case Int(low, high):
-            return (low, high) if corners else range(low, high + 1)
-        case Uniform(low, high) | LogUniform(low, high):
-            if not corners:
-                raise ValueError("a range of reals cannot be listed")
-            return (low, high)
+def _values(domain: Domain, corners: bool) -> Iterable[Value]:
+    if corners and not isinstance(domain, Choice):
+        return (domain.low, domain.high)
+    number = num_values(domain)
+    if number is None:
+        raise ValueError("a range of real numbers cannot be listed")
+    return (value_of_index(domain, index) for index in range(number))
 
 
 def num_settings(parameters: tuple[Parameter, ...]) -> int | None:
-    """Return how many different settings there are; None if there is a range of reals, or no parameter.
+    """Return how many different settings there are; None if any number of them, or no parameter.
 
     Only parameters that a `when` names are listed: each setting of these has the product of the others' values.
     """
-    if not parameters or any(isinstance(parameter.domain, Uniform | LogUniform) for parameter in parameters):
+    numbers = {parameter.key: num_values(parameter.domain) for parameter in parameters}
+    if not parameters or None in numbers.values():
         return None
     named = {key for parameter in parameters for key in parameter.when}
     others = [parameter for parameter in parameters if parameter.key not in named]
     return sum(
-        prod(len(_values(parameter.domain, corners=False)) for parameter in others if active(parameter, chosen))
+        prod(numbers[parameter.key] or 0 for parameter in others if active(parameter, chosen))
         for chosen in list_settings(tuple(parameter for parameter in parameters if parameter.key in named))
     )
 

@@ -45,8 +45,9 @@ A SEARCH SPACE  (section.option, its default and meaning)
                                sleep.replay.ratio:    {uniform: [0.05, 0.8]}
                                training.learning_rate: {log_uniform: [1e-4, 1e-2]}
                                sleep.replay.decay:    {uniform: [0, 0.7], when: {sleep.replay.strategy: [strict]}}
-                             also {int: [low, high]}. With `when` an option is searched only if another has one of these
-                             values
+                             also {int: [low, high]}, {int: [16, 512], log: true}, and uniform or int with a step:
+                             {uniform: [0, 1], step: 0.1}. With `when` an option is searched only if another has one of
+                             these values
   baselines                  what sleep is compared with: epochs, and its A/A control: {epochs: {}, as_epochs: {}}
   arms                       more of what is compared: fixed configurations over the same fresh seeds as finalists
                                strict:  {sleep: strict}                        a choice of a group, or options

@@ -57,12 +57,12 @@ def _parameter_to_json(parameter: Parameter) -> dict[str, Any]:
     match parameter.domain:
         case Choice(values):
             plain: dict[str, Any] = {"choice": list(values)}
-        case Uniform(low, high):
-            plain = {"uniform": [low, high]}
+        case Uniform(low, high, step):
+            plain = {"uniform": [low, high]} | ({} if step is None else {"step": step})
         case LogUniform(low, high):
             plain = {"log_uniform": [low, high]}
-        case Int(low, high):
-            plain = {"int": [low, high]}
+        case Int(low, high, step, log):
+            plain = {"int": [low, high]} | ({"step": step} if step != 1 else {}) | ({"log": True} if log else {})
     if parameter.when:
         plain["when"] = {key: list(values) for key, values in parameter.when.items()}
     return plain
@@ -79,7 +79,7 @@ def parameters_from_json(plain_parameters: Mapping[str, Mapping[str, Any]]) -> t
             domain = Choice(tuple(plain["choice"]))
         else:
             (kind,) = plain.keys() & kinds.keys()
-            domain = kinds[kind](*plain[kind])
+            domain = kinds[kind](*plain[kind], **{name: plain[name] for name in ("step", "log") if name in plain})
         parameters.append(Parameter(key, domain, when))
     return tuple(parameters)
 

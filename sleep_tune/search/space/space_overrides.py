@@ -8,8 +8,8 @@ from sleep_tune.config.groups import override_settings
 from sleep_tune.config.load import parse_override
 from sleep_tune.config.yaml_file import read_value
 from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.search.space.domain_reader import DOMAIN_KEYS, DOMAINS
 from sleep_tune.search.space.foreign_spaces import hint_at_key
-from sleep_tune.search.space.parameters import DOMAINS
 
 __all__ = ["SECTIONS", "override_space"]
 
@@ -98,8 +98,8 @@ def _set(space: dict[str, Any], path: tuple[str, ...], value: Any, place: str) -
         node[part] = inner or {}
         node = node[part]
     if path[0] == "parameters" and path[-1] in DOMAINS:
-        for other in DOMAINS:
-            node.pop(other, None)
+        for other in DOMAINS if path[-1] in node else DOMAIN_KEYS:
+            node.pop(other, None)  # a step belongs to the domain that the file has, with other ends too
     if value is None and len(path) == 2 and path[0] in REMOVABLE:
         if path[1] not in node:
             known = unknown(f"key of {path[0]}", path[1], node) if node else f"{path[0]} has no {path[1]}"
@@ -135,7 +135,7 @@ def _split(section: str, rest: str) -> Iterator[str]:
     name, found, condition = rest.partition(".when.")
     if found:
         yield from (name, "when", condition)
-    elif head and last in (*DOMAINS, "when"):
+    elif head and last in (*DOMAIN_KEYS, "when"):
         yield from (head, last)
     else:
         yield rest

@@ -15,8 +15,8 @@ from sleep_tune.search.space.trial_configs import with_settings
 from tests.search.studies import BASE, plain, study
 
 TREE = to_dict(BASE)
-FOLDS = (Choice((5, 10)), Choice((10, 20)), Int(4, 12), None)
-RATIO = (Uniform(0.1, 0.9), Uniform(0.4, 0.6), LogUniform(0.3, 0.5), Choice((0.5, 0.25)), None)
+FOLDS = (Choice((5, 10)), Choice((10, 20)), Int(4, 12), Int(4, 12, 2), Int(5, 10, log=True), None)
+RATIO = (Uniform(0.1, 0.9), Uniform(0.4, 0.6), Uniform(0.1, 0.9, 0.2), LogUniform(0.3, 0.5), Choice((0.5, 0.25)), None)
 STRATEGY = (Choice(("strict", "random")), Choice(("weighted", "strict")), Choice(("weighted",)), None)
 
 
@@ -75,6 +75,9 @@ def test_the_short_way_finds_what_the_long_one_does(
         (5.0, Int(1, 5), 5),
         (5, Uniform(1, 5), 5.0),
         (5.5, Int(1, 9), None),
+        (5.0, Int(1, 9, 2), 5),
+        (5, Uniform(1, 9, 0.5), 5.0),
+        (5.3, Uniform(1, 9, 0.5), None),
         (5, Choice((1.0, 2.0)), None),
         (True, Choice((1.0, 2.0)), None),
     ],

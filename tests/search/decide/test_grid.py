@@ -15,7 +15,17 @@ from sleep_tune.search.decide import proposals
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.search.space.search_space import Baseline, Choice, Finalists, Int, Parameter, Search, Space, Stop
+from sleep_tune.search.space.search_space import (
+    Baseline,
+    Choice,
+    Finalists,
+    Int,
+    Parameter,
+    Search,
+    Space,
+    Stop,
+    Uniform,
+)
 from sleep_tune.search.space.settings import list_settings
 from sleep_tune.simulation.engine import MemoryLog
 from tests.search.crowd import Crowd
@@ -61,6 +71,15 @@ def test_every_point_once_in_order() -> None:
     ends = {trial.state for trial in director.trials.values() if trial.study == "search"}
     assert ends == {"completed", "stopped", "failed", "refused"}
     assert not any(trial.kind == "repeat" for trial in director.trials.values())
+
+
+def test_a_grid_over_ranges_with_a_step(tmp_path: Path) -> None:
+    stepped = (Parameter("sleep.replay.ratio", Uniform(0.1, 0.3, 0.1)), Parameter("sleep.folds", Int(2, 8, 3)))
+    director = open_search(tmp_path / "x", plain(parameters=stepped, search=GRID, stop=Stop()))
+    run_inline(director, WORKER)
+    values = [tuple(point.values()) for point in points(director)]
+    assert values == [(ratio, folds) for ratio in (0.1, 0.2, 0.3) for folds in (2, 5, 8)]
+    director.close()
 
 
 def test_fewer_trials_train_the_first_points() -> None:

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from sleep_tune.experiment.trial_state import Value
 from sleep_tune.search.decide.sampler import SAMPLERS, Sampler
+from sleep_tune.search.space.domains import contains
 from sleep_tune.search.space.search_space import Choice, Int, LogUniform, Parameter, Uniform
 
 PARAMETERS = (
@@ -17,6 +18,9 @@ PARAMETERS = (
     Parameter("decay", Uniform(0.0, 0.7), {"strategy": ("strict", "weighted")}),
     Parameter("rate", LogUniform(1e-5, 1e-1)),
     Parameter("folds", Int(2, 40)),
+    Parameter("layers", Int(2, 12, 5)),
+    Parameter("width", Int(16, 512, log=True)),
+    Parameter("ratio", Uniform(0.0, 0.9, 0.3)),
     Parameter("nested", Choice((True, None, 1.5)), {"strategy": ("random",)}),
 )
 
@@ -79,11 +83,11 @@ def test_proposals_lie_in_the_space(number: int, algorithm: str) -> None:
     assert chosen["strategy"] in ("strict", "weighted", "random")
     assert ("decay" in chosen) == (chosen["strategy"] != "random")
     assert ("nested" in chosen) == (chosen["strategy"] == "random")
-    rate, folds = chosen["rate"], chosen["folds"]
-    assert isinstance(rate, float)
-    assert 1e-5 <= rate <= 1e-1
-    assert isinstance(folds, int)
-    assert 2 <= folds <= 40
+    for parameter in PARAMETERS:
+        if parameter.key in chosen:
+            assert contains(parameter.domain, chosen[parameter.key])
+    kinds = {key: type(chosen[key]) for key in ("rate", "folds", "layers", "width", "ratio")}
+    assert kinds == {"rate": float, "folds": int, "layers": int, "width": int, "ratio": float}
 
 
 def test_a_log_scale_gives_every_magnitude_the_same_chance() -> None:
@@ -159,4 +163,4 @@ def test_what_is_given_is_kept_and_the_rest_proposed(number: int, fates: list[st
     teach(sampler, [(sampler.ask(n, explore=True), fate) for n, fate in enumerate(fates)])
     chosen = sampler.ask(number, fixed={"strategy": "strict", "folds": 40})
     assert (chosen["strategy"], chosen["folds"]) == ("strict", 40)
-    assert chosen.keys() == {"strategy", "decay", "rate", "folds"}
+    assert chosen.keys() == {parameter.key for parameter in PARAMETERS} - {"nested"}

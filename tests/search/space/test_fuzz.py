@@ -23,6 +23,8 @@ KEYS = st.sampled_from(
             "uniform",
             "log_uniform",
             "int",
+            "step",
+            "log",
             "when",
             "trials",
             "hours",

@@ -1,5 +1,6 @@
 """A space that is written down as YAML reads as the same space."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sleep_tune.experiment.trial_state import Value
+from sleep_tune.search.space.domains import num_values, value_of_index
 from sleep_tune.search.space.search_space import (
     Arm,
     Baseline,
@@ -43,7 +45,9 @@ PARAMETERS = st.tuples(
     st.just(STRATEGY),
     ranges(0, 0.9).map(lambda ends: Parameter("sleep.replay.decay", Uniform(*ends), {STRATEGY.key: ("strict",)})),
     ranges(1e-6, 1).map(lambda ends: Parameter("training.learning_rate", LogUniform(*ends))),
-    st.tuples(st.integers(1, 9), st.integers(10, 500)).map(lambda ends: Parameter("sleep.folds", Int(*ends))),
+    st.tuples(st.integers(1, 9), st.integers(10, 500), st.booleans()).map(
+        lambda drawn: Parameter("sleep.folds", Int(drawn[0], drawn[1], log=drawn[2]))
+    ),
     st.lists(st.integers(8, 64), min_size=1, max_size=4, unique=True).map(
         lambda values: Parameter("training.batch_size", Choice(tuple(values)))
     ),
@@ -51,6 +55,12 @@ PARAMETERS = st.tuples(
         lambda values: Parameter("sleep.length.passes", Choice(tuple(values)))
     ),
     st.just(Parameter("training.compile", Choice((True, False)))),
+    st.tuples(st.integers(1, 9), st.integers(1, 30)).map(
+        lambda drawn: Parameter("training.weight_decay", Uniform(0.0, drawn[0] * drawn[1] / 100, drawn[1] / 100))
+    ),
+    st.tuples(st.integers(2, 9), st.integers(1, 30)).map(
+        lambda drawn: Parameter("model.layers", Int(3, 3 + drawn[0] * drawn[1], drawn[0]))
+    ),
 ).flatmap(lambda known: st.sets(st.integers(2, len(known) - 1), min_size=1).map(lambda chosen: _some(known, chosen)))
 """Some of every kind; a conditional parameter comes with the one that its `when` names."""
 
@@ -71,10 +81,9 @@ def values(parameter: Parameter) -> st.SearchStrategy[Value]:
     match parameter.domain:
         case Choice(offered):
             return st.sampled_from(offered)
-        case Int(low, high):
-            return st.integers(low, high)
-        case Uniform(low, high) | LogUniform(low, high):
+        case Uniform(low, high, None) | LogUniform(low, high):
             return st.floats(low, high)
+    return st.integers(0, (num_values(parameter.domain) or 0) - 1).map(partial(value_of_index, parameter.domain))
 
 
 @st.composite

@@ -10,6 +10,7 @@ from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import (
     Baseline,
     Choice,
+    Domain,
     Finalists,
     Int,
     LogUniform,
@@ -200,6 +201,21 @@ def test_seeds_are_a_number_or_looks_in_the_file_and_on_the_command_line(given: 
     }.items():
         finalists = load_space(path, [override]).finalists
         assert (finalists.looks, finalists.most_seeds, finalists.count) == (looks, looks[-1], 2)
+
+
+def test_a_step_on_the_command_line(tmp_path: Path) -> None:
+    """It stays where only the ends change, and goes with its domain."""
+    path = write(tmp_path, WHOLE.replace("{int: [5, 20]}", "{int: [5, 20], step: 5}"))
+
+    def folds(*overrides: str) -> Domain:
+        key = "parameters.sleep.folds"
+        return load_space(path, [f"{key}.{text}" for text in overrides]).parameters[0].domain
+
+    assert folds() == Int(5, 20, 5)
+    assert folds("int=[5, 30]") == Int(5, 30, 5)
+    assert folds("step=3") == Int(5, 20, 3)
+    assert folds("choice=[1, 2]") == Choice((1, 2))
+    assert folds("choice=[1, 2]", "int=[1, 9]", "log=true") == Int(1, 9, log=True)
 
 
 def test_null_on_the_command_line_removes_an_arm_a_baseline_or_a_parameter(tmp_path: Path) -> None:

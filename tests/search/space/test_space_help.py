@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sleep_tune.search.space.parameters import DOMAINS
+from sleep_tune.search.space.domain_reader import DOMAIN_KEYS
 from sleep_tune.search.space.search_space import Space
 from sleep_tune.search.space.space_help import SECTION_CLASSES, describe_space
 
@@ -15,7 +15,7 @@ def test_every_section_and_option_is_described() -> None:
     for section in SECTION_CLASSES.values():
         for field in dataclasses.fields(section):
             assert f"    {field.name} " in text
-    for word in (*DOMAINS, "when", "name", "base", "parameters", "enqueue", "warm_start"):
+    for word in (*DOMAIN_KEYS, "when", "name", "base", "parameters", "enqueue", "warm_start"):
         assert word in text
     assert "{trials: 64}" in text and "(default: [0.25, 0.5, 0.75])" in text and "(default: null" in text
     assert "None" not in text and "(0." not in text
