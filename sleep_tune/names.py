@@ -76,7 +76,7 @@ TASKS = (
     "zorro",
 )
 
-SAMPLERS = ("grid", "random", "tpe")
+SAMPLERS = ("gp", "grid", "qmc", "random", "tpe")
 SCHEDULERS = ("asha", "none", "promotion")
 LAUNCHERS = ("inline", "ray")
 WANDB_MODES = ("auto", "off", "offline", "online")

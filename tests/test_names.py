@@ -27,7 +27,7 @@ TABLES = {
     "OPTIMIZERS": "sleep_tune.training.optimizers:OPTIMIZERS",
     "SCHEDULES": "sleep_tune.training.schedules:SCHEDULES",
     "PERPLEXITIES": "sleep_tune.evaluation.perplexity:METHODS",
-    "SAMPLERS": "sleep_tune.search.decide.sampler:SAMPLERS",
+    "SAMPLERS": "sleep_tune.search.decide.algorithms:SAMPLERS",
     "SCHEDULERS": "sleep_tune.search.space.rungs:SCHEDULERS",
     "LAUNCHERS": "sleep_tune.search.run.launch:LAUNCHERS",
     "MATCHED": "sleep_tune.results.matched_resource:RESOURCES",

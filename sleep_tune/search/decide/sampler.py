@@ -3,47 +3,27 @@
 Optuna 5's own loop would make a resumed search differ from an uninterrupted one, as the state of its generator is lost.
 So every ask has a new sampler, seeded by the search's seed and the number of the ask, and a resumed search tells the
 results of its trials again.
-
-Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NeurIPS 2011), in Optuna's multivariate form.
 """
 
 import math
-import warnings
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from sleep_tune.experiment.trial_state import Value
+from sleep_tune.search.decide.algorithms import SAMPLERS, Ask
+from sleep_tune.search.decide.gp_sampler import GROUP
+from sleep_tune.search.decide.trial_storage import TrialStorage
 from sleep_tune.search.space.domains import nearest
 from sleep_tune.search.space.search_space import Choice, Domain, Int, LogUniform, Parameter, Uniform, active
 
-__all__ = ["SAMPLERS", "Sampler", "direction_of"]
-
-
-def _random(seed: int, startup: int) -> BaseSampler:
-    return RandomSampler(seed=seed)
-
-
-def _tpe(seed: int, startup: int) -> BaseSampler:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=True, constant_liar=True)
-
-
-SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {"grid": _random, "random": _random, "tpe": _tpe}
-"""Name -> function(seed, startup trials) that makes the sampler of one ask.
-
-The points of a grid are listed (`Grid`); for one, a sampler only fills in what a point of `enqueue` leaves out.
-"""
+__all__ = ["Sampler", "direction_of"]
 
 
 def direction_of(mode: str) -> StudyDirection:
@@ -59,21 +39,22 @@ class Sampler:
         algorithm: a name of `SAMPLERS`.
         mode: 'min' or 'max'.
         seed: each ask is seeded by it and the number of the ask.
-        startup: number of ended trials before tpe learns from them.
+        startup: number of ended trials before an algorithm learns from them.
     """
 
     def __init__(
         self, parameters: tuple[Parameter, ...], *, algorithm: str, mode: str, seed: int, startup: int
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # gp warns where it is slower without greenlet
         self._parameters = parameters
         self._distributions = {parameter.key: _distribution(parameter.domain) for parameter in parameters}
         self._known: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
         self._algorithm = algorithm
         self._seed = seed
         self._startup = startup
-        self._storage = _Trials()
-        self._name = optuna.create_study(storage=self._storage, direction=direction_of(mode)).study_name
+        self._direction = direction_of(mode)
+        self._storage = TrialStorage()
+        self._name = optuna.create_study(storage=self._storage, direction=self._direction).study_name
         self._asking = self._storage.create_new_trial(self._storage.get_study_id_from_name(self._name))
         """The trial that every ask is for; Optuna's samplers do not learn from it."""
 
@@ -87,8 +68,16 @@ class Sampler:
             explore: draw at random, without learning from results.
             fixed: given values; the sampler proposes the others.
         """
-        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
-        sampler = SAMPLERS["random" if explore else self._algorithm](seed, self._startup)
+        asked = Ask(
+            number=number,
+            search_seed=self._seed,
+            startup=self._startup,
+            parameters=self._parameters,
+            distributions=self._distributions,
+            direction=self._direction,
+            trials=tuple(self._storage.trials_by_id.values()),
+        )
+        sampler = SAMPLERS["random" if explore else self._algorithm](asked)
         # A new study each time, as it would cache the trials that it has read.
         study = optuna.load_study(study_name=self._name, storage=self._storage, sampler=sampler)
         trial = self._storage.get_trial(self._asking)
@@ -109,8 +98,8 @@ class Sampler:
                 settings[key] = _plain(parameter.domain, drawn)
         return settings
 
-    def add(self, trial: str, settings: Mapping[str, Value]) -> None:
-        """Add a trial that is being trained with these settings."""
+    def add(self, trial: str, settings: Mapping[str, Value], group: str = "") -> None:
+        """Add a trial that is being trained with these settings, and is compared at rungs within this group."""
         number = len(self._storage.trials_by_id) + 1  # 0 is the trial that asks
         self._storage.trials_by_id[trial] = FrozenTrial(
             number=number,
@@ -121,14 +110,21 @@ class Sampler:
             datetime_complete=None,
             params=dict(settings),
             distributions=self._of(tuple(settings)),
-            user_attrs={},
+            user_attrs={GROUP: group},
             system_attrs={},
             intermediate_values={},
         )
 
-    def tell_completed(self, trial: str, value: float) -> None:
-        """Tell that a trial was completed; `value` is its objective, finite."""
+    def tell_completed(self, trial: str, value: float, rungs: Mapping[int, float] = MappingProxyType({})) -> None:
+        """Tell that a trial was completed.
+
+        Args:
+            trial: its id.
+            value: its objective, finite.
+            rungs: objective at the rungs that it passed (by nominal words).
+        """
         known = self._storage.trials_by_id[trial]
+        known.intermediate_values.update({rung: each for rung, each in rungs.items() if math.isfinite(each)})
         known.state, known.value = OptunaState.COMPLETE, value
 
     def tell_stopped(self, trial: str, rungs: Mapping[int, float]) -> None:
@@ -171,24 +167,6 @@ class Sampler:
         if keys not in self._known:
             self._known[keys] = {key: self._distributions[key] for key in keys}
         return self._known[keys]
-
-
-class _Trials(InMemoryStorage):
-    """Storage that Optuna's samplers read; trials are added directly and never copied.
-
-    Optuna's own ask and tell take time in proportion to the number of trials, and copy each trial that they touch.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trials_by_id: dict[str, FrozenTrial] = {}
-        """Id of a trial -> Optuna's trial, whose number and times do not matter."""
-
-    def get_all_trials(
-        self, study_id: int, deepcopy: bool = True, states: Container[OptunaState] | None = None
-    ) -> list[FrozenTrial]:
-        """Return all trials, in the order in which they were added."""
-        return [trial for trial in self.trials_by_id.values() if states is None or trial.state in states]
 
 
 def _plain(domain: Domain, value: Any) -> Value:

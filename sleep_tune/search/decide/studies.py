@@ -74,7 +74,7 @@ class Studies:
         if study is None or trial.point is None:
             return
         if event.event in ("asked", "adopted"):
-            study.sampler.add(trial.id, trial.point)
+            study.sampler.add(trial.id, trial.point, trial.group)
         if trial.state == "paused":  # it counts as stopped there, until it has been trained further
             study.sampler.tell_stopped(trial.id, trial.rungs)
         if trial.ended and trial.kind != "bug":  # a bug says nothing about the settings: the trial is retried
@@ -121,7 +121,7 @@ def _update_sampler(sampler: Sampler, trial: TrialState) -> None:
     match trial.state, trial.kind:
         case "completed", _:
             assert trial.value is not None
-            sampler.tell_completed(trial.id, trial.value)
+            sampler.tell_completed(trial.id, trial.value, trial.rungs)
         case "stopped", _ if trial.repeats is None:
             sampler.tell_stopped(trial.id, trial.rungs)
         case ("refused", "repeat") | ("failed", "infrastructure") | ("stopped", _):

@@ -21,7 +21,7 @@ GOAL = "min or max"
 TABLES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "W&B sweeps": (
         ("metric", "objective", "a section, such as {metric: eval/nll, mode: min}"),
-        ("method", "search.algorithm", "one of grid, random, tpe (a Bayesian method)"),
+        ("method", "search.algorithm", "one of grid, random, qmc, tpe, gp (both Bayesian methods)"),
         ("goal", "objective.mode", GOAL),
         ("early_terminate", "scheduler", "a section, such as {name: asha, reduction: 3}"),
         ("run_cap", "stop.trials", ""),
@@ -34,7 +34,7 @@ TABLES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("n_trials", "stop.trials", ""),
         ("timeout", "stop.hours", SECONDS),
         ("direction", "objective.mode", GOAL),
-        ("sampler", "search.algorithm", "one of grid, random, tpe"),
+        ("sampler", "search.algorithm", "one of grid, random, qmc, tpe, gp"),
         ("n_startup_trials", "search.startup", ""),
         ("pruner", "scheduler", "a section, such as {name: asha, reduction: 3}"),
         ("study_name", "name", ""),
@@ -43,7 +43,7 @@ TABLES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "Ray Tune": (
         ("num_samples", "stop.trials", ""),
         ("time_budget_s", "stop.hours", SECONDS),
-        ("search_alg", "search.algorithm", "one of grid, random, tpe"),
+        ("search_alg", "search.algorithm", "one of grid, random, qmc, tpe, gp"),
         ("grace_period", "scheduler.first_rung", "a share of the budget"),
         ("reduction_factor", "scheduler.reduction", ""),
         ("max_t", "base", "whose budget (budget.words or budget.passes) all trials share"),

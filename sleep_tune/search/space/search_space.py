@@ -114,10 +114,13 @@ class Search:
     """How settings are proposed."""
 
     algorithm: str = option(
-        "tpe", "how settings are proposed; grid: every combination of the values, once", choices=names.SAMPLERS
+        "tpe",
+        "how settings are proposed; grid: every combination of the values, once; qmc: points spread evenly; tpe and gp "
+        "learn from the trials so far",
+        choices=names.SAMPLERS,
     )
     seed: int = option(0, "random seed of the search; the fresh seeds depend on it, too", low=0)
-    startup: int = option(10, "first trials, drawn at random, before tpe is used", low=1)
+    startup: int = option(10, "first trials, drawn at random, before tpe or gp is used", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
