@@ -11,8 +11,8 @@
 | models | the models |
 | evaluation, evaluate | scores of a model; the tasks of the command that computes them |
 | training | training of one run |
-| search/* | the search: space, decisions, running, monitoring, planning |
 | statistics | intervals and tests over seeds, as functions of arrays |
+| search/* | the search: space, decisions, running, monitoring, planning |
 | simulation | searches over recorded curves |
 | results | comparison, tables, report and model card of an experiment |
 | sharing | settings, commands and models in a form for others; the Hub |
@@ -89,17 +89,17 @@ LAYERS = {
         {"evaluate/glue_jobs.py": frozenset({"ray", "search/run/on_ray"})},
     ),
     "training": Layer(CONFIGURED | {"data", "models", "evaluation"}, HYDRA | SEARCHERS),
+    "statistics": Layer(frozenset(), HEAVY),
     "search/space": Layer(CONFIGURED, SEARCH | {"ray", "optuna"}),
     "search/decide": Layer(CONFIGURED | {"search/space"}, SEARCH | {"ray"}),
     "search/monitor": Layer(CONFIGURED | {"search/space", "search/decide"}, SEARCH | {"ray", "optuna"}),
-    "search/plan": Layer(CONFIGURED | {"search/space", "search/decide"}, SEARCH | {"ray", "optuna"}),
+    "search/plan": Layer(CONFIGURED | {"statistics", "search/space", "search/decide"}, SEARCH | {"ray", "optuna"}),
     "search/run/on_ray": Layer(CONFIGURED | {"search/space", "search/decide"}, SEARCH),
     "search/run": Layer(
         CONFIGURED | {"search/space", "search/decide", "search/monitor", "search/plan", "search/run/on_ray"},
         SEARCH,
         {"search/run/worker.py": frozenset({"data", "training"})},
     ),
-    "statistics": Layer(frozenset(), HEAVY),
     "simulation": Layer(
         CONFIGURED | {"statistics", "search/space", "search/decide", "search/monitor"}, SEARCH | {"ray"}
     ),

@@ -10,13 +10,16 @@ from rich.text import Text
 
 from sleep_tune.console import PlainConsole
 from sleep_tune.search.plan.done_runs import DoneRuns
-from sleep_tune.search.plan.search_plan import Plan
+from sleep_tune.search.plan.search_plan import ExpectedRuns, Plan
 from sleep_tune.search.plan.search_power import SearchPower
 
 __all__ = ["show_plan"]
 
 LABELS = 10
 """Width of the column of names."""
+
+UNIT = " x the scatter over seeds"
+"""Unit of differences where the scatter is not known."""
 
 
 def show_plan(plan: Plan, console: Console) -> None:
@@ -93,6 +96,8 @@ def _facts(plan: Plan) -> Table:
         facts.add_row("given", plan.given)
     if plan.power is not None:
         facts.add_row("finds", Text(_finds(plan.power, plan.objective)))
+    if plan.seed_runs:
+        facts.add_row("seeds", Text(_seeds(plan)))
     facts.add_row("slots", plan.slots.description)
     facts.add_row("speed", _speed(plan))
     facts.add_row("time", _time(plan))
@@ -116,10 +121,10 @@ def _search(plan: Plan) -> str:
 
 def _finds(power: SearchPower, objective: str) -> str:
     """Return how much better a setting must be for the search to pick it in half of all cases."""
-    scatter, unit = power.scatter, " x the scatter over seeds"
+    scatter = power.scatter
 
     def amount(deviations: float) -> str:
-        return f"{deviations:.2g}{unit}" if scatter is None else f"{deviations * scatter.deviation:.2g}"
+        return f"{deviations:.2g}{UNIT}" if scatter is None else f"{deviations * scatter.deviation:.2g}"
 
     known = "The scatter is not known: add --from DIR, the folder of an earlier experiment with such a model and budget"
     if scatter is not None:
@@ -130,6 +135,28 @@ def _finds(power: SearchPower, objective: str) -> str:
         finalist = f"{amount(power.as_finalist)} becomes one of the {power.finalists} finalists"
         becomes = f"{finalist} in half of all such searches, and by {amount(power.as_best)} the best trial"
     return f"a setting that is better than all others ({objective}) by {becomes}. {known}"
+
+
+def _seeds(plan: Plan) -> str:
+    """Return the number of seeds, the difference that they show, and with several looks the expected number of runs."""
+    *first, last = plan.looks
+    if not plan.expected:
+        return f"at most {last} for each arm; no arm is compared with {plan.reference}"
+    alike, differ = plan.expected
+    by = f"{differ.case.difference:.2g}{UNIT}" if differ.case.in_metric is None else f"{differ.case.in_metric:.2g}"
+    if not first:
+        return f"{last} for each arm; a difference from {plan.reference} of {by} is significant in 80% of cases"
+    return (
+        f"arms are judged at {', '.join(map(str, first))} and {last} seeds, and get no more once they are decided. "
+        f"Of {plan.seed_runs:.0f} runs over seeds at most, which are counted below, expect {_expected(alike)} if no "
+        f"arm differs from {plan.reference}; {_expected(differ)} if all differ by {by}, which is then significant in "
+        "80% of cases"
+    )
+
+
+def _expected(expected: ExpectedRuns) -> str:
+    time = "" if expected.span is None else f" ({rounded_time(expected.span.whole)} in all)"
+    return f"{expected.runs:.0f}{time}"
 
 
 def _done(plan: Plan, done: DoneRuns) -> str:

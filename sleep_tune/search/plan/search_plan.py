@@ -9,6 +9,7 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.size import checkpoint_bytes, models_bytes, needed_bytes, num_weights
 from sleep_tune.search.decide.asha import num_kept
 from sleep_tune.search.plan.done_runs import DoneRuns
+from sleep_tune.search.plan.looks_plan import FINALISTS, SeedCase, SeedsOf, plan_seeds
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
 from sleep_tune.search.plan.search_power import SearchPower, search_power
 from sleep_tune.search.plan.seed_scatter import SeedScatter
@@ -20,7 +21,11 @@ from sleep_tune.search.space.rungs import PROMOTION, rungs_of
 from sleep_tune.search.space.search_space import BEST, Baseline, Choice, CorpusSummary, Resources, Scheduler, Space
 from sleep_tune.search.space.settings import most_trials, num_settings
 
-__all__ = ["Part", "Plan", "RungPlan", "Slots", "expected_at_rungs", "make_plan"]
+__all__ = ["ExpectedRuns", "Part", "Plan", "RungPlan", "Slots", "expected_at_rungs", "make_plan"]
+
+
+TUNING = "tuning of "
+"""Beginning of the name of the part that tunes a baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,18 @@ class Part:
     """What an arm waits for, as a text; '' for nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedRuns:
+    """The runs over fresh seeds that are expected where an arm that is decided at a look gets no more seeds."""
+
+    case: SeedCase
+    """The true differences, and the seeds that arms then get."""
+    runs: float
+    """Runs over fresh seeds."""
+    span: Span | None
+    """Wall-clock time of the whole search; None if no speed is known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The plan of a search."""
@@ -107,6 +124,13 @@ class Plan:
     """Whether there is a baseline or an arm that the others are compared with."""
     objective: str
     """Metric that the search improves."""
+    reference: str
+    """Arm or baseline that all others are compared with."""
+    looks: tuple[int, ...]
+    """Numbers of fresh seeds at which arms are judged; one where all arms have the same number."""
+    expected: tuple[ExpectedRuns, ...]
+    """Without a true difference, and with one that is found; none where no arm is compared. The parts of the plan count
+    the largest number of seeds."""
     power: SearchPower | None
     """What the search can find; None without a search, or if its number of trials is not known."""
     done: DoneRuns | None = None
@@ -117,6 +141,11 @@ class Plan:
         """Number of runs that have not ended."""
         ended = self.done.ended if self.done is not None else {}
         return sum(max(0.0, part.runs - ended.get(part.name, 0)) for part in self.parts)
+
+    @property
+    def seed_runs(self) -> float:
+        """Largest number of runs over fresh seeds."""
+        return sum(part.runs for part in self.parts if part.name != "search" and not part.name.startswith(TUNING))
 
     @property
     def runs(self) -> float:
@@ -170,7 +199,16 @@ def make_plan(
     trials = _num_trials(space, budget, shares, slots, speed)
     expected = expected_at_rungs(1 if trials is None else trials, len(shares), space.scheduler, _num_groups(space))
     batches = _search_batches(budget, shares, expected, speed)
-    others = _others(space, budget, trials, speed)
+    finalists = space.finalists.count if trials is None else min(space.finalists.count, trials)
+    others = _others(space, budget, finalists, speed)
+
+    def expect(case: SeedCase) -> ExpectedRuns:
+        works = _others(space, budget, finalists, speed, case.seeds)
+        tuning = sum(work[0].runs for name, work, _ in works if name.startswith(TUNING))
+        return ExpectedRuns(
+            case, sum(work[0].runs for _, work, _ in works) - tuning, _span(batches, works, slots, speed)
+        )
+
     parts = [("search", *_totals(batches), "")] if trials != 0 else []
     parts += [(name, *_totals([work]), waits_for) for name, work, waits_for in others]
     return Plan(
@@ -193,9 +231,7 @@ def make_plan(
             Part(name, runs, words, seconds if speed else None, waits_for)
             for name, runs, words, seconds, waits_for in parts
         ),
-        span=makespan([runs for runs, _ in batches], [work[0] for _, work, _ in others], slots.number)
-        if speed
-        else None,
+        span=_span(batches, others, slots, speed),
         left_bytes=_num_models(space, expected[-1], others) * models_bytes(base),
         running_bytes=slots.number * needed_bytes(base),
         paused_bytes=_num_paused(space, expected) * checkpoint_bytes(base),
@@ -203,6 +239,9 @@ def make_plan(
         resources=space.resources,
         has_comparison=space.comparison.reference in (*space.baselines, *space.arms),
         objective=space.objective.metric,
+        reference=space.comparison.reference,
+        looks=space.finalists.looks,
+        expected=tuple(expect(case) for case in plan_seeds(space, finalists, scatter)),
         power=search_power(trials, space.finalists.count, scatter) if trials else None,
         done=done,
     )
@@ -246,36 +285,54 @@ def _search_batches(budget: int, shares: Sequence[float], expected: Sequence[flo
     ]
 
 
-def _others(space: Space, budget: int, trials: int | None, speed: Speed | None) -> list[tuple[str, Work, str]]:
-    """Return what runs beside the search's trials, in order: name, work, and what it waits for as a text."""
+def _span(
+    batches: Sequence[Work], others: Sequence[tuple[str, Work, str]], slots: Slots, speed: Speed | None
+) -> Span | None:
+    """Return the wall-clock time; None if no speed is known. Slots that are idle before a look are not counted."""
+    if speed is None:
+        return None
+    return makespan([runs for runs, _ in batches], [work[0] for _, work, _ in others], slots.number)
+
+
+def _others(
+    space: Space, budget: int, finalists: int, speed: Speed | None, seeds: SeedsOf | None = None
+) -> list[tuple[str, Work, str]]:
+    """Return what runs beside the search's trials, in order: name, work, and what it waits for as a text.
+
+    Args:
+        space: the study.
+        budget: words of a run.
+        finalists: number of finalists.
+        speed: of one trial, if it is known.
+        seeds: numbers of seeds that arms get; by default all get the largest planned number.
+    """
     works: dict[str, tuple[Work, str]] = {}
+
+    def over_seeds(name: str, arms: int = 1, **waiting: Any) -> Work:
+        number = space.finalists.most_seeds if seeds is None else seeds[name]
+        runs, words = _work(arms * number, budget, len(space.finalists.rungs) + 1, speed, tested=True)
+        return replace(runs, **waiting), words
+
     for name, baseline in space.baselines.items():
         if number := _num_tuning(space, baseline):
-            works[f"tuning of {name}"] = _work(number, budget, 1, speed), ""
+            works[f"{TUNING}{name}"] = _work(number, budget, 1, speed), ""
     for name in space.baselines:
-        works[f"baseline {name}"] = _over_seeds(space, 1, budget, speed), ""
+        works[f"baseline {name}"] = over_seeds(name), ""
     for name, arm in space.arms.items():
         if arm.matched is None:
             waits = found_first(space, name) == BEST
-            work = _over_seeds(space, 1, budget, speed, after_search=waits)
+            work = over_seeds(name, after_search=waits)
             works[f"arm {name}"] = work, "the search" if waits else ""
-    count = space.finalists.count if trials is None else min(space.finalists.count, trials)
-    if count:
-        works["finalists"] = _over_seeds(space, count, budget, speed, after_search=True), ""
+    if finalists:
+        works[FINALISTS] = over_seeds(FINALISTS, finalists, after_search=True), ""
     for name, arm in space.arms.items():
         if arm.matched is not None:
             kind = "baseline" if arm.matched in space.baselines else "arm"
-            parent = "finalists" if arm.matched == BEST else f"{kind} {arm.matched}"
-            work = _over_seeds(space, 1, budget, speed, parent=list(works).index(parent))
+            parent = FINALISTS if arm.matched == BEST else f"{kind} {arm.matched}"
+            work = over_seeds(name, parent=list(works).index(parent))
             other = "the best finalist" if arm.matched == BEST else arm.matched
             works[f"control {name}"] = work, f"the run of {other} with the same seed"
     return [(name, work, waits_for) for name, (work, waits_for) in works.items()]
-
-
-def _over_seeds(space: Space, arms: int, budget: int, speed: Speed | None, **waiting: Any) -> Work:
-    evaluations = len(space.finalists.rungs) + 1
-    runs, words = _work(arms * space.finalists.most_seeds, budget, evaluations, speed, tested=True)
-    return replace(runs, **waiting), words
 
 
 def _work(runs: float, words: float, evaluations: int, speed: Speed | None, *, tested: bool = False) -> Work:

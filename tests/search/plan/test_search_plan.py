@@ -4,6 +4,7 @@ import io
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from sleep_tune.search.space.search_space import (
     Arm,
     Baseline,
     Choice,
+    Claim,
     CorpusSummary,
     Finalists,
     Int,
@@ -238,6 +240,56 @@ def test_what_a_search_can_find_is_shown() -> None:
     none = study(parameters=(), stop=Stop(trials=0), arms={"none": Arm(settings={"sleep": "epochs"})}, baselines={})
     endless = study(stop=Stop(no_improvement=5))
     assert [make_plan(space, BASE, CORPUS, slots=ONE).power for space in (none, endless)] == [None, None]
+
+
+LOOKS = (5, 8, 12)
+
+
+def test_planned_looks_have_expected_and_largest_numbers_of_runs() -> None:
+    """Controls and the reference are counted with the arms that need them."""
+    space = study(
+        arms={"fixed": Arm(settings={"sleep.folds": 7}), "control": Arm(matched="fixed"), "same": Arm(matched="best")},
+        finalists=Finalists(count=2, seeds=LOOKS),
+        scheduler=Scheduler(name="none"),
+    )
+    plan = make_plan(space, BASE, CORPUS, slots=ONE, speed=SPEED)
+    alike, differ = plan.expected
+    assert plan.seed_runs == 12 * (2 + 1 + 2 + 2)
+    for expected in plan.expected:
+        seeds = expected.case.seeds
+        assert seeds["control"] == seeds["fixed"]
+        assert seeds["same"] == seeds["finalists"]
+        assert expected.runs == pytest.approx(
+            2 * seeds["finalists"] + sum(seeds[arm] for arm in (*space.arms, "epochs", "as_epochs"))
+        )
+        assert 5 <= min(seeds.values()) <= max(seeds.values()) == seeds["epochs"] <= 12
+        assert expected.span is not None and plan.span is not None
+        assert expected.span.whole < plan.span.whole
+    assert alike.case.difference == 0
+    assert alike.runs < differ.runs < plan.seed_runs
+    text = " ".join(shown(plan).split())
+    assert all(part in text for part in ("5, 8 and 12 seeds", f"expect {alike.runs:.0f} (", f"; {differ.runs:.0f} ("))
+
+
+def test_a_fixed_number_of_seeds_has_the_difference_that_it_shows() -> None:
+    space = study(finalists=Finalists(count=2, seeds=5))
+    scatter = SeedScatter(deviation=0.01, arms=4, runs=20, source=Path("results/earlier"))
+    unknown, known = (make_plan(space, BASE, CORPUS, slots=ONE, scatter=given) for given in (None, scatter))
+    difference = unknown.expected[1].case.difference
+    assert known.expected[1].case.in_metric == pytest.approx(difference * 0.01)
+    assert f"5 for each arm; a difference from epochs of {difference:.2g} x the scatter" in " ".join(
+        shown(unknown).split()
+    )
+    assert f"a difference from epochs of {difference * 0.01:.2g}" in " ".join(shown(known).split())
+    other = replace(space, comparison=Claim(primary="babylm/blimp"))
+    assert make_plan(other, BASE, CORPUS, slots=ONE, scatter=scatter).expected[1].case.in_metric is None
+
+
+@pytest.mark.parametrize("more", [{"finalists": Finalists(count=2, seeds=1)}, {"comparison": Claim(reference="none")}])
+def test_where_no_arm_is_compared_nothing_is_expected(more: dict[str, Any]) -> None:
+    plan = make_plan(study(**more), BASE, CORPUS, slots=ONE)
+    assert plan.expected == ()
+    assert "no arm is compared" in " ".join(shown(plan).split())
 
 
 def test_enqueued_points_and_earlier_experiments_are_shown() -> None:
