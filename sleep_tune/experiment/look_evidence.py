@@ -49,5 +49,6 @@ Judge = Callable[[tuple[int, ...]], Mapping[str, ArmEvidence]]
 """Function from the seeds of a look, in the study's order, to the evidence on each arm that is compared, by its name.
 
 It uses the runs of these seeds only, all of which have ended. An arm that it leaves out is not compared: such an arm
-gets seeds as long as any other does. It raises a UserError if the arms cannot be compared.
+gets seeds as long as any other does. It raises a DataError if the arms cannot be compared; another error ends the
+session, and the look is taken in the next.
 """

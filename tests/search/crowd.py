@@ -25,6 +25,7 @@ from sleep_tune.search.space.search_space import (
     Uniform,
 )
 from sleep_tune.simulation.engine import MemoryLog
+from tests.search.judges import judge_events
 from tests.search.studies import BASE, outcome, progress, study
 
 FOLDS = Parameter("sleep.folds", Choice((5, 20)))
@@ -50,6 +51,7 @@ VARIANTS: tuple[Callable[[Space], Space], ...] = (
     ),
     lambda space: replace(space, finalists=Finalists(count=0, seeds=1)),
     lambda space: replace(space, finalists=Finalists(count=3, seeds=3)),
+    lambda space: replace(space, finalists=Finalists(count=2, seeds=(2, 3, 4))),
     lambda space: replace(space, enqueue=({RATE.key: 1e-4}, {"sleep.folds": 20, RATE.key: 1e-3})),
 )
 """Spaces of a resumed search."""
@@ -83,6 +85,7 @@ class Watched:
             shared=("machine",),
             log=self._log,
             clock=lambda: float(len(self._log.kept)),
+            judge=judge_events(lambda: self._log.kept),
         )
         known = self.director._history._folded
         live_apply = known.apply

@@ -14,6 +14,7 @@ from typing import Any
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import ConfigError, unknown
 from sleep_tune.experiment.event_log import Log
+from sleep_tune.experiment.look_evidence import Judge
 from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.records import Decision, Outcome, Progress
@@ -50,6 +51,7 @@ class Director(SearchView):
         clock: seconds since 1970; never goes back. A `steady_clock` by default.
         log: stores the events instead of the folder, which then is neither made nor read.
         lock: of the folder, if the caller holds it; else the director takes it first, and holds it until `close`.
+        judge: says at a look which arms are decided. Without one, all arms get the seeds of the last look.
 
     Raises:
         BudgetError: an arm or a choice that the budget can never hold.
@@ -69,6 +71,7 @@ class Director(SearchView):
         clock: Callable[[], float] | None = None,
         log: Log | None = None,
         lock: FolderLock | None = None,
+        judge: Judge | None = None,
     ) -> None:
         check_budget(space, base, corpus)
         check_search_ends(space, gpus)
@@ -93,13 +96,14 @@ class Director(SearchView):
                 experiment_identity.check_trials(self.folder, self.state.trials)
             self._scheduler = RungScheduler(space, self._history, self.budget_words)
             self._configs = TrialConfigs(space, base, corpus, self.folder, self.rungs)
-            self._proposals = Proposals(space, self._history, self._configs, seed=base.training.seed)
+            self._proposals = Proposals(space, self._history, self._configs, seed=base.training.seed, judge=judge)
             self._promotions = Promotions(space, self._history, self._scheduler, self.budget_words)
             self._steps = (
                 self._promotions.promote,
                 self._proposals.ask,
                 self._promotions.stop_one,
                 self._proposals.ask_repeat,
+                self._proposals.judge_arms,
             )
             """What a free slot may do if no trial waits, in order: each logs one event, or returns False."""
             start_session(

@@ -1,20 +1,31 @@
 """Runs over fresh seeds: every baseline and arm, and the finalists, which are the best configurations of the search.
 
-A control (`matched`) has the exposures of another run, its parent, and is due when that run has ended.
+A control (`matched`) has the exposures of another run, its parent, and is due when that run has ended. With several
+looks, runs are due up to the number of seeds of the next look (`look_schedule`).
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
 from sleep_tune.experiment.search_state import MAIN, SearchState
 from sleep_tune.experiment.trial_state import TrialState, Value, version_key
+from sleep_tune.search.decide.look_schedule import LookSchedule
 from sleep_tune.search.space.arm_settings import arm_settings, found_first
 from sleep_tune.search.space.search_space import BEST, Space
 
-__all__ = ["DRAWN", "FIRST_SEED", "Repeat", "due_repeats", "fresh_seeds", "seeds_source", "why_dropped"]
+__all__ = [
+    "DRAWN",
+    "FIRST_SEED",
+    "Repeat",
+    "due_repeats",
+    "fresh_seeds",
+    "look_schedule",
+    "seeds_source",
+    "why_dropped",
+]
 
 DRAWN = range(100_000, 1_000_000)
 """Range of fresh seeds: six digits, so that a seed chosen by hand is unlikely to be among them."""
@@ -74,6 +85,15 @@ def _drawn(source: str) -> Iterator[int]:
             yield seed
 
 
+@dataclass(frozen=True, slots=True)
+class _DueArm:
+    """An arm whose settings are known, and which may be trained over fresh seeds."""
+
+    role: str
+    name: str
+    settings: dict[str, Value]
+
+
 def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> list[Repeat]:
     """Return the runs over fresh seeds that may start by now, in order, including those that have started.
 
@@ -84,19 +104,43 @@ def due_repeats(space: Space, state: SearchState, seeds: tuple[int, ...]) -> lis
     if state.study(MAIN).ended is None:
         return []
     found = _found_settings(space, state)
-    due: dict[str, list[Repeat]] = {}
-    for name in (*space.baselines, *space.arms):
-        settings = _settings(space, name, found)
-        if settings is not None and (name in space.baselines or space.arms[name].matched is None):
-            due[name] = _over_seeds(state, "arm" if name in space.arms else "baseline", name, settings, seeds)
-    if state.is_over(MAIN):
-        for place, trial in enumerate(islice(state.ranking(MAIN), space.finalists.count)):
-            due[trial.id if place else BEST] = _over_seeds(state, "finalist", trial.id, trial.parameters, seeds)
+    arms = _due_arms(space, state, found)
+    looks = _schedule(space, state, arms)
+    due: dict[str, list[Repeat]] = {
+        key: _over_seeds(state, arm.role, arm.name, arm.settings, seeds[: looks.count_seeds(arm.name)])
+        for key, arm in arms.items()
+    }
     for name, arm in space.arms.items():
         settings = arm_settings(space, name, found)
         if settings is not None and arm.matched in due:
             due[name] = list(_controls(state, name, settings, due[arm.matched]))
     return [repeat for repeats in due.values() for repeat in repeats]
+
+
+def look_schedule(space: Space, state: SearchState) -> LookSchedule:
+    """Return the looks at the arms that may be trained over fresh seeds by now, controls apart: they are not judged."""
+    return _schedule(space, state, _due_arms(space, state, _found_settings(space, state)))
+
+
+def _schedule(space: Space, state: SearchState, arms: Mapping[str, _DueArm]) -> LookSchedule:
+    taken = {arm.name: state.evidence.get(arm.name, {}).get(version_key(arm.settings), {}) for arm in arms.values()}
+    return LookSchedule(space.finalists.looks, taken)
+
+
+def _due_arms(space: Space, state: SearchState, found: dict[str, dict[str, Value]]) -> dict[str, _DueArm]:
+    """Return every baseline, arm and finalist that may start by now, by its name; the best finalist as `BEST`.
+
+    The search must have ended, though trials of it may be running.
+    """
+    due = {}
+    for name in (*space.baselines, *space.arms):
+        settings = _settings(space, name, found)
+        if settings is not None and (name in space.baselines or space.arms[name].matched is None):
+            due[name] = _DueArm("arm" if name in space.arms else "baseline", name, settings)
+    if state.is_over(MAIN):
+        for place, trial in enumerate(islice(state.ranking(MAIN), space.finalists.count)):
+            due[trial.id if place else BEST] = _DueArm("finalist", trial.id, trial.parameters)
+    return due
 
 
 def why_dropped(space: Space, state: SearchState, run: TrialState) -> str | None:

@@ -1,4 +1,4 @@
-"""Proposals: the next trial of a study or run over fresh seeds, a study's end, and trials that need no training.
+"""Proposals: the next trial of a study or run over fresh seeds, looks, ends of studies, trials that need no training.
 
 Every step is one event, and depends only on the events before it.
 """
@@ -6,12 +6,15 @@ Every step is one event, and depends only on the events before it.
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from sleep_tune.errors import DataError
+from sleep_tune.experiment.look_evidence import ArmEvidence, Judge
 from sleep_tune.experiment.search_state import SearchState, StudyState, TrialState
 from sleep_tune.experiment.trial_state import Value, configuration_key
-from sleep_tune.search.decide.finalists import due_repeats, fresh_seeds, why_dropped
+from sleep_tune.search.decide.finalists import due_repeats, fresh_seeds, look_schedule, why_dropped
 from sleep_tune.search.decide.search_history import SearchHistory
 from sleep_tune.search.decide.studies import SettingsSearch
 from sleep_tune.search.space.search_space import Space
@@ -41,13 +44,17 @@ class Proposals:
         history: state of the search, and where events are logged.
         configs: makes the configuration of a trial.
         seed: of the search's own runs, the same for all of them.
+        judge: says at a look which arms are decided; None if nothing does.
     """
 
-    def __init__(self, space: Space, history: SearchHistory, configs: TrialConfigs, *, seed: int) -> None:
+    def __init__(
+        self, space: Space, history: SearchHistory, configs: TrialConfigs, *, seed: int, judge: Judge | None
+    ) -> None:
         self._space = space
         self._history = history
         self._configs = configs
         self._seed = seed
+        self._judge = judge
 
     def ask(self) -> bool:
         """Ask one study for one more trial; return False if none has one now."""
@@ -102,6 +109,21 @@ class Proposals:
                 return True
         return False
 
+    def judge_arms(self) -> bool:
+        """Take the next look, if all runs that are due have ended; return False if there is none now.
+
+        If the arms cannot be compared, none is decided, and the event says why.
+        """
+        if not self._history.state.all_ended():
+            return False
+        looks = look_schedule(self._space, self._history.state)
+        if looks.number is None:
+            return False
+        found, reason = self._compare(self._seeds[: looks.seeds])
+        arms = {arm: self._evidence(arm, found, reason) for arm in looks.arms}
+        self._history.record("look", number=looks.number, seeds=looks.seeds, arms=arms, reason=reason)
+        return True
+
     def drop(self, run: TrialState) -> bool:
         """End a waiting run that the space has no use for any more; return False if it has."""
         reason = why_dropped(self._space, self._history.state, run)
@@ -140,6 +162,23 @@ class Proposals:
             outcome=None if first.outcome is None else first.outcome.to_json(),
         )
         return True
+
+    def _compare(self, seeds: tuple[int, ...]) -> tuple[Mapping[str, ArmEvidence], str | None]:
+        """Return the evidence on the arms that are compared, or why they cannot be."""
+        reference = self._space.comparison.reference
+        if reference not in (*self._space.baselines, *self._space.arms):
+            return {}, f"the study has no {reference} to compare with (comparison.reference)"
+        if self._judge is None:
+            return {}, "nothing judges the arms of this search"
+        try:
+            return self._judge(seeds), None
+        except DataError as error:
+            return {}, str(error)
+
+    def _evidence(self, arm: str, found: Mapping[str, ArmEvidence], reason: str | None) -> dict[str, Any] | None:
+        if reason is not None:
+            return ArmEvidence().to_json()
+        return found[arm].to_json() if arm in found else None
 
     def _next_enqueued(self, study: SettingsSearch, state: StudyState) -> Mapping[str, Value] | None:
         """Return the next point of the space's `enqueue`; None if all have been asked for."""

@@ -20,6 +20,7 @@ from sleep_tune.console import PlainConsole
 from sleep_tune.errors import ConfigError, UserError
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import EXPERIMENT
+from sleep_tune.experiment.look_evidence import Judge
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.interrupts import catching, current
 from sleep_tune.output_redirection import redirect_output, terminal
@@ -153,12 +154,13 @@ class PreparedSearch:
         save_speed(results, self.base, workers, speed)
         return speed
 
-    def run(self, *, launcher: str, address: str | None) -> None:
+    def run(self, *, launcher: str, address: str | None, judge: Judge | None = None) -> None:
         """Run the search to its end, or resume it; return at once if it has ended.
 
         Args:
             launcher: a name in `LAUNCHERS`.
             address: a Ray cluster to join; None starts one on this machine.
+            judge: says at a look which arms are decided. Without one, all arms get the seeds of the last look.
 
         Raises:
             UserError: see `Director` and `cluster`. If no trial has run, the files of a new experiment are removed.
@@ -182,6 +184,7 @@ class PreparedSearch:
                 gpus=slot_plan.gpus,
                 shared=shared_memories(slot_plan, nodes),
                 lock=lock,
+                judge=judge,
             )
             stack.callback(director.close)
             session.director = director
