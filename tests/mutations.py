@@ -14,7 +14,8 @@ from typing import Any
 from sleep_tune.errors import UserError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.search_state import fold_events
-from sleep_tune.results.looks import find_looks
+from sleep_tune.results.seed_plan import find_plan
+from sleep_tune.results.study_growth import find_growth
 from sleep_tune.results.trial_tables import tabulate_curves, tabulate_trials
 from sleep_tune.search.monitor.screen import screen
 from sleep_tune.search.monitor.snapshot import read_recorded
@@ -214,7 +215,8 @@ class Readers:
                 return (
                     table.to_csv(),
                     curves.to_csv(),
-                    find_looks(events),
+                    find_growth(events),
+                    find_plan(events),
                     repr(recorded.trials),
                     drawn(screen(recorded, 1, width=100)).partition(" gone")[2],
                     repr(director.trials),

@@ -8,11 +8,13 @@ import pandas as pd
 
 from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.columns import column, estimate_metric
-from sleep_tune.results.looks import Look
 from sleep_tune.results.run_facts import RunFacts
+from sleep_tune.results.seed_plan import SeedPlan
+from sleep_tune.results.study_growth import StudySize
 from sleep_tune.statistics.fixed_sample import Difference, Estimate
+from sleep_tune.statistics.schedule import LEVEL
 
-__all__ = ["BASELINE", "CONTROL", "Arm", "Comparison", "Contrast", "Effect", "Gain", "mode_of", "over_seeds"]
+__all__ = ["BASELINE", "CONTROL", "Arm", "Comparison", "Contrast", "Decided", "Effect", "Gain", "mode_of", "over_seeds"]
 
 BASELINE = "epochs"
 """The arm without sleep that the A/A control belongs to; the baseline of studies that name no other reference."""
@@ -46,6 +48,20 @@ class Contrast:
     """Seeds at which the baseline diverged and the arm did not: they count against the baseline."""
     both: int = 0
     """Seeds at which both diverged: they count for neither."""
+    level: float = LEVEL
+    """Significance level: a corrected p below it is significant. It is lower where a part is kept for added seeds."""
+    looks: int | None = None
+    """Planned looks whose runs have all ended in both arms; None where p is for a number of seeds fixed in advance."""
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the difference is significant after Holm correction."""
+        return self.p_holm is not None and self.p_holm < self.level
+
+    @property
+    def is_equivalent(self) -> bool:
+        """Whether the difference is shown to be within the smallest difference of interest."""
+        return self.p_equal is not None and self.p_equal < self.level
 
     @property
     def diverged(self) -> int:
@@ -93,6 +109,16 @@ class Gain:
         return (*self.effects, self.whole, *self.further)
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Why an arm got no more seeds, after a look at the evidence."""
+
+    seeds: int
+    """Number of seeds at that look."""
+    reason: str
+    """significant, equivalent or futile (`experiment.look_evidence.DECISIONS`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """One row of the comparison."""
@@ -121,6 +147,8 @@ class Arm:
     """Endpoint -> difference to the baseline; empty for the baseline itself."""
     parent: str | None = None
     """Of a matched control: the arm of which it reads every sample as often as that read it, in one random order."""
+    decided: Decided | None = None
+    """Why the search gave it no more seeds; None for an arm that gets all planned seeds."""
     joined: bool = False
     """Whether it comes from another experiment, with a search and a budget of its own."""
     facts: tuple[RunFacts, ...] = field(default=(), repr=False, compare=False)
@@ -166,7 +194,9 @@ class Comparison:
     """Notes on test items that also selected the finalists."""
     averaged: tuple[str, ...] = ()
     """Notes on the tasks of macro averages, and on scores that are missing or of another measure."""
-    looks: tuple[Look, ...] = ()
+    plan: SeedPlan | None = None
+    """Planned looks of the study; None where its number of seeds was fixed, at the whole significance level."""
+    growth: tuple[StudySize, ...] = ()
     """What had been trained each time the study ended, and what has been by now."""
     gains: tuple[Gain, ...] = ()
     """What the differences of sleeping arms are made of, where there are controls."""

@@ -7,7 +7,7 @@ counted, because they were selected for their values. Models trained elsewhere a
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,17 +17,18 @@ from sleep_tune.babylm.score_names import BABYLM
 from sleep_tune.errors import DataError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
-from sleep_tune.experiment.search_state import MAIN, fold_events
+from sleep_tune.experiment.search_state import MAIN, SearchState, fold_events
 from sleep_tune.results.answers import read_answers
-from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, mode_of, over_seeds
+from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Decided, mode_of, over_seeds
 from sleep_tune.results.columns import PAIRS, column, sort_metrics
 from sleep_tune.results.contrasts import add_contrasts
 from sleep_tune.results.gain import explain_gains
 from sleep_tune.results.held_out import hold_out_items
-from sleep_tune.results.looks import Look, find_looks
 from sleep_tune.results.macro import average_shared_scores, score_notes
 from sleep_tune.results.notes import write_notes
 from sleep_tune.results.run_facts import read_facts
+from sleep_tune.results.seed_plan import SeedPlan, find_plan
+from sleep_tune.results.study_growth import StudySize, find_growth
 from sleep_tune.results.trial_tables import (
     metric_columns,
     parameter_columns,
@@ -47,7 +48,12 @@ ROWS = ("baseline", "control", "arm", "finalist")
 
 
 def compare(
-    folder: Path, others: Sequence[Arm] = (), *, baseline: str | None = None, matched: str | None = None
+    folder: Path,
+    others: Sequence[Arm] = (),
+    *,
+    baseline: str | None = None,
+    matched: str | None = None,
+    seeds: Collection[int] | None = None,
 ) -> Comparison:
     """Compare the arms of the experiment in `folder`, finished or not, and `others`.
 
@@ -59,17 +65,38 @@ def compare(
         others: arms trained elsewhere, or published rows.
         baseline: name of the arm that all others are compared with; the experiment's reference by default.
         matched: the resource that all arms should share, a name in `names.MATCHED`; the experiment's own by default.
+        seeds: to use only the runs over these fresh seeds.
 
     Raises:
         RunFolderError: the folder holds no experiment, or a file in it is not as it was written.
         DataError: experiment.yaml names an unknown resource or mode, or two arms have one name.
     """
     events, experiment = read_events(folder / LOG), describe_experiment(folder)
-    table = tabulate_trials(fold_events(events))
+    state = fold_events(events)
+    table = tabulate_trials(state)
     search = table[table["study"] == MAIN]
     trials = {str(state): int(count) for state, count in search["state"].value_counts().items()}
-    arms, looks = [*_read_arms(table, folder, experiment), *others], find_looks(events)
-    return compare_arms(arms, experiment, baseline=baseline, matched=matched, trials=trials, looks=looks)
+    if seeds is not None:
+        table = table[table["seed"].isin(seeds)]
+    arms = [replace(arm, decided=_decided(arm, state)) for arm in _read_arms(table, folder, experiment)]
+    return compare_arms(
+        [*arms, *others],
+        experiment,
+        baseline=baseline,
+        matched=matched,
+        trials=trials,
+        plan=find_plan(events),
+        growth=find_growth(events),
+    )
+
+
+def _decided(arm: Arm, state: SearchState) -> Decided | None:
+    """Return why the search gave an arm, or the arm that it is matched to, no more seeds; None if it has more since."""
+    name = arm.parent or arm.name
+    looks = state.evidence.get(name, {}).get(state.versions.get(name, ""), {})
+    asked = len(arm.seeds) + len(arm.failures) + len(arm.unfinished)
+    found = [Decided(seeds, made.decided) for seeds, made in sorted(looks.items()) if made is not None and made.decided]
+    return found[-1] if found and asked <= found[-1].seeds else None
 
 
 def read_arms(folder: Path, name: str | None = None) -> list[Arm]:
@@ -119,7 +146,8 @@ def compare_arms(
     baseline: str | None = None,
     matched: str | None = None,
     trials: dict[str, int] | None = None,
-    looks: tuple[Look, ...] = (),
+    plan: SeedPlan | None = None,
+    growth: tuple[StudySize, ...] = (),
 ) -> Comparison:
     """Compare arms from any source.
 
@@ -129,7 +157,8 @@ def compare_arms(
         baseline: name of the arm that all others are compared with; the experiment's reference by default.
         matched: the resource that all arms should share; the experiment's own by default.
         trials: state -> number of trials, where there was a search.
-        looks: at the study, see `find_looks`.
+        plan: of the study's seeds; None where their number was fixed.
+        growth: of the study, see `find_growth`.
 
     Raises:
         DataError: two arms have one name.
@@ -143,8 +172,8 @@ def compare_arms(
     endpoints = _endpoints(shared, experiment.primary)
     baseline = baseline or experiment.reference
     lower = [key for key in endpoints if mode_of(key, experiment) == "min"]
-    contrasted = add_contrasts(shared, baseline, endpoints, smallest=experiment.smallest, lower=lower)
-    gains = explain_gains(contrasted, baseline, endpoints, lower)
+    contrasted = add_contrasts(shared, baseline, endpoints, smallest=experiment.smallest, lower=lower, plan=plan)
+    gains = explain_gains(contrasted, baseline, endpoints, lower, plan)
     comparison = Comparison(
         experiment=experiment,
         arms=contrasted,
@@ -155,7 +184,8 @@ def compare_arms(
         matched=matched or experiment.matched,
         chosen_by=chosen_by,
         averaged=(*averaged, *score_notes(shared, experiment.primary)),
-        looks=looks,
+        plan=plan,
+        growth=growth,
         gains=gains,
     )
     return replace(comparison, notes=tuple(write_notes(comparison)), verdict=write_verdict(comparison))

@@ -2,13 +2,14 @@
 
 Where both arms kept their answers item by item, both seeds and items are random samples (`crossed_design`); elsewhere
 the test is on seeds alone (`paired_difference`). Seeds at which a run diverged rank worst (`worst_rank_p`), and the
-larger p counts. Holm's correction (1979) is over three families of tests: all arms at the primary endpoint, all arms
-at all other endpoints, and equivalence of all arms at the primary endpoint. Matched controls are in none of them: they
-explain a difference (`gain`), and no claim is made about them.
+larger p counts. Where the study plans looks at its seeds, p and interval are those of its looks
+(`sequential_contrasts`). Holm's correction (1979) is over three families of tests: all arms at the primary endpoint,
+all arms at all other endpoints, and equivalence of all arms at the primary endpoint. Matched controls are in none of
+them: they explain a difference (`gain`), and no claim is made about them.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ import pandas as pd
 from sleep_tune.results.arms import Arm, Contrast
 from sleep_tune.results.columns import cut_difference
 from sleep_tune.results.comparable_losses import are_comparable
+from sleep_tune.results.seed_plan import SeedPlan
+from sleep_tune.results.sequential_contrasts import follow_plan, is_planned, order_outcomes
 from sleep_tune.statistics.crossed_design import crossed_difference, is_mean_of_groups
 from sleep_tune.statistics.fixed_sample import equivalence_p, holm, paired_difference, sign_flip_p, worst_rank_p
 
@@ -34,6 +37,7 @@ def add_contrasts(
     *,
     smallest: float | None = None,
     lower: Collection[str] = (),
+    plan: SeedPlan | None = None,
 ) -> tuple[Arm, ...]:
     """Return the arms with their contrasts; the baseline and published rows have none.
 
@@ -45,27 +49,29 @@ def add_contrasts(
         endpoints: the primary one first.
         smallest: the smallest difference of interest at the primary endpoint, in its unit.
         lower: endpoints at which less is better.
+        plan: of the seeds of the study's own arms; None where their number was fixed.
     """
     reference = next((arm for arm in arms if arm.name == baseline), None)
     if reference is None:
         return tuple(arms)
     compared = [arm for arm in arms if arm is not reference and arm.kind != "published"]
+    claimed = {arm.name for arm in compared if arm.parent is None or reference.kind != "baseline"}
     found: dict[tuple[str, str], Contrast] = {}
     for endpoint in endpoints:
         for arm in compared:
             if not are_comparable(arm, reference, endpoint):
                 continue
-            made = make_contrast(arm, reference, endpoint, better=-1 if endpoint in lower else 1)
+            better = -1 if endpoint in lower else 1
+            margin = smallest if endpoint == endpoints[0] and arm.name in claimed else None
+            made = make_contrast(arm, reference, endpoint, better=better, plan=plan, margin=margin)
             if made is not None:
                 found[arm.name, endpoint] = made
-    claimed = {arm.name for arm in compared if arm.parent is None or reference.kind != "baseline"}
     primary = [key for key in found if key[1] == endpoints[0] and key[0] in claimed]
     for family in (primary, [key for key in found if key[1] != endpoints[0] and key[0] in claimed]):
         for key, p in holm_family({key: found[key].difference.p for key in family}).items():
             found[key] = replace(found[key], p_holm=p)
-    if smallest is not None:
-        for key, p in holm_family({key: _equal_p(found[key], smallest) for key in primary}).items():
-            found[key] = replace(found[key], p_equal=p)
+    for key, p in holm_family({key: found[key].p_equal for key in primary}).items():
+        found[key] = replace(found[key], p_equal=p)
     by_arm = {
         arm.name: {endpoint: made for (name, endpoint), made in found.items() if name == arm.name} for arm in arms
     }
@@ -85,7 +91,15 @@ def _equal_p(made: Contrast, smallest: float) -> float | None:
 
 
 def make_contrast(
-    arm: Arm, reference: Arm, endpoint: str, *, better: int, seeds: Collection[int] | None = None
+    arm: Arm,
+    reference: Arm,
+    endpoint: str,
+    *,
+    better: int,
+    seeds: Collection[int] | None = None,
+    plan: SeedPlan | None = None,
+    involved: Iterable[Arm] = (),
+    margin: float | None = None,
 ) -> Contrast | None:
     """Return the difference of two arms at an endpoint, uncorrected, or None without a shared seed.
 
@@ -95,6 +109,9 @@ def make_contrast(
         endpoint: metric that both may have.
         better: sign of an improvement, 1 or -1.
         seeds: to use only these of the shared seeds.
+        plan: of the study's seeds; it does not hold for arms trained elsewhere.
+        involved: further arms whose runs must have ended for a look to be complete.
+        margin: the smallest difference of interest, if equivalence is to be tested.
     """
     ours, theirs = arm.values.get(endpoint, {}), reference.values.get(endpoint, {})
     shared = sorted(ours.keys() & theirs.keys() & (ours.keys() if seeds is None else set(seeds)))
@@ -113,6 +130,13 @@ def make_contrast(
             difference = replace(difference, error=_clustered_error(treated_SI[0] - reference_SI[0], group_I))
         made = Contrast(difference=difference, p_flip=flips, items=len(group_I), groups=len(names_G))
     counted = _with_diverged(made, arm.diverged, reference.diverged, better * by_seed)
+    if margin is not None:
+        counted = replace(counted, p_equal=_equal_p(counted, margin))
+    if plan is not None:
+        counted = replace(counted, level=plan.schedule.level)
+        if is_planned(arm, reference):
+            outcomes = order_outcomes(arm, reference, endpoint, plan, better=better, seeds=shared, involved=involved)
+            counted = follow_plan(counted, outcomes, plan, better=better, margin=margin)
     return replace(counted, difference=cut_difference(endpoint, counted.difference))
 
 

@@ -22,6 +22,7 @@ from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Contrast, Effect, Ga
 from sleep_tune.results.comparable_losses import are_comparable
 from sleep_tune.results.contrasts import holm_family, make_contrast
 from sleep_tune.results.run_facts import UNRELATED
+from sleep_tune.results.seed_plan import SeedPlan
 
 __all__ = ["EXPOSURE", "ORDER", "PHASES", "RANDOM", "SELECTION", "STRATEGY", "WHOLE", "Controls", "are_equal"]
 __all__ += ["asleep_settings", "can_be_reference", "cuts_rows", "explain_gains", "find_controls", "is_interleaved"]
@@ -178,7 +179,11 @@ def _option(arm: Arm, key: str) -> Any:
 
 
 def explain_gains(
-    arms: Sequence[Arm], baseline: str, endpoints: Sequence[str], lower: Collection[str] = ()
+    arms: Sequence[Arm],
+    baseline: str,
+    endpoints: Sequence[str],
+    lower: Collection[str] = (),
+    plan: SeedPlan | None = None,
 ) -> tuple[Gain, ...]:
     """Return what the difference of each sleeping arm is made of, at each endpoint; arms without a control have none.
 
@@ -187,6 +192,7 @@ def explain_gains(
         baseline: name of the reference; where it sleeps itself, is a control or is missing, nothing is explained.
         endpoints: the primary one first.
         lower: endpoints at which less is better.
+        plan: of the study's seeds; None where their number was fixed.
     """
     reference = next((arm for arm in arms if arm.name == baseline), None)
     if reference is None or not can_be_reference(reference):
@@ -195,13 +201,15 @@ def explain_gains(
     for arm in sleeping_arms(arms, baseline):
         controls = find_controls(arm, arms)
         for endpoint in endpoints:
-            gain = _explain(arm, controls, reference, endpoint, better=-1 if endpoint in lower else 1)
+            gain = _explain(arm, controls, reference, endpoint, better=-1 if endpoint in lower else 1, plan=plan)
             gains += [] if gain is None else [gain]
     families = [[gain for gain in gains if (gain.endpoint == endpoints[0]) is primary] for primary in (True, False)]
     return _corrected(gains, families)
 
 
-def _explain(arm: Arm, controls: Controls, reference: Arm, endpoint: str, *, better: int) -> Gain | None:
+def _explain(
+    arm: Arm, controls: Controls, reference: Arm, endpoint: str, *, better: int, plan: SeedPlan | None
+) -> Gain | None:
     """Return the uncorrected gain at one endpoint, or None without a control that shares a seed with both arms."""
     between = {EXPOSURE: controls.of_twin, SELECTION: controls.own}
     if replays_at_random(arm):
@@ -224,7 +232,7 @@ def _explain(arm: Arm, controls: Controls, reference: Arm, endpoint: str, *, bet
             steps.append((tuple(waiting), end, start))
             waiting, start = [], end
     steps.append(((WHOLE,), arm, reference))
-    made = _contrasts([(end, start) for _, end, start in steps], endpoint, better, seeds)
+    made = _contrasts([(end, start) for _, end, start in steps], endpoint, better, seeds, plan)
     *effects, whole = (
         Effect(parts=parts, arm=end.name, minus=start.name, contrast=contrast)
         for (parts, end, start), contrast in zip(steps, made, strict=True)
@@ -235,7 +243,7 @@ def _explain(arm: Arm, controls: Controls, reference: Arm, endpoint: str, *, bet
         seeds=tuple(sorted(seeds)),
         whole=whole,
         effects=tuple(effects),
-        further=tuple(_phases(arm, controls.interleaved, endpoint, better)),
+        further=tuple(_phases(arm, controls.interleaved, endpoint, better, plan)),
     )
 
 
@@ -243,11 +251,17 @@ def _values(arm: Arm | None, endpoint: str) -> Mapping[int, float]:
     return {} if arm is None else arm.values.get(endpoint, {})
 
 
-def _contrasts(pairs: Sequence[tuple[Arm, Arm]], endpoint: str, better: int, seeds: Collection[int]) -> list[Contrast]:
+def _contrasts(
+    pairs: Sequence[tuple[Arm, Arm]], endpoint: str, better: int, seeds: Collection[int], plan: SeedPlan | None
+) -> list[Contrast]:
     """Return the differences of pairs of arms, all with test items or all without, so that they add up."""
+    involved = [arm for pair in pairs for arm in pair]
 
     def make(pairs: Iterable[tuple[Arm, Arm]]) -> list[Contrast]:
-        found = (make_contrast(end, start, endpoint, better=better, seeds=seeds) for end, start in pairs)
+        found = (
+            make_contrast(end, start, endpoint, better=better, seeds=seeds, plan=plan, involved=involved)
+            for end, start in pairs
+        )
         return [contrast for contrast in found if contrast is not None]
 
     made = make(pairs)
@@ -256,11 +270,11 @@ def _contrasts(pairs: Sequence[tuple[Arm, Arm]], endpoint: str, better: int, see
     return made
 
 
-def _phases(arm: Arm, interleaved: Arm | None, endpoint: str, better: int) -> Iterator[Effect]:
+def _phases(arm: Arm, interleaved: Arm | None, endpoint: str, better: int, plan: SeedPlan | None) -> Iterator[Effect]:
     """Yield the arm minus its twin that mixes the same replay into reading, over the seeds that both have."""
     if interleaved is None or not are_comparable(arm, interleaved, endpoint):
         return
-    contrast = make_contrast(arm, interleaved, endpoint, better=better)
+    contrast = make_contrast(arm, interleaved, endpoint, better=better, plan=plan)
     if contrast is not None:
         yield Effect(parts=(PHASES,), arm=arm.name, minus=interleaved.name, contrast=contrast)
 

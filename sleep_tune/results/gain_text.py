@@ -15,9 +15,10 @@ from sleep_tune.results.gain import (
     cuts_rows,
     other_settings,
 )
+from sleep_tune.results.look_text import level_text
 from sleep_tune.results.missing_controls import find_missing
 from sleep_tune.results.sheet import MINUS, p_text
-from sleep_tune.results.verdict import LEVEL, contrast_text
+from sleep_tune.results.verdict import contrast_text
 
 __all__ = ["MEANINGS", "TITLE", "EffectText", "GainText", "describe_gain", "effect_title", "gain_notes"]
 __all__ += ["gain_statistics", "gain_texts", "verdict_of"]
@@ -110,14 +111,9 @@ def effect_title(effect: Effect) -> str:
     return "the whole" if effect.parts == (WHOLE,) else " and ".join(effect.parts)
 
 
-def is_significant(contrast: Contrast) -> bool:
-    """Return whether an effect is significant after Holm correction."""
-    return contrast.p_holm is not None and contrast.p_holm < LEVEL
-
-
 def verdict_of(contrast: Contrast, endpoint: str, comparison: Comparison) -> str | None:
     """Return 'better' or 'worse' where an effect is significant after Holm correction, else None."""
-    if not is_significant(contrast):
+    if not contrast.is_significant:
         return None
     return (
         "better" if (contrast.difference.mean < 0) == (mode_of(endpoint, comparison.experiment) == "min") else "worse"
@@ -158,11 +154,12 @@ def _conclusion(gain: Gain, comparison: Comparison) -> str:
     number, seeds = len(gain.effects), _seeds(len(gain.seeds))
     if len(gain.seeds) == 1:
         return "One seed supports no claim about any part, because the variation between seeds is unknown."
-    significant = [effect for effect in gain.effects if is_significant(effect.contrast)]
+    significant = [effect for effect in gain.effects if effect.contrast.is_significant]
     if not significant:
         none = "Neither of the two" if number == 2 else f"None of the {COUNTS[number]}"
-        p = gain.whole.contrast.difference.p
-        nothing = " Nor is the whole, so there may be nothing to explain." if p is not None and p >= LEVEL else ""
+        whole = gain.whole.contrast
+        is_nothing = whole.difference.p is not None and whole.difference.p >= whole.level
+        nothing = " Nor is the whole, so there may be nothing to explain." if is_nothing else ""
         return f"{none} parts is significant with {seeds}; this does not show that any of them is 0.{nothing}"
     named = _and(
         f"{effect_title(effect)} ({verdict_of(effect.contrast, gain.endpoint, comparison)})" for effect in significant
@@ -222,6 +219,8 @@ def _state(arm: Arm, seed: int) -> str:
         return f"{arm.name} diverged"
     if seed in arm.failures:
         return f"{arm.name} failed"
+    if arm.decided is not None and seed not in arm.unfinished:
+        return f"{arm.name} was decided at {arm.decided.seeds} seeds"
     return f"{arm.name} has not ended" if seed in arm.unfinished else f"{arm.name} has no result"
 
 
@@ -252,7 +251,7 @@ def gain_statistics(comparison: Comparison) -> str:
     tested = ""  # a single seed has neither intervals nor tests
     if families:
         tested = "Intervals are 95%, without correction; p is Holm-corrected over a family of tests "
-        tested += f"({_and(families)}). "
+        tested += f"({_and(families)}).{level_text(comparison)} "
     return (
         "Effects are paired over the seeds that all arms involved share, and add up to the whole before rounding. "
         f"{tested}"

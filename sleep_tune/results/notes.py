@@ -8,12 +8,13 @@ from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
 from sleep_tune.results.columns import MOST_NAMED, column, short_names
 from sleep_tune.results.comparable_losses import loss_notes
-from sleep_tune.results.looks import look_notes
+from sleep_tune.results.look_text import level_text, look_notes
 from sleep_tune.results.matched_resource import resource_notes
 from sleep_tune.results.run_facts import fact_notes, model_notes
+from sleep_tune.results.sequential_contrasts import level_of_look
 from sleep_tune.results.sheet import SURVIVORS
-from sleep_tune.results.verdict import LEVEL, is_claim, is_control
-from sleep_tune.statistics.fixed_sample import POWER, detectable_difference
+from sleep_tune.results.verdict import is_claim, is_control
+from sleep_tune.statistics.fixed_sample import POWER, detectable_difference, paired_difference
 
 __all__ = ["ENOUGH_SEEDS", "is_power_note", "is_warning", "write_notes"]
 
@@ -31,6 +32,9 @@ MOST_NOTES = 20
 """Notes of one kind that are written, such as one for each arm; the others are only counted."""
 
 TIES = "test/pairs_ties"
+
+FLIPPED_SEEDS = 6
+"""With fewer seeds the test by sign flips can never be significant."""
 
 MANY_TIES = 0.05
 """A share of items with equally scored options above this is worth a warning."""
@@ -60,9 +64,10 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
         _control(comparison),
         _matched(comparison.arms),
         _seeds(comparison),
-        look_notes(comparison.looks),
+        look_notes(comparison),
         _diverged(comparison.arms),
         _constant(comparison),
+        _skewed(comparison),
         comparison.averaged,
         _unpaired(comparison),
         _reach(comparison),
@@ -189,6 +194,27 @@ def _constant(comparison: Comparison) -> Iterator[str]:
         )
 
 
+def _skewed(comparison: Comparison) -> Iterator[str]:
+    """Warn of differences at the primary endpoint of which Student's t and sign flips do not say the same."""
+    primary, reference = comparison.endpoints[0], comparison.reference
+    where = []
+    for arm in comparison.arms:
+        made = arm.contrasts.get(primary)
+        if reference is None or made is None or made.p_flip is None or made.difference.count < FLIPPED_SEEDS:
+            continue
+        shared = sorted(arm.values[primary].keys() & reference.values[primary].keys())
+        ours, theirs = ([one.values[primary][seed] for seed in shared] for one in (arm, reference))
+        p = paired_difference(ours, theirs).p
+        if p is not None and (p < made.level) is not (made.p_flip < made.level):
+            where.append(f"{arm.name} (t: p = {p:.2g}; sign flips: p = {made.p_flip:.2g})")
+    if where:
+        yield (
+            f"Warning: the differences of {listed(where, MOST_NAMED)} may be skewed, because two tests of them "
+            f"disagree before correction. Student's t, on which p and intervals rest, makes more false claims if "
+            "differences are skewed; sign flips do not assume a normal distribution."
+        )
+
+
 def _unpaired(comparison: Comparison) -> Iterator[str]:
     """Name arms without a value at the primary endpoint, or with other seeds than the baseline."""
     primary, reference = comparison.endpoints[0], comparison.reference
@@ -223,9 +249,9 @@ def _reach(comparison: Comparison) -> Iterator[str]:
     if any(is_claim(arm, primary) for arm in compared):
         return
     found = [
-        detectable_difference(arm.contrasts[primary].difference, LEVEL / len(tested))
-        for arm in compared
-        if not arm.contrasts[primary].diverged
+        detectable_difference(made.difference, level)
+        for made in (arm.contrasts[primary] for arm in compared)
+        if not made.diverged and (level := level_of_look(made, comparison.plan, len(tested))) is not None
     ]
     reach = sorted(least for least in found if least is not None)
     if not reach:
@@ -325,7 +351,7 @@ def _statistics(comparison: Comparison) -> Iterator[str]:
     yield (
         "[low, high]: 95% confidence interval (Student's t over seeds), limited to the range of the measure. "
         f"Differences to {comparison.baseline} are paired over shared seeds; p is Holm-corrected over a family of "
-        f"tests ({' and '.join(families)})."
+        f"tests ({' and '.join(families)}).{level_text(comparison)}"
     )
     crossed = {key: made[0] for key, made in tested.items() if made and made[0].items is not None}
     if crossed:

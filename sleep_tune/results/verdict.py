@@ -10,11 +10,11 @@ from sleep_tune.errors import listed
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Contrast, mode_of
 from sleep_tune.results.columns import MOST_NAMED, column
 from sleep_tune.results.comparable_losses import no_loss_verdict
+from sleep_tune.results.look_text import complete_looks, look_text
 from sleep_tune.results.matched_resource import same_resource_text
 from sleep_tune.statistics.fixed_sample import fewest_seeds
-from sleep_tune.statistics.schedule import LEVEL
 
-__all__ = ["LEVEL", "contrast_text", "difference_text", "improves", "is_claim", "is_control", "write_verdict"]
+__all__ = ["contrast_text", "difference_text", "improves", "is_claim", "is_control", "write_verdict"]
 
 SLEEP = "sleep"
 
@@ -54,13 +54,19 @@ def _answer(comparison: Comparison) -> str:
             f"{_largest(compared, comparison)}."
         )
     claimed = [arm for arm in compared if is_claim(arm, primary)]
+    if not claimed and complete_looks(comparison) == 0 and comparison.plan is not None:
+        return (
+            f"No verdict yet: no arm has all {comparison.plan.schedule.looks[0]} seeds of the first look. The largest "
+            f"difference in {what}{same_resource_text(comparison, compared)} so far is "
+            f"{_largest(compared, comparison)}."
+        )
     if not claimed:
         return (
             f"No significant difference between {_subject(comparison)} and {name} in {what}"
             f"{same_resource_text(comparison, compared)}; the largest is {_largest(compared, comparison)}."
-            f"{_equal(compared, comparison)}{_doubt(comparison)}{_look(comparison)}"
+            f"{_equal(compared, comparison)}{_doubt(comparison)}{look_text(comparison)}"
         )
-    return _claims(claimed, comparison) + _doubt(comparison) + _look(comparison)
+    return _claims(claimed, comparison) + _doubt(comparison) + look_text(comparison)
 
 
 def _is_not_stated(name: str, comparison: Comparison) -> bool:
@@ -83,7 +89,7 @@ def _other(comparison: Comparison) -> str:
 def is_claim(arm: Arm, endpoint: str) -> bool:
     """Return whether the arm's difference to the baseline is significant after Holm correction."""
     contrast = arm.contrasts.get(endpoint)
-    return contrast is not None and contrast.p_holm is not None and contrast.p_holm < LEVEL
+    return contrast is not None and contrast.is_significant
 
 
 def is_control(arm: Arm, baseline: Arm) -> bool:
@@ -164,7 +170,7 @@ def _left_to_claim(contrast: Contrast | None, tests: int) -> str:
     """Say what can still be claimed of an arm that diverged, as one of `tests` tests."""
     if contrast is None or not contrast.lost:
         return ""
-    alone, corrected = (fewest_seeds(contrast.lost, LEVEL / count) for count in (1, max(1, tests)))
+    alone, corrected = (fewest_seeds(contrast.lost, contrast.level / count) for count in (1, max(1, tests)))
     if contrast.seeds >= corrected:
         return ": p ranks diverged seeds worst; the mean is over the others"
     after = f" ({corrected} after Holm correction over {tests} tests)" if tests > 1 else ""
@@ -211,8 +217,7 @@ def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
     if smallest is None:
         return ""
     bound = f"{column(primary).write(smallest)} {column(primary).unit}".strip()
-    p_by_arm = {arm.name: arm.contrasts[primary].p_equal for arm in arms}
-    equal = [name for name, p in p_by_arm.items() if p is not None and p < LEVEL]
+    equal = [arm.name for arm in arms if arm.contrasts[primary].is_equivalent]
     if not equal:
         return f" Equivalence within {bound}, the smallest difference of interest, is not shown either."
     return f" Equivalent within {bound}, the smallest difference of interest: {listed(equal, MOST_NAMED)}."
@@ -231,9 +236,3 @@ def _doubt(comparison: Comparison) -> str:
         f" Warning: the A/A control {control.name} differs significantly from {comparison.baseline} too, which is a "
         f"false positive or an error of the setup ({_numbers(control, primary)})."
     )
-
-
-def _look(comparison: Comparison) -> str:
-    """Warn where the study grew after it had ended once."""
-    looks = len(comparison.looks)
-    return f" The study grew: this is look {looks} at its data, and p is not corrected for that." if looks > 1 else ""

@@ -12,9 +12,9 @@ import warnings
 import numpy as np
 from scipy.optimize import brentq
 
-from sleep_tune.results.verdict import LEVEL
 from sleep_tune.statistics.crossed_design import crossed_difference
 from sleep_tune.statistics.fixed_sample import Difference, detectable_difference, holm
+from sleep_tune.statistics.schedule import LEVEL
 from tests.results.worlds import World
 
 SEEDS = (3, 5, 10, 20)

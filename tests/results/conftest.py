@@ -40,11 +40,12 @@ class SyntheticLog:
             file.write(self.writer.line(event))
 
     def open(self, **space: Any) -> None:
-        """The search opens: its description, and the log's first line."""
+        """The search opens: its description, and the log's first line; with `finalists`, the log holds the space."""
         named = {"name": "replay", "objective": {"metric": "eval/nll", "mode": "min"}} | space
         description = {"space": named, "base": {}, "corpus": OPENED["corpus"]}
         (self.folder / "experiment.yaml").write_text(yaml.safe_dump(description))
-        self.event("opened", **OPENED | {"space": named["name"]})
+        study = {"study": named} if "finalists" in named else {}  # older versions did not log it
+        self.event("opened", **OPENED | {"space": named["name"]} | study)
 
     def ask(self, trial: str, *, role: str = "search", arm: str | None = None, seed: int = 0, **more: Any) -> None:
         """A trial is asked for and started."""

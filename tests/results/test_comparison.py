@@ -15,7 +15,7 @@ from sleep_tune.results.columns import PAIRS
 from sleep_tune.results.comparison import compare, compare_arms
 from sleep_tune.results.markup import as_markdown
 from sleep_tune.results.sheet import claim_of
-from sleep_tune.results.verdict import LEVEL, write_verdict
+from sleep_tune.results.verdict import write_verdict
 from sleep_tune.statistics.fixed_sample import (
     Difference,
     equivalence_p,
@@ -24,6 +24,7 @@ from sleep_tune.statistics.fixed_sample import (
     paired_difference,
     worst_rank_p,
 )
+from sleep_tune.statistics.schedule import LEVEL
 from tests.results.conftest import has_note, outcome
 
 SEEDS = (1000, 1001, 1002, 1003, 1004)

@@ -13,9 +13,9 @@ from statsmodels.stats.power import TTestPower
 
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.notes import is_power_note
-from sleep_tune.results.verdict import LEVEL
 from sleep_tune.statistics.crossed_design import crossed_difference
 from sleep_tune.statistics.fixed_sample import Difference, detectable_difference
+from sleep_tune.statistics.schedule import LEVEL
 from tests.results.conftest import SyntheticLog, has_note
 from tests.results.worlds import World
 
