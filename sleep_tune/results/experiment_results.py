@@ -14,6 +14,7 @@ from sleep_tune.files import expanded
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.frames import importance_frame, log_frame, make_frame
+from sleep_tune.results.look_table import tabulate_looks
 from sleep_tune.results.markup import as_markdown
 from sleep_tune.results.paradigms import compare_paradigms, tabulate_paradigms
 from sleep_tune.results.parameter_correlations import correlate_search, tabulate_correlations
@@ -57,6 +58,11 @@ class ComparisonResults:
     def comparison(self) -> pd.DataFrame:
         """A row per arm and metric: mean over seeds, and at endpoints the difference to the baseline with its p."""
         return tidy(self._comparison)
+
+    @functools.cached_property
+    def looks(self) -> pd.DataFrame:
+        """A row per arm and look: its difference to the baseline at the primary endpoint, with the p of that look."""
+        return tabulate_looks(self._comparison)
 
     @functools.cached_property
     def gain(self) -> pd.DataFrame:

@@ -26,6 +26,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         **{"decision": TEXT, "metric": TEXT, "value": REAL},
     },
     "evaluations": {"split": TEXT, "rung": WHOLE, "words_seen": WHOLE, "metric": TEXT, "value": REAL},
+    "looks": {
+        **{"experiment": TEXT, "arm": TEXT, "metric": TEXT, "look": WHOLE, "seeds": WHOLE},
+        **{**DIFFERENCE, "level": REAL, "decided": TEXT},
+    },
     "gain": {
         **{"experiment": TEXT, "arm": TEXT, "metric": TEXT, "effect": TEXT, "plus": TEXT, "minus": TEXT},
         **{"seeds": WHOLE, "items": WHOLE, **DIFFERENCE, "tests": WHOLE, "diverged": WHOLE},

@@ -12,6 +12,7 @@ from sleep_tune.files import write_whole
 from sleep_tune.plain_text import spreadsheet_cell, visible
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
+from sleep_tune.results.look_table import tabulate_looks
 from sleep_tune.results.markup import DOCUMENTS
 from sleep_tune.results.paradigms import compare_paradigms, tabulate_paradigms
 from sleep_tune.results.parameter_correlations import correlate_search, tabulate_correlations
@@ -39,8 +40,9 @@ def write_tables(folder: Path) -> Comparison:
 def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path | None = None) -> list[Path]:
     """Write a comparison in every format, and tables of what it is made of.
 
-    These are: the differences in each paradigm, if the arms kept their answers to a task's items; and if there is an
-    experiment, its trials, and the rank correlations of its parameters with the objective, if it had enough trials.
+    These are: the evidence at each look, if looks are planned; the differences in each paradigm, if the arms kept their
+    answers to a task's items; and if there is an experiment, its trials, and the rank correlations of its parameters
+    with the objective, if it had enough trials.
 
     Args:
         comparison: to write.
@@ -51,6 +53,8 @@ def write_comparison(comparison: Comparison, folder: Path, *, experiment: Path |
         The files.
     """
     tables = {"comparison": tidy(comparison)}
+    if comparison.plan is not None:
+        tables["looks"] = tabulate_looks(comparison)
     if comparison.gains:
         tables["gain"] = tidy_gains(comparison)
     paradigms = compare_paradigms(comparison)
@@ -78,7 +82,8 @@ def tidy(comparison: Comparison) -> pd.DataFrame:
     Differences to the baseline, at endpoints only: shared_seeds, items (treated as random beside the seeds; missing
     where the test is on seeds alone), difference, difference_low, difference_high, error (standard error), p, p_holm,
     p_flip (permutation test over seeds), p_equal (equivalence, Holm-corrected), diverged (seeds at which either arm
-    diverged: p counts them, means and intervals do not).
+    diverged: p counts them, means and intervals do not), level (a p_holm or p_equal below it is significant), looks
+    (planned looks that are complete; missing where the number of seeds was fixed).
     """
     rows: list[dict[str, object]] = []
     for arm in comparison.arms:
@@ -94,13 +99,14 @@ def tidy(comparison: Comparison) -> pd.DataFrame:
                 row |= {"difference_low": difference.low, "difference_high": difference.high}
                 row |= {"error": difference.error, "p": difference.p, "p_holm": contrast.p_holm}
                 row |= {"p_flip": contrast.p_flip, "p_equal": contrast.p_equal, "diverged": contrast.diverged}
+                row |= {"level": contrast.level, "looks": contrast.looks}
             rows.append(row)
     head = ["experiment", "arm", "kind", "parameters", "metric"]
     values = ["seeds", "mean", "low", "high", "shared_seeds", "items"]
     differences = ["difference", "difference_low", "difference_high", "error", "p", "p_holm", "p_flip", "p_equal"]
-    table = pd.DataFrame(rows, columns=[*head, *values, *differences, "diverged"])
-    whole = dict.fromkeys(("seeds", "shared_seeds", "items", "diverged"), "Int64")
-    return table.astype(whole | dict.fromkeys(("mean", "low", "high", *differences), "float64"))
+    table = pd.DataFrame(rows, columns=[*head, *values, *differences, "diverged", "level", "looks"])
+    whole = dict.fromkeys(("seeds", "shared_seeds", "items", "diverged", "looks"), "Int64")
+    return table.astype(whole | dict.fromkeys(("mean", "low", "high", *differences, "level"), "float64"))
 
 
 def tidy_gains(comparison: Comparison) -> pd.DataFrame:

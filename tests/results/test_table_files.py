@@ -32,7 +32,7 @@ def test_tables_are_read_back_as_they_were(log: Any) -> None:
         "trials.csv",
         "trials.parquet",
     ]
-    whole = dict.fromkeys(("seeds", "shared_seeds", "items", "diverged"), "Int64")
+    whole = dict.fromkeys(("seeds", "shared_seeds", "items", "diverged", "looks"), "Int64")
     written = pd.read_csv(tables / "comparison.csv", dtype=whole).fillna({"parameters": ""})
     pd.testing.assert_frame_equal(written, tidy(comparison), check_dtype=False, rtol=1e-12)
     kept = pd.read_parquet(tables / "comparison.parquet")
