@@ -72,6 +72,13 @@ def test_trials_to_come_are_expected_to_go_as_far_as_those_before() -> None:
     assert state[2] == pytest.approx(2 * 0.75 + 4)
 
 
+def test_trials_that_have_paused_at_a_rung_show_how_far_trials_go() -> None:
+    """Else every trial to come would be expected to go to the end, as only those have ended."""
+    state = forecast(watched(trial(0, "completed"), trial(1, "paused", 0.5)))
+    assert state[:2] == (1, 8)
+    assert state[2] == pytest.approx(2 * 0.75 + (0.75 - 0.5) + 4)
+
+
 def test_a_running_trial_counts_with_what_it_still_has_to_see() -> None:
     stopped = trial(0, "stopped", 0.5)
     assert forecast(watched(stopped, trial(1, "running", 0.2)))[2] == pytest.approx(0.3 + 2 * 0.5 + 4)
