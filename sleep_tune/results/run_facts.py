@@ -18,7 +18,7 @@ from sleep_tune.experiment.run_folder import CONFIG, ENVIRONMENT, EXPOSURES, MET
 from sleep_tune.files import read_json_object
 from sleep_tune.results.columns import setting_text, short_names
 
-__all__ = ["MOST_EXPOSURES", "UNRELATED", "RunFacts", "fact_notes", "model_notes", "read_facts"]
+__all__ = ["MOST_EXPOSURES", "UNRELATED", "RunFacts", "fact_notes", "flatten_section", "model_notes", "read_facts"]
 
 MOST_EXPOSURES = 10
 """BabyLM allows ten passes over the corpus; read strictly, no sample may be seen more often."""
@@ -59,7 +59,7 @@ def read_facts(run: Path) -> RunFacts:
         config = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         config = {}
-    options = dict(_flat(config if isinstance(config, Mapping) else {}))
+    options = flatten_section(config if isinstance(config, Mapping) else {})
     return RunFacts(
         commit=f"{str(commit)[:10]}{dirty}" if commit else None,
         config=options,
@@ -181,9 +181,9 @@ def _texts(path: Path) -> tuple[str, ...]:
     return tuple(str(text) for text in found) if isinstance(found, list) else ()
 
 
-def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten_section(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the options of a nested section by dotted key; each key begins with `prefix`. No key is checked."""
+    found: dict[str, Any] = {}
     for key, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+        found |= flatten_section(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found

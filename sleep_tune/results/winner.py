@@ -15,6 +15,7 @@ from sleep_tune.experiment.run_folder import AVERAGED_MODEL, CONFIG, MODEL
 from sleep_tune.experiment.search_state import MAIN
 from sleep_tune.metric_names import AVERAGED, split_variant
 from sleep_tune.results.comparable_losses import OBJECTIVE, is_loss
+from sleep_tune.results.run_facts import flatten_section
 from sleep_tune.results.trial_tables import parameter_columns, read_trials, repeated_runs
 
 __all__ = ["Winner", "find_winner", "winner_of_run"]
@@ -41,7 +42,7 @@ class Winner:
     @property
     def settings(self) -> dict[str, Any]:
         """The base and the best settings as overrides of a run: choices of groups, and options by dotted key."""
-        return {**self.base, **_dotted("sleep", self.sleep), **self.others}
+        return {**self.base, **flatten_section(self.sleep, "sleep."), **self.others}
 
     @property
     def model(self) -> Path:
@@ -157,14 +158,6 @@ def _without_nulls(section: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in section.items()
         if value is not None
     }
-
-
-def _dotted(prefix: str, section: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a nested section by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in section.items():
-        found |= _dotted(f"{prefix}.{key}", value) if isinstance(value, Mapping) else {f"{prefix}.{key}": value}
-    return found
 
 
 def _plain(value: Any) -> Any:
