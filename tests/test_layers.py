@@ -39,7 +39,7 @@ PACKAGE = ROOT / "sleep_tune"
 
 BASE = frozenset({"errors", "records", "names", "metric_names", "import_paths", "babylm", "files"})
 BASE |= {"folder_lock", "interrupts", "console", "output_redirection", "plain_text", "installation", "sleep_tune"}
-BASE |= {"older_transformers"}
+BASE |= {"older_transformers", "hub_ids"}
 HEAVY = frozenset({"torch", "transformers", "ray", "optuna", "hydra", "omegaconf", "datasets", "pandas"})
 HYDRA = frozenset({"hydra", "omegaconf"})
 SEARCHERS = frozenset({"ray", "optuna"})

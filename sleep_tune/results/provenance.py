@@ -15,12 +15,11 @@ from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_fi
 from sleep_tune.experiment.exposures import read_exposures
 from sleep_tune.experiment.run_folder import ENVIRONMENT, LOG, read_outcome
 from sleep_tune.files import read_json_object
+from sleep_tune.hub_ids import is_hub_id
 from sleep_tune.results.run_facts import read_facts
 
 __all__ = ["Provenance", "read_provenance"]
 
-ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
-"""An id on the Hub: OWNER/NAME."""
 WORDS = re.compile(r"\b(train|dev|test) ([\d,]+) words")
 GENERATED = "toy"
 """data.kind of the generated language."""
@@ -69,13 +68,13 @@ def read_provenance(run: Path) -> Provenance:
     commit = made.get("commit")
     return Provenance(
         data=_data(options),
-        dataset=dataset if _is_id(dataset) else None,
+        dataset=dataset if is_hub_id(dataset) else None,
         revision=_text(options.get("data.revision")),
         corpus=_corpus(run),
         words=_words(run),
         words_seen=None if outcome is None else outcome.words_seen,
         seed=seed if isinstance(seed, int) else None,
-        base=init if _is_id(init) else Path(init).name if isinstance(init, str) else None,
+        base=init if is_hub_id(init) else Path(init).name if isinstance(init, str) else None,
         metrics={} if outcome is None else outcome.metrics,
         commit=_text(commit),
         uncommitted=bool(made.get("uncommitted")),
@@ -89,7 +88,7 @@ def _data(options: Mapping[str, Any]) -> str:
     kind, dataset = str(options.get("data.kind", GENERATED)), options.get("data.dataset")
     if kind == GENERATED:
         return f"a generated toy language of sleep-tune (data.sentences={options.get('data.sentences')})"
-    if _is_id(dataset):
+    if is_hub_id(dataset):
         return f"the dataset {dataset} of the Hugging Face Hub"
     return f"text of the author's own, read by {kind}" if ":" in kind else "text of the author's own"
 
@@ -120,10 +119,6 @@ def _outcome(run: Path) -> Any:
         return read_outcome(run)
     except RunFolderError:
         return None
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and ID.fullmatch(value) is not None
 
 
 def _text(value: object) -> str | None:

@@ -3,12 +3,12 @@
 BabyLM's evaluation opens such a branch as a revision: `from_pretrained("OWNER/NAME", revision="chck_10M")`.
 """
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sleep_tune.data.hub import hub_errors, hub_token
 from sleep_tune.errors import ConfigError, DataError
+from sleep_tune.hub_ids import is_hub_id
 from sleep_tune.sharing.model_files import Files
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["require_repository", "upload"]
 
 KEY = "--push-to-hub"
-REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
 
 def require_repository(name: str) -> None:
@@ -26,7 +25,7 @@ def require_repository(name: str) -> None:
     Raises:
         ConfigError: it is not OWNER/NAME.
     """
-    if not REPOSITORY.fullmatch(name):
+    if not is_hub_id(name):
         raise ConfigError(f"{KEY} must be OWNER/NAME, of letters, digits, -, _ and .; got '{name}'")
 
 
