@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sleep_tune.evaluate.arguments import parse_arguments
+from sleep_tune.commands.evaluate_arguments import parse_arguments
 from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:

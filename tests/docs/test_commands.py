@@ -12,9 +12,9 @@ import yaml
 import sleep_tune
 from sleep_tune import __main__ as entry
 from sleep_tune.commands import search, train
+from sleep_tune.commands.evaluate_arguments import parse_arguments
 from sleep_tune.config.load import compose
 from sleep_tune.data.toy_corpus import generate
-from sleep_tune.evaluate.arguments import parse_arguments
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.space_file import load_space
 from tests.analysis.commands import call

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from sleep_tune import cli
 from sleep_tune.commands.evaluate import main
-from sleep_tune.evaluate.arguments import parse_arguments
+from sleep_tune.commands.evaluate_arguments import parse_arguments
 from sleep_tune.evaluation.score_files import read_previous_scores
 from tests.evaluation import official_data
 from tests.messages import missing
