@@ -56,6 +56,7 @@ def find_winner(folder: Path) -> Winner:
     Where there was no search, the best of the study's arms, without the reference and matched controls.
 
     An arm that diverged at more seeds than another never wins against it, because its mean is over fewer survivors.
+    The means of the others are over the seeds that all of them have, as some may have run for longer or lost a machine.
 
     Raises:
         RunFolderError: the folder holds no experiment, or the winner's configuration is missing or damaged.
@@ -68,13 +69,19 @@ def find_winner(folder: Path) -> Winner:
     _require_one_objective(metric, done)
     repeated, role = _repeated(done, experiment)
     if not repeated.empty:
-        means = repeated.groupby("arm")[metric].mean().sort_values(ascending=lowest, kind="stable")
         diverged = table[(table["role"] == role) & (table["kind"] == "diverged")].groupby("arm").size()
-        lost = {str(name): int(diverged.get(name, 0)) for name in means.index}
-        arm = min(lost, key=lambda name: lost[name])  # of equals the first, whose mean is best
-        value, runs = float(means[arm]), repeated[repeated["arm"] == arm]
+        lost = {str(name): int(diverged.get(name, 0)) for name in repeated["arm"].unique()}
+        least = repeated[repeated["arm"].map(lost) == min(lost.values())]
+        shared = set.intersection(*(set(runs["seed"]) for _, runs in least.groupby("arm")))
+        compared = least[least["seed"].isin(shared)] if shared else least
+        means = compared.groupby("arm")[metric].mean().sort_values(ascending=lowest, kind="stable")
+        arm, value = str(means.index[0]), float(means.iloc[0])
+        runs = repeated[repeated["arm"] == arm]
         among = " of the arms that diverged least" if any(lost.values()) else ""
-        why = f"{arm} has the best mean {metric} on dev{among}, {value:.4f} over {len(runs)} fresh seeds"
+        number = int((compared["arm"] == arm).sum())
+        why = f"{arm} has the best mean {metric} on dev{among}, {value:.4f} over {number} fresh seeds"
+        why += " that all of them have" if shared and len(compared) < len(least) else ""
+        why += "; no seed was run for all of them" if not shared else ""
         why += f"; {lost[arm]} more diverged" if lost[arm] else ""
     else:
         runs = done[done["study"] == MAIN]

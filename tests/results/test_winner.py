@@ -57,6 +57,22 @@ def test_an_arm_that_diverged_does_not_win_by_the_seeds_that_survived(log: Synth
     assert "of the arms that diverged least, 1.8000 over 2 fresh seeds" in winner.why
 
 
+def test_means_are_over_the_seeds_that_all_arms_have(log: SyntheticLog) -> None:
+    """t0002 was decided after two seeds; the third, which was hard for every arm, is not held against t0003."""
+    search(log)
+    for arm, values in (("t0002", (1.8, 1.8)), ("t0003", (1.7, 1.7, 2.9))):
+        for seed, value in enumerate(values, start=1000):
+            log.run(arm, seed, 1.2, 0.8, role="finalist", metrics={"eval/nll": value})
+            keep_config(log, f"{arm}-s{seed}")
+    winner = find_winner(log.folder)
+    assert winner.arm == "t0003"
+    assert "1.7000 over 2 fresh seeds that all of them have" in winner.why
+    log.run("t0001", 2000, 1.2, 0.8, role="finalist", metrics={"eval/nll": 1.75})
+    keep_config(log, "t0001-s2000")
+    winner = find_winner(log.folder)
+    assert (winner.arm, "1.7500 over 1 fresh seeds; no seed" in winner.why) == ("t0001", True)
+
+
 def test_an_arm_wins_by_its_mean_and_its_best_run_is_named_whatever_their_order(log: SyntheticLog) -> None:
     """t0002 has the best single run and the worse mean; t0003's best seed is not its first."""
     search(log)
