@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 
 from sleep_tune.config.schema import MaskingConfig, RunConfig, SleepConfig, TrainingConfig
+from sleep_tune.config.tracking_options import note_on_tracking
 from sleep_tune.config.tree import flatten
 from sleep_tune.errors import UserError
 from sleep_tune.experiment.run_folder import defining_options, describe_differences, read_config
@@ -64,7 +65,9 @@ def setting_notes(config: RunConfig, *, replays: bool) -> list[str]:
         config: of the run.
         replays: whether the run chooses samples and replays them.
     """
-    return [*_unread_in_training(config), *_unread(config.sleep, replays=replays), *_other_settings(config)]
+    tracked = note_on_tracking(config.tracking)
+    notes = [*_unread_in_training(config), *_unread(config.sleep, replays=replays), *_other_settings(config)]
+    return notes if tracked is None else [*notes, tracked]
 
 
 def _unread_in_training(config: RunConfig) -> Iterator[str]:

@@ -42,6 +42,8 @@ def test_the_baseline_has_no_settings_in_vain() -> None:
         ("sleep.shrink.protect=1 sleep.shrink.factor=.5", "sleep.shrink.factor has|sleep.shrink.protect is 1"),
         ("sleep.interleave=true sleep.masking=.3", "sleep.masking has|sleep.interleave=true"),
         ("training.cooldown=.3", "training.cooldown has|training.schedule=wsd"),
+        ("tracking.project=mine", "tracking.project has|tracking=wandb"),
+        ("tracking.project=mine tracking.entity=us tracking=tensorboard", "tracking.project and tracking.entity have"),
         (
             "model=gpt2_tiny training.masking.probability=.3 training.masking.kind=bernoulli",
             "training.masking.kind, training.masking.probability have|training.objective=clm",
@@ -55,7 +57,14 @@ def test_a_setting_in_vain_is_named_with_the_reason(given: str, facts: str) -> N
 
 
 @pytest.mark.parametrize(
-    "given", ["training.schedule=wsd training.cooldown=.3", "training.masking.probability=.3", "model=gpt2_tiny"]
+    "given",
+    [
+        "training.schedule=wsd training.cooldown=.3",
+        "training.masking.probability=.3",
+        "model=gpt2_tiny",
+        "tracking=wandb tracking.project=mine",
+        "tracking.group=ours tracking.role=search tracking.arm=t0001",
+    ],
 )
 def test_what_training_reads_has_no_note(given: str) -> None:
     assert notes_on(*given.split()) == []

@@ -15,6 +15,7 @@ from typing import Any
 
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ModelConfig, RunConfig
+from sleep_tune.config.tracking_options import note_on_tracking
 from sleep_tune.config.tree import from_dict, to_dict
 from sleep_tune.console import PlainConsole
 from sleep_tune.errors import ConfigError, UserError
@@ -240,6 +241,8 @@ class PreparedSearch:
         lines = [f"{self.folder}: {slot_plan.describe()}"]
         if gained:
             lines.append(f"note: runs are tracked from now on ({', '.join(gained)}); those that have ended are not")
+        unread = note_on_tracking(self.base.tracking)
+        lines += [f"note: {unread}"] if unread else []
         lines += [f"note: {note}" for note in (own_ray.startup_notes() if starts_ray else ())]
         lines += self.corpus.description
         lines += ["starting Ray"] if starts_ray else []
