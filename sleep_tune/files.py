@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,13 @@ def require_writable(folder: Path, remedy: str) -> None:
         RunFolderError: it, or the nearest path above it that exists, is not a folder or cannot be written.
     """
     place = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
-    is_known = os.access in os.supports_effective_ids
-    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK, effective_ids=is_known)):
-        why = "cannot be written by this user" if place.is_dir() else "is not a folder"
+    why = None if place.is_dir() else "is not a folder"
+    if why is None:
+        try:
+            tempfile.TemporaryFile(dir=place).close()  # what os.access says of root is wrong in such places as /proc
+        except OSError as error:
+            why = f"cannot be written ({error.strerror})"
+    if why is not None:
         raise RunFolderError(f"{folder} must be a folder that can be written; {place} {why}: {remedy}")
 
 

@@ -266,3 +266,10 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_computed(
     with pytest.raises(RunFolderError, match=rf"{tmp_path / place} .*: do that"):
         require_writable(tmp_path / place / below, "do that")
     require_writable(tmp_path / "new" / "folder", "do that")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="has no /proc")
+def test_a_folder_that_not_even_root_can_make_is_refused() -> None:
+    with pytest.raises(RunFolderError, match=r"/proc/new .*/proc cannot be written.*: do that"):
+        require_writable(Path("/proc/new"), "do that")
