@@ -43,11 +43,11 @@ def main(arguments: Sequence[str]) -> int:
     comments, settings, line = _settings(winner, name, exact=options.exact)
     path = options.conf / "sleep" / f"{name}.yaml"
     write_settings(path, comments, settings, force=options.force)
-    print(visible("\n".join([*comments, str(path), "", line])))
+    print(visible("\n".join([*comments, f"settings: {path}", "", line])))
     if options.to is not None:
         card = _card(winner, comparison, options, options.to.resolve().name, ())
         write_files(options.to, files | {CARD: card.encode()})
-        print(f"\n{options.to}")
+        print(f"\nmodel: {options.to}")
     if options.push_to_hub is not None:
         from sleep_tune.results.card import checkpoint_card
 
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         type=Path,
         default=(CLONE or Path()) / "conf",
-        help="the folder of configurations (default: conf)",
+        help="the folder of configurations (default: conf of the clone; without a clone, of the working directory)",
     )
     parser.add_argument("--exact", action="store_true", help="write numbers with all digits instead of four")
     parser.add_argument("--force", action="store_true", help="replace an existing file with other settings")
