@@ -147,6 +147,7 @@ def search(
         KeyboardInterrupt: Ctrl-C; the same call resumes.
     """
     from sleep_tune.results.experiment_results import ExperimentResults
+    from sleep_tune.results.look_judge import judge_look
     from sleep_tune.results.report.page import write_report
     from sleep_tune.results.table_files import write_tables
     from sleep_tune.search.run.launch import Interrupted, PreparedSearch
@@ -156,7 +157,7 @@ def search(
     with cli.echo_log("sleep_tune.data"):
         prepared = PreparedSearch.read(given, _plain_overrides(overrides), expanded(str(results)))
     try:
-        prepared.run(launcher=launcher, address=address)
+        prepared.run(launcher=launcher, address=address, judge=functools.partial(judge_look, prepared.folder))
     except Interrupted:
         current().end()
         raise

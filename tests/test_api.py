@@ -39,7 +39,7 @@ SPACE = {
     "parameters": {"sleep.replay.ratio": {"choice": (0.3, 0.6)}},
     "stop": {"trials": 2},
     "baselines": {"epochs": {}},
-    "finalists": {"count": 1, "seeds": 2},
+    "finalists": {"count": 1, "seeds": {"looks": [2, 3]}},
 }
 
 
@@ -130,7 +130,10 @@ def test_a_search_ends_in_results_and_is_not_run_again(tmp_path: Path, capfd: py
     experiment = search(SPACE, {"stop.trials": 1}, results=tmp_path, launcher="inline")
     assert (signal.getsignal(signal.SIGINT), sys.stdout) == before
     assert "t0001 completed" in capfd.readouterr().out
-    assert len(experiment.trials) == 1 and len(experiment.runs) == 4 and experiment.ended
+    assert len(experiment.trials) == 1 and experiment.ended
+    first = experiment.looks.iloc[0]  # judged by the search as by the table
+    assert (first["look"], first["seeds"], first["level"]) == (1, 2, pytest.approx(0.045))
+    assert len(experiment.runs) == (6 if pd.isna(first["decided"]) else 4)
     assert (tmp_path / "mine" / "report.html").is_file() and (tmp_path / "mine" / "tables").is_dir()
     written = (tmp_path / "mine" / "trials.jsonl").read_bytes()
     again = search(SPACE, {"stop.trials": 1}, results=tmp_path, launcher="inline")

@@ -7,6 +7,7 @@ the comparison of one that has ended, run the same command again.
 import argparse
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.status:
         show_status(options)
         return 0
+    from sleep_tune.results.look_judge import judge_look
     from sleep_tune.search.run.launch import Interrupted, PreparedSearch
 
     current().farewell = f"nothing is lost. To resume: {command('search')} {shlex.join(arguments)}"
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         show_plan(plan)
         return 0
     try:
-        study.run(launcher=options.launcher, address=options.address)
+        study.run(launcher=options.launcher, address=options.address, judge=partial(judge_look, study.folder))
     except Interrupted as signal:
         return signal.exit_code
     show_comparison(study.folder)
