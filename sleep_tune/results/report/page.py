@@ -17,6 +17,7 @@ from sleep_tune.files import write_whole
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.html_templates import read_template, render_page
+from sleep_tune.results.look_table import list_looks
 from sleep_tune.results.paradigms import compare_paradigms
 from sleep_tune.results.report.figure_style import Figure
 from sleep_tune.results.report.palette import DARK
@@ -60,6 +61,7 @@ def write_report(folder: Path, comparison: Comparison | None = None, *, place: P
         logs=read_training_logs(folder, trials),
         ended=state.closed,
         paradigms=compare_paradigms(comparison),
+        looks=list_looks(comparison),
     )
     file = (place or folder) / FILE
     write_whole(file, _render(data))

@@ -15,6 +15,7 @@ from sleep_tune.results.comparable_losses import are_comparable
 from sleep_tune.results.gain import sleeping_arms
 from sleep_tune.results.gain_sheet import gain_sheet
 from sleep_tune.results.gain_text import TITLE, gain_statistics, gain_texts
+from sleep_tune.results.look_sheet import look_sheet
 from sleep_tune.results.missing_controls import find_missing
 from sleep_tune.results.notes import is_power_note, is_warning
 from sleep_tune.results.paradigms import ParadigmDifference
@@ -22,6 +23,7 @@ from sleep_tune.results.report.gain_figures import shown_gains
 from sleep_tune.results.report.importance import FEWEST_TRIALS
 from sleep_tune.results.report.section_figures import ReportData
 from sleep_tune.results.report.training_logs import TrainingLog
+from sleep_tune.results.sequential_contrasts import is_planned
 from sleep_tune.results.sheet import (
     MISSING,
     Cell,
@@ -115,6 +117,45 @@ def _split_sheet(sheet: Sheet, comparison: Comparison) -> tuple[Sheet, Sheet]:
 def _select_columns(sheet: Sheet, places: Sequence[int], words: int) -> Sheet:
     rows = tuple(tuple(row[at] for at in places) for row in sheet.rows)
     return Sheet(tuple(sheet.headings[at] for at in places), rows, words)
+
+
+def _looks(data: ReportData) -> dict[str, Any]:
+    """Return the planned looks, a table with a row per arm and look, and how many runs the looks have saved."""
+    comparison = data.comparison
+    plan = comparison.plan
+    looks = plan.schedule.looks if plan is not None else ()
+    has_table = plan is not None and (len(looks) > 1 or plan.added > 0)
+    trained, most = _count_runs(comparison)
+    return {
+        "baseline": comparison.baseline,
+        "metric": column(comparison.endpoints[0]).heading,
+        "looks": looks,
+        "level": f"{plan.schedule.level:.3g}" if plan is not None else "",
+        "trained": trained,
+        "most": most,
+        "saved": f"{1 - trained / most:.0%}" if most else "",
+        "table": look_sheet(data.looks, comparison) if has_table and data.looks else None,
+    }
+
+
+def _count_runs(comparison: Comparison) -> tuple[int, int]:
+    """Return the runs over fresh seeds, and how many they are if no arm is decided early.
+
+    Zeros before the study is over, and where it has one look.
+    """
+    plan = comparison.plan
+    if plan is None or len(plan.schedule.looks) < 2:
+        return 0, 0
+    arms = [arm for arm in comparison.arms if is_planned(arm)]
+    ended = {arm.name: len(arm.seeds) + len(arm.failures) for arm in arms}
+    decided = {arm.name for arm in arms if arm.decided is not None}
+    waiting = [
+        arm
+        for arm in arms
+        if arm.unfinished
+        or (arm.parent is None and arm.name not in {*decided, comparison.baseline} and ended[arm.name] < plan.seeds)
+    ]
+    return (0, 0) if waiting else (sum(ended.values()), len(arms) * max(plan.seeds, len(plan.order)))
 
 
 def _gain(data: ReportData) -> dict[str, Any]:
@@ -253,6 +294,7 @@ def _reproduce(data: ReportData) -> dict[str, Any]:
 SECTIONS: dict[str, ReportSection] = {
     "answer": ReportSection("The answer", _answer),
     "arms": ReportSection("Arms against the baseline", _arms),
+    "looks": ReportSection("The evidence look by look", _looks),
     "gain": ReportSection(TITLE, _gain),
     "paradigms": ReportSection("Paradigm by paradigm", _paradigms),
     "learning": ReportSection("Learning curves", _learning),

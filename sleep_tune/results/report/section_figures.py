@@ -9,6 +9,7 @@ import pandas as pd
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Comparison
 from sleep_tune.results.columns import column, short_names
+from sleep_tune.results.look_table import LookRow
 from sleep_tune.results.paradigms import ParadigmDifference
 from sleep_tune.results.parameter_correlations import correlate_search
 from sleep_tune.results.report.arm_figures import plot_differences
@@ -22,6 +23,7 @@ from sleep_tune.results.report.learning_figures import (
     plot_learning_rates,
     plot_losses,
 )
+from sleep_tune.results.report.look_figures import MOST_ARMS, plot_looks
 from sleep_tune.results.report.paradigm_figures import plot_paradigms
 from sleep_tune.results.report.parameter_figures import plot_correlations, plot_heat_map, plot_importance, plot_slices
 from sleep_tune.results.report.replay_figures import plot_ages, plot_exposures, plot_source_ratios, plot_sources
@@ -67,6 +69,8 @@ class ReportData:
     """Whether the search was closed."""
     paradigms: Sequence[ParadigmDifference] = ()
     """Differences in each paradigm, as `compare_paradigms` orders them."""
+    looks: Sequence[LookRow] = ()
+    """The evidence on each arm look by look, as `list_looks` orders it."""
 
     @property
     def first_logs(self) -> dict[str, TrainingLog]:
@@ -101,6 +105,20 @@ def _differences(data: ReportData) -> Iterator[Plot]:
         plot_differences(comparison),
         f"Mean over shared seeds with its 95% interval, before correction. Filled: significant after Holm correction; "
         f"circles: arms and finalists; diamonds: baselines and controls{band}.{bare}",
+    )
+
+
+def _looks(data: ReportData) -> Iterator[Plot]:
+    comparison = data.comparison
+    count = len({row.arm for row in data.looks})
+    more = f" Shown are {MOST_ARMS} of {count} arms." if count > MOST_ARMS else ""
+    smallest = " Dashed lines: the smallest difference of interest." if comparison.experiment.smallest else ""
+    yield Plot(
+        f"Difference to {comparison.baseline} in {column(comparison.endpoints[0]).heading} as seeds were added",
+        plot_looks(data.looks, comparison),
+        "Mean over the seeds so far, with its repeated interval. The grey column holds the differences that are "
+        "not significant at that look, even before Holm correction. Open circle: not decided; filled circle: "
+        f"significant; square: equivalent; cross: futile.{smallest}{more}",
     )
 
 
@@ -308,6 +326,7 @@ def _replay(data: ReportData) -> Iterator[Plot]:
 
 FIGURES: dict[str, tuple[Callable[[ReportData], Iterator[Plot]], ...]] = {
     "arms": (_differences,),
+    "looks": (_looks,),
     "gain": (_gains,),
     "paradigms": (_paradigms,),
     "learning": (_losses, _learning_curves, _learning_rates),
