@@ -2,8 +2,8 @@
 
 Runs have normal noise of equal variance, and each arm is compared with the reference at the same seeds. An arm is
 decided as `results.look_judge` decides it: by the sequential p after Holm's correction, by equivalence if the study
-names a smallest difference, and by conditional power. All differences are in standard deviations of a paired
-difference.
+names a smallest difference, and by conditional power. That depends on the number of arms that are not significant yet,
+which is rounded up to a power of 2 here. All differences are in standard deviations of a paired difference.
 """
 
 import functools
@@ -76,7 +76,11 @@ def expected_seeds(schedule: Schedule, effects: Sequence[float], margin: float |
             decided_SA |= _holm(equals_SAJ)
         if look + 1 < len(looks):
             t_SA = np.abs(mean_SAK[..., look]) / error_SAK[..., look]
-            decided_SA |= np.interp(t_SA, TS, _power_left(schedule, look, num_arms, margin)) < FUTILE
+            open_S = np.maximum(1, num_arms - found_SA.sum(axis=1))
+            tests_S = np.minimum(num_arms, 2 ** np.ceil(np.log2(open_S)).astype(int))
+            for tests in np.unique(tests_S).tolist():
+                power_SA = np.interp(t_SA, TS, _power_left(schedule, look, tests, margin))
+                decided_SA |= (tests_S == tests)[:, None] & (power_SA < FUTILE)
         seeds_SA[going_SA & decided_SA] = count
         going_SA &= ~decided_SA
     return ExpectedSeeds(

@@ -26,11 +26,11 @@ def judge(effects: tuple[float, ...], margin: float | None, studies: int) -> tup
             given = [(differences[arm, :n], NUMBERS[:n], SCHEDULE, n // 3) for arm, n in enumerate(seen)]
             p = holm([sequential_difference(*one).difference.p or 1.0 for one in given])
             equal = holm([sequential_equivalence(*one, margin) or 1.0 for one in given]) if margin else [1.0] * len(p)
+            significant |= {arm for arm in range(len(effects)) if p[arm] < SCHEDULE.level}
+            tests = max(1, len(effects) - len(significant))
             for arm, one in enumerate(given):
-                if p[arm] < SCHEDULE.level:
-                    significant.add(arm)
                 if min(p[arm], equal[arm]) < SCHEDULE.level or (
-                    conditional_power(*one, margin=margin, tests=len(effects)) < FUTILE
+                    conditional_power(*one, margin=margin, tests=tests) < FUTILE
                 ):
                     decided.setdefault(arm, count)
         seeds += [decided.get(arm, 9) for arm in range(len(effects))]
