@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from sleep_tune.errors import ConfigError
 from sleep_tune.experiment.event_log import LOG, read_events
-from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
+from sleep_tune.experiment.experiment_file import EXPERIMENT
 from sleep_tune.experiment.search_state import MAIN, fold_events
 from sleep_tune.experiment.trial_state import configuration_key
+from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
 from sleep_tune.search.space.search_space import Parameter
 from sleep_tune.search.space.space_json import parameters_from_json
 from sleep_tune.simulation.landscape import Landscape, run_generator
@@ -78,14 +79,14 @@ def read_experiment_curves(folder: Path) -> Recording:
 
     Raises:
         ConfigError: too few completed trials.
-        RunFolderError: it has no log, or one that cannot be read.
+        RunFolderError: it has no log or no experiment.yaml, or one that cannot be read.
     """
     events = read_events(folder / LOG)
+    space = ExperimentIdentity(folder).space
     try:
-        space = read_experiment_file(folder / EXPERIMENT)["space"]
         parameters = parameters_from_json(space["parameters"])
         mode = space["objective"]["mode"]
-    except (FileNotFoundError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(f"{folder}/{EXPERIMENT} cannot be read as an experiment ({error!r})") from error
     state = fold_events(events, mode)
     sign = 1 if mode == "min" else -1

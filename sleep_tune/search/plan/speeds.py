@@ -15,8 +15,9 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import flatten, to_dict
 from sleep_tune.errors import UserError
 from sleep_tune.experiment.event_log import LOG, read_events
-from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
+from sleep_tune.experiment.experiment_file import EXPERIMENT
 from sleep_tune.records import is_number
+from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
 
 __all__ = ["FILE", "Speed", "find_speed", "save_speed", "scale_speed"]
 
@@ -137,10 +138,9 @@ def _of_experiments(results: Path, wanted: Mapping[str, Any]) -> Iterator[Speed]
     """Yield the mean speed of each experiment's completed runs that match `wanted`, one for each device."""
     for file in sorted(results.glob(f"*/{EXPERIMENT}")):
         try:
-            content = read_experiment_file(file)
-            options = flatten(content["base"])
-            workers = int(content["space"]["resources"]["workers"])
-            runs = _completed(file.parent / LOG, options, workers, wanted)
+            there = ExperimentIdentity(file.parent)
+            workers = int(there.space["resources"]["workers"])
+            runs = _completed(file.parent / LOG, there.base, workers, wanted)
         except (UserError, OSError, KeyError, TypeError, AttributeError, ValueError):
             continue  # no experiment, or one that cannot be read
         for device in dict.fromkeys(run.device for run in runs):

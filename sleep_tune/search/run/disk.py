@@ -15,10 +15,10 @@ from pathlib import Path
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes
 from sleep_tune.config.tree import from_dict
-from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file
 from sleep_tune.experiment.run_folder import WEIGHTS, remove_weights
 from sleep_tune.experiment.search_state import MAIN, TrialState
 from sleep_tune.search.decide.director import Director
+from sleep_tune.search.decide.experiment_identity import ExperimentIdentity
 from sleep_tune.search.space.arm_settings import arm_settings
 from sleep_tune.search.space.settings import list_settings
 from sleep_tune.search.space.trial_configs import with_settings
@@ -195,7 +195,7 @@ class DiskWatch:
 
 def _needs(director: Director) -> tuple[int, int]:
     """Return the bytes that the largest trial of the space needs to start, and for its next checkpoint and model."""
-    base = read_experiment_file(director.folder / EXPERIMENT)["base"]
+    base = ExperimentIdentity(director.folder).tree
     arms = director.space.arms
     sized = tuple(
         parameter

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sleep_tune.config.load import compose
 from sleep_tune.config.tree import from_dict, to_dict
@@ -68,6 +69,11 @@ def test_the_speed_of_an_earlier_experiment_is_read(tmp_path: Path) -> None:
     assert speed.words_per_second == pytest.approx(10_000)
     assert speed.source == f"{default} completed runs of {tmp_path}/small, evaluations included"
     assert find_speed(tmp_path, compose(["model.layers=3"]), 1, on_gpu=False) is None
+    experiment = tmp_path / "small" / "experiment.yaml"
+    older = yaml.safe_load(experiment.read_text())
+    del older["sha256"], older["base"]["training"]["accumulation"]
+    experiment.write_text(yaml.safe_dump(older))
+    assert find_speed(tmp_path, BASE, 1, on_gpu=False) == speed, "a version without that option had its default"
 
 
 def test_workers_are_assumed_to_share_the_work() -> None:
