@@ -12,6 +12,7 @@ from sleep_tune.errors import DataError
 from sleep_tune.experiment.event_log import read_events
 from sleep_tune.results.arms import Arm, Comparison, Contrast, Decided
 from sleep_tune.results.comparison import compare
+from sleep_tune.results.gain_text import gain_texts
 from sleep_tune.results.look_judge import judge_look
 from sleep_tune.results.look_table import list_looks, tabulate_looks
 from sleep_tune.results.seed_plan import SeedPlan, find_plan
@@ -193,6 +194,43 @@ def test_effects_are_judged_at_the_same_looks(log: Any) -> None:
     differences = np.array([-0.03 + 0.001 * at for at in range(6)])
     expected = sequential_difference(differences, [1] * 5 + [2], Schedule((5, 8, 12)), 1).difference.p
     assert found[0].p == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_effect_says_which_seeds_it_lacks_because_an_arm_was_decided(log: Any) -> None:
+    log.open(finalists=LOOKS, comparison=KEPT)
+    random = {"sleep.replay.strategy": "random", "sleep.length.ratio": 1.0}
+    for at in range(8):
+        log.run("epochs", ORDER[at], 2.0 + 0.01 * at, 0.9)
+        if at < 5:
+            log.run("slept", ORDER[at], 1.9 + 0.012 * at, 0.9, role="arm", parameters=random)
+            log.run("slept_matched", ORDER[at], 1.95 + 0.011 * at, 0.9, role="arm", matched="slept")
+        if at == 4:
+            found = {"slept": {"decided": "significant"}, "epochs": None}
+            log.event("look", number=1, seeds=5, arms=found, reason=None)
+    comparison = compare(log.folder)
+    (text,) = gain_texts(comparison)
+    left_out = "5, 77, 610 (slept was decided at 5 seeds and slept_matched was decided at 5 seeds)"
+    assert [left_out in caveat for caveat in text.caveats] == [True]
+    assert has_note(comparison, "Decided: slept at 5 seeds (significant).")
+
+
+def test_a_diverged_seed_ranks_worst_at_each_look(log: Any) -> None:
+    log.open(finalists=LOOKS, comparison=KEPT | {"smallest": 0.5})
+    values = fill(log, {"epochs": 0.0, "t0001": -0.05}, 0, 8)
+    log.run("epochs", ORDER[8], 2.5, 0.9)
+    log.ask("t0001-s300", role="finalist", arm="t0001", seed=300)
+    log.event("failed", "t0001-s300", 1, reason="the loss is not finite", kind="diverged", log=None)
+    for at in range(9, 12):
+        log.run("epochs", ORDER[at], 2.5, 0.9)
+        log.run("t0001", ORDER[at], 2.44 + 0.01 * at, 0.9, role="finalist")
+    comparison = compare(log.folder)
+    contrast, later = made(comparison), [2.44 + 0.01 * at - 2.5 for at in range(9, 12)]
+    outcomes = [*(values["t0001"] - values["epochs"]), np.inf, *later]  # a worse value is a larger loss
+    numbers = [1] * 5 + [2] * 3 + [3] * 4
+    expected = sequential_difference(outcomes, numbers, Schedule((5, 8, 12)), 3, better=-1).difference.p
+    assert contrast.difference.p == pytest.approx(expected, rel=1e-6)
+    assert (contrast.looks, contrast.lost, contrast.seeds, contrast.p_equal) == (3, 1, 12, 1.0)
+    assert "1 of 12 seeds" in comparison.verdict
 
 
 def test_arms_of_other_experiments_have_one_look_each(log: Any, tmp_path: Path) -> None:
