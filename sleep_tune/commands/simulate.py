@@ -35,7 +35,8 @@ curves:
   crossing     power laws that cross, since some settings learn faster than others
   tangled      power laws that cross so much that early and final ranks are little correlated
   one_pass     like crossing, but runs of few passes start worse, because they have read less text, and end better
-  recorded/*   runs of a tiny model on the toy language: {recorded}
+  recorded/*   runs of tiny models: {recorded}
+               (replay: on the toy language; text: on children's books)
   a path       a file made by tests/benchmarks/record_curves.py, or the folder of your own experiment
 
 The first row of each table is the method of SPACE. Differences are from it, paired over seeds. Recorded curves have

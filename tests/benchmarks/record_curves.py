@@ -4,7 +4,7 @@
     python tests/benchmarks/record_curves.py OUT.jsonl --count 48 --repeated 12 \
         'parameters.training.learning_rate={log_uniform: [0.001, 0.02]}'     # with one more parameter
     python tests/benchmarks/record_curves.py OUT.jsonl --space tests/benchmarks/recorded_text.yaml \
-        --count 120 --repeated 120 --seeds 3 data.path=FOLDER                # real text, all under three seeds
+        --count 120 --repeated 24 --seeds 3 data.path=FOLDER                 # real text, 24 under three seeds
 
 Configurations are drawn at random from the parameters of a space (overrides change it), trained to the end of their
 budget with a tiny model, and evaluated at every tenth of it; nothing is stopped. The first --repeated of them are
@@ -12,7 +12,8 @@ trained under several seeds, the same for all, which tells the noise of seeds ap
 twelve seconds on one thread. Run again, the command resumes after the last whole line.
 
 sleep_tune/simulation/recorded/replay.jsonl was made by the first command; it holds the first 52 configurations.
-text.jsonl beside it was made by the third, on nine children's classics (public domain, Standard Ebooks editions).
+text.jsonl beside it was made by the third, on nine children's classics (public domain, Standard Ebooks editions); it
+holds the first 33 configurations.
 
 OUT: a line that says what was recorded, then one line per run: settings, seed, and eval/nll at each share. It holds
 numbers only, and no path of the text.
