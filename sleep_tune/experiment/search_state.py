@@ -38,6 +38,8 @@ class LookTaken:
     seeds: int
     reason: str | None
     """Why the arms could not be compared."""
+    arms: tuple[str, ...]
+    """Those that it was the first look at this number of seeds for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,8 +96,8 @@ class SearchState:
     evidence: dict[str, dict[str, dict[int, ArmEvidence | None]]] = field(default_factory=dict)
     """Arm -> key of its version -> number of fresh seeds at a look -> the evidence then; None if the arm was not
     compared."""
-    look: LookTaken | None = None
-    """The last look at the arms; None before one."""
+    looks: list[LookTaken] = field(default_factory=list)
+    """Looks at the arms so far."""
     space: Mapping[str, Any] | None = None
     """The space of the last 'opened' or 'changed' event, as JSON; None in a log of an earlier version."""
     seeds_source: str | None = None
@@ -371,7 +373,7 @@ class SearchState:
 
     def _on_look(self, event: Event) -> None:
         data = event.data
-        self.look = LookTaken(data["number"], data["seeds"], data.get("reason"))
+        self.looks.append(LookTaken(data["number"], data["seeds"], data.get("reason"), tuple(data["arms"])))
         for arm, values in data["arms"].items():
             looks = self.evidence.setdefault(arm, {}).setdefault(self.versions[arm], {})
             looks[data["seeds"]] = None if values is None else ArmEvidence.from_json(values)

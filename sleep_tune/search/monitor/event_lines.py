@@ -8,6 +8,7 @@ from sleep_tune.records import Decision
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor import wording
 from sleep_tune.search.monitor.forecast import forecast
+from sleep_tune.search.monitor.look_text import describe_look
 
 __all__ = ["EventLines", "heartbeat_line"]
 
@@ -26,6 +27,7 @@ class EventLines:
         self._watched = watched
         self._open = {name: _Printed(trial) for name, trial in watched.trials.items() if not trial.ended}
         self._seen = len(watched.trials)
+        self._looks = len(watched.state.looks)
         self._held: str | None = None
         self._changes = list(watched.changes)
 
@@ -36,6 +38,9 @@ class EventLines:
         if self._watched.held != self._held:
             self._held = self._watched.held
             yield "the search continues" if self._held is None else f"the search is paused: {self._held}"
+        for place in range(self._looks, len(self._watched.state.looks)):
+            yield describe_look(self._watched.state, place, len(self._watched.space.finalists.looks))
+        self._looks = len(self._watched.state.looks)
         trials = self._watched.trials
         self._open |= {name: _Printed(None) for name in islice(trials, self._seen, None)}
         self._seen = len(trials)
@@ -100,8 +105,9 @@ class _Printed:
 def heartbeat_line(watched: SearchView, slots: int) -> str:
     """Return one line with the progress of the search and of its running trials."""
     state = forecast(watched, slots)
-    done = f"{state.done} runs done" if state.total is None else f"{state.done}/{state.total} runs done"
-    left = [f"about {wording.clock_time(state.seconds_left)} left"] if state.seconds_left else []
+    done = wording.runs_done(state.done, state.total, is_most=state.is_most)
+    most = "at most " * state.is_most
+    left = [f"{most}about {wording.clock_time(state.seconds_left)} left"] if state.seconds_left else []
     running = [trial for trial in watched.trials.values() if trial.state == "running"]
     at = ", ".join(
         f"{trial.id} {wording.fold_of_phase(trial.progress)} {wording.share_seen(trial.progress)}" for trial in running

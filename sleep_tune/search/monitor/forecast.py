@@ -7,8 +7,10 @@ reports, so an interruption of the search does not change the estimate.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from sleep_tune.experiment.search_state import MAIN, TrialState
+from sleep_tune.search.decide.look_schedule import LookSchedule, current_schedule
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.space.arm_settings import found_first
 from sleep_tune.search.space.search_space import BEST
@@ -38,6 +40,8 @@ class Forecast:
     gpu_hours_left: float | None
     controls_left: int = 0
     """Runs of controls that wait for the runs that they are matched to."""
+    is_most: bool = False
+    """Whether looks may end the search earlier, so that the total and what is left are the largest possible."""
 
 
 def forecast(director: SearchView, slots: int) -> Forecast:
@@ -56,16 +60,18 @@ def forecast(director: SearchView, slots: int) -> Forecast:
         return Forecast(done, None, None, None, None)
     ended = [_share(run) for run in runs if run.role == "search" and (run.ended or run.state == "paused")]
     typical = sum(ended) / len(ended) if ended else 1.0
-    by_arm = _repeats_to_come(director, runs)
+    looks = current_schedule(director.space, director.state)
+    by_arm = _repeats_to_come(director, runs, looks)
     repeats = sum(by_arm.values())
     going = [_expected(trial, typical) for trial in runs if not trial.ended]
+    is_most = looks.number is not None and looks.number < len(director.space.finalists.looks)
     controls = sum(by_arm.get(name, 0) for name, arm in director.space.arms.items() if arm.matched is not None)
     left = to_come * typical + repeats + sum(going)
     longest = max([*going, typical * (to_come > 0), _longest_repeat(director, runs, by_arm)])
     seconds = sum(trial.seconds for trial in runs)
     work = sum(_share(trial) for trial in runs)
     if seconds < ENOUGH_SECONDS or not work:
-        return Forecast(done, len(runs) + to_come + repeats, left, None, None, controls)
+        return Forecast(done, len(runs) + to_come + repeats, left, None, None, controls, is_most)
     return Forecast(
         done,
         len(runs) + to_come + repeats,
@@ -73,6 +79,7 @@ def forecast(director: SearchView, slots: int) -> Forecast:
         max(left / max(1, slots), longest) * seconds / work,
         left * gpu_hours(runs) / work,
         controls,
+        is_most,
     )
 
 
@@ -116,7 +123,7 @@ def _searches_to_come(director: SearchView, runs: list[TrialState]) -> int | Non
     return to_come
 
 
-def _repeats_to_come(director: SearchView, runs: list[TrialState]) -> dict[str, int]:
+def _repeats_to_come(director: SearchView, runs: list[TrialState], looks: LookSchedule) -> dict[str, int]:
     """Return how many runs over fresh seeds are still to come: of each baseline and arm, and of `FINALISTS`."""
     space, search = director.space, [run for run in runs if run.study == MAIN]
     finalists, arms = space.finalists.count, [*space.baselines, *space.arms]
@@ -129,8 +136,12 @@ def _repeats_to_come(director: SearchView, runs: list[TrialState]) -> dict[str, 
         for run in director.trials.values()  # refused ones, too
         if run.role != "search"
     )
-    seeds = space.finalists.most_seeds
-    planned = {FINALISTS: finalists * seeds} | dict.fromkeys(arms, seeds)
+    best = [trial.id for trial in islice(director.state.ranking(MAIN), finalists)]
+    best += [FINALISTS] * (finalists - len(best))  # to come
+    planned = {FINALISTS: sum(map(looks.count_most, best))}
+    for name in arms:
+        parent = space.arms[name].matched if name in space.arms else None
+        planned[name] = looks.count_most((best or [BEST])[0] if parent == BEST else parent or name)
     return {name: max(0, number - asked[name]) for name, number in planned.items()}
 
 

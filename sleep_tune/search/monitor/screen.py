@@ -17,6 +17,7 @@ from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor import wording
 from sleep_tune.search.monitor.forecast import Forecast, forecast, gpu_hours
+from sleep_tune.search.monitor.look_text import describe_looks
 from sleep_tune.search.monitor.rung_table import draw_rungs
 
 __all__ = ["screen"]
@@ -69,10 +70,13 @@ def screen(
 
 
 def _head(watched: SearchView, slots: int, notes: Sequence[str]) -> Iterator[Text]:
-    """Yield the headline, the counts, the notes, and why the search is paused."""
+    """Yield the headline, the counts, the looks, the notes, and why the search is paused."""
     state = forecast(watched, slots)
     yield Text(" · ".join(_headline(watched, slots, state)), style="bold")
     yield Text(" · ".join(_counts(watched, state)), style="dim")
+    looks = describe_looks(watched)
+    if looks is not None:
+        yield Text(looks)
     yield from (Text(note) for note in notes)
     if watched.changes:
         yield Text("changed: " + "; ".join(watched.changes), style="dim")
@@ -84,13 +88,13 @@ def _headline(watched: SearchView, slots: int, state: Forecast) -> Iterator[str]
     yield watched.space.name
     busy = sum(trial.state == "running" for trial in watched.trials.values())
     yield "finished" if watched.finished else f"{busy}/{slots} slots busy"
-    yield f"{state.done} runs done" if state.total is None else f"{state.done}/{state.total} runs done"
+    yield wording.runs_done(state.done, state.total, is_most=state.is_most)
     yield f"{wording.clock_time(watched.seconds())} elapsed"
     hours = watched.space.stop.hours
     if watched.finished or watched.held is not None:
         return
     if state.seconds_left:
-        yield f"about {wording.clock_time(state.seconds_left)} left"
+        yield f"{'at most ' * state.is_most}about {wording.clock_time(state.seconds_left)} left"
     elif state.total is None and hours is not None:
         yield f"{wording.clock_time(hours * 3600 - watched.seconds())} of stop.hours left"
 

@@ -14,12 +14,20 @@ __all__ = [
     "fold_of_phase",
     "latest_loss",
     "objective_value",
+    "runs_done",
     "share_seen",
     "short_path",
     "short_words",
     "trial_name",
     "trial_settings",
 ]
+
+
+def runs_done(done: int, total: int | None, *, is_most: bool) -> str:
+    """Return `3/10 runs done`, or `3 of at most 10 runs done` where looks may end the search earlier."""
+    if total is None:
+        return f"{done} runs done"
+    return f"{done} of at most {total} runs done" if is_most else f"{done}/{total} runs done"
 
 
 def trial_name(trial: TrialState) -> str:
