@@ -4,6 +4,7 @@ The search judges no arm itself: a `Judge` does, which the command gives it. `re
 verdict of the table.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,13 +37,17 @@ class ArmEvidence:
     """Probability that the difference is significant by the last planned look, if its present estimate is true."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return a dictionary for a line of JSON, of what is known."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        """Return a dictionary for a line of JSON, of what is known: an endless end of an interval is not."""
+        return {key: value for key, value in asdict(self).items() if isinstance(value, str) or _is_known(value)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ArmEvidence":
         """Return the record of a dictionary that `to_json` made."""
         return cls(**values)
+
+
+def _is_known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 Judge = Callable[[tuple[int, ...]], Mapping[str, ArmEvidence]]
