@@ -14,7 +14,7 @@ __all__ = ["MOST_ARMS", "SYMBOLS", "plot_looks"]
 MOST_ARMS = 8
 """Arms that are drawn."""
 
-PANEL, HEAD, FOOT = 190, 44, 26
+PANEL, HEAD, FOOT = 200, 52, 26
 """Pixels of an arm's panel, and of these those of its title and of the labels below its axis."""
 
 LEFT = 60

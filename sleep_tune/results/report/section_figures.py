@@ -118,7 +118,7 @@ def _looks(data: ReportData) -> Iterator[Plot]:
         plot_looks(data.looks, comparison),
         "Mean over the seeds so far, with its repeated interval. The grey column holds the differences that are "
         "not significant at that look, even before Holm correction. Open circle: not decided; filled circle: "
-        f"significant; square: equivalent; cross: futile.{smallest}{more}",
+        f"significant (blue: better, red: worse); square: equivalent; cross: futile.{smallest}{more}",
     )
 
 
