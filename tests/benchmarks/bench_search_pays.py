@@ -9,6 +9,8 @@ Every search costs as much as RUNS complete runs, in words, and is compared with
 the difference of their regrets, paired over seeds. A seed is of the analytic landscape, the sampler and all runs. A
 run's noise is drawn from the recorded seeds of the settings nearest to its own.
 
+Names such as asha 0.1 are of ASHA with another first rung; seeds 100 unless the table says otherwise (gp is slow).
+
 The regret of a search is that of the trial it ranks first. The regret after the finalists is that of the one with the
 best mean over five fresh seeds, of the three that it ranks first: what a user gets. All methods pay as much for that.
 """
@@ -31,30 +33,38 @@ from sleep_tune.simulation.landscape import Landscape, best_settings
 from sleep_tune.simulation.method_comparison import Interval, mean_interval
 from sleep_tune.simulation.methods import SearchMethod, read_methods
 from sleep_tune.simulation.points import coordinates, distances, draw
+from sleep_tune.simulation.rank_agreement import rank_agreement
+from sleep_tune.simulation.recorded_curves import FOLDER as RECORDINGS
 from sleep_tune.simulation.recorded_curves import NEIGHBOURS, Recording
 from sleep_tune.simulation.simulated_search import Setup, simulate_search
 
 FOLDER = Path(__file__).parent
 TEXT = "recorded/text"
 NOISIER = ", noise x "
-CURVES = ("crossing", "tangled", "one_pass", "recorded/replay", TEXT, f"{TEXT}{NOISIER}4", f"{TEXT}{NOISIER}16")
+CURVES = ("crossing", "one_pass", "recorded/replay", TEXT, f"{TEXT}{NOISIER}4")
 """Names of the sources, and by which number the noise of the seeds is multiplied."""
 
 RUNS = 24.0
 """Cost of a search, in complete runs; a default search of 64 trials costs about 36."""
+
+SHARES = (0.11, 0.33, 0.5, 1.0)
+"""Shares of the budget at which early values are compared with the end; the methods' rungs lie near them."""
 
 RANDOM, DEFAULT = "random", "tpe, asha"
 """Methods that all others are compared with."""
 
 METHODS = {
     RANDOM: "algorithm=random",
+    "qmc": "algorithm=qmc",
     "tpe": "algorithm=tpe",
+    "gp": "algorithm=gp",
     "random, asha": "algorithm=random,scheduler.name=asha",
     "random, asha 0.1": "algorithm=random,scheduler.name=asha,first_rung=0.1",
     DEFAULT: "algorithm=tpe,scheduler.name=asha",
     "tpe, asha 0.1": "algorithm=tpe,scheduler.name=asha,first_rung=0.1",
     "tpe, asha 0.5, eta 2": "algorithm=tpe,scheduler.name=asha,first_rung=0.5,reduction=2",
-    "tpe, asha 0.4, eta 1.5": "algorithm=tpe,scheduler.name=asha,first_rung=0.4,reduction=1.5",
+    "tpe, promotion": "algorithm=tpe,scheduler.name=promotion",
+    "tpe, promotion 0.1": "algorithm=tpe,scheduler.name=promotion,first_rung=0.1",
 }
 """Name -> options that differ from the study's own."""
 
@@ -98,7 +108,7 @@ def print_results(out: Path) -> None:
         print(
             "  " + "".join(f"{title:{'<' if title == 'search' else '>'}{width}}" for title, width in (*titles, *more))
         )
-        for method in METHODS:
+        for method in (*METHODS, *sorted(found.keys() - METHODS.keys())):
             if method in found:
                 print("  " + row(method, found))
 
@@ -132,21 +142,29 @@ def signed(at: Interval) -> str:
 
 
 def noise(curves: Sequence[str]) -> None:
-    """For each source: how much seeds vary, how much settings do, and how well early results predict the end."""
+    """For each source, in thousandths of a nat: how much seeds vary, how much settings do, how well curves predict."""
     for name in curves:
         recording = source(name).recording
         if recording is None:
-            sampled = [of_analytic(name, seed) for seed in range(10)]
-            spread, quarter, seeds = np.mean(sampled, axis=0)
-            print(f"{name}: at the end, in thousandths of a nat, mean of 10 landscapes:")
+            median, quarter, seeds = np.mean([of_analytic(name, seed) for seed in range(10)], axis=0)
+            print(f"{name}: mean of 10 landscapes")
         else:
-            spread, quarter, seeds = of_recording(recording)
-            repeats = len(recording.noise) / max(1, len(np.unique(recording.noise_settings)))
-            print(f"{name}: {len(recording.settings)} settings, {repeats:.0f} seeds each of those repeated:")
-        print(f"  sd of seeds among the better half of the settings {1000 * seeds:.0f}")
-        print(f"  median minus best setting {1000 * spread:.0f}; best quarter's end minus best {1000 * quarter:.0f}")
-        if recording is not None:
+            median, quarter, seeds = of_recording(recording)
+            repeated = len(np.unique(recording.noise_settings))
+            print(
+                f"{name}: {len(recording.settings)} settings, {repeated} of them repeated, {len(recording.noise)} runs"
+            )
+        print(f"  end minus that of the best settings: a quarter is within {1000 * quarter:.0f}, half within ", end="")
+        print(f"{1000 * median:.0f}; sd over seeds {1000 * seeds:.0f} among the better half", end="")
+        print(f" ({seeds / quarter:.2f} of the quarter)")
+        if recording is not None and NOISIER not in name:
+            print(f"  sd over seeds that all settings share: {1000 * shared_noise(name):.0f}; it decides nothing")
             print(f"  a setting left out is predicted by its neighbours with Kendall's tau {left_out(recording):.2f}")
+        taus = [
+            [one.tau for one in rank_agreement(landscape_of(name, seed)[0], SHARES, seed, None)] for seed in range(5)
+        ]
+        at = ", ".join(f"{tau:.2f} at {share:.0%}" for share, tau in zip(SHARES, np.mean(taus, axis=0), strict=True))
+        print(f"  Kendall's tau between a run's value at a share of the budget and its setting's end: {at}")
 
 
 def of_analytic(name: str, seed: int) -> tuple[float, float, float]:
@@ -166,6 +184,23 @@ def of_recording(recording: Recording) -> tuple[float, float, float]:
     deviations = recording.noise[np.isin(recording.noise_settings, better), -1]
     above = ends - ends.min()
     return float(np.median(above)), float(np.quantile(above, 0.25)), float(np.sqrt(np.mean(deviations**2)))
+
+
+def shared_noise(name: str) -> float:
+    """Standard deviation over seeds of what a seed adds to all settings alike, among the better half of the repeated.
+
+    All trials of a search have the same seed, so this part moves them together.
+    """
+    lines = read(RECORDINGS / f"{Path(name).name}.jsonl")[1:]
+    ends: dict[str, list[float]] = {}
+    for line in lines:
+        ends.setdefault(json.dumps(line["settings"]), []).append(line["values"][-1])
+    most = max(map(len, ends.values()))
+    crossed = np.array([values for values in ends.values() if len(values) == most])
+    crossed = crossed[crossed.mean(axis=1) <= np.median(crossed.mean(axis=1))]
+    residual = crossed - crossed.mean(axis=1, keepdims=True) - crossed.mean(axis=0) + crossed.mean()
+    error = (residual**2).sum() / ((len(crossed) - 1) * (most - 1))
+    return float(np.sqrt(max(0.0, crossed.mean(axis=0).var(ddof=1) - error / len(crossed))))
 
 
 def left_out(recording: Recording) -> float:
@@ -199,10 +234,9 @@ def source(name: str) -> Source:
 
 @cache
 def arm(name: str, method: str) -> SearchMethod:
-    """A method over the space of some curves."""
-    every = "scheduler.name=none"
-    space = FOLDER / ("recorded_text.yaml" if name.startswith(TEXT) else "mechanism.yaml")
-    return read_methods(space, [METHODS[method]], slots=1, every=every)[1]
+    """A method over some curves: recorded ones have their own parameters, and those of the text no number of passes."""
+    every = "scheduler.name=none" + (",within=null" if name.startswith(TEXT) else "")
+    return read_methods(FOLDER / "mechanism.yaml", [METHODS[method]], slots=1, every=every)[1]
 
 
 @cache
