@@ -23,7 +23,7 @@ With 1, the evidence of 5 seeds is never enough after Holm's correction over 4 a
 
 
 def log_evidence(differences: Reals, mean: float = 0.0) -> Reals:
-    """Return (n,) the logarithm of the evidence after each seed against a true difference of `mean`.
+    """Return (..., n) the logarithm of the evidence after each seed against a true difference of `mean`.
 
     It is the t statistic's martingale (Wang and Ramdas 2023, arXiv 2310.03722), for normal differences of any variance:
     with S the sum and Q the sum of squares of the first n differences less `mean`,
@@ -33,13 +33,13 @@ def log_evidence(differences: Reals, mean: float = 0.0) -> Reals:
     the likelihood ratio of the scale-free data where the true difference is N(0, g variance).
 
     Args:
-        differences: (n,) finite, in the order of seeds.
+        differences: (..., n) finite, in the order of seeds.
         mean: the true difference under the hypothesis.
     """
     centred = differences - mean
-    count = np.arange(1, len(centred) + 1)
-    squares = np.cumsum(centred**2)
-    share = np.divide(np.cumsum(centred) ** 2, squares, out=np.zeros_like(squares), where=squares > 0)
+    count = np.arange(1, centred.shape[-1] + 1)
+    squares = np.cumsum(centred**2, axis=-1)
+    share = np.divide(np.cumsum(centred, axis=-1) ** 2, squares, out=np.zeros_like(squares), where=squares > 0)
     return np.asarray(-np.log1p(count * SCALE) / 2 - count / 2 * np.log1p(-SCALE * share / (1 + count * SCALE)))
 
 

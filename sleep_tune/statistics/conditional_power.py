@@ -19,7 +19,7 @@ __all__ = ["FUTILE", "conditional_power"]
 FUTILE = 0.1
 """Conditional power below which an arm gets no more seeds."""
 
-DRAWS = 4000
+DRAWS = 2000
 
 
 def conditional_power(
@@ -37,7 +37,7 @@ def conditional_power(
 
     The true difference and the scatter are not known, so the chance is averaged over what the seeds so far say of them
     (predictive power, Spiegelhalter et al. 1986, Controlled Clinical Trials 7:8), with normal differences and flat
-    priors on the mean and on the logarithm of the standard deviation. 4,000 draws, the same each time.
+    priors on the mean and on the logarithm of the standard deviation. 2,000 draws, the same each time.
 
     Args:
         outcomes: see `sequential_difference`.

@@ -18,6 +18,7 @@ from scipy.stats import rankdata
 __all__ = [
     "CONFIDENCE",
     "POWER",
+    "ROUNDING",
     "Difference",
     "Estimate",
     "detectable_difference",

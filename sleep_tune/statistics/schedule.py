@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["LEVEL", "RESERVE", "Schedule"]
+__all__ = ["LEVEL", "MOST_SEEDS", "RESERVE", "Schedule"]
 
 LEVEL = 0.05
 """Significance level of a study: the chance of a false claim is at most this."""
@@ -10,8 +10,16 @@ LEVEL = 0.05
 RESERVE = 0.1
 """Share of the significance level that is kept for seeds that are added after the planned looks, by default."""
 
-GROWTH = 1.0
-"""Exponent of the spending function: the share of the level that is spent by a share of the planned seeds."""
+GROWTH = 1.5
+"""Exponent of the spending function: a share s of the planned seeds may spend the share s^1.5 of the level.
+
+Simulated with exponents from 0.5 to 3, looks at 5, 8 and 12 seeds and a true difference of 2 points: at paired standard
+deviations of 1.0 and 1.4, alone and after Holm correction over 4 arms, the share of runs that it saves is within 3
+points of the largest.
+"""
+
+MOST_SEEDS = 200
+"""Largest number of seeds of a schedule with several looks: the numerical precision of bounds is checked up to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,7 @@ class Schedule:
     """Numbers of seeds at which a study is judged, and the share of the significance level kept for unplanned growth.
 
     Raises:
-        ValueError: looks that do not increase or begin below 2, or a reserve outside [0, 0.5].
+        ValueError: looks that do not increase, begin below 2 or, if several, end above 200; a reserve outside [0, 0.5].
     """
 
     looks: tuple[int, ...]
@@ -37,6 +45,8 @@ class Schedule:
         """Check the ranges."""
         if not self.looks or self.looks[0] < 2 or any(a >= b for a, b in zip(self.looks, self.looks[1:], strict=False)):
             raise ValueError(f"looks must be increasing numbers of seeds, at least 2; got {self.looks}")
+        if len(self.looks) > 1 and self.looks[-1] > MOST_SEEDS:
+            raise ValueError(f"several looks must end at {MOST_SEEDS} seeds at most; got {self.looks}")
         if not 0 <= self.reserve <= 0.5:
             raise ValueError(f"the reserve must be in [0, 0.5]; got {self.reserve}")
 

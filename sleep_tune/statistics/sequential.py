@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 from sleep_tune.statistics.always_valid import log_evidence, log_sign_evidence, t_bound
-from sleep_tune.statistics.fixed_sample import Difference, is_constant, mean_difference, worst_rank_p
+from sleep_tune.statistics.fixed_sample import ROUNDING, Difference, is_constant, mean_difference, worst_rank_p
 from sleep_tune.statistics.group_sequential import PlannedLaw, planned_law
 from sleep_tune.statistics.schedule import Schedule
 
@@ -110,8 +110,9 @@ def sequential_difference(
     if schedule.reserve:
         leading = array[:settled]
         found.append((_growth_p(leading, _first(tested), scale, better) * schedule.level / schedule.growth_level, None))
-        made = mean_difference(leading[np.isfinite(leading)], scale)
-        if made.error:
+        settled_values = leading[np.isfinite(leading)]
+        made = mean_difference(settled_values, scale) if settled_values.size else present
+        if settled_values.size and made.error:
             intervals.append(_interval(made, t_bound(made.count, schedule.growth_level / tests)))
     p, look = min(found, key=lambda pair: pair[0])
     known = [interval for interval in intervals if interval.low is not None]
@@ -251,15 +252,17 @@ def rank_p(seen: Reals) -> float:
 def _growth_p(leading: Reals, first: int, scale: float, better: int) -> float:
     """Return the smallest always-valid p after any number of leading seeds above `first`."""
     finite = np.isfinite(leading)
-    evidence, signs = log_evidence(leading[finite]), log_sign_evidence(leading)
-    best = 0.0
-    for seeds in range(first + 1, leading.size + 1):
-        seen, values = leading[:seeds], leading[:seeds][finite[:seeds]]
-        if values.size < 2 or is_constant(values, scale):
-            continue
-        found = float(evidence[values.size - 1])
-        if needs_ranks(seen, better):
-            agrees = float(np.sign(seen).sum()) * float(values.mean()) > 0
-            found = min(found, float(signs[seeds - 1])) if agrees else 0.0
-        best = max(best, found)
-    return math.exp(-best)
+    values = leading[finite]
+    if not values.size:
+        return 1.0
+    vary = np.maximum.accumulate(values) - np.minimum.accumulate(values) > ROUNDING * scale
+    by_value = np.concatenate([[0.0], np.where(vary, log_evidence(values), 0.0)])
+    evidence = by_value[np.cumsum(finite)]
+    if not finite.all():
+        signs = log_sign_evidence(leading)
+        for seeds in range(first + 1, leading.size + 1):
+            seen = leading[:seeds]
+            if evidence[seeds - 1] > 0 and needs_ranks(seen, better):
+                agrees = float(np.sign(seen).sum()) * float(seen[finite[:seeds]].mean()) > 0
+                evidence[seeds - 1] = min(evidence[seeds - 1], signs[seeds - 1]) if agrees else 0.0
+    return math.exp(-float(evidence[first:].max(initial=0.0)))
