@@ -251,7 +251,7 @@ class Looks:
         "numbers of fresh seeds at which the evidence is judged, ascending. Arms that then differ significantly, are "
         "equal, or would hardly become significant get no more seeds; when all are decided, the search ends",
         low=2,
-        high=1000,
+        high=200,
     )
 
 
