@@ -219,7 +219,7 @@ def _equal(arms: Sequence[Arm], comparison: Comparison) -> str:
     bound = f"{column(primary).write(smallest)} {column(primary).unit}".strip()
     equal = [arm.name for arm in arms if arm.contrasts[primary].is_equivalent]
     if not equal:
-        return f" Equivalence within {bound}, the smallest difference of interest, is not shown either."
+        return f" Equivalence within {bound}, the smallest difference of interest, is not shown for any of them."
     return f" Equivalent within {bound}, the smallest difference of interest: {listed(equal, MOST_NAMED)}."
 
 
