@@ -18,7 +18,7 @@ class Promotions:
     """Promotes or stops the trials that have paused at a rung.
 
     Args:
-        space: the current space; one whose scheduler pauses no trials stops those that an earlier one has paused.
+        space: the current space. Paused trials that it has no use for are stopped.
         history: state of the search, and where events are logged.
         scheduler: decides at the rungs.
         budget_words: words of a whole run.
@@ -45,7 +45,7 @@ class Promotions:
             if self._pauses and cost_limit(study, state.study(study.name), state, now=now) is None
         }
         for trial, rung, rank in reversed(self._worst_first()):
-            if trial.study in studies and is_promoted(rank, self._reduction):
+            if trial.study in studies and trial.point is not None and is_promoted(rank, self._reduction):
                 kept = num_kept(rank.reported, self._reduction)
                 self._history.record("promoted", trial, rung=rung, reported=rank.reported, kept=kept)
                 self._scheduler.settle(trial)  # it may have reported the next rung within the same update
@@ -53,25 +53,32 @@ class Promotions:
         return False
 
     def stop_one(self) -> bool:
-        """Stop one paused trial of a study that asks for no more trials; return False if there is none.
+        """Stop one paused trial that is never promoted; return False if there is none.
 
-        None of the study's trials may run, or wait to run alone: their values can still promote others. So every paused
-        trial ends, and a study is over when all of its trials have ended.
+        It is one of a study that asks for no more trials, when none of the study's trials runs or waits to run alone:
+        their values can still promote others. Or the space has changed, so that it has no use for the trial. So every
+        paused trial ends, and a study is over when all of its trials have ended.
         """
-        state, studies = self._history.state, {study.name for study in self._history.studies}
+        state = self._history.state
         busy = {trial.study for trial in state.open_trials() if trial.state in ("running", "waiting")}
         for trial, rung, rank in self._worst_first():
-            ended = state.study(trial.study).ended
-            if self._pauses and trial.study in studies and (ended is None or trial.study in busy):
+            ended, reason = state.study(trial.study).ended, self._why_useless(trial)
+            if reason is None and (ended is None or trial.study in busy):
                 continue
+            if reason is None and is_promoted(rank, self._reduction):
+                reason = f"the search ended before this trial was promoted ({ended})"
             kept = num_kept(rank.reported, self._reduction)
-            reason = describe_rank(rung, self._budget_words, kept, rank.reported)
-            if is_promoted(rank, self._reduction):
-                why = f" ({ended})" if self._pauses and ended is not None else ": the scheduler was changed"
-                reason = f"the search ended before this trial was promoted{why}"
-            self.stop(trial, reason)
+            self.stop(trial, reason or describe_rank(rung, self._budget_words, kept, rank.reported))
             return True
         return False
+
+    def _why_useless(self, trial: TrialState) -> str | None:
+        """Return why the current space has no use for a paused trial; None if it may promote it."""
+        if not self._pauses:
+            return "the scheduler was changed before this trial was promoted"
+        if trial.study not in (study.name for study in self._history.studies):
+            return f"{trial.study} is not tuned any more"
+        return None if trial.point is not None else "its settings are not in the space any more"
 
     def stop(self, trial: TrialState, reason: str) -> None:
         """Log that a paused trial is not trained further, so that its checkpoint is not needed any more."""

@@ -230,6 +230,42 @@ def test_a_study_that_is_resumed_without_promotion_stops_what_is_paused(opened: 
     assert "scheduler" in (director.trials[trials[1].id].reason or "")
 
 
+def finish_all(director: Director) -> list[str]:
+    """Train everything that is left to its end; return the ids of what was started."""
+    started = []
+    while isinstance(work := director.next(), Trial):
+        started.append(work.id)
+        finish(director, work, 3.0)
+    assert work == Done()
+    return started
+
+
+def test_trials_outside_a_changed_space_are_not_promoted(opened: Open) -> None:
+    director = opened()
+    trials = paused(director, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    director = opened(pausing(parameters=(Parameter("training.learning_rate", Choice((1e-3, 1e-4))),)))
+    started = finish_all(director)
+    assert not {trial.id for trial in trials[1:]} & set(started)
+    for trial in trials[1:]:
+        assert director.trials[trial.id].state == "stopped"
+        assert "space" in (director.trials[trial.id].reason or "")
+
+
+def test_paused_trials_of_a_baseline_that_is_not_tuned_any_more_are_stopped(opened: Open) -> None:
+    rate = Parameter("training.learning_rate", Choice(tuple(1e-3 / number for number in range(1, 9))))
+    tuned = pausing(
+        parameters=(rate,), stop=Stop(trials=1), baselines={"epochs": Baseline(trials=6, parameters=(rate.key,))}
+    )
+    director = opened(tuned)
+    trials = paused(director, *range(1, 8))
+    director = opened(replace(tuned, baselines={"epochs": Baseline()}))
+    started = finish_all(director)
+    assert [name for name in started if name.startswith("epochs-t")] == [trials[1].id]  # it was running
+    for trial in trials[2:]:
+        assert director.trials[trial.id].state == "stopped"
+        assert "epochs" in (director.trials[trial.id].reason or "")
+
+
 def test_the_sampler_learns_what_a_paused_trial_is_worth_and_then_what_it_became(opened: Open) -> None:
     director = opened(pausing(stop=Stop(trials=6)))
     trials = paused(director, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
