@@ -55,7 +55,7 @@ class StudyState:
     refusals: int = 0
     """Trials refused in a row."""
     repeats: int = 0
-    """Of these, repeats since a trial of the study last started or ended."""
+    """Of these, repeats since a trial of the study last started, paused at a rung, or ended."""
     known: dict[str, str] = field(default_factory=dict)
     """Settings in the current space -> the first trial that was asked for with them."""
     lost: dict[str, dict[str, Value]] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class SearchState:
         return version_key(run.parameters, None if run.matched is None else self.trials[run.matched].arm)
 
     def open_trials(self) -> Iterator[TrialState]:
-        """Return the trials that are waiting or running."""
+        """Return the trials that are waiting, running or paused at a rung."""
         return (self.trials[name] for name in self.open)
 
     def best(self, study: str = MAIN) -> TrialState | None:
@@ -156,7 +156,7 @@ class SearchState:
         return sum(trial.state == "running" for trial in self.open_trials())
 
     def all_ended(self, study: str | None = None) -> bool:
-        """Return whether no trial (of one study, or at all) is waiting or running."""
+        """Return whether no trial (of one study, or at all) is waiting, running or paused at a rung."""
         return not any(study in (None, trial.study) for trial in self.open_trials())
 
     def is_over(self, study: str) -> bool:
@@ -283,9 +283,8 @@ class SearchState:
         trial.retries += event.data["after"] == "lost"
         trial.gpus = event.data["gpus"]
         trial.killer = event.data.get("killer")
-        if trial.number is not None and event.data["after"] is None:  # a restart is no progress
-            study = self._study(trial.study)
-            study.refusals = study.repeats = 0
+        if event.data["after"] is None:  # a restart is no progress
+            self._reset_refusals(trial)
 
     def _on_report(self, event: Event) -> None:
         trial = self._trial(event)
@@ -312,6 +311,7 @@ class SearchState:
         else:
             trial.state = "paused"
             trial.reason = event.data["reason"]
+            self._reset_refusals(trial)
 
     def _on_promoted(self, event: Event) -> None:
         trial, data = self._trial(event), event.data
@@ -406,7 +406,12 @@ class SearchState:
             self._spend(trial, data.get("seconds"))
             self._spend(trial, trial.outcome.seconds if trial.outcome is not None else None)
         self.open.pop(trial.id)
-        if trial.number is not None and state != "refused":
+        if state != "refused":
+            self._reset_refusals(trial)
+
+    def _reset_refusals(self, trial: TrialState) -> None:
+        """Count refusals in a row of the trial's study from 0 again, as one of its trials has come further."""
+        if trial.number is not None:
             study = self._study(trial.study)
             study.refusals = study.repeats = 0
 

@@ -13,7 +13,16 @@ from sleep_tune.search.decide.assignments import Done, Trial, Wait
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.fake_worker import FakeWorker
 from sleep_tune.search.run.inline import run_inline
-from sleep_tune.search.space.search_space import Baseline, Choice, Parameter, Resources, Scheduler, Space, Stop
+from sleep_tune.search.space.search_space import (
+    Baseline,
+    Choice,
+    Parameter,
+    Resources,
+    Scheduler,
+    Space,
+    Stop,
+    Uniform,
+)
 from sleep_tune.simulation.engine import VirtualClock
 from tests.search.studies import BUDGET, open_search, outcome, plain, progress, start, study
 
@@ -187,6 +196,19 @@ def test_a_limit_of_trials_ends_no_promotion(opened: Open) -> None:
     finish(director, trials[1], 1.0)
     assert director.next() == Done()
     assert director.trials[trials[2].id].state == "stopped"
+
+
+def test_a_study_that_proposed_only_repeats_asks_on_when_the_last_running_trial_pauses(opened: Open) -> None:
+    """Two settings, of a space that does not know how few it has: its sampler proposes them again and again."""
+    strategy = Parameter("sleep.replay.strategy", Choice(("strict", "random")))
+    director = opened(pausing(parameters=(strategy, Parameter("sleep.replay.ratio", Uniform(0.5, 0.5)))))
+    first, second = start(director), start(director)
+    reach(director, first, 1.0)
+    finish(director, first, 1.0)
+    assert director.next() == Wait()  # until the second trial has a result that a repeat can have
+    assert reach(director, second, 2.0) is Decision.PAUSE
+    assert director.next() == Done()
+    assert {trial.state for trial in director.trials.values()} == {"completed", "stopped", "refused"}
 
 
 def test_a_process_that_dies_as_it_pauses_is_not_restarted(opened: Open) -> None:
