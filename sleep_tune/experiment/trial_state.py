@@ -122,9 +122,10 @@ class TrialState:
     value: float | None = None
     """The objective at the end of the budget, of a completed trial."""
     kind: str | None = None
-    """Why it failed or was refused: diverged, out_of_memory, infrastructure, bug, parent; budget, config, repeat."""
+    """Why it failed (diverged, out_of_memory, infrastructure, bug, parent), or was refused (budget, config, repeat,
+    dropped)."""
     reason: str | None = None
-    """Why it ended, in a sentence."""
+    """Why it ended, has paused at a rung, or waits to run alone; in a sentence."""
     log: str | None = None
     """Path of the process's log."""
     spent: float | None = None

@@ -25,13 +25,12 @@ def num_kept(reported: int, reduction: float) -> int:
 
 
 def is_promoted(rank: RungRank, reduction: float) -> bool:
-    """Return whether a trial is among the best 1/eta of all that had reached a rung when it did.
+    """Return whether a trial is among the best 1/eta of all that have reached a rung by the moment of its rank.
 
-    The decision depends on the order of arrival: the first trial is always promoted, and no decision is revised. Of
-    equal values the earlier ranks first. A value that is not finite is never promoted and ranks last.
+    The first trial there always is. A trial whose value is not finite never is.
 
     Args:
-        rank: of the trial that is judged.
+        rank: when it reached the rung, or, of a paused trial, now.
         reduction: eta, above 1.
     """
     return rank.ahead is not None and rank.ahead < num_kept(rank.reported, reduction)

@@ -39,7 +39,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing can be started before a running trial ends."""
+    """Nothing can be started before a running trial ends, or while the search is paused."""
 
 
 @dataclass(frozen=True, slots=True)

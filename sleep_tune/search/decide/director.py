@@ -105,7 +105,7 @@ class Director(SearchView):
                 self._proposals.ask_repeat,
                 self._proposals.judge_arms,
             )
-            """What a free slot may do if no trial waits, in order: each logs one event, or returns False."""
+            """What a free slot may do if no trial waits, tried in this order until one returns True."""
             start_session(
                 self._history,
                 self._scheduler,
