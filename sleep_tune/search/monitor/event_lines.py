@@ -88,9 +88,12 @@ class _Printed:
         elif self.was_running and trial.state == "waiting" and not is_promoted:
             yield f"paused at {wording.share_seen(trial.progress) or '0%'}; it resumes from there"
         self.was_running = trial.state == "running"
-        if trial.ended:
-            stopped = trial.state == "stopped"  # its rung has been printed
-            yield f"stopped after {wording.clock_time(trial.seconds)}" if stopped else wording.ending(trial, metric)
+        if trial.state == "stopped" and trial.paused_at is not None:
+            yield f"stopped: {wording.failure_reason(trial)}"
+        elif trial.state == "stopped":  # its rung has been printed
+            yield f"stopped after {wording.clock_time(trial.seconds)}"
+        elif trial.ended:
+            yield wording.ending(trial, metric)
 
     def _started(self, trial: TrialState) -> str:
         is_lost = trial.retries > self.retries

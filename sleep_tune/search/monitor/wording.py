@@ -97,7 +97,7 @@ def ending(trial: TrialState, metric: str) -> str:
 
 
 def failure_reason(trial: TrialState) -> str:
-    """Return the first line of why a trial failed or was refused."""
+    """Return the first line of why a trial failed, was refused, was stopped after a pause, or waits."""
     return next(iter((trial.reason or "").strip().splitlines()), "no reason given")
 
 

@@ -129,6 +129,10 @@ def test_a_trial_that_pauses_at_a_rung_and_is_promoted_later(open_director: Call
     shown = drawn(screen(read_recorded(director.folder, is_driven=True), 1, width=100))
     row = next(line.split() for line in shown.splitlines() if line.strip().startswith("33%"))
     assert row[:6] == ["33%", "333k", "6", "2", "4", "0"]  # arrived, promoted, paused, stopped
+    director.stop_paused(trials[5].id, "resources.disk_gb allows 1 GB")
+    assert [line for line in source.lines() if line.startswith(trials[5].id)] == [
+        f"{trials[5].id} stopped: resources.disk_gb allows 1 GB"
+    ]
 
 
 def test_a_search_whose_last_event_is_a_pause_at_a_rung_is_not_held(open_director: Callable[..., Director]) -> None:
