@@ -8,6 +8,7 @@ from sleep_tune.statistics.conditional_power import FUTILE, conditional_power
 from sleep_tune.statistics.fixed_sample import holm
 from sleep_tune.statistics.schedule import Schedule
 from sleep_tune.statistics.sequential import sequential_difference, sequential_equivalence
+from tests.docs.pages import ROOT, read
 
 SCHEDULE = Schedule((3, 6, 9), 0.1)
 NUMBERS = (1, 1, 1, 2, 2, 2, 3, 3, 3)
@@ -65,3 +66,15 @@ def test_an_arm_that_never_differs_goes_on_longer_among_arms_that_do() -> None:
     assert 5.5 < expected.arms[0] > expected.arms[1]
     assert expected.found[0] < 0.06
     assert min(expected.found[1:]) > 0.99
+
+
+def test_the_pages_give_the_figures_of_looks() -> None:
+    answer, run = (" ".join(read(ROOT / "docs" / page).split()) for page in ("answer.md", "run-a-search.md"))
+    looks = Schedule((5, 8, 12))
+    alike = detectable_difference(Schedule((12,)), 4)
+    none, some = (f"{np.mean(expected_seeds(looks, [effect] * 4).arms):.1f}" for effect in (0.0, alike))
+    assert f"gets {none} seeds on average" in answer
+    assert f"an arm gets {some}." in answer
+    for name, schedule in (("5", Schedule((5,))), ("looks at 5, 8 and 12", looks)):
+        of_run = (f"{detectable_difference(schedule, arms) * 2**0.5:.1f} x" for arms in (1, 4))
+        assert f"| {name} | {' | '.join(of_run)} |" in run
