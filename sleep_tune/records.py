@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["SCHEMA", "Decision", "Event", "Outcome", "Progress", "Report", "is_count", "is_number"]
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of a line in trials.jsonl (`event_log`)."""
 
 

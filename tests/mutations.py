@@ -14,6 +14,7 @@ from typing import Any
 from sleep_tune.errors import UserError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.search_state import fold_events
+from sleep_tune.records import SCHEMA
 from sleep_tune.results.seed_plan import find_plan
 from sleep_tune.results.study_growth import find_growth
 from sleep_tune.results.trial_tables import tabulate_curves, tabulate_trials
@@ -97,7 +98,7 @@ def spliced(lines: list[bytes], random: Random) -> bytes:
 
 def newer(lines: list[bytes], random: Random) -> bytes:
     at = random.choice([_at(lines, random), len(lines) - 1])
-    return _edited(lines, at, json.dumps(json.loads(lines[at]) | {"schema": 3}).encode() + b"\n")
+    return _edited(lines, at, json.dumps(json.loads(lines[at]) | {"schema": SCHEMA + 1}).encode() + b"\n")
 
 
 def garbage(lines: list[bytes], random: Random) -> bytes:
@@ -256,4 +257,4 @@ def make_logs(folder: Path) -> tuple[Space, dict[str, bytes]]:
     now = (folder / "x" / LOG).read_bytes()
     make_old(folder / "x" / LOG)
     old = (folder / "x" / LOG).read_bytes()
-    return space, {"schema 2": now, "schema 1": old}
+    return space, {"present schema": now, "schema 1": old}

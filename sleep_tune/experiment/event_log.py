@@ -3,7 +3,10 @@
 A line is an event as a JSON object (`event_schema`). Since schema 2 it ends with its number in the file, from 1, and
 the first 16 digits of the SHA-256 of every byte before them, from the beginning of the file. So a line that is missing,
 repeated, moved, edited or from another log is always detected. Lines of schema 1 have neither; a search that began with
-them continues with lines of schema 2, whose checksums cover the old lines too.
+them continues with lines of the present schema, whose checksums cover the old lines too.
+
+Lines of schemas 2 and 3 look the same. Schema 3 came with planned looks, paused trials and the reserve for added seeds:
+earlier versions would judge such a study by another significance level, so they must refuse its log.
 
 Bytes after the last newline, and a last line that holds NUL bytes (as a power cut can leave it), are not an error: the
 line was being written. A log cut off between two lines reads as an earlier log; `search.decide` detects that when
@@ -85,7 +88,7 @@ class LineWriter:
         values.pop("sha256", None)
         if type(schema) is int and schema > SCHEMA:
             raise _Newer(f"its schema is {schema}, and this version reads up to {SCHEMA}: update sleep-tune")
-        if schema not in (1, SCHEMA) or type(schema) is not int:
+        if type(schema) is not int or schema < 1:
             raise ValueError(f"its schema is {schema}, and this version reads 1 to {SCHEMA}")
         if schema == 1 and self.is_sealed:
             raise ValueError("a line without a checksum follows lines that have one")

@@ -20,4 +20,4 @@ def test_no_damage_passes_unnoticed_and_none_ends_in_a_traceback(tmp_path: Path)
             assert fate not in (OTHER, SAME) or schema == "schema 1", (schema, name)
             assert fate != EARLIER or name.startswith("cut off"), (schema, name)
             assert fate != REFUSED or "trials.jsonl:" in told, (schema, name, told)
-    assert fates["schema 2"][REFUSED] >= 24
+    assert fates["present schema"][REFUSED] >= 24

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sleep_tune import records
 from sleep_tune.errors import REFUSALS, LimitError, RunFolderError
 from sleep_tune.experiment.event_log import EventLog, LineWriter, read_events
 from sleep_tune.records import SCHEMA, Event
@@ -39,7 +40,7 @@ def test_a_line_has_its_number_and_a_checksum_of_all_before(path: Path) -> None:
     lines = path.read_bytes().splitlines()
     values = [json.loads(line) for line in lines]
     assert [value["number"] for value in values] == [1, 2, 3]
-    assert {value["schema"] for value in values} == {SCHEMA} == {2}
+    assert {value["schema"] for value in values} == {SCHEMA}
     assert len({value["sha256"] for value in values}) == 3
     assert list(read_events(path)) == EVENTS_OF_A_LOG
 
@@ -87,10 +88,10 @@ def test_a_line_of_another_log_is_refused(path: Path) -> None:
         read_events(path)
 
 
-@pytest.mark.parametrize("line", ['{"schema":3}', '{"schema":99,"event":"opened","time":0.0,"data":{}}'])
+@pytest.mark.parametrize("line", [f'{{"schema":{SCHEMA + 1}}}', '{"schema":99,"event":"opened","time":0.0,"data":{}}'])
 def test_a_newer_version_is_named_and_nothing_is_cut_off(line: str, path: Path) -> None:
     path.write_bytes(content := path.read_bytes() + f"{line}\n".encode())
-    with pytest.raises(RunFolderError, match=r"log:4 was written by a newer version .*schema is \d+, .*up to 2"):
+    with pytest.raises(RunFolderError, match=r"log:4 was written by a newer version .*schema is \d+, .*up to 3"):
         read_events(path)
     assert path.read_bytes() == content
 
@@ -105,7 +106,7 @@ def test_only_whole_lines_are_read(cut: int, tmp_path_factory: pytest.TempPathFa
     assert list(read_events(path)) == EVENTS_OF_A_LOG[: content.count(b"\n")]
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 40, b"\0" * 40 + b"\n", b'{"schema":2,"ev\0\0\0"}\n', b'{"schema":2,"ev'])
+@pytest.mark.parametrize("tail", [b"\0" * 40, b"\0" * 40 + b"\n", b'{"schema":3,"ev\0\0\0"}\n', b'{"schema":3,"ev'])
 def test_what_a_power_cut_leaves_of_a_last_line_is_no_line(tail: bytes, path: Path) -> None:
     path.write_bytes(path.read_bytes() + tail)
     assert list(read_events(path)) == EVENTS_OF_A_LOG
@@ -125,6 +126,18 @@ def test_a_log_of_schema_1_is_read_and_what_follows_covers_it(path: Path) -> Non
     path.write_bytes(old.replace(b"2.0", b"2.5") + new)
     with pytest.raises(RunFolderError, match=r"log:4 .*checksum"):
         read_events(path)
+
+
+def test_a_log_of_schema_2_is_read_and_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(records, "SCHEMA", 2)
+        write(tmp_path / "log")
+    with EventLog(tmp_path / "log") as log:
+        assert list(log.events) == EVENTS_OF_A_LOG
+        log.append(Event(event="resumed", time=4.0))
+    schemas = [json.loads(line)["schema"] for line in (tmp_path / "log").read_bytes().splitlines()]
+    assert schemas == [2] * len(EVENTS_OF_A_LOG) + [SCHEMA]
+    assert len(read_events(tmp_path / "log")) == len(EVENTS_OF_A_LOG) + 1
 
 
 @pytest.mark.parametrize("where", ["none", "log"])
