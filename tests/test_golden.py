@@ -12,8 +12,9 @@ from sleep_tune.config.schema import RunConfig
 from sleep_tune.console import PlainConsole
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.monitor.screen import screen
+from sleep_tune.search.plan.plan_record import Slots
 from sleep_tune.search.plan.plan_view import show_plan
-from sleep_tune.search.plan.search_plan import Slots, make_plan
+from sleep_tune.search.plan.search_plan import make_plan
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.run.fake_worker import TOY_CORPUS
 from sleep_tune.search.space.base import compose_base

@@ -97,7 +97,7 @@ LAYERS = {
     "search/run/on_ray": Layer(CONFIGURED | {"search/space", "search/decide"}, SEARCH),
     "search/run": Layer(
         CONFIGURED | {"search/space", "search/decide", "search/monitor", "search/plan", "search/run/on_ray"},
-        SEARCH,
+        SEARCH | {"scipy"},
         {"search/run/worker.py": frozenset({"data", "training"})},
     ),
     "simulation": Layer(

@@ -19,7 +19,7 @@ from sleep_tune.names import LAUNCHERS
 from sleep_tune.search.space.foreign_spaces import find_space_key
 
 if TYPE_CHECKING:
-    from sleep_tune.search.plan.search_plan import Plan
+    from sleep_tune.search.plan.plan_record import Plan
 
 FLAGS = {
     "output_dir": "write --dir {}",
@@ -44,7 +44,6 @@ def main(arguments: Sequence[str]) -> int:
     if options.status:
         show_status(options)
         return 0
-    from sleep_tune.results.look_judge import judge_look
     from sleep_tune.search.run.launch import Interrupted, PreparedSearch
 
     current().farewell = f"nothing is lost. To resume: {command('search')} {shlex.join(arguments)}"
@@ -61,6 +60,8 @@ def main(arguments: Sequence[str]) -> int:
         )
         show_plan(plan)
         return 0
+    from sleep_tune.results.look_judge import judge_look
+
     try:
         study.run(launcher=options.launcher, address=options.address, judge=partial(judge_look, study.folder))
     except Interrupted as signal:

@@ -13,7 +13,6 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import nctdtrinc, stdtr, stdtrit
-from scipy.stats import rankdata
 
 __all__ = [
     "CONFIDENCE",
@@ -186,6 +185,8 @@ def worst_rank_p(differences: ArrayLike, lost: int, won: int = 0) -> float:
         lost: seeds at which only the treated arm diverged.
         won: seeds at which only the reference diverged.
     """
+    from scipy.stats import rankdata  # slow to import, and needed only where runs diverged
+
     array = _checked(differences)
     mean = float(array.mean())
     if mean == 0:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import beta, ndtr, roots_jacobi, roots_legendre, stdtr, stdtrit
 
 __all__ = ["PlannedLaw", "planned_law"]
@@ -74,6 +73,8 @@ class PlannedLaw:
         """
         if look == 0:
             return level * self.increments[look]
+        from scipy.optimize import brentq  # slow to import
+
         return float(brentq(lambda nominal: self.p(look, nominal) - level, 0.0, 1.0, xtol=1e-15, rtol=1e-12))
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sleep_tune.console import PlainConsole
 from sleep_tune.search.plan.done_runs import DoneRuns
-from sleep_tune.search.plan.search_plan import ExpectedRuns, Plan
+from sleep_tune.search.plan.plan_record import ExpectedRuns, Plan
 from sleep_tune.search.plan.search_power import SearchPower
 
 __all__ = ["show_plan"]

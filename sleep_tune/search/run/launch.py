@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sleep_tune.config.options import options
 from sleep_tune.config.schema import ModelConfig, RunConfig
@@ -33,7 +33,6 @@ from sleep_tune.search.decide.warm_start import WarmStart
 from sleep_tune.search.monitor.display import Display
 from sleep_tune.search.plan.calibration import calibrate
 from sleep_tune.search.plan.done_runs import read_done
-from sleep_tune.search.plan.search_plan import Plan, Slots, make_plan
 from sleep_tune.search.plan.seed_scatter import find_scatter
 from sleep_tune.search.plan.speeds import Speed, find_speed, save_speed, scale_speed
 from sleep_tune.search.run.disk import RESUMABLE, DiskWatch
@@ -58,6 +57,9 @@ from sleep_tune.search.space.budget_check import budget_words, check_budget, che
 from sleep_tune.search.space.search_space import Choice, CorpusSummary, Space
 from sleep_tune.search.space.space_file import load_space, read_space
 from sleep_tune.search.space.trial_configs import with_settings
+
+if TYPE_CHECKING:
+    from sleep_tune.search.plan.plan_record import Plan
 
 __all__ = ["Interrupted", "PreparedSearch"]
 
@@ -111,7 +113,7 @@ class PreparedSearch:
 
     def plan(
         self, *, launcher: str, address: str | None, calibrated: bool = False, earlier: Path | None = None
-    ) -> Plan:
+    ) -> "Plan":
         """Return what would run, without running it.
 
         Args:
@@ -124,6 +126,9 @@ class PreparedSearch:
             UserError: the budget or the cluster is too small, or a folder holds another study.
             TrialFailure: the base cannot be trained (with `calibrated`).
         """
+        from sleep_tune.search.plan.plan_record import Slots  # with scipy, which a search does not need
+        from sleep_tune.search.plan.search_plan import make_plan
+
         check_budget(self.space, self.base, self.corpus)
         done = read_done(self.folder, self.space, self.base, self.corpus)
         sources = [source for source in self.space.warm_start if done is None or source not in done.warmed]

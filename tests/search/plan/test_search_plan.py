@@ -16,8 +16,9 @@ from sleep_tune.config.size import checkpoint_bytes, model_bytes, needed_bytes
 from sleep_tune.errors import BudgetError
 from sleep_tune.experiment.trial_state import Arrivals
 from sleep_tune.search.decide.asha import is_promoted
+from sleep_tune.search.plan.plan_record import Plan, Slots
 from sleep_tune.search.plan.plan_view import show_plan
-from sleep_tune.search.plan.search_plan import Plan, Slots, expected_at_rungs, make_plan
+from sleep_tune.search.plan.search_plan import expected_at_rungs, make_plan
 from sleep_tune.search.plan.seed_scatter import SeedScatter
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.base import compose_base
