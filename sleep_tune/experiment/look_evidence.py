@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["DECISIONS", "ArmEvidence", "Judge"]
+__all__ = ["DECISIONS", "ArmEvidence", "Judge", "Looks", "find_decision"]
 
 DECISIONS = ("significant", "equivalent", "futile")
 """Why an arm gets no more seeds: its difference is significant; it is equal to within the smallest difference of
-interest; or more seeds would hardly make it significant."""
+interest; or more seeds would hardly show either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class ArmEvidence:
     high: float | None = None
     """Upper end of the repeated confidence interval."""
     power: float | None = None
-    """Probability that the difference is significant by the last planned look, if its present estimate is true."""
+    """Chance that a later planned look decides it (`statistics.conditional_power`); None after the last."""
 
     def to_json(self) -> dict[str, Any]:
         """Return a dictionary for a line of JSON, of what is known: an endless end of an interval is not."""
@@ -57,3 +57,12 @@ It uses the runs of these seeds only, all of which have ended. An arm that it le
 gets seeds as long as any other does. It raises a DataError if the arms cannot be compared; another error ends the
 session, and the look is taken in the next.
 """
+
+Looks = Mapping[int, ArmEvidence | None]
+"""Number of fresh seeds at a look -> the evidence on an arm then; None if the arm was not compared."""
+
+
+def find_decision(looks: Looks) -> tuple[int, ArmEvidence] | None:
+    """Return the number of fresh seeds with which an arm was decided, and the evidence then; None if it was not."""
+    found = ((seeds, evidence) for seeds, evidence in sorted(looks.items()) if evidence is not None)
+    return next((one for one in found if one[1].decided is not None), None)

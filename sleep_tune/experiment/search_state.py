@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sleep_tune.experiment.look_evidence import ArmEvidence
+from sleep_tune.experiment.look_evidence import ArmEvidence, Looks
 from sleep_tune.experiment.trial_state import Arrivals, RungRank, TrialState, Value, configuration_key, version_key
 from sleep_tune.records import Decision, Event, Outcome, Progress
 
@@ -129,6 +129,10 @@ class SearchState:
     def version(self, run: TrialState) -> str:
         """Return the key of the version of its arm that a run over fresh seeds belongs to."""
         return version_key(run.parameters, None if run.matched is None else self.trials[run.matched].arm)
+
+    def looks_at(self, arm: str) -> Looks:
+        """Return the looks that the present version of an arm has had."""
+        return self.evidence.get(arm, {}).get(self.versions.get(arm, ""), {})
 
     def open_trials(self) -> Iterator[TrialState]:
         """Return the trials that are waiting, running or paused at a rung."""

@@ -17,6 +17,7 @@ from sleep_tune.babylm.score_names import BABYLM
 from sleep_tune.errors import DataError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
+from sleep_tune.experiment.look_evidence import find_decision
 from sleep_tune.experiment.search_state import MAIN, SearchState, fold_events
 from sleep_tune.results.answers import read_answers
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Decided, mode_of, over_seeds
@@ -92,11 +93,10 @@ def compare(
 
 def _decided(arm: Arm, state: SearchState) -> Decided | None:
     """Return why the search gave an arm, or the arm that it is matched to, no more seeds; None if it has more since."""
-    name = arm.parent or arm.name
-    looks = state.evidence.get(name, {}).get(state.versions.get(name, ""), {})
-    asked = len(arm.seeds) + len(arm.failures) + len(arm.unfinished)
-    found = [Decided(seeds, made.decided) for seeds, made in sorted(looks.items()) if made is not None and made.decided]
-    return found[-1] if found and asked <= found[-1].seeds else None
+    found = find_decision(state.looks_at(arm.parent or arm.name))
+    if found is None or len(arm.seeds) + len(arm.failures) + len(arm.unfinished) > found[0]:
+        return None
+    return Decided(found[0], found[1].decided or "")
 
 
 def read_arms(folder: Path, name: str | None = None) -> list[Arm]:

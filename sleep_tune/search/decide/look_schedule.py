@@ -8,15 +8,12 @@ joins a study later has all looks from the first on, without the others.
 from collections.abc import Mapping
 from itertools import islice
 
-from sleep_tune.experiment.look_evidence import ArmEvidence
+from sleep_tune.experiment.look_evidence import ArmEvidence, Looks, find_decision
 from sleep_tune.experiment.search_state import MAIN, SearchState
 from sleep_tune.search.space.arm_settings import found_first
 from sleep_tune.search.space.search_space import BEST, Space
 
 __all__ = ["LookSchedule", "current_schedule"]
-
-Looks = Mapping[int, ArmEvidence | None]
-"""Number of fresh seeds at a look -> the evidence on an arm then; None if the arm was not compared."""
 
 
 class LookSchedule:
@@ -41,18 +38,15 @@ class LookSchedule:
     @property
     def decided(self) -> dict[str, tuple[int, ArmEvidence]]:
         """Arm -> the number of fresh seeds with which it was decided, and the evidence then."""
-        found = {}
-        for arm, looks in self._taken.items():
-            seeds = decided_at(looks)
-            if seeds is not None and (evidence := looks[seeds]) is not None:
-                found[arm] = seeds, evidence
-        return found
+        return {arm: found for arm, looks in self._taken.items() if (found := find_decision(looks)) is not None}
 
     @property
     def undecided(self) -> tuple[str, ...]:
         """Arms that had a look, are compared, and are not decided."""
         return tuple(
-            arm for arm, looks in self._taken.items() if looks and None not in looks.values() and not decided_at(looks)
+            arm
+            for arm, looks in self._taken.items()
+            if looks and None not in looks.values() and not find_decision(looks)
         )
 
     @property
@@ -67,20 +61,20 @@ class LookSchedule:
         looks = self._taken[arm]
         if len(self._planned) == 1:
             return self._planned[0]
-        if (decided := decided_at(looks)) is not None:
-            return decided
+        if (decided := find_decision(looks)) is not None:
+            return decided[0]
         is_compared = None not in looks.values()
         had = max(looks, default=0) if is_compared else self._reached
         return max(had, 0 if self.number is None else self.seeds)
 
     def count_most(self, arm: str) -> int:
         """Return the largest number of fresh seeds over which an arm, or one to come, may be trained in the end."""
-        is_open = self.number is not None and decided_at(self._taken.get(arm, {})) is None
+        is_open = self.number is not None and find_decision(self._taken.get(arm, {})) is None
         return self._planned[-1] if is_open or arm not in self._taken else self.count_seeds(arm)
 
     def _find_next(self, looks: Looks) -> int | None:
         """Return the place of an arm's next look; None if it has none."""
-        if None in looks.values() or decided_at(looks) is not None:
+        if None in looks.values() or find_decision(looks) is not None:
             return None
         return next((place for place, seeds in enumerate(self._planned) if seeds not in looks), None)
 
@@ -96,10 +90,4 @@ def current_schedule(space: Space, state: SearchState) -> LookSchedule:
     if is_over and not ranking:
         arms = [name for name in arms if found_first(space, name) != BEST]
     names = [*space.baselines, *arms, *ranking[: space.finalists.count]]
-    taken = {arm: state.evidence.get(arm, {}).get(state.versions.get(arm, ""), {}) for arm in names}
-    return LookSchedule(space.finalists.looks, taken)
-
-
-def decided_at(looks: Looks) -> int | None:
-    """Return the number of fresh seeds with which an arm was decided; None if it was not."""
-    return min((seeds for seeds, found in looks.items() if found is not None and found.decided), default=None)
+    return LookSchedule(space.finalists.looks, {arm: state.looks_at(arm) for arm in names})
