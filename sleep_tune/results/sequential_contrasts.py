@@ -7,7 +7,7 @@ whatever other arms still train. So a table made between two looks is valid.
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from itertools import pairwise, takewhile
+from itertools import takewhile
 
 from scipy.special import stdtrit
 
@@ -128,9 +128,8 @@ def level_of_look(made: Contrast, plan: SeedPlan | None, tests: int) -> float | 
         return made.level / tests
     if not made.looks:
         return None
-    counts, spent = plan.schedule.looks[: made.looks], plan.schedule.spent[: made.looks]
-    added = (after - before for before, after in pairwise((0.0, *spent)))
-    return planned_law(counts, tuple(added)).nominal(made.looks - 1, made.level / tests)
+    counts, increments = plan.schedule.looks[: made.looks], plan.schedule.increments[: made.looks]
+    return planned_law(counts, increments).nominal(made.looks - 1, made.level / tests)
 
 
 def _with_items(difference: Difference, crossed: Difference, level: float) -> Difference:

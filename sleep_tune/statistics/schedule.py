@@ -1,6 +1,7 @@
 """Planned looks at a study: after how many seeds it is judged, and how the significance level is shared."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["LEVEL", "MOST_SEEDS", "RESERVE", "Schedule"]
 
@@ -10,7 +11,7 @@ LEVEL = 0.05
 RESERVE = 0.1
 """Share of the significance level that is kept for seeds that are added after the planned looks, by default."""
 
-GROWTH = 1.5
+EXPONENT = 1.5
 """Exponent of the spending function: a share s of the planned seeds may spend the share s^1.5 of the level.
 
 Simulated with exponents from 0.5 to 3, looks at 5, 8 and 12 seeds and a true difference of 2 points: at paired standard
@@ -43,7 +44,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not self.looks or self.looks[0] < 2 or any(a >= b for a, b in zip(self.looks, self.looks[1:], strict=False)):
+        if not self.looks or self.looks[0] < 2 or any(a >= b for a, b in pairwise(self.looks)):
             raise ValueError(f"looks must be increasing numbers of seeds, at least 2; got {self.looks}")
         if len(self.looks) > 1 and self.looks[-1] > MOST_SEEDS:
             raise ValueError(f"several looks must end at {MOST_SEEDS} seeds at most; got {self.looks}")
@@ -53,14 +54,19 @@ class Schedule:
     @property
     def level(self) -> float:
         """Level with which every p of this schedule is compared, in (0, 0.05]; that of the planned looks."""
-        return LEVEL if self.overspent else LEVEL * (1 - self.reserve)
+        return LEVEL if self.overspent else round(LEVEL * (1 - self.reserve), 12)  # .045, not .045000000000000005
 
     @property
     def growth_level(self) -> float:
         """Level that growth after the planned looks may spend."""
-        return LEVEL * self.reserve
+        return round(LEVEL * self.reserve, 12)
 
     @property
     def spent(self) -> tuple[float, ...]:
         """(K,) share of the level of the planned looks that is spent by each of them; the last is 1."""
-        return tuple((seeds / self.looks[-1]) ** GROWTH for seeds in self.looks)
+        return tuple((seeds / self.looks[-1]) ** EXPONENT for seeds in self.looks)
+
+    @property
+    def increments(self) -> tuple[float, ...]:
+        """(K,) share of the level of the planned looks that each of them adds; their sum is 1."""
+        return tuple(after - before for before, after in pairwise((0.0, *self.spent)))

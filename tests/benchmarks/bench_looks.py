@@ -64,7 +64,7 @@ def t_p(values: Reals) -> Reals:
 
 def planned_bounds(schedule: Schedule) -> PlannedLaw:
     """Return the law of a schedule of which no seed is lost."""
-    return planned_law(schedule.looks, tuple(np.diff([0.0, *schedule.spent]).tolist()))
+    return planned_law(schedule.looks, schedule.increments)
 
 
 def evidence_p(values: Reals, schedule: Schedule | None, seeds: int) -> Reals:

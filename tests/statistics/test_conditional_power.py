@@ -17,7 +17,7 @@ FIRST = np.array([0.9, 0.1, 1.2, -0.3, 0.7])
 def test_it_is_the_share_of_futures_that_decide() -> None:
     """With one more look, of 4 seeds, whose predictive distribution is a multivariate t."""
     schedule = Schedule((5, 9))
-    law = planned_law((5, 9), (schedule.spent[0], 1 - schedule.spent[0]))
+    law = planned_law((5, 9), schedule.increments)
     shape = FIRST.var(ddof=1) * (np.eye(4) + 1 / 5)
     future = scipy.stats.multivariate_t(np.full(4, FIRST.mean()), shape, df=4, seed=1).rvs(20_000)
     values = np.concatenate([np.tile(FIRST, (20_000, 1)), future], axis=1)
