@@ -16,10 +16,11 @@ from scipy.optimize import brentq
 from scipy.special import stdtr
 
 from sleep_tune.statistics.conditional_power import FUTILE, conditional_power
+from sleep_tune.statistics.fixed_sample import POWER
 from sleep_tune.statistics.group_sequential import planned_law
 from sleep_tune.statistics.schedule import Schedule
 
-__all__ = ["ExpectedSeeds", "detectable_difference", "expected_seeds"]
+__all__ = ["ExpectedSeeds", "expected_seeds", "findable_difference"]
 
 Reals = NDArray[np.float64]
 
@@ -27,9 +28,6 @@ VALUES = 500_000
 """Differences that are drawn at most, unless the fewest studies need more."""
 
 MOST_STUDIES, FEWEST_STUDIES = 1_000, 50
-
-POWER = 0.8
-"""Chance that a detectable difference is significant by the last look."""
 
 TS = np.arange(0.0, 8.1, 0.5)
 """Values of |t| at which the conditional power is computed; between them it is interpolated."""
@@ -91,7 +89,7 @@ def expected_seeds(schedule: Schedule, effects: Sequence[float], margin: float |
 
 
 @functools.lru_cache(maxsize=64)
-def detectable_difference(schedule: Schedule, num_arms: int) -> float:
+def findable_difference(schedule: Schedule, num_arms: int) -> float:
     """Return the difference that is significant in the end with chance `POWER`, if all arms have it.
 
     Args:
@@ -123,7 +121,7 @@ def _draw(looks: Sequence[int], effects_A: Reals) -> tuple[Reals, Reals]:
 @functools.lru_cache(maxsize=64)
 def _bounds(schedule: Schedule, level: float, num_arms: int) -> Reals:
     """Return (K, A) the p of a single t test below which each look decides, at level / 1, level / 2, ... level / A."""
-    law = planned_law(schedule.looks, tuple(np.diff(schedule.spent, prepend=0.0).tolist()))
+    law = planned_law(schedule.looks, schedule.increments)
     levels = [level / tests for tests in range(1, num_arms + 1)]
     return np.array([[law.nominal(look, one) for one in levels] for look in range(len(law.increments))])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sleep_tune.metric_names import on_test
 from sleep_tune.names import BASELINES
-from sleep_tune.search.plan.expected_seeds import detectable_difference, expected_seeds
+from sleep_tune.search.plan.expected_seeds import expected_seeds, findable_difference
 from sleep_tune.search.plan.seed_scatter import SeedScatter
 from sleep_tune.search.space.search_space import BEST, Space
 from sleep_tune.statistics.schedule import Schedule
@@ -55,7 +55,7 @@ def plan_seeds(space: Space, finalists: int, scatter: SeedScatter | None) -> tup
     margin = smallest / (of_pair * unit) if smallest is not None and unit is not None else None
     is_control = [{name, reference} == set(BASELINES) for name in names] + [False] * finalists
     cases = []
-    for difference in (0.0, detectable_difference(schedule, num_arms)):
+    for difference in (0.0, findable_difference(schedule, num_arms)):
         found = expected_seeds(schedule, [0.0 if same else difference for same in is_control], margin)
         seeds = {**dict(zip(names, found.arms, strict=False)), reference: found.reference}
         if finalists:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sleep_tune.search.plan.expected_seeds import POWER, detectable_difference, expected_seeds
+from sleep_tune.search.plan.expected_seeds import expected_seeds, findable_difference
 from sleep_tune.statistics.conditional_power import FUTILE, conditional_power
-from sleep_tune.statistics.fixed_sample import holm
+from sleep_tune.statistics.fixed_sample import POWER, holm
 from sleep_tune.statistics.schedule import Schedule
 from sleep_tune.statistics.sequential import sequential_difference, sequential_equivalence
 from tests.docs.pages import ROOT, read
@@ -48,10 +48,10 @@ def test_expected_seeds_are_those_of_the_judge(effects: tuple[float, ...], margi
     assert max(expected.arms) <= expected.reference <= 9
 
 
-def test_a_detectable_difference_is_found_as_often_as_said() -> None:
-    difference = detectable_difference(SCHEDULE, 3)
+def test_a_difference_is_found_as_often_as_said() -> None:
+    difference = findable_difference(SCHEDULE, 3)
     assert np.mean(expected_seeds(SCHEDULE, [difference] * 3).found) == pytest.approx(POWER, abs=0.02)
-    assert detectable_difference(SCHEDULE, 6) > difference > detectable_difference(Schedule((12,)), 3)
+    assert findable_difference(SCHEDULE, 6) > difference > findable_difference(Schedule((12,)), 3)
 
 
 def test_one_look_gives_all_seeds() -> None:
@@ -71,10 +71,10 @@ def test_an_arm_that_never_differs_goes_on_longer_among_arms_that_do() -> None:
 def test_the_pages_give_the_figures_of_looks() -> None:
     answer, run = (" ".join(read(ROOT / "docs" / page).split()) for page in ("answer.md", "run-a-search.md"))
     looks = Schedule((5, 8, 12))
-    alike = detectable_difference(Schedule((12,)), 4)
+    alike = findable_difference(Schedule((12,)), 4)
     none, some = (f"{np.mean(expected_seeds(looks, [effect] * 4).arms):.1f}" for effect in (0.0, alike))
     assert f"gets {none} seeds on average" in answer
     assert f"an arm gets {some}." in answer
     for name, schedule in (("5", Schedule((5,))), ("looks at 5, 8 and 12", looks)):
-        of_run = (f"{detectable_difference(schedule, arms) * 2**0.5:.1f} x" for arms in (1, 4))
+        of_run = (f"{findable_difference(schedule, arms) * 2**0.5:.1f} x" for arms in (1, 4))
         assert f"| {name} | {' | '.join(of_run)} |" in run
