@@ -29,7 +29,7 @@ def _row(row: LookRow, endpoint: str) -> tuple[Cell, ...]:
     mean, _, interval = contrast_text(made, endpoint).partition(" ")
     return (
         Cell(row.arm),
-        Cell(row.decided or "not decided"),
+        Cell(row.state),
         Cell(str(made.seeds)),
         Cell(mean, interval),
         Cell(MISSING if made.p_holm is None else p_text(made.p_holm)),

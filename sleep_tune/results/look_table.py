@@ -25,6 +25,11 @@ class LookRow:
     decided: str | None = None
     """Why the arm got no more seeds after this look: significant, equivalent or futile."""
 
+    @property
+    def state(self) -> str:
+        """That, or 'not decided'."""
+        return self.decided or "not decided"
+
 
 def list_looks(comparison: Comparison) -> list[LookRow]:
     """Return the evidence on each arm of the study at each look that is complete for it, and at present.

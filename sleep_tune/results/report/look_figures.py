@@ -29,8 +29,6 @@ MARGIN = 0.08
 SYMBOLS = {"significant": "circle", "equivalent": "square", "futile": "x", None: "circle-open"}
 """Decision on an arm at a look -> symbol."""
 
-DECIDED = {"significant": "significant", "equivalent": "equivalent", "futile": "futile", None: "not decided"}
-
 
 def plot_looks(looks: Sequence[LookRow], comparison: Comparison) -> Figure | None:
     """Return a panel per arm: its difference at each look with its repeated interval, and where it is not significant.
@@ -84,7 +82,7 @@ def _title(rows: Sequence[LookRow], comparison: Comparison) -> str:
     endpoint = comparison.endpoints[0]
     better = "lower" if mode_of(endpoint, comparison.experiment) == "min" else "higher"
     last = next((row for row in rows if row.decided is not None), rows[-1])
-    state = f"{DECIDED[last.decided]} at {last.contrast.seeds} seeds"
+    state = f"{last.state} at {last.contrast.seeds} seeds"
     unit = f"{column(endpoint).unit}; " if column(endpoint).unit else ""
     return f"<b>{last.arm}: {state}</b><br>minus {comparison.baseline}; {unit}{better} is better"
 
@@ -171,4 +169,4 @@ def _hover(row: LookRow, mean: float, unit: str) -> str:
     """Return what is shown at a point."""
     when = "no look" if row.look is None else f"look {row.look}"
     p = "" if row.contrast.p_holm is None else f"<br>p {row.contrast.p_holm:.2g} after Holm correction"
-    return f"{when}, {row.contrast.seeds} seeds: {DECIDED[row.decided]}<br>{mean:+.3g} {unit}".rstrip() + p
+    return f"{when}, {row.contrast.seeds} seeds: {row.state}<br>{mean:+.3g} {unit}".rstrip() + p
