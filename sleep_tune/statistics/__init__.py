@@ -5,4 +5,5 @@
   `group_sequential`: bounds at planned looks; `always_valid`: evidence for all other looks)
 - `conditional_power`: whether more seeds can still decide
 - `crossed_design`: both seeds and test items as random samples
+- `bisection`: where a function reaches a goal
 """

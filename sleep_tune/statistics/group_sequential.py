@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import beta, ndtr, roots_jacobi, roots_legendre, stdtr, stdtrit
 
+from sleep_tune.statistics.bisection import find_crossing
+
 __all__ = ["PlannedLaw", "planned_law"]
 
 Reals = NDArray[np.float64]
@@ -73,9 +75,7 @@ class PlannedLaw:
         """
         if look == 0:
             return level * self.increments[look]
-        from scipy.optimize import brentq  # slow to import
-
-        return float(brentq(lambda nominal: self.p(look, nominal) - level, 0.0, 1.0, xtol=1e-15, rtol=1e-12))
+        return find_crossing(lambda nominal: self.p(look, nominal), level, 0.0, 1.0, exact=1e-15)
 
 
 @functools.lru_cache(maxsize=256)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import stdtr
 
+from sleep_tune.statistics.bisection import find_crossing
 from sleep_tune.statistics.conditional_power import FUTILE, conditional_power
 from sleep_tune.statistics.fixed_sample import POWER
 from sleep_tune.statistics.group_sequential import planned_law
@@ -97,13 +97,13 @@ def findable_difference(schedule: Schedule, num_arms: int) -> float:
         num_arms: compared arms, at least 1.
     """
 
-    def missing(effect: float) -> float:
-        return float(np.mean(expected_seeds(schedule, [effect] * num_arms).found)) - POWER
+    def found(effect: float) -> float:
+        return float(np.mean(expected_seeds(schedule, [effect] * num_arms).found))
 
-    high = 1.0
-    while missing(high) < 0:
-        high *= 2
-    return float(brentq(missing, 0.0, high, xtol=0.01))
+    low, high = 0.0, 1.0
+    while found(high) < POWER:
+        low, high = high, 2 * high
+    return find_crossing(found, POWER, low, high, exact=0.005)
 
 
 def _draw(looks: Sequence[int], effects_A: Reals) -> tuple[Reals, Reals]:

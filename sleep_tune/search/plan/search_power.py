@@ -10,10 +10,10 @@ the better setting less often where the noise at the rung is larger than at the 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import bdtr, ndtr
 
 from sleep_tune.search.plan.seed_scatter import SeedScatter
+from sleep_tune.statistics.bisection import find_crossing
 
 __all__ = ["SearchPower", "found_share", "search_power", "smallest_found"]
 
@@ -82,4 +82,4 @@ def smallest_found(trials: int, picked: int = 1, share: float = 0.5) -> float:
     """
     if found_share(0.0, trials, picked) >= share:
         return 0.0
-    return float(brentq(lambda advantage: found_share(advantage, trials, picked) - share, 0.0, LARGEST))
+    return find_crossing(lambda advantage: found_share(advantage, trials, picked), share, 0.0, LARGEST, exact=1e-6)
