@@ -98,9 +98,10 @@ def level_text(comparison: Comparison) -> str:
     if comparison.plan is None:
         return ""
     schedule = comparison.plan.schedule
+    confidence = 1 - schedule.level - schedule.growth_level
     text = (
-        " Intervals of differences are repeated confidence intervals: together they hold at 95%, at every look and for "
-        "added seeds."
+        " Intervals of differences are repeated confidence intervals: together they hold at "
+        f"{100 * confidence:.3g}%, at every look and for added seeds."
     )
     if schedule.level != LEVEL:
         text += (

@@ -75,6 +75,7 @@ def test_an_earlier_version_planned_nothing_until_its_study_grew(log: Any, study
     log.event("resumed")
     fill(log, {"epochs": 0.0, "t0001": 0.01}, 5, 6)
     assert find_plan(read_events(log.path)) == SeedPlan(Schedule((5,), 0.1, overspent=True), ORDER[:6])
+    assert has_note(compare(log.folder), "intervals", "94.5%")
 
 
 def test_one_planned_look_is_the_t_test_and_a_part_of_the_level_is_kept(log: Any) -> None:
@@ -94,7 +95,7 @@ def test_one_planned_look_is_the_t_test_and_a_part_of_the_level_is_kept(log: Any
     assert contrast.difference.high is not None
     assert contrast.difference.low < 0 < contrast.difference.high
     assert outcome(comparison) == "undecided"
-    assert has_note(comparison, "0.045", "comparison.reserve")
+    assert has_note(comparison, "0.045", "comparison.reserve", "hold at 95%")
 
 
 def test_a_table_says_at_which_look_it_is_and_p_is_that_of_the_looks(log: Any) -> None:
