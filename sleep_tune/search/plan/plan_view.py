@@ -141,7 +141,7 @@ def _seeds(plan: Plan) -> str:
     """Return the number of seeds, the difference that they show, and with several looks the expected number of runs."""
     *first, last = plan.looks
     if not plan.expected:
-        return f"at most {last} for each arm; no arm is compared with {plan.reference}"
+        return f"{'at most ' * bool(first)}{last} for each arm; no arm is compared with {plan.reference}"
     alike, differ = plan.expected
     by = f"{differ.case.difference:.2g}{UNIT}" if differ.case.in_metric is None else f"{differ.case.in_metric:.2g}"
     if not first:

@@ -290,7 +290,7 @@ def test_a_fixed_number_of_seeds_has_the_difference_that_it_shows() -> None:
 def test_where_no_arm_is_compared_nothing_is_expected(more: dict[str, Any]) -> None:
     plan = make_plan(study(**more), BASE, CORPUS, slots=ONE)
     assert plan.expected == ()
-    assert "no arm is compared" in " ".join(shown(plan).split())
+    assert f"seeds {plan.looks[-1]} for each arm; no arm is compared" in " ".join(shown(plan).split())
 
 
 def test_enqueued_points_and_earlier_experiments_are_shown() -> None:
