@@ -75,7 +75,8 @@ def _lines() -> Iterator[str]:
     for name, section in SECTION_CLASSES.items():
         assert section.__doc__ is not None
         yield ""
-        yield from textwrap.wrap(f"{name}: {section.__doc__.splitlines()[0].rstrip('.')}", WIDTH, initial_indent="  ")
+        heading = f"{name}: {section.__doc__.splitlines()[0].rstrip('.')}"
+        yield from textwrap.wrap(heading, WIDTH, initial_indent="  ", subsequent_indent="  ")
         for field, option in section_fields(section, name).items():
             assert isinstance(option, Option)
             default = yaml_value(option.default)

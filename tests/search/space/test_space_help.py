@@ -20,3 +20,4 @@ def test_every_section_and_option_is_described() -> None:
     assert "{trials: 64}" in text and "(default: [0.25, 0.5, 0.75])" in text and "(default: null" in text
     assert "None" not in text and "(0." not in text
     assert max(len(line) for line in text.splitlines()) <= 120
+    assert all(line.startswith("  ") for line in text.splitlines()[1:] if line)
