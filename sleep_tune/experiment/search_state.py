@@ -38,8 +38,8 @@ class LookTaken:
     seeds: int
     reason: str | None
     """Why the arms could not be compared."""
-    arms: tuple[str, ...]
-    """Those that it was the first look at this number of seeds for."""
+    arms: Mapping[str, ArmEvidence | None]
+    """Arm for which it was the first look at this number of seeds -> the evidence; None if it was not compared."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -377,10 +377,10 @@ class SearchState:
 
     def _on_look(self, event: Event) -> None:
         data = event.data
-        self.looks.append(LookTaken(data["number"], data["seeds"], data.get("reason"), tuple(data["arms"])))
-        for arm, values in data["arms"].items():
-            looks = self.evidence.setdefault(arm, {}).setdefault(self.versions[arm], {})
-            looks[data["seeds"]] = None if values is None else ArmEvidence.from_json(values)
+        arms = {arm: None if of is None else ArmEvidence.from_json(of) for arm, of in data["arms"].items()}
+        self.looks.append(LookTaken(data["number"], data["seeds"], data.get("reason"), arms))
+        for arm, evidence in arms.items():
+            self.evidence.setdefault(arm, {}).setdefault(self.versions[arm], {})[data["seeds"]] = evidence
 
     def _on_closed(self, event: Event) -> None:
         self.finished, self.closed = bool(event.data["finished"]), True

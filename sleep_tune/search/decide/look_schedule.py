@@ -42,11 +42,11 @@ class LookSchedule:
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """Arms that had a look, are compared, and are not decided."""
+        """Arms that were compared at their last look, and are not decided."""
         return tuple(
             arm
             for arm, looks in self._taken.items()
-            if looks and None not in looks.values() and not find_decision(looks)
+            if looks and looks[max(looks)] not in (None, ArmEvidence()) and find_decision(looks) is None
         )
 
     @property
@@ -76,7 +76,8 @@ class LookSchedule:
         """Return the place of an arm's next look; None if it has none."""
         if None in looks.values() or find_decision(looks) is not None:
             return None
-        return next((place for place, seeds in enumerate(self._planned) if seeds not in looks), None)
+        had = max(looks, default=0)
+        return next((place for place, seeds in enumerate(self._planned) if seeds > had), None)
 
 
 def current_schedule(space: Space, state: SearchState) -> LookSchedule:

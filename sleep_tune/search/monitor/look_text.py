@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sleep_tune.experiment.look_evidence import ArmEvidence
-from sleep_tune.experiment.search_state import LookTaken, SearchState
+from sleep_tune.experiment.search_state import SearchState
 from sleep_tune.search.decide.look_schedule import LookSchedule, current_schedule
 from sleep_tune.search.decide.search_view import SearchView
 
@@ -47,17 +47,12 @@ def describe_look(state: SearchState, place: int, planned: int) -> str:
     if look.reason is not None:
         is_new = place == 0 or state.looks[place - 1].reason != look.reason
         return f"{head}: no arm can be decided: {look.reason}" if is_new else f"{head}: no arm can be decided"
-    found = {arm: evidence for arm in look.arms if (evidence := _evidence(state, arm, look)) is not None}
+    found = {arm: evidence for arm, evidence in look.arms.items() if evidence is not None}
     decided = [f"{arm} {_decision(evidence)}" for arm, evidence in found.items() if evidence.decided is not None]
     others = [arm for arm, evidence in found.items() if evidence.decided is None]
     goes_on = "undecided" if look.number >= planned else "more seeds for"
     parts = [", ".join(decided), f"{goes_on} {', '.join(others)}" if others else ""]
     return f"{head}: {'; '.join(part for part in parts if part) or 'no arm is compared'}"
-
-
-def _evidence(state: SearchState, arm: str, look: LookTaken) -> ArmEvidence | None:
-    """Return the evidence on an arm at a look; None if it was not compared."""
-    return next((known[look.seeds] for known in state.evidence[arm].values() if look.seeds in known), None)
 
 
 def _decision(evidence: ArmEvidence) -> str:

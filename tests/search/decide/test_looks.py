@@ -185,6 +185,13 @@ def test_more_looks_resume_with_the_arms_that_are_undecided(tmp_path: Path) -> N
     }
 
 
+def test_a_look_before_those_that_were_taken_is_not_made_up_for(tmp_path: Path) -> None:
+    """It would judge an arm by fewer seeds than the look before."""
+    run(tmp_path / "x", replace(STUDY, finalists=replace(STUDY.finalists, seeds=(2, 5))))
+    run(tmp_path / "x", replace(STUDY, finalists=replace(STUDY.finalists, seeds=(2, 3, 4, 7))))
+    assert [event.data["seeds"] for event in looks_of(tmp_path / "x")] == [2, 5, 7]
+
+
 def test_a_number_of_seeds_instead_of_looks_gives_all_arms_as_many(tmp_path: Path) -> None:
     run(tmp_path / "x", STUDY)
     grown = run(tmp_path / "x", replace(STUDY, finalists=replace(STUDY.finalists, seeds=8)), refuse)

@@ -7,7 +7,7 @@ from sleep_tune.errors import DataError
 from sleep_tune.experiment.look_evidence import ArmEvidence
 from sleep_tune.search.monitor.event_lines import EventLines, heartbeat_line
 from sleep_tune.search.monitor.forecast import forecast
-from sleep_tune.search.monitor.look_text import describe_looks
+from sleep_tune.search.monitor.look_text import describe_look, describe_looks
 from sleep_tune.search.monitor.snapshot import read_recorded
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Arm, Baseline, Finalists, Stop
@@ -87,4 +87,34 @@ def test_a_search_of_one_look_says_nothing_of_looks(tmp_path: Path) -> None:
     run_inline(director, WORKER)
     assert describe_looks(director) is None
     assert not forecast(director, 1).is_most
+    director.close()
+
+
+def test_each_version_of_an_arm_has_its_own_looks(tmp_path: Path) -> None:
+    """An arm that gets other settings is judged anew, and the line of a look says what was found then."""
+    director = open_search(tmp_path / "x", STUDY, judge=judge)
+    run_inline(director, WORKER)
+    before = len(director.state.looks)
+    director.close()
+    changed = replace(STUDY, arms={**STUDY.arms, "strict": Arm(settings={"sleep.folds": 9})})
+
+    def undecided(seeds: tuple[int, ...]) -> dict[str, ArmEvidence]:
+        return {"strict": ArmEvidence(p=0.7), "null": ArmEvidence(p=0.5)}
+
+    director = open_search(tmp_path / "x", changed, judge=undecided)
+    run_inline(director, WORKER)
+    state = director.state
+    lines = [describe_look(state, place, 3) for place in range(len(state.looks))]
+    assert lines[0].startswith("look 1 of 3, at 2 seeds: strict significant")
+    assert lines[before] == "look 1 of 3, at 2 seeds: more seeds for strict"
+    director.close()
+
+
+def test_arms_are_not_undecided_by_looks_that_compared_none(tmp_path: Path) -> None:
+    def refuse(seeds: tuple[int, ...]) -> dict[str, ArmEvidence]:
+        raise DataError("no run has test/blimp")
+
+    director = open_search(tmp_path / "x", STUDY, judge=refuse)
+    run_inline(director, WORKER)
+    assert "undecided" not in (describe_looks(director) or "")
     director.close()
