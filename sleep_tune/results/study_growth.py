@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sleep_tune.experiment.trial_state import version_key
 from sleep_tune.records import Event
 
 __all__ = ["StudySize", "describe_growth", "find_growth"]
@@ -15,7 +16,7 @@ class StudySize:
     seeds: int
     """Fresh seeds of the arms."""
     arms: int
-    """Arms that were repeated over them."""
+    """Arms that were repeated over them; an arm whose settings were changed counts again."""
     trials: int
     """Trials of the searches."""
 
@@ -23,7 +24,7 @@ class StudySize:
 def find_growth(events: Iterable[Event]) -> tuple[StudySize, ...]:
     """Return the distinct sizes of the study: one for each time it ended, and the present one."""
     seeds: set[int] = set()
-    arms: set[str] = set()
+    arms: set[tuple[str, str]] = set()
     sizes: list[StudySize] = []
     trials = 0
     for event in events:
@@ -31,7 +32,7 @@ def find_growth(events: Iterable[Event]) -> tuple[StudySize, ...]:
             trials += 1
         elif event.event == "asked":
             seeds.add(event.seed or 0)
-            arms.add(event.arm or "")
+            arms.add((event.arm or "", version_key(event.data["parameters"])))
         elif event.event == "closed" and event.data.get("finished"):
             sizes.append(StudySize(len(seeds), len(arms), trials))
     sizes.append(StudySize(len(seeds), len(arms), trials))

@@ -66,3 +66,14 @@ def test_trials_and_arms_that_were_added_are_named(log: Any) -> None:
 def test_a_log_without_an_end_has_one_size(log: Any) -> None:
     log.open()
     assert find_growth(read_events(log.path)) == (StudySize(0, 0, 0),)
+
+
+def test_an_arm_whose_settings_were_changed_is_another_arm(log: Any) -> None:
+    """Settings that are chosen after a first table are a second try."""
+    log.open()
+    log.run("epochs", 1, 2.0, 0.9)
+    log.run("strict", 1, 1.9, 0.9, role="arm", parameters={"sleep.folds": 5})
+    log.event("closed", finished=True)
+    log.event("resumed")
+    log.ask("strict-v2-s1", role="arm", arm="strict", seed=1, parameters={"sleep.folds": 6})
+    assert describe_growth(find_growth(read_events(log.path))) == "arms 2 -> 3"
