@@ -157,6 +157,15 @@ class Arm:
     """Endpoint -> seed -> score of each item, in the endpoint's unit, indexed by (group, item) and, where the run kept
     it, the fingerprint of the item's text."""
 
+    def diverged_beside(self, other: "Arm") -> frozenset[int]:
+        """Return the seeds at which this arm diverged, without those that the other was not given, as it was decided.
+
+        Other seeds that the other has not run count, so that a missing run is no advantage.
+        """
+        if other.decided is None:
+            return self.diverged
+        return self.diverged & {*other.seeds, *other.failures, *other.unfinished}
+
 
 def mode_of(endpoint: str, experiment: Experiment) -> str:
     """Return which direction is better at an endpoint: 'min' or 'max'."""

@@ -129,7 +129,7 @@ def make_contrast(
         if len(shared) == 1:
             difference = replace(difference, error=_clustered_error(treated_SI[0] - reference_SI[0], group_I))
         made = Contrast(difference=difference, p_flip=flips, items=len(group_I), groups=len(names_G))
-    counted = _with_diverged(made, arm.diverged, reference.diverged, better * by_seed)
+    counted = _with_diverged(made, arm.diverged_beside(reference), reference.diverged_beside(arm), better * by_seed)
     if margin is not None:
         counted = replace(counted, p_equal=_equal_p(counted, margin))
     if plan is not None:

@@ -47,7 +47,12 @@ def list_looks(comparison: Comparison) -> list[LookRow]:
     for number, count in enumerate(plan.schedule.looks, 1):
         order = plan.order[:count]
         then = add_contrasts(
-            [_at_seeds(arm, order) if is_planned(arm) else arm for arm in comparison.arms],
+            [
+                _at_seeds(arm, [seed for seed in order if plan.look(seed, arm.name) <= number])
+                if is_planned(arm)
+                else arm
+                for arm in comparison.arms
+            ],
             comparison.baseline,
             (primary,),
             smallest=comparison.experiment.smallest,

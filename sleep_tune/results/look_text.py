@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sleep_tune.errors import listed
-from sleep_tune.results.arms import Comparison
+from sleep_tune.results.arms import Comparison, Contrast
 from sleep_tune.results.columns import MOST_NAMED
 from sleep_tune.results.seed_plan import SeedPlan
 from sleep_tune.results.study_growth import describe_growth
@@ -45,7 +45,7 @@ def _sentences(comparison: Comparison) -> Iterator[str]:
             all_decided = all(arm.decided is not None for arm in comparison.compared)
             left = ", the last, since all arms are decided" if all_decided else ""
             if complete < len(looks) and not all_decided:
-                left = f"; the next is at {looks[complete]} seeds"
+                left = "; the search has ended" if plan.ended else f"; the next is at {looks[complete]} seeds"
             yield f"This is look {complete} of {len(looks)}, at {looks[complete - 1]} seeds{left}."
         if plan.added:
             grown = f"from the planned {plan.seeds} to {len(plan.order)} seeds"
@@ -56,7 +56,7 @@ def _sentences(comparison: Comparison) -> Iterator[str]:
 
 def look_notes(comparison: Comparison) -> Iterator[str]:
     """Explain the planned looks, name the arms that are decided, and warn of growth that p does not allow for."""
-    plan = comparison.plan
+    plan, primary = comparison.plan, comparison.endpoints[0]
     if plan is not None and len(plan.schedule.looks) > 1:
         *first, last = plan.schedule.looks
         yield (
@@ -65,7 +65,7 @@ def look_notes(comparison: Comparison) -> Iterator[str]:
             "table that is made between two looks."
         )
     decided = [
-        f"{arm.name} at {arm.decided.seeds} seeds ({REASONS[arm.decided.reason]})"
+        f"{arm.name} at {arm.decided.seeds} seeds ({_reason(arm.decided.reason, arm.contrasts.get(primary))})"
         for arm in comparison.arms
         if arm.decided is not None and arm.parent is None
     ]
@@ -82,6 +82,16 @@ def look_notes(comparison: Comparison) -> Iterator[str]:
             f"Warning: the study grew after it had ended ({grown}). p-values are not corrected for the tables that "
             "were made before."
         )
+
+
+def _reason(reason: str, made: Contrast | None) -> str:
+    """Return why an arm got no more seeds, and what of that has changed since, with other arms in the correction."""
+    if made is not None and reason == "futile" and made.is_significant:
+        return "futile then, significant by now"
+    stands = made is not None and {"significant": made.is_significant, "equivalent": made.is_equivalent}.get(
+        reason, True
+    )
+    return REASONS[reason] if stands else f"{reason} then, not any more"
 
 
 def _most(plan: SeedPlan) -> str:

@@ -63,20 +63,30 @@ def order_outcomes(
         involved: further arms whose runs must have ended for a look to be complete.
     """
     ours, theirs = arm.values[endpoint], reference.values[endpoint]
-    ended = [frozenset((*one.seeds, *one.failures)) for one in (arm, reference, *involved)]
-    leading = frozenset(takewhile(lambda seed: all(seed in known for known in ended), plan.order))
+    waited = (arm, reference, *involved)
+    names = dict.fromkeys(one.name for one in waited)
+    our_losses, their_losses = arm.diverged_beside(reference), reference.diverged_beside(arm)
+
+    def has_ended(seed: int, count: int = 1) -> bool:
+        runs = ((one, seed in one.seeds or seed in one.failures) for one in waited)
+        return all(ended or plan.had_ended(seed, one.name, count) for one, ended in runs)
+
+    leading = frozenset(takewhile(has_ended, plan.order))
     outcomes: dict[int, float] = {}
-    for seed in plan.order:
-        lost, won = seed in arm.diverged, seed in reference.diverged
+    for seed in sorted(plan.order, key=lambda seed: plan.look(seed, *names)):
+        lost, won = seed in our_losses, seed in their_losses
         if lost is not won:
             outcomes[seed] = -better * math.inf if lost else better * math.inf
         elif not lost and seed in seeds:
             outcomes[seed] = ours[seed] - theirs[seed]
     return SeedOutcomes(
         values=tuple(outcomes.values()),
-        looks=tuple(plan.look(seed) for seed in outcomes),
-        complete=sum(count <= len(leading) for count in plan.schedule.looks),
-        settled=sum(seed in leading for seed in outcomes),
+        looks=tuple(plan.look(seed, *names) for seed in outcomes),
+        complete=sum(
+            len(plan.order) >= count and all(has_ended(seed, count) for seed in plan.order[:count])
+            for count in plan.schedule.looks
+        ),
+        settled=sum(1 for _ in takewhile(leading.__contains__, outcomes)),
         scale=max(abs(ours[seed]) for seed in seeds) + max(abs(theirs[seed]) for seed in seeds),
     )
 

@@ -66,7 +66,10 @@ def _answer(comparison: Comparison) -> str:
             f"{same_resource_text(comparison, compared)}; the largest is {_largest(compared, comparison)}."
             f"{_equal(compared, comparison)}{_doubt(comparison)}{look_text(comparison)}"
         )
-    return _claims(claimed, comparison) + _doubt(comparison) + look_text(comparison)
+    rest = [arm for arm in compared if arm not in claimed]
+    by_look = comparison.plan is not None and any(arm.contrasts[primary].is_equivalent for arm in rest)
+    equal = _equal(rest, comparison) if by_look else ""
+    return _claims(claimed, comparison) + equal + _doubt(comparison) + look_text(comparison)
 
 
 def _is_not_stated(name: str, comparison: Comparison) -> bool:

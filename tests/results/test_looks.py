@@ -159,6 +159,91 @@ def test_an_arm_that_is_decided_lacks_no_seeds(log: Any) -> None:
     assert arms(compare(log.folder))["t0002"].decided is None
 
 
+def test_a_run_that_was_lost_at_a_look_and_trained_again_changes_nothing_that_the_look_showed(log: Any) -> None:
+    """It belongs to the next look, and while it is trained the look stays complete."""
+    log.open(finalists=LOOKS, comparison=KEPT)
+    fill(log, {"epochs": 0.0, "t0001": -0.05}, 0, 4)
+    fill(log, {"epochs": 0.0}, 4, 5)
+    lost = f"t0001-s{ORDER[4]}"
+    log.ask(lost, role="finalist", arm="t0001", seed=ORDER[4])
+    log.event("failed", lost, 1, reason="boom", kind="bug", log=None)
+    found = judge_look(log.folder, ORDER[:5])["t0001"]
+    assert found.decided == "significant"
+    log.event("look", number=1, seeds=5, arms={"t0001": found.to_json()}, reason=None)
+    log.event("resumed")
+    while_trained = made(compare(log.folder))
+    values = {"eval/nll": 4.0, "test/nll": 4.0, "test/pairs_accuracy": 0.5}
+    log.event("started", lost, 2, after="resumed", gpus=0.0)
+    log.complete(lost, values, attempt=2)
+    comparison = compare(log.folder)
+    for contrast in (while_trained, made(comparison)):
+        assert (contrast.looks, contrast.p_holm, contrast.is_significant) == (1, found.p, True)
+    assert has_note(comparison, "Decided: t0001 at 5 seeds (significant).")
+    rows = [(row.look, row.contrast.seeds, row.decided, row.contrast.p_holm) for row in list_looks(comparison)]
+    assert rows == [(1, 4, "significant", found.p), (None, 5, None, found.p)]
+    plan = find_plan(read_events(log.path))
+    assert plan is not None and [plan.look(ORDER[4], name) for name in ("epochs", "t0001")] == [1, 2]
+
+
+def test_the_reference_may_diverge_at_seeds_that_a_decided_arm_was_not_given(log: Any) -> None:
+    """They say nothing of the arm: what was decided stays, with its interval."""
+    log.open(finalists=LOOKS, comparison=KEPT | {"smallest": 0.1})
+    fill(log, {"epochs": 0.0, "t0001": 0.001, "t0002": 0.02}, 0, 5)
+    found = judge_look(log.folder, ORDER[:5])
+    assert found["t0001"].decided == "equivalent"
+    logged = {"t0001": found["t0001"].to_json(), "t0002": {"p": 0.2}}
+    log.event("look", number=1, seeds=5, arms=logged, reason=None)
+    before = made(compare(log.folder))
+    fill(log, {"t0002": 0.02}, 5, 8)
+    fill(log, {"epochs": 0.0}, 5, 7)
+    diverged = f"epochs-s{ORDER[7]}"
+    log.ask(diverged, role="baseline", arm="epochs", seed=ORDER[7])
+    log.event("failed", diverged, 1, reason="the loss is not finite", kind="diverged", log=None)
+    comparison = compare(log.folder)
+    assert made(comparison, "t0002").won == 1
+    after = made(comparison)
+    assert (after.won, after.seeds, after.is_equivalent) == (0, 5, True)
+    assert after.difference == before.difference
+
+
+def test_a_decision_that_more_arms_have_changed_is_told_as_what_it_was(log: Any) -> None:
+    """Arms that join make the correction larger; arms that become significant make it smaller for the others."""
+    log.open(finalists=LOOKS, comparison=KEPT)
+    fill(log, {"epochs": 0.0, "t0001": -0.02, "t0002": 0.0}, 0, 5, noise=0.007, seed=2)
+    found = judge_look(log.folder, ORDER[:5])["t0001"]
+    assert found.decided == "significant" and found.p is not None and found.p > 0.01
+    arms_then = {"t0001": {"decided": "significant"}, "t0002": {"decided": "futile"}}
+    log.event("look", number=1, seeds=5, arms=arms_then, reason=None)
+    assert has_note(compare(log.folder), "t0001 at 5 seeds (significant)")
+    log.event("closed", finished=True)
+    log.event("resumed")
+    for number in range(3, 9):
+        fill(log, {f"t000{number}": 0.0}, 0, 5, seed=number)
+    comparison = compare(log.folder)
+    assert not made(comparison).is_significant
+    assert has_note(comparison, "Decided", "t0001 at 5 seeds (significant then, not any more)")
+    assert has_note(comparison, "Warning", "arms 3 -> 9")
+
+
+def test_a_search_that_has_ended_promises_no_further_look(log: Any) -> None:
+    """As where an arm without evidence, or one that the study does not state any more, is never decided."""
+    log.open(finalists=LOOKS, comparison=KEPT)
+    fill(log, {"epochs": 0.0, "t0001": -0.05, "t0002": 0.0}, 0, 5)
+    log.event("look", number=1, seeds=5, arms={"t0001": {"decided": "significant"}, "t0002": None}, reason=None)
+    assert "look 1 of 3, at 5 seeds; the next is at 8 seeds" in compare(log.folder).verdict
+    log.event("closed", finished=True)
+    verdict = compare(log.folder).verdict
+    assert "look 1 of 3, at 5 seeds" in verdict and "8 seeds" not in verdict
+
+
+def test_the_verdict_names_equivalent_arms_beside_claims(log: Any) -> None:
+    log.open(finalists=LOOKS, comparison=KEPT | {"smallest": 0.05})
+    fill(log, {"epochs": 0.0, "t0001": -0.2, "t0002": 0.0}, 0, 5)
+    comparison = compare(log.folder)
+    assert made(comparison, "t0002").is_equivalent
+    assert "Equivalent within 0.050 nats per token, the smallest difference of interest: t0002." in comparison.verdict
+
+
 def test_seeds_that_were_added_after_the_plan_are_judged_by_evidence_that_holds_at_any_time(log: Any) -> None:
     log.open(finalists={"seeds": 5}, comparison=KEPT)
     values = fill(log, {"epochs": 0.0, "t0001": -0.02}, 0, 10)
