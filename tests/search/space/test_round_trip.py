@@ -58,7 +58,7 @@ PARAMETERS = st.tuples(
     st.tuples(st.integers(1, 9), st.integers(1, 30)).map(
         lambda drawn: Parameter("training.weight_decay", Uniform(0.0, drawn[0] * drawn[1] / 100, drawn[1] / 100))
     ),
-    st.tuples(st.integers(2, 9), st.integers(1, 30)).map(
+    st.tuples(st.integers(2, 9), st.integers(1, 28)).map(
         lambda drawn: Parameter("model.layers", Int(3, 3 + drawn[0] * drawn[1], drawn[0]))
     ),
 ).flatmap(lambda known: st.sets(st.integers(2, len(known) - 1), min_size=1).map(lambda chosen: _some(known, chosen)))
