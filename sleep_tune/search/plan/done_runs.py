@@ -29,7 +29,7 @@ class DoneRuns:
     ended: Mapping[str, int]
     """Part of the plan ('search', 'baseline epochs', ...) -> runs that have ended, failed ones included."""
     open: int
-    """Runs that have begun and not ended; they resume from their last checkpoints."""
+    """Runs that have begun and not ended, and resume from their last checkpoints; none that has paused at a rung."""
     is_over: bool
     """Whether nothing is left to do."""
     changes: tuple[str, ...]
@@ -66,7 +66,7 @@ def read_done(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary
     holder = read_holder(folder / LOCK)
     return DoneRuns(
         ended=Counter(_part(trial) for trial in state.trials.values() if trial.ended and trial.source is None),
-        open=sum(not trial.ended and trial.attempt > 0 for trial in state.trials.values()),
+        open=sum(trial.state in ("running", "waiting") and trial.attempt > 0 for trial in state.trials.values()),
         is_over=state.finished and not any(not change.key.startswith("resources.") for change in changes),
         changes=tuple(map(str, changes)),
         warmed=() if changes else tuple(state.warmed),

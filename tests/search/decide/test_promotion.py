@@ -11,7 +11,8 @@ from sleep_tune.experiment.event_log import read_events
 from sleep_tune.records import Decision
 from sleep_tune.search.decide.assignments import Done, Trial, Wait
 from sleep_tune.search.decide.director import Director
-from sleep_tune.search.run.fake_worker import FakeWorker
+from sleep_tune.search.plan.done_runs import read_done
+from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import (
     Baseline,
@@ -24,7 +25,7 @@ from sleep_tune.search.space.search_space import (
     Uniform,
 )
 from sleep_tune.simulation.engine import VirtualClock
-from tests.search.studies import BUDGET, open_search, outcome, plain, progress, start, study
+from tests.search.studies import BASE, BUDGET, open_search, outcome, plain, progress, start, study
 
 RUNG = round(BUDGET / 3)
 PROMOTION = Scheduler(name="promotion", first_rung=0.3, reduction=3)
@@ -183,6 +184,14 @@ def test_nothing_is_promoted_beyond_a_limit_of_cost(stop: Stop, why: str, opened
     reasons = {name: trial.reason or "" for name, trial in director.trials.items() if trial.state == "stopped"}
     assert any("before this trial was promoted" in reason and why in reason for reason in reasons.values())
     assert not director.state.open
+
+
+def test_a_plan_counts_no_paused_trial_among_those_that_resume(opened: Open, tmp_path: Path) -> None:
+    space = pausing()
+    director = opened(space)
+    paused(director, 1.0, 2.0, 3.0)
+    done = read_done(tmp_path / "x", space, BASE, TOY_CORPUS)
+    assert done is not None and done.open == 1
 
 
 def test_a_limit_of_trials_ends_no_promotion(opened: Open) -> None:
