@@ -6,7 +6,7 @@ scrambling, in scipy.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ class Ask:
     parameters: tuple[Parameter, ...]
     distributions: Mapping[str, BaseDistribution]
     direction: StudyDirection
-    trials: Sequence[FrozenTrial]
+    trials: Collection[FrozenTrial]
     """Trials so far, in the order in which they were asked for."""
 
     @property

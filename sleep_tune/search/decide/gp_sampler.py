@@ -9,7 +9,7 @@ torch is imported at the first proposal that is not random.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -49,7 +49,7 @@ class NoisyGPSampler(GPSampler):
         startup: int,
         parameters: Sequence[Parameter],
         distributions: Mapping[str, BaseDistribution],
-        trials: Sequence[FrozenTrial],
+        trials: Collection[FrozenTrial],
         direction: StudyDirection,
     ) -> None:
         super().__init__(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
@@ -93,7 +93,7 @@ class NoisyGPSampler(GPSampler):
         )
 
 
-def estimate_ends(trials: Sequence[FrozenTrial], direction: StudyDirection) -> dict[int, float]:
+def estimate_ends(trials: Collection[FrozenTrial], direction: StudyDirection) -> dict[int, float]:
     """Return the value at the end of each trial that has ended, by number.
 
     A completed trial has its own. A trial that was stopped at a rung has its value there, moved by the median change

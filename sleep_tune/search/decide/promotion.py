@@ -38,11 +38,13 @@ class Promotions:
         hours, GPU-hours or trials without improvement, none of its trials is promoted; `stop.trials` limits only new
         trials.
         """
+        if not self._pauses:
+            return False
         state, now = self._history.state, self._history.now()
         studies = {
             study.name
             for study in self._history.studies
-            if self._pauses and cost_limit(study, state.study(study.name), state, now=now) is None
+            if cost_limit(study, state.study(study.name), state, now=now) is None
         }
         for trial, rung, rank in reversed(self._worst_first()):
             if trial.study in studies and trial.point is not None and is_promoted(rank, self._reduction):

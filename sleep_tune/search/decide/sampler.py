@@ -75,7 +75,7 @@ class Sampler:
             parameters=self._parameters,
             distributions=self._distributions,
             direction=self._direction,
-            trials=tuple(self._storage.trials_by_id.values()),
+            trials=self._storage.trials_by_id.values(),
         )
         sampler = SAMPLERS["random" if explore else self._algorithm](asked)
         # A new study each time, as it would cache the trials that it has read.
