@@ -19,7 +19,13 @@ from sleep_tune.search.decide.experiment_identity import (
 )
 from sleep_tune.search.space.search_space import CorpusSummary, Space
 
-__all__ = ["DoneRuns", "read_done"]
+__all__ = ["FINALISTS", "TUNING", "DoneRuns", "read_done"]
+
+FINALISTS = "finalists"
+"""Name of the part of a plan with the runs of all finalists."""
+
+TUNING = "tuning of "
+"""Beginning of the name of the part that tunes a baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +83,9 @@ def read_done(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary
 def _part(trial: TrialState) -> str:
     """Return the part of the plan that a trial belongs to (`Part.name`)."""
     if trial.role == "finalist":
-        return "finalists"
+        return FINALISTS
     if trial.role == "arm":
         return f"{'arm' if trial.matched is None else 'control'} {trial.arm}"
     if trial.role == "baseline" and not trial.study:
         return f"baseline {trial.arm}"
-    return "search" if trial.study == MAIN else f"tuning of {trial.study}"
+    return "search" if trial.study == MAIN else f"{TUNING}{trial.study}"

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 from sleep_tune.metric_names import on_test
 from sleep_tune.names import BASELINES
+from sleep_tune.search.plan.done_runs import FINALISTS
 from sleep_tune.search.plan.expected_seeds import expected_seeds, findable_difference
 from sleep_tune.search.plan.seed_scatter import SeedScatter
 from sleep_tune.search.space.search_space import BEST, Space
 from sleep_tune.statistics.schedule import Schedule
 
-__all__ = ["FINALISTS", "SeedCase", "SeedsOf", "plan_seeds"]
-
-FINALISTS = "finalists"
-"""Name of the part of a plan with the runs of all finalists."""
+__all__ = ["SeedCase", "SeedsOf", "plan_seeds"]
 
 SeedsOf = Mapping[str, float]
 """Baseline, arm, or `FINALISTS` -> number of seeds of each of its arms."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sleep_tune.search.plan.done_runs import DoneRuns
+from sleep_tune.search.plan.done_runs import TUNING, DoneRuns
 from sleep_tune.search.plan.looks_plan import SeedCase
 from sleep_tune.search.plan.makespan import Span
 from sleep_tune.search.plan.search_power import SearchPower
@@ -10,11 +10,7 @@ from sleep_tune.search.plan.sleep_lengths import SleepLength
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.search_space import CorpusSummary, Resources
 
-__all__ = ["TUNING", "ExpectedRuns", "LeftOut", "Part", "Plan", "RungPlan", "Slots"]
-
-
-TUNING = "tuning of "
-"""Beginning of the name of the part that tunes a baseline."""
+__all__ = ["ExpectedRuns", "LeftOut", "Part", "Plan", "RungPlan", "Slots"]
 
 
 @dataclass(frozen=True, slots=True)

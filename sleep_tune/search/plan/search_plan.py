@@ -8,10 +8,10 @@ from typing import Any
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.size import checkpoint_bytes, models_bytes, needed_bytes, num_weights
 from sleep_tune.search.decide.asha import num_kept
-from sleep_tune.search.plan.done_runs import DoneRuns
-from sleep_tune.search.plan.looks_plan import FINALISTS, SeedCase, SeedsOf, plan_seeds
+from sleep_tune.search.plan.done_runs import FINALISTS, TUNING, DoneRuns
+from sleep_tune.search.plan.looks_plan import SeedCase, SeedsOf, plan_seeds
 from sleep_tune.search.plan.makespan import EqualRuns, Span, makespan
-from sleep_tune.search.plan.plan_record import TUNING, ExpectedRuns, LeftOut, Part, Plan, RungPlan, Slots
+from sleep_tune.search.plan.plan_record import ExpectedRuns, LeftOut, Part, Plan, RungPlan, Slots
 from sleep_tune.search.plan.search_power import search_power
 from sleep_tune.search.plan.seed_scatter import SeedScatter
 from sleep_tune.search.plan.sleep_lengths import arms_of, lengths_of
