@@ -6,10 +6,12 @@ import re
 import numpy as np
 import pytest
 
+from sleep_tune.experiment.look_evidence import DECISIONS
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.look_judge import judge_look
 from sleep_tune.results.look_table import list_looks
-from sleep_tune.results.report.look_figures import plot_looks
+from sleep_tune.results.look_text import REASONS
+from sleep_tune.results.report.look_figures import SYMBOLS, plot_looks
 from sleep_tune.results.report.page import write_report
 from sleep_tune.results.report.palette import BETTER, INK
 from tests.messages import missing
@@ -121,3 +123,8 @@ def test_seeds_that_were_added_are_drawn_after_the_last_look(log: SyntheticLog) 
     looks = list_looks(compare(log.folder))
     assert [(row.contrast.seeds, row.look) for row in looks if row.arm == "small"] == [(5, 1), (7, None)]
     assert "seeds were added" in section(log)
+
+
+def test_every_decision_has_its_words_and_its_symbol() -> None:
+    assert set(REASONS) == set(DECISIONS)
+    assert set(SYMBOLS) == {*DECISIONS, None}
