@@ -1,4 +1,4 @@
-"""Statistics of runs repeated over seeds, as functions of arrays; they know no runs, arms or files.
+"""Statistics of runs repeated over seeds, as functions of arrays.
 
 - `fixed_sample`: intervals and tests for a number of seeds that was fixed in advance; Holm's correction
 - `sequential`: the same while one looks at a study and adds seeds (`schedule`: the planned looks and their levels;

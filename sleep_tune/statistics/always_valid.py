@@ -1,4 +1,4 @@
-"""Evidence that holds whenever one looks, and however long one goes on: test martingales over paired differences.
+"""Evidence that holds whenever one looks, and for any number of seeds: test martingales over paired differences.
 
 Without a true difference, the expected value of a test martingale is 1 at every number of seeds, so the chance that it
 ever reaches 1 / a is at most a (Ville 1939). So 1 / (its largest value so far) is a p that may be read after each seed.

@@ -40,7 +40,7 @@ class ExpectedSeeds:
     arms: tuple[float, ...]
     """Mean number of seeds of each compared arm."""
     reference: float
-    """Mean number of seeds of the reference, which goes on while any arm is undecided."""
+    """Mean number of seeds of the reference, which gets seeds while any arm is undecided."""
     found: tuple[float, ...]
     """Chance that each arm's difference is significant in the end."""
 
