@@ -8,7 +8,7 @@ from sleep_tune.records import Decision
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor import wording
 from sleep_tune.search.monitor.forecast import forecast
-from sleep_tune.search.monitor.look_text import describe_look
+from sleep_tune.search.monitor.look_lines import describe_look
 
 __all__ = ["EventLines", "heartbeat_line"]
 

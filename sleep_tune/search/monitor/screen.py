@@ -17,7 +17,7 @@ from sleep_tune.experiment.search_state import TrialState
 from sleep_tune.search.decide.search_view import SearchView
 from sleep_tune.search.monitor import wording
 from sleep_tune.search.monitor.forecast import Forecast, forecast, gpu_hours
-from sleep_tune.search.monitor.look_text import describe_looks
+from sleep_tune.search.monitor.look_lines import describe_looks
 from sleep_tune.search.monitor.rung_table import draw_rungs
 
 __all__ = ["screen"]

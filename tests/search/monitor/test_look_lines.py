@@ -7,7 +7,7 @@ from sleep_tune.errors import DataError
 from sleep_tune.experiment.look_evidence import ArmEvidence
 from sleep_tune.search.monitor.event_lines import EventLines, heartbeat_line
 from sleep_tune.search.monitor.forecast import forecast
-from sleep_tune.search.monitor.look_text import describe_look, describe_looks
+from sleep_tune.search.monitor.look_lines import describe_look, describe_looks
 from sleep_tune.search.monitor.snapshot import read_recorded
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.space.search_space import Arm, Baseline, Finalists, Stop
