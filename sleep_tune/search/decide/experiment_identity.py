@@ -163,9 +163,11 @@ def check_reserve(folder: Path, state: SearchState, changes: Iterable[OptionChan
     """
     change = next((change for change in changes if change.key == RESERVE), None)
     if change is not None and state.versions:
+        known = "reserve" in ((state.space or {}).get("comparison") or {})  # not in a study of an earlier version
+        begun = f"with {RESERVE}={change.before}" if known else f"without {RESERVE}"
         raise RunFolderError(
-            f"{folder} holds a study whose runs over fresh seeds have begun with {RESERVE}={change.before}, which is "
-            f"fixed since then; got {RESERVE}={change.after}: set it to {change.before} again"
+            f"{folder} holds a study whose runs over fresh seeds have begun {begun}, which is fixed since then; got "
+            f"{RESERVE}={change.after}: {f'set it to {change.before} again' if known else 'leave it out'}"
         )
 
 

@@ -213,6 +213,15 @@ def test_the_reserve_is_fixed_when_the_runs_over_fresh_seeds_begin(tmp_path: Pat
     assert read_events(tmp_path / "x" / "trials.jsonl") == read
 
 
+def test_a_study_of_an_earlier_version_gets_no_reserve(tmp_path: Path) -> None:
+    space = plain(stop=Stop(trials=2), baselines={"epochs": Baseline()}, finalists=Finalists(count=0, seeds=2))
+    search(tmp_path / "x", space)
+    make_old(tmp_path / "x" / "trials.jsonl", lambda lines: lines[0]["data"]["study"]["comparison"].pop("reserve"))
+    open_search(tmp_path / "x", space).close()
+    with raises_naming(RunFolderError, str(tmp_path / "x"), "without comparison.reserve", "comparison.reserve=0.2"):
+        open_search(tmp_path / "x", replace(space, comparison=Claim(reserve=0.2)))
+
+
 def test_another_sampler(tmp_path: Path) -> None:
     search(tmp_path / "x", plain(stop=Stop(trials=2)))
     grown = plain(stop=Stop(trials=4), search=Search(algorithm="random", seed=1, startup=3))
