@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.experiment.event_log import LOG, read_events
@@ -42,6 +43,8 @@ class DoneRuns:
     """How the space differs from that of the last session."""
     warmed: tuple[str, ...]
     """Earlier experiments whose trials it has already taken over for this space."""
+    looks: tuple[int, ...]
+    """Numbers of seeds that were planned when the first run over fresh seeds began; empty before it."""
     process: int | None
     """The process of this machine that runs the search now."""
 
@@ -64,8 +67,11 @@ def read_done(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary
         return None
     then = check_same_study(folder, space, base, corpus)
     state = SearchState(mode=space.objective.mode, placement=CurrentSpace(space, base))
+    looks: tuple[int, ...] = ()
     for event in read_events(folder / LOG) if (folder / LOG).exists() else ():
         state.apply(event)
+        if state.versions and not looks:
+            looks = _looks(state.space or then.space)
     check_trials(folder, state.trials)
     changes = find_space_changes(state.space or then.space, space) if state.sessions else []
     check_reserve(folder, state, changes)
@@ -76,8 +82,15 @@ def read_done(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary
         is_over=state.finished and not any(not change.key.startswith("resources.") for change in changes),
         changes=tuple(map(str, changes)),
         warmed=() if changes else tuple(state.warmed),
+        looks=looks,
         process=holder.process if holder is not None and holder.is_here and holder.is_alive else None,
     )
+
+
+def _looks(space: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the planned looks of a space as JSON; none where one of an earlier version does not state them."""
+    seeds = space.get("finalists", {}).get("seeds", ())
+    return tuple(seeds["looks"]) if isinstance(seeds, Mapping) else (seeds,) if seeds else ()
 
 
 def _part(trial: TrialState) -> str:

@@ -142,6 +142,12 @@ def _seeds(plan: Plan) -> str:
     *first, last = plan.looks
     if not plan.expected:
         return f"{'at most ' * bool(first)}{last} for each arm; no arm is compared with {plan.reference}"
+    if plan.done is not None and plan.done.looks and plan.done.looks != plan.looks:
+        return (
+            f"at most {last} for each arm{', and no more for arms that are decided' * bool(first)}. Runs over fresh "
+            f"seeds began with finalists.seeds: {_looks(plan.done.looks)}, and this plan counts: other seeds are "
+            "judged as added ones, by a weaker test"
+        )
     alike, differ = plan.expected
     by = f"{differ.case.difference:.2g}{UNIT}" if differ.case.in_metric is None else f"{differ.case.in_metric:.2g}"
     if not first:
@@ -152,6 +158,11 @@ def _seeds(plan: Plan) -> str:
         f"arm differs from {plan.reference}; {_expected(differ)} if all differ by {by}, which is then significant in "
         "80% of cases"
     )
+
+
+def _looks(looks: tuple[int, ...]) -> str:
+    """Return looks as a search space has them: '5', '{looks: [5, 8, 12]}'."""
+    return f"{{looks: {[*looks]}}}" if len(looks) > 1 else str(looks[0])
 
 
 def _expected(expected: ExpectedRuns) -> str:

@@ -14,6 +14,7 @@ from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.console import PlainConsole
 from sleep_tune.errors import ConfigError, DiskError, RunFolderError, UserError
 from sleep_tune.records import Outcome, Report
+from sleep_tune.search.plan.plan_record import Plan
 from sleep_tune.search.plan.plan_view import show_plan
 from sleep_tune.search.run.fake_worker import TOY_CORPUS, FakeWorker
 from sleep_tune.search.run.launch import Interrupted, PreparedSearch
@@ -149,6 +150,12 @@ def test_a_space_that_is_not_there_is_refused(tmp_path: Path) -> None:
         PreparedSearch.read(tmp_path / "none.yaml", (), tmp_path)
 
 
+def _printed(plan: Plan) -> str:
+    text = io.StringIO()
+    show_plan(plan, PlainConsole(file=text))
+    return " ".join(text.getvalue().split())
+
+
 def test_the_plan_of_a_folder_that_exists_says_what_is_done(tmp_path: Path) -> None:
     """It refuses what the search would refuse, and writes nothing."""
     search = study(tmp_path / "study", worker=FakeWorker())
@@ -174,9 +181,12 @@ def test_the_plan_of_a_folder_that_exists_says_what_is_done(tmp_path: Path) -> N
     assert plan.done is not None and plan.done.is_over
     assert plan.left == 0
     assert dict(plan.done.ended) == {part.name: part.runs for part in plan.parts}
-    text = io.StringIO()
-    show_plan(plan, PlainConsole(file=text))
-    assert "nothing is left" in " ".join(text.getvalue().split())
+    assert "nothing is left" in _printed(plan)
+    (seeds,) = search.space.finalists.looks
+    more = replace(search.space.finalists, seeds=seeds + 1)
+    grown = _printed(replace(search, space=replace(search.space, finalists=more)).plan(launcher="inline", address=None))
+    assert f"began with finalists.seeds: {seeds}," in grown
+    assert "in 80%" not in grown
 
     (tmp_path / "study" / "trials" / "t9999").mkdir(parents=True)
     (tmp_path / "study" / "trials" / "t9999" / "config.yaml").write_text("")
