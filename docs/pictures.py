@@ -29,7 +29,7 @@ PICTURES = ROOT / "docs" / "pictures"
 COMMAND = "sleep-tune search demo"
 NAME, TRIALS = "demo", 10
 COLUMNS = 104
-WIDTH, HEIGHT = 1100, 1462
+WIDTH, HEIGHT = 1100, 1482
 """Pixels of the report's picture: down to the end of the table of results."""
 GAIN_HEIGHT = 606
 """Pixels of the picture of the gain: down to the end of the bars of the first arm."""
