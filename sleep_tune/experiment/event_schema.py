@@ -20,7 +20,7 @@ An event that passes can be folded by every reader without another look at its t
 | started | after: null, "resumed" or "lost"; gpus; seconds (spent by the attempts before); killer (what killed the
   attempt before because its machine ran out of memory, or null); alone: true, if nothing else runs meanwhile |
 | paused | reason; outcome (how far the attempt came; null if it had not begun). The next attempt resumes the trial;
-  one that was told to pause at a rung waits until it is promoted |
+  one that paused at a rung waits until it is promoted |
 | deferred | reason: memory ran out while it shared that memory with other trials; log (path); seconds. The next
   attempt resumes it alone |
 | report | rung (nominal words), value (of the objective), progress (with every metric) |

@@ -19,6 +19,7 @@ from sleep_tune.search.decide.experiment_identity import (
     find_space_changes,
 )
 from sleep_tune.search.space.search_space import CorpusSummary, Space
+from sleep_tune.search.space.space_json import finalists_from_json
 
 __all__ = ["FINALISTS", "TUNING", "DoneRuns", "read_done"]
 
@@ -89,8 +90,8 @@ def read_done(folder: Path, space: Space, base: RunConfig, corpus: CorpusSummary
 
 def _looks(space: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the planned looks of a space as JSON; none where one of an earlier version does not state them."""
-    seeds = space.get("finalists", {}).get("seeds", ())
-    return tuple(seeds["looks"]) if isinstance(seeds, Mapping) else (seeds,) if seeds else ()
+    finalists = space.get("finalists") or {}
+    return finalists_from_json(finalists).looks if "seeds" in finalists else ()
 
 
 def _part(trial: TrialState) -> str:
