@@ -20,18 +20,19 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from sleep_tune.commands.simulate import main as simulate
 from sleep_tune.search.decide.sampler import Sampler
-from sleep_tune.search.monitor.rank_correlation import concordance
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.space_file import load_space
 from sleep_tune.simulation.analytic import ANALYTIC, power_laws
 from sleep_tune.simulation.curves import read_source, source_names
 from sleep_tune.simulation.method_comparison import mean_interval
 from sleep_tune.simulation.methods import read_methods
-from sleep_tune.simulation.points import coordinates, distances, draw
-from sleep_tune.simulation.recorded_curves import NEIGHBOURS
+from sleep_tune.simulation.points import draw
 from sleep_tune.simulation.simulated_search import Setup, simulate_search
+from tests.benchmarks.bench_search_pays import left_out
 
 SPACE = "tests/benchmarks/mechanism.yaml"
 SCHEDULERS = (
@@ -106,21 +107,13 @@ def surrogate(processes: int, curves: list[str]) -> None:
         recording = read_source(name, parameters).recording
         if recording is None:
             continue
-        points = np.array([coordinates(recording.parameters, settings) for settings in recording.settings])
-        predicted = []
-        for number, point in enumerate(points):
-            apart = distances(recording.parameters, points, point)
-            apart[number] = np.inf
-            nearest = np.argsort(apart, kind="stable")[:NEIGHBOURS]
-            predicted.append(float(np.average(recording.values[nearest, -1], weights=1 / (apart[nearest] + 1e-6))))
         ends = recording.values[:, -1].tolist()
-        net, most = concordance(list(zip(predicted, ends, strict=True)))
-        print(f"{name}: {len(points)} settings; end {min(ends):.3f} to {max(ends):.3f}, median {np.median(ends):.3f}")
+        print(f"{name}: {len(ends)} settings; end {min(ends):.3f} to {max(ends):.3f}, median {np.median(ends):.3f}")
         print(f"  noise of seeds at {recording.shares.round(2).tolist()} of the budget:")
         print(
             f"  {np.sqrt((recording.noise**2).mean(axis=0)).round(3).tolist()} nats ({len(recording.noise) // 2} pairs)"
         )
-        print(f"  left out, a setting's end is foretold with Kendall's tau {net / most:.2f}")
+        print(f"  left out, a setting's end is foretold with Kendall's tau {left_out(recording):.2f}")
 
 
 def speed(processes: int, curves: list[str]) -> None:
