@@ -68,6 +68,8 @@ TASKS = (
     "entity_tracking_fast",
     "ewok_fast",
     "ewok_filtered",
+    "global_piqa_nonparallel",
+    "global_piqa_parallel",
     "reading",
     "supplement_fast",
     "supplement_filtered",

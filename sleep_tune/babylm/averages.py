@@ -1,7 +1,7 @@
-"""Averages of scores in percent, as babylm/evaluation-pipeline-2025 computes them.
+"""Averages of scores in percent, as BabyLM's pipelines compute them.
 
-Where its own scripts disagree, both values are given: `Averages.score` is what its evaluation prints, `Averages.other`
-what another of its scripts computes from the same numbers.
+Where their own scripts disagree, both values are given: `Averages.score` is what the evaluation prints,
+`Averages.other` what another script computes from the same numbers.
 """
 
 import math
@@ -10,19 +10,7 @@ from dataclasses import dataclass
 
 from sleep_tune.babylm.score_names import counted_scores
 
-__all__ = ["Averages", "benchmark_averages", "entity_tracking_averages", "glue_averages", "macro_average"]
-
-OFFICIAL_ROW = (
-    "blimp",
-    "supplement",
-    "ewok",
-    "reading_eye_tracking",
-    "reading_self_paced",
-    "entity_tracking",
-    "wug_adj",
-    "glue",
-)
-"""Tasks in the macro average of the official README, which was written before wug_past, COMPS and AoA were added."""
+__all__ = ["Averages", "benchmark_average", "entity_tracking_averages", "glue_averages", "macro_average"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +72,18 @@ def glue_averages(accuracy: Mapping[str, float], f1: Mapping[str, float]) -> Ave
     return Averages(macro_average({**accuracy, **by_f1}), {"accuracy of all": macro_average(accuracy)})
 
 
-def benchmark_averages(scores: Mapping[str, float]) -> Averages | None:
+def benchmark_average(scores: Mapping[str, float]) -> float | None:
     """Return the macro average of a model: the mean over the scores of the BabyLM tasks that were measured.
 
     The two scores of reading count as two, as in the official table. Zorro never counts: it is not part of BabyLM. Only
     models that were scored on the same tasks can be compared, because the scores lie on different scales.
 
     Args:
-        scores: folder or score -> percent; scores that do not count are ignored, see `counted_scores`.
+        scores: folder or score -> percent, of one protocol; scores that do not count are ignored, see
+            `counted_scores`.
 
     Returns:
-        None if nothing that counts was measured; other: `official row`, the mean of `OFFICIAL_ROW`, if all of it was
-        measured.
+        None if nothing that counts was measured.
     """
     names = counted_scores(scores)
-    if not names:
-        return None
-    counted = {task: scores[name] for task, name in names.items()}
-    complete = all(task in counted for task in OFFICIAL_ROW)
-    row = {"official row": macro_average({task: counted[task] for task in OFFICIAL_ROW})} if complete else {}
-    return Averages(macro_average(counted), row)
+    return macro_average({task: scores[name] for task, name in names.items()}) if names else None

@@ -1,6 +1,6 @@
 """Datasets, task folders, chance levels and checkpoints of the BabyLM challenge.
 
-The tasks are those of babylm/evaluation-pipeline-2025, the datasets those of 2026.
+The tables hold the tasks of all years (`protocols` says which year has which); the datasets are those of 2026.
 """
 
 __all__ = ["AOA_CHECKPOINTS", "CHANCE", "DATASETS", "FAST", "FOLDERS", "READING_SCORES", "WUG"]
@@ -23,6 +23,8 @@ FOLDERS: dict[str, str] = {
     "wug_adj_nominalization": "wug_adj",
     "wug_past_tense": "wug_past",
     "comps": "comps",
+    "global_piqa_parallel": "global_piqa_parallel",
+    "global_piqa_nonparallel": "global_piqa_nonparallel",
     "reading": "reading",
     "glue_filtered": "glue",
     "aoa": "aoa",
@@ -39,6 +41,8 @@ CHANCE: dict[str, float] = {
     "ewok": 50.0,
     "entity_tracking": 20.0,
     "comps": 50.0,
+    "global_piqa_parallel": 25.0,
+    "global_piqa_nonparallel": 50.0,
     "wug_adj": 0.0,
     "wug_past": 0.0,
     "reading": 0.0,

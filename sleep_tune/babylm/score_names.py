@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 BABYLM = "babylm/"
-"""First part of the names of metrics that are scores of BabyLM, in percent."""
+"""First part of the names of metrics that are scores of BabyLM 2025, in percent."""
 MACRO = "macro"
 """Name of the average over tasks."""
 MACRO_METRIC = BABYLM + MACRO
@@ -45,6 +45,8 @@ TITLES: dict[str, str] = {
     "wug_adj": "wug adj",
     "wug_past": "wug past",
     "comps": "COMPS",
+    "global_piqa_parallel": "PIQA parallel",
+    "global_piqa_nonparallel": "PIQA non-parallel",
     "reading_eye_tracking": "eye tracking",
     "reading_self_paced": "self-paced",
     "glue": "GLUE",

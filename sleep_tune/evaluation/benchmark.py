@@ -1,7 +1,7 @@
 """BabyLM's tasks as a training run is scored on them: flat metrics in percent.
 
 The keys are `babylm/<folder>`, for the two scores of reading `babylm/reading_eye_tracking` and
-`babylm/reading_self_paced`; `babylm/macro` is `benchmark_averages` over all of them.
+`babylm/reading_self_paced`; `babylm/macro` is `benchmark_average` over all of them.
 """
 
 import functools
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sleep_tune.babylm.averages import benchmark_averages
+from sleep_tune.babylm.averages import benchmark_average
 from sleep_tune.babylm.score_names import BABYLM, MACRO_METRIC
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer
@@ -121,5 +121,5 @@ def with_macro(metrics: Mapping[str, float]) -> dict[str, float]:
         for name, value in metrics.items()
         if name.startswith(BABYLM) and name != MACRO_METRIC
     }
-    averages = benchmark_averages(scores)
-    return dict(metrics) if averages is None else {**metrics, MACRO_METRIC: averages.score}
+    average = benchmark_average(scores)
+    return dict(metrics) if average is None else {**metrics, MACRO_METRIC: average}

@@ -65,7 +65,7 @@ def collate(results: Path, backend: str, track: str, fast_data: Path) -> dict[st
     content = {_name(folder): _load(top / place / PREDICTIONS) for folder, place in FULL_TASKS.items()}
     content["aoa"] = _load(top / AGES)
     content["glue"] = {}
-    for task in GROUP_SIZES["glue_filtered"]:
+    for task in GROUP_SIZES["2025"]["glue_filtered"]:
         content["glue"] |= _load(main / "finetune" / task / PREDICTIONS)
     content["fast_eval_results"] = scores
     return content

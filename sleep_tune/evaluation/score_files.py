@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sleep_tune.babylm.averages import benchmark_averages
+from sleep_tune.babylm.averages import benchmark_average
 from sleep_tune.evaluation.items import Item, choose, margin
 from sleep_tune.evaluation.official_files import write_official, write_official_reading
 from sleep_tune.evaluation.suite import READING, SuiteScores, TaskScores
@@ -76,8 +76,8 @@ def _details(results: Sequence[TaskScores]) -> dict[str, dict[str, Any]]:
 
 def macro_score(scores: Mapping[str, float]) -> float | None:
     """Return the macro average over BabyLM's tasks among scores in percent; None if there are none, or one is NaN."""
-    averages = benchmark_averages(scores)
-    return None if averages is None else _none_for_nan(averages.score)
+    average = benchmark_average(scores)
+    return None if average is None else _none_for_nan(average)
 
 
 def read_previous_scores(path: Path) -> tuple[str | None, tuple[str, ...]]:

@@ -65,7 +65,7 @@ def _about_items(result: TaskScores, positions: int | None) -> Iterator[str]:
             "official pipeline"
         )
     sizes = Counter(item.uid for item in result.items)
-    expected = {uid: expected_size(result.name, uid) for uid in sizes}
+    expected = {uid: expected_size(result.name, uid, "2025") for uid in sizes}
     other = [uid for uid, size in sizes.items() if expected[uid] is not None and expected[uid] != size]
     if other:
         uid = other[0]

@@ -45,7 +45,7 @@ def _final(main: Path, backend: str, track: str) -> Iterator[str]:
     top = main / "zero_shot" / backend
     for folder, place in FULL_TASKS.items():
         yield from _predictions(top / place / PREDICTIONS, folder, full=True)
-    for task, size in GROUP_SIZES["glue_filtered"].items():
+    for task, size in GROUP_SIZES["2025"]["glue_filtered"].items():
         path = main / "finetune" / task / PREDICTIONS
         read = read_json_object(path)
         number = None if read is None else len(read.get(task, {}).get("predictions", ()))
@@ -73,12 +73,12 @@ def _predictions(path: Path, folder: str, *, full: bool) -> Iterator[str]:
         yield f"{path} ({folder} of {'full' if full else 'fast'}_eval)"
         return
     for group, found in read.items():
-        number, size = len(found.get("predictions", ())), expected_size(folder, group)
+        number, size = len(found.get("predictions", ())), expected_size(folder, group, "2025")
         if size is None:
             yield f"{path}: {folder} has no group '{group}'"
         elif number != size:
             yield f"{path}: {group} must have {size} predictions; it has {number}"
-    expected = {group.lower() for group in GROUP_SIZES[folder]} - {"*"}
+    expected = {group.lower() for group in GROUP_SIZES["2025"][folder]} - {"*"}
     for group in sorted(expected - {group.lower() for group in read}):
         yield f"{path}: {folder} must have the group '{group}'"
 

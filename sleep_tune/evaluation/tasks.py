@@ -129,6 +129,26 @@ def comps(row: Row, stem: str) -> Item:
     return uncounted(uid, options, {"UID": uid})
 
 
+def global_piqa(options: int) -> Read:
+    """Return a reader of Global PIQA (Chang et al. 2025): a prompt, and the label of its right continuation.
+
+    Args:
+        options: number of continuations, `solution0` and so on.
+    """
+    names = [f"solution{number}" for number in range(options)]
+    label = ColumnRule(
+        f"a whole number from 0 to {options - 1}",
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and value in range(options),
+    )
+
+    def item(row: Row, stem: str) -> Item:
+        texts = tuple(TextOption(f"{row['prompt']} {row[name]}", f" {row[name]}") for name in names)
+        uid = str(row["example_id"])
+        return dataclasses.replace(uncounted(uid, texts, {"UID": uid}), label=row["label"])
+
+    return json_lines(dict.fromkeys(("prompt", *names, "example_id"), TEXT) | {"label": label}, item)
+
+
 def zorro(file: TaskFile) -> Iterator[Item]:
     """Yield items of Zorro (Huebner et al. 2021): a line with the bad sentence is followed by one with the good one."""
     lines = [line for _, line in text_lines(file)]
@@ -185,6 +205,8 @@ TASKS: dict[str, Task] = {
     "wug_adj_nominalization": WUG_ADJ,
     "wug_past_tense": WUG_PAST,
     "comps": COMPS,
+    "global_piqa_parallel": Task("global_piqa_parallel", global_piqa(4)),
+    "global_piqa_nonparallel": Task("global_piqa_nonparallel", global_piqa(2)),
     "zorro": Task("zorro", zorro, suffix=".txt"),
 }
 """Folder of evaluation_data/fast_eval or full_eval -> its task. Zorro is not part of BabyLM."""

@@ -62,7 +62,7 @@ LINES: dict[str, Callable[[str, int], Row]] = {
 
 def _stories() -> Iterator[Row]:
     """Numbers of operations mixed, as the official file may have them."""
-    sizes = GROUP_SIZES["entity_tracking_fast"]
+    sizes = GROUP_SIZES["2025"]["entity_tracking_fast"]
     left = {int(name.split("_")[1]): size for name, size in sizes.items()}
     for number in range(max(left.values())):
         for operations, size in left.items():
@@ -75,7 +75,7 @@ def write_fast_data(folder: Path) -> Path:
     """The seven fast tasks, each group of the official size."""
     for name, line in LINES.items():
         for uid in GROUPS[name]:
-            size = expected_size(name, uid) or 0
+            size = expected_size(name, uid, "2025") or 0
             write_rows(folder / name / f"{uid}.jsonl", [line(uid, number) for number in range(size)])
     write_rows(folder / "entity_tracking_fast" / "regular.jsonl", list(_stories()))
     write_reading(folder / "reading" / "reading_data.csv", (*SENTENCES * 69, "Nobody"))
@@ -88,10 +88,10 @@ def write_results(results: Path, fast_data: Path, *, backend: str, track: str) -
     main = results / "main"
     top = main / "zero_shot" / backend
     for folder, place in FULL_TASKS.items():
-        groups = {group.replace("*", folder): size for group, size in GROUP_SIZES[folder].items()}
+        groups = {group.replace("*", folder): size for group, size in GROUP_SIZES["2025"][folder].items()}
         rows = {group: _predictions(group, _choices(rng, size)) for group, size in groups.items()}
         _write(top / place / "predictions.json", rows)
-    for task, size in GROUP_SIZES["glue_filtered"].items():
+    for task, size in GROUP_SIZES["2025"]["glue_filtered"].items():
         _write(
             main / "finetune" / task / "predictions.json",
             {task: _predictions(task, _choices(rng, size))},
@@ -125,7 +125,7 @@ def _chosen(items: tuple[Item, ...], rng: np.random.Generator) -> dict[str, Row]
 
 
 def _reading(rng: np.random.Generator) -> dict[str, Row]:
-    size = GROUP_SIZES["reading"]["*"]
+    size = GROUP_SIZES["2025"]["reading"]["*"]
     drawn = np.round(rng.gamma(3.0, 2.5, size=(size, 2)), 4)
     drawn[rng.random(size) < 0.05, 1] = np.nan
     rows = [{"id": number, "pred": now, "prev_pred": before} for number, (now, before) in enumerate(drawn.tolist())]

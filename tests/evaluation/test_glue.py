@@ -35,7 +35,7 @@ def write(folder: Path, task: str, size: int = 2) -> None:
 
 
 def test_every_task_of_the_challenge_is_read_with_the_pipeline_s_texts(tmp_path: Path) -> None:
-    assert set(GLUE_TASKS) == set(GROUP_SIZES["glue_filtered"]) == set(ROWS)
+    assert set(GLUE_TASKS) == set(GROUP_SIZES["2026"]["glue_filtered"]) == set(ROWS)
     for task in GLUE_TASKS:
         write(tmp_path, task)
     files = find_glue_files(tmp_path)
