@@ -13,6 +13,7 @@ from sleep_tune.search.decide.assignments import Worker
 from sleep_tune.search.decide.director import Director
 from sleep_tune.search.run.inline import run_inline
 from sleep_tune.search.run.on_ray import own_ray
+from sleep_tune.search.run.on_ray.job_sweeper import start_sweeper
 from sleep_tune.search.run.on_ray.slot_plan import Node, SlotPlan
 
 __all__ = ["LAUNCHERS", "Launch"]
@@ -59,6 +60,8 @@ def launch_on_ray(launch: Launch) -> None:
         current().install()
         from sleep_tune.search.run.on_ray import tuner
 
+        if launch.joined:
+            start_sweeper()
         tuner.run_on_ray(
             launch.director,
             launch.worker,

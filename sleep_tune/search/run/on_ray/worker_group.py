@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError
+from ray.exceptions import ActorDiedError, GetTimeoutError, OutOfMemoryError, RayActorError
 
 from sleep_tune.config.tree import from_dict
 from sleep_tune.errors import JobCancelled, OutOfMemory, Superseded, UserError
@@ -30,6 +30,9 @@ __all__ = ["DIED", "MailboxClient", "WorkerGroup"]
 
 DIED = (RayActorError, OutOfMemoryError)
 """Errors of a call to a dead actor; the second if Ray killed it because memory ran out."""
+
+DIED_FOR_EVER = (ActorDiedError, OutOfMemoryError)
+"""Those of `DIED` after which no call can succeed; the actor may also be unreachable for a while."""
 
 
 class MailboxClient:
@@ -92,9 +95,17 @@ class _Reporter:
 def train_jobs(settings: dict[str, Any]) -> None:
     """Take a job, train it and report its end, until there are no more jobs. Runs in every process of the group.
 
+    It also returns if the mailboxes have died, most often with their search. After an error Ray Train would start the
+    group again, and a placement group that it makes after the end of a search stays in the cluster.
+
     Args:
         settings: `mailboxes` and `slot` of the mailbox, and the `worker` that trains.
     """
+    with contextlib.suppress(*DIED_FOR_EVER):
+        _train_until_closed(settings)
+
+
+def _train_until_closed(settings: dict[str, Any]) -> None:
     from ray.train import get_context
 
     rank = get_context().get_world_rank()
@@ -143,7 +154,7 @@ def _train_printing(worker: Worker, job: Job, report: Report) -> Ended | Failed 
     except (JobCancelled, Superseded):
         return None
     except DIED:
-        raise  # the mailbox actor has died, and this group ends
+        raise  # of the mailboxes; `train_jobs` handles it
     except UserError as error:
         return UserMistake(trial=job.trial, attempt=job.attempt, error=error)
     except Exception as error:

@@ -8,11 +8,11 @@ from tests.search.run.on_ray.driving import Driver
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
-    """Start a search of this test's; whichever still runs at the end is killed."""
+    """Start a search, or another command of Python, of this test's; whichever still runs at the end is killed."""
     drivers: list[Driver] = []
 
-    def start(*options: str, name: str = "study") -> Driver:
-        drivers.append(Driver(tmp_path / "results" / name, *options))
+    def start(*options: str, name: str = "study", script: bool = False) -> Driver:
+        drivers.append(Driver(tmp_path / "results" / name, *options, command=options if script else None))
         return drivers[-1]
 
     yield start

@@ -1,5 +1,6 @@
 """Searches on a Ray cluster that was there before them, and beside it; one cluster for the tests of this file."""
 
+import contextlib
 import signal
 import time
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.search.run.on_ray.cluster import this_machine
+from sleep_tune.search.run.on_ray.job_sweeper import JobSweeper
 from tests.search.run.on_ray.driving import PATIENCE, Cluster, Driver
 
 FOREIGN = {
@@ -28,25 +30,103 @@ FOREIGN = {
 }
 """What a shell may hold from work with another cluster; any of these would stop a search, or mislead it."""
 
+SWEEPER = JobSweeper.__name__
+
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(600)]
 
 
+LATE = """
+import pathlib, sys, time
+import ray
+from ray.util.placement_group import placement_group
+from sleep_tune.search.run.on_ray.job_sweeper import start_sweeper
+
+ray.init(address=sys.argv[1], log_to_driver=False)
+start_sweeper()
+
+@ray.remote(num_cpus=1, lifetime="detached")
+class Late:
+    def make_group(self, seconds, made):
+        time.sleep(seconds)
+        placement_group([{"CPU": 1}])
+        pathlib.Path(made).touch()
+        ray.actor.exit_actor()
+
+@ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001}, lifetime="detached")
+class Stays:
+    pass
+
+late, stays = Late.remote(), Stays.remote()
+ray.get([late.__ray_ready__.remote(), stays.__ray_ready__.remote()])
+late.make_group.remote(4, sys.argv[2])
+"""
+"""A job that leaves what a killed search may leave of Ray Train: a new placement group, and an actor on the head."""
+
+
+class Clusters:
+    """The cluster of this file's tests; another one follows if a test has left something in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = contextlib.ExitStack()
+        self._cluster: Cluster | None = None
+
+    def clean(self) -> Cluster:
+        """Return a cluster without placement groups and actors: a head without CPUs, and two nodes of one CPU."""
+        cluster = self._cluster
+        if cluster is None or not cluster.alive or len(cluster.nodes) != 3 or leftovers(cluster):
+            self.close()
+            self._cluster = cluster = self._stack.enter_context(Cluster(self._folder))
+            for cpus in (0, 1, 1):
+                cluster.add(cpus)
+        return cluster
+
+    def close(self) -> None:
+        """End the cluster, if there is one."""
+        self._stack.close()
+        self._cluster = None
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A head without CPUs, and two nodes of one CPU."""
-    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        for cpus in (0, 1, 1):
-            cluster.add(cpus)
-        yield cluster
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
+    """One cluster for all tests, as long as it is clean."""
+    clusters = Clusters(tmp_path_factory.mktemp("cluster"))
+    yield clusters
+    clusters.close()
+
+
+@pytest.fixture
+def cluster(clusters: Clusters) -> Cluster:
+    """A cluster in which nothing is left of other tests."""
+    return clusters.clean()
+
+
+def leftovers(cluster: Cluster) -> list[str]:
+    """Placement groups and actors, other than the sweepers of jobs that have ended, which stay for a while."""
+    return [each for each in cluster.left() if SWEEPER not in each]
 
 
 def nothing_is_left(cluster: Cluster) -> bool:
     """Whether no placement group and no actor is left, after a while."""
     end = time.monotonic() + PATIENCE
-    while (left := cluster.left()) and time.monotonic() < end:
+    while (left := leftovers(cluster)) and time.monotonic() < end:
         time.sleep(0.5)
     assert not left
     return True
+
+
+def test_what_is_made_or_stays_after_the_end_of_a_job_is_removed(
+    start: Callable[..., Driver], cluster: Cluster, tmp_path: Path
+) -> None:
+    """Ray keeps it for ever: a search that was killed kept processors of its cluster, and another could not start."""
+    driver = start("-c", LATE, cluster.address, str(tmp_path / "made"), script=True)
+    assert driver.wait() == 0, driver.output.read_text()
+    assert not (tmp_path / "made").exists()
+    end = time.monotonic() + PATIENCE
+    while (left := cluster.left()) and time.monotonic() < end:
+        time.sleep(0.5)
+    assert not left
+    assert (tmp_path / "made").exists()
 
 
 def test_a_bug_a_refusal_a_signal_and_a_kill_leave_nothing_in_the_cluster(
