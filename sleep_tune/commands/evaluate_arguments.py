@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
+from sleep_tune.babylm.protocols import NEWEST, PROTOCOLS
 from sleep_tune.evaluation.backends import AUTO, BACKENDS
+from sleep_tune.evaluation.task_folders import AUTO_PROTOCOL
 from sleep_tune.installation import command
 from sleep_tune.names import DEVICES, PRECISIONS
 
@@ -85,6 +87,13 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="A,B",
         help="score only these: names of folders, of tasks such as blimp, or import paths of functions of your own "
         "(my_lab.tasks:stripes reads the files in DATA/stripes; see CONTRIBUTING.md) (default: all)",
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=(AUTO_PROTOCOL, *PROTOCOLS),
+        default=AUTO_PROTOCOL,
+        help="year of the challenge whose rules are followed; auto: 2025 if DATA has a wug folder and no Global PIQA, "
+        f"else {NEWEST} (default: auto)",
     )
     parser.add_argument(
         "--backend",
