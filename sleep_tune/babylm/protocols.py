@@ -11,11 +11,24 @@ from dataclasses import dataclass, field
 from sleep_tune.babylm.challenge import WUG
 from sleep_tune.babylm.score_names import BABYLM, MACRO
 
-__all__ = ["ABSENT", "EXPECTED_CREDIT", "FIRST_OPTION", "NEWEST", "PROTOCOLS", "Protocol", "split_score"]
+__all__ = [
+    "ABSENT",
+    "AGE_SCORE",
+    "AGE_SURPRISAL",
+    "EXPECTED_CREDIT",
+    "FIRST_OPTION",
+    "NEWEST",
+    "PROTOCOLS",
+    "Protocol",
+    "split_score",
+]
 
 FIRST_OPTION, EXPECTED_CREDIT = "first", "expected"
 """Rules for an item whose best score is shared by several options: the first of them is chosen; or each is as likely,
 and an item whose right option is among k of them counts as 1/k."""
+
+AGE_SURPRISAL, AGE_SCORE = "surprisal.json", "aoa_score.json"
+"""Files of ages of acquisition: the words' surprisal at each checkpoint, and its agreement with children's ages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +46,8 @@ class Protocol:
     """Zero-shot folders of fast_eval that each checkpoint of a submission is scored on, in its order."""
     ties: str
     """FIRST_OPTION or EXPECTED_CREDIT."""
+    ages: Mapping[str, str]
+    """Name in the submitted file -> file of ages of acquisition."""
     submitted_as: Mapping[str, str] = field(default_factory=dict)
     """Task -> its name in the submitted file, where it has another one there."""
     allows_missing: bool = False
@@ -57,6 +72,7 @@ PROTOCOLS: dict[str, Protocol] = {
         full=("blimp_filtered", "supplement_filtered", "ewok_filtered", "entity_tracking", *WUG, "comps", "reading"),
         fast=("blimp_fast", "supplement_fast", "ewok_fast", "entity_tracking_fast", *WUG, "reading"),
         ties=FIRST_OPTION,
+        ages={"aoa": AGE_SURPRISAL},
         submitted_as={"supplement": "blimp_supplement"},
     ),
     "2026": Protocol(
@@ -72,6 +88,7 @@ PROTOCOLS: dict[str, Protocol] = {
             *("global_piqa_parallel", "global_piqa_nonparallel", "reading"),
         ),
         ties=EXPECTED_CREDIT,
+        ages={"aoa_surprisals": AGE_SURPRISAL, "aoa": AGE_SCORE},
         submitted_as={"supplement": "blimp_supplement", "entity_tracking": "entity_tracking_filtered"},
         allows_missing=True,
     ),

@@ -1,20 +1,17 @@
 """Other tasks of the evaluation command, instead of zero-shot: fine-tuning, ages of acquisition, a submission."""
 
 import argparse
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 from rich.progress import Progress
 
 from sleep_tune.babylm.averages import glue_averages
-from sleep_tune.errors import DataError
 from sleep_tune.evaluate.glue_jobs import GlueJob, fine_tune_all, write_results
-from sleep_tune.evaluation import aoa, glue
-from sleep_tune.evaluation.backends import choose_backends
-from sleep_tune.evaluation.collation import write_collation
+from sleep_tune.evaluate.joined_submission import join_submission
+from sleep_tune.evaluate.word_ages import score_ages
+from sleep_tune.evaluation import glue
 from sleep_tune.evaluation.fine_tuning import FineTuneSettings
 from sleep_tune.evaluation.result_folders import result_names
-from sleep_tune.evaluation.submission import missing_parts
 
 __all__ = ["run_extra_tasks"]
 
@@ -33,9 +30,9 @@ def run_extra_tasks(options: argparse.Namespace, device: str, progress: Progress
     if options.glue:
         yield from _fine_tune(options, device, progress)
     if options.aoa:
-        yield from _score_checkpoints(options, device, progress)
+        yield from score_ages(options, device, progress)
     if options.submission:
-        yield _join_submission(options)
+        yield from join_submission(options)
 
 
 def _fine_tune(options: argparse.Namespace, device: str, progress: Progress) -> Iterator[str]:
@@ -61,94 +58,3 @@ def _fine_tune(options: argparse.Namespace, device: str, progress: Progress) -> 
     averages = glue_averages(accuracy, f1)
     (other,) = averages.other.items()
     yield f"average: {averages.score:.2f} (with F1 for mrpc and qqp; {other[0]}: {other[1]:.2f}), written to {top}"
-
-
-def _score_checkpoints(options: argparse.Namespace, device: str, progress: Progress) -> Iterator[str]:
-    """Score the words at every checkpoint by each back end, and yield the agreement with children."""
-    words = aoa.read_words(options.data / "aoa" / aoa.CONTEXTS_FILE)
-    beside = (options.model / "checkpoints", options.model.resolve().parent / "checkpoints")
-    folder = options.checkpoints or next((path for path in beside if path.is_dir()), beside[0])
-    found, missing = aoa.find_checkpoints(folder, options.track)
-    if missing:
-        yield f"warning: {folder} lacks {len(missing)} checkpoints of {options.track}: {', '.join(missing)}"
-    for backend in choose_backends(next(iter(found.values())), options.backend):
-        yield from _score_words(options, words, found, len(found) + len(missing), backend, device, progress)
-
-
-def _score_words(
-    options: argparse.Namespace,
-    words: aoa.Words,
-    found: Mapping[int, Path],
-    expected: int,
-    backend: str,
-    device: str,
-    progress: Progress,
-) -> Iterator[str]:
-    """Score the words at every checkpoint by one back end, write the official file, and yield the agreement.
-
-    Args:
-        options: arguments of the command.
-        words: words in contexts.
-        found: millions of words seen -> the checkpoint's folder.
-        expected: number of checkpoints of the track.
-        backend: a name of BACKENDS.
-        device: of the models.
-        progress: shows a bar for the checkpoints.
-    """
-    notes: list[str] = []
-    bar = progress.add_task(f"{len(words):,} contexts at {len(found)} checkpoints", total=len(found))
-    surprisals, unread = aoa.score_checkpoints(
-        words,
-        found,
-        backend=backend,
-        batch_tokens=options.batch_tokens,
-        device=device,
-        trust_remote_code=options.trust_remote_code,
-        advance=lambda number: progress.advance(bar, number),
-        note=notes.append,
-    )
-    record = aoa.surprisal_record(words, surprisals, model=str(options.model), expected=expected)
-    top = result_names(options.model, options.revision_name).zero_shot(options.output_dir, backend)
-    path = aoa.write_surprisal(top, record)
-    yield (
-        f"surprisal of {len(words.contexts)} words in {len(words):,} contexts at {len(found)} checkpoints ({backend}), "
-        f"written to {path}"
-    )
-    yield from (f"warning: {note}" for note in notes)
-    if unread:
-        yield (
-            f"warning: {unread} contexts have no surprisal (NaN): they are longer than the model can read, or the "
-            "tokenizer has no token for their word"
-        )
-    children = options.data / "aoa" / aoa.CHILDREN_FILE
-    if not children.is_file():
-        yield f"not compared with children's ages of acquisition: there is no {children}"
-        return
-    ages = aoa.compare_with_children(record, children)
-    yield (
-        f"correlation with children's ages of acquisition: r = {ages.correlation:.3f} "
-        f"(p = {ages.p_value:.2g}) over {len(ages.words)} words that both acquire within the observed range"
-    )
-
-
-def _join_submission(options: argparse.Namespace) -> str:
-    """Write the file for the leaderboard, and return the line to print.
-
-    Raises:
-        DataError: something is missing or of another size than the challenge's; the message lists everything.
-    """
-    backend, *others = choose_backends(options.model, options.backend)
-    top = result_names(options.model).folder(options.output_dir).parent
-    wrong = missing_parts(top, backend, options.track)
-    if wrong:
-        lines = "\n".join(f"  {line}" for line in wrong)
-        raise DataError(
-            f"{top} must be a complete submission of back end {backend} for {options.track}; {len(wrong)} things are "
-            f"missing or wrong:\n{lines}"
-        )
-    path = write_collation(top, backend, options.track, options.data)
-    hint = "".join(f"; --backend {other} joins the other one" for other in others)
-    return (
-        f"complete submission of back end {backend} for {options.track}: upload {path} "
-        f"({path.stat().st_size / 2**20:,.1f} MiB) to the leaderboard{hint}"
-    )

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
+from sleep_tune.babylm.protocols import AGE_SCORE, AGE_SURPRISAL
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, TextOption
-from sleep_tune.evaluation.learning_curves import AgeComparison, compare_ages, read_children
+from sleep_tune.evaluation.learning_curves import AGE_RULES, AgeComparison, AgeRules, compare_ages, read_children
 from sleep_tune.evaluation.model_folder import Note, load_fast_tokenizer, load_model
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.files import write_whole
@@ -39,14 +40,18 @@ __all__ = [
     "read_words",
     "score_checkpoints",
     "surprisal_record",
+    "write_score",
     "write_surprisal",
 ]
 
 CONTEXTS_FILE, CHILDREN_FILE = "cdi_childes.json", "cdi_human.csv"
 """Files in the folder `aoa`: words in context, and shares of children who say them at each age."""
 
-FOLDER, FILE = "AoA_word", "surprisal.json"
-"""Folder and file that the official pipeline writes, beside those of the zero-shot tasks."""
+FOLDER = "AoA_word"
+"""Folder of the files, beside those of the zero-shot tasks."""
+
+PRECEDING = "The"
+"""Word after which the official function counts a word's tokens."""
 
 MILLION = 1_000_000
 
@@ -244,20 +249,59 @@ def surprisal_record(words: Words, surprisals: Mapping[int, Sequence[float]], *,
 
 
 def write_surprisal(folder: Path, recorded: Row) -> Path:
-    """Write surprisal.json into the back end's folder of a model's results, and return its path."""
-    path = folder / FOLDER / FILE
+    """Write surprisal.json into the back end's folder of a model's results, and return its path.
+
+    A score that was computed from an earlier one is removed.
+    """
+    path = folder / FOLDER / AGE_SURPRISAL
+    (folder / FOLDER / AGE_SCORE).unlink(missing_ok=True)
     write_whole(path, json.dumps(recorded, indent=2))
     return path
 
 
-def compare_with_children(recorded: Mapping[str, Any], children: Path) -> AgeComparison:
-    """Correlate a model's ages of acquisition, from the object of surprisal.json, with those in cdi_human.csv."""
+def write_score(folder: Path, score: float) -> Path:
+    """Write aoa_score.json into the back end's folder of a model's results, and return its path."""
+    path = folder / FOLDER / AGE_SCORE
+    write_whole(path, json.dumps({"aoa": score}, indent=2))
+    return path
+
+
+def compare_with_children(
+    recorded: Mapping[str, Any], children: Path, *, year: str, tokenizer: "PreTrainedTokenizerBase"
+) -> AgeComparison:
+    """Correlate a model's ages of acquisition, from the object of surprisal.json, with those in cdi_human.csv.
+
+    Args:
+        recorded: the object of surprisal.json.
+        children: path of cdi_human.csv.
+        year: of the protocol.
+        tokenizer: the model's.
+    """
     curves: dict[str, tuple[list[float], list[float]]] = {}
     for row in recorded["results"]:
         surprisal, seen = curves.setdefault(row["target_word"], ([], []))
         surprisal.append(float(row["surprisal"]))
         seen.append(_words_seen(str(row["step"])))
-    return compare_ages(curves, read_children(children))
+    rules = AGE_RULES[year]
+    return compare_ages(curves, read_children(children), chance=_word_chance(rules, tokenizer), rules=rules)
+
+
+def _word_chance(rules: AgeRules, tokenizer: "PreTrainedTokenizerBase") -> Callable[[str], float]:
+    """Return a function from a word to its surprisal for a model that gives all tokens the same probability.
+
+    A word's tokens are counted after another word, so that a tokenizer's rule for the beginning of a text, or for a
+    blank before a word, does not count.
+    """
+    if rules.fixed_chance is not None:
+        fixed = rules.fixed_chance
+        return lambda _: fixed
+    before = _num_tokens(tokenizer, PRECEDING)
+    nats = float(np.log(tokenizer.vocab_size))
+    return lambda word: max(1, _num_tokens(tokenizer, f"{PRECEDING} {word}") - before) * nats
+
+
+def _num_tokens(tokenizer: "PreTrainedTokenizerBase", text: str) -> int:
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _words_seen(step: str) -> float:

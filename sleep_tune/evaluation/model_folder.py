@@ -24,7 +24,15 @@ from sleep_tune.files import read_json_object
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["Note", "load_fast_tokenizer", "load_model", "open_auto_tokenizer", "open_model", "require_fit"]
+__all__ = [
+    "Note",
+    "holds_tokenizer",
+    "load_fast_tokenizer",
+    "load_model",
+    "open_auto_tokenizer",
+    "open_model",
+    "require_fit",
+]
 
 Note = Callable[[str], object]
 """Called with each warning about a folder that belongs beside its scores."""
@@ -173,6 +181,11 @@ def load_fast_tokenizer(
     return opened
 
 
+def holds_tokenizer(folder: Path) -> bool:
+    """Return whether a folder has files of a tokenizer."""
+    return any((folder / name).is_file() for name in TOKENIZER_FILES)
+
+
 def open_auto_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> "PreTrainedTokenizerBase":
     """Open a folder's tokenizer of any kind.
 
@@ -181,7 +194,7 @@ def open_auto_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> "Pr
     """
     import transformers
 
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+    if not holds_tokenizer(folder):
         # For some architectures transformers would make an empty tokenizer.
         raise DataError(
             f"{folder} must hold a tokenizer; it has none of {', '.join(TOKENIZER_FILES)}: copy the files of the one "

@@ -18,9 +18,12 @@ from sleep_tune.evaluation.aoa import (
     read_words,
     score_checkpoints,
     surprisal_record,
+    write_score,
     write_surprisal,
 )
 from sleep_tune.evaluation.backends import BACKENDS
+from sleep_tune.evaluation.learning_curves import AGE_RULES
+from tests.evaluation.made_ages import age_tokenizer, write_ages
 from tests.evaluation.tiny import LONGEST, tiny_model, tiny_tokenizer
 
 CONTEXTS = {
@@ -149,7 +152,8 @@ def test_the_fits_are_the_official_pipeline_s(tmp_path: Path) -> None:
     4e-7 from the best correlation (measured with tolerances of 1e-15). Where it ends within that, the last bits of exp
     and of the BLAS decide: kernels of other processors differ by 1e-9.
     """
-    found = compare_with_children(*synthetic(tmp_path))
+    tokenizer = tiny_tokenizer(["the dog"])
+    found = compare_with_children(*synthetic(tmp_path), year="2025", tokenizer=tokenizer)
     assert found.words == tuple(f"word{n}" for n in range(30))
     assert found.correlation == pytest.approx(0.09195260273443247, abs=1e-6)
     assert found.p_value == pytest.approx(0.6289036728997822, abs=5e-6)
@@ -159,5 +163,28 @@ def test_the_fits_are_the_official_pipeline_s(tmp_path: Path) -> None:
     assert found.children[:4] == pytest.approx(official, abs=1e-5)
     with pytest.raises(DataError, match=r"chck_<n>M.*'last'"):
         compare_with_children(
-            {"results": [{"step": "last", "target_word": "dog", "surprisal": 1.0}]}, tmp_path / "cdi_human.csv"
+            {"results": [{"step": "last", "target_word": "dog", "surprisal": 1.0}]},
+            tmp_path / "cdi_human.csv",
+            year="2025",
+            tokenizer=tokenizer,
         )
+
+
+KEPT = Path(__file__).with_name("official") / "ages.json"
+"""Written by tests/benchmarks/parity_ages.py: year -> seed -> the official score and number of words."""
+
+
+@pytest.mark.parametrize("year", AGE_RULES)
+def test_made_up_tables_get_the_official_scores(year: str, tmp_path: Path) -> None:
+    """The parity script compares many more tables, and every age to the last bit; see the test above for `abs`."""
+    tokenizer = age_tokenizer()
+    for seed, kept in json.loads(KEPT.read_text(encoding="utf-8"))[year].items():
+        found = compare_with_children(*write_ages(tmp_path, int(seed)), year=year, tokenizer=tokenizer)
+        assert found.score == pytest.approx(kept["score"], abs=1e-6) and len(found.words) == kept["words"]
+
+
+def test_a_score_of_an_earlier_surprisal_is_removed(tmp_path: Path) -> None:
+    path = write_score(tmp_path, 0.25)
+    assert json.loads(path.read_text(encoding="utf-8")) == {"aoa": 0.25}
+    write_surprisal(tmp_path, {"results": []})
+    assert not path.exists()
