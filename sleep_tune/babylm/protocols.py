@@ -50,6 +50,10 @@ class Protocol:
     """Name in the submitted file -> file of ages of acquisition."""
     submitted_as: Mapping[str, str] = field(default_factory=dict)
     """Task -> its name in the submitted file, where it has another one there."""
+    whole_sentences: frozenset[str] = frozenset()
+    """Folders in which the options differ in their context, so that a prediction is the whole sentence."""
+    without_nothing: frozenset[str] = frozenset()
+    """Folders of which items do not count that have an option with the word "nothing"."""
     allows_missing: bool = False
     """Whether a submission may lack parts, which are then null in the file."""
 
@@ -90,6 +94,8 @@ PROTOCOLS: dict[str, Protocol] = {
         ties=EXPECTED_CREDIT,
         ages={"aoa_surprisals": AGE_SURPRISAL, "aoa": AGE_SCORE},
         submitted_as={"supplement": "blimp_supplement", "entity_tracking": "entity_tracking_filtered"},
+        whole_sentences=frozenset({"ewok_fast", "ewok_filtered"}),
+        without_nothing=frozenset({"entity_tracking_fast", "entity_tracking"}),
         allows_missing=True,
     ),
 }

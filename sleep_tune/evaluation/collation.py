@@ -1,6 +1,8 @@
 """The file to upload to the challenge's leaderboard: all predictions of a submission, and scores of the fast tasks.
 
-Its structure and order are those of the collation in babylm/evaluation-pipeline-2025.
+Its structure and order are those of the collation in BabyLM's pipeline of the year. One number differs on purpose: the
+collation of 2026 compares a checkpoint's prediction on EWoK, a whole sentence, with the bare target, so that every
+model scores 0; here it is compared with the right sentence.
 """
 
 import json
@@ -12,20 +14,26 @@ from typing import Any
 import numpy as np
 
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS, FOLDERS, READING_SCORES
-from sleep_tune.babylm.group_sizes import GROUP_SIZES
+from sleep_tune.babylm.group_sizes import NUM_GROUPS
+from sleep_tune.babylm.protocols import Protocol
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.human_agreement import wug_rho
 from sleep_tune.evaluation.items import Item
-from sleep_tune.evaluation.official_files import PREDICTIONS
 from sleep_tune.evaluation.reading_times import FILE, ReadingTimes, Surprisal, read_times
-from sleep_tune.evaluation.submission import AGES, FAST_TASKS, FULL_TASKS
+from sleep_tune.evaluation.submission import Gaps, age_files, glue_files, prediction_files
 from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import TASKS, read_items
 from sleep_tune.files import write_whole
 
-__all__ = ["collate", "write_collation"]
+__all__ = ["FAST_RESULTS", "collate", "write_collation"]
 
 READING = "reading"
+
+NOTHING = "nothing"
+"""Word of an option: its item does not count in tasks that are `without_nothing`."""
+
+FAST_RESULTS = "fast_eval_results"
+"""Name in the file of the checkpoints' scores."""
 
 Groups = dict[str, list[dict[str, Any]]]
 """Group -> its predictions, in the order of the data."""
@@ -34,76 +42,115 @@ GroupScorer = Callable[[Groups, str], dict[str, float]]
 """Function (predictions, their file) -> score by group; shares and correlations, not percent."""
 
 
-def write_collation(results: Path, backend: str, track: str, fast_data: Path) -> Path:
-    """Write the file at the place where the official collation writes it, and return its path.
-
-    Args:
-        results: folder of one model, OUTPUT_DIR/<model>; a complete submission, see `missing_parts`.
-        backend: back end of the predictions that are submitted.
-        track: a key of AOA_CHECKPOINTS.
-        fast_data: evaluation_data/fast_eval, which has the right answers of the checkpoints' tasks.
-
-    Raises:
-        DataError: `fast_data` lacks tasks (all are named), or predictions do not fit its items.
-    """
+def write_collation(results: Path, backend: str, content: Mapping[str, Any]) -> Path:
+    """Write the file at the place where the official collation writes it, and return its path."""
     path = results / f"all_full_preds_and_fast_scores_{backend}.json"
-    write_whole(path, json.dumps(collate(results, backend, track, fast_data)))
+    write_whole(path, json.dumps(content))
     return path
 
 
-def collate(results: Path, backend: str, track: str, fast_data: Path) -> dict[str, Any]:
-    """Return the content of the file; see `write_collation`."""
-    scores = {
-        _name(folder): [
-            _score_file(scorer, checkpoint / "zero_shot" / backend / FAST_TASKS[folder] / PREDICTIONS)
-            for checkpoint in (results / f"chck_{millions}M" for millions in AOA_CHECKPOINTS[track])
-        ]
-        for folder, scorer in _group_scorers(fast_data)
-    }
+def collate(
+    results: Path, backend: str, track: str, fast_data: Path, protocol: Protocol, gaps: Gaps
+) -> tuple[dict[str, Any], Gaps]:
+    """Return the content of the file, and what is missing in it.
+
+    Args:
+        results: folder of one model, OUTPUT_DIR/<model>.
+        backend: back end of the predictions that are submitted.
+        track: a key of AOA_CHECKPOINTS.
+        fast_data: evaluation_data/fast_eval, which has the right answers of the checkpoints' tasks.
+        protocol: of the submission.
+        gaps: as `missing_parts` returns them; these parts are null.
+
+    Returns:
+        The content; and the gaps, with predictions that do not fit the fast data, if the protocol allows them.
+
+    Raises:
+        DataError: `fast_data` lacks tasks of which there are predictions (all are named); or predictions do not fit its
+            items and the protocol does not allow gaps.
+    """
+    gaps = dict(gaps)
     main = results / "main"
     top = main / "zero_shot" / backend
-    content = {_name(folder): _load(top / place / PREDICTIONS) for folder, place in FULL_TASKS.items()}
-    content["aoa"] = _load(top / AGES)
-    content["glue"] = {}
-    for task in GROUP_SIZES["2025"]["glue_filtered"]:
-        content["glue"] |= _load(main / "finetune" / task / PREDICTIONS)
-    content["fast_eval_results"] = scores
-    return content
+    checkpoints = [results / f"chck_{millions}M" / "zero_shot" / backend for millions in AOA_CHECKPOINTS[track]]
+    scored = {
+        _name(folder, protocol): [_score_file(scorer, path, protocol, gaps) for path in paths]
+        for folder, scorer, paths in _fast_parts(fast_data, checkpoints, protocol, gaps)
+    }
+    full = {_name(name, protocol): _load(path, gaps) for name, path in prediction_files(top, protocol.full).items()}
+    ages = {name: _load(path, gaps) for name, path in age_files(top, protocol).items()}
+    glue: dict[str, Any] = {}
+    for path in glue_files(main, protocol).values():
+        glue |= _load(path, gaps) or {}
+    return {**full, **ages, "glue": glue, FAST_RESULTS: scored}, gaps
 
 
-def _name(folder: str) -> str:
+def _name(folder: str, protocol: Protocol) -> str:
     """Return a task's name in the file."""
-    return "blimp_supplement" if FOLDERS[folder] == "supplement" else FOLDERS[folder]
+    return protocol.submitted_as.get(FOLDERS[folder], FOLDERS[folder])
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _is_missing(path: Path, gaps: Gaps) -> bool:
+    return any(place in gaps for place in (path, *path.parents))
+
+
+def _load(path: Path, gaps: Gaps) -> dict[str, Any] | None:
+    """Return the object in a file; None if it is missing or of a wrong size."""
+    if _is_missing(path, gaps):
+        return None
     read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return read
 
 
-def _score_file(scorer: GroupScorer, path: Path) -> dict[str, float]:
-    return scorer({group: found["predictions"] for group, found in _load(path).items()}, str(path))
+def _score_file(scorer: GroupScorer, path: Path, protocol: Protocol, gaps: Gaps) -> dict[str, float] | None:
+    """Return the scores of a checkpoint's predictions; None if there are none, or (a new gap) if they do not fit."""
+    read = _load(path, gaps)
+    if read is None:
+        return None
+    try:
+        return scorer({group: found["predictions"] for group, found in read.items()}, str(path))
+    except DataError as error:
+        if not protocol.allows_missing:
+            raise
+        gaps[path] = [str(error)]
+        return None
 
 
-def _group_scorers(data: Path) -> Iterator[tuple[str, GroupScorer]]:
-    """Yield the scorer of each fast task, in the order of FAST_TASKS; the data is read once for all checkpoints."""
-    folders = find_task_folders(data, FAST_TASKS)
-    if lacking := [name for name in FAST_TASKS if name not in folders]:
+def _fast_parts(
+    data: Path, checkpoints: Sequence[Path], protocol: Protocol, gaps: Gaps
+) -> Iterator[tuple[str, GroupScorer, list[Path]]]:
+    """Yield each fast task, its scorer and the checkpoints' files; the data is read once for all checkpoints."""
+    files = [prediction_files(top, protocol.fast) for top in checkpoints]
+    paths = {name: [own[name] for own in files] for name in protocol.fast}
+    needed = [name for name in protocol.fast if not all(_is_missing(path, gaps) for path in paths[name])]
+    folders = find_task_folders(data, protocol.fast) if needed else {}
+    if lacking := [name for name in needed if name not in folders]:
         raise DataError(
-            f"{data} must hold all fast tasks, whose right answers the checkpoints' scores need (--data "
-            f"evaluation_data/fast_eval); it lacks {', '.join(lacking)}"
+            f"{data} must hold all fast tasks of the submission, whose right answers the checkpoints' scores need "
+            f"(--data evaluation_data/fast_eval); it lacks {', '.join(lacking)}"
         )
-    for name in FAST_TASKS:
-        if name == READING:
-            yield name, _reading_scorer(read_times(folders[name] / FILE))
-        else:
-            by_uid: dict[str, list[Item]] = {}
-            for item in read_items(TASKS[name], folders[name]):
-                by_uid.setdefault(item.uid, []).append(item)
-            yield (
-                name,
-                _item_scorer(by_uid, *((_rho, "prob") if TASKS[name].predicts_probability else (_share, "pred"))),
-            )
+    for name in protocol.fast:
+        yield name, _scorer(name, folders[name], protocol) if name in needed else _nothing, paths[name]
+
+
+def _nothing(groups: Groups, where: str) -> dict[str, float]:
+    """Return the scores of no predictions."""
+    return {}
+
+
+def _scorer(name: str, folder: Path, protocol: Protocol) -> GroupScorer:
+    """Return the scorer of a fast task, which knows its right answers."""
+    if name == READING:
+        return _reading_scorer(read_times(folder / FILE))
+    by_uid: dict[str, list[Item]] = {}
+    for item in read_items(TASKS[name], folder):
+        if name not in protocol.without_nothing or not any(NOTHING in option.ending for option in item.options):
+            by_uid.setdefault(item.uid, []).append(item)
+    if name in NUM_GROUPS:
+        return _one_share(name, by_uid)
+    if TASKS[name].predicts_probability:
+        return _item_scorer(by_uid, _rho, "prob")
+    return _item_scorer(by_uid, _share_of_texts if name in protocol.whole_sentences else _share, "pred")
 
 
 def _item_scorer(
@@ -118,12 +165,29 @@ def _item_scorer(
     return score_groups
 
 
+def _one_share(name: str, items: Mapping[str, Sequence[Item]]) -> GroupScorer:
+    """Return a scorer of a task whose groups are its items: one share over all of them, under the task's name."""
+    by_group = _item_scorer(items, _share, "pred")
+
+    def score_groups(groups: Groups, where: str) -> dict[str, float]:
+        shares = by_group(groups, where)
+        return {name: sum(shares.values()) / len(shares)}
+
+    return score_groups
+
+
 def _share(items: Sequence[Item], chosen: list[Any]) -> float:
-    """Return the share of chosen texts that are the right option, apart from blanks around them."""
-    right = sum(
-        str(text).strip() == item.options[item.label].ending.strip() for item, text in zip(items, chosen, strict=True)
-    )
-    return right / len(items)
+    """Return the share of chosen endings that are the right option's, apart from blanks around them."""
+    return _share_equal([item.options[item.label].ending for item in items], chosen)
+
+
+def _share_of_texts(items: Sequence[Item], chosen: list[Any]) -> float:
+    """Return the share of chosen texts that are the right option's, apart from blanks around them."""
+    return _share_equal([item.options[item.label].text for item in items], chosen)
+
+
+def _share_equal(right: Sequence[str], chosen: list[Any]) -> float:
+    return sum(str(text).strip() == one.strip() for one, text in zip(right, chosen, strict=True)) / len(right)
 
 
 def _rho(items: Sequence[Item], probabilities: list[Any]) -> float:

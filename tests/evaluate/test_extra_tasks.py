@@ -111,11 +111,22 @@ def test_fine_tuning_and_ages_of_acquisition_refuse_weights_that_were_not_saved(
     assert not (tmp_path / "results").exists()
 
 
-def test_the_gaps_of_a_submission_are_listed(run: Path, tmp_path: Path) -> None:
+def test_the_gaps_of_a_submission_are_listed(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The file of a complete one is tested with the collation."""
-    command = [str(run / "model"), "--data", str(tmp_path), "--submission", "--output-dir", str(tmp_path / "results")]
+    output = ["--output-dir", str(tmp_path / "results")]
+    command = [str(run / "model"), "--data", str(tmp_path), "--submission", *output]
     with pytest.raises(DataError, match=r"strict-small; 35 things .*:\n  .*blimp"):
+        main([*command, "--protocol", "2025"])
+    with pytest.raises(DataError, match=r"results/run .*no such folder"):
         main(command)
+    (tmp_path / "results" / "run").mkdir(parents=True)
+    assert main(command) == 0
+    assert "36 things" in capsys.readouterr().out
+    (written,) = (tmp_path / "results" / "run").iterdir()
+    content = json.loads(written.read_text(encoding="utf-8"))
+    assert content.pop("glue") == {}
+    assert {value for scores in content.pop("fast_eval_results").values() for value in scores} == {None}
+    assert set(content.values()) == {None}
 
 
 @pytest.fixture
