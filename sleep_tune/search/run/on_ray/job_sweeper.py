@@ -112,11 +112,12 @@ def _ray_job(job: str) -> ClusterJob:
         for group in groups:
             remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(group.placement_group_id))))
         living = list_actors(filters=[("job_id", "=", job), ("state", "!=", "DEAD")])
-        others = [actor for actor in living if actor.actor_id != this_actor]
-        for actor in others:
+        # Other jobs can use an actor that has a name, for example Ray's coordinator of all training in the cluster.
+        ours = [actor for actor in living if actor.actor_id != this_actor and not actor.name]
+        for actor in ours:
             if actor.node_id == this_node and actor.pid:  # Ray Train's cleaners; Ray itself ends all others
                 _kill(actor.pid, f"ray::{actor.class_name}")
-        return bool(groups or others)
+        return bool(groups or ours)
 
     return ClusterJob(has_ended, clear)
 

@@ -56,11 +56,14 @@ class Late:
 class Stays:
     pass
 
-late, stays = Late.remote(), Stays.remote()
-ray.get([late.__ray_ready__.remote(), stays.__ray_ready__.remote()])
+late, stays, named = Late.remote(), Stays.remote(), Stays.options(name="shared").remote()
+ray.get([each.__ray_ready__.remote() for each in (late, stays, named)])
 late.make_group.remote(4, sys.argv[2])
 """
-"""A job that leaves what a killed search may leave of Ray Train: a new placement group, and an actor on the head."""
+"""A job that leaves what a killed search may leave of Ray Train: a new placement group, and an actor on the head.
+
+A second actor has a name, as that which Ray makes for all jobs.
+"""
 
 
 class Clusters:
@@ -102,8 +105,8 @@ def cluster(clusters: Clusters) -> Cluster:
 
 
 def leftovers(cluster: Cluster) -> list[str]:
-    """Placement groups and actors, other than the sweepers of jobs that have ended, which stay for a while."""
-    return [each for each in cluster.left() if SWEEPER not in each]
+    """Placement groups and actors, other than sweepers, which stay for a while, and the shared actor of a test."""
+    return [each for each in cluster.left() if SWEEPER not in each and "Stays" not in each]
 
 
 def nothing_is_left(cluster: Cluster) -> bool:
@@ -123,9 +126,9 @@ def test_what_is_made_or_stays_after_the_end_of_a_job_is_removed(
     assert driver.wait() == 0, driver.output.read_text()
     assert not (tmp_path / "made").exists()
     end = time.monotonic() + PATIENCE
-    while (left := cluster.left()) and time.monotonic() < end:
+    while (left := cluster.left()) != ["actor Stays ALIVE"] and time.monotonic() < end:
         time.sleep(0.5)
-    assert not left
+    assert left == ["actor Stays ALIVE"]
     assert (tmp_path / "made").exists()
 
 
