@@ -57,16 +57,18 @@ Instead of the zero-shot tasks:
                   qqp, rte, wsc (or those of --tasks); --workers N fine-tunes on N at a time, with Ray on this machine
   --aoa           ages of acquisition: surprisal of the words in DATA/aoa/cdi_childes.json at every checkpoint
                   (training.word_checkpoints=true saves them), compared with those of children in
-                  DATA/aoa/cdi_human.csv
-  --submission    join the files in OUTPUT_DIR into the one file for the leaderboard, as BabyLM's pipeline does, or
-                  list everything that is missing; DATA is evaluation_data/fast_eval; of a hybrid model the files of
-                  mntp are joined, or those of --backend
+                  DATA/aoa/cdi_human.csv by the rules of the protocol
+  --submission    join the files in OUTPUT_DIR into the one file for the leaderboard, as BabyLM's pipeline does; DATA is
+                  evaluation_data/fast_eval; of a hybrid model the files of mntp are joined, or those of --backend.
+                  2026: parts that are missing or of a wrong size are null, and listed; the leaderboard scores them 0.
+                  2025: all parts must be there, or what is missing is listed and no file is written
 
 A complete submission, for a run of 100 million words with training.word_checkpoints=true, in runs/NAME (RUN):
   {evaluate} RUN/model --data evaluation_data/full_eval
   {evaluate} RUN/model --data evaluation_data/full_eval --glue --aoa
   for each in RUN/checkpoints/*; do {evaluate} $each --data evaluation_data/fast_eval; done
   {evaluate} RUN/model --data evaluation_data/fast_eval --submission
+--protocol auto follows each DATA by itself: for a submission of 2025 its folders must be 2025's, or give --protocol.
 """
 
 
