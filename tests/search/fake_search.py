@@ -65,7 +65,7 @@ class Recorder:
         try:
             return FakeWorker(seconds=self.seconds, heartbeats=10)(config, watched)
         finally:
-            mark.unlink()
+            mark.unlink(missing_ok=True)  # the workers of a trial share it
 
 
 def is_alive(mark: Path) -> bool:

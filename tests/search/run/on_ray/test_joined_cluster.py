@@ -202,7 +202,7 @@ def test_a_search_runs_beside_another_ray_whatever_the_shell_sets(
 def test_a_cluster_may_lose_a_node_and_gain_one(start: Callable[..., Driver], cluster: Cluster) -> None:
     lost = cluster.nodes[-1]
     here = f"127.0.0.1:{cluster.address.rpartition(':')[2]}"
-    driver = start("--address", here, "--seconds", "10", "--trials", "1")
+    driver = start("--address", here, "--seconds", "20", "--trials", "1")
     driver.until(lambda: driver.running() == 2)
     cluster.remove(lost)
     driver.until(lambda: driver.after("lost") >= 1)
