@@ -51,7 +51,8 @@ def babylm_corpus(data: DataConfig) -> RawCorpus:
     """Return the corpus of a BabyLM dataset of plain text files on the Hub, which is downloaded once.
 
     Later runs use the download without asking the Hub again, so that a study does not change when a branch moves, and
-    a trial starts without a network.
+    a trial starts without a network. A file whose name contains no split is not read if others are named as training
+    text: such a file is left over from making the corpus.
 
     Raises:
         ConfigError: data.dataset is not set.
@@ -80,7 +81,8 @@ def babylm_corpus(data: DataConfig) -> RawCorpus:
                 f"data.dataset: the download of '{dataset}' must be unchanged; {path} {wrong}: remove {pointer} and "
                 f"{path.resolve()} to download it again"
             )
-    corpus = _corpus_of(folder, *find_text_files(folder, f"data.dataset '{dataset}'"), data)
+    files, inventory = find_text_files(folder, f"data.dataset '{dataset}'", skip_unnamed=True)
+    corpus = _corpus_of(folder, files, inventory, data)
     if left := noted.get("not_downloaded"):
         not_read = {**corpus.inventory.not_read, "not downloaded from the Hub": tuple(left)}
         return replace(corpus, inventory=replace(corpus.inventory, not_read=not_read))

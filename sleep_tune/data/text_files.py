@@ -36,7 +36,7 @@ class TextFile:
     type: FileType
 
 
-def find_text_files(folder: Path, key: str) -> tuple[list[TextFile], Inventory]:
+def find_text_files(folder: Path, key: str, *, skip_unnamed: bool = False) -> tuple[list[TextFile], Inventory]:
     """Return the files below `folder` that are read, at any depth; the inventory also names every other file.
 
     Files of one type are read: plain text if there is any, else the type of all tables or compressed files.
@@ -47,6 +47,7 @@ def find_text_files(folder: Path, key: str) -> tuple[list[TextFile], Inventory]:
     Args:
         folder: is searched; links to folders are followed, once.
         key: option that names the folder, for messages.
+        skip_unnamed: do not read those files, instead of the error.
 
     Returns:
         The files and the inventory, sorted by path.
@@ -57,7 +58,7 @@ def find_text_files(folder: Path, key: str) -> tuple[list[TextFile], Inventory]:
             a corpus); a folder or a name that cannot be read.
     """
     types, not_read = _search(folder, key)
-    return _divide(folder, types, not_read, key)
+    return _divide(folder, types, not_read, key, skip_unnamed=skip_unnamed)
 
 
 def find_listed_files(paths: Sequence[Path], key: str) -> tuple[Path, list[TextFile], Inventory]:
@@ -130,7 +131,12 @@ def _search(folder: Path, key: str) -> tuple[dict[PurePath, FileType], dict[str,
 
 
 def _divide(
-    folder: Path, types: Mapping[PurePath, FileType], not_read: Mapping[str, Sequence[str]], key: str
+    folder: Path,
+    types: Mapping[PurePath, FileType],
+    not_read: Mapping[str, Sequence[str]],
+    key: str,
+    *,
+    skip_unnamed: bool = False,
 ) -> tuple[list[TextFile], Inventory]:
     """Return the files with their splits, and the inventory.
 
@@ -139,6 +145,7 @@ def _divide(
         types: path -> type.
         not_read: reason -> names of files.
         key: for messages.
+        skip_unnamed: do not read files whose paths name no split beside files that are named as training text.
     """
     places = [(path, _split_of(path, types[path], folder, key)) for path in types]
     named = {split: [path for path, place in places if place.split == split] for split in SPLITS}
@@ -152,7 +159,10 @@ def _divide(
             f"{key}: {folder} must hold training text in {TYPES}; found "
             f"{'only ' * bool(found)}{'; '.join(found) or 'no files'}"
         )
-    if unnamed and named["train"]:
+    if unnamed and named["train"] and skip_unnamed:
+        not_read = {**not_read, "without a split in its name": [path.as_posix() for path in unnamed]}
+        places = [(path, place) for path, place in places if place.split is not None]
+    elif unnamed and named["train"]:
         raise DataError(
             f"{key}: {folder} holds files that are named as training text ({listed(named['train'])}) and files whose "
             f"names contain no split ({listed(unnamed)}): name a split in each, as in news_train.txt, or move the "

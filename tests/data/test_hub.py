@@ -153,6 +153,15 @@ def test_a_public_dataset_is_downloaded_once_and_without_a_token(tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_a_file_without_a_split_beside_training_text_is_not_read(tmp_path: Path) -> None:
+    files = {"childes.train.txt": TEXT.encode(), "subtitles_ckpt_70.txt": b"Left over.\n"}
+    with fake_hub(files) as (endpoint, _):
+        done = ask(endpoint, "lab/open", tmp_path)
+    assert done.stdout == "450 childes\n", done.stderr
+    assert_names(done.stderr, "not read", "subtitles_ckpt_70.txt")
+
+
+@pytest.mark.slow
 def test_a_gated_dataset_asks_for_a_token_and_takes_any_of_the_three(tmp_path: Path) -> None:
     with fake_hub() as (endpoint, _):
         refused = ask(endpoint, "lab/gated", tmp_path)

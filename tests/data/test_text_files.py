@@ -103,6 +103,20 @@ def test_files_that_are_no_corpus_are_named(files: list[str], named: list[str], 
         assert name in str(caught.value)
 
 
+def test_a_file_without_a_split_is_passed_over_on_request(tmp_path: Path) -> None:
+    stray = "open_subtitles_cleaned_ckpt_70.txt"
+    fill(tmp_path, ["childes.train.txt", "open_subtitles.train.txt", stray])
+    with raises_naming(DataError, stray):
+        find_text_files(tmp_path, "data.dataset")
+    files, inventory = find_text_files(tmp_path, "data.dataset", skip_unnamed=True)
+    assert [file.source for file in files] == ["childes", "open_subtitles"]
+    assert [names for names in inventory.not_read.values() if stray in names] == [(stray,)]
+    fill(tmp_path / "none", ["a.txt"])
+    files, inventory = find_text_files(tmp_path / "none", "data.dataset", skip_unnamed=True)
+    assert [file.source for file in files] == ["a"]
+    assert not inventory.not_read
+
+
 def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))).write_text("x")
     with raises_naming(DataError, "UTF-8", r"caf\udce9.txt"):
