@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sleep_tune.babylm.word_limits import warn_of_words
 from sleep_tune.config.schema import RunConfig, TrainingConfig
 from sleep_tune.config.size import plan_words
 from sleep_tune.data.decoding import decoder
@@ -171,6 +172,9 @@ def open_session(
     notes = [f"budget: {stream.plan.describe()}", *setting_notes(config, replays=stream.plan.sleeps)]
     for note in notes if processes.is_leader else ():
         _logger.info("%s", note)
+    excess = warn_of_words(config.data.dataset, stream.plan.corpus_words, stream.plan.budget_words)
+    if excess is not None and processes.is_leader:
+        _logger.warning("warning: %s", excess)
     attempt, checkpoint = processes.run_on_leader(lambda: _begin(run, identity, mirror))
     state = checkpoint.state if checkpoint else {}
     if checkpoint is not None:

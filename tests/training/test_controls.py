@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sleep_tune.babylm.challenge import DATASETS
+from sleep_tune.babylm.word_limits import WORD_LIMITS
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.prepare import Corpus
 from sleep_tune.experiment.exposures import read_exposures
@@ -66,6 +68,17 @@ def test_a_control_that_was_cut_equals_an_uninterrupted_one(
     else:
         assert phases == {"wake", "sleep"}
         assert times_seen.max() == CAP
+
+
+def test_a_run_warns_of_more_words_than_its_track_allows(
+    corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(tmp_path, save_model=False)
+    config.data.dataset = DATASETS["strict"]
+    monkeypatch.setitem(WORD_LIMITS, "strict", 100)
+    train(config, keep_training, corpus=corpus, evaluate=weigh)
+    (warning,) = [text for text in caplog.messages if text.startswith("warning: ")]
+    assert "budget.words=100" in warning
 
 
 def test_a_run_says_how_it_spends_its_budget_and_what_it_does_not_read(

@@ -17,7 +17,7 @@ from sleep_tune.search.plan.seed_scatter import SeedScatter
 from sleep_tune.search.plan.sleep_lengths import arms_of, lengths_of
 from sleep_tune.search.plan.speeds import Speed
 from sleep_tune.search.space.arm_settings import found_first
-from sleep_tune.search.space.budget_check import budget_words, check_budget
+from sleep_tune.search.space.budget_check import budget_words, check_budget, corpus_lines
 from sleep_tune.search.space.rungs import PROMOTION, rungs_of
 from sleep_tune.search.space.search_space import BEST, Baseline, Choice, CorpusSummary, Scheduler, Space
 from sleep_tune.search.space.settings import most_trials, num_settings
@@ -71,7 +71,7 @@ def make_plan(
     return Plan(
         name=space.name,
         budget_words=budget,
-        corpus=corpus,
+        corpus=replace(corpus, description=corpus_lines(base, corpus)),
         slots=slots,
         speed=speed,
         trials=trials,

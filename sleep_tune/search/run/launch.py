@@ -53,7 +53,7 @@ from sleep_tune.search.run.worker import (
 )
 from sleep_tune.search.space.arm_settings import arm_settings
 from sleep_tune.search.space.base import compose_base
-from sleep_tune.search.space.budget_check import budget_words, check_budget, check_search_ends
+from sleep_tune.search.space.budget_check import budget_words, check_budget, check_search_ends, corpus_lines
 from sleep_tune.search.space.search_space import Choice, CorpusSummary, Space
 from sleep_tune.search.space.space_file import load_space, read_space
 from sleep_tune.search.space.trial_configs import with_settings
@@ -249,7 +249,7 @@ class PreparedSearch:
         unread = note_on_tracking(self.base.tracking)
         lines += [f"note: {unread}"] if unread else []
         lines += [f"note: {note}" for note in (own_ray.startup_notes() if starts_ray else ())]
-        lines += self.corpus.description
+        lines += corpus_lines(self.base, self.corpus)
         lines += ["starting Ray"] if starts_ray else []
         for line in lines:
             console.print(line, highlight=False, soft_wrap=True, markup=False)

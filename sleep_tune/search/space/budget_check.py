@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from sleep_tune.babylm.word_limits import warn_of_words
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.tree import to_dict
 from sleep_tune.errors import BudgetError, ConfigError, UserError, together
@@ -16,7 +17,15 @@ from sleep_tune.search.space.search_space import BEST, Choice, CorpusSummary, Pa
 from sleep_tune.search.space.settings import list_settings
 from sleep_tune.search.space.trial_configs import plan_run, with_settings
 
-__all__ = ["MOST_SETTINGS", "PLANNED", "budget_words", "check_budget", "check_search_ends", "planned_parameters"]
+__all__ = [
+    "MOST_SETTINGS",
+    "PLANNED",
+    "budget_words",
+    "check_budget",
+    "check_search_ends",
+    "corpus_lines",
+    "planned_parameters",
+]
 
 PLANNED = (
     "sleep.folds",
@@ -44,6 +53,16 @@ def budget_words(base: RunConfig, corpus: CorpusSummary) -> int:
     alone = {"sleep.folds": 1, "sleep.length.ratio": 0.0, "sleep.interleave": False, "sleep.replay.max_exposures": None}
     plain = with_settings(to_dict(base), alone)
     return plan_run(plain, corpus, 1).budget_words
+
+
+def corpus_lines(base: RunConfig, corpus: CorpusSummary) -> tuple[str, ...]:
+    """Return the corpus's description, with a warning if the budget exceeds the words that BabyLM's track allows.
+
+    Raises:
+        BudgetError: the budget is less than one word.
+    """
+    excess = warn_of_words(base.data.dataset, corpus.words, budget_words(base, corpus))
+    return corpus.description if excess is None else (*corpus.description, f"warning: {excess}")
 
 
 def check_budget(space: Space, base: RunConfig, corpus: CorpusSummary) -> None:

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sleep_tune.babylm.challenge import DATASETS
 from sleep_tune.config.schema import BudgetConfig, LengthConfig, RunConfig, SleepConfig
 from sleep_tune.config.tree import from_dict, to_dict
 from sleep_tune.errors import BudgetError, ConfigError
 from sleep_tune.experiment.trial_state import Value
-from sleep_tune.search.space.budget_check import budget_words, check_budget, planned_parameters
+from sleep_tune.search.space.budget_check import budget_words, check_budget, corpus_lines, planned_parameters
 from sleep_tune.search.space.search_space import (
     Arm,
     Baseline,
@@ -27,6 +28,17 @@ from tests.search.studies import BASE, study
 
 CORPUS = CorpusSummary(words=100_000, samples=1_000)
 BATCHES = (Parameter("training.batch_size", Choice((32, 64))),)
+
+
+@pytest.mark.parametrize(("words", "warnings"), [(10_000_000, 0), (10_421_796, 1)])
+def test_a_budget_above_babylms_limit_is_warned_of_beside_the_text(words: int, warnings: int) -> None:
+    corpus = CorpusSummary(words=words, samples=100_000, description=("text: train",))
+    base = from_dict(with_settings(to_dict(BASE), {"data.kind": "babylm", "data.dataset": DATASETS["strict-small"]}))
+    lines = corpus_lines(base, corpus)
+    assert lines[0] == "text: train"
+    assert [line.startswith("warning: ") for line in lines[1:]] == [True] * warnings
+    allowed = from_dict(with_settings(to_dict(base), {"budget.words": 100_000_000}))
+    assert corpus_lines(allowed, corpus) == corpus.description
 
 
 def test_only_parameters_that_change_the_plan_are_tried() -> None:
