@@ -178,6 +178,7 @@ def evaluate(
     batch_tokens: int = 16_384,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    protocol: str = "auto",
 ) -> "EvaluationResults":
     """Score a model on BabyLM's zero-shot tasks, and write the official files.
 
@@ -196,18 +197,22 @@ def evaluate(
         batch_tokens: largest number of tokens in a forward pass, >= 1.
         revision: in the path of the results; by default the checkpoint's name, or main.
         trust_remote_code: run the Python files in the model's folder.
+        protocol: year of the challenge whose rules are followed, or auto: by the data's folders.
 
     Raises:
         UserError: a model or data that cannot be used.
         KeyboardInterrupt: Ctrl-C; back ends whose files are not written yet are lost.
     """
+    from sleep_tune.babylm.protocols import PROTOCOLS
     from sleep_tune.evaluate.evaluation_results import EvaluationResults
     from sleep_tune.evaluate.progress_bars import text_bars
     from sleep_tune.evaluate.zero_shot import ZeroShot, score_zero_shot
+    from sleep_tune.evaluation.task_folders import AUTO_PROTOCOL
     from sleep_tune.training.hardware import find_device
 
     _require_choice("device", device, DEVICES)
     _require_choice("dtype", dtype, PRECISIONS)
+    _require_choice("protocol", protocol, (AUTO_PROTOCOL, *PROTOCOLS))
     if batch_tokens < 1:
         raise ConfigError(f"batch_tokens must be an integer >= 1; got {batch_tokens}")
     what = ZeroShot(
@@ -221,6 +226,7 @@ def evaluate(
         dtype=dtype,
         revision_name=revision,
         trust_remote_code=trust_remote_code,
+        protocol=protocol,
     )
     with text_bars() as begin:
         return EvaluationResults(list(score_zero_shot(what, begin)))

@@ -15,7 +15,7 @@ __all__ = ["parse_arguments"]
 
 HELP = """\
 Score a language model on the zero-shot tasks of the BabyLM challenge. For every item it chooses the same option as
-BabyLM's 2025 pipeline, and it writes the same files.
+BabyLM's pipeline of 2026 or 2025 (--protocol), and it writes the same files.
 
   {evaluate} runs/tiny/model --data evaluation_data/fast_eval
   {evaluate} MODEL --data evaluation_data/full_eval --tasks blimp,entity_tracking --backend causal
@@ -30,18 +30,21 @@ names. All tasks in it are scored:
   folder                                    items                            score
   blimp_fast, blimp_filtered                minimal pairs                    % correct
   supplement_fast, supplement_filtered      minimal pairs                    % correct
-  ewok_fast, ewok_filtered                  two targets after a context      % correct; a zip with a password is read
+  ewok_fast, ewok_filtered                  2025: two targets after a context, 2026: one target after two contexts
+                                                                             % correct; a zip with a password is read
   entity_tracking_fast, entity_tracking     five options: contents of a box  % correct
   comps                                     a property of two concepts       % correct
-  wug_adj_nominalization, wug_past_tense    two forms of a made-up word      Spearman's rho with people's choices, x 100
+  global_piqa_parallel, ..._nonparallel     2026: ways to a goal             % correct, by the score per token
+  wug_adj_nominalization, wug_past_tense    2025: forms of a made-up word    Spearman's rho with people's choices, x 100
   reading                                   words in sentences               % of the remaining variance of the times
                                                                              that surprisal explains: eye tracking,
                                                                              and self-paced
   zorro                                     minimal pairs                    % correct; not part of BabyLM
 
-The score of a text is the sum of its tokens' log-probabilities, not normalised by length. The back ends that mask
-(mlm, mntp) mask one token at a time. If options tie, the first one is chosen. It is the right one, so a model that
-gives all options the same score is 100% correct (there is a warning).
+The score of a text is the sum of its tokens' log-probabilities; only Global PIQA divides it by their number. The back
+ends that mask (mlm, mntp) mask one token at a time. If options tie, 2025 chooses the first one. It is the right one, so
+a model that gives all options the same score is 100% correct (there is a warning). In 2026 an item whose right option
+is among k best ones counts as 1/k, and predictions.json holds one drawn among them (--seed, --draw-ties).
 
 A hybrid model of this package is scored by two back ends, mntp and causal, one after the other.
 
@@ -134,13 +137,23 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         help="revision in the path of the results (default: chck_10M for RUN/checkpoints/chck_10M, ..., else main)",
     )
     parser.add_argument("--trust-remote-code", action="store_true", help="run the Python files in the model's folder")
+    parser.add_argument(
+        "--draw-ties",
+        action="store_true",
+        help="2026: scores and reports follow the draw among tied options that predictions.json holds, as in the "
+        "official code, instead of its expected value (seed: --seed)",
+    )
     group = parser.add_argument_group("instead of the zero-shot tasks")
     group.add_argument("--glue", action="store_true", help="fine-tune on the tasks in DATA/glue_filtered")
     group.add_argument(
         "--workers", type=_positive, default=1, metavar="N", help="fine-tune on N tasks at a time (default: 1)"
     )
     group.add_argument(
-        "--seed", type=int, default=42, metavar="N", help="seed of fine-tuning (default: 42, the pipeline's)"
+        "--seed",
+        type=int,
+        default=42,
+        metavar="N",
+        help="seed of fine-tuning and of draws among ties (default: 42, the pipeline's)",
     )
     group.add_argument("--aoa", action="store_true", help="compute ages of acquisition over checkpoints")
     group.add_argument(

@@ -11,17 +11,30 @@ from rich.progress import Progress
 from rich.table import Table
 
 from sleep_tune.babylm.challenge import CHANCE, FOLDERS
+from sleep_tune.babylm.protocols import EXPECTED_CREDIT, Protocol
 from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import AUTO, choose_backends
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.positions import readable_positions, trained_positions
 from sleep_tune.evaluation.result_folders import result_names
-from sleep_tune.evaluation.score_files import SCORES, macro_score, read_previous_scores, write_zero_shot
+from sleep_tune.evaluation.score_files import (
+    SCORES,
+    macro_score,
+    read_previous_scores,
+    require_same_protocol,
+    write_zero_shot,
+)
 from sleep_tune.evaluation.score_warnings import score_warnings
 from sleep_tune.evaluation.suite import Suite, SuiteScores, TaskScores
-from sleep_tune.evaluation.task_folders import find_task_folders
+from sleep_tune.evaluation.task_folders import (
+    AUTO_PROTOCOL,
+    find_task_folders,
+    folders_of_other_protocols,
+    protocol_of_data,
+)
 from sleep_tune.evaluation.tasks import Task, own_tasks
+from sleep_tune.evaluation.tie_rules import SEED
 from sleep_tune.import_paths import function_name
 from sleep_tune.names import TASKS
 
@@ -52,6 +65,12 @@ class ZeroShot:
     revision_name: str | None = None
     """Revision in the path of the results; None: the checkpoint's name, or main."""
     trust_remote_code: bool = False
+    protocol: str = AUTO_PROTOCOL
+    """Year whose rules are followed, or AUTO_PROTOCOL."""
+    seed: int = SEED
+    """Seed of the draws among tied options."""
+    draw_ties: bool = False
+    """Whether scores follow these draws, where the protocol has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,38 +121,65 @@ def score_zero_shot(what: ZeroShot, begin: Begin) -> Iterator[BackendScores]:
         ConfigError: a function of the user's own cannot be imported, or yields something else than items.
     """
     own = own_tasks(what.tasks, "--tasks")
-    known = (*(name for name in FOLDERS if name in TASKS), *own)
+    protocol = protocol_of_data(what.data, what.protocol)
+    known = (*(name for name in FOLDERS if name in TASKS and name in protocol.folders), *own)
     folders = find_task_folders(what.data, known, [function_name(task) for task in what.tasks])
     for backend in choose_backends(what.model, what.backend):
-        yield _score(what, folders, own, backend, begin)
+        yield _score(what, protocol, folders, own, backend, begin)
 
 
 def _score(
-    what: ZeroShot, folders: Mapping[str, Path], own: Mapping[str, Task], backend: str, begin: Begin
+    what: ZeroShot,
+    protocol: Protocol,
+    folders: Mapping[str, Path],
+    own: Mapping[str, Task],
+    backend: str,
+    begin: Begin,
 ) -> BackendScores:
     """Score the model by one back end, and write the files."""
+    names = result_names(what.model, what.revision_name)
+    top = names.zero_shot(what.output_dir, backend)
+    require_same_protocol(top / SCORES, protocol)
     precision = _precision(what.dtype, what.device)
     trust = {"trust_remote_code": what.trust_remote_code}
     notes: list[str] = []
+    if ignored := folders_of_other_protocols(what.data, protocol):
+        notes.append(f"{', '.join(ignored)} in {what.data} are not part of protocol {protocol.year}: not scored")
     begin("reading and tokenising", None)
     model = load_model(what.model, backend, note=notes.append, **trust)
     tokenizer = load_fast_tokenizer(what.model, backend, model, **trust)
     model.to(what.device)  # type: ignore[arg-type]
     limit = readable_positions(model)
-    suite = Suite(folders, tokenizer, backend=backend, batch_tokens=what.batch_tokens, positions=limit, own=own)
+    suite = Suite(
+        folders,
+        tokenizer,
+        backend=backend,
+        batch_tokens=what.batch_tokens,
+        positions=limit,
+        own=own,
+        protocol=protocol,
+        seed=what.seed,
+        draw_ties=what.draw_ties,
+    )
     if not suite.names:
         texts = ", ".join(f"{one.name} has a text of {one.longest} tokens" for one in suite.too_long)
         raise DataError(f"the model must read the texts of at least one task; it has {limit} positions: {texts}")
     advance = begin(f"scoring ({backend}) {', '.join(suite.names)}", suite.num_tokens)
     scored = suite.score(model, advance, precision=precision)
-    names = result_names(what.model, what.revision_name)
-    top = names.zero_shot(what.output_dir, backend)
     warnings = (
         *notes,
-        *score_warnings(scored.tasks, too_long=suite.too_long, positions=trained_positions(model)),
+        *score_warnings(scored.tasks, too_long=suite.too_long, positions=trained_positions(model), protocol=protocol),
         *_overwritten(top, what.model, scored),
     )
-    about = {"model": str(what.model), "revision": names.revision, "backend": backend, "precision": precision}
+    drawn = what.draw_ties and protocol.ties == EXPECTED_CREDIT
+    about = {
+        "model": str(what.model),
+        "revision": names.revision,
+        "backend": backend,
+        "precision": precision,
+        "protocol": protocol.year,
+        "ties": f"drawn with seed {what.seed}" if drawn else protocol.ties,
+    }
     write_zero_shot(top, scored, warnings, about)
     return BackendScores(
         backend=backend,

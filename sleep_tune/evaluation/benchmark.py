@@ -1,7 +1,8 @@
 """BabyLM's tasks as a training run is scored on them: flat metrics in percent.
 
 The keys are `babylm/<folder>`, for the two scores of reading `babylm/reading_eye_tracking` and
-`babylm/reading_self_paced`; `babylm/macro` is `benchmark_average` over all of them.
+`babylm/reading_self_paced`; `babylm/macro` is `benchmark_average` over all of them. Those of 2026 begin with
+`babylm2026/`.
 """
 
 import functools
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleep_tune.babylm.averages import benchmark_average
-from sleep_tune.babylm.score_names import BABYLM, MACRO_METRIC
+from sleep_tune.babylm.protocols import ABSENT, PROTOCOLS, Protocol
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer
 from sleep_tune.evaluation.suite import Suite, TaskScores
@@ -28,7 +29,8 @@ __all__ = ["TIES", "Benchmark", "cached_benchmark", "with_macro"]
 TIES = "ties/"
 """First part of the names of shares of ties, in percent: items whose right option has the same score as another one.
 
-The pipeline counts them as right, so a model that gives all options the same score is right on all items. Items with
+The pipeline of 2025 counts them as right, so a model that gives all options the same score is right on all items. In
+2026 such an item counts as 1/k, with k options that have the best score. Items with
 two options of the same tokens tie for every model and are left out.
 """
 
@@ -45,6 +47,7 @@ class Benchmark:
         batch_tokens: highest number of tokens in one forward pass.
         positions: tokens in the longest text that the models can read; tasks with a longer one are skipped and listed
             in `too_long`.
+        protocol: the year's rules; folders that are not its own are not read.
 
     Raises:
         DataError: there is no such folder or task, a line is not as its task needs it, or a task in `only` has a text
@@ -62,13 +65,22 @@ class Benchmark:
         backend: str,
         batch_tokens: int,
         positions: int,
+        protocol: Protocol = PROTOCOLS[ABSENT],
     ) -> None:
+        self._prefix = protocol.prefix
         own = own_tasks((*only, *without))
         chosen, left_out = (tuple(map(function_name, names)) for names in (only, without))
-        found = find_task_folders(data, (*TASKS, *own), chosen)
+        found = find_task_folders(data, (*(name for name in TASKS if name in protocol.folders), *own), chosen)
         folders = {name: path for name, path in found.items() if name not in left_out}
-        sizes = {"batch_tokens": batch_tokens, "positions": positions}
-        self._suite = Suite(folders, tokenizer, backend=backend, own=own, **sizes)
+        self._suite = Suite(
+            folders,
+            tokenizer,
+            backend=backend,
+            own=own,
+            protocol=protocol,
+            batch_tokens=batch_tokens,
+            positions=positions,
+        )
         self.too_long = self._suite.too_long
         """Tasks that are skipped."""
         self.answers: tuple[TaskScores, ...] = ()
@@ -87,9 +99,9 @@ class Benchmark:
         self.answers = scored.tasks
         metrics: dict[str, float] = {}
         for task in scored.tasks:
-            metrics[f"{BABYLM}{task.name}"] = task.score
+            metrics[f"{self._prefix}{task.name}"] = task.score
             metrics[f"{TIES}{task.name}"] = 100.0 * task.ties
-        return metrics | {f"{BABYLM}{name}": value for name, value in scored.reading.items()}
+        return metrics | {f"{self._prefix}{name}": value for name, value in scored.reading.items()}
 
 
 @functools.lru_cache(maxsize=4)
@@ -101,8 +113,9 @@ def cached_benchmark(
     backend: str,
     batch_tokens: int,
     positions: int,
+    year: str = ABSENT,
 ) -> Benchmark:
-    """Return a benchmark, which is made once in a process for all runs with the same arguments."""
+    """Return a benchmark by a year's protocol, made once in a process for all runs with the same arguments."""
     return Benchmark(
         expanded(data),
         load_fast_tokenizer(tokenizer_dir, backend),
@@ -111,15 +124,19 @@ def cached_benchmark(
         backend=backend,
         batch_tokens=batch_tokens,
         positions=positions,
+        protocol=PROTOCOLS[year],
     )
 
 
 def with_macro(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return the metrics with `babylm/macro` over all scores among them, or unchanged if there are no scores."""
-    scores = {
-        name.removeprefix(BABYLM): value
-        for name, value in metrics.items()
-        if name.startswith(BABYLM) and name != MACRO_METRIC
-    }
-    average = benchmark_average(scores)
-    return dict(metrics) if average is None else {**metrics, MACRO_METRIC: average}
+    """Return the metrics with the macro average of each protocol that has scores among them, such as `babylm/macro`."""
+    averages = {}
+    for protocol in PROTOCOLS.values():
+        scores = {
+            name.removeprefix(protocol.prefix): value
+            for name, value in metrics.items()
+            if name.startswith(protocol.prefix) and name != protocol.macro
+        }
+        if (average := benchmark_average(scores)) is not None:
+            averages[protocol.macro] = average
+    return {**metrics, **averages}

@@ -69,6 +69,8 @@ class ItemScorer:
         self.items, self.tokenized = items, tokenized
         self._sizes = np.array([len(item.options) for item in items], dtype=np.int64)
         sizes = np.array([len(one.positions) for one in tokenized], dtype=np.int64)
+        per_token = np.repeat(np.array([item.per_token for item in items], dtype=np.bool_), self._sizes)
+        self._divisors = np.where(per_token, np.maximum(sizes, 1), 1)
         self._option_P = np.repeat(np.arange(len(tokenized)), sizes)
         self._cloze = None
         if len(self._option_P):
@@ -117,11 +119,12 @@ class ItemScorer:
             advance: called after each batch with the number of tokens that it had.
 
         Returns:
-            For each item (number of options,) the sum of log-probabilities of the option's ending, in nats; 0 if the
-            ending has no token.
+            For each item (number of options,) the sum of log-probabilities of the option's ending, in nats, or their
+            mean if the item is scored per token; 0 if the ending has no token.
         """
         answers = self._cloze.score(model, advance) if self._cloze is not None else np.zeros(0)
         totals = np.bincount(self._option_P, weights=answers, minlength=len(self.tokenized)).astype(np.float64)
+        totals /= self._divisors
         return tuple(np.split(totals, np.cumsum(self._sizes)[:-1])) if len(self._sizes) else ()
 
     def alike(self) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Item", "TextOption", "choose", "margin"]
+__all__ = ["Item", "TextOption", "best_options", "choose", "margin"]
 
 Scores = NDArray[np.float64]
 
@@ -40,6 +40,8 @@ class Item:
     """Section of the task's report -> the item's group in that section, in the report's order."""
     human: float | None = None
     """Share of people who chose option 0, in [0, 1]; None for tasks without human answers."""
+    per_token: bool = False
+    """Whether an option's score is divided by the number of tokens that are scored, at least 1."""
 
 
 def choose(scores: Scores) -> int:
@@ -52,6 +54,16 @@ def choose(scores: Scores) -> int:
         scores: (number of options,) log-probabilities.
     """
     return int(np.argmax(scores))
+
+
+def best_options(scores: Scores) -> list[int]:
+    """Return the indices of all options with the highest score; NaN counts as minus infinity.
+
+    Args:
+        scores: (number of options,) log-probabilities.
+    """
+    defined = np.where(np.isnan(scores), -np.inf, scores)
+    return [int(index) for index in np.flatnonzero(defined == defined.max())]
 
 
 def margin(scores: Scores, label: int) -> float:

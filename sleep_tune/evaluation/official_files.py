@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from sleep_tune.babylm.challenge import READING_SCORES
 from sleep_tune.evaluation.human_agreement import wug_ratios
-from sleep_tune.evaluation.items import Item, choose
+from sleep_tune.evaluation.items import Item
 from sleep_tune.evaluation.reading_times import Surprisal
+from sleep_tune.evaluation.suite import TaskScores
 from sleep_tune.evaluation.task_report import TaskReport
 from sleep_tune.evaluation.tasks import Task
 from sleep_tune.files import write_whole
@@ -21,20 +22,16 @@ __all__ = ["PREDICTIONS", "REPORT", "format_report", "task_predictions", "write_
 PREDICTIONS, REPORT, READING_REPORT = "predictions.json", "best_temperature_report.txt", "report.txt"
 
 
-def write_official(
-    folder: Path, task: Task, items: Sequence[Item], scores: Sequence[NDArray[np.float64]], report: TaskReport
-) -> None:
+def write_official(folder: Path, result: TaskScores) -> None:
     """Write predictions.json and best_temperature_report.txt of a task.
 
     Args:
         folder: the task's folder in a model's results.
-        task: which task it is.
-        items: of the task.
-        scores: for each item (number of options,) log-probabilities in nats.
-        report: made from these scores.
+        result: scores on the task.
     """
-    write_whole(folder / PREDICTIONS, json.dumps(task_predictions(task, items, scores)))
-    write_whole(folder / REPORT, format_report(report))
+    predictions = task_predictions(result.task, result.items, result.scores, result.decisions.predictions)
+    write_whole(folder / PREDICTIONS, json.dumps(predictions))
+    write_whole(folder / REPORT, format_report(result.report))
 
 
 def format_report(report: TaskReport) -> str:
@@ -52,7 +49,7 @@ def format_report(report: TaskReport) -> str:
 
 
 def task_predictions(
-    task: Task, items: Sequence[Item], scores: Sequence[NDArray[np.float64]]
+    task: Task, items: Sequence[Item], scores: Sequence[NDArray[np.float64]], chosen: NDArray[np.int64]
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return the object of predictions.json: UID -> {"predictions": [{"id", "pred"}]}, in the order of the files.
 
@@ -60,12 +57,13 @@ def task_predictions(
         task: says which text is the prediction, and whether its probability is written too.
         items: of the task.
         scores: for each item (number of options,) log-probabilities in nats.
+        chosen: (number of items,) indices of options.
     """
     probabilities = wug_ratios(np.stack(scores)).tolist() if task.predicts_probability else None
     by_uid: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for number, (item, options) in enumerate(zip(items, scores, strict=True)):
-        chosen = item.options[choose(options)]
-        row: dict[str, Any] = {"id": item.id, "pred": chosen.text if task.predicts_text else chosen.ending}
+    for number, (item, index) in enumerate(zip(items, chosen.tolist(), strict=True)):
+        option = item.options[index]
+        row: dict[str, Any] = {"id": item.id, "pred": option.text if task.predicts_text else option.ending}
         if probabilities is not None:
             row["prob"] = probabilities[number]
         by_uid.setdefault(item.uid, {"predictions": []})["predictions"].append(row)

@@ -13,10 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sleep_tune.babylm.averages import benchmark_average
-from sleep_tune.evaluation.items import Item, choose, margin
+from sleep_tune.babylm.protocols import ABSENT, Protocol
+from sleep_tune.errors import DataError
+from sleep_tune.evaluation.items import Item, margin
 from sleep_tune.evaluation.official_files import write_official, write_official_reading
 from sleep_tune.evaluation.suite import READING, SuiteScores, TaskScores
 from sleep_tune.evaluation.task_report import ACCURACY
+from sleep_tune.evaluation.tie_rules import Decisions, decide
 from sleep_tune.files import read_json_object, write_whole
 from sleep_tune.metric_names import of_variant
 
@@ -27,6 +30,7 @@ __all__ = [
     "items_table",
     "macro_score",
     "read_previous_scores",
+    "require_same_protocol",
     "write_items",
     "write_zero_shot",
 ]
@@ -44,9 +48,7 @@ def write_zero_shot(top: Path, scored: SuiteScores, warnings: Sequence[str], abo
         about: model, back end and the like, for scores.json.
     """
     for result in scored.tasks:
-        write_official(
-            top / result.task.official / result.path.stem, result.task, result.items, result.scores, result.report
-        )
+        write_official(top / result.task.official / result.path.stem, result)
     if scored.surprisal is not None:
         write_official_reading(top / READING, scored.surprisal, scored.reading)
     if scored.tasks:
@@ -80,6 +82,18 @@ def macro_score(scores: Mapping[str, float]) -> float | None:
     return None if average is None else _none_for_nan(average)
 
 
+def require_same_protocol(path: Path, protocol: Protocol) -> None:
+    """Raise DataError if a scores.json holds scores of another protocol; without a protocol they are of ABSENT."""
+    content = read_json_object(path)
+    if content is None:
+        return
+    if (year := content.get("protocol", ABSENT)) != protocol.year:
+        raise DataError(
+            f"{path} must hold scores of protocol {protocol.year} to be replaced; it holds those of {year}: give "
+            "another --output-dir"
+        )
+
+
 def read_previous_scores(path: Path) -> tuple[str | None, tuple[str, ...]]:
     """Return the model and the names of the scores in a scores.json; None and no names if it cannot be read."""
     content = read_json_object(path) or {}
@@ -93,21 +107,30 @@ def items_table(results: Sequence[TaskScores], variant: str = "") -> pd.DataFram
     Columns: task; uid and id, as in predictions.json; text, a fingerprint of the options' texts, which identifies an
     item across folders (blimp_fast is a subset of blimp_filtered with other numbers); scores, of each option in nats;
     prediction and label, indices of options; margin, of the right option over the best other one, in nats; correct, 1
-    or 0 (a tie is right if option 0 is), and NaN for a task without right answers; human, the share of people who chose
-    option 0.
+    or 0, or the share that a tie counts by the protocol, and NaN for a task without right answers; human, the share of
+    people who chose option 0.
     """
     rows = [
         row
         for result in results
         for row in item_rows(
-            of_variant(variant, result.name), result.items, result.scores, has_answers=result.report.metric == ACCURACY
+            of_variant(variant, result.name),
+            result.items,
+            result.scores,
+            has_answers=result.report.metric == ACCURACY,
+            decisions=result.decisions,
         )
     ]
     return pd.DataFrame(rows)
 
 
 def item_rows(
-    task: str, items: Sequence[Item], scores: Sequence[NDArray[np.float64]], *, has_answers: bool = True
+    task: str,
+    items: Sequence[Item],
+    scores: Sequence[NDArray[np.float64]],
+    *,
+    has_answers: bool = True,
+    decisions: Decisions | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rows of one task, as `items_table` has them.
 
@@ -116,7 +139,9 @@ def item_rows(
         items: its items.
         scores: for each item (number of options,) log-probabilities in nats.
         has_answers: whether one of the options is right.
+        decisions: the model's choices; None: the first of the best options.
     """
+    made = decisions or decide(items, scores)
     return [
         {
             "task": task,
@@ -124,13 +149,15 @@ def item_rows(
             "id": item.id,
             "text": _fingerprint(item),
             "scores": own.tolist(),
-            "prediction": choose(own),
+            "prediction": chosen,
             "label": item.label,
             "margin": margin(own, item.label),
-            "correct": float(choose(own) == item.label) if has_answers else math.nan,
+            "correct": credit if has_answers else math.nan,
             "human": item.human if item.human is not None else math.nan,
         }
-        for item, own in zip(items, scores, strict=True)
+        for item, own, chosen, credit in zip(
+            items, scores, made.predictions.tolist(), made.credits.tolist(), strict=True
+        )
     ]
 
 

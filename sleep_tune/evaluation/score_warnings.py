@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sleep_tune.babylm.group_sizes import expected_size
+from sleep_tune.babylm.group_sizes import NUM_GROUPS, expected_size
+from sleep_tune.babylm.protocols import ABSENT, EXPECTED_CREDIT, PROTOCOLS, Protocol
 from sleep_tune.evaluation.suite import LongTask, TaskScores
 
 __all__ = ["score_warnings"]
@@ -18,7 +19,11 @@ CONSTANT = 0.5
 
 
 def score_warnings(
-    results: Sequence[TaskScores], *, too_long: Sequence[LongTask] = (), positions: int | None = None
+    results: Sequence[TaskScores],
+    *,
+    too_long: Sequence[LongTask] = (),
+    positions: int | None = None,
+    protocol: Protocol = PROTOCOLS[ABSENT],
 ) -> tuple[str, ...]:
     """Return all warnings about a model's scores.
 
@@ -26,6 +31,7 @@ def score_warnings(
         results: scores of the tasks.
         too_long: tasks that were skipped.
         positions: tokens in the longest text that the model was trained on, if known.
+        protocol: says what ties count, and how many items there should be.
     """
     warnings = [
         f"{one.name} is not scored: {one.items:,} of its {one.of:,} items are longer than the model's {positions} "
@@ -33,12 +39,17 @@ def score_warnings(
         for one in too_long
     ]
     for result in results:
-        warnings += [f"{result.name}: {text}" for text in _about_scores(result)]
-        warnings += [f"{result.name}: {text}" for text in _about_items(result, positions)]
+        warnings += [f"{result.name}: {text}" for text in _about_scores(result, protocol)]
+        warnings += [f"{result.name}: {text}" for text in _about_items(result, positions, protocol)]
     return tuple(warnings)
 
 
-def _about_scores(result: TaskScores) -> Iterator[str]:
+def _worth(protocol: Protocol) -> str:
+    """Return what ties count."""
+    return "as 1/k, k options being the best" if protocol.ties == EXPECTED_CREDIT else "as right"
+
+
+def _about_scores(result: TaskScores, protocol: Protocol) -> Iterator[str]:
     undefined = sum(not np.isfinite(scores).all() for scores in result.scores)
     if undefined:
         items = f"{undefined:,} of {len(result.items):,} items"
@@ -47,17 +58,17 @@ def _about_scores(result: TaskScores) -> Iterator[str]:
     if share >= CONSTANT:
         yield (
             f"in {share:.1%} of the items the model gives the right option and another one the same score; ties count "
-            "as right, so this score is meaningless"
+            f"{_worth(protocol)}, so this score is meaningless"
         )
     elif share >= NOTICED:
-        yield f"in {share:.1%} of the items the right option ties with another one; ties count as right"
+        yield f"in {share:.1%} of the items the right option ties with another one; ties count {_worth(protocol)}"
 
 
-def _about_items(result: TaskScores, positions: int | None) -> Iterator[str]:
+def _about_items(result: TaskScores, positions: int | None, protocol: Protocol) -> Iterator[str]:
     alike = int(result.alike.sum())
     if alike:
         example = result.items[int(np.argmax(result.alike))].id
-        yield f"in {alike:,} items (such as {example}) two options are the same tokens; these items count as right"
+        yield f"in {alike:,} items (such as {example}) two options are the same tokens; ties count {_worth(protocol)}"
     if positions is not None and (over := int((result.longest > positions).sum())):
         yield (
             f"{over:,} of {len(result.items):,} items are longer than the {positions} positions that the model was "
@@ -65,7 +76,7 @@ def _about_items(result: TaskScores, positions: int | None) -> Iterator[str]:
             "official pipeline"
         )
     sizes = Counter(item.uid for item in result.items)
-    expected = {uid: expected_size(result.name, uid, "2025") for uid in sizes}
+    expected = {uid: expected_size(result.name, uid, protocol.year) for uid in sizes}
     other = [uid for uid, size in sizes.items() if expected[uid] is not None and expected[uid] != size]
     if other:
         uid = other[0]
@@ -73,3 +84,6 @@ def _about_items(result: TaskScores, positions: int | None) -> Iterator[str]:
             f"{len(other)} of {len(sizes)} groups do not have the official number of items (such as {uid}: "
             f"{sizes[uid]:,} instead of {expected[uid]:,}); do not compare this score with published ones"
         )
+    groups = NUM_GROUPS.get(result.name)
+    if groups is not None and groups != len(sizes):
+        yield f"{len(sizes)} items instead of the official {groups}; do not compare this score with published ones"

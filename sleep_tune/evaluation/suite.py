@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sleep_tune.babylm.protocols import ABSENT, PROTOCOLS, Protocol
 from sleep_tune.babylm.score_names import wug_score
 from sleep_tune.evaluation.item_scorer import ItemScorer
 from sleep_tune.evaluation.items import Item, margin
 from sleep_tune.evaluation.precision import PRECISIONS
 from sleep_tune.evaluation.reading_times import FILE, ReadingScorer, Surprisal, read_times
 from sleep_tune.evaluation.task_report import RHO, TaskReport
-from sleep_tune.evaluation.tasks import TASKS, Task, read_items
+from sleep_tune.evaluation.tasks import Task, read_items, tasks_of
+from sleep_tune.evaluation.tie_rules import SEED, Decisions, decide
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -46,6 +48,8 @@ class TaskScores:
     """(number of items,) whether two options of the item are the same tokens."""
     longest: NDArray[np.int64]
     """(number of items,) tokens that are read for the item's longest option."""
+    decisions: Decisions
+    """The model's choices, and what each is worth."""
 
     @property
     def score(self) -> float:
@@ -56,7 +60,7 @@ class TaskScores:
     def ties(self) -> float:
         """Share, in [0, 1], of items whose right option has the same score as another one of other tokens.
 
-        Ties count as right, so a model that gives all options the same score has a perfect score.
+        The protocol says what they count: in 2025 a tie whose first option is right counts as right.
         """
         leads = [margin(scores, item.label) for item, scores in zip(self.items, self.scores, strict=True)]
         return float(np.mean((np.array(leads) == 0) & ~self.alike))
@@ -95,13 +99,16 @@ class Suite:
     """Tasks that are read and tokenised once, and scored by any number of models with the same tokenizer.
 
     Args:
-        folders: name of a task, from TASKS, `own` or READING -> its path; see `find_task_folders`.
+        folders: name of a task, from `tasks_of(protocol)`, `own` or READING -> its path; see `find_task_folders`.
         tokenizer: of the models; a fast one.
         backend: a name of BACKENDS.
         batch_tokens: highest number of tokens in one forward pass.
         positions: tokens in the longest text that the models can read; tasks with a longer one are skipped and listed
             in `too_long`. None: no limit.
         own: tasks of the user's own code by name (`own_tasks`).
+        protocol: the year's rules.
+        seed: of draws among tied options.
+        draw_ties: whether scores follow these draws; else a tie counts as the protocol says.
 
     Raises:
         DataError: a file or line is not as its task needs it.
@@ -116,8 +123,12 @@ class Suite:
         batch_tokens: int,
         positions: int | None = None,
         own: Mapping[str, Task] | None = None,
+        protocol: Protocol = PROTOCOLS[ABSENT],
+        seed: int = SEED,
+        draw_ties: bool = False,
     ) -> None:
-        self._tasks = TASKS | dict(own or {})
+        self._tasks = tasks_of(protocol) | dict(own or {})
+        self._ties, self._seed, self._draw_ties = protocol.ties, seed, draw_ties
         read = {name: read_items(self._tasks[name], path) for name, path in folders.items() if name != READING}
         every = ItemScorer(
             [item for items in read.values() for item in items], tokenizer, backend=backend, batch_tokens=batch_tokens
@@ -176,7 +187,9 @@ class Suite:
             own = scores[start : start + len(items)]
             start += len(items)
             task = self._tasks[name]
-            results.append(TaskScores(name, task, path, items, own, task.report(items, own), alike, longest))
+            decisions = decide(items, own, self._ties, seed=self._seed, draw=self._draw_ties)
+            report = task.report(items, own, decisions.credits)
+            results.append(TaskScores(name, task, path, items, own, report, alike, longest, decisions))
         if self._reading is None or self._times is None:
             return SuiteScores(tuple(results), None, {})
         surprisal = self._reading.score(model, advance)

@@ -7,7 +7,7 @@ from sleep_tune.babylm.challenge import FOLDERS
 from sleep_tune.babylm.protocols import NEWEST, PROTOCOLS, Protocol
 from sleep_tune.errors import DataError, unknown
 
-__all__ = ["AUTO_PROTOCOL", "find_task_folders", "protocol_of_data"]
+__all__ = ["AUTO_PROTOCOL", "find_task_folders", "folders_of_other_protocols", "protocol_of_data"]
 
 AUTO_PROTOCOL = "auto"
 """Stands for the protocol that the data's folders belong to."""
@@ -38,6 +38,11 @@ def protocol_of_data(data: Path, given: str = AUTO_PROTOCOL) -> Protocol:
             "evaluation.protocol"
         )
     return PROTOCOLS[next(iter(found), NEWEST)]
+
+
+def folders_of_other_protocols(data: Path, protocol: Protocol) -> list[str]:
+    """Return the names of the folders in a folder of evaluation data that only other years' protocols have."""
+    return [name for name in FOLDERS if name not in protocol.folders and _find_folder(data, name)]
 
 
 def _find_folder(data: Path, name: str) -> Path | None:

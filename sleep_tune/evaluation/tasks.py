@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleep_tune.babylm.challenge import FOLDERS
+from sleep_tune.babylm.protocols import Protocol
 from sleep_tune.babylm.score_names import known_scores
 from sleep_tune.errors import ConfigError, DataError, shortened
 from sleep_tune.evaluation.items import Item, TextOption
@@ -32,7 +33,7 @@ from sleep_tune.evaluation.task_files import (
 from sleep_tune.evaluation.task_report import SPLITS, TaskReport, accuracy_report, correlation_report, split_report
 from sleep_tune.import_paths import function_name, import_function, is_import_path, require_parameters
 
-__all__ = ["TASKS", "Task", "own_tasks", "read_items"]
+__all__ = ["TASKS", "Task", "own_tasks", "read_items", "tasks_of"]
 
 OPTION = "evaluation.tasks"
 
@@ -49,8 +50,8 @@ class Task:
     """The pipeline's name of the task (`--task`), which is a folder of its output."""
     read: Read
     """Function file -> items, whose ids are still empty."""
-    report: Callable[[Sequence[Item], Sequence[NDArray[np.float64]]], TaskReport] = accuracy_report
-    """Function (items, option scores) -> report."""
+    report: Callable[[Sequence[Item], Sequence[NDArray[np.float64]], NDArray[np.float64]], TaskReport] = accuracy_report
+    """Function (items, option scores, credits) -> report."""
     suffix: str = ".jsonl"
     """Ending of the files' names; '' for any."""
     predicts_text: bool = False
@@ -99,6 +100,14 @@ def ewok(row: Row, stem: str) -> Item:
     return uncounted(groups["UID"], options, groups)
 
 
+def ewok_contexts(row: Row, stem: str) -> Item:
+    """Return an item of EWoK as of 2026: the first target is more probable after the first context than the second."""
+    options = tuple(
+        TextOption(f"{row[name]} {row['Target1']}", f" {row['Target1']}") for name in ("Context1", "Context2")
+    )
+    return dataclasses.replace(ewok(row, stem), options=options)
+
+
 def entity_tracking(row: Row, stem: str) -> Item:
     """Return an item of entity tracking (Kim and Schuster 2023): the first ending names what the box holds."""
     prefix = row["input_prefix"]
@@ -144,7 +153,7 @@ def global_piqa(options: int) -> Read:
     def item(row: Row, stem: str) -> Item:
         texts = tuple(TextOption(f"{row['prompt']} {row[name]}", f" {row[name]}") for name in names)
         uid = str(row["example_id"])
-        return dataclasses.replace(uncounted(uid, texts, {"UID": uid}), label=row["label"])
+        return dataclasses.replace(uncounted(uid, texts, {"UID": uid}), label=row["label"], per_token=True)
 
     return json_lines(dict.fromkeys(("prompt", *names, "example_id"), TEXT) | {"label": label}, item)
 
@@ -169,14 +178,11 @@ PAIR_OF_SENTENCES = ColumnRule(
 )
 
 BLIMP = Task("blimp", json_lines(blimp_columns, blimp))
-EWOK = Task(
-    "ewok",
-    json_lines(
-        dict.fromkeys(("Context1", "Context2", "Target1", "Target2", "Domain"), TEXT)
-        | dict.fromkeys(("ContextType", "ContextDiff", "TargetDiff"), ColumnRule("given", lambda _value: True)),
-        ewok,
-    ),
+EWOK_COLUMNS = dict.fromkeys(("Context1", "Context2", "Target1", "Target2", "Domain"), TEXT) | dict.fromkeys(
+    ("ContextType", "ContextDiff", "TargetDiff"), ColumnRule("given", lambda _value: True)
 )
+EWOK = Task("ewok", json_lines(EWOK_COLUMNS, ewok))
+EWOK_CONTEXTS = Task("ewok", json_lines(EWOK_COLUMNS, ewok_contexts), predicts_text=True)
 ENTITY_TRACKING = Task(
     "entity_tracking",
     json_lines({"input_prefix": TEXT, "options": TEXTS, "numops": NUMBER}, entity_tracking),
@@ -209,7 +215,30 @@ TASKS: dict[str, Task] = {
     "global_piqa_nonparallel": Task("global_piqa_nonparallel", global_piqa(2)),
     "zorro": Task("zorro", zorro, suffix=".txt"),
 }
-"""Folder of evaluation_data/fast_eval or full_eval -> its task. Zorro is not part of BabyLM."""
+"""Folder of evaluation_data/fast_eval or full_eval -> its task, with all items. Zorro is not part of BabyLM."""
+
+
+def tasks_of(protocol: Protocol) -> dict[str, Task]:
+    """Return folder -> its task by the rules of a year's protocol, for the folders that the protocol has."""
+    tasks = {name: task for name, task in TASKS.items() if name in protocol.folders}
+    contexts = {name: EWOK_CONTEXTS for name in tasks if name in protocol.whole_sentences}
+    filtered = {
+        name: dataclasses.replace(task, read=without_nothing(task.read))
+        for name, task in tasks.items()
+        if name in protocol.without_nothing
+    }
+    return tasks | contexts | filtered
+
+
+def without_nothing(read: Read) -> Read:
+    """Return a reader that passes over items with an option that has the word "nothing"."""
+
+    def filtered(file: TaskFile) -> Iterator[Item]:
+        for item in read(file):
+            if not any("nothing" in option.ending for option in item.options):
+                yield item
+
+    return filtered
 
 
 def own_tasks(names: Iterable[str], option: str = OPTION) -> dict[str, Task]:
@@ -288,6 +317,6 @@ def read_items(task: Task, path: Path) -> tuple[Item, ...]:
             counts[item.uid] += 1
     if not items:
         raise DataError(f"{path} must hold at least one item of {task.official}; it holds none")
-    if task is ENTITY_TRACKING and not any(item.uid.startswith(SPLITS) for item in items):
+    if task.official == ENTITY_TRACKING.official and not any(item.uid.startswith(SPLITS) for item in items):
         raise DataError(f"{path}: names of its files must begin with {', '.join(SPLITS)}; got {sorted(counts)[:3]}")
     return tuple(items)

@@ -68,7 +68,8 @@ def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: P
     different = [n for n, (a, b) in enumerate(zip(ours, theirs, strict=True)) if choose(a) != choose(b)]
     leads = np.diff(np.sort(theirs, axis=1)[:, -2:], axis=1)[:, 0]
     rounding = [n for n in different if leads[n] < ROUNDING]
-    written = json.dumps(official_files.task_predictions(result.task, result.items, result.scores)).encode()
+    chosen = result.decisions.predictions
+    written = json.dumps(official_files.task_predictions(result.task, result.items, result.scores, chosen)).encode()
     report = official_files.format_report(result.report).encode() == files[official_files.REPORT]
     predictions = equal_predictions(written, files[official_files.PREDICTIONS], result.task.predicts_probability)
     print(

@@ -233,3 +233,19 @@ def test_help_is_printed_without_loading_a_library() -> None:
         [sys.executable, "-m", "sleep_tune.evaluate", "--help"], capture_output=True, text=True, check=True
     )
     assert "entity_tracking_fast" in done.stdout
+
+
+def test_scores_of_another_protocol_are_not_replaced(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (model, "--data", data, "--tasks", "ewok", "--output-dir", tmp_path)
+    path = tmp_path / "tiny" / "main" / "zero_shot" / "causal" / "scores.json"
+    assert run(*arguments) == 0
+    assert json.loads(path.read_text())["protocol"] == "2025"
+    assert run(*arguments, "--protocol", "2026") == 2
+    assert not missing(capsys.readouterr().err, "2025|2026|--output-dir")
+    path.unlink()
+    assert run(*arguments, "--protocol", "2026", "--draw-ties", "--seed", 3) == 0
+    assert "wug_past_tense" in capsys.readouterr().out
+    scores = json.loads(path.read_text())
+    assert (scores["protocol"], scores["ties"]) == ("2026", "drawn with seed 3")

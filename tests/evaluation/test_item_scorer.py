@@ -1,5 +1,6 @@
 """Scores of items against the definition: one text and one token at a time, by the dense model of transformers."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_an_ending_without_a_token_scores_nothing(tmp_path: Path) -> None:
     )
     assert nothing.score(model)[0].tolist() == [0, 0]
     assert nothing.num_tokens == 0
+
+
+@pytest.mark.parametrize("backend", ["mlm", "causal"])
+def test_a_score_per_token_is_divided_by_the_scored_tokens(tmp_path: Path, backend: str) -> None:
+    tokenizer = tokenizer_of(tmp_path, True)
+    model = (official_data.masked_model if backend == "mlm" else official_data.causal_model)(len(tokenizer))
+    per_token = [dataclasses.replace(item, per_token=True) for item in ITEMS]
+    sums, means = (ItemScorer(items, tokenizer, backend=backend, batch_tokens=64) for items in (ITEMS, per_token))
+    sizes = np.array([max(len(one.positions), 1) for one in sums.tokenized])
+    assert sizes.max() > 1
+    np.testing.assert_allclose(np.concatenate(means.score(model)), np.concatenate(sums.score(model)) / sizes)
 
 
 def test_a_subset_scores_as_the_whole_and_progress_adds_up(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_scores_choices_and_files_are_the_pipelines(run: str, data: Path, tmp_pa
         ours = np.stack(result.scores)
         np.testing.assert_allclose(ours, theirs, atol=1e-4, err_msg=result.name)
         assert [choose(scores) for scores in ours] == [choose(scores) for scores in theirs], result.name
-        official_files.write_official(tmp_path / result.name, result.task, result.items, result.scores, result.report)
+        official_files.write_official(tmp_path / result.name, result)
         assert (tmp_path / result.name / official_files.REPORT).read_bytes() == (
             kept / official_files.REPORT
         ).read_bytes()

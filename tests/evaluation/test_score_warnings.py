@@ -8,6 +8,7 @@ from sleep_tune.evaluation.score_warnings import score_warnings
 from sleep_tune.evaluation.suite import LongTask, TaskScores
 from sleep_tune.evaluation.task_report import accuracy_report
 from sleep_tune.evaluation.tasks import TASKS
+from sleep_tune.evaluation.tie_rules import decide
 
 
 def result_of(
@@ -19,15 +20,17 @@ def result_of(
         Item("x", f"x_{n}", (TextOption("a"), TextOption("b")), groups={"UID": "x"}) for n in range(len(scores))
     )
     arrays = tuple(np.array(pair) for pair in scores)
+    decisions = decide(items, arrays)
     return TaskScores(
         "blimp_fast",
         TASKS["blimp_fast"],
         Path("blimp_fast"),
         items,
         arrays,
-        accuracy_report(items, arrays),
+        accuracy_report(items, arrays, decisions.credits),
         np.isin(np.arange(len(items)), alike),
         np.full(len(items), longest),
+        decisions,
     )
 
 

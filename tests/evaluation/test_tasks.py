@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.babylm.challenge import FOLDERS
+from sleep_tune.babylm.protocols import PROTOCOLS
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.items import Item
-from sleep_tune.evaluation.tasks import TASKS, read_items
+from sleep_tune.evaluation.tasks import TASKS, read_items, tasks_of
 
 BLIMP = {"sentence_good": "It is.", "sentence_bad": "It are.", "field": "syntax_semantics", "UID": "x"}
 EWOK = {
@@ -100,3 +101,38 @@ def test_zorro_puts_the_bad_sentence_first(tmp_path: Path) -> None:
 def test_broken_lines_are_refused(tmp_path: Path, task: str, row: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         items_of(task, tmp_path, row)
+
+
+def items_of_2026(task: str, tmp_path: Path, *rows: object) -> tuple[Item, ...]:
+    (tmp_path / "regular.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return read_items(tasks_of(PROTOCOLS["2026"])[task], tmp_path)
+
+
+def test_ewok_of_2026_scores_one_target_after_two_contexts(tmp_path: Path) -> None:
+    (item,) = items_of_2026("ewok_fast", tmp_path, EWOK)
+    assert endings(item) == [("It is hot. Ann sweats.", " Ann sweats."), ("It is cold. Ann sweats.", " Ann sweats.")]
+    assert tasks_of(PROTOCOLS["2026"])["ewok_fast"].predicts_text
+
+
+def test_entity_tracking_of_2026_has_no_items_with_nothing(tmp_path: Path) -> None:
+    rows = [
+        {"input_prefix": "Box 0 contains", "options": options, "numops": 1}
+        for options in ([" the cup.", " nothing."], [" the cup.", " the hat."])
+    ]
+    (item,) = items_of_2026("entity_tracking", tmp_path, *rows)
+    assert item.id == "regular_1_ops_0"
+    assert len(items_of("entity_tracking", tmp_path, *rows, stem="regular")) == 2
+
+
+def test_global_piqa_takes_its_labels_from_the_file(tmp_path: Path) -> None:
+    row = {"prompt": "To cut,", "solution0": "a cup.", "solution1": "a knife.", "label": 1, "example_id": "eng_7"}
+    (item,) = items_of_2026("global_piqa_nonparallel", tmp_path, row)
+    assert (item.uid, item.id, item.label, item.per_token) == ("eng_7", "eng_7_0", 1, True)
+    assert endings(item)[1] == ("To cut, a knife.", " a knife.")
+    with pytest.raises(DataError, match="label"):
+        items_of_2026("global_piqa_nonparallel", tmp_path, row | {"label": 2})
+
+
+def test_a_protocol_has_only_its_own_tasks() -> None:
+    for protocol in PROTOCOLS.values():
+        assert set(tasks_of(protocol)) == set(TASKS) & set(protocol.folders)
