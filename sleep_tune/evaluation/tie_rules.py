@@ -40,8 +40,8 @@ def decide(
         items: in the order of the files.
         scores: for each item (number of options,) log-probabilities in nats.
         ties: FIRST_OPTION: the first of the best options is chosen. EXPECTED_CREDIT: the choice is drawn among the best
-            ones, with draws of a generator of torch's as in BabyLM's pipeline of 2026 if torch is seeded with `seed`
-            before the task; the credit is the expected one, 1/k if the right option is among k best ones.
+            ones, as in BabyLM's pipeline of 2026 if torch is seeded with `seed` right before its loop over a task's
+            batches; the credit is the expected one, 1/k if the right option is among k best ones.
         seed: of the draws.
         draw: whether the credit follows the draw, too.
     """
@@ -50,6 +50,7 @@ def decide(
         predictions = np.array([choose(own) for own in scores], dtype=np.int64)
         return Decisions(predictions, (predictions == labels).astype(np.float64))
     random = torch.Generator().manual_seed(seed)
+    torch.empty((), dtype=torch.int64).random_(generator=random)  # the first number, which the DataLoader takes there
     best = [best_options(own) for own in scores]
     predictions = np.array(
         [own[int(torch.randint(len(own), (1,), generator=random)) if len(own) > 1 else 0] for own in best],

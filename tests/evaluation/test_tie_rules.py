@@ -2,6 +2,7 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from sleep_tune.babylm.protocols import EXPECTED_CREDIT, FIRST_OPTION
 from sleep_tune.evaluation.items import Item, TextOption, choose
@@ -17,15 +18,16 @@ def items_of(scores: list[list[float]], label: int = 1) -> list[Item]:
 
 @given(LISTS, st.integers(0, 3))
 def test_draws_are_those_of_the_official_code(lists: list[list[float]], seed: int) -> None:
-    """NaN is the lowest score, and torch draws an index among the best whenever there are several."""
+    """NaN is the lowest score; torch is seeded, and draws an index among the best whenever a loader has several."""
     found = decide(items_of(lists), [np.array(own) for own in lists], EXPECTED_CREDIT, seed=seed, draw=True)
     expected = []
-    generator = torch.Generator().manual_seed(seed)
-    for own in lists:
-        scores = torch.nan_to_num(torch.tensor(own), nan=float("-inf"), neginf=float("-inf"))
-        best = torch.nonzero(scores == scores.max()).flatten()
-        at = torch.randint(len(best), (1,), generator=generator) if len(best) > 1 else 0
-        expected.append(int(best[at]))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for (own,) in DataLoader(lists, batch_size=1, collate_fn=list):  # type: ignore[arg-type]
+            scores = torch.nan_to_num(torch.tensor(own), nan=float("-inf"), neginf=float("-inf"))
+            best = torch.nonzero(scores == scores.max()).flatten()
+            at = torch.randint(len(best), (1,)) if len(best) > 1 else 0
+            expected.append(int(best[at]))
     assert found.predictions.tolist() == expected
     assert found.credits.tolist() == [float(index == 1) for index in expected]
 
