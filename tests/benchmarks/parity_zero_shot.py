@@ -2,9 +2,10 @@
 
     python tests/benchmarks/parity_zero_shot.py CHECKOUT --model DIR:BACKEND ... --data DIR [--tasks A,B] [--keep DIR]
 
-CHECKOUT is a working tree of babylm/evaluation-pipeline-2025. Each task is scored by its code in another process
-and by `sleep_tune.evaluation` in this one. Every option's score, every choice and the bytes of both files are compared.
-`--keep` writes the official scores and files for the test suite.
+CHECKOUT is a working tree of the official code of 2025, or `strict/` in one of 2026; the protocol is that of the data,
+or `--protocol`. Each task is scored by its code in another process and by `sleep_tune.evaluation` in this one. Every
+option's score, every choice and the bytes of both files are compared; where options tie, choices are drawn with the
+same seed on both sides. `--keep` writes the official scores and files for the test suite.
 """
 
 import argparse
@@ -13,21 +14,25 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from sleep_tune.babylm.protocols import EXPECTED_CREDIT, PROTOCOLS, Protocol
 from sleep_tune.evaluation import official_files
-from sleep_tune.evaluation.items import choose
+from sleep_tune.evaluation.items import best_options
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.positions import readable_positions
-from sleep_tune.evaluation.suite import Suite, TaskScores
-from sleep_tune.evaluation.task_folders import find_task_folders
-from sleep_tune.evaluation.tasks import TASKS
+from sleep_tune.evaluation.suite import READING, Suite, SuiteScores, TaskScores
+from sleep_tune.evaluation.task_folders import AUTO_PROTOCOL, find_task_folders, protocol_of_data
+from sleep_tune.evaluation.tasks import tasks_of
+from sleep_tune.evaluation.tie_rules import decide
 
 DRIVER = Path(__file__).with_name("parity_official_run.py")
 TOLERANCE = 1e-4
-ROUNDING = 1e-5
+ROUNDING = 3e-5
 """Two scores of the pipeline that differ by less than this differ only by the order of its additions."""
 
 
@@ -38,44 +43,93 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--model", action="append", required=True, help="folder:backend; may be repeated")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tasks", default="", help="folders, with commas between; default: all but Zorro")
+    parser.add_argument("--protocol", default=AUTO_PROTOCOL, choices=[AUTO_PROTOCOL, *PROTOCOLS])
+    parser.add_argument("--batch-size", type=int, default=64, help="items in a batch of the official code")
     parser.add_argument("--keep", type=Path, help="keep the official output here")
     options = parser.parse_args(arguments)
-    only = [name for name in options.tasks.split(",") if name]
-    folders = find_task_folders(options.data.resolve(), [name for name in TASKS if name != "zorro"], only)
+    data = options.data.resolve()
+    protocol = protocol_of_data(data, options.protocol)
+    known = [name for name in (*tasks_of(protocol), READING) if name != "zorro"]
+    folders = find_task_folders(data, known, [name for name in options.tasks.split(",") if name])
     same = True
     for given in options.model:
         folder, _, backend = given.rpartition(":")
         model = load_model(Path(folder), backend)
-        tokenizer = load_fast_tokenizer(Path(folder), backend, model)
-        positions = readable_positions(model)
-        suite = Suite(folders, tokenizer, backend=backend, batch_tokens=16_384, positions=positions)
-        results = suite.score(model).tasks
+        suite = Suite(
+            folders,
+            load_fast_tokenizer(Path(folder), backend, model),
+            backend=backend,
+            batch_tokens=16_384,
+            positions=readable_positions(model),
+            protocol=protocol,
+            draw_ties=True,
+        )
+        for long in suite.too_long:
+            print(f"{Path(folder).name:14} {backend:6} {long.name:24} skipped: a text has {long.longest} tokens")
+        scored = suite.score(model)
         keep = options.keep / f"{Path(folder).name}_{backend}" if options.keep else None
         with tempfile.TemporaryDirectory() as temporary:
-            run_official(results, options.checkout.resolve(), Path(folder).resolve(), backend, Path(temporary))
-            for result in results:
-                same &= compare(result, Path(temporary), Path(folder), backend, keep and keep / result.name)
+            output = Path(temporary)
+            reading = folders[READING] if scored.surprisal is not None else None
+            run_official(
+                scored.tasks,
+                options.checkout.resolve(),
+                Path(folder).resolve(),
+                backend,
+                output,
+                reading=reading,
+                batch_size=options.batch_size,
+            )
+            written = output / Path(folder).resolve().stem / "main" / "zero_shot" / backend
+            title = f"{Path(folder).name:14} {backend:6}"
+            for result in scored.tasks:
+                scores = np.array(json.loads((output / f"{result.name}.json").read_text()))
+                theirs = written / result.task.official / result.path.stem
+                same &= compare(result, scores, theirs, title, protocol, keep and keep / result.name)
+            if scored.surprisal is not None:
+                same &= compare_reading(scored, written / READING, output / "ours", title)
     return 0 if same else 1
 
 
-def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: Path | None) -> bool:
-    """Compare our scores and files with those of the official code, and return whether they agree."""
-    folder = output / model.resolve().stem / "main" / "zero_shot" / backend / result.task.official / result.path.stem
+def compare(
+    result: TaskScores, theirs: np.ndarray, folder: Path, title: str, protocol: Protocol, keep: Path | None
+) -> bool:
+    """Compare our scores and files with those of the official code, and return whether they agree.
+
+    Args:
+        result: our scores; where options tie, the credits follow the draw.
+        theirs: (number of items, number of options) scores of the official code.
+        folder: its files of the task.
+        title: first words of the line that is printed.
+        protocol: the year's rules.
+        keep: folder for its output; None: it is not kept.
+    """
     files = {name: (folder / name).read_bytes() for name in (official_files.PREDICTIONS, official_files.REPORT)}
-    theirs = np.array(json.loads((output / f"{result.name}.json").read_text()))
     ours = np.array([scores.tolist() for scores in result.scores])
-    off = float(np.abs(ours - theirs).max())
-    different = [n for n, (a, b) in enumerate(zip(ours, theirs, strict=True)) if choose(a) != choose(b)]
+    off = float(np.nanmax(np.abs(ours - theirs)))
+    defined = np.array_equal(np.isfinite(ours), np.isfinite(theirs))
+    ties = sum(len(best_options(scores)) > 1 for scores in theirs)
+    chosen = decide(result.items, list(theirs), protocol.ties, draw=True)
+    different = np.flatnonzero(chosen.predictions != result.decisions.predictions).tolist()
     leads = np.diff(np.sort(theirs, axis=1)[:, -2:], axis=1)[:, 0]
     rounding = [n for n in different if leads[n] < ROUNDING]
-    chosen = result.decisions.predictions
-    written = json.dumps(official_files.task_predictions(result.task, result.items, result.scores, chosen)).encode()
-    report = official_files.format_report(result.report).encode() == files[official_files.REPORT]
-    predictions = equal_predictions(written, files[official_files.PREDICTIONS], result.task.predicts_probability)
+    report, predictions = same_files(result, files)
+    # The rule for ties on the official scores: its files follow from them in every byte, whatever the rounding is.
+    on_theirs = replace(
+        result,
+        scores=tuple(theirs),
+        decisions=chosen,
+        report=result.task.report(result.items, list(theirs), chosen.credits),
+    )
+    rule = all(text == "same" or text.startswith("same ") for text in same_files(on_theirs, files))
+    expected = decide(result.items, list(result.scores), protocol.ties).credits
+    average = result.task.report(result.items, list(result.scores), expected).average
     print(
-        f"{model.name:14} {backend:6} {result.name:24} {len(ours):6,} items  choices differ {len(different)}"
+        f"{title} {result.name:24} {len(ours):6,} items  choices differ {len(different)}"
         + (f" (by rounding of the pipeline {len(rounding)})" if rounding else "")
-        + f"  scores within {off:.1e}  report {'same' if report else 'DIFFERS'}  predictions {predictions}",
+        + f"  scores within {off:.1e}  report {report}  predictions {predictions}"
+        + (f"  ties {ties}: {result.report.average:.2f} drawn, {average:.2f} expected" if ties_count(protocol) else "")
+        + ("" if rule else "  RULE DIFFERS"),
         flush=True,
     )
     if keep is not None:
@@ -83,23 +137,79 @@ def compare(result: TaskScores, output: Path, model: Path, backend: str, keep: P
         np.savetxt(keep / "scores.txt", theirs, fmt="%.5f")
         for name, content in files.items():
             (keep / name).write_bytes(content)
-    return not different and report and off < TOLERANCE
+    agrees = report == "same" and not different
+    return rule and defined and off < TOLERANCE and (agrees or (bool(different) and rounding == different))
+
+
+def ties_count(protocol: Protocol) -> bool:
+    """Return whether a tie is drawn in the official code of the year."""
+    return protocol.ties == EXPECTED_CREDIT
+
+
+def same_files(result: TaskScores, files: dict[str, bytes]) -> tuple[str, str]:
+    """Compare the two files that follow from scores with the official ones, and return a word on each."""
+    chosen = result.decisions.predictions
+    written = json.dumps(official_files.task_predictions(result.task, result.items, result.scores, chosen)).encode()
+    report = official_files.format_report(result.report).encode() == files[official_files.REPORT]
+    predictions = equal_predictions(written, files[official_files.PREDICTIONS], result.task.predicts_probability)
+    return "same" if report else "DIFFERS", predictions
+
+
+def compare_reading(scored: SuiteScores, folder: Path, ours: Path, title: str) -> bool:
+    """Compare the surprisal of each word and the report of reading times, and return whether they agree."""
+    assert scored.surprisal is not None
+    official_files.write_official_reading(ours, scored.surprisal, scored.reading)
+    rows = [
+        np.array([[row["pred"], row["prev_pred"]] for row in json.loads(path.read_text())[READING]["predictions"]])
+        for path in (ours / official_files.PREDICTIONS, folder / official_files.PREDICTIONS)
+    ]
+    off = float(np.nanmax(np.abs(rows[0] - rows[1])))
+    missing = np.array_equal(np.isnan(rows[0]), np.isnan(rows[1]))
+    report = (ours / "report.txt").read_bytes() == (folder / "report.txt").read_bytes()
+    print(
+        f"{title} {READING:24} {len(rows[0]):6,} words  surprisal within {off:.1e}"
+        + ("" if missing else ", OTHERS ARE MISSING")
+        + f"  report {'same' if report else 'DIFFERS'}",
+        flush=True,
+    )
+    return missing and report and off < TOLERANCE
 
 
 def run_official(
-    results: tuple[TaskScores, ...], checkout: Path, model: Path, backend: str, temporary: Path
+    results: Sequence[TaskScores],
+    checkout: Path,
+    model: Path,
+    backend: str,
+    temporary: Path,
+    *,
+    reading: Path | None = None,
+    batch_size: int = 64,
 ) -> list[tuple[float, float]]:
     """Score the tasks by the official code, which writes its files and <task>.json with the scores of all options.
+
+    Args:
+        results: our scores, which name the tasks and their folders.
+        checkout: working tree of the official code.
+        model: folder.
+        backend: of the model.
+        temporary: where the files go.
+        reading: folder of reading times; None: they are not scored.
+        batch_size: items in one of its batches; options that are the same tokens have equal scores only in batches of
+            one, since it pads others to different lengths.
 
     Returns:
         The seconds of its loop over each task, by the clock and of the processor.
     """
-    calls = []
+    both = ["--output_dir", str(temporary), "--model_path_or_name", str(model), "--backend", backend]
+    calls: list[dict[str, object]] = []
     for result in results:
-        arguments = ["--save_predictions", "--output_dir", str(temporary), "--data_path", str(result.path)]
-        arguments += ["--task", result.task.official, "--model_path_or_name", str(model), "--backend", backend]
+        arguments = [*both, "--save_predictions", "--data_path", str(result.path), "--task", result.task.official]
+        arguments += ["--batch_size", str(batch_size)]
         files = {"scores": f"{result.name}.json", "seconds": f"{result.name}.seconds"}
-        calls.append({"arguments": arguments, **{name: str(temporary / file) for name, file in files.items()}})
+        paths = {name: str(temporary / file) for name, file in files.items()}
+        calls.append({"module": "sentence_zero_shot", "arguments": arguments, **paths})
+    if reading is not None:
+        calls.append({"module": READING, "arguments": [*both, "--data_path", str(reading / "reading_data.csv")]})
     (temporary / "calls.json").write_text(json.dumps(calls))
     done = subprocess.run(
         [sys.executable, str(DRIVER), str(temporary / "calls.json")],

@@ -5,7 +5,7 @@ tests/benchmarks/parity.md says how to make it again.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +15,16 @@ from transformers import PreTrainedModel
 
 from tests.evaluation import tiny
 from tests.evaluation.folders import write_rows
-from tests.evaluation.official_rows import ADJECTIVES, BOXES, FILLER, NOUNS, VERBS, Rows
+from tests.evaluation.official_rows import ADJECTIVES, BOXES, FILLER, NOUNS, VERBS, Row, Rows
 
 POSITIONS = 128
 
+Files = dict[str, Iterator[Row]]
 
-def write_data(folder: Path, *, longest: int = 40) -> None:
-    """Write every zero-shot task of the official folder, `fast_eval` names, at least 30 items each.
 
-    Args:
-        folder: gets a folder for each task.
-        longest: words of the longest stories, in entity_tracking_fast and comps.
-    """
-    rows = Rows(longest)
-    files = {
+def files_of_2025(rows: Rows) -> Files:
+    """Return the files of every task of 2025, `fast_eval` names, at least 30 items each."""
+    return {
         "blimp_fast/adjunct_island": rows.blimp("adjunct_island", "syntax", "island_effects"),
         "blimp_fast/npi_présent": rows.blimp("npi_présent", "syntax_semantics", "npi_licensing"),
         "supplement_fast/hypernym": rows.blimp("", "", ""),
@@ -39,12 +35,48 @@ def write_data(folder: Path, *, longest: int = 40) -> None:
         "entity_tracking_fast/move_contents": rows.entity_tracking(),
         "wug_adj_nominalization/wug_adj": rows.wug("ness"),
         "wug_past_tense/wug_past": rows.wug("ded"),
-        "comps/comps_base": rows.comps(),
-        "comps/comps_wugs": rows.comps(),
-        "comps/comps_wugs_dist-before": rows.comps(),
-        "comps/comps_wugs_dist-in-between": rows.comps(),
+        **files_of_comps(rows),
     }
-    for name, lines in files.items():  # drawn here, one file after another
+
+
+def files_of_2026(rows: Rows) -> Files:
+    """Return the files of every task of 2026, at least 30 items each; some of EWoK's are in the full format."""
+    return {
+        "blimp_fast/adjunct_island": rows.blimp("adjunct_island", "syntax", "island_effects"),
+        "blimp_fast/npi_présent": rows.blimp("npi_présent", "syntax_semantics", "npi_licensing"),
+        "supplement_fast/hypernym": rows.blimp("", "", ""),
+        "supplement_fast/turn_taking": rows.blimp("", "", ""),
+        "ewok_fast/social-relations": rows.ewok("social-relations"),
+        "ewok_filtered/agent-properties": rows.ewok_swapped("agent-properties"),
+        "ewok_filtered/material-dynamics": rows.ewok_swapped("material-dynamics"),
+        "entity_tracking/regular": rows.empty_boxes(),
+        "entity_tracking/ambiref": rows.empty_boxes(),
+        "entity_tracking/move_contents": rows.empty_boxes(),
+        **files_of_comps(rows),
+        "global_piqa_parallel/eng_latn": rows.global_piqa(4),
+        "global_piqa_nonparallel/eng_latn": rows.global_piqa(2),
+    }
+
+
+def files_of_comps(rows: Rows) -> Files:
+    """Return the four files of COMPS."""
+    names = ("comps_base", "comps_wugs", "comps_wugs_dist-before", "comps_wugs_dist-in-between")
+    return {f"comps/{name}": rows.comps() for name in names}
+
+
+FILES: dict[str, Callable[[Rows], Files]] = {"2025": files_of_2025, "2026": files_of_2026}
+"""Protocol -> function that returns its files: path without suffix -> rows, which are drawn when they are written."""
+
+
+def write_data(folder: Path, *, longest: int = 40, year: str = "2025") -> None:
+    """Write every zero-shot task of a protocol.
+
+    Args:
+        folder: gets a folder for each task.
+        longest: words of the longest stories, in entity tracking and COMPS.
+        year: of the protocol, in FILES.
+    """
+    for name, lines in FILES[year](Rows(longest)).items():  # drawn here, one file after another
         write_rows(folder / f"{name}.jsonl", list(lines))
 
 
@@ -105,10 +137,21 @@ def filled(model: PreTrainedModel) -> PreTrainedModel:
     return opened
 
 
+def uniform_model(vocab_size: int) -> PreTrainedModel:
+    """A causal model to which all tokens are equally probable, so that options of as many tokens tie."""
+    model = causal_model(vocab_size)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if ".ln_f." in name:
+                parameter.zero_()
+    return model
+
+
 MODELS: dict[str, tuple[Callable[[int], PreTrainedModel], bool]] = {
     "masked": (masked_model, True),
     "causal_framed": (causal_model, True),
     "causal": (causal_model, False),
+    "uniform": (uniform_model, False),
 }
 """Name -> how to build it, and whether its tokenizer frames a text."""
 

@@ -68,6 +68,15 @@ class Rows:
                 "TargetDiff": ["concept swap", "variable swap"][number // 3 % 2],
             }
 
+    def ewok_swapped(self, domain: str) -> Iterator[Row]:
+        """The full format: each line is followed by one with contexts and targets swapped; some contexts are equal."""
+        for number, row in enumerate(self.ewok(domain)):
+            first, second = row["Context1"], row["Context1" if number % 8 == 3 else "Context2"]
+            row |= {"ConceptA": "one", "ConceptB": "two", "Context2": second}
+            yield row
+            targets = {"Target1": row["Target2"], "Target2": row["Target1"]}
+            yield row | targets | {"Context1": second, "Context2": first}
+
     def entity_tracking(self) -> Iterator[Row]:
         """Stories with five ends."""
         pick = self._pick
@@ -75,6 +84,16 @@ class Rows:
             prefix = f"{self._story()}, {pick(NOUNS)}. {pick(BOXES)}"
             options = [f" the {pick(ADJECTIVES)} {pick(NOUNS)} and the {pick(NOUNS)}." for _ in range(5)]
             yield {"input_prefix": prefix, "options": options, "numops": number % 4}
+
+    def empty_boxes(self) -> Iterator[Row]:
+        """Stories of which some have an end with the word "nothing", and some have equal ends."""
+        for number, row in enumerate(self.entity_tracking()):
+            options = row["options"]
+            if number % 3 == 1:
+                options[number % 5] = [" nothing.", " the nothingness.", " Nothing."][number // 3 % 3]
+            elif number % 6 == 2:
+                options[number % 5] = options[(number + 2) % 5]
+            yield row
 
     def wug(self, second: str) -> Iterator[Row]:
         """Two forms of a made-up word, and how people chose."""
@@ -92,4 +111,21 @@ class Rows:
                 "prefix_acceptable": f"{self._story()}; a {pick(NOUNS)}",
                 "prefix_unacceptable": f"{self._story()}; a {pick(NOUNS)}",
                 "property_phrase": f"{pick(VERBS)} {pick(ADJECTIVES)} things{pick(ENDS)}",
+            }
+
+    def global_piqa(self, options: int) -> Iterator[Row]:
+        """A prompt and its continuations, of one to many words; any may be right, and some are equal."""
+        pick = self._pick
+        for number in range(41):
+            texts = [
+                " ".join(pick([*NOUNS, *VERBS, *ADJECTIVES]) for _ in range(int(self._rng.integers(1, 9))))
+                for _ in range(options)
+            ]
+            if number % 5 == 2:
+                texts = texts[:1] * options if number % 2 else [*texts[:-1], texts[0]]
+            yield {
+                "prompt": f"{self._sentence()} {self._sentence()}",
+                **{f"solution{at}": text for at, text in enumerate(texts)},
+                "label": int(self._rng.integers(options)),
+                "example_id": f"made_{number}",
             }
