@@ -1,12 +1,13 @@
 """Minimal pairs per second: the official pipeline's loop against ours, on the same models and pairs.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/bench_zero_shot.py CHECKOUT BLIMP_DIR TOKENIZER_DIR
+    OMP_NUM_THREADS=1 python tests/benchmarks/bench_zero_shot.py CHECKOUT BLIMP_DIR TOKENIZER_DIR [--protocol YEAR]
 
-CHECKOUT is a working tree of babylm/evaluation-pipeline-2025, BLIMP_DIR a folder of BLiMP's files, TOKENIZER_DIR any
-tokenizer with a mask. Start-up (imports, opening the model) is left out on both sides; tokenising is in on both. Each
-repeat times both, one after the other, and medians are compared: of the processor's seconds, to which other work adds
-less than to those by the clock. Weights do not matter for speed and are untrained. The causal models are GPT-2s of the
-masked ones' sizes; a sentence is one row for them, and not one for each of its tokens.
+CHECKOUT is a working tree of the official code of 2025, or `strict/` in one of 2026, BLIMP_DIR a folder of BLiMP's
+files, TOKENIZER_DIR any tokenizer with a mask. Start-up (imports, opening the model) is left out on both sides;
+tokenising is in on both. Each repeat times both, one after the other, and medians are compared: of the processor's
+seconds, to which other work adds less than to those by the clock. Weights do not matter for speed and are untrained.
+The causal models are GPT-2s of the masked ones' sizes; a sentence is one row for them, and not one for each of its
+tokens.
 """
 
 import argparse
@@ -27,12 +28,13 @@ from transformers import AutoTokenizer
 sys.path.insert(0, str(Path(__file__).parent))
 from parity_zero_shot import run_official  # type: ignore[import-not-found]
 
+from sleep_tune.babylm.protocols import NEWEST, PROTOCOLS, Protocol
 from sleep_tune.config.schema import ModelConfig
 from sleep_tune.evaluation.backends import OBJECTIVE_BACKENDS
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.suite import Suite
 from sleep_tune.evaluation.task_folders import find_task_folders
-from sleep_tune.evaluation.tasks import TASKS
+from sleep_tune.evaluation.tasks import tasks_of
 from sleep_tune.models.build import build_model
 from sleep_tune.sleep.samples import SpecialTokens
 
@@ -61,19 +63,22 @@ SETTINGS = {
 }
 
 
-def main(checkout: Path, blimp: Path, tokenizer_dir: Path, only: list[str]) -> None:
+def main(checkout: Path, blimp: Path, tokenizer_dir: Path, protocol: Protocol, only: list[str]) -> None:
     """Measure and print."""
     threads, machine = torch.get_num_threads(), platform.machine()
     print(f"torch {torch.__version__}, transformers {transformers.__version__}, {threads} threads, {machine}, CPU")
+    print(f"official code: {protocol.pipeline}")
     print(f"load at the start {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name, setting in SETTINGS.items():
         if only and name not in only:
             continue
         with tempfile.TemporaryDirectory() as temporary:
-            measure(name, setting, checkout, blimp, tokenizer_dir, Path(temporary))
+            measure(name, setting, checkout, blimp, tokenizer_dir, protocol, Path(temporary))
 
 
-def measure(name: str, setting: Setting, checkout: Path, blimp: Path, tokenizer_dir: Path, temporary: Path) -> None:
+def measure(
+    name: str, setting: Setting, checkout: Path, blimp: Path, tokenizer_dir: Path, protocol: Protocol, temporary: Path
+) -> None:
     """One model."""
     model_dir, data, backend = temporary / "model", temporary / "data", setting.backend
     write_model(model_dir, setting.model, backend, tokenizer_dir)
@@ -86,7 +91,8 @@ def measure(name: str, setting: Setting, checkout: Path, blimp: Path, tokenizer_
     ours, theirs = [], []
     for _ in range(REPEATS):
         started, worked = time.perf_counter(), time.process_time()
-        suite = Suite(find_task_folders(data, TASKS), tokenizer, backend=backend, batch_tokens=16_384)
+        folders = find_task_folders(data, tasks_of(protocol))
+        suite = Suite(folders, tokenizer, backend=backend, batch_tokens=16_384, protocol=protocol)
         results = suite.score(model).tasks
         ours.append((time.perf_counter() - started, time.process_time() - worked))
         theirs.append(run_official(results, checkout, model_dir, backend, temporary)[0])
@@ -126,6 +132,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for argument in ("checkout", "blimp", "tokenizer"):
         parser.add_argument(argument, type=Path)
+    parser.add_argument("--protocol", default=NEWEST, choices=PROTOCOLS, help="year of the official code")
     parser.add_argument("--only", action="append", default=[], choices=SETTINGS, help="one of the models")
     given = parser.parse_args()
-    main(given.checkout.resolve(), given.blimp, given.tokenizer, given.only)
+    main(given.checkout.resolve(), given.blimp, given.tokenizer, PROTOCOLS[given.protocol], given.only)

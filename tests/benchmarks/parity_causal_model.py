@@ -1,6 +1,6 @@
 """Train the causal model of the parity check: a small GPT-2 on a folder of texts, by plain transformers and a loop.
 
-    python tests/benchmarks/parity_causal_model.py TEXT_DIR TOKENIZER_DIR OUT_DIR
+    python tests/benchmarks/parity_causal_model.py TEXT_DIR TOKENIZER_DIR OUT_DIR [POSITIONS]
 
 It uses the tokenizer of the masked model that train_worker.py has trained on the same text. It takes a minute on one
 core.
@@ -15,10 +15,11 @@ import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 UPDATES, BATCH, LENGTH, RATE, WARMUP = 200, 8, 128, 3e-3, 0.05
-POSITIONS = 256
+POSITIONS = "256"
+"""Tokens of the longest text that the model can read, if none are given."""
 
 
-def main(text_dir: Path, tokenizer_dir: Path, out_dir: Path) -> None:
+def main(text_dir: Path, tokenizer_dir: Path, out_dir: Path, positions: int) -> None:
     """Train and save."""
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_dir)
@@ -27,7 +28,7 @@ def main(text_dir: Path, tokenizer_dir: Path, out_dir: Path) -> None:
     stream = torch.from_numpy(np.concatenate([np.array(ids, dtype=np.int64) for ids in encoded]))
     config = GPT2Config(
         vocab_size=len(tokenizer),
-        n_positions=POSITIONS,
+        n_positions=positions,
         n_embd=64,
         n_layer=2,
         n_head=4,
@@ -42,8 +43,8 @@ def main(text_dir: Path, tokenizer_dir: Path, out_dir: Path) -> None:
     )
     started = time.perf_counter()
     for update in range(UPDATES):
-        # Rows of POSITIONS now and then, so that every position has been trained.
-        length = POSITIONS if update % 4 == 0 else LENGTH
+        # Rows of all positions now and then, so that every position has been trained.
+        length = positions if update % 4 == 0 else LENGTH
         rows = BATCH * LENGTH // length
         starts = torch.randint(len(stream) - length, (rows, 1))
         ids = stream[starts + torch.arange(length)]
@@ -60,4 +61,5 @@ def main(text_dir: Path, tokenizer_dir: Path, out_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:4]))
+    text, tokenizer, out, positions = [*sys.argv[1:], POSITIONS][:4]
+    main(Path(text), Path(tokenizer), Path(out), int(positions))

@@ -121,17 +121,18 @@ def compare(
         decisions=chosen,
         report=result.task.report(result.items, list(theirs), chosen.credits),
     )
-    rule = all(text == "same" or text.startswith("same ") for text in same_files(on_theirs, files))
+    rule = all(text.startswith("same") for text in same_files(on_theirs, files))
+    are_drawn = protocol.ties == EXPECTED_CREDIT
     expected = decide(result.items, list(result.scores), protocol.ties).credits
     average = result.task.report(result.items, list(result.scores), expected).average
-    print(
-        f"{title} {result.name:24} {len(ours):6,} items  choices differ {len(different)}"
-        + (f" (by rounding of the pipeline {len(rounding)})" if rounding else "")
-        + f"  scores within {off:.1e}  report {report}  predictions {predictions}"
-        + (f"  ties {ties}: {result.report.average:.2f} drawn, {average:.2f} expected" if ties_count(protocol) else "")
-        + ("" if rule else "  RULE DIFFERS"),
-        flush=True,
-    )
+    words = [
+        f"{title} {result.name:24} {len(ours):6,} items  choices differ {len(different)}",
+        f" (by rounding of the pipeline {len(rounding)})" if rounding else "",
+        f"  scores within {off:.1e}  report {report}  predictions {predictions}",
+        f"  ties {ties}: {result.report.average:.2f} drawn, {average:.2f} expected" if are_drawn else "",
+        "" if rule else "  RULE DIFFERS",
+    ]
+    print("".join(words), flush=True)
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         np.savetxt(keep / "scores.txt", theirs, fmt="%.5f")
@@ -139,11 +140,6 @@ def compare(
             (keep / name).write_bytes(content)
     agrees = report == "same" and not different
     return rule and defined and off < TOLERANCE and (agrees or (bool(different) and rounding == different))
-
-
-def ties_count(protocol: Protocol) -> bool:
-    """Return whether a tie is drawn in the official code of the year."""
-    return protocol.ties == EXPECTED_CREDIT
 
 
 def same_files(result: TaskScores, files: dict[str, bytes]) -> tuple[str, str]:
