@@ -9,6 +9,7 @@ __all__ = [
     "CONTEXTS",
     "CORPORA",
     "DEVICES",
+    "FINE_TUNING",
     "IMPORTANCES",
     "LAUNCHERS",
     "MASKINGS",
@@ -57,6 +58,8 @@ MODELS = tuple(OBJECTIVES_OF)
 OPTIMIZERS = ("adamw", "muon")
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 PRECISIONS = ("auto", "bf16", "fp32")
+FINE_TUNING = ("batch_size", "epochs", "learning_rate")
+"""Settings of fine-tuning on GLUE that a command can change."""
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 PERPLEXITIES = ("exact", "strided")

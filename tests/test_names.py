@@ -34,7 +34,7 @@ TABLES = {
 }
 """Names -> module:table."""
 
-WITHOUT_TABLE = {"BASELINES", "OBJECTIVES_OF", "DEVICES", "PRECISIONS", "TASKS", "WANDB_MODES"}
+WITHOUT_TABLE = {"FINE_TUNING", "BASELINES", "OBJECTIVES_OF", "DEVICES", "PRECISIONS", "TASKS", "WANDB_MODES"}
 """Names that no table of functions has: groups of conf/ (tested below), and choices in one place."""
 
 

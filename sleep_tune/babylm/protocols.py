@@ -54,6 +54,8 @@ class Protocol:
     """Folders in which the options differ in their context, so that a prediction is the whole sentence."""
     without_nothing: frozenset[str] = frozenset()
     """Folders of which items do not count that have an option with the word "nothing"."""
+    classifies_last_token: bool = False
+    """Whether fine-tuning classifies the last token of every model, with padding on the left."""
     allows_missing: bool = False
     """Whether a submission may lack parts, which are then null in the file."""
 
@@ -96,6 +98,7 @@ PROTOCOLS: dict[str, Protocol] = {
         submitted_as={"supplement": "blimp_supplement", "entity_tracking": "entity_tracking_filtered"},
         whole_sentences=frozenset({"ewok_fast", "ewok_filtered"}),
         without_nothing=frozenset({"entity_tracking_fast", "entity_tracking"}),
+        classifies_last_token=True,
         allows_missing=True,
     ),
 }

@@ -9,7 +9,7 @@ from sleep_tune.babylm.protocols import NEWEST, PROTOCOLS
 from sleep_tune.evaluation.backends import AUTO, BACKENDS
 from sleep_tune.evaluation.task_folders import AUTO_PROTOCOL
 from sleep_tune.installation import command
-from sleep_tune.names import DEVICES, PRECISIONS
+from sleep_tune.names import DEVICES, FINE_TUNING, PRECISIONS
 
 __all__ = ["parse_arguments"]
 
@@ -155,6 +155,24 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="N",
         help="seed of fine-tuning and of draws among ties (default: 42, the pipeline's)",
     )
+    group.add_argument(
+        "--learning-rate",
+        type=_rate,
+        metavar="RATE",
+        help="highest learning rate of fine-tuning (default: 3e-5, the pipeline's)",
+    )
+    group.add_argument(
+        "--epochs",
+        type=_positive,
+        metavar="N",
+        help="epochs of fine-tuning; the best one counts (default: the pipeline's: 10, for wsc 30)",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=_positive,
+        metavar="N",
+        help="examples in an update of fine-tuning (default: the pipeline's: 32, for boolq and multirc 16)",
+    )
     group.add_argument("--aoa", action="store_true", help="compute ages of acquisition over checkpoints")
     group.add_argument(
         "--checkpoints",
@@ -169,7 +187,22 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         default=next(iter(AOA_CHECKPOINTS)),
         help="track of the challenge, which defines the checkpoints (default: %(default)s)",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    for name in FINE_TUNING:
+        if getattr(options, name) is not None and not options.glue:
+            parser.error(f"--{name.replace('_', '-')} is a setting of fine-tuning: it needs --glue")
+    return options
+
+
+def _rate(text: str) -> float:
+    """Return an argument that must be a number above 0 and at most 1."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = float("nan")
+    if not 0 < rate <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and at most 1; got '{text}'")
+    return rate
 
 
 def _positive(text: str) -> int:

@@ -4,10 +4,12 @@ The trunk and a head on the state of one token are trained together: AdamW, a co
 After each epoch the validation data is scored, and the predictions of the best epoch are returned. torch's generator is
 seeded and used as in the pipeline, so on a CPU the predictions are the same.
 
-The token is the first one, as in the pipeline of 2025, if its state depends on the text. In a causal model it does not,
-so the last token of the text is used, as in the pipeline of 2026. That pipeline pads on the left and does not pass
-positions, so learnt positions (GPT-2) depend on the longest text of the batch. Here padding is on the right, which no
-token of a causal model sees: a prediction depends on its own text only.
+Under the protocol of 2026 the token is the last one of every model, and padding is on the left, as in its pipeline. It
+passes no positions, so learnt positions (GPT-2) depend on the longest text of the batch; a warning says so.
+
+Under the protocol of 2025 the token is the first one, as in its pipeline, if its state depends on the text. In a causal
+model it does not, so the last token of the text is used. Padding is on the right, which no token of a causal model
+sees: a prediction depends on its own text only.
 """
 
 import math
@@ -57,6 +59,12 @@ PADDING = (
 )
 """Warning beside the scores of a model that depends on padding."""
 
+LEFT_PADDING = (
+    "the model's predictions change with padding on the left of a text, whose positions the 2026 pipeline does not "
+    "pass: a prediction depends on the longest text of its batch, as in that pipeline"
+)
+"""Warning beside the scores of a model under 2026 whose positions are counted from the beginning of a row."""
+
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -64,7 +72,13 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 class FineTuneSettings:
     """Settings of all tasks; the defaults are the pipeline's."""
 
+    last_token: bool = False
+    """Classify the last token of every model and pad on the left (2026); else the first token if it sees the others."""
     learning_rate: float = 3e-5
+    epochs: int | None = None
+    """Passes over the training data; None: the task's own number."""
+    batch_size: int | None = None
+    """Examples of an update; None: the task's own number."""
     warmup: float = 0.06
     """Share of the updates, in [0, 1], in which the learning rate rises."""
     floor: float = 0.1
@@ -103,13 +117,15 @@ class Classifier(nn.Module):
         trunk: model without head.
         labels: number of labels.
         token: FIRST or LAST.
+        padding_side: side of the padding in a batch, right or left.
     """
 
-    def __init__(self, trunk: "PreTrainedModel", labels: int, token: str) -> None:
+    def __init__(self, trunk: "PreTrainedModel", labels: int, token: str, padding_side: str = "right") -> None:
         """Initialise the head with torch's generator."""
         super().__init__()
         self.trunk: Any = trunk
         self.token = token
+        self._is_last_in_row = token == LAST and padding_side == "left"
         width = int(self.trunk.config.hidden_size)
         self.head = nn.Sequential(
             nn.LayerNorm(width, NORM_EPS, elementwise_affine=False),
@@ -121,8 +137,11 @@ class Classifier(nn.Module):
         )
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Return (B, labels) logits of (B, T) ids and their mask, padded on the right."""
+        """Return (B, labels) logits of (B, T) ids and their mask, padded on `padding_side`."""
         states = self.trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
+        if self._is_last_in_row:
+            last_logits: torch.Tensor = self.head(states[:, -1])
+            return last_logits
         last = attention_mask.sum(dim=1).clamp(min=1) - 1
         token = torch.zeros_like(last) if self.token == FIRST else last
         logits: torch.Tensor = self.head(states[torch.arange(len(states), device=states.device), token])
@@ -156,14 +175,18 @@ def fine_tune(
         torch.manual_seed(chosen.seed)
         notes: list[str] = []
         classifier, tokenizer = open_classifier(
-            model, task.labels, trust_remote_code=chosen.trust_remote_code, note=notes.append
+            model,
+            task.labels,
+            last_token=chosen.last_token,
+            trust_remote_code=chosen.trust_remote_code,
+            note=notes.append,
         )
         classifier.to(chosen.device)
         length = min(chosen.sequence_length, readable_positions(classifier.trunk) or chosen.sequence_length)
         collate = partial(_collate, tokenizer, length)
         batches: DataLoader[Any] = DataLoader(
             list(zip(train.texts, train.labels, strict=True)),  # type: ignore[arg-type]
-            batch_size=task.batch_size,
+            batch_size=chosen.batch_size or task.batch_size,
             shuffle=True,
             drop_last=True,
             collate_fn=collate,
@@ -185,13 +208,19 @@ def fine_tune(
 
 
 def open_classifier(
-    folder: Path, labels: int, *, trust_remote_code: bool = False, note: Note = warnings.warn
+    folder: Path,
+    labels: int,
+    *,
+    last_token: bool = False,
+    trust_remote_code: bool = False,
+    note: Note = warnings.warn,
 ) -> tuple[Classifier, "PreTrainedTokenizerBase"]:
-    """Open a model with a new head, and its tokenizer, which pads on the right.
+    """Open a model with a new head, and its tokenizer, which pads on the right, or on the left if `last_token`.
 
     Args:
         folder: holds both.
         labels: number of labels.
+        last_token: see `FineTuneSettings`.
         trust_remote_code: run the Python files in the folder.
         note: called with each warning that belongs beside the metrics.
 
@@ -209,16 +238,16 @@ def open_classifier(
     require_fit(tokenizer, trunk, folder)
     vocabulary = set(tokenizer.get_vocab().values())
     ids = sorted(vocabulary.difference(tokenizer.all_special_ids) or vocabulary)
-    token = FIRST if first_token_sees_others(trunk, ids[0], ids[-1]) else LAST
-    if token == LAST:
+    token = FIRST if not last_token and first_token_sees_others(trunk, ids[0], ids[-1]) else LAST
+    if token == LAST and not last_token:
         note(LAST_TOKEN)
-    tokenizer.padding_side = "right"
+    tokenizer.padding_side = side = "left" if last_token else "right"
     if tokenizer.pad_token_id is None:
         # Any token will do: the attention mask hides it.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
-    if padding_changes_states(trunk, ids[0], int(tokenizer.pad_token_id)):
-        note(PADDING)
-    return Classifier(trunk, labels, token), tokenizer
+    if padding_changes_states(trunk, ids[0], int(tokenizer.pad_token_id), side):
+        note(LEFT_PADDING if last_token else PADDING)
+    return Classifier(trunk, labels, token, side), tokenizer
 
 
 def _train(
@@ -231,7 +260,8 @@ def _train(
     advance: Callable[[int], None] | None,
 ) -> tuple[int, NDArray[np.int64]]:
     """Return the best epoch, counted from 1, and its predictions of the validation data."""
-    total = len(batches) * task.epochs
+    epochs = settings.epochs or task.epochs
+    total = len(batches) * epochs
     optimizer = torch.optim.AdamW(
         classifier.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -239,7 +269,7 @@ def _train(
         optimizer, partial(_rate, warmup=int(settings.warmup * total), total=total, floor=settings.floor)
     )
     best: tuple[float, int, NDArray[np.int64]] | None = None
-    for epoch in range(1, task.epochs + 1):
+    for epoch in range(1, epochs + 1):
         classifier.train()
         for input_ids, attention_mask, answers in _on(settings.device, batches):
             optimizer.zero_grad()

@@ -65,20 +65,24 @@ def first_token_sees_others(model: "PreTrainedModel", one: int, other: int) -> b
     return _differ(first, second)
 
 
-def padding_changes_states(trunk: "PreTrainedModel", token: int, pad: int) -> bool:
-    """Return whether the hidden states of a text depend on padding after it, in spite of the attention mask.
+def padding_changes_states(trunk: "PreTrainedModel", token: int, pad: int, side: str = "right") -> bool:
+    """Return whether the hidden states of a text depend on padding beside it, in spite of the attention mask.
 
     Args:
         trunk: model without head, in evaluation mode, on the CPU.
         token: one that is not special.
         pad: token that fills a row.
+        side: right or left of the text. Padding on the left also moves positions that a model counts from the row's
+            beginning (GPT-2).
     """
     length = min(PROBE, readable_positions(trunk) or PROBE)
     size = length // 2
-    ids = torch.tensor([[token] * size + [pad] * (length - size)])
-    mask = torch.tensor([[1] * size + [0] * (length - size)])
+    row, ones = torch.full((1, length), pad), torch.zeros((1, length), dtype=torch.int64)
+    own = slice(size) if side == "right" else slice(length - size, length)
+    row[:, own], ones[:, own] = token, 1
     with torch.no_grad():
-        padded, alone = (trunk(input_ids=ids[:, :n], attention_mask=mask[:, :n])[0][0, :size] for n in (length, size))
+        padded = trunk(input_ids=row, attention_mask=ones)[0][0, own]
+        alone = trunk(input_ids=row[:, own], attention_mask=ones[:, own])[0][0]
     return _differ(alone, padded)
 
 

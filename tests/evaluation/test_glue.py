@@ -13,7 +13,16 @@ from sleep_tune.babylm.group_sizes import GROUP_SIZES
 from sleep_tune.errors import DataError
 from sleep_tune.evaluate.glue_jobs import GlueJob, fine_tune_all, write_results
 from sleep_tune.evaluation import fine_tuning
-from sleep_tune.evaluation.fine_tuning import FIRST, LAST, FineTuneSettings, _collate, _rate, fine_tune, open_classifier
+from sleep_tune.evaluation.fine_tuning import (
+    FIRST,
+    LAST,
+    LEFT_PADDING,
+    FineTuneSettings,
+    _collate,
+    _rate,
+    fine_tune,
+    open_classifier,
+)
 from sleep_tune.evaluation.glue import GLUE_METRICS, GLUE_TASKS, Examples, GlueTask, find_glue_files, read_examples
 from tests.evaluation.folders import write_rows
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
@@ -183,6 +192,34 @@ def test_a_causal_model_is_classified_from_its_last_token(tmp_path: Path, monkey
     monkeypatch.setattr(fine_tuning, "first_token_sees_others", lambda *_: True)
     before = fine_tune(tmp_path, task, examples, examples, settings)
     assert len(set(before.predictions)) == 1 and before.metrics["mcc"] == 0.0
+
+
+@pytest.mark.parametrize("backend", ["mlm", "causal"])
+def test_under_2026_the_last_token_of_every_model_is_classified(backend: str, tmp_path: Path) -> None:
+    """The last column of a batch that is padded on the left, as the pipeline reads it; GPT-2's positions move."""
+    write_model(tmp_path, backend, WORDS)
+    notes: list[str] = []
+    classifier, tokenizer = open_classifier(tmp_path, 2, last_token=True, note=notes.append)
+    classifier.train(False)
+    assert classifier.token == LAST and notes == ([LEFT_PADDING] if backend == "causal" else [])
+    rows = [((WORDS[0], "it ."), 0), ((WORDS[1], "it is what it is ."), 1), (("a", ""), 0)]
+    input_ids, attention_mask, _ = _collate(tokenizer, 50, rows)
+    assert bool(attention_mask[:, -1].all()) and not bool(attention_mask[:, 0].all())
+    with torch.no_grad():
+        logits = classifier(input_ids, attention_mask)
+        states = classifier.trunk(input_ids=input_ids, attention_mask=attention_mask)[0]
+        assert torch.equal(logits, classifier.head(states[:, -1]))
+        alone = torch.cat([classifier(*_collate(tokenizer, 50, [row])[:2]) for row in rows])
+    assert torch.allclose(logits, alone, atol=1e-5) == (backend == "mlm")
+
+
+def test_settings_that_are_given_replace_those_of_the_task(tmp_path: Path) -> None:
+    write_model(tmp_path, "causal", WORDS)
+    examples = by_the_first_word(24)
+    task, updates = GlueTask(("a",), ("b",), batch_size=8, epochs=8), list[int]()
+    settings = FineTuneSettings(last_token=True, learning_rate=1e-2, epochs=2, batch_size=4)
+    tuned = fine_tune(tmp_path, task, examples, examples, settings, updates.append)
+    assert sum(updates) == 12 and tuned.best_epoch <= 2 and tuned.token == LAST
 
 
 @pytest.mark.parametrize(("backend", "token"), [("mlm", FIRST), ("causal", LAST)])
