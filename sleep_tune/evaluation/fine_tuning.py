@@ -167,7 +167,8 @@ def fine_tune(
         advance: called with 1 after each update.
 
     Raises:
-        DataError: the model or its tokenizer cannot be used; see `open_classifier`.
+        DataError: the model or its tokenizer cannot be used (see `open_classifier`), or there are fewer training
+            examples than a batch has.
     """
     chosen = settings or FineTuneSettings()
     cuda = [torch.cuda.current_device()] if chosen.device == "cuda" else []
@@ -191,6 +192,11 @@ def fine_tune(
             drop_last=True,
             collate_fn=collate,
         )
+        if not len(batches):
+            raise DataError(
+                f"a task must have at least one batch of {batches.batch_size} training examples; it has {len(train)}: "
+                "give a smaller --batch-size"
+            )
         validation: DataLoader[Any] = DataLoader(
             list(zip(valid.texts, valid.labels, strict=True)),  # type: ignore[arg-type]
             batch_size=VALID_BATCH,

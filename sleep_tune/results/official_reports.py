@@ -16,8 +16,10 @@ import pandas as pd
 
 from sleep_tune.babylm.averages import entity_tracking_averages, macro_average
 from sleep_tune.babylm.challenge import FOLDERS, READING_SCORES, WUG
+from sleep_tune.babylm.protocols import ABSENT
 from sleep_tune.babylm.score_names import ACCURACY, BABYLM, score_title, wug_score
 from sleep_tune.errors import DataError, shortened
+from sleep_tune.files import read_json_object
 from sleep_tune.results.arms import Arm, over_seeds
 
 __all__ = ["LAYOUT", "ModelScores", "holds_reports", "official_arm", "read_model"]
@@ -25,7 +27,7 @@ __all__ = ["LAYOUT", "ModelScores", "holds_reports", "official_arm", "read_model
 ROUNDING = 0.0101
 """Largest distance of a printed average from the mean of the printed scores that it averages."""
 
-REPORT, READING = "best_temperature_report.txt", "report.txt"
+REPORT, READING, SCORES = "best_temperature_report.txt", "report.txt", "scores.json"
 
 LAYOUT = f"<model>/<revision>/zero_shot/<backend>/<task>/<data>/{REPORT}, such as my_model/main/zero_shot/mlm/blimp/"
 LAYOUT += f"blimp_fast/{REPORT}"
@@ -97,6 +99,7 @@ def read_model(folder: Path) -> ModelScores:
     if not paths:
         raise DataError(f"{folder} must hold results of the official pipeline, {LAYOUT}; there are none")
     owner = _only_owner(folder, paths)
+    _require_known_protocol(folder, paths)
     found: dict[str, float] = {}
     paradigms: dict[str, dict[str, float]] = {}
     missing: dict[str, str] = {}
@@ -137,6 +140,25 @@ def official_arm(name: str, models: Sequence[ModelScores]) -> Arm:
 def _reports(folder: Path) -> Iterator[Path]:
     yield from folder.rglob(REPORT)
     yield from (path for path in folder.rglob(READING) if path.parent.name == "reading")
+
+
+def _require_known_protocol(folder: Path, paths: Sequence[Path]) -> None:
+    """Check that reports are of the protocol whose columns a comparison has.
+
+    A folder of this package says its protocol in scores.json; that of a pipeline shows it by Global PIQA's reports.
+
+    Raises:
+        DataError: the reports are of another protocol.
+    """
+    beside = {parent / SCORES for path in paths for parent in path.parents[:3]}
+    years = {str(content.get("protocol", ABSENT)) for path in beside if (content := read_json_object(path)) is not None}
+    if any(path.parent.name.startswith("global_piqa") for path in paths):
+        years.add("2026")
+    if other := sorted(years - {ABSENT}):
+        raise DataError(
+            f"{folder} must hold scores by BabyLM's protocol of {ABSENT} to be compared; they are of {other[0]}, whose "
+            "tasks have other items and rules: comparing them is not supported yet"
+        )
 
 
 def _only_owner(folder: Path, paths: Sequence[Path]) -> _Owner:

@@ -64,6 +64,32 @@ def test_fine_tuning_by_the_command(run: Path, tmp_path: Path, capsys: pytest.Ca
     require_fine_tuned(tmp_path / "results", capsys.readouterr().out)
 
 
+def test_each_year_fine_tunes_by_its_own_rule_and_keeps_the_scores_of_the_other(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_glue(tmp_path)
+    output = tmp_path / "results"
+    command = [str(run / "model"), "--data", str(tmp_path), "--device", "cpu", "--output-dir", str(output)]
+    assert main([*command, "--glue", "--tasks", "rte", "--epochs", "1", "--batch-size", "16"]) == 0
+    path = output / "run" / "main" / "finetune" / "rte" / "scores.json"
+    scores = json.loads(path.read_text(encoding="utf-8"))
+    assert (scores["protocol"], scores["token"]) == ("2026", "last")
+    assert scores["changed_settings"] == {"batch_size": 16, "epochs": 1}
+    assert "batch_size 16, epochs 1" in capsys.readouterr().out
+
+    with pytest.raises(DataError, match=r"protocol 2025.*2026"):
+        main([*command, "--glue", "--tasks", "rte", "--protocol", "2025"])
+    assert main([*command[:-1], str(tmp_path / "old"), "--glue", "--tasks", "rte", "--protocol", "2025"]) == 0
+    old = json.loads((tmp_path / "old" / path.relative_to(output)).read_text(encoding="utf-8"))
+    assert (old["protocol"], old["token"]) == ("2025", "first") and "changed_settings" not in old
+    for setting in (["--epochs", "1"], ["--learning-rate", "1e-3"], ["--batch-size", "8"]):
+        with pytest.raises(SystemExit):
+            main([*command, *setting])
+        assert f"{setting[0]} is a setting of fine-tuning" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*command, "--glue", "--learning-rate", "0"])
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 def test_fine_tuning_in_parallel_by_the_command(run: Path, tmp_path: Path) -> None:
@@ -89,7 +115,7 @@ def require_fine_tuned(output: Path, printed: str) -> None:
     for task in ("rte", "mrpc"):
         folder = output / "run" / "main" / "finetune" / task
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-        assert scores["token"] == "first" and scores["warnings"] == [] and scores["seed"] == 42
+        assert scores["token"] == "last" and scores["warnings"] == [] and scores["seed"] == 42
         rows = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))[task]["predictions"]
         assert [row["id"] for row in rows] == [f"{task}_{n}" for n in range(8)]
         metrics = [line.split(":")[0] for line in (folder / "results.txt").read_text().splitlines()]

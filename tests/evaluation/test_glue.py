@@ -220,6 +220,8 @@ def test_settings_that_are_given_replace_those_of_the_task(tmp_path: Path) -> No
     settings = FineTuneSettings(last_token=True, learning_rate=1e-2, epochs=2, batch_size=4)
     tuned = fine_tune(tmp_path, task, examples, examples, settings, updates.append)
     assert sum(updates) == 12 and tuned.best_epoch <= 2 and tuned.token == LAST
+    with pytest.raises(DataError, match=r"25 training examples; it has 24.*--batch-size"):
+        fine_tune(tmp_path, task, examples, examples, FineTuneSettings(batch_size=25))
 
 
 @pytest.mark.parametrize(("backend", "token"), [("mlm", FIRST), ("causal", LAST)])

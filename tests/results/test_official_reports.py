@@ -56,6 +56,20 @@ def test_every_report_of_a_checkpoint_is_read(tmp_path: Path) -> None:
     assert set(model.paradigms["babylm/blimp_fast"]) == {"npi_present_1", "passive_1", "wh_island"}
 
 
+def test_scores_of_another_protocol_are_not_read_as_those_of_2025(tmp_path: Path) -> None:
+    """The folder of a pipeline shows its year by Global PIQA, that of `evaluate` by scores.json."""
+    own = write_model(tmp_path, "own") / "main" / "zero_shot" / "mlm"
+    for content in ("{}", '{"protocol": "2025"}'):
+        (own / "scores.json").write_text(content, encoding="utf-8")
+        assert "babylm/blimp_fast" in read_model(tmp_path / "own").scores
+    (own / "scores.json").write_text('{"protocol": "2026"}', encoding="utf-8")
+    official = write_model(tmp_path, "official") / "main" / "zero_shot" / "mlm"
+    write_report(official / "global_piqa_parallel" / "global_piqa_parallel", {"UID": {"one": 100.0}}, 100.0)
+    for name in ("own", "official"):
+        with pytest.raises(DataError, match=rf"{name} .*2025.* 2026"):
+            read_model(tmp_path / name)
+
+
 def test_two_checkpoints_are_not_mixed(tmp_path: Path) -> None:
     write_model(tmp_path, "run", revision="chck_1M")
     write_model(tmp_path, "run", revision="main")
