@@ -22,15 +22,12 @@ from sleep_tune.evaluation.items import Item
 from sleep_tune.evaluation.reading_times import FILE, ReadingTimes, Surprisal, read_times
 from sleep_tune.evaluation.submission import Gaps, age_files, glue_files, prediction_files
 from sleep_tune.evaluation.task_folders import find_task_folders
-from sleep_tune.evaluation.tasks import TASKS, read_items
+from sleep_tune.evaluation.tasks import read_items, tasks_of
 from sleep_tune.files import write_whole
 
 __all__ = ["FAST_RESULTS", "collate", "write_collation"]
 
 READING = "reading"
-
-NOTHING = "nothing"
-"""Word of an option: its item does not count in tasks that are `without_nothing`."""
 
 FAST_RESULTS = "fast_eval_results"
 """Name in the file of the checkpoints' scores."""
@@ -142,15 +139,15 @@ def _scorer(name: str, folder: Path, protocol: Protocol) -> GroupScorer:
     """Return the scorer of a fast task, which knows its right answers."""
     if name == READING:
         return _reading_scorer(read_times(folder / FILE))
+    task = tasks_of(protocol)[name]
     by_uid: dict[str, list[Item]] = {}
-    for item in read_items(TASKS[name], folder):
-        if name not in protocol.without_nothing or not any(NOTHING in option.ending for option in item.options):
-            by_uid.setdefault(item.uid, []).append(item)
+    for item in read_items(task, folder):
+        by_uid.setdefault(item.uid, []).append(item)
     if name in NUM_GROUPS:
         return _one_share(name, by_uid)
-    if TASKS[name].predicts_probability:
+    if task.predicts_probability:
         return _item_scorer(by_uid, _rho, "prob")
-    return _item_scorer(by_uid, _share_of_texts if name in protocol.whole_sentences else _share, "pred")
+    return _item_scorer(by_uid, _share_of_texts if task.predicts_text else _share, "pred")
 
 
 def _item_scorer(
