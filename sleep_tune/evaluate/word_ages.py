@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
-from sleep_tune.babylm.protocols import AGE_SCORE
+from sleep_tune.babylm.protocols import AGE_SCORE, Protocol
 from sleep_tune.evaluation import aoa
 from sleep_tune.evaluation.backends import choose_backends
 from sleep_tune.evaluation.model_folder import holds_tokenizer, open_auto_tokenizer
@@ -23,6 +23,7 @@ __all__ = ["score_ages"]
 
 def score_ages(options: argparse.Namespace, device: str, progress: Progress) -> Iterator[str]:
     """Score the words at every checkpoint by each back end, and yield the agreement with children."""
+    protocol = protocol_of_data(options.data, options.protocol)
     words = aoa.read_words(options.data / "aoa" / aoa.CONTEXTS_FILE)
     beside = (options.model / "checkpoints", options.model.resolve().parent / "checkpoints")
     folder = options.checkpoints or next((path for path in beside if path.is_dir()), beside[0])
@@ -30,8 +31,9 @@ def score_ages(options: argparse.Namespace, device: str, progress: Progress) -> 
     if missing:
         yield f"warning: {folder} lacks {len(missing)} checkpoints of {options.track}: {', '.join(missing)}"
     tokenizer = _main_tokenizer(options, found)
+    expected = len(found) + len(missing)
     for backend in choose_backends(next(iter(found.values())), options.backend):
-        yield from _score_words(options, words, found, len(found) + len(missing), backend, device, progress, tokenizer)
+        yield from _score_words(options, protocol, words, found, expected, backend, device, progress, tokenizer)
 
 
 def _main_tokenizer(options: argparse.Namespace, found: Mapping[int, Path]) -> "PreTrainedTokenizerBase":
@@ -42,6 +44,7 @@ def _main_tokenizer(options: argparse.Namespace, found: Mapping[int, Path]) -> "
 
 def _score_words(
     options: argparse.Namespace,
+    protocol: Protocol,
     words: aoa.Words,
     found: Mapping[int, Path],
     expected: int,
@@ -54,6 +57,7 @@ def _score_words(
 
     Args:
         options: arguments of the command.
+        protocol: the year's rules.
         words: words in contexts.
         found: millions of words seen -> the checkpoint's folder.
         expected: number of checkpoints of the track.
@@ -87,7 +91,6 @@ def _score_words(
             f"warning: {unread} contexts have no surprisal (NaN): they are longer than the model can read, or the "
             "tokenizer has no token for their word"
         )
-    protocol = protocol_of_data(options.data, options.protocol)
     children = options.data / "aoa" / aoa.CHILDREN_FILE
     if not children.is_file():
         yield f"not compared with children's ages of acquisition: there is no {children}"

@@ -33,10 +33,7 @@ def protocol_of_data(data: Path, given: str = AUTO_PROTOCOL) -> Protocol:
             found[protocol.year] = own
     if len(found) > 1:
         each = "; ".join(f"{', '.join(names)} of {year}" for year, names in found.items())
-        raise DataError(
-            f"{data} must hold folders of one protocol; it holds {each}: choose one with --protocol or "
-            "evaluation.protocol"
-        )
+        raise DataError(f"{data} must hold folders of one protocol; it holds {each}: choose one with --protocol")
     return PROTOCOLS[next(iter(found), NEWEST)]
 
 
