@@ -1,5 +1,6 @@
 """A corpus and a model small enough that a whole run takes about a second, and how to look at what it wrote."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,8 @@ def make_config(folder: Path, *, rungs: tuple[float, ...] = (), sleep: bool = Tr
     options: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.01, "log_ratio": 1e-6, "checkpoint_ratio": 0.09}
     return RunConfig(
         run=RunSection(dir=str(folder)),
-        data=DATA,
-        tokenizer=TOKENIZER,
+        data=dataclasses.replace(DATA),  # sections can be assigned to: a run has its own
+        tokenizer=dataclasses.replace(TOKENIZER),
         model=ModelConfig(layers=1, hidden=16, heads=2, feed_forward=32, initializer_range=0.1),
         sleep=SleepConfig(
             folds=3 if sleep else 1,
