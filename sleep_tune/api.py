@@ -203,11 +203,11 @@ def evaluate(
         UserError: a model or data that cannot be used.
         KeyboardInterrupt: Ctrl-C; back ends whose files are not written yet are lost.
     """
+    from sleep_tune.babylm.data_protocol import AUTO_PROTOCOL
     from sleep_tune.babylm.protocols import PROTOCOLS
     from sleep_tune.evaluate.evaluation_results import EvaluationResults
     from sleep_tune.evaluate.progress_bars import text_bars
     from sleep_tune.evaluate.zero_shot import ZeroShot, score_zero_shot
-    from sleep_tune.evaluation.task_folders import AUTO_PROTOCOL
     from sleep_tune.training.hardware import find_device
 
     _require_choice("device", device, DEVICES)

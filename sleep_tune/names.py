@@ -21,6 +21,7 @@ __all__ = [
     "OPTIMIZERS",
     "PERPLEXITIES",
     "PRECISIONS",
+    "PROTOCOL_CHOICES",
     "SAMPLERS",
     "SCHEDULERS",
     "SCHEDULES",
@@ -80,6 +81,9 @@ TASKS = (
     "wug_past_tense",
     "zorro",
 )
+
+PROTOCOL_CHOICES = ("2025", "2026", "auto")
+"""Years of the BabyLM challenge, and auto: by the folders of the data."""
 
 SAMPLERS = ("gp", "grid", "qmc", "random", "tpe")
 SCHEDULERS = ("asha", "none", "promotion")

@@ -10,6 +10,8 @@ import pytest
 
 from sleep_tune import names
 from sleep_tune.babylm.challenge import FOLDERS
+from sleep_tune.babylm.data_protocol import AUTO_PROTOCOL
+from sleep_tune.babylm.protocols import PROTOCOLS
 from sleep_tune.config.groups import groups
 
 TABLES = {
@@ -34,7 +36,8 @@ TABLES = {
 }
 """Names -> module:table."""
 
-WITHOUT_TABLE = {"FINE_TUNING", "BASELINES", "OBJECTIVES_OF", "DEVICES", "PRECISIONS", "TASKS", "WANDB_MODES"}
+WITHOUT_TABLE = {"BASELINES", "DEVICES", "FINE_TUNING", "OBJECTIVES_OF", "PRECISIONS", "PROTOCOL_CHOICES", "TASKS"}
+WITHOUT_TABLE |= {"WANDB_MODES"}
 """Names that no table of functions has: groups of conf/ (tested below), and choices in one place."""
 
 
@@ -56,6 +59,10 @@ def test_a_tuple_is_sorted(name: str) -> None:
 
 def test_baselines_are_settings_of_sleep() -> None:
     assert set(names.BASELINES) <= set(groups()["sleep"])
+
+
+def test_protocols_are_the_years_of_the_table_and_auto() -> None:
+    assert set(names.PROTOCOL_CHOICES) == {*PROTOCOLS, AUTO_PROTOCOL}
 
 
 def test_tasks_are_folders_of_babylm() -> None:

@@ -114,7 +114,7 @@ base: {data.kind: "my_lab.corpora:read", data.path: lines.txt, data.max_length: 
        model: tiny, model.hidden: 16, sleep.folds: 2, training.batch_size: 8, training.save_model: false,
        budget.passes: 2, evaluation.samples: 8,
        evaluation.data: tasks, evaluation.tasks: ["my_lab.tasks:stripes"]}
-objective: {metric: babylm/stripes}
+objective: {metric: babylm2026/stripes}
 parameters:
   sleep.replay.strategy: {choice: [strict, "my_lab.replay:middle"]}
 search: {algorithm: random}

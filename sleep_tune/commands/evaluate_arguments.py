@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sleep_tune.babylm.challenge import AOA_CHECKPOINTS
+from sleep_tune.babylm.data_protocol import AUTO_PROTOCOL
 from sleep_tune.babylm.protocols import NEWEST, PROTOCOLS
 from sleep_tune.evaluation.backends import AUTO, BACKENDS
-from sleep_tune.evaluation.task_folders import AUTO_PROTOCOL
 from sleep_tune.installation import command
 from sleep_tune.names import DEVICES, FINE_TUNING, PRECISIONS
 

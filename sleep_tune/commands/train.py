@@ -224,11 +224,16 @@ def format_metrics(metrics: Mapping[str, float]) -> list[str]:
 
 
 def format_scores(metrics: Mapping[str, float], variant: str = "") -> list[str]:
-    """`babylm BLiMP 59.40, Zorro 61.00`: BabyLM's scores on one line after `variant`, if there are any."""
+    """`babylm2026 BLiMP 59.40, Zorro 61.00`: a protocol's scores on one line after `variant`, if there are any."""
+    from sleep_tune.babylm.protocols import split_score
     from sleep_tune.babylm.score_names import MACRO, score_title
 
-    scores = {key.removeprefix("babylm/"): value for key, value in metrics.items() if key.startswith("babylm/")}
-    names = sorted(scores, key=lambda name: (name == MACRO, name))
-    return (
-        [f"babylm {variant}{', '.join(f'{score_title(name)} {scores[name]:.2f}' for name in names)}"] if names else []
-    )
+    scores: dict[str, dict[str, float]] = {}
+    for key, value in metrics.items():
+        if (found := split_score(key)) is not None:
+            scores.setdefault(found[0].prefix.rstrip("/"), {})[found[1]] = value
+    lines = []
+    for protocol, of_year in scores.items():
+        names = sorted(of_year, key=lambda name: (name == MACRO, name))
+        lines.append(f"{protocol} {variant}{', '.join(f'{score_title(name)} {of_year[name]:.2f}' for name in names)}")
+    return lines

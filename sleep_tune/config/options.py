@@ -92,7 +92,8 @@ class Option:
 
         Raises:
             ConfigError: wrong type, out of range, or not among the choices; the message names the key, what must
-                hold and what was given. A bool is not a number, and text is never read as one.
+                hold and what was given. A bool is not a number, and text is never read as one; a
+                whole number may stand for a choice that is written alike.
         """
         if (value is None and self.optional) or (self.auto and value == AUTO):
             return value
@@ -110,6 +111,8 @@ class Option:
             return self._number(value, value)
         if self.several and isinstance(value, list | tuple) and value:
             return tuple(self._text_item(item, value) for item in value)
+        if self.choices is not None and isinstance(value, int) and str(value) in self.choices:
+            return str(value)  # a year, which YAML reads as a number
         if not isinstance(value, self.type):
             raise self._refuse(value)
         if self.choices is not None:

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from sleep_tune.config.checker import one_of_text
 from sleep_tune.config.entry import shown
-from sleep_tune.config.schema import ONE_OF, SPLITS, ModelConfig, RunConfig, TrainingConfig
+from sleep_tune.config.schema import ONE_OF, SPLITS, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from sleep_tune.config.sleep_rules import SLEEP_RULES
 from sleep_tune.errors import ConfigError, UserError, together, unknown
 from sleep_tune.import_paths import is_import_path
@@ -281,12 +281,17 @@ def evaluation_fits(config: RunConfig) -> None:
 
 
 def tasks_have_data(config: RunConfig) -> None:
-    """Require the folder of the tasks that are scored."""
+    """Require the folder of the tasks that are scored, also where only their protocol is given."""
     evaluation = config.evaluation
     if evaluation.tasks and evaluation.data is None:
         raise ConfigError(
             "evaluation.tasks needs evaluation.data=..., a folder such as evaluation_data/fast_eval; "
             f"got none with evaluation.tasks=[{', '.join(evaluation.tasks)}]"
+        )
+    if evaluation.protocol != EvaluationConfig.protocol and evaluation.data is None:
+        raise ConfigError(
+            "evaluation.protocol needs evaluation.data=..., a folder such as evaluation_data/fast_eval; "
+            f"got none with evaluation.protocol={evaluation.protocol}"
         )
 
 

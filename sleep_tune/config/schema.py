@@ -448,6 +448,12 @@ class EvaluationConfig:
         choices=names.TASKS,
         extensible=True,
     )
+    protocol: str = option(
+        "auto",
+        "year of the BabyLM challenge by whose rules evaluation.data is scored; auto: that of the run or search that "
+        "is resumed, else by the folders in evaluation.data",
+        choices=names.PROTOCOL_CHOICES,
+    )
 
 
 @dataclass(kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from rich.progress import Progress
 
 from sleep_tune.babylm.averages import glue_averages
+from sleep_tune.babylm.data_protocol import protocol_of_data
 from sleep_tune.evaluate.glue_jobs import GlueJob, fine_tune_all, write_results
 from sleep_tune.evaluate.joined_submission import join_submission
 from sleep_tune.evaluate.word_ages import score_ages
@@ -13,7 +14,6 @@ from sleep_tune.evaluation import glue
 from sleep_tune.evaluation.fine_tuning import FineTuneSettings
 from sleep_tune.evaluation.result_folders import result_names
 from sleep_tune.evaluation.score_files import SCORES, require_same_protocol
-from sleep_tune.evaluation.task_folders import protocol_of_data
 from sleep_tune.names import FINE_TUNING
 
 __all__ = ["run_extra_tasks"]

@@ -3,12 +3,12 @@
 import argparse
 from collections.abc import Iterator
 
+from sleep_tune.babylm.data_protocol import protocol_of_data
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import choose_backends
 from sleep_tune.evaluation.collation import FAST_RESULTS, collate, write_collation
 from sleep_tune.evaluation.result_folders import result_names
 from sleep_tune.evaluation.submission import Gaps, missing_parts, require_one_protocol
-from sleep_tune.evaluation.task_folders import protocol_of_data
 
 __all__ = ["join_submission"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
+from sleep_tune.babylm.data_protocol import protocol_of_data
 from sleep_tune.babylm.protocols import AGE_SCORE, Protocol
 from sleep_tune.evaluation import aoa
 from sleep_tune.evaluation.backends import choose_backends
 from sleep_tune.evaluation.model_folder import holds_tokenizer, open_auto_tokenizer
 from sleep_tune.evaluation.result_folders import result_names
-from sleep_tune.evaluation.task_folders import protocol_of_data
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

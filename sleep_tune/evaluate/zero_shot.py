@@ -11,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from sleep_tune.babylm.challenge import CHANCE, FOLDERS
+from sleep_tune.babylm.data_protocol import AUTO_PROTOCOL, folders_of_other_protocols, protocol_of_data
 from sleep_tune.babylm.protocols import EXPECTED_CREDIT, Protocol
 from sleep_tune.babylm.score_names import MACRO
 from sleep_tune.errors import DataError
@@ -27,12 +28,7 @@ from sleep_tune.evaluation.score_files import (
 )
 from sleep_tune.evaluation.score_warnings import score_warnings
 from sleep_tune.evaluation.suite import Suite, SuiteScores, TaskScores
-from sleep_tune.evaluation.task_folders import (
-    AUTO_PROTOCOL,
-    find_task_folders,
-    folders_of_other_protocols,
-    protocol_of_data,
-)
+from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import Task, own_tasks
 from sleep_tune.evaluation.tie_rules import SEED
 from sleep_tune.import_paths import function_name

@@ -11,6 +11,7 @@ a causal model reads a text once, and not once for each masked token.
 
 import json
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from sleep_tune.babylm.data_protocol import folders_of_other_protocols, protocol_of_data
 from sleep_tune.errors import DataError
 from sleep_tune.evaluation.backends import BACKENDS, variants
 from sleep_tune.evaluation.benchmark import Benchmark, cached_benchmark, with_macro
@@ -25,7 +27,7 @@ from sleep_tune.evaluation.cloze import Cloze
 from sleep_tune.evaluation.minimal_pairs import PairScorer, draw_pairs, pair_metrics
 from sleep_tune.evaluation.perplexity import cloze_of_rows, text_positions
 from sleep_tune.evaluation.score_files import item_rows, items_table, write_items
-from sleep_tune.files import write_whole
+from sleep_tune.files import expanded, write_whole
 from sleep_tune.metric_names import of_variant
 from sleep_tune.sleep.randomness import Purpose, generator
 
@@ -78,7 +80,7 @@ class Evaluator:
 
         Raises:
             DataError: a split has no text token; a minimal pair or a task in `evaluation.tasks` is longer than a row;
-                or a task's file is broken.
+                or a task's file is broken; or `evaluation.protocol` is auto and the data is of two protocols.
         """
         self._corpus = corpus
         self._evaluation = evaluation
@@ -87,13 +89,14 @@ class Evaluator:
         self._splits = {"dev": self._draw("dev")}
         self._pairs_answered: dict[str, list[dict[str, Any]]] = {}
         self._benchmarks = self._benchmarks_of_splits()
-        self.left_out = tuple(
+        too_long = [
             f"{of_variant(self._variants[backend], task.name)} is not scored: {task.items} of its {task.of} items are "
             f"longer than the model can read, up to {task.longest} tokens, while "
             f"data.max_length={corpus.dev.max_length}"
             for (_, backend), benchmark in self._benchmarks.items()
             for task in benchmark.too_long
-        )
+        ]
+        self.left_out = (*self._folders_of_other_years(), *too_long)
         """Tasks of `evaluation.data` that are not scored, each with the reason."""
         for reason in self.left_out:
             warnings.warn(reason, stacklevel=2)
@@ -105,9 +108,9 @@ class Evaluator:
             With prefix `eval/` for dev, `test/` for test: `nll`, the mean over text tokens, in nats; its exponential
             `perplexity`, or `pseudo_perplexity` of a masked model; and, if the corpus has minimal pairs and they are
             not switched off, `pairs_accuracy`, `pairs_ties` and `pairs/<paradigm>`, shares in [0, 1]. Of BabyLM's tasks
-            `babylm/<folder>` and `ties/<folder>`, in percent: on dev those of `evaluation.tasks` and `babylm/macro`
-            over them, on test the others in `evaluation.data`. If the objective is hybrid, all of them again as the
-            variant `causal/`.
+            `babylm2026/<folder>` (`babylm/<folder>` by the protocol of 2025) and `ties/<folder>`, in percent: on dev
+            those of `evaluation.tasks` and `babylm2026/macro` over them, on test the others in `evaluation.data`. If
+            the objective is hybrid, all of them again as the variant `causal/`.
         """
         if split not in self._splits:
             self._splits[split] = self._draw(split)
@@ -159,14 +162,24 @@ class Evaluator:
         if evaluation.data is None:
             return {}
         shared = (evaluation.data, self._corpus.tokenizer_dir)
-        sizes = (evaluation.batch_tokens, samples.max_length)
+        year = protocol_of_data(expanded(evaluation.data), evaluation.protocol).year
+        rules = (evaluation.batch_tokens, samples.max_length, year)
         benchmarks = {}
         for backend in self._variants:
             if evaluation.tasks:
-                benchmarks["dev", backend] = cached_benchmark(*shared, evaluation.tasks, (), backend, *sizes)
+                benchmarks["dev", backend] = cached_benchmark(*shared, evaluation.tasks, (), backend, *rules)
             if evaluation.test:
-                benchmarks["test", backend] = cached_benchmark(*shared, (), evaluation.tasks, backend, *sizes)
+                benchmarks["test", backend] = cached_benchmark(*shared, (), evaluation.tasks, backend, *rules)
         return benchmarks
+
+    def _folders_of_other_years(self) -> Iterator[str]:
+        """Yield a sentence that names the folders in `evaluation.data` which only other years' protocols have."""
+        if self._evaluation.data is None:
+            return
+        data = expanded(self._evaluation.data)
+        protocol = protocol_of_data(data, self._evaluation.protocol)
+        if names := folders_of_other_protocols(data, protocol):
+            yield f"{', '.join(names)} in {data} cannot be scored by evaluation.protocol={protocol.year}"
 
     def _draw(self, split: str) -> dict[str, _Scorers]:
         """Return the scorers by back end, all of the same rows and pairs."""

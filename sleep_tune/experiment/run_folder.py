@@ -25,6 +25,7 @@ from sleep_tune.config.tree import flatten, from_dict, to_dict
 from sleep_tune.config.yaml_file import read_yaml
 from sleep_tune.errors import RunFolderError, UserError, shortened, unknown
 from sleep_tune.experiment.json_checks import Check, is_text, mapping_of
+from sleep_tune.experiment.run_protocol import complete_stored, with_protocol
 from sleep_tune.files import expanded, require_space, write_whole
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.installation import command
@@ -167,9 +168,12 @@ def holds_run(folder: Path, config: RunConfig) -> bool:
     """Return whether `folder` holds a run of this configuration.
 
     Raises:
-        RunFolderError: its configuration cannot be read.
+        UserError: its configuration cannot be read, or its protocol does not fit `evaluation.tasks`.
     """
-    return (folder / CONFIG).is_file() and not describe_differences(_options(read_config(folder)), _options(config))
+    if not (folder / CONFIG).is_file():
+        return False
+    there = read_config(folder)
+    return not describe_differences(_options(there), _options(with_protocol(config, there.evaluation.protocol)))
 
 
 def _remedy(folder: Path, there: RunConfig, config: RunConfig) -> str:
@@ -220,7 +224,7 @@ def read_config(folder: Path) -> RunConfig:
         raise RunFolderError(f"{folder} must be the folder of a run; got no {CONFIG} in it")
     try:
         tree = read_yaml(file)
-        config = from_dict(tree)
+        config = from_dict(complete_stored(tree))
     except UserError as error:
         raise RunFolderError(f"{file} must be a configuration of this version: {error}") from None
     lacking = [section.name for section in dataclasses.fields(RunConfig) if section.name not in tree]

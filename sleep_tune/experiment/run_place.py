@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sleep_tune.babylm.data_protocol import AUTO_PROTOCOL
 from sleep_tune.config.run_names import PLAIN_RUN, name_run
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.errors import UserError
 from sleep_tune.experiment.run_folder import holds_run, read_config
+from sleep_tune.experiment.run_protocol import with_protocol
 from sleep_tune.files import expanded
 
 __all__ = ["RUNS", "compose_run"]
@@ -18,7 +20,7 @@ RUNS = Path("runs")
 
 
 def compose_run(overrides: Sequence[str] | Mapping[str, Any]) -> RunConfig:
-    """Return a run's configuration, with run.name and run.dir filled in.
+    """Return a run's configuration, with run.name, run.dir and the protocol of its tasks filled in.
 
     A run without a name is called after its settings, or after its folder if that was given. A run that is in its
     folder already keeps its name, which its copies in training.mirror bear. Earlier versions called a run default: if
@@ -28,7 +30,7 @@ def compose_run(overrides: Sequence[str] | Mapping[str, Any]) -> RunConfig:
         overrides: choices of groups, and options by dotted key: texts as on a command line, or a mapping.
 
     Raises:
-        UserError: a mistake in the overrides (`config.load.compose`).
+        UserError: a mistake in the overrides (`config.load.compose`), or data of two protocols (`with_protocol`).
     """
     from sleep_tune.config.load import compose, parse_override
 
@@ -47,7 +49,16 @@ def compose_run(overrides: Sequence[str] | Mapping[str, Any]) -> RunConfig:
 
 
 def _placed(config: RunConfig, name: str, folder: Path) -> RunConfig:
+    config = with_protocol(config, _protocol_in(folder))
     return replace(config, run=replace(config.run, name=name, dir=str(folder)))
+
+
+def _protocol_in(folder: Path) -> str:
+    """Return the protocol of the run in `folder`; AUTO_PROTOCOL if there is none that can be read."""
+    try:
+        return read_config(folder).evaluation.protocol
+    except UserError:
+        return AUTO_PROTOCOL
 
 
 def _name_in(folder: Path, config: RunConfig) -> str | None:

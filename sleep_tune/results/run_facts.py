@@ -15,6 +15,7 @@ import yaml
 from sleep_tune.errors import RunFolderError
 from sleep_tune.experiment.exposures import read_exposures
 from sleep_tune.experiment.run_folder import CONFIG, ENVIRONMENT, EXPOSURES, METRICS
+from sleep_tune.experiment.run_protocol import complete_stored
 from sleep_tune.files import read_json_object
 from sleep_tune.results.columns import setting_text, short_names
 
@@ -59,7 +60,7 @@ def read_facts(run: Path) -> RunFacts:
         config = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         config = {}
-    options = flatten_section(config if isinstance(config, Mapping) else {})
+    options = flatten_section(complete_stored(config) if isinstance(config, Mapping) else {})
     return RunFacts(
         commit=f"{str(commit)[:10]}{dirty}" if commit else None,
         config=options,

@@ -20,13 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
+from sleep_tune.babylm.data_protocol import AUTO_PROTOCOL, protocol_of_data
 from sleep_tune.babylm.protocols import EXPECTED_CREDIT, PROTOCOLS, Protocol
 from sleep_tune.evaluation import official_files
 from sleep_tune.evaluation.items import best_options
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.positions import readable_positions
 from sleep_tune.evaluation.suite import READING, Suite, SuiteScores, TaskScores
-from sleep_tune.evaluation.task_folders import AUTO_PROTOCOL, find_task_folders, protocol_of_data
+from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import tasks_of
 from sleep_tune.evaluation.tie_rules import decide
 

@@ -192,8 +192,13 @@ def test_tasks_of_a_hybrid_model_have_scores_of_both_back_ends(
     evaluation = EvaluationConfig(pairs=0, samples=1, data=str(tmp_path), tasks=("blimp_fast",))
     evaluator = Evaluator(corpus, evaluation, seed=0, objective="hybrid")
     dev, test = evaluator(model), evaluator(model, "test")
-    assert {"babylm/macro", "causal/babylm/macro", "causal/babylm/blimp_fast", "causal/ties/blimp_fast"} <= set(dev)
-    assert {"babylm/zorro", "causal/babylm/zorro", "causal/test/perplexity"} <= set(test)
+    assert {
+        "babylm2026/macro",
+        "causal/babylm2026/macro",
+        "causal/babylm2026/blimp_fast",
+        "causal/ties/blimp_fast",
+    } <= set(dev)
+    assert {"babylm2026/zorro", "causal/babylm2026/zorro", "causal/test/perplexity"} <= set(test)
     evaluator.write_answers(tmp_path / "items.parquet")
     tasks = pd.read_parquet(tmp_path / "items.parquet")["task"]
     assert tasks.value_counts().to_dict() == {
@@ -258,12 +263,15 @@ def test_tasks_that_a_search_may_look_at_are_scored_on_dev_and_the_others_on_tes
         evaluator = Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("blimp_fast",)), seed=0)
     dev, test = evaluator(model), evaluator(model, "test")
     scores = ({key for key in metrics if "nll" not in key and "perplexity" not in key} for metrics in (dev, test))
-    assert list(scores) == [{"babylm/blimp_fast", "babylm/macro", "ties/blimp_fast"}, {"babylm/zorro", "ties/zorro"}]
-    assert dev["babylm/macro"] == dev["babylm/blimp_fast"] in (0.0, 100.0)
+    assert list(scores) == [
+        {"babylm2026/blimp_fast", "babylm2026/macro", "ties/blimp_fast"},
+        {"babylm2026/zorro", "ties/zorro"},
+    ]
+    assert dev["babylm2026/macro"] == dev["babylm2026/blimp_fast"] in (0.0, 100.0)
     evaluator.write_answers(tmp_path / "items.parquet")
     answers = pd.read_parquet(tmp_path / "items.parquet")
     assert answers["task"].tolist() == ["blimp_fast", "blimp_fast", "zorro"]
-    assert 100 * answers["correct"][:2].mean() == dev["babylm/blimp_fast"]
+    assert 100 * answers["correct"][:2].mean() == dev["babylm2026/blimp_fast"]
     (reason,) = json.loads((tmp_path / LEFT_OUT).read_text(encoding="utf-8"))
     assert reason.startswith("comps is not scored: 1 of its 1 items")
     (tmp_path / "bare").mkdir()
@@ -271,9 +279,29 @@ def test_tasks_that_a_search_may_look_at_are_scored_on_dev_and_the_others_on_tes
     assert not list((tmp_path / "bare").iterdir())
 
     at_rungs = Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("zorro",), test=False), seed=0)
-    assert "babylm/macro" not in at_rungs(model)  # Zorro is no task of BabyLM's
+    assert "babylm2026/macro" not in at_rungs(model)  # Zorro is no task of BabyLM's
     assert set(at_rungs(model, "test")) == {"test/nll", "test/pseudo_perplexity"}
     with pytest.raises(DataError, match=r"evaluation\.tasks .*comps.* 1 of its 1 items"):
         Evaluator(corpus, dataclasses.replace(bare, data=data, tasks=("comps",)), seed=0)
     with pytest.raises(DataError, match="no such folder"):
         Evaluator(corpus, dataclasses.replace(bare, data=str(tmp_path / "no")), seed=0)
+
+
+def test_a_run_is_scored_by_one_protocol_and_folders_of_others_are_named(
+    model: PreTrainedModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    pair = {"sentence_good": "the cat sleeps", "sentence_bad": "the cat sleep"}
+    write_rows(tmp_path / "blimp_fast" / "agreement.jsonl", [pair])
+    evaluation = EvaluationConfig(pairs=0, samples=1, data=str(tmp_path), tasks=("blimp_fast",), test=False)
+    of_2025 = Evaluator(corpus, dataclasses.replace(evaluation, protocol="2025"), seed=0)
+    assert of_2025.left_out == ()
+    assert {"babylm/blimp_fast", "babylm/macro"} <= set(of_2025(model))
+    (tmp_path / "wug_past_tense").mkdir()
+    assert {"babylm/blimp_fast", "babylm/macro"} <= set(Evaluator(corpus, evaluation, seed=0)(model))
+    with pytest.warns(UserWarning, match=r"wug_past_tense .*evaluation\.protocol=2026"):
+        of_2026 = Evaluator(corpus, dataclasses.replace(evaluation, protocol="2026"), seed=0)
+    assert len(of_2026.left_out) == 1
+    assert {name for name in of_2026(model) if name.startswith("babylm")} == {
+        "babylm2026/blimp_fast",
+        "babylm2026/macro",
+    }

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sleep_tune.babylm.data_protocol import protocol_of_data
 from sleep_tune.babylm.protocols import PROTOCOLS
 from sleep_tune.evaluation import official_files
 from sleep_tune.evaluation.items import best_options
 from sleep_tune.evaluation.model_folder import load_fast_tokenizer, load_model
 from sleep_tune.evaluation.suite import Suite, TaskScores
-from sleep_tune.evaluation.task_folders import find_task_folders, protocol_of_data
+from sleep_tune.evaluation.task_folders import find_task_folders
 from sleep_tune.evaluation.tasks import tasks_of
 from tests.evaluation import official_data
 

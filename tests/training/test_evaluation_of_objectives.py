@@ -61,7 +61,7 @@ def test_a_folder_measures_by_each_back_end_as_the_run_did(kind: str, corpus: Co
         assert {name: metrics[prefix + name] for name in plain} == pytest.approx(plain, rel=1e-5)
         (top,) = (tmp_path / "results").rglob(backend)
         scores = json.loads((top / "scores.json").read_text())["scores"]
-        assert scores["blimp_fast"] == metrics[f"{prefix}babylm/blimp_fast"]
+        assert scores["blimp_fast"] == metrics[f"{prefix}babylm2026/blimp_fast"]
         kept = items[items["task"] == f"{prefix}blimp_fast"]["scores"]
         theirs = pd.read_parquet(top / "items.parquet")["scores"]
         np.testing.assert_allclose(np.stack(theirs.tolist()), np.stack(kept.tolist()), atol=1e-4)

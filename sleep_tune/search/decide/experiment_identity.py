@@ -19,6 +19,7 @@ from sleep_tune.errors import ConfigError, RunFolderError, listed
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import EXPERIMENT, read_experiment_file, sealed
 from sleep_tune.experiment.run_folder import CONFIG, IRRELEVANT
+from sleep_tune.experiment.run_protocol import complete_stored
 from sleep_tune.experiment.search_state import SearchState
 from sleep_tune.files import write_whole
 from sleep_tune.search.space.search_space import CorpusSummary, Space
@@ -86,7 +87,7 @@ class ExperimentIdentity:
                         f"{'none' if key in stored else 'missing'}: put the file back from a copy"
                     )
             self.space = _with_defaults(stored["space"])
-            self.tree = to_dict(from_dict(stored["base"]))
+            self.tree = to_dict(from_dict(complete_stored(stored["base"])))
             self.base = flatten(self.tree)
             self.corpus = CorpusSummary(words=stored["corpus"]["words"], samples=stored["corpus"]["samples"])
         except FileNotFoundError:

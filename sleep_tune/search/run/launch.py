@@ -22,6 +22,7 @@ from sleep_tune.errors import ConfigError, UserError
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import EXPERIMENT
 from sleep_tune.experiment.look_evidence import Judge
+from sleep_tune.experiment.run_protocol import protocol_of_experiment
 from sleep_tune.folder_lock import FolderLock
 from sleep_tune.interrupts import catching, current
 from sleep_tune.output_redirection import redirect_output, terminal
@@ -104,9 +105,12 @@ class PreparedSearch:
         Raises:
             UserError: a mistake in the file, the overrides, or the corpus.
         """
-        space = load_space(given, overrides) if isinstance(given, Path) else read_space(given, overrides)
-        base = compose_base(space)
+        if isinstance(given, Path):
+            space = load_space(given, overrides, results)
+        else:
+            space = read_space(given, overrides, results)
         folder = (results / space.name).absolute()
+        base = compose_base(space, protocol_of_experiment(folder))
         options()["run.dir"].check(str(folder))  # once here, instead of in every trial
         check_first_models(_distinct_models(space, base))
         return cls(space=space, base=base, corpus=summarize(base), folder=folder, worker=train_worker)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from sleep_tune.babylm.data_protocol import AUTO_PROTOCOL
 from sleep_tune.config.checker import check_one_of
 from sleep_tune.config.entry import Entry, Mistake
 from sleep_tune.config.groups import groups, read_setting
@@ -11,6 +12,7 @@ from sleep_tune.config.options import options
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.config.sources import with_sources
 from sleep_tune.errors import Mistakes, UserError
+from sleep_tune.experiment.run_protocol import with_protocol
 from sleep_tune.import_paths import is_import_path
 from sleep_tune.search.space.arms import named_by_arms
 from sleep_tune.search.space.parameters import always_searched
@@ -53,23 +55,28 @@ def read_base(entry: Entry, parameters: tuple[Parameter, ...]) -> dict[str, obje
     return base
 
 
-def check_base(space: Space, entry: Entry) -> RunConfig | None:
+def check_base(space: Space, entry: Entry, recorded: str = AUTO_PROTOCOL) -> RunConfig | None:
     """Return the configuration that every run starts from, or None if options of the base do not fit together.
 
-    Each mistake is kept with the line of the first option that it names.
+    Each mistake is kept with the line of the first option that it names. For `recorded` see `compose_base`.
     """
     try:
-        return compose_base(space)
+        return compose_base(space, recorded)
     except UserError as error:
         for each in error.errors if isinstance(error, Mistakes) else (error,):
             entry.mistakes.add(Mistake(_where(space.where, str(each)), str(each)))
         return None
 
 
-def compose_base(space: Space) -> RunConfig:
+def compose_base(space: Space, recorded: str = AUTO_PROTOCOL) -> RunConfig:
     """Return the configuration that every run starts from, with absolute paths, as trials run in other folders.
 
-    Its `run.sources` are those of all import paths that a trial may have; each trial gets those that it uses.
+    Its `run.sources` are those of all import paths that a trial may have; each trial gets those that it uses. Its
+    evaluation.protocol is a year if it has evaluation.data (`with_protocol`).
+
+    Args:
+        space: the study.
+        recorded: protocol of the search that is resumed.
 
     Raises:
         UserError: options that do not fit together.
@@ -86,6 +93,7 @@ def compose_base(space: Space) -> RunConfig:
     ):
         name = key.rpartition(".")[2]
         setattr(section, name, absolute(key, getattr(section, name)))
+    base = with_protocol(base, recorded)
     choices = {parameter.key: parameter.domain for parameter in space.parameters}
     searched = {
         str(value): key

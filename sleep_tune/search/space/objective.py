@@ -4,11 +4,12 @@ Both may be a variant of a metric (`metric_names`), and a loss only where all ru
 BabyLM's data only the names of the folders are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sleep_tune.babylm.challenge import FOLDERS
-from sleep_tune.babylm.score_names import BABYLM, MACRO_METRIC, score_names
+from sleep_tune.babylm.protocols import NEWEST, PROTOCOLS, Protocol, split_score
+from sleep_tune.babylm.score_names import score_names
 from sleep_tune.config.checker import read_section
 from sleep_tune.config.entry import Entry
 from sleep_tune.config.schema import RunConfig
@@ -34,8 +35,20 @@ PAIRS = "eval/pairs"
 MOST_OF_INTEREST = 0.1
 """A smallest difference of interest, as a share of right answers, is below this; a larger one was meant in points."""
 
-SCORES = {BABYLM + score: folder for folder in TASKS for score in score_names(folder)} | {MACRO_METRIC: ""}
-"""Metric -> the folder that it is measured on; '' for the macro average."""
+SCORES = {
+    metric: folder
+    for protocol in PROTOCOLS.values()
+    for metric, folder in (
+        *(
+            (protocol.prefix + score, folder)
+            for folder in TASKS
+            if folder in protocol.folders
+            for score in score_names(folder)
+        ),
+        (protocol.macro, ""),
+    )
+}
+"""Metric, of any year's protocol -> the folder that it is measured on; '' for the macro average."""
 
 
 def read_objective(entry: Entry) -> Objective:
@@ -48,7 +61,7 @@ def read_objective(entry: Entry) -> Objective:
     metric = objective.metric
     plain = split_variant(metric)[1]
     known = {**METRICS, **dict.fromkeys(SCORES, "max")}
-    if plain not in known and not plain.startswith((f"{PAIRS}/", BABYLM)):  # it may be a task of the user's own
+    if plain not in known and not (plain.startswith(f"{PAIRS}/") or split_score(plain)):  # a task of the user's own
         raise entry.inside("metric").error(unknown("objective.metric", metric, known))
     mode = known.get(plain, "max")
     if entry.is_sound and "mode" in entry.value and objective.mode != mode:
@@ -65,7 +78,7 @@ def read_claim(entry: Entry) -> Claim:
     claim = read_section(Claim, entry)
     plain = split_variant(claim.primary or "")[1]
     known = [*map(on_test, METRICS), *SCORES]
-    if claim.primary is not None and plain not in known and not plain.startswith(BABYLM):
+    if claim.primary is not None and plain not in known and split_score(plain) is None:
         raise entry.inside("primary").error(unknown("comparison.primary", claim.primary, known))
     return claim
 
@@ -105,7 +118,7 @@ def check_reported(metric: str, base: RunConfig, entry: Entry, objectives: Seque
 
     Raises:
         ConfigError: it needs averaged weights, a hybrid model, minimal pairs, a task that is not scored at the rungs,
-            or one training objective for all runs.
+            or one training objective for all runs; or it is a score of another year than those of the runs.
     """
     evaluation = base.evaluation
     plain = split_variant(metric)[1]
@@ -113,14 +126,16 @@ def check_reported(metric: str, base: RunConfig, entry: Entry, objectives: Seque
     _check_loss("objective.metric", metric, objectives, entry)
     if plain.startswith(PAIRS):
         _check_pairs(metric, base, entry)
-    if not plain.startswith(BABYLM):
+    named = split_score(plain)
+    if named is None:
         return
     scores = SCORES | _own_scores(base)
     if plain not in scores:
         raise entry.inside("metric").error(unknown("objective.metric", metric, {**METRICS, **scores}))
+    _check_protocol("objective.metric", metric, base, entry.inside("metric"), scores)
     counted = [task for task in evaluation.tasks if FOLDERS.get(task, "zorro") != "zorro"]
     needed = scores[plain] or "at least one task of BabyLM's"
-    if not counted if plain == MACRO_METRIC else scores[plain] not in evaluation.tasks:
+    if not counted if plain == named[0].macro else scores[plain] not in evaluation.tasks:
         given = f"[{', '.join(evaluation.tasks)}]" if evaluation.tasks else "none"
         raise entry.error(
             f"{metric} needs {needed} among base's evaluation.tasks, scored at the rungs, and their folder as "
@@ -140,7 +155,8 @@ def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry, obj
 
     Raises:
         ConfigError: it needs averaged weights, a hybrid model, minimal pairs, BabyLM's data, or one training objective
-            for all runs; or a share of right answers is given in points.
+            for all runs; or it is a score of another year than those of the runs; or a share of right answers is
+            given in points.
     """
     endpoint = claim.primary or objective
     plain = split_variant(endpoint)[1]
@@ -156,8 +172,10 @@ def check_claim(claim: Claim, objective: str, base: RunConfig, entry: Entry, obj
     _check_loss("comparison.primary", endpoint, objectives, entry.inside("primary"))
     if is_share:
         _check_pairs(endpoint, base, entry.inside("primary"))
-    if plain.startswith(BABYLM) and plain not in (scores := SCORES | _own_scores(base)):
+    scores = SCORES | _own_scores(base)
+    if split_score(plain) is not None and plain not in scores:
         raise entry.inside("primary").error(unknown("comparison.primary", endpoint, scores))
+    _check_protocol("comparison.primary", endpoint, base, entry.inside("primary"), scores)
     if plain in SCORES and base.evaluation.data is None:
         raise entry.inside("primary").error(
             f"{endpoint} needs BabyLM's tasks: name their folder in base as evaluation.data; got none"
@@ -192,7 +210,29 @@ def check_data(base: RunConfig, entry: Entry) -> None:
 
 def _own_scores(base: RunConfig) -> dict[str, str]:
     """Return the metrics of the user's own tasks -> their import paths."""
-    return {BABYLM + function_name(task): task for task in base.evaluation.tasks if is_import_path(task)}
+    prefix = (_protocol(base) or PROTOCOLS[NEWEST]).prefix
+    return {prefix + function_name(task): task for task in base.evaluation.tasks if is_import_path(task)}
+
+
+def _protocol(base: RunConfig) -> Protocol | None:
+    """Return the protocol by which the runs are scored; None if they are scored on no tasks."""
+    return None if base.evaluation.data is None else PROTOCOLS.get(base.evaluation.protocol)
+
+
+def _check_protocol(key: str, metric: str, base: RunConfig, entry: Entry, scores: Mapping[str, str]) -> None:
+    """Refuse a score by another year's protocol than that of the runs; say what it is called by theirs."""
+    variant, plain = split_variant(metric)
+    named, ours = split_score(plain), _protocol(base)
+    if named is None or ours is None or named[0] is ours:
+        return
+    protocol, score = named
+    same = ours.prefix + score
+    instead = f"write {of_variant(variant, same)}" if same in scores else f"{ours.year} has no {score}"
+    raise entry.error(
+        f"{key} must be a score by the protocol of {ours.year}, by which {base.evaluation.data} is scored "
+        f"(evaluation.protocol); got {metric}, a score of {protocol.year}: {instead}, or set evaluation.protocol: "
+        f"{protocol.year} in base"
+    )
 
 
 def _check_variant(metric: str, base: RunConfig, entry: Entry, objectives: Sequence[str]) -> None:
@@ -219,7 +259,7 @@ def _check_loss(key: str, metric: str, objectives: Sequence[str], entry: Entry) 
         raise entry.error(
             f"{key} must be comparable between runs with {OBJECTIVE} {' and '.join(objectives)}, whose nats per token "
             f"are not: choose a score of test items, such as {split}/pairs_accuracy (data=toy) or "
-            f"babylm/blimp_filtered (evaluation.data); got {metric}"
+            f"{PROTOCOLS[NEWEST].prefix}blimp_filtered (evaluation.data); got {metric}"
         )
     is_causal = objectives[0] == "clm" or variant.endswith(CAUSAL)
     called = PERPLEXITIES[0 if is_causal else 1]

@@ -261,7 +261,7 @@ class Claim:
 
     primary: str | None = option(
         None,
-        "metric that decides the verdict, such as test/nll or babylm/blimp_filtered; null: the objective, on test",
+        "metric that decides the verdict, such as test/nll or babylm2026/blimp_filtered; null: the objective, on test",
     )
     smallest: float | None = option(
         None,

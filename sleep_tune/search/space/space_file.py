@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sleep_tune.babylm.data_protocol import AUTO_PROTOCOL
 from sleep_tune.config.checker import read_section
 from sleep_tune.config.entry import Entry, MistakeList
 from sleep_tune.config.options import options
 from sleep_tune.config.yaml_file import read_file
 from sleep_tune.errors import ConfigError, unknown
+from sleep_tune.experiment.run_protocol import protocol_of_experiment
 from sleep_tune.search.space.arms import check_arms, read_arms
 from sleep_tune.search.space.base import check_base, read_base
 from sleep_tune.search.space.foreign_spaces import hint_at_key
@@ -56,12 +58,14 @@ __all__ = ["load_space", "read_space"]
 T = TypeVar("T")
 
 
-def load_space(path: Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Space:
+def load_space(path: Path, overrides: Sequence[str] | Mapping[str, Any] = (), results: Path | None = None) -> Space:
     """Return the search space in a file.
 
     Args:
         path: of the YAML file, as the user gave it; or the name of a space that comes with the package.
         overrides: see `override_space`.
+        results: folder of all experiments; the search in it that has the space's name decides on an
+            evaluation.protocol that is auto.
 
     Raises:
         ConfigError: every mistake, in the order of the lines, those of the command line last: where (file:line, or
@@ -75,41 +79,48 @@ def load_space(path: Path, overrides: Sequence[str] | Mapping[str, Any] = ()) ->
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     if not isinstance(root.value, dict):
         raise root.wrong(f"a mapping of {', '.join(SECTIONS)}")
-    return _overridden(root, overrides, path.stem)
+    return _overridden(root, overrides, path.stem, results)
 
 
-def read_space(content: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Space:
+def read_space(
+    content: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any] = (), results: Path | None = None
+) -> Space:
     """Return the search space that a mapping describes as a file would; it must have a name.
 
     Args:
         content: what a file would hold.
         overrides: see `override_space`.
+        results: folder of all experiments; the search in it that has the space's name decides on an
+            evaluation.protocol that is auto.
 
     Raises:
         ConfigError: every mistake.
     """
     what = "the search space"
     root = Entry(copy.deepcopy(dict(content)), (), {(): what}, MistakeList(what))
-    return _overridden(root, overrides, None)
+    return _overridden(root, overrides, None, results)
 
 
-def _overridden(root: Entry, overrides: Sequence[str] | Mapping[str, Any], name: str | None) -> Space:
+def _overridden(
+    root: Entry, overrides: Sequence[str] | Mapping[str, Any], name: str | None, results: Path | None
+) -> Space:
     """Return the space with its overrides.
 
     Args:
         root: what a file holds, a dict.
         overrides: see `override_space`.
         name: of the experiment, where the space has none; None if it must have one.
+        results: see `load_space`.
     """
     override_space(root, overrides)
     if name is None and root.value.get("name") is None:
         root.mistakes.add(root.error("name must be the name of the experiment, its folder in results/; it is missing"))
-    space = _space(root, name or "unnamed")
+    space = _space(root, name or "unnamed", results)
     root.mistakes.check()
     return space
 
 
-def _space(root: Entry, stem: str) -> Space:
+def _space(root: Entry, stem: str, results: Path | None) -> Space:
     """Return the space, with defaults where there are mistakes; the mistakes are kept."""
     fields = root.fields(SECTIONS, hint_at_key)
 
@@ -157,7 +168,8 @@ def _space(root: Entry, stem: str) -> Space:
         with root.mistakes:
             _check_reference(space, section("comparison"))
     if section("base").is_sound:
-        _check_whole(space, section)
+        recorded = AUTO_PROTOCOL if results is None else protocol_of_experiment(results / space.name)
+        _check_whole(space, section, recorded)
     return space
 
 
@@ -182,10 +194,10 @@ def _check_reference(space: Space, entry: Entry) -> None:
         )
 
 
-def _check_whole(space: Space, section: Callable[[str], Entry]) -> None:
+def _check_whole(space: Space, section: Callable[[str], Entry], recorded: str) -> None:
     """Keep mistakes of the base as a whole, and of the arms, the objective and the comparison with it."""
     base, arms, objective, claim = map(section, ("base", "arms", "objective", "comparison"))
-    composed = check_base(space, base)
+    composed = check_base(space, base, recorded)
     if composed is None:
         return
     with base.mistakes:

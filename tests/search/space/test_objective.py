@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sleep_tune.errors import UserError
+from sleep_tune.experiment.run_protocol import protocol_of_experiment
 from sleep_tune.search.space.base import compose_base
 from sleep_tune.search.space.search_space import Objective
 from sleep_tune.search.space.space_file import load_space
@@ -30,11 +31,11 @@ def data(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("metric", "tasks"),
     [
-        ("babylm/macro", "blimp_fast, zorro"),
-        ("babylm/blimp_fast", "blimp_fast"),
-        ("babylm/reading_self_paced", "reading"),
-        ("babylm/ewok_fast", "ewok_fast"),
-        ("babylm/zorro", "zorro"),
+        ("babylm2026/macro", "blimp_fast, zorro"),
+        ("babylm2026/blimp_fast", "blimp_fast"),
+        ("babylm2026/reading_self_paced", "reading"),
+        ("babylm2026/ewok_fast", "ewok_fast"),
+        ("babylm2026/zorro", "zorro"),
         ("eval/nll", ""),
     ],
 )
@@ -47,12 +48,12 @@ def test_a_task_s_score_or_their_average_is_an_objective(tmp_path: Path, data: P
 @pytest.mark.parametrize(
     ("metric", "tasks", "facts"),
     [
-        ("babylm/blimp_fats", "[]", "objective.metric|'babylm/blimp_fats'|'babylm/blimp_fast'"),
-        ("babylm/comps, mode: min", "[]", "objective.mode|max|babylm/comps|got min"),
-        ("babylm/comps", "[]", "babylm/comps needs comps|evaluation.tasks: none"),
-        ("babylm/comps", "[zorro]", "needs comps|evaluation.tasks: [zorro]"),
-        ("babylm/reading_eye_tracking", "[zorro]", "needs reading"),
-        ("babylm/macro", "[zorro]", "babylm/macro|at least one task"),
+        ("babylm2026/blimp_fats", "[]", "objective.metric|'babylm2026/blimp_fats'|'babylm2026/blimp_fast'"),
+        ("babylm2026/comps, mode: min", "[]", "objective.mode|max|babylm2026/comps|got min"),
+        ("babylm2026/comps", "[]", "babylm2026/comps needs comps|evaluation.tasks: none"),
+        ("babylm2026/comps", "[zorro]", "needs comps|evaluation.tasks: [zorro]"),
+        ("babylm2026/reading_eye_tracking", "[zorro]", "needs reading"),
+        ("babylm2026/macro", "[zorro]", "babylm2026/macro|at least one task"),
         ("eval/nll", "[blimp_filtered]", ":5: |evaluation.tasks|blimp_filtered|'blimp_fast'"),
         ("eval/nll", "[comps]", "comps|blimp_fast, ewok_fast, reading, zorro"),
     ],
@@ -63,6 +64,65 @@ def test_an_objective_that_no_run_reports_is_refused(
     with pytest.raises(UserError) as raised:
         load(tmp_path, f"{{metric: {metric}}}", f"  evaluation.data: {data}\n  evaluation.tasks: {tasks}\n")
     assert not missing(raised.value, facts)
+
+
+@pytest.mark.parametrize(
+    ("metric", "protocol", "facts"),
+    [
+        ("babylm/macro", "auto", "2026|babylm/macro|write babylm2026/macro|evaluation.protocol: 2025"),
+        ("babylm2026/blimp_fast", "2025", "write babylm/blimp_fast|evaluation.protocol: 2026"),
+        ("babylm2026/global_piqa_parallel", "2025", "2025 has no global_piqa_parallel"),
+        ("babylm/wug_past_tense", "2026", "2026 has no wug_past_tense"),
+    ],
+)
+@pytest.mark.parametrize("section", ["objective", "comparison"])
+def test_a_score_of_another_year_than_the_runs_is_refused(
+    tmp_path: Path, data: Path, section: str, metric: str, protocol: str, facts: str
+) -> None:
+    base = f"  evaluation.data: {data}\n  evaluation.tasks: [blimp_fast]\n  evaluation.protocol: {protocol}\n"
+    key = {"objective": "objective.metric", "comparison": "comparison.primary"}[section]
+    chosen = {
+        "objective": f"{{metric: {metric}}}",
+        "comparison": f"{{metric: eval/nll}}\ncomparison: {{primary: {metric}}}",
+    }
+    with pytest.raises(UserError) as raised:
+        load(tmp_path, chosen[section], base)
+    assert not missing(raised.value, f"{key}|{facts}")
+
+
+def test_the_protocol_is_that_of_the_data_or_as_given(tmp_path: Path, data: Path) -> None:
+    base = f"  evaluation.data: {data}\n  evaluation.tasks: [blimp_fast]\n"
+    load(tmp_path, "{metric: babylm/macro}", f"{base}  evaluation.protocol: 2025\n")  # a number in YAML
+    assert compose_base(load_space(tmp_path / "study.yaml")).evaluation.protocol == "2025"
+    (data / "wug_past_tense").mkdir()
+    load(tmp_path, "{metric: babylm/macro}", base)
+    assert compose_base(load_space(tmp_path / "study.yaml")).evaluation.protocol == "2025"
+    with pytest.raises(UserError) as raised:
+        load_space(tmp_path / "study.yaml", ["evaluation.tasks=[wug_past_tense]", "evaluation.protocol=2026"])
+    assert not missing(raised.value, "evaluation.tasks|2026|got wug_past_tense, a task of 2025")
+    (data / "global_piqa_parallel").mkdir()
+    with pytest.raises(UserError) as raised:
+        load(tmp_path, "{metric: eval/nll}", base)
+    assert not missing(raised.value, "wug_past_tense of 2025|global_piqa_parallel of 2026|evaluation.protocol")
+
+
+def test_a_search_in_the_folder_decides_where_the_space_does_not(tmp_path: Path, data: Path) -> None:
+    """An experiment that was begun before there were two protocols names none: its scores are those of 2025."""
+    load(tmp_path, "{metric: eval/nll}", f"  evaluation.data: {data}\n  evaluation.tasks: [blimp_fast]\n")
+    file, results = tmp_path / "study.yaml", tmp_path / "results"
+    old = ["objective.metric=babylm/macro"]
+    with pytest.raises(UserError):
+        load_space(file, old, results)
+    (results / load_space(file).name).mkdir(parents=True)
+    experiment = results / load_space(file).name / "experiment.yaml"
+    experiment.write_text(f"base: {{evaluation: {{data: {data}, tasks: [blimp_fast]}}}}\n")
+    assert load_space(file, old, results).objective.metric == "babylm/macro"
+    assert compose_base(load_space(file), protocol_of_experiment(experiment.parent)).evaluation.protocol == "2025"
+    with pytest.raises(UserError):
+        load_space(file, [*old, "base.evaluation.protocol=2026"], results)
+    experiment.write_text(f"base: {{evaluation: {{data: {data}, protocol: '2026'}}}}\n")
+    with pytest.raises(UserError):
+        load_space(file, old, results)
 
 
 def test_minimal_pairs_are_the_toy_language_s(tmp_path: Path) -> None:
@@ -105,7 +165,7 @@ def test_the_endpoint_of_claims_is_named_with_the_study(tmp_path: Path) -> None:
     [
         ("primary: test/pairs_accuracy, smallest: 1", ":3: |comparison.smallest|below 0.1|test/pairs_accuracy|got 1"),
         ("smallest: 0.5", ":3: |comparison.smallest|below 0.1|eval/pairs_accuracy|got 0.5"),
-        ("primary: babylm/blimp_filtered", ":3: |babylm/blimp_filtered|evaluation.data"),
+        ("primary: babylm2026/blimp_filtered", ":3: |babylm2026/blimp_filtered|evaluation.data"),
     ],
 )
 def test_what_claims_are_about_must_be_measured_and_in_its_unit(tmp_path: Path, claim: str, facts: str) -> None:
@@ -149,7 +209,7 @@ def test_averaged_weights_may_be_the_objective_of_runs_that_have_them(tmp_path: 
         ("causal/eval/nll", "causal/eval/nll|training.objective: hybrid"),
         ("causal/ema/eval/nll", "'causal/ema/eval/nll'|ema/causal/eval/nll"),
         ("ema/ema/eval/nll", "'ema/ema/eval/nll'|ema/eval/nll"),
-        ("ema/babylm/comps", "ema/babylm/comps|comps|evaluation.tasks"),
+        ("ema/babylm2026/comps", "ema/babylm2026/comps|comps|evaluation.tasks"),
     ],
 )
 def test_a_variant_that_no_run_measures_is_refused(tmp_path: Path, metric: str, facts: str) -> None:
@@ -205,7 +265,7 @@ def test_what_runs_of_an_objective_report_can_be_an_objective(tmp_path: Path, me
         ("causal/eval/pseudo_perplexity", "hybrid", "objective.metric|causal/eval/perplexity|got causal/eval/pseudo"),
         ("eval/pseudo_perplexity", "clm", "objective.metric|eval/perplexity|training.objective=clm|got eval/pseudo"),
         ("eval/perplexity", "mlm", "objective.metric|eval/pseudo_perplexity|training.objective=mlm"),
-        ("causal/babylm/comps", "hybrid", "causal/babylm/comps needs comps|evaluation.tasks: none"),
+        ("causal/babylm2026/comps", "hybrid", "causal/babylm2026/comps needs comps|evaluation.tasks: none"),
         ("causal/eval/nll, mode: max", "hybrid", "objective.mode|min|causal/eval/nll|got max"),
     ],
 )
@@ -221,7 +281,7 @@ def test_a_variant_that_no_run_reports_is_refused(tmp_path: Path, metric: str, b
         ("objective: {metric: eval/nll}", ":3: |objective.metric|clm and mlm|eval/pairs_accuracy|got eval/nll"),
         (
             "comparison: {primary: test/nll}\nobjective: {metric: eval/pairs_accuracy}",
-            ":3: |comparison.primary|clm and mlm|test/pairs_accuracy|babylm/blimp_filtered|got test/nll",
+            ":3: |comparison.primary|clm and mlm|test/pairs_accuracy|babylm2026/blimp_filtered|got test/nll",
         ),
     ],
 )

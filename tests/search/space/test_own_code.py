@@ -74,10 +74,10 @@ def test_what_cannot_be_imported_is_a_mistake_with_its_line(before: str, after: 
 
 def test_a_task_of_the_users_own_can_be_the_objective_and_the_endpoint() -> None:
     own = ["evaluation.data=tasks", "evaluation.tasks=[space_lab:stripes]"]
-    space = read(SPACE, *own, "objective.metric=babylm/stripes", "comparison.primary=babylm/stripes")
-    assert (space.objective.metric, space.objective.mode) == ("babylm/stripes", "max")
+    space = read(SPACE, *own, "objective.metric=babylm2026/stripes", "comparison.primary=babylm2026/stripes")
+    assert (space.objective.metric, space.objective.mode) == ("babylm2026/stripes", "max")
     for key in ("objective.metric", "comparison.primary"):
-        with raises_naming(ConfigError, key, "babylm/stirpes", "'babylm/stripes'"):
+        with raises_naming(ConfigError, key, "babylm/stirpes", "'babylm2026/stripes'"):
             read(SPACE, *own, f"{key}=babylm/stirpes")
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from sleep_tune.babylm.data_protocol import protocol_of_data
 from sleep_tune.babylm.protocols import NEWEST, PROTOCOLS
 from sleep_tune.errors import DataError
-from sleep_tune.evaluation.task_folders import protocol_of_data
 
 
 @pytest.mark.parametrize("year", PROTOCOLS)
