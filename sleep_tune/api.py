@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sleep_tune import cli
+from sleep_tune.babylm.protocols import PROTOCOLS
 from sleep_tune.errors import ConfigError, refusal, unknown
 from sleep_tune.files import expanded
 from sleep_tune.interrupts import catching, current
@@ -239,6 +240,7 @@ def compare(
     published: Sequence[str | Path] = (),
     baseline: str | None = None,
     matched: str | None = None,
+    protocol: str | None = None,
 ) -> "ComparisonResults":
     """Compare the arms of experiments, of models trained elsewhere, and published figures with a baseline.
 
@@ -250,11 +252,12 @@ def compare(
     Args:
         folders: experiments, or folders of the official pipeline's reports; a mapping names the models: name -> its
             folder, or the folders of its seeds.
-        published: CSV files of figures, such as analysis/reference/babylm2025_strict.csv.
+        published: CSV files of figures, or names of tables that come with the package, such as babylm2026.
         baseline: name of the arm that all others are compared with; by default the reference of the first experiment,
             else the first model.
         matched: the resource that all arms should share: words, flops or device_hours; by default the first
             experiment's.
+        protocol: year of official or published scores that do not show it by their tasks: 2025 or 2026.
 
     Raises:
         UserError: a folder or file that cannot be compared, or no arm with the name of the baseline.
@@ -265,7 +268,10 @@ def compare(
     if matched is not None:
         _require_choice("matched", matched, MATCHED)
     files = [expanded(str(path)) for path in published]
-    return ComparisonResults(*compare_folders(_named_folders(folders), files, baseline=baseline, matched=matched))
+    if protocol is not None:
+        _require_choice("protocol", protocol, tuple(PROTOCOLS))
+    named = _named_folders(folders)
+    return ComparisonResults(*compare_folders(named, files, baseline=baseline, matched=matched, year=protocol))
 
 
 @_as_exceptions

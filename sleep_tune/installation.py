@@ -2,14 +2,14 @@
 
 | | in a clone, or an editable installation of it | in a wheel |
 |---|---|---|
-| conf/, search_spaces/ | beside the package | inside the package |
+| conf/, search_spaces/, analysis/reference/ | beside the package | inside the package |
 | the search, without another sign | python tune.py | sleep-tune search |
 """
 
 import sys
 from pathlib import Path
 
-__all__ = ["CLONE", "COMMIT", "CONF", "PACKAGE", "SPACES", "command"]
+__all__ = ["CLONE", "COMMIT", "CONF", "PACKAGE", "REFERENCE", "SPACES", "command"]
 
 PACKAGE = Path(__file__).resolve().parent
 """The folder of this package."""
@@ -22,6 +22,9 @@ CONF = (CLONE or PACKAGE) / "conf"
 
 SPACES = (CLONE or PACKAGE) / "search_spaces"
 """The search spaces that come with the package."""
+
+REFERENCE = PACKAGE / "reference" if CLONE is None else CLONE / "analysis" / "reference"
+"""Tables of published figures."""
 
 COMMIT = PACKAGE / "commit.json"
 """The commit that a wheel was built from (hatch_build.py); a clone has no such file."""

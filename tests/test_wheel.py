@@ -119,6 +119,7 @@ def test_a_user_s_whole_way(environment: Path, work: Path) -> None:
     assert "epochs" in tune("search", "mine", "budget.passes=2", "--launcher", "inline")
     assert "finished" in tune("search", "mine", "--status")
     assert "epochs" in tune("compare", "results/mine")
+    assert "BabyLM 2026" in tune("compare", "results/mine", "--published", "babylm2026")
     assert Path(work, tune("report", "results/mine").strip()).is_file()
     assert "sleep-tune train" in tune("export", "results/mine", "--name", "found")
     assert (work / "conf" / "sleep" / "found.yaml").is_file()

@@ -20,6 +20,7 @@ __all__ = [
     "NEWEST",
     "PROTOCOLS",
     "Protocol",
+    "only_year",
     "split_score",
 ]
 
@@ -107,6 +108,16 @@ PROTOCOLS: dict[str, Protocol] = {
 NEWEST = max(PROTOCOLS)
 ABSENT = "2025"
 """The protocol of a stored file that names none: it was written before there was a second one."""
+
+
+def only_year(folder: str) -> str | None:
+    """Return the year whose protocol alone has a folder; None if several have it, or none.
+
+    >>> only_year("wug_past_tense"), only_year("global_piqa_parallel"), only_year("comps")
+    ('2025', '2026', None)
+    """
+    years = [protocol.year for protocol in PROTOCOLS.values() if folder in protocol.folders]
+    return years[0] if len(years) == 1 else None
 
 
 def split_score(metric: str) -> tuple[Protocol, str] | None:

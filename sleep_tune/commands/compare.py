@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from sleep_tune.babylm.protocols import ABSENT, PROTOCOLS
 from sleep_tune.installation import command
 from sleep_tune.names import MATCHED
 
@@ -21,7 +22,7 @@ NAME=FOLDER gives the name of its arm. Several folders with the same NAME are it
   {compare} results/replay results/other                its arms, and those of another experiment
   {compare} results/replay ours=outputs/my_model        and a model trained elsewhere
   {compare} base=out/a1 base=out/a2 sleep=out/b1 sleep=out/b2 --output tables
-  {compare} results/replay --published analysis/reference/babylm2025_strict_small.csv
+  {compare} results/replay --published babylm2026       and BabyLM's published baselines
 """
 
 
@@ -41,11 +42,18 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--published",
-        metavar="CSV",
+        metavar="NAME|CSV",
         action="append",
         default=[],
         type=Path,
-        help="published scores to show beside the arms, such as analysis/reference/*.csv",
+        help="published scores to show beside the arms: a CSV file, or one of the tables babylm2026,\n"
+        "babylm2025_strict, babylm2025_strict_small, climb_sleep_fast",
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=tuple(PROTOCOLS),
+        help="year of official or published scores that do not show it by their tasks (official scores\n"
+        f"without it are refused; published ones are of {ABSENT})",
     )
     parser.add_argument("--baseline", metavar="ARM", help="arm that all others are compared with (default: see above)")
     parser.add_argument(
@@ -63,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     from sleep_tune.results.terminal import print_comparison
 
     comparison, experiment = compare_folders(
-        options.folders, options.published, baseline=options.baseline, matched=options.matched
+        options.folders, options.published, baseline=options.baseline, matched=options.matched, year=options.protocol
     )
     folder = options.output or (experiment / FOLDER if experiment else None)
     if folder is not None:

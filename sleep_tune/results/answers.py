@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sleep_tune.babylm.score_names import BABYLM
+from sleep_tune.babylm.group_sizes import NUM_GROUPS
+from sleep_tune.babylm.protocols import ABSENT, PROTOCOLS, Protocol
 from sleep_tune.errors import DataError
 from sleep_tune.metric_names import of_variant, split_variant
 from sleep_tune.results.columns import PAIRS
@@ -23,10 +24,15 @@ PAIRS_TASK = "pairs"
 """The toy language's own minimal pairs, whose score is a share; BabyLM's tasks are in percent."""
 
 
-def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
+def read_answers(run: Path, protocol: Protocol = PROTOCOLS[ABSENT]) -> dict[str, "pd.Series[float]"]:
     """Return endpoint -> score of each item, in the endpoint's unit (shares or percent); empty without the file.
 
-    The series are indexed by (uid, id, text); text is empty in files of earlier versions.
+    The series are indexed by (uid, id, text); text is empty in files of earlier versions. The items of a task whose
+    groups are single items (Global PIQA) are one group, named as the task.
+
+    Args:
+        run: its folder.
+        protocol: by which it was scored; the endpoints are that year's scores.
 
     Raises:
         DataError: the file is not a table of items.
@@ -43,9 +49,10 @@ def read_answers(run: Path) -> dict[str, "pd.Series[float]"]:
         raise DataError(f"{path} must be a table of items (task, uid, id, correct): {error}") from error
     answers = {}
     for task, rows in table.groupby("task", sort=False):
-        scored = rows.set_index(["uid", "id", TEXT])["correct"]
         variant, name = split_variant(str(task))
-        endpoint, unit = (PAIRS, 1.0) if name == PAIRS_TASK else (f"{BABYLM}{name}", 100.0)
+        grouped = rows.assign(uid=name) if name in NUM_GROUPS else rows
+        scored = grouped.set_index(["uid", "id", TEXT])["correct"]
+        endpoint, unit = (PAIRS, 1.0) if name == PAIRS_TASK else (f"{protocol.prefix}{name}", 100.0)
         answers[of_variant(variant, endpoint)] = scored * unit
     return answers
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sleep_tune.experiment.experiment_file import Experiment
-from sleep_tune.results.columns import column, estimate_metric
+from sleep_tune.results.columns import Column, column, estimate_metric, has_several_years
 from sleep_tune.results.run_facts import RunFacts
 from sleep_tune.results.seed_plan import SeedPlan
 from sleep_tune.results.study_growth import StudySize
@@ -212,6 +212,10 @@ class Comparison:
     notes: tuple[str, ...] = ()
     verdict: str = ""
     """Which arms differ significantly from the baseline, in a sentence or a few."""
+
+    def column(self, key: str) -> Column:
+        """Return the column of a metric or cost; its heading says the year where scores of several are compared."""
+        return column(key, with_year=has_several_years(self.metrics))
 
     @property
     def reference(self) -> Arm | None:

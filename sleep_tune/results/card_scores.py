@@ -24,8 +24,8 @@ class Score:
 
     @property
     def heading(self) -> str:
-        """Its title in tables."""
-        return column(self.metric).heading
+        """Its title in tables, which says the year of a score of BabyLM."""
+        return column(self.metric, with_year=True).heading
 
     @property
     def own_text(self) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from sleep_tune.babylm.challenge import FAST
-from sleep_tune.babylm.score_names import ACCURACY, BABYLM, MACRO, MACRO_METRIC, TITLES, score_title, task_of
+from sleep_tune.babylm.protocols import NEWEST, PROTOCOLS, split_score
+from sleep_tune.babylm.score_names import ACCURACY, MACRO, TITLES, score_title, task_of
 from sleep_tune.metric_names import split_variant
 from sleep_tune.statistics.fixed_sample import Difference, Estimate, estimate_mean
 
@@ -21,7 +22,9 @@ __all__ = [
     "column",
     "cut_difference",
     "estimate_metric",
+    "has_several_years",
     "is_known",
+    "is_macro",
     "is_score",
     "setting_text",
     "short_names",
@@ -86,25 +89,31 @@ PERPLEXITIES = ("test/perplexity", "test/pseudo_perplexity")
 PAIRS = "test/pairs_accuracy"
 """Second endpoint, where it was measured: accuracy on the toy language's minimal pairs."""
 
-SIGNED = (MACRO_METRIC, *(BABYLM + name for name in ("wug_", "aoa", "reading_")))
-"""Beginnings of scores that may be below 0: correlations x 100, gains in explained variance, and averages that include
-these. A wug score that ends in `_accuracy` is not one of them."""
+SIGNED = (MACRO, "wug_", "aoa", "reading_")
+"""Beginnings of the names of scores that may be below 0: correlations x 100, gains in explained variance, and averages
+that include these. A wug score that ends in `_accuracy` is not one of them."""
 
 
-def column(key: str) -> Column:
+def column(key: str, *, with_year: bool = False) -> Column:
     """Return the column of a metric or cost; metrics without an entry are shown under their own names.
 
-    >>> column("ema/test/nll").heading
-    'test nll (ema)'
+    Args:
+        key: name of the metric or cost.
+        with_year: whether the heading of a score of BabyLM says the year of its protocol, see `has_several_years`.
+
+    >>> column("ema/test/nll").heading, column("babylm2026/blimp_fast", with_year=True).heading
+    ('test nll (ema)', 'BLiMP fast 2026')
     """
     variant, key = split_variant(key)
     if variant:
-        plain = column(key)
+        plain = column(key, with_year=with_year)
         return replace(plain, heading=f"{plain.heading} ({variant.replace('/', ', ')})")
-    if key.startswith(BABYLM):
-        score = key.removeprefix(BABYLM)
+    found = split_score(key)
+    if found is not None:
+        protocol, score = found
         part = " fast" if score.endswith(FAST) else ""  # both may stand in one table
-        return Column(f"{score_title(score)}{part}", POINTS, "max", "points")
+        year = f" {protocol.year}" if with_year else ""
+        return Column(f"{score_title(score)}{part}{year}", POINTS, "max", "points")
     known = COLUMNS.get(key)
     return known if known is not None else Column(key.replace("/", " ", 1), NATS)
 
@@ -112,7 +121,7 @@ def column(key: str) -> Column:
 def sort_metrics(keys: Iterable[str]) -> list[str]:
     """Return the keys in the order of the columns: measures, BabyLM's scores, costs, then all others by name.
 
-    A variant follows its plain metric.
+    Scores by the newest protocol come first, each protocol's together. A variant follows its plain metric.
     """
     given = sorted(set(keys), key=split_variant)
     columns = list(COLUMNS)
@@ -124,7 +133,22 @@ def sort_metrics(keys: Iterable[str]) -> list[str]:
 
 def is_score(key: str) -> bool:
     """Return whether a metric is a score of BabyLM or a variant of one; only the plain ones count as tasks."""
-    return split_variant(key)[1].startswith(BABYLM)
+    return split_score(split_variant(key)[1]) is not None
+
+
+def is_macro(key: str) -> bool:
+    """Return whether a plain metric is the macro average of a protocol."""
+    return key in {protocol.macro for protocol in PROTOCOLS.values()}
+
+
+def has_several_years(keys: Iterable[str]) -> bool:
+    """Return whether there are scores by several protocols among metrics; headings must then say which is whose.
+
+    >>> has_several_years(["babylm/comps", "test/nll"]), has_several_years(["babylm/comps", "causal/babylm2026/comps"])
+    (False, True)
+    """
+    found = (split_score(split_variant(key)[1]) for key in keys)
+    return len({score[0].year for score in found if score is not None}) > 1
 
 
 def is_known(key: str) -> bool:
@@ -132,12 +156,13 @@ def is_known(key: str) -> bool:
     return split_variant(key)[1] in COLUMNS
 
 
-def _task_order(key: str) -> tuple[int, str]:
-    """Return a sort key: the macro average, then tasks in the challenge's order, then unknown ones."""
-    name = key.removeprefix(BABYLM)
+def _task_order(key: str) -> tuple[int, int, str]:
+    """Return a sort key: by year, the newest first, the macro average, tasks in their order, then unknown ones."""
+    found = split_score(key)
+    year, name = (NEWEST, key) if found is None else (found[0].year, found[1])
     tasks = list(TITLES)
     task = task_of(name)
-    return (-1 if name == MACRO else tasks.index(task) if task in tasks else len(tasks)), name
+    return -int(year), (-1 if name == MACRO else tasks.index(task) if task in tasks else len(tasks)), name
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
@@ -174,8 +199,10 @@ def value_range(key: str) -> tuple[float, float]:
     """
     key = split_variant(key)[1]
     name = key.partition("/")[2]
-    if key.startswith((BABYLM, "ties/")):
-        return (-100.0 if key.startswith(SIGNED) and not key.endswith(ACCURACY) else 0.0), 100.0
+    score = split_score(key)
+    if score is not None or key.startswith("ties/"):
+        is_signed = score is not None and score[1].startswith(SIGNED) and not key.endswith(ACCURACY)
+        return (-100.0 if is_signed else 0.0), 100.0
     if name.startswith("pairs"):
         return 0.0, 1.0
     return (1.0 if name in ("perplexity", "pseudo_perplexity") else 0.0), math.inf

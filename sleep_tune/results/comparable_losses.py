@@ -13,7 +13,7 @@ from typing import Any
 from sleep_tune.errors import listed
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison
-from sleep_tune.results.columns import MOST_NAMED, column
+from sleep_tune.results.columns import MOST_NAMED
 
 __all__ = [
     "DEFAULT",
@@ -108,7 +108,7 @@ def no_loss_verdict(comparison: Comparison) -> str | None:
     apart = _apart(comparison, arms, [primary])
     if not apart or len(apart) < len(arms):
         return None
-    what = column(primary).heading
+    what = comparison.column(primary).heading
     return (
         f"No verdict: {what} is not comparable {_with_measures(comparison, apart)}; {_alternative(comparison, apart)}."
     )
@@ -138,7 +138,7 @@ def _alternative(comparison: Comparison, arms: Sequence[Arm]) -> str:
     scores = [key for key in comparison.endpoints if not is_loss(key)]
     found = [key for key in scores if any(key in arm.contrasts for arm in arms)]
     if found:
-        return f"what compares is {listed([f'{column(key).heading} ({key})' for key in found], MOST_NAMED)}"
+        return f"what compares is {listed([f'{comparison.column(key).heading} ({key})' for key in found], MOST_NAMED)}"
     return (
         "scores of test items (minimal pairs, BabyLM's tasks) compare, where both arms have them at the same seeds "
         "(finalists.first_seed)"

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from sleep_tune.babylm.score_names import BABYLM
+from sleep_tune.babylm.protocols import PROTOCOLS, split_score
 from sleep_tune.errors import DataError
 from sleep_tune.experiment.event_log import LOG, read_events
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.experiment.look_evidence import find_decision
+from sleep_tune.experiment.run_folder import CONFIG
 from sleep_tune.experiment.search_state import MAIN, SearchState, fold_events
 from sleep_tune.results.answers import read_answers
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison, Decided, mode_of, over_seeds
@@ -27,7 +28,7 @@ from sleep_tune.results.gain import explain_gains
 from sleep_tune.results.held_out import hold_out_items
 from sleep_tune.results.macro import average_shared_scores, score_notes
 from sleep_tune.results.notes import write_notes
-from sleep_tune.results.run_facts import read_facts
+from sleep_tune.results.run_facts import RunFacts, read_facts
 from sleep_tune.results.seed_plan import SeedPlan, find_plan
 from sleep_tune.results.study_growth import StudySize, find_growth
 from sleep_tune.results.trial_tables import (
@@ -221,7 +222,8 @@ def _arm(name: str, runs: pd.DataFrame, folder: Path, reference: str) -> Arm:
     waiting = runs[~runs["state"].isin(["completed", "failed", "refused"])]
     values = {key: _by_seed(completed, key) for key in (*metric_columns(runs), *COSTS)}
     seeds = tuple(int(seed) for seed in completed["seed"])
-    scores = [key for key in values if key.startswith(BABYLM)]
+    scores = [key for key in values if split_score(key) is not None]
+    facts = tuple(read_facts(folder / "trials" / str(trial)) for trial in completed["trial"])
     roles, parent = set(runs["role"]), runs["parent"].iloc[-1]
     is_control = parent is not None or name == CONTROL or (roles == {"baseline"} and name != BASELINE)
     is_arm = not is_control and "finalist" not in roles
@@ -239,16 +241,24 @@ def _arm(name: str, runs: pd.DataFrame, folder: Path, reference: str) -> Arm:
             int(run["seed"]): str(run["reason"]) if pd.notna(run["reason"]) else "" for _, run in failed.iterrows()
         },
         diverged=frozenset(int(seed) for seed in failed.loc[failed["kind"] == "diverged", "seed"]),
-        facts=tuple(read_facts(folder / "trials" / str(trial)) for trial in completed["trial"]),
-        answers=_answers(zip(completed["trial"], completed["seed"], strict=True), folder),
+        facts=facts,
+        answers=_answers(zip(completed["trial"], completed["seed"], facts, strict=True), folder),
     )
 
 
-def _answers(runs: Iterable[tuple[str, int]], folder: Path) -> dict[str, dict[int, "pd.Series[float]"]]:
-    """Return endpoint -> seed -> score of each item."""
+def _answers(runs: Iterable[tuple[str, int, RunFacts]], folder: Path) -> dict[str, dict[int, "pd.Series[float]"]]:
+    """Return endpoint -> seed -> score of each item.
+
+    Raises:
+        DataError: a run was scored by an unknown protocol, or its table of items is broken.
+    """
     answers: dict[str, dict[int, pd.Series[float]]] = {}
-    for trial, seed in runs:
-        for endpoint, scored in read_answers(folder / "trials" / trial).items():
+    for trial, seed, facts in runs:
+        run = folder / "trials" / trial
+        if facts.year not in PROTOCOLS:
+            expected = f"one of {', '.join(PROTOCOLS)}"
+            raise DataError(f"{run / CONFIG}: evaluation.protocol must be {expected}; got '{facts.year}'")
+        for endpoint, scored in read_answers(run, PROTOCOLS[facts.year]).items():
             answers.setdefault(endpoint, {})[int(seed)] = scored
     return answers
 
@@ -262,5 +272,5 @@ def _by_seed(runs: pd.DataFrame, key: str) -> dict[int, float]:
 def _endpoints(arms: Sequence[Arm], primary: str) -> tuple[str, ...]:
     """Return the primary endpoint, then minimal pairs and BabyLM's tasks that some arm or published row has."""
     measured = {key for arm in arms for key in arm.estimates}
-    others = sort_metrics(key for key in measured if key == PAIRS or key.startswith(BABYLM))
+    others = sort_metrics(key for key in measured if key == PAIRS or split_score(key) is not None)
     return (primary, *(key for key in others if key != primary))

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sleep_tune.babylm.protocols import split_score
+from sleep_tune.babylm.score_names import task_of
 from sleep_tune.errors import DataError, RunFolderError, nearest, unknown
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms, read_arms
 from sleep_tune.results.official_reports import ModelScores, holds_reports, official_arm, read_model
-from sleep_tune.results.published_figures import read_published
+from sleep_tune.results.published_figures import find_published, read_published
 
 __all__ = ["compare_folders"]
 
@@ -26,31 +28,33 @@ def compare_folders(
     *,
     baseline: str | None = None,
     matched: str | None = None,
+    year: str | None = None,
 ) -> tuple[Comparison, Path | None]:
     """Compare the arms of all folders and files.
 
     Args:
         folders: experiments, or [NAME=]folders of the official pipeline's reports; folders of one name are its seeds.
-        published: CSV files of figures.
+        published: CSV files of figures, or names of tables that come with the package (`PUBLISHED`).
         baseline: name of an arm; by default the reference of the first experiment, else the first model.
         matched: the resource that all arms should share; by default that of the first experiment.
+        year: the protocol of reports and published columns that do not show which year's they are.
 
     Returns:
         The comparison, and the folder of the first experiment; None where all models were trained elsewhere.
 
     Raises:
         RunFolderError: a folder that is neither.
-        DataError: a file that cannot be read, a folder named twice, an experiment and its copy, two arms of one name,
-            or no arm with the name of the baseline.
+        DataError: a file that cannot be read, reports of which no year is known, a folder named twice, an experiment
+            and its copy, two arms of one name, or no arm with the name of the baseline.
     """
-    experiments, models = _sorted(folders)
+    experiments, models = _sorted(folders, year)
     joined = {path: read_arms(path, name) for name, path in _names(experiments[1:])}
     if joined:
         _refuse_copies({experiments[0]: read_arms(experiments[0]), **joined})
     others = [arm for arms in joined.values() for arm in arms]
     others += [official_arm(name, found) for name, found in models.items()]
     measured = {key for arm in others for key in arm.estimates}
-    others += [arm for path in published for arm in read_published(path, measured)]
+    others += [arm for path in published for arm in read_published(find_published(path), measured, year)]
     if baseline in {arm.name for arm in others if arm.kind == "published"}:
         raise DataError(f"the baseline must be an arm with seeds; '{baseline}' is a published figure")
     if experiments:
@@ -64,7 +68,7 @@ def compare_folders(
     return comparison, experiments[0] if experiments else None
 
 
-def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelScores]]]:
+def _sorted(folders: Sequence[str], year: str | None) -> tuple[list[Path], dict[str, list[ModelScores]]]:
     """Return the experiments, and name -> seeds of each model that was scored elsewhere."""
     experiments: list[Path] = []
     models: dict[str, list[ModelScores]] = {}
@@ -86,7 +90,7 @@ def _sorted(folders: Sequence[str]) -> tuple[list[Path], dict[str, list[ModelSco
                 raise DataError(f"{path} is an experiment, and its arms have names already: leave '{name}=' out")
             experiments.append(path)
         elif path.is_dir() and holds_reports(path):
-            model = read_model(path)
+            model = read_model(path, year)
             if (name is None and model.name in models) or (name or model.name) in unnamed:
                 raise DataError(
                     f"{path} holds another model '{name or model.name}': name both (NAME=FOLDER), and use one name "
@@ -178,4 +182,5 @@ def _primary(arms: Sequence[Arm]) -> str:
         raise DataError(f"{', '.join(arm.name for arm in trained)} must have a score that is a finite number; none is")
     shared = [key for key in keys if all(key in arm.values for arm in trained)]
     choices = shared or keys
-    return next((key for key in choices if key.startswith("babylm/blimp")), choices[0])
+    found = {key: score for key in choices if (score := split_score(key)) is not None}
+    return next((key for key, (_, name) in found.items() if task_of(name) == "blimp"), choices[0])

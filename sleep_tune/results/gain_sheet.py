@@ -1,7 +1,6 @@
 """What differences are made of, as a table: a row per arm and effect, a difference with p per endpoint."""
 
 from sleep_tune.results.arms import Comparison, Contrast
-from sleep_tune.results.columns import column
 from sleep_tune.results.gain_text import effect_title, verdict_of
 from sleep_tune.results.sheet import MINUS, MISSING, Cell, Sheet, p_text, second_endpoints
 from sleep_tune.results.verdict import contrast_text
@@ -17,7 +16,7 @@ def gain_sheet(comparison: Comparison) -> Sheet | None:
         return None
     headings = ["arm", "part", "difference of"]
     for key in endpoints:
-        headings += [column(key).heading, "Holm p"]
+        headings += [comparison.column(key).heading, "Holm p"]
     found: dict[tuple[str, str, str], dict[str, Contrast]] = {}
     for gain in gains:
         for effect in gain.rows:

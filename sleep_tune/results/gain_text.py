@@ -83,7 +83,7 @@ def describe_gain(gain: Gain, comparison: Comparison) -> GainText:
     unit = column(endpoint).unit
     parts = " ".join(_signed(effect, gain) for effect in gain.effects)
     summary = (
-        f"{gain.arm} {MINUS} {comparison.baseline} in {column(endpoint).heading}: "
+        f"{gain.arm} {MINUS} {comparison.baseline} in {comparison.column(endpoint).heading}: "
         f"{contrast_text(gain.whole.contrast, endpoint)} {unit}".rstrip()
         + f" over {_seeds(len(gain.seeds))} ({better} is better) = {parts}."
     )
@@ -246,7 +246,7 @@ def gain_statistics(comparison: Comparison) -> str:
     """Explain intervals and p of the effects."""
     primary = comparison.endpoints[0]
     tests = {gain.endpoint == primary: gain.tests for gain in comparison.gains}
-    families = [f"{tests[True]} effects at {column(primary).heading}"] if tests.get(True) else []
+    families = [f"{tests[True]} effects at {comparison.column(primary).heading}"] if tests.get(True) else []
     families += [f"{tests[False]} at all other endpoints"] if tests.get(False) else []
     tested = ""  # a single seed has neither intervals nor tests
     if families:

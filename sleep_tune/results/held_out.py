@@ -1,7 +1,7 @@
 """Exclusion of the test items that selected the finalists: the primary endpoint is computed on held-out items.
 
 A search may optimise a fast task (`babylm/blimp_fast`) whose items are part of the full task that claims are about
-(`babylm/blimp_filtered`). Items are matched by the fingerprint of their text.
+(`babylm/blimp_filtered`). Items are matched by the fingerprint of their text, within one year's protocol.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sleep_tune.babylm.challenge import FOLDERS
-from sleep_tune.babylm.score_names import BABYLM, MACRO_METRIC
+from sleep_tune.babylm.protocols import split_score
+from sleep_tune.babylm.score_names import MACRO, task_of
 from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm
-from sleep_tune.results.columns import column, estimate_metric
+from sleep_tune.results.columns import column, estimate_metric, has_several_years
 from sleep_tune.statistics.crossed_design import is_mean_of_groups, mean_of_groups
 
 __all__ = ["hold_out_items"]
@@ -35,18 +35,19 @@ def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[A
     primary = experiment.primary
     objective, measured = split_variant(experiment.objective)[1], split_variant(primary)[1]
     found = any(arm.kind == "finalist" for arm in arms)
-    if not (found and objective.startswith(BABYLM) and measured.startswith(BABYLM)):
+    chosen, judged = split_score(objective), split_score(measured)
+    if not found or chosen is None or judged is None or chosen[0] is not judged[0]:
         return tuple(arms), ()
-    name = column(primary).heading
+    name = column(primary, with_year=has_several_years(key for arm in arms for key in arm.estimates)).heading
     if objective == measured:
         note = f"Warning: the items of {name} selected the finalists and evaluate them too. For a claim, name another "
         return tuple(arms), (f"{note}primary endpoint (comparison.primary).",)
     tasks = _chosen_from(arms, objective, measured)
     if not tasks:
         return tuple(arms), ()
-    folders = ", ".join(task.removeprefix(BABYLM) for task in tasks)
+    folders = ", ".join(_score(task) for task in tasks)
     whole = f"Warning: the items of {folders} selected the finalists and are part of {name}, which evaluates them; "
-    if measured == MACRO_METRIC:
+    if judged[1] == MACRO:
         return tuple(arms), (f"{whole}for a claim, name another primary endpoint (comparison.primary).",)
     scored = [arm for arm in arms if arm.values.get(primary)]
     texts = _texts(arms, tasks)
@@ -68,18 +69,23 @@ def hold_out_items(arms: Sequence[Arm], experiment: Experiment) -> tuple[tuple[A
 
 def _chosen_from(arms: Sequence[Arm], objective: str, primary: str) -> list[str]:
     """Return the tasks of the objective whose items are part of the endpoint; both by their plain names."""
-    if primary == MACRO_METRIC:
+    if _score(primary) == MACRO:
         return [objective]
-    if objective != MACRO_METRIC:
+    if _score(objective) != MACRO:
         return [objective] if _family(objective) == _family(primary) else []
     every = dict.fromkeys(key for arm in arms for key in arm.answers)
     return [key for key in every if key != primary and _family(key) == _family(primary)]
 
 
-def _family(key: str) -> str:
-    """Return the task that a folder holds, whole or in part."""
-    folder = key.removeprefix(BABYLM)
-    return FOLDERS.get(folder, folder)
+def _score(key: str) -> str:
+    found = split_score(key)
+    return key if found is None else found[1]
+
+
+def _family(key: str) -> tuple[str, str]:
+    """Return the year and the task of a score's folder, which may hold the task in part."""
+    found = split_score(key)
+    return ("", key) if found is None else (found[0].year, task_of(found[1]))
 
 
 def _texts(arms: Iterable[Arm], tasks: Sequence[str]) -> set[str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from sleep_tune.errors import DataError
 from sleep_tune.experiment.look_evidence import ArmEvidence
 from sleep_tune.results.arms import Arm, Comparison, mode_of
-from sleep_tune.results.columns import column
 from sleep_tune.results.comparison import compare
 from sleep_tune.results.sequential_contrasts import order_outcomes
 from sleep_tune.statistics.conditional_power import FUTILE, conditional_power
@@ -31,7 +30,7 @@ def judge_look(folder: Path, seeds: Collection[int]) -> dict[str, ArmEvidence]:
     comparison = compare(folder, seeds=seeds)
     primary, reference = comparison.endpoints[0], comparison.reference
     if reference is None or not reference.values.get(primary):
-        what = column(primary).heading
+        what = comparison.column(primary).heading
         raise DataError(f"arms must be compared with {comparison.baseline} in {what}, which has no result in it")
     judged = [arm for arm in comparison.arms if arm.parent is None and primary in arm.contrasts]
     return {arm.name: _evidence(arm, reference, comparison) for arm in judged}

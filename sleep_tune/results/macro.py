@@ -1,18 +1,21 @@
-"""The macro average over the scores that all arms and seeds share, and notes on scores that some lack.
+"""The macro averages over the scores that all arms and seeds share, and notes on scores that some lack.
+
+Each protocol has an average of its own.
 
 Averages over different tasks are different measures: two equal models differ as soon as one was scored on one more
 task. The average is therefore computed here, from the scores of the table, and never taken from a run or a report.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sleep_tune.babylm.averages import macro_average
-from sleep_tune.babylm.score_names import ACCURACY, BABYLM, MACRO_METRIC, UNSPECIFIED, counted_scores, task_of
+from sleep_tune.babylm.protocols import PROTOCOLS, Protocol, split_score
+from sleep_tune.babylm.score_names import ACCURACY, UNSPECIFIED, counted_scores, task_of
 from sleep_tune.metric_names import of_variant, split_variant
 from sleep_tune.results.arms import Arm
-from sleep_tune.results.columns import column, estimate_metric
+from sleep_tune.results.columns import column, estimate_metric, has_several_years, is_macro
 
 __all__ = ["FEWEST", "average_shared_scores", "score_notes"]
 
@@ -21,10 +24,10 @@ FEWEST = 2
 
 
 def average_shared_scores(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
-    """Return the arms with their macro average over the scores that all of them share, and notes on it.
+    """Return the arms with their macro averages over the scores that all of them share, and notes on these.
 
-    The scores of a variant have an average of their own. Arms and seeds without any score are ignored. Published rows
-    keep their published average.
+    The scores of a protocol, and of a variant, have an average of their own, which ignores arms and seeds without any
+    of them. Published rows keep their published average.
 
     Args:
         arms: of one table, without contrasts yet.
@@ -34,34 +37,52 @@ def average_shared_scores(arms: Sequence[Arm], primary: str) -> tuple[tuple[Arm,
         The arms, and notes. Where they share fewer than `FEWEST` scores, no arm has an average.
     """
     variants = dict.fromkeys(split_variant(key)[0] for arm in arms for key in arm.values)
+    with_year = _has_years(arms)
     made, notes = tuple(arms), list[str]()
     for variant in sorted({"", *variants}):
-        made, said = _average_variant(made, primary, variant)
-        notes += said
+        for protocol in PROTOCOLS.values():
+            made, said = _average_scores(made, primary, protocol, variant, with_year=with_year)
+            notes += said
     return made, tuple(notes)
 
 
-def _average_variant(arms: Sequence[Arm], primary: str, variant: str) -> tuple[tuple[Arm, ...], list[str]]:
-    """Return the arms with the average over one variant of the scores, '' for the plain ones, and notes on it."""
-    scored = {arm.name: _by_seed(arm, variant) for arm in arms if arm.kind != "published"}
+def _has_years(arms: Iterable[Arm]) -> bool:
+    return has_several_years(key for arm in arms for key in arm.estimates)
+
+
+def _average_scores(
+    arms: Sequence[Arm], primary: str, protocol: Protocol, variant: str, *, with_year: bool
+) -> tuple[tuple[Arm, ...], list[str]]:
+    """Return the arms with the average over a protocol's scores of one variant, '' for the plain ones, and notes."""
+    scored = {arm.name: _by_seed(arm, protocol, variant) for arm in arms if arm.kind != "published"}
     every = [frozenset(scores) for by_seed in scored.values() for scores in by_seed.values()]
     common = frozenset.intersection(*every) if every else frozenset()
-    names = list(counted_scores(key.removeprefix(BABYLM) for key in common).values())
-    keys = [f"{BABYLM}{name}" for name in names]
+    names = list(counted_scores(key.removeprefix(protocol.prefix) for key in common).values())
+    keys = [f"{protocol.prefix}{name}" for name in names]
     different = [key for key in dict.fromkeys(key for scores in every for key in sorted(scores)) if key not in common]
-    macro = of_variant(variant, MACRO_METRIC)
+    macro = of_variant(variant, protocol.macro)
     if len(keys) < FEWEST and (different or primary != macro):
         keys = []
     made = tuple(arm if arm.kind == "published" else _averaged(arm, scored[arm.name], keys, macro) for arm in arms)
-    return made, list(_macro_notes(made, scored, keys, different, common, variant))
+
+    def heading(key: str) -> str:
+        return column(of_variant(variant, key), with_year=with_year).heading
+
+    notes = list(_macro_notes(heading(protocol.macro), heading, scored, keys, different, common))
+    published = [arm.name for arm in made if arm.kind == "published" and protocol.macro in arm.estimates]
+    if published and not variant:
+        average = heading(protocol.macro)
+        notes.append(f"{_capital(average)} of {', '.join(published)}: as published; its tasks are unknown.")
+    return made, notes
 
 
-def _by_seed(arm: Arm, variant: str) -> dict[int, dict[str, float]]:
-    """Return seed -> the scores of a variant that an average may include, by their plain names."""
+def _by_seed(arm: Arm, protocol: Protocol, variant: str) -> dict[int, dict[str, float]]:
+    """Return seed -> a protocol's scores of a variant that an average may include, by their plain names."""
     found: dict[int, dict[str, float]] = {}
     for key, values in arm.values.items():
         which, plain = split_variant(key)
-        if which == variant and plain.startswith(BABYLM) and counted_scores([plain.removeprefix(BABYLM)]):
+        score = split_score(plain)
+        if which == variant and score is not None and score[0] is protocol and counted_scores([score[1]]):
             for seed, value in values.items():
                 found.setdefault(seed, {})[plain] = value
     return found
@@ -78,37 +99,33 @@ def _averaged(arm: Arm, by_seed: Mapping[int, Mapping[str, float]], keys: Sequen
 
 
 def _macro_notes(
-    arms: Sequence[Arm],
+    macro: str,
+    heading: Callable[[str], str],
     scored: Mapping[str, Mapping[int, Mapping[str, float]]],
     keys: Sequence[str],
     different: Sequence[str],
     common: Collection[str],
-    variant: str,
 ) -> Iterator[str]:
-    """Say which scores the average of a variant includes, and which arms lack the others."""
-    macro = column(of_variant(variant, MACRO_METRIC)).heading
-    over = ", ".join(_heading(key, variant) for key in keys)
-    lacking = ", ".join(f"{_heading(key, variant)} (not in {_lacking(key, scored)})" for key in different)
+    """Say which scores an average includes, and which arms lack the others."""
+    over = ", ".join(map(heading, keys))
+    lacking = ", ".join(f"{heading(key)} (not in {_lacking(key, scored)})" for key in different)
     if different and keys:
         yield (
             f"Warning: not every arm and seed was scored on the same tasks. The {macro} includes the {len(keys)} "
             f"scores that all of them have ({over}), and excludes {lacking}."
         )
     elif different:
-        share = ", ".join(_heading(key, variant) for key in sorted(common)) or "none"
+        share = ", ".join(map(heading, sorted(common))) or "none"
         yield (
             f"Warning: not every arm and seed was scored on the same tasks, so no {macro} is shown or compared. "
             f"Shared scores: {share}; others: {lacking}. Score the missing tasks, or leave an arm out."
         )
     elif len(keys) >= FEWEST:
-        yield f"{macro[0].upper()}{macro[1:]}: over the {len(keys)} scores that every arm and seed has ({over})."
-    published = [arm.name for arm in arms if arm.kind == "published" and MACRO_METRIC in arm.estimates]
-    if published and not variant:
-        yield f"Macro average of {', '.join(published)}: as published; its tasks are unknown."
+        yield f"{_capital(macro)}: over the {len(keys)} scores that every arm and seed has ({over})."
 
 
-def _heading(key: str, variant: str) -> str:
-    return column(of_variant(variant, key)).heading
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _lacking(key: str, scored: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:
@@ -129,31 +146,52 @@ def score_notes(arms: Sequence[Arm], primary: str) -> Iterator[str]:
         primary: the primary endpoint; another note names its missing values in runs of an experiment.
     """
     measured = {key for arm in arms for key in arm.values}
+    with_year = _has_years(arms)
     for arm in arms:
         for key, seeds in arm.missing.items():
-            said = key == MACRO_METRIC or (arm.kind != "elsewhere" and (key == primary or key not in measured))
+            said = is_macro(key) or (arm.kind != "elsewhere" and (key == primary or key not in measured))
             if said or not seeds:
                 continue
             which = f", seed {', '.join(map(str, sorted(seeds)))}," if len(arm.seeds) > 1 else ""
             where = "; ".join(dict.fromkeys(place for place in seeds.values() if place))
-            yield f"Missing: {arm.name}{which} has no finite {column(key).heading}{f' ({where})' if where else ''}."
-    yield from _measures(arms)
+            what = column(key, with_year=with_year).heading
+            yield f"Missing: {arm.name}{which} has no finite {what}{f' ({where})' if where else ''}."
+    yield from _years(arms)
+    yield from _measures(arms, with_year=with_year)
 
 
-def _measures(arms: Sequence[Arm]) -> Iterator[str]:
+def _years(arms: Sequence[Arm]) -> Iterator[str]:
+    """Say which arms were scored by which protocol, where there are several."""
+    scored: dict[str, list[Arm]] = {}
+    for arm in arms:
+        found = filter(None, (split_score(split_variant(key)[1]) for key in arm.estimates))
+        for year in dict.fromkeys(protocol.year for protocol, _ in found):
+            scored.setdefault(year, []).append(arm)
+    if len(scored) > 1:
+        each = "; ".join(f"{year} {', '.join(_names(scored[year]))}" for year in sorted(scored))
+        yield (
+            f"BabyLM's scores are by the protocols of several years ({each}). Each year's have columns and an average "
+            "of their own and are never compared with another year's, because rules and items differ."
+        )
+
+
+def _measures(arms: Sequence[Arm], *, with_year: bool) -> Iterator[str]:
     """Warn of tasks that some arms have as a rank correlation and others as an accuracy."""
-    keys = dict.fromkeys(key for arm in arms for key in arm.estimates if key.startswith(BABYLM))
-    tasks = Counter(task_of(key.removeprefix(BABYLM)) for key in keys if not key.endswith(UNSPECIFIED))
-    for key in keys:
+    keys = {key: found for arm in arms for key in arm.estimates if (found := split_score(key)) is not None}
+    tasks = Counter((found[0].year, task_of(found[1])) for key, found in keys.items() if not key.endswith(UNSPECIFIED))
+    for key, (protocol, score) in keys.items():
         if not key.endswith((ACCURACY, UNSPECIFIED)):
             continue
         names = ", ".join(_names(arm for arm in arms if key in arm.estimates))
-        rho = column(key.removesuffix(ACCURACY).removesuffix(UNSPECIFIED)).heading
+        what, rho = (
+            column(name, with_year=with_year).heading
+            for name in (key, key.removesuffix(ACCURACY).removesuffix(UNSPECIFIED))
+        )
         if key.endswith(UNSPECIFIED):
-            yield f"{column(key).heading}: published as {rho}, without saying which of its two measures ({names})."
-        elif tasks[task_of(key.removeprefix(BABYLM))] > 1:
+            yield f"{what}: published as {rho}, without saying which of its two measures ({names})."
+        elif tasks[protocol.year, task_of(score)] > 1:
             yield (
-                f"Warning: {column(key).heading} ({names}) is the share of correct answers, which the pipeline "
+                f"Warning: {what} ({names}) is the share of correct answers, which the pipeline "
                 f"reported until July 2025; {rho} is Spearman's rho x 100. Different measures are not compared."
             )
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sleep_tune.babylm.score_names import MACRO_METRIC
+from sleep_tune.babylm.protocols import FIRST_OPTION, PROTOCOLS
 from sleep_tune.errors import listed
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
-from sleep_tune.results.columns import MOST_NAMED, column, short_names
+from sleep_tune.results.columns import MOST_NAMED, column, is_macro, short_names
 from sleep_tune.results.comparable_losses import loss_notes
 from sleep_tune.results.look_text import level_text, look_notes
 from sleep_tune.results.matched_resource import resource_notes
@@ -181,7 +181,7 @@ def _diverged(arms: Sequence[Arm]) -> Iterator[str]:
 def _constant(comparison: Comparison) -> Iterator[str]:
     """Warn of differences that are the same at every seed and are therefore not tested."""
     where = [
-        f"{arm.name} in {column(endpoint).heading}"
+        f"{arm.name} in {comparison.column(endpoint).heading}"
         for endpoint in comparison.endpoints
         for arm in comparison.arms
         if endpoint in arm.contrasts and arm.contrasts[endpoint].difference.is_untested
@@ -218,9 +218,9 @@ def _skewed(comparison: Comparison) -> Iterator[str]:
 def _unpaired(comparison: Comparison) -> Iterator[str]:
     """Name arms without a value at the primary endpoint, or with other seeds than the baseline."""
     primary, reference = comparison.endpoints[0], comparison.reference
-    what = column(primary).heading
+    what = comparison.column(primary).heading
     theirs = reference.values.get(primary, {}) if reference is not None else {}
-    if primary == MACRO_METRIC and not any(primary in arm.values for arm in comparison.arms):
+    if is_macro(split_variant(primary)[1]) and not any(primary in arm.values for arm in comparison.arms):
         return  # a note of `averaged` says why
     for arm in comparison.arms:
         ours = arm.values.get(primary, {})
@@ -262,7 +262,7 @@ def _reach(comparison: Comparison) -> Iterator[str]:
     amount = f"{' to '.join(written)} {column(primary).unit}".strip()
     yield (
         f"{POWER_NOTE}: with {seeds} there is {POWER:.0%} power to detect a true difference in "
-        f"{column(primary).heading} of {amount}, and less power to detect a smaller one."
+        f"{comparison.column(primary).heading} of {amount}, and less power to detect a smaller one."
     )
 
 
@@ -272,20 +272,28 @@ def _share(arms: Sequence[Arm]) -> bool:
 
 
 def _ties(comparison: Comparison) -> Iterator[str]:
-    """Warn of models that score many options equally: a tie counts as correct, as in BabyLM's pipeline."""
-    ties = []
+    """Warn of models that score many options equally, and say how such ties count by the protocol of each."""
+    correct, shared = list[str](), list[str]()
     for arm in comparison.arms:
         shares = {
             key.removeprefix("ties/"): value.mean / 100
             for key, value in arm.estimates.items()
             if key.startswith("ties/")
         }
-        shares |= {"pairs": arm.estimates[TIES].mean} if TIES in arm.estimates else {}
-        ties += [f"{arm.name} in {share:.0%} of {task}" for task, share in shares.items() if share > MANY_TIES]
-    if ties:
+        rules = {PROTOCOLS[run.year].ties for run in arm.facts if run.year in PROTOCOLS}
+        tied = [f"{arm.name} in {share:.0%} of {task}" for task, share in shares.items() if share > MANY_TIES]
+        (correct if rules <= {FIRST_OPTION} else shared).extend(tied)
+        pairs = arm.estimates[TIES].mean if TIES in arm.estimates else 0.0
+        correct += [f"{arm.name} in {pairs:.0%} of pairs"] if pairs > MANY_TIES else []
+    if correct:
         yield (
             "Warning: options with equal scores count as correct, so a model that gives all options the same score is "
-            f"always correct. Equal scores: {listed(ties, MOST_NAMED)}."
+            f"always correct. Equal scores: {listed(correct, MOST_NAMED)}."
+        )
+    if shared:
+        yield (
+            "Warning: where k options share the best score and the right one is among them, the item counts as 1/k, "
+            f"so many equal scores bring a model close to chance. Equal scores: {listed(shared, MOST_NAMED)}."
         )
 
 
@@ -345,7 +353,7 @@ def _statistics(comparison: Comparison) -> Iterator[str]:
     if not any(tested.values()):
         return
     primary, *others = comparison.endpoints
-    families = [f"{len(tested[primary])} at {column(primary).heading}"] if tested[primary] else []
+    families = [f"{len(tested[primary])} at {comparison.column(primary).heading}"] if tested[primary] else []
     number = sum(len(tested[key]) for key in others)
     families += [f"{number} at all other endpoints"] if number else []
     yield (
@@ -356,7 +364,8 @@ def _statistics(comparison: Comparison) -> Iterator[str]:
     crossed = {key: made[0] for key, made in tested.items() if made and made[0].items is not None}
     if crossed:
         counts = "; ".join(
-            f"{column(key).heading}: {made.items:,} items in {made.groups} groups" for key, made in crossed.items()
+            f"{comparison.column(key).heading}: {made.items:,} items in {made.groups} groups"
+            for key, made in crossed.items()
         )
         yield (
             f"Differences treat both seeds and test items as random samples ({counts}), so that they hold for new "

@@ -4,6 +4,10 @@ A model's folder is `<model>/<revision>/zero_shot/<backend>/<task>/<data folder>
 `.../<backend>/reading/report.txt`. Three other layouts are read too: `<model>/<backend>/<task>/<data folder>/`, each
 task in an output folder of its own, and data folders alone. Only reports are read: predictions alone do not say which
 answers are correct.
+
+No report names the year of its protocol. It is known from a task that only one year has (wug: 2025, Global PIQA: 2026),
+from the numbers of entity tracking's predictions beside its report, or from the scores.json of this package's own
+evaluation. Where nothing shows it, the user must say it, because the years' scores are not comparable.
 """
 
 import math
@@ -16,8 +20,9 @@ import pandas as pd
 
 from sleep_tune.babylm.averages import entity_tracking_averages, macro_average
 from sleep_tune.babylm.challenge import FOLDERS, READING_SCORES, WUG
-from sleep_tune.babylm.protocols import ABSENT
-from sleep_tune.babylm.score_names import ACCURACY, BABYLM, score_title, wug_score
+from sleep_tune.babylm.group_sizes import GROUP_SIZES, NUM_GROUPS
+from sleep_tune.babylm.protocols import ABSENT, PROTOCOLS, only_year, split_score
+from sleep_tune.babylm.score_names import ACCURACY, score_title, wug_score
 from sleep_tune.errors import DataError, shortened
 from sleep_tune.files import read_json_object
 from sleep_tune.results.arms import Arm, over_seeds
@@ -27,7 +32,10 @@ __all__ = ["LAYOUT", "ModelScores", "holds_reports", "official_arm", "read_model
 ROUNDING = 0.0101
 """Largest distance of a printed average from the mean of the printed scores that it averages."""
 
-REPORT, READING, SCORES = "best_temperature_report.txt", "report.txt", "scores.json"
+REPORT, READING = "best_temperature_report.txt", "report.txt"
+
+PREDICTIONS, SCORES = "predictions.json", "scores.json"
+"""Files that may be beside a report, and in the folder of a back end."""
 
 LAYOUT = f"<model>/<revision>/zero_shot/<backend>/<task>/<data>/{REPORT}, such as my_model/main/zero_shot/mlm/blimp/"
 LAYOUT += f"blimp_fast/{REPORT}"
@@ -52,11 +60,12 @@ class ModelScores:
     name: str
     """Name of the model, with its revision unless that is main, and its back end."""
     scores: Mapping[str, float]
-    """`babylm/<data folder>` -> average: the mean of its paradigms (reports print two decimals), else as printed."""
+    """`babylm2026/<data folder>` (2025: `babylm/...`) -> average: the mean of its paradigms (reports print two
+    decimals), else as printed."""
     paradigms: Mapping[str, Mapping[str, float]]
-    """`babylm/<data folder>` -> UID -> score, where there are several paradigms and the average is their mean."""
+    """Name of a score -> UID -> score, where there are several paradigms and the average is their mean."""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """`babylm/<data folder>` -> value and file, where the value is not finite."""
+    """Name of a score -> value and file, where the value is not finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +94,22 @@ def holds_reports(folder: Path) -> bool:
     return next(_reports(folder), None) is not None
 
 
-def read_model(folder: Path) -> ModelScores:
+def read_model(folder: Path, year: str | None = None) -> ModelScores:
     """Read all reports of one checkpoint.
 
     Args:
         folder: of a model with one scored revision and back end, or any folder between that and the reports.
+        year: of the protocol, for reports that do not show it; a key of PROTOCOLS.
 
     Raises:
-        DataError: no reports, reports of several checkpoints, two reports of one task, or a damaged report; the message
-            names file and line.
+        DataError: no reports, reports of several checkpoints or years, two reports of one task, an unknown year, or a
+            damaged report; the message names file and line.
     """
     paths = sorted(_reports(folder))
     if not paths:
         raise DataError(f"{folder} must hold results of the official pipeline, {LAYOUT}; there are none")
     owner = _only_owner(folder, paths)
-    _require_known_protocol(folder, paths)
+    prefix = PROTOCOLS[_only_year(folder, paths, year)].prefix
     found: dict[str, float] = {}
     paradigms: dict[str, dict[str, float]] = {}
     missing: dict[str, str] = {}
@@ -114,10 +124,10 @@ def read_model(folder: Path) -> ModelScores:
                 )
             files[name] = path
             if math.isfinite(value.number):
-                found[f"{BABYLM}{name}"] = value.number
-                paradigms |= {f"{BABYLM}{name}": groups} if len(groups) > 1 else {}
+                found[f"{prefix}{name}"] = value.number
+                paradigms |= {f"{prefix}{name}": groups} if len(groups) > 1 else {}
             else:
-                missing[f"{BABYLM}{name}"] = f"{value.number} in {path.parent.name}/{path.name}"
+                missing[f"{prefix}{name}"] = f"{value.number} in {path.parent.name}/{path.name}"
     return ModelScores(str(owner), found, paradigms, missing)
 
 
@@ -131,8 +141,11 @@ def official_arm(name: str, models: Sequence[ModelScores]) -> Arm:
     answers: dict[str, dict[int, pd.Series[float]]] = {}
     for seed, model in numbered:
         for key, groups in model.paradigms.items():
-            index = pd.MultiIndex.from_arrays([sorted(groups), sorted(groups)], names=["uid", "id"])
-            answers.setdefault(key, {})[seed] = pd.Series([groups[uid] for uid in sorted(groups)], index=index)
+            uids, score = sorted(groups), split_score(key)
+            task = "" if score is None else score[1]
+            own = [task] * len(uids) if task in NUM_GROUPS else uids  # groups that are single items are one group
+            index = pd.MultiIndex.from_arrays([own, uids], names=["uid", "id"])
+            answers.setdefault(key, {})[seed] = pd.Series([groups[uid] for uid in uids], index=index)
     seeds = tuple(seed for seed, _ in numbered)
     return over_seeds(name, "elsewhere", values, seeds=seeds, missing=missing, answers=answers)
 
@@ -140,25 +153,6 @@ def official_arm(name: str, models: Sequence[ModelScores]) -> Arm:
 def _reports(folder: Path) -> Iterator[Path]:
     yield from folder.rglob(REPORT)
     yield from (path for path in folder.rglob(READING) if path.parent.name == "reading")
-
-
-def _require_known_protocol(folder: Path, paths: Sequence[Path]) -> None:
-    """Check that reports are of the protocol whose columns a comparison has.
-
-    A folder of this package says its protocol in scores.json; that of a pipeline shows it by Global PIQA's reports.
-
-    Raises:
-        DataError: the reports are of another protocol.
-    """
-    beside = {parent / SCORES for path in paths for parent in path.parents[:3]}
-    years = {str(content.get("protocol", ABSENT)) for path in beside if (content := read_json_object(path)) is not None}
-    if any(path.parent.name.startswith("global_piqa") for path in paths):
-        years.add("2026")
-    if other := sorted(years - {ABSENT}):
-        raise DataError(
-            f"{folder} must hold scores by BabyLM's protocol of {ABSENT} to be compared; they are of {other[0]}, whose "
-            "tasks have other items and rules: comparing them is not supported yet"
-        )
 
 
 def _only_owner(folder: Path, paths: Sequence[Path]) -> _Owner:
@@ -180,6 +174,51 @@ def _only_owner(folder: Path, paths: Sequence[Path]) -> _Owner:
             f"{folder} must hold the reports of one checkpoint; it holds {first}{more}: name the folder of one of them"
         )
     return different[0]
+
+
+def _only_year(folder: Path, paths: Sequence[Path], given: str | None) -> str:
+    """Return the year of the protocol of all reports.
+
+    Raises:
+        DataError: they show another year than `given`, several years or an unknown one, or none and none is given.
+    """
+    shown = {year: where for path in paths for year, where in _shown_years(path)}
+    years = dict.fromkeys([*shown, *([given] if given is not None else [])])
+    if not years:
+        raise DataError(
+            f"{folder} must show which year's protocol its scores are by, but has no task that one year alone has: "
+            f"name the year with --protocol, one of {', '.join(PROTOCOLS)}"
+        )
+    if len(years) > 1:
+        each = "; ".join(f"{year} by {shown.get(year, '--protocol')}" for year in years)
+        raise DataError(f"{folder} must hold scores by the protocol of one year; it holds {each}")
+    (year,) = years
+    if year not in PROTOCOLS:
+        raise DataError(f"{shown.get(year, '--protocol')} must name one of {', '.join(PROTOCOLS)}; got '{year}'")
+    return year
+
+
+def _shown_years(path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield each year that a report, or a file beside it, shows to be that of its protocol, and what shows it."""
+    data = path.resolve().parent
+    own = only_year(data.name)
+    if own is not None:
+        yield own, path
+    if FOLDERS.get(data.name) == "entity_tracking":
+        predictions = read_json_object(data / PREDICTIONS) or {}
+        sizes = {uid.lower(): _count_predictions(value) for uid, value in predictions.items()}
+        years = [year for year, of_folder in GROUP_SIZES.items() if of_folder.get(data.name) == sizes]
+        if len(years) == 1:
+            yield years[0], data / PREDICTIONS
+    scores = _owner(path)[1] / SCORES
+    content = read_json_object(scores)
+    if content is not None:
+        yield str(content.get("protocol", ABSENT)), scores
+
+
+def _count_predictions(value: object) -> int:
+    rows = value.get("predictions") if isinstance(value, Mapping) else None
+    return len(rows) if isinstance(rows, list) else 0
 
 
 def _owner(path: Path) -> tuple[_Owner, Path]:

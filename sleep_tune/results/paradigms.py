@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sleep_tune.babylm.challenge import CHANCE, FOLDERS
-from sleep_tune.babylm.score_names import BABYLM
+from sleep_tune.babylm.protocols import split_score
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.columns import PAIRS, cut_difference
@@ -70,13 +70,14 @@ def compare_paradigms(comparison: Comparison) -> list[ParadigmDifference]:
 def chance_level(endpoint: str) -> float | None:
     """Return a random model's score in each paradigm of an endpoint, in its unit; None where it is unknown.
 
-    >>> chance_level("babylm/blimp_fast"), chance_level("babylm/my_task")
-    (50.0, None)
+    >>> chance_level("babylm2026/global_piqa_parallel"), chance_level("babylm/my_task")
+    (25.0, None)
     """
     plain = split_variant(endpoint)[1]
     if plain == PAIRS:
         return 0.5
-    return CHANCE.get(FOLDERS.get(plain.removeprefix(BABYLM), ""))
+    found = split_score(plain)
+    return None if found is None else CHANCE.get(FOLDERS.get(found[1], ""))
 
 
 def tabulate_paradigms(rows: Sequence[ParadigmDifference]) -> pd.DataFrame:

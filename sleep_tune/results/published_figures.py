@@ -1,6 +1,7 @@
 """Published figures as rows of a comparison, from a CSV with a column `model`, one for each score, and `source`.
 
-They share no seeds with the arms, so no differences are computed: they are shown for orientation.
+They share no seeds with the arms, so no differences are computed: they are shown for orientation. Tables of BabyLM's
+baselines come with the package.
 """
 
 import csv
@@ -10,14 +11,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sleep_tune.babylm.challenge import CHANCE, WUG
-from sleep_tune.babylm.score_names import ACCURACY, BABYLM, GLUE_TITLES, MACRO, find_score, known_scores, task_of
+from sleep_tune.babylm.challenge import CHANCE, FOLDERS, WUG
+from sleep_tune.babylm.protocols import ABSENT, PROTOCOLS, Protocol, only_year, split_score
+from sleep_tune.babylm.score_names import ACCURACY, GLUE_TITLES, MACRO, UNSPECIFIED, find_score, known_scores, task_of
 from sleep_tune.errors import DataError, nearest, shortened
+from sleep_tune.installation import REFERENCE
 from sleep_tune.results.arms import Arm
 from sleep_tune.results.columns import COLUMNS, PAIRS
 from sleep_tune.statistics.fixed_sample import Estimate
 
-__all__ = ["read_published"]
+__all__ = ["PUBLISHED", "find_published", "read_published"]
+
+PUBLISHED = {path.stem: path for path in sorted(REFERENCE.glob("*.csv"))}
+"""Name -> table of published figures that comes with the package."""
 
 MODEL, SOURCE = "model", "source"
 
@@ -26,7 +32,7 @@ LABELS = ("track", "scoring", "backend", "revision")
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
-ABSENT = frozenset({"", "-", "–", "—", "nan", "na", "n/a", "none", "null"})  # noqa: RUF001
+NO_FIGURE = frozenset({"", "-", "–", "—", "nan", "na", "n/a", "none", "null"})  # noqa: RUF001
 """Content of cells without a figure, in lower case."""
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
@@ -45,17 +51,34 @@ class _Column:
     """Factor that converts its numbers to the unit of `key`."""
 
 
-def read_published(path: Path, metrics: Collection[str] = ()) -> list[Arm]:
+def find_published(named: Path) -> Path:
+    """Return the table of this name that comes with the package, unless it is the path of a file.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if named.exists() or named.suffix or len(named.parts) > 1:
+        return named  # where there is no such file, reading it says so
+    if str(named) not in PUBLISHED:
+        raise DataError(
+            f"published figures must be a CSV file or one of {', '.join(PUBLISHED)}; got {shortened(str(named))}"
+        )
+    return PUBLISHED[str(named)]
+
+
+def read_published(path: Path, metrics: Collection[str] = (), year: str | None = None) -> list[Arm]:
     """Return one arm per line of the file, without lines that begin with # and cells that are empty or say n/a.
 
-    A column has the name of a metric (`babylm/blimp_fast`, `test/nll`) or that of BabyLM's tables (`blimp_fast`,
-    `BLiMP Supplement`, `wug_adj_rho`: see `ALIASES`). Where a model has several lines, its columns `track`,
+    A column has the name of a metric (`babylm2026/blimp_fast`, `test/nll`) or that of BabyLM's tables (`blimp_fast`,
+    `BLiMP Supplement`, `wug_adj_rho`: see `ALIASES`). The latter are by the protocol of the year that alone has a task
+    of the table, else of `year`, else of `ABSENT`. Where a model has several lines, its columns `track`,
     `scoring`, `backend` and `revision` become part of its name. Cells are separated by commas, semicolons or tabs; with
     semicolons or tabs, numbers may have a decimal comma.
 
     Args:
         path: of the file, in UTF-8.
         metrics: measured by other arms of the comparison; the file may have columns for these too.
+        year: of columns that do not say it; a key of PROTOCOLS.
 
     Raises:
         DataError: the file is not such a table; the message names file, line and column.
@@ -64,7 +87,7 @@ def read_published(path: Path, metrics: Collection[str] = ()) -> list[Arm]:
     where = f"{path}:{lines[0][0]}" if lines else str(path)
     delimiter = _delimiter(where, lines)
     rows = _rows(path, lines, delimiter)
-    columns = _columns(where, rows[0][1], rows[1:], metrics)
+    columns = _columns(where, rows[0][1], rows[1:], metrics, _plain_protocol(where, rows[0][1], year))
     if all(isinstance(column, str) for column in columns.values()):
         raise DataError(f"{where}: expected a column for at least one score; got {', '.join(rows[0][1])}")
     of_model = next(at for at, column in columns.items() if column == MODEL)
@@ -129,8 +152,35 @@ def _rows(path: Path, lines: Sequence[tuple[int, str]], delimiter: str) -> list[
     return rows
 
 
+def _plain_protocol(where: str, headings: Sequence[str], given: str | None) -> Protocol:
+    """Return the protocol of the scores whose headings name none.
+
+    Raises:
+        DataError: they are of several years.
+    """
+    plain = [heading for heading in headings if split_score(heading.lower()) is None]
+    found = {heading: find_score(heading) for heading in plain}
+    folders = {heading: _folder(score[0]) for heading, score in found.items() if score is not None}
+    years = {year: heading for heading, folder in folders.items() if (year := only_year(folder)) is not None}
+    if len(years) > 1 or (given is not None and years and given not in years):
+        each = "; ".join(f"'{heading}' of {year}" for year, heading in years.items())
+        named = f", but --protocol is {given}" if given is not None and given not in years else ""
+        prefixes = " or ".join(protocol.prefix for protocol in PROTOCOLS.values())
+        raise DataError(f"{where}: columns without a year must be of one; got {each}{named}: write {prefixes} before")
+    return PROTOCOLS[next(iter(years), given or ABSENT)]
+
+
+def _folder(score: str) -> str:
+    """Return the data folder of a score: its name without the ending of another measure."""
+    return score.removesuffix(ACCURACY).removesuffix(UNSPECIFIED)
+
+
 def _columns(
-    where: str, headings: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]], metrics: Collection[str]
+    where: str,
+    headings: Sequence[str],
+    rows: Sequence[tuple[int, Sequence[str]]],
+    metrics: Collection[str],
+    plain: Protocol,
 ) -> dict[int, str | _Column]:
     """Return index -> MODEL, SOURCE, one of `LABELS`, or a column of figures, without empty columns without heading."""
     columns: dict[int, str | _Column] = {}
@@ -138,7 +188,7 @@ def _columns(
         if not heading and not any(row[at : at + 1] != [""] for _, row in rows if at < len(row)):
             continue
         name = heading.lower()
-        columns[at] = name if name in (MODEL, SOURCE, *LABELS) else _column(where, at, heading, metrics)
+        columns[at] = name if name in (MODEL, SOURCE, *LABELS) else _column(where, at, heading, metrics, plain)
     taken: dict[str, str] = {}
     for at, column in columns.items():
         key = column if isinstance(column, str) else column.key
@@ -150,23 +200,34 @@ def _columns(
     return columns
 
 
-def _column(where: str, at: int, heading: str, metrics: Collection[str]) -> _Column:
-    """Return the column of figures with this heading."""
+def _column(where: str, at: int, heading: str, metrics: Collection[str], plain: Protocol) -> _Column:
+    """Return the column of figures with this heading; `plain` is the protocol of a score that names no year."""
     if not heading:
         raise DataError(f"{where}: column {at + 1} must have a name; it is empty")
     if heading in COLUMNS or heading in metrics:
         return _Column(heading, heading, 1.0)
-    found = find_score(heading)
+    protocol, name = split_score(heading.lower()) or (plain, heading)
+    found = find_score(name)
+    if found is not None and _belongs(found[0], protocol):
+        return _Column(heading, f"{protocol.prefix}{found[0]}", found[1])
     if found is not None:
-        return _Column(heading, f"{BABYLM}{found[0]}", found[1])
-    scores = [f"{BABYLM}{score}" for score in known_scores()]
-    known = {key.removeprefix(BABYLM): key for key in (*scores, *COLUMNS)}
-    close = nearest(heading.lower().removeprefix(BABYLM), known)
+        raise DataError(
+            f"{where}: '{shortened(heading)}' must be a score of {protocol.year}, which does not evaluate it: write "
+            f"{PROTOCOLS[only_year(_folder(found[0])) or ABSENT].prefix}{found[0]}"
+        )
+    scores = {score: f"{protocol.prefix}{score}" for score in known_scores() if _belongs(score, protocol)}
+    known = scores | {key: key for key in COLUMNS}
+    close = nearest(name.lower(), known)
     hint = f"did you mean {known[close]}?" if close else f"choose one of: {', '.join(known.values())}."
     raise DataError(
         f"{where}: unknown column '{shortened(heading)}'; {hint} Text about a model belongs in '{SOURCE}' or one of "
         f"{', '.join(LABELS)}"
     )
+
+
+def _belongs(score: str, protocol: Protocol) -> bool:
+    """Return whether a protocol has the folder of a score; scores without a folder belong to all."""
+    return _folder(score) not in FOLDERS or _folder(score) in protocol.folders
 
 
 def _arm(
@@ -188,14 +249,14 @@ def _figures(
 ) -> Iterator[tuple[str, float]]:
     """Yield (key, value) of each figure in a line."""
     for at, column in columns.items():
-        if not isinstance(column, str) and cells[at].lower() not in ABSENT:
+        if not isinstance(column, str) and cells[at].lower() not in NO_FIGURE:
             yield column.key, _number(where, column, cells[at], delimiter)
 
 
 def _number(where: str, column: _Column, cell: str, delimiter: str) -> float:
     """Return a cell as a number in the unit of its key."""
     text = cell.replace("−", "-")  # noqa: RUF001  minus sign
-    if column.key.startswith(BABYLM) and column.scale == 1.0:
+    if split_score(column.key) is not None and column.scale == 1.0:
         text = text.removesuffix("%").rstrip()
     if delimiter != ",":
         text = text.replace(",", ".")
@@ -216,18 +277,24 @@ def _number(where: str, column: _Column, cell: str, delimiter: str) -> float:
     return number * column.scale
 
 
+def _score(key: str) -> str | None:
+    """Return a metric's name as a score of BabyLM; None if it is none."""
+    found = split_score(key)
+    return None if found is None else found[1]
+
+
 def _is_rho(key: str) -> bool:
-    return key.removeprefix(BABYLM) in WUG
+    return _score(key) in WUG
 
 
 def _range(column: _Column) -> tuple[float, float, str]:
     """Return the smallest and largest number that a column may hold, and the name of its unit."""
-    score = column.key.removeprefix(BABYLM)
+    score = _score(column.key)
     if column.scale != 1.0:
         return -1.0, 1.0, "Spearman's rho"
     if column.key == PAIRS:
         return 0.0, 1.0, "a share of right answers"
-    if not column.key.startswith(BABYLM):
+    if score is None:
         return (0.0 if column.key in COLUMNS else float("-inf")), float("inf"), "a number"
     if _is_rho(column.key):
         return -100.0, 100.0, "Spearman's rho x 100"
@@ -239,6 +306,6 @@ def _range(column: _Column) -> tuple[float, float, str]:
 
 def _looks_like_a_share(column: _Column, number: float) -> bool:
     """Return whether a score that should be in percent seems to be a share; scores of reading are really that small."""
-    score = column.key.removeprefix(BABYLM)
-    known = column.key.startswith(BABYLM) and (score == MACRO or find_score(score) is not None)
+    score = _score(column.key)
+    known = score is not None and (score == MACRO or find_score(score) is not None)
     return known and column.scale == 1.0 and score not in CORRELATED and 0 < abs(number) < 1

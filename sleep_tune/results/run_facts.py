@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from sleep_tune.babylm.protocols import ABSENT
 from sleep_tune.errors import RunFolderError
 from sleep_tune.experiment.exposures import read_exposures
 from sleep_tune.experiment.run_folder import CONFIG, ENVIRONMENT, EXPOSURES, METRICS
@@ -48,6 +49,12 @@ class RunFacts:
     """Whether it kept how often it trained on each sample."""
     left_out: tuple[str, ...] = ()
     """Tasks that it should have been scored on but was not, each with the reason."""
+
+    @property
+    def year(self) -> str:
+        """The protocol of BabyLM that it was scored by; `ABSENT` where its configuration names none."""
+        named = self.config.get("evaluation.protocol")
+        return ABSENT if named in (None, "auto") else str(named)
 
 
 def read_facts(run: Path) -> RunFacts:

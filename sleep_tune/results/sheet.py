@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sleep_tune.babylm.score_names import MACRO_METRIC
+from sleep_tune.babylm.protocols import PROTOCOLS
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison, mode_of
 from sleep_tune.results.columns import PAIRS, PERPLEXITIES, column, is_known, setting_text, short_names
@@ -46,9 +46,9 @@ def make_sheet(comparison: Comparison) -> Sheet:
     """Return the shown metrics and costs of each arm, then its differences to the baseline with p at each endpoint."""
     shown = shown_metrics(comparison)
     endpoints = [key for key in comparison.endpoints if any(key in arm.contrasts for arm in comparison.arms)]
-    headings = ["arm", "settings", "seeds", *(column(key).heading for key in shown)]
+    headings = ["arm", "settings", "seeds", *(comparison.column(key).heading for key in shown)]
     for key in endpoints:
-        headings += [f"{column(key).heading} {MINUS} {comparison.baseline}", "Holm p"]
+        headings += [f"{comparison.column(key).heading} {MINUS} {comparison.baseline}", "Holm p"]
     rows = (tuple(_cells(arm, comparison, shown, endpoints)) for arm in comparison.arms)
     return Sheet(tuple(headings), tuple(rows), words=2)
 
@@ -137,6 +137,6 @@ def settings_text(arm: Arm, comparison: Comparison, write: Callable[[object], st
 
 
 def second_endpoints(comparison: Comparison) -> list[str]:
-    """Return the endpoints of a narrow table: the primary one, minimal pairs and BabyLM's macro average."""
-    few = (comparison.endpoints[0], PAIRS, MACRO_METRIC)
+    """Return the endpoints of a narrow table: the primary one, minimal pairs and BabyLM's macro averages."""
+    few = (comparison.endpoints[0], PAIRS, *(protocol.macro for protocol in PROTOCOLS.values()))
     return [key for key in dict.fromkeys(few) if any(key in arm.contrasts for arm in comparison.arms)]

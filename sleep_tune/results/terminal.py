@@ -13,7 +13,7 @@ from rich.text import Text
 from sleep_tune.console import PlainConsole
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Arm, Comparison, mode_of
-from sleep_tune.results.columns import PERPLEXITIES, column, is_score
+from sleep_tune.results.columns import PERPLEXITIES, is_score
 from sleep_tune.results.gain_sheet import gain_sheet
 from sleep_tune.results.gain_text import TITLE, gain_notes
 from sleep_tune.results.sheet import (
@@ -158,9 +158,9 @@ def _results(comparison: Comparison, width: int) -> Table:
     _add_arms(table, [text for arm in comparison.arms for text in (arm.name, arm.kind)], width)
     table.add_column("seeds", justify="right", no_wrap=True)
     for key in keys:
-        table.add_column(column(key).heading.replace("-", "-\n"), justify="right")
+        table.add_column(comparison.column(key).heading.replace("-", "-\n"), justify="right")
     for key in endpoints:
-        table.add_column(f"{column(key).heading}\nvs {comparison.baseline}", justify="right")
+        table.add_column(f"{comparison.column(key).heading}\nvs {comparison.baseline}", justify="right")
     for arm in comparison.arms:
         cells = [Text(f"{arm.name}\n", end="").append(arm.kind, style="dim"), Text(seeds_text(arm))]
         cells += [_stacked(*result_text(arm, key, comparison)) for key in keys]
@@ -180,7 +180,7 @@ def _scores(comparison: Comparison, keys: Sequence[str], width: int) -> Iterator
         return
     every = [arm.name for arm in comparison.arms]
     names = _arms_width(every, width)
-    headings = {key: column(key).heading for key in keys}
+    headings = {key: comparison.column(key).heading for key in keys}
     if names + sum(max(NUMBER, len(heading)) + 2 for heading in headings.values()) > width:
         headings = {key: heading.replace(" ", "\n") for key, heading in headings.items()}
     wide = {key: max(NUMBER, *map(len, heading.split("\n"))) + 2 for key, heading in headings.items()}
@@ -214,7 +214,7 @@ def _costs(comparison: Comparison, width: int) -> Table:
     costs = [key for key in shown_metrics(comparison) if "/" not in key]
     _add_arms(table, [arm.name for arm in _with_costs(comparison.arms)], width)
     for key in costs:
-        table.add_column(column(key).heading, justify="right", no_wrap=True)
+        table.add_column(comparison.column(key).heading, justify="right", no_wrap=True)
     table.add_column("settings", overflow="fold")
     for arm in _with_costs(comparison.arms):
         values = [estimate_text(arm, key)[0] for key in costs]

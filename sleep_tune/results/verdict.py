@@ -29,7 +29,7 @@ def write_verdict(comparison: Comparison) -> str:
 
 def _answer(comparison: Comparison) -> str:
     primary = comparison.experiment.primary
-    what = column(primary).heading
+    what = comparison.column(primary).heading
     name = comparison.baseline
     baseline = comparison.reference
     if baseline is None and _is_not_stated(name, comparison):
@@ -204,7 +204,8 @@ def _claims(claimed: Sequence[Arm], comparison: Comparison) -> str:
     else:
         none = f"No arm {'is shown to beat' if undecided else 'beats'} {name}"
         answer = f"{name} is beaten" if better else none
-    return f"{answer}{same_resource_text(comparison, claimed)} in {column(primary).heading}: {'; '.join(parts)}."
+    what = comparison.column(primary).heading
+    return f"{answer}{same_resource_text(comparison, claimed)} in {what}: {'; '.join(parts)}."
 
 
 def _subject(comparison: Comparison) -> str:

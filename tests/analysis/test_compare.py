@@ -9,9 +9,10 @@ import pytest
 
 from sleep_tune.commands.compare import main
 from sleep_tune.records import Event, Outcome
+from sleep_tune.results.published_figures import PUBLISHED
 from tests.analysis.commands import call
 from tests.made import write_log
-from tests.results.test_official_reports import write_model
+from tests.results.test_official_reports import write_model, write_report
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,3 +104,26 @@ def test_a_mistake_in_figures_or_names_is_one_line_and_exit_code_2(folder: Path,
         assert (done.returncode, done.stdout) == (2, "")
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_published_tables_are_found_by_name_and_all_are_named_in_the_help(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = compare(folder, "--published", "babylm2026")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "BabyLM 2026" in done.stdout
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    named = capsys.readouterr().out
+    assert [name for name in PUBLISHED if name not in named] == []
+
+
+def test_the_year_of_reports_that_do_not_show_it_is_asked_for_and_given(tmp_path: Path) -> None:
+    report = tmp_path / "ours" / "main" / "zero_shot" / "mlm" / "blimp" / "blimp_fast"
+    write_report(report, {"UID": {"passive_1": 60.0, "wh_island": 50.0}}, 55.0)
+    refused = compare(tmp_path / "ours")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--protocol" in refused.stderr
+    given = compare(tmp_path / "ours", "--protocol", "2026")
+    assert (given.returncode, given.stderr) == (0, "")
+    assert "55.00" in given.stdout

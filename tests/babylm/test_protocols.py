@@ -10,7 +10,7 @@ from sleep_tune.babylm.score_names import known_scores
 
 
 def test_the_examples_in_the_docstrings_are_right() -> None:
-    assert doctest.testmod(protocols) == doctest.TestResults(failed=0, attempted=1)
+    assert doctest.testmod(protocols) == doctest.TestResults(failed=0, attempted=2)
 
 
 def test_each_year_has_names_of_its_own() -> None:

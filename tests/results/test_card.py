@@ -129,7 +129,7 @@ def test_scores_are_means_over_seeds_beside_those_of_the_model_itself(log: Synth
     found = entries(text)
     assert found["test nll, this model of seed 1001"] == (2.2, "text")
     assert found["test nll, mean over 3 seeds, 95% interval 1.703 to 2.697"] == (2.2, "text")
-    assert found["BLiMP fast, this model of seed 1001"] == (60.0, "blimp_fast")
+    assert found["BLiMP fast 2025, this model of seed 1001"] == (60.0, "blimp_fast")
     assert "| test nll | 2.200 | 2.200 [1.703, 2.697], 3 seeds |" in text
     assert "| epochs" in text  # the table of the comparison
 

@@ -168,8 +168,8 @@ def test_a_copy_of_a_checkpoint_is_no_additional_seed(tmp_path: Path) -> None:
         folder = tmp_path / name / "main" / "zero_shot" / "mlm" / "blimp" / "blimp_fast"
         write_report(folder, {"UID": groups}, sum(groups.values()) / len(groups))
     with pytest.raises(DataError, match=r"copy .*another checkpoint than .*one"):
-        names(f"a={tmp_path / 'one'}", f"a={tmp_path / 'copy'}")
-    assert names(f"a={tmp_path / 'one'}", f"a={tmp_path / 'other'}") == ["a"]
+        names(f"a={tmp_path / 'one'}", f"a={tmp_path / 'copy'}", year="2025")
+    assert names(f"a={tmp_path / 'one'}", f"a={tmp_path / 'other'}", year="2025") == ["a"]
 
 
 def test_a_single_model_waits_for_no_search(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """Official report files as arms: what is read, what is refused, and published figures that come out as published."""
 
 import csv
+import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sleep_tune.babylm.group_sizes import GROUP_SIZES
 from sleep_tune.errors import DataError
 from sleep_tune.experiment.experiment_file import Experiment
 from sleep_tune.results.comparison import compare_arms
@@ -56,41 +59,76 @@ def test_every_report_of_a_checkpoint_is_read(tmp_path: Path) -> None:
     assert set(model.paradigms["babylm/blimp_fast"]) == {"npi_present_1", "passive_1", "wh_island"}
 
 
-def test_scores_of_another_protocol_are_not_read_as_those_of_2025(tmp_path: Path) -> None:
-    """The folder of a pipeline shows its year by Global PIQA, that of `evaluate` by scores.json."""
-    own = write_model(tmp_path, "own") / "main" / "zero_shot" / "mlm"
-    for content in ("{}", '{"protocol": "2025"}'):
+OFFICIAL = Path(__file__).parents[1] / "evaluation" / "official" / "2026" / "causal_causal"
+
+
+def test_the_year_is_shown_by_a_task_by_scores_json_or_by_the_numbers_of_predictions(tmp_path: Path) -> None:
+    own = tmp_path / "own" / "main" / "zero_shot" / "mlm"
+    write_report(own / "blimp" / "blimp_fast", {"UID": {"passive_1": 60.0}}, 60.0)
+    for content, prefix in (
+        ("{}", "babylm/"),
+        ('{"protocol": "2025"}', "babylm/"),
+        ('{"protocol": "2026"}', "babylm2026/"),
+    ):
         (own / "scores.json").write_text(content, encoding="utf-8")
-        assert "babylm/blimp_fast" in read_model(tmp_path / "own").scores
-    (own / "scores.json").write_text('{"protocol": "2026"}', encoding="utf-8")
-    official = write_model(tmp_path, "official") / "main" / "zero_shot" / "mlm"
-    write_report(official / "global_piqa_parallel" / "global_piqa_parallel", {"UID": {"one": 100.0}}, 100.0)
-    for name in ("own", "official"):
-        with pytest.raises(DataError, match=rf"{name} .*2025.* 2026"):
-            read_model(tmp_path / name)
+        assert read_model(tmp_path / "own").scores == {f"{prefix}blimp_fast": 60.0}
+    ops = {uid: 40.0 for uid in GROUP_SIZES["2026"]["entity_tracking_fast"]}
+    tracking = tmp_path / "t" / "main" / "zero_shot" / "mlm" / "entity_tracking" / "entity_tracking_fast"
+    write_report(tracking, {"UID": ops}, 40.0)
+    for year, prefix in (("2025", "babylm/"), ("2026", "babylm2026/")):
+        sizes = GROUP_SIZES[year]["entity_tracking_fast"]
+        rows = {uid: {"predictions": [{"id": at} for at in range(number)]} for uid, number in sizes.items()}
+        (tracking / "predictions.json").write_text(json.dumps(rows), encoding="utf-8")
+        assert read_model(tmp_path / "t").scores == {f"{prefix}entity_tracking_fast": 40.0}
+
+
+def test_a_year_that_nothing_shows_is_asked_for_and_one_that_is_denied_is_refused(tmp_path: Path) -> None:
+    silent, shown = tmp_path / "silent" / "main" / "zero_shot" / "mlm", write_model(tmp_path, "of_2025")
+    write_report(silent / "blimp" / "blimp_fast", {"UID": {"passive_1": 60.0}}, 60.0)
+    with pytest.raises(DataError, match=r"silent .*--protocol.*2025, 2026"):
+        read_model(tmp_path / "silent")
+    assert read_model(tmp_path / "silent", "2026").scores == {"babylm2026/blimp_fast": 60.0}
+    with pytest.raises(DataError, match=r"of_2025 .*2025 .*2026"):
+        read_model(shown, "2026")
+    write_report(shown / "main/zero_shot/mlm/global_piqa_parallel/global_piqa_parallel", {"UID": {"a": 0.0}}, 0.0)
+    with pytest.raises(DataError, match=r"of_2025 .*2026 by .*global_piqa.*2025 by .*wug"):
+        read_model(shown)
+    (silent / "scores.json").write_text('{"protocol": "2027"}', encoding="utf-8")
+    with pytest.raises(DataError, match=r"scores.json.*'2027'"):
+        read_model(tmp_path / "silent")
+
+
+def test_reports_that_the_official_code_of_2026_wrote_are_read_as_scores_of_2026(tmp_path: Path) -> None:
+    shutil.copytree(OFFICIAL, tmp_path / "model")
+    model = read_model(tmp_path / "model")
+    assert set(model.scores) == {f"babylm2026/{folder.name}" for folder in OFFICIAL.iterdir()}
+    arm = official_arm("ours", [model])
+    (answers,) = arm.answers["babylm2026/global_piqa_parallel"].values()
+    assert set(answers.index.get_level_values("uid")) == {"global_piqa_parallel"}  # its groups are single items
+    assert len(answers) == 41
 
 
 def test_two_checkpoints_are_not_mixed(tmp_path: Path) -> None:
     write_model(tmp_path, "run", revision="chck_1M")
     write_model(tmp_path, "run", revision="main")
     with pytest.raises(DataError, match=r"one checkpoint.* run chck_1M \(mlm\) in .* and run \(mlm\) in .*mlm"):
-        read_model(tmp_path)
+        read_model(tmp_path, "2025")
     (tmp_path / "run/main/zero_shot/causal").mkdir()
     write_report(tmp_path / "run/main/zero_shot/causal/comps/comps", {"UID": {"comps": 50.0}}, 50.0)
     with pytest.raises(DataError, match=r"one checkpoint.* run \(causal\) in .* and run \(mlm\) in"):
-        read_model(tmp_path / "run/main")
-    assert read_model(tmp_path / "run/main/zero_shot/causal").scores == {"babylm/comps": 50.0}
+        read_model(tmp_path / "run/main", "2025")
+    assert read_model(tmp_path / "run/main/zero_shot/causal", "2025").scores == {"babylm/comps": 50.0}
 
 
 def test_reading_of_an_encoder_decoder_belongs_to_its_other_tasks(tmp_path: Path) -> None:
     base = tmp_path / "t5/main/zero_shot"
     write_report(base / "enc_dec_mask/blimp/blimp_fast", {"UID": {"passive_1": 60.0}}, 60.0)
     write_reading(base / "enc_dec/reading")
-    model = read_model(tmp_path / "t5")
+    model = read_model(tmp_path / "t5", "2025")
     assert (model.name, len(model.scores)) == ("t5 (enc_dec_mask)", 3)
     write_report(base / "enc_dec_prefix/blimp/blimp_fast", {"UID": {"passive_1": 60.0}}, 60.0)
     with pytest.raises(DataError, match=r"enc_dec_mask.*enc_dec_prefix"):
-        read_model(tmp_path / "t5")
+        read_model(tmp_path / "t5", "2025")
 
 
 BLIMP, TRACKING = "blimp_fast", "entity_tracking_fast"
@@ -183,7 +221,7 @@ def test_an_accuracy_at_wug_is_another_score_than_its_rho(tmp_path: Path) -> Non
     }
     for name, (groups, average, metric, expected) in reports.items():
         write_report(tmp_path / name / "mlm/wug_adj/wug_adj_nominalization", {"UID": groups}, average, metric)
-        assert read_model(tmp_path / name).scores == pytest.approx(expected)
+        assert read_model(tmp_path / name, "2025").scores == pytest.approx(expected)
 
 
 def test_a_rho_that_is_none_is_missing_with_its_place(tmp_path: Path) -> None:
@@ -207,11 +245,11 @@ def test_a_rho_that_is_none_is_missing_with_its_place(tmp_path: Path) -> None:
 def test_splits_means_are_no_groups_of_entity_tracking(tmp_path: Path) -> None:
     groups = {"regular_0_ops": 30.0, "regular_1_ops": 40.0, "regular": 35.0, "ambiref_0_ops": 10.0, "ambiref": 10.0}
     write_report(tmp_path / "uneven/mlm/entity_tracking/entity_tracking", {"UID": groups}, 22.5)
-    uneven = read_model(tmp_path / "uneven")
+    uneven = read_model(tmp_path / "uneven", "2025")
     assert (uneven.scores, uneven.paradigms) == ({"babylm/entity_tracking": 22.5}, {})
     groups |= {"ambiref_1_ops": 20.0, "ambiref": 15.0}
     write_report(tmp_path / "even/mlm/entity_tracking/entity_tracking", {"UID": groups}, 25.0)
-    even = read_model(tmp_path / "even")
+    even = read_model(tmp_path / "even", "2025")
     assert even.scores == {"babylm/entity_tracking": 25.0}
     assert len(even.paradigms["babylm/entity_tracking"]) == 4
 
@@ -235,14 +273,14 @@ def write_reading(folder: Path) -> None:
 def test_folders_may_be_laid_out_in_several_ways(tmp_path: Path, blimp: str, reading: str, name: str) -> None:
     write_report(tmp_path / "all" / blimp, {"UID": {"passive_1": 60.0}}, 60.0)
     write_reading(tmp_path / "all" / reading)
-    model = read_model(tmp_path / "all")
+    model = read_model(tmp_path / "all", "2025")
     assert (model.name, len(model.scores)) == (name, 3)
 
 
 def test_a_layout_that_does_not_say_what_was_scored_is_refused_with_the_one_that_is_wanted(tmp_path: Path) -> None:
     write_report(tmp_path / "results/first_try", {"UID": {"passive_1": 60.0}}, 60.0)
     with pytest.raises(DataError, match=r"first_try/best.*<model>/<revision>/zero_shot/.*such as"):
-        read_model(tmp_path / "results")
+        read_model(tmp_path / "results", "2025")
 
 
 def test_two_reports_of_one_task_are_refused(tmp_path: Path) -> None:
@@ -250,13 +288,13 @@ def test_two_reports_of_one_task_are_refused(tmp_path: Path) -> None:
     for place in ("first", "second"):
         write_report(tmp_path / place / "run/mlm/blimp/blimp_fast", {"UID": {"passive_1": 60.0}}, 60.0)
     with pytest.raises(DataError, match=r"BLiMP .*first.*second"):
-        read_model(tmp_path)
+        read_model(tmp_path, "2025")
 
 
 def test_a_folder_without_reports_is_refused(tmp_path: Path) -> None:
     assert not holds_reports(tmp_path)
     with pytest.raises(DataError, match=r"official pipeline.*best_temperature_report\.txt"):
-        read_model(tmp_path)
+        read_model(tmp_path, "2025")
 
 
 def test_folders_of_one_name_are_its_seeds(tmp_path: Path) -> None:
@@ -278,7 +316,7 @@ def test_the_ancestors_published_figures_come_out_as_published(tmp_path: Path) -
     for name in ("baseline", "strict-replay", "weighted-replay", "sleep-baseline-like"):
         uids = {row["name"]: float(row[name]) for row in rows}
         write_report(tmp_path / name / "main/zero_shot/mlm/blimp/blimp_fast", {"UID": uids}, sum(uids.values()) / 67)
-        arms.append(official_arm(name, [read_model(tmp_path / name)]))
+        arms.append(official_arm(name, [read_model(tmp_path / name, "2025")]))
     comparison = compare_arms(
         arms, Experiment(name="climb", objective="babylm/blimp_fast", mode="max"), baseline="baseline"
     )

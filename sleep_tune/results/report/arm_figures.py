@@ -54,7 +54,7 @@ def _endpoint_title(key: str, comparison: Comparison) -> str:
     unit = f"{column(key).unit}; " if column(key).unit else ""
     primary = "primary: " if key == comparison.experiment.primary else ""
     direction = BETTER[mode_of(key, comparison.experiment)]
-    return f"<b>{primary}{column(key).heading}</b> minus {comparison.baseline}<br>{unit}{direction}"
+    return f"<b>{primary}{comparison.column(key).heading}</b> minus {comparison.baseline}<br>{unit}{direction}"
 
 
 def _difference(arm: Arm, key: str, comparison: Comparison) -> Figure:

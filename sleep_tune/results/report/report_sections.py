@@ -82,12 +82,12 @@ def _finalist(arm: Arm, comparison: Comparison) -> dict[str, str]:
     return {
         "name": arm.name,
         "settings": settings_text(arm, comparison) or MISSING,
-        "metric": column(primary).heading,
+        "metric": comparison.column(primary).heading,
         "result": " ".join(result_text(arm, primary, comparison)).strip(),
         "baseline": comparison.baseline,
         "baseline_result": " ".join(estimate_text(reference, primary)).strip() if reference and known else "",
         "difference": difference.rstrip(),
-        "costs": ", ".join(f"{estimate_text(arm, key)[0]} {column(key).heading}" for key in costs),
+        "costs": ", ".join(f"{estimate_text(arm, key)[0]} {comparison.column(key).heading}" for key in costs),
     }
 
 
@@ -128,7 +128,7 @@ def _looks(data: ReportData) -> dict[str, Any]:
     trained, most = _count_runs(comparison)
     return {
         "baseline": comparison.baseline,
-        "metric": column(comparison.endpoints[0]).heading,
+        "metric": comparison.column(comparison.endpoints[0]).heading,
         "looks": looks,
         "level": f"{plan.schedule.level:.3g}" if plan is not None else "",
         "trained": trained,
@@ -185,7 +185,11 @@ def _paradigms(data: ReportData) -> dict[str, Any]:
         worse = sum(row.is_significant and row.difference.mean < 0 for row in own)
         counts = (len(own), better, worse, len(own) - better - worse, sum(row.at_chance for row in own))
         rows.append(
-            (Cell(column(endpoint).heading.removesuffix(" %")), Cell(arm), *(Cell(str(count)) for count in counts))
+            (
+                Cell(data.comparison.column(endpoint).heading.removesuffix(" %")),
+                Cell(arm),
+                *(Cell(str(count)) for count in counts),
+            )
         )
     single = bool(data.paradigms) and all(row.p_holm is None for row in data.paradigms)
     return {"table": Sheet(headings, tuple(rows), words=2), "baseline": data.comparison.baseline, "single": single}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from sleep_tune.babylm.score_names import MACRO_METRIC
+from sleep_tune.babylm.protocols import PROTOCOLS
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.columns import column, setting_text, short_names
 from sleep_tune.results.report.figure_style import (
@@ -36,7 +36,7 @@ OTHER_STATES = (COLOURS[1], "x")
 CROWD = 200
 """More trials are drawn smaller and fainter, so that dense regions show."""
 
-TRADED = ("eval/pairs_accuracy", MACRO_METRIC)
+TRADED = ("eval/pairs_accuracy", *(protocol.macro for protocol in PROTOCOLS.values()))
 """Metrics drawn against the objective; other metrics are parts of these, or the objective in another unit."""
 
 FEWEST_FOR_FRONT = 3

@@ -8,7 +8,7 @@ import pandas as pd
 
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import Comparison
-from sleep_tune.results.columns import column, short_names
+from sleep_tune.results.columns import short_names
 from sleep_tune.results.look_table import LookRow
 from sleep_tune.results.paradigms import ParadigmDifference
 from sleep_tune.results.parameter_correlations import correlate_search
@@ -113,8 +113,9 @@ def _looks(data: ReportData) -> Iterator[Plot]:
     count = len({row.arm for row in data.looks})
     more = f" Shown are {MOST_ARMS} of {count} arms." if count > MOST_ARMS else ""
     smallest = " Dashed lines: the smallest difference of interest." if comparison.experiment.smallest else ""
+    what = comparison.column(comparison.endpoints[0]).heading
     yield Plot(
-        f"Difference to {comparison.baseline} in {column(comparison.endpoints[0]).heading} as seeds were added",
+        f"Difference to {comparison.baseline} in {what} as seeds were added",
         plot_looks(data.looks, comparison),
         "Mean over the seeds so far, with its repeated interval. The grey column holds the differences that are "
         "not significant at that look, even before Holm correction. Open circle: not decided; filled circle: "
@@ -127,7 +128,7 @@ def _gains(data: ReportData) -> Iterator[Plot]:
     count = len({gain.arm for gain in comparison.gains if gain.endpoint == comparison.endpoints[0]})
     more = f" Shown are {MOST_GAINS} of {count} arms." if count > MOST_GAINS else ""
     yield Plot(
-        f"Parts of the difference to {comparison.baseline} in {column(comparison.endpoints[0]).heading}",
+        f"Parts of the difference to {comparison.baseline} in {comparison.column(comparison.endpoints[0]).heading}",
         plot_gains(comparison),
         "Each bar is one part, with its 95% interval as a line; the parts add up to the whole, the bar with an "
         "outline. Blue: significantly better; striped: significantly worse; grey: not significant (after "
@@ -144,7 +145,7 @@ def _paradigms(data: ReportData) -> Iterator[Plot]:
         rows = [row for row in data.paradigms if row.endpoint == endpoint]
         several = " The menu selects the arm." if len({row.arm for row in rows}) > 1 else ""
         yield Plot(
-            f"{column(endpoint).heading.removesuffix(' %')}, paradigm by paradigm",
+            f"{data.comparison.column(endpoint).heading.removesuffix(' %')}, paradigm by paradigm",
             plot_paradigms(rows, baseline),
             "Mean difference over shared seeds and items, with its 95% interval before correction. After the name: "
             f"percent right of {baseline} → of the arm. Triangles: significant after Holm correction over the "

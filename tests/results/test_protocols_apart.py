@@ -1,0 +1,99 @@
+"""Two years' protocols in one comparison: scores of each in columns of their own, never paired, averaged or mixed."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from sleep_tune.babylm.protocols import PROTOCOLS
+from sleep_tune.errors import DataError
+from sleep_tune.results.arms import Comparison
+from sleep_tune.results.folder_comparison import compare_folders
+from sleep_tune.results.macro import FEWEST
+from sleep_tune.results.paradigms import compare_paradigms
+from sleep_tune.results.sheet import make_sheet
+from tests.results.conftest import SyntheticLog
+from tests.results.test_official_reports import write_model
+
+TASKS = ("blimp_fast", "comps")
+PARADIGMS = ("passive_1", "wh_island")
+
+
+def items(right: int) -> pd.DataFrame:
+    """Items of two paradigms of BLiMP, and of Global PIQA, whose items are groups; `right` of each ten are right."""
+    rows = [("blimp_fast", uid, f"{uid}_{at}") for uid in PARADIGMS for at in range(10)]
+    rows += [("global_piqa_parallel", f"q{at}", f"q{at}") for at in range(10)]
+    correct = [float(at % 10 < right) for at in range(len(rows))]
+    return pd.DataFrame(rows, columns=["task", "uid", "id"]).assign(text="", correct=correct)
+
+
+def experiment(folder: Path, protocol: str | None) -> Path:
+    """Two arms, two seeds; `protocol` is that of the runs, None in those of an earlier version."""
+    log = SyntheticLog(folder)
+    prefix = PROTOCOLS[protocol or "2025"].prefix
+    log.open(objective={"metric": f"{prefix}macro", "mode": "max"})
+    for arm, role, right in (("epochs", "baseline", 4), ("t0001", "finalist", 7)):
+        for seed in (1, 2):
+            log.run(
+                arm, seed, 2.0, 0.7, role=role, metrics={f"{prefix}{task}": 10.0 * (right + seed) for task in TASKS}
+            )
+            run = folder / "trials" / f"{arm}-s{seed}"
+            (run / "eval").mkdir(parents=True)
+            evaluation = {"data": "tasks"} | ({} if protocol is None else {"protocol": protocol})
+            (run / "config.yaml").write_text(yaml.safe_dump({"evaluation": evaluation}))
+            items(right + seed).to_parquet(run / "eval" / "items.parquet")
+    return folder
+
+
+def headings(comparison: Comparison) -> tuple[str, ...]:
+    return tuple(title for title in make_sheet(comparison).headings if title != "Holm p")
+
+
+@pytest.mark.parametrize("protocol", [None, *PROTOCOLS])
+def test_items_scores_and_average_have_the_year_of_the_runs(tmp_path: Path, protocol: str | None) -> None:
+    comparison, _ = compare_folders([str(experiment(tmp_path / "one", protocol))])
+    prefix = PROTOCOLS[protocol or "2025"].prefix
+    for arm in comparison.arms:
+        assert {f"{prefix}blimp_fast", f"{prefix}global_piqa_parallel"} == arm.answers.keys()
+        assert {key for key in arm.values if key.startswith("babylm")} == {
+            f"{prefix}{score}" for score in (*TASKS, "macro")
+        }
+    rows = compare_paradigms(comparison)
+    assert {(row.endpoint, row.paradigm) for row in rows} == {(f"{prefix}blimp_fast", uid) for uid in PARADIGMS}
+    assert "macro" in comparison.endpoints[0]
+    assert len(TASKS) >= FEWEST
+    assert not any("202" in heading for heading in headings(comparison)), "one year needs no year in headings"
+
+
+def test_two_experiments_of_two_years_share_no_column(tmp_path: Path) -> None:
+    old, new = (str(experiment(tmp_path / name, year)) for name, year in (("old", None), ("new", "2026")))
+    comparison, _ = compare_folders([old, new])
+    by_name = {arm.name: arm for arm in comparison.arms}
+    assert len(by_name) == 4
+    for arm in by_name.values():
+        years = {key.partition("/")[0] for key in arm.values if key.startswith("babylm")}
+        assert len(years) == 1, arm.name
+        assert not any(key.startswith("babylm2026/") for key in arm.contrasts), "the baseline has none of that year"
+    titles = headings(comparison)
+    assert len(titles) == len(set(titles))
+    for year in PROTOCOLS:
+        assert [title for title in titles if year in title and title.startswith("BLiMP fast")]
+
+
+def test_an_experiment_and_published_rows_of_two_years_say_which_is_which(tmp_path: Path) -> None:
+    folder = str(experiment(tmp_path / "new", "2026"))
+    comparison, _ = compare_folders([folder, f"ours={write_model(tmp_path, 'run')}"], [Path("babylm2026")])
+    published = [arm for arm in comparison.arms if arm.kind == "published"]
+    assert len(published) == 2
+    titles = headings(comparison)
+    assert any(title.startswith("entities 2025") for title in titles)
+    assert any(title.startswith("BLiMP 2026") for title in titles)
+
+
+def test_a_run_of_an_unknown_year_is_refused(tmp_path: Path) -> None:
+    folder = experiment(tmp_path / "one", "2026")
+    (config,) = folder.glob("trials/epochs-s1/config.yaml")
+    config.write_text(config.read_text().replace("2026", "2031"))
+    with pytest.raises(DataError, match=r"epochs-s1/config.yaml.*evaluation.protocol.*2026.*'2031'"):
+        compare_folders([str(folder)])
