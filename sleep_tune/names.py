@@ -59,7 +59,7 @@ MODELS = tuple(OBJECTIVES_OF)
 OPTIMIZERS = ("adamw", "muon")
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 PRECISIONS = ("auto", "bf16", "fp32")
-FINE_TUNING = ("batch_size", "epochs", "learning_rate")
+FINE_TUNING = ("accumulate", "batch_size", "epochs", "learning_rate")
 """Settings of fine-tuning on GLUE that a command can change."""
 DEVICES = ("auto", "cpu", "cuda", "mps")
 

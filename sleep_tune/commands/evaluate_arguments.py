@@ -173,6 +173,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="N",
         help="examples in an update of fine-tuning (default: the pipeline's: 32, for boolq and multirc 16)",
     )
+    group.add_argument(
+        "--accumulate",
+        type=_positive,
+        metavar="N",
+        help="read the batch of an update in N parts, to need less memory; N must divide its size (default: 1)",
+    )
     group.add_argument("--aoa", action="store_true", help="compute ages of acquisition over checkpoints")
     group.add_argument(
         "--checkpoints",

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import torch
 
-from sleep_tune.evaluation.fine_tuning import FineTuneResult, FineTuneSettings, fine_tune, open_classifier
+from sleep_tune.evaluation.fine_tuning import (
+    FineTuneResult,
+    FineTuneSettings,
+    fine_tune,
+    open_classifier,
+    require_batch,
+)
 from sleep_tune.evaluation.glue import GLUE_TASKS, Examples, read_examples
 from sleep_tune.evaluation.official_files import PREDICTIONS
 from sleep_tune.files import write_whole
@@ -42,11 +48,16 @@ def fine_tune_all(jobs: Mapping[str, GlueJob], *, workers: int = 1) -> Iterator[
         ClusterError: Ray cannot start.
     """
     for job in jobs.values():
-        _read_data(job)
-    for model, trust in {job.model: job.settings.trust_remote_code for job in jobs.values()}.items():
+        require_batch(GLUE_TASKS[job.task], _read_data(job)[0], job.settings)
+    for model, settings in {job.model: job.settings for job in jobs.values()}.items():
         with torch.random.fork_rng(devices=[]):
-            labels = max(task.labels for task in GLUE_TASKS.values())
-            open_classifier(model, labels, trust_remote_code=trust, note=lambda _: None)  # each result has the warnings
+            open_classifier(
+                model,
+                max(task.labels for task in GLUE_TASKS.values()),
+                last_token=settings.last_token,
+                trust_remote_code=settings.trust_remote_code,
+                note=lambda _: None,  # each result has the warnings
+            )
     if workers == 1:
         yield from ((name, _run_job(job)) for name, job in jobs.items())
     else:

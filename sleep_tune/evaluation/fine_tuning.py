@@ -37,7 +37,7 @@ from sleep_tune.evaluation.weight_names import TRUNK
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["FineTuneResult", "FineTuneSettings", "fine_tune", "open_classifier"]
+__all__ = ["FineTuneResult", "FineTuneSettings", "fine_tune", "open_classifier", "require_batch"]
 
 VALID_BATCH = 64
 DROPOUT, NORM_EPS = 0.1, 1e-5
@@ -79,6 +79,8 @@ class FineTuneSettings:
     """Passes over the training data; None: the task's own number."""
     batch_size: int | None = None
     """Examples of an update; None: the task's own number."""
+    accumulate: int = 1
+    """Parts of an update's batch that are read one after another, to need less memory; a divisor of its size."""
     warmup: float = 0.06
     """Share of the updates, in [0, 1], in which the learning rate rises."""
     floor: float = 0.1
@@ -167,10 +169,11 @@ def fine_tune(
         advance: called with 1 after each update.
 
     Raises:
-        DataError: the model or its tokenizer cannot be used (see `open_classifier`), or there are fewer training
-            examples than a batch has.
+        DataError: the model or its tokenizer cannot be used (see `open_classifier`), or there is no batch
+            (`require_batch`).
     """
     chosen = settings or FineTuneSettings()
+    part = require_batch(task, train, chosen)
     cuda = [torch.cuda.current_device()] if chosen.device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(chosen.seed)
@@ -187,16 +190,11 @@ def fine_tune(
         collate = partial(_collate, tokenizer, length)
         batches: DataLoader[Any] = DataLoader(
             list(zip(train.texts, train.labels, strict=True)),  # type: ignore[arg-type]
-            batch_size=chosen.batch_size or task.batch_size,
+            batch_size=part,
             shuffle=True,
             drop_last=True,
             collate_fn=collate,
         )
-        if not len(batches):
-            raise DataError(
-                f"a task must have at least one batch of {batches.batch_size} training examples; it has {len(train)}: "
-                "give a smaller --batch-size"
-            )
         validation: DataLoader[Any] = DataLoader(
             list(zip(valid.texts, valid.labels, strict=True)),  # type: ignore[arg-type]
             batch_size=VALID_BATCH,
@@ -211,6 +209,26 @@ def fine_tune(
         classifier.token,
         tuple(notes),
     )
+
+
+def require_batch(task: GlueTask, train: Examples, settings: FineTuneSettings) -> int:
+    """Return how many examples are read at once.
+
+    Raises:
+        DataError: `accumulate` does not divide the size of a batch, or there are fewer training examples than it has.
+    """
+    batch_size = settings.batch_size or task.batch_size
+    if batch_size % settings.accumulate:
+        raise DataError(
+            f"--accumulate must divide the batch size, {batch_size}, so that all parts of a batch have one size; got "
+            f"{settings.accumulate}"
+        )
+    if len(train) < batch_size:
+        raise DataError(
+            f"a task must have at least one batch of {batch_size} training examples; it has {len(train)}: give a "
+            "smaller --batch-size"
+        )
+    return batch_size // settings.accumulate
 
 
 def open_classifier(
@@ -267,7 +285,7 @@ def _train(
 ) -> tuple[int, NDArray[np.int64]]:
     """Return the best epoch, counted from 1, and its predictions of the validation data."""
     epochs = settings.epochs or task.epochs
-    total = len(batches) * epochs
+    total = len(batches) // settings.accumulate * epochs
     optimizer = torch.optim.AdamW(
         classifier.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -277,11 +295,14 @@ def _train(
     best: tuple[float, int, NDArray[np.int64]] | None = None
     for epoch in range(1, epochs + 1):
         classifier.train()
-        for input_ids, attention_mask, answers in _on(settings.device, batches):
-            optimizer.zero_grad()
-            loss = cross_entropy(classifier(input_ids, attention_mask), answers)
+        optimizer.zero_grad()  # also of parts at the end of an epoch that are no whole batch
+        for part, (input_ids, attention_mask, answers) in enumerate(_on(settings.device, batches), 1):
+            loss = cross_entropy(classifier(input_ids, attention_mask), answers) / settings.accumulate
             loss.backward()  # type: ignore[no-untyped-call]
+            if part % settings.accumulate:
+                continue
             optimizer.step()
+            optimizer.zero_grad()
             schedule.step()
             if advance is not None:
                 advance(1)

@@ -82,12 +82,14 @@ def test_each_year_fine_tunes_by_its_own_rule_and_keeps_the_scores_of_the_other(
     assert main([*command[:-1], str(tmp_path / "old"), "--glue", "--tasks", "rte", "--protocol", "2025"]) == 0
     old = json.loads((tmp_path / "old" / path.relative_to(output)).read_text(encoding="utf-8"))
     assert (old["protocol"], old["token"]) == ("2025", "first") and "changed_settings" not in old
-    for setting in (["--epochs", "1"], ["--learning-rate", "1e-3"], ["--batch-size", "8"]):
+    for setting in (["--epochs", "1"], ["--learning-rate", "1e-3"], ["--batch-size", "8"], ["--accumulate", "2"]):
         with pytest.raises(SystemExit):
             main([*command, *setting])
         assert f"{setting[0]} is a setting of fine-tuning" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*command, "--glue", "--learning-rate", "0"])
+    with pytest.raises(DataError, match=r"--accumulate .*32.*got 5"):
+        main([*command, "--glue", "--tasks", "rte", "--accumulate", "5"])
 
 
 @pytest.mark.slow

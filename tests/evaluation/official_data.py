@@ -80,6 +80,26 @@ def write_data(folder: Path, *, longest: int = 40, year: str = "2025") -> None:
         write_rows(folder / f"{name}.jsonl", list(lines))
 
 
+def write_glue(folder: Path) -> None:
+    """Write a task of pairs under the name of rte; the last word decides nine labels of ten."""
+    rng = np.random.default_rng(0)
+    for split, size in (("train", 200), ("valid", 96)):
+        rows: list[Row] = []
+        for number in range(size):
+            first, second, verb = (str(rng.choice(words)) for words in (NOUNS, NOUNS, VERBS))
+            label = int(rng.integers(2))
+            rows.append(
+                {
+                    "sentence1": f"the {first} {verb} the {rng.choice(ADJECTIVES)} one"
+                    + f" {FILLER}" * int(rng.integers(4)),
+                    "sentence2": f"the {second} is {ADJECTIVES[label]}",
+                    "label": label if rng.random() < 0.9 else 1 - label,
+                    "idx": number,
+                }
+            )
+        write_rows(folder / f"rte.{split}.jsonl", rows)
+
+
 ROLES = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "mask_token": "<mask>"}
 
 

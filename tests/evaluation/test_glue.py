@@ -1,8 +1,11 @@
 """Fine-tuning on tiny files: what is read, the metrics, and a real fine-tuning that learns and is repeatable."""
 
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from sleep_tune.evaluation.fine_tuning import (
     open_classifier,
 )
 from sleep_tune.evaluation.glue import GLUE_METRICS, GLUE_TASKS, Examples, GlueTask, find_glue_files, read_examples
+from tests.evaluation import official_data
 from tests.evaluation.folders import write_rows
 from tests.evaluation.tiny import tiny_model, tiny_tokenizer
 
@@ -100,7 +104,9 @@ def test_a_line_ends_where_json_lines_end_and_may_have_an_empty_text(tmp_path: P
 def test_a_model_that_cannot_be_fine_tuned_is_refused_before_any_training(tmp_path: Path) -> None:
     """Without a tokenizer, transformers makes an empty one, and all pairs would be equal."""
     write(tmp_path, "rte")
-    jobs = {"rte": GlueJob(tmp_path / "model", "rte", *find_glue_files(tmp_path)["rte"], FineTuneSettings())}
+    jobs = {
+        "rte": GlueJob(tmp_path / "model", "rte", *find_glue_files(tmp_path)["rte"], FineTuneSettings(batch_size=2))
+    }
     with pytest.raises(DataError, match="no such folder"):
         next(fine_tune_all(jobs))
     tokenizer = tiny_tokenizer(["the dog saw the cat"])
@@ -114,6 +120,8 @@ def test_a_model_that_cannot_be_fine_tuned_is_refused_before_any_training(tmp_pa
     (tmp_path / "model" / "model.safetensors").write_bytes(b"")
     with pytest.raises(DataError, match="AutoModel"):
         next(fine_tune_all(jobs))
+    with pytest.raises(DataError, match=r"one batch of 32 training examples; it has 2"):
+        next(fine_tune_all({"rte": replace(jobs["rte"], settings=FineTuneSettings())}))
 
 
 def test_metrics_are_scikit_learn_s() -> None:
@@ -243,3 +251,52 @@ def test_a_prediction_does_not_depend_on_the_other_texts_of_its_batch(backend: s
             together = classifier(input_ids, attention_mask)
             alone = [classifier(*_collate(tokenizer, 50, [row])[:2]) for row in rows]
         assert torch.allclose(together, torch.cat(alone), atol=1e-5)
+
+
+OFFICIAL = Path(__file__).with_name("official")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulate", [1, 4])
+@pytest.mark.parametrize("name", ["masked", "causal"])
+def test_predictions_are_those_of_the_pipeline_of_2026(name: str, accumulate: int, tmp_path: Path) -> None:
+    """As parity_glue.py stored them; another processor adds in another order, which may tip an item."""
+    official_data.write_model(tmp_path / "model", name)
+    shutil.copyfile(OFFICIAL / f"{name}.tokenizer.json", tmp_path / "model" / "tokenizer.json")
+    official_data.write_glue(tmp_path)
+    task, kept = GLUE_TASKS["rte"], OFFICIAL / "glue_2026" / name / f"rte_{accumulate}"
+    train, valid = (read_examples(task, tmp_path / f"rte.{split}.jsonl") for split in ("train", "valid"))
+    settings = FineTuneSettings(last_token=True, learning_rate=1e-2, epochs=6, accumulate=accumulate)
+    tuned = fine_tune(tmp_path / "model", task, train, valid, settings)
+    theirs = [row["pred"] for row in json.loads((kept / "predictions.json").read_text())["rte"]["predictions"]]
+    assert np.mean(np.array(theirs) == tuned.predictions) > 0.97
+    metrics = dict(line.split(": ") for line in (kept / "results.txt").read_text().splitlines())
+    assert tuned.metrics == pytest.approx({key: float(value) for key, value in metrics.items()}, abs=0.03)
+
+
+def test_a_batch_that_is_read_in_parts_has_the_same_gradients_and_number_of_updates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """26 examples: three batches of 8, and at the end of the epoch two examples that are none."""
+    write_model(tmp_path, "mlm", WORDS)  # padding moves no position of it
+    config = json.loads((tmp_path / "config.json").read_text())
+    dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (tmp_path / "config.json").write_text(json.dumps(config | dropout))
+    monkeypatch.setattr(fine_tuning, "DROPOUT", 0.0)
+    found: dict[int, list[torch.Tensor]] = {}
+
+    class Watched(torch.optim.AdamW):
+        def step(self, closure: Any = None) -> None:
+            every = (each.grad for group in self.param_groups for each in group["params"])
+            kept.append(torch.cat([gradient.flatten() for gradient in every if gradient is not None]))
+
+    monkeypatch.setattr(torch.optim, "AdamW", Watched)
+    for accumulate in (1, 4):
+        kept = found[accumulate] = []
+        task, updates, examples = GlueTask(("a",), ("b",), batch_size=8, epochs=1), list[int](), by_the_first_word(26)
+        settings = FineTuneSettings(last_token=True, accumulate=accumulate)
+        fine_tune(tmp_path, task, examples, examples, settings, updates.append)
+        assert len(kept) == sum(updates) == 3
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*found.values(), strict=True))
+    with pytest.raises(DataError, match=r"--accumulate .*8.*got 3"):
+        fine_tune(tmp_path, task, examples, examples, FineTuneSettings(accumulate=3))
