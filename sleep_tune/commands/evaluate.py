@@ -1,8 +1,10 @@
 """Score a model on BabyLM's tasks: `sleep-tune evaluate MODEL --data evaluation_data/fast_eval`."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from sleep_tune.commands.evaluate_arguments import parse_arguments
@@ -10,6 +12,10 @@ from sleep_tune.interrupts import current
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+
+SILENCE = 30.0
+"""Seconds between lines of progress where standard error is no terminal."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,21 +31,46 @@ def main(arguments: Sequence[str]) -> int:
     from sleep_tune.training.hardware import find_device
 
     run = run_extra_tasks if options.glue or options.aoa or options.submission else run_zero_shot
-    with _progress() as progress:
-        output = list(run(options, find_device(options.device, "--device"), progress))
     console = PlainConsole(soft_wrap=True)
-    for part in output:
-        console.print(part, highlight=False)
+    with _progress() as progress:
+        for part in run(options, find_device(options.device, "--device"), progress):
+            progress.stop()  # the bars leave the terminal to what was found
+            console.print(part, highlight=False)
+            sys.stdout.flush()
+            progress.start()
     return 0
 
 
 @contextmanager
 def _progress() -> "Iterator[Progress]":
-    """Show progress bars on standard error if it is a terminal, and remove them at the end."""
+    """Show progress bars on standard error if it is a terminal, else a line every `SILENCE` seconds."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield progress
+    quiet = not console.is_terminal
+    # What is printed goes to standard output, which may be a file: not through the console of the bars.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, disable=quiet) as progress:
+        ended = Event()
+        lines = Thread(target=_print_lines, args=(progress, ended), daemon=True)
+        if quiet:
+            lines.start()
+        try:
+            yield progress
+        finally:
+            ended.set()
+            if quiet:
+                lines.join()
+
+
+def _print_lines(progress: "Progress", ended: Event) -> None:
+    """Print what is being done, and how much of it is, until the work has ended."""
+    from sleep_tune.console import PlainConsole
+
+    console = PlainConsole(stderr=True, soft_wrap=True)
+    while not ended.wait(SILENCE):
+        for task in progress.tasks:
+            if not task.finished:
+                share = f"{task.percentage:.0f}%" if task.total else "begun"
+                console.print(f"{task.description}: {share}", highlight=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sleep_tune.commands import evaluate
 from sleep_tune.commands.evaluate import main
 from sleep_tune.data.prepare import prepare
 from sleep_tune.errors import DataError
@@ -57,11 +58,16 @@ def write_glue(data: Path) -> None:
             write_rows(data / "glue_filtered" / f"{task}.{split}.jsonl", rows)
 
 
-def test_fine_tuning_by_the_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fine_tuning_by_the_command(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "SILENCE", 0.01)
     write_glue(tmp_path)
     output = ["--output-dir", str(tmp_path / "results"), "--device", "cpu"]
     assert main([str(run / "model"), "--data", str(tmp_path), "--glue", *output]) == 0
-    require_fine_tuned(tmp_path / "results", capsys.readouterr().out)
+    printed = capsys.readouterr()
+    require_fine_tuned(tmp_path / "results", printed.out)
+    assert {"fine-tuning on mrpc, rte: 0%", "fine-tuning on mrpc, rte: 50%"} <= {*printed.err.splitlines()}
 
 
 def test_each_year_fine_tunes_by_its_own_rule_and_keeps_the_scores_of_the_other(

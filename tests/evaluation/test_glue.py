@@ -286,7 +286,7 @@ def test_a_batch_that_is_read_in_parts_has_the_same_gradients_and_number_of_upda
     found: dict[int, list[torch.Tensor]] = {}
 
     class Watched(torch.optim.AdamW):
-        def step(self, closure: Any = None) -> None:
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]
             every = (each.grad for group in self.param_groups for each in group["params"])
             kept.append(torch.cat([gradient.flatten() for gradient in every if gradient is not None]))
 
