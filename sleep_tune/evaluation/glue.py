@@ -69,24 +69,23 @@ def find_glue_files(data: Path, only: Sequence[str] = ()) -> dict[str, tuple[Pat
         only: names of tasks to return; empty: all that exist.
 
     Raises:
-        DataError: the folder holds no task, lacks one of `only`, or lacks one of a task's two files.
+        DataError: the folder holds no task, or lacks one of the two files of a task that it has or that is asked for.
     """
     for name in only:
         if name not in GLUE_TASKS:
             raise DataError(unknown("fine-tuning task", name, GLUE_TASKS))
     found = {}
-    for name in GLUE_TASKS:
+    for name in only or GLUE_TASKS:
         train, valid = (data / f"{name}.{split}.jsonl" for split in ("train", "valid"))
         if train.is_file() and valid.is_file():
             found[name] = (train, valid)
-        elif name in only or train.is_file() or valid.is_file():
+        elif only or train.is_file() or valid.is_file():
             raise DataError(f"{name} must have {train.name} and {valid.name} in {data}")
-    chosen = {name: files for name, files in found.items() if not only or name in only}
-    if not chosen:
+    if not found:
         raise DataError(
             f"{data} must hold <task>.train.jsonl and <task>.valid.jsonl of {', '.join(GLUE_TASKS)}; it holds none"
         )
-    return chosen
+    return found
 
 
 TEXT_OR_EMPTY = ColumnRule(

@@ -27,7 +27,10 @@ def find_task_folders(data: Path, known: Iterable[str], only: Sequence[str] = ()
     """
     names = tuple(known)
     if not data.is_dir():
-        raise DataError(f"{data} must be a folder of tasks, such as evaluation_data/fast_eval; there is no such folder")
+        raise DataError(
+            f"{data} must be a folder of tasks, such as evaluation_data/fast_eval; there is no such folder "
+            "(BabyLM's data is downloaded by babylm-org/babylm-eval, in its folder strict)"
+        )
     found = {name: path for name in names if (path := find_folder(data, name)) is not None}
     if not found:
         inside = f"{data} is one of them: did you mean {data.parent}?" if data.name in names else "it holds none"

@@ -71,6 +71,8 @@ def test_broken_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "rte.valid.jsonl").unlink()
     with pytest.raises(DataError, match=r"rte\.train\.jsonl and rte\.valid\.jsonl"):
         find_glue_files(tmp_path)
+    write(tmp_path, "mrpc")
+    assert list(find_glue_files(tmp_path, ["mrpc"])) == ["mrpc"]
     path = tmp_path / "rte.train.jsonl"
     for row, message in (
         ({"sentence1": "a", "label": 0}, r"rte.train.jsonl:1: .*'sentence2'"),
