@@ -24,7 +24,12 @@ def model(tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
 
 
 def questions_of(
-    tokenizer: PreTrainedTokenizerBase, number: int, human: float | None = None, backend: str = "mlm"
+    tokenizer: PreTrainedTokenizerBase,
+    number: int,
+    human: float | None = None,
+    backend: str = "mlm",
+    *,
+    per_token: bool = False,
 ) -> ItemScorer:
     """Pairs whose options are as like as can be, so that many are near-ties in bf16."""
     rng = np.random.default_rng(1)
@@ -32,18 +37,20 @@ def questions_of(
     for n in range(number):
         words = rng.choice(official_rows.NOUNS, size=4)
         texts = (" ".join(["the", *words]), " ".join(["the", *rng.permutation(words)]))
-        items.append(Item("a", f"a_{n}", tuple(TextOption(text) for text in texts), human=human))
+        options = tuple(TextOption(text) for text in texts)
+        items.append(Item("a", f"a_{n}", options, human=human, per_token=per_token))
     return ItemScorer(items, tokenizer, backend=backend, batch_tokens=2048)
 
 
+@pytest.mark.parametrize("per_token", [False, True])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_bf16_makes_the_choices_of_float32(
-    backend: str, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+    backend: str, per_token: bool, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "SAMPLE", 10)
     build = official_data.causal_model if backend == "causal" else official_data.masked_model
     model = build(len(tokenizer))
-    questions = questions_of(tokenizer, 80, backend=backend)
+    questions = questions_of(tokenizer, 80, backend=backend, per_token=per_token)
     exact = precision.in_fp32(questions, model)
     scored: list[int] = []
     whole = ItemScorer.subset
