@@ -18,9 +18,9 @@ class EvaluationResults:
         scores: a row per back end and task, and the macro average. Columns: model, revision, backend, task, items,
             score and chance (percent; rank correlations times 100), ties (share of items).
         items: a row per back end and item of a task with options. Columns: backend, task, uid (group), id, text (a
-            fingerprint), scores (log-probability of each option, nats), prediction and label (options, from 0),
-            margin (nats), correct (1 or 0), human (share of
-            people who chose option 0).
+            fingerprint), scores (log-probability of each option, in nats; of Global PIQA nats per token), prediction
+            and label (options, from 0), margin (nats), correct (1 or 0; in 2026 1/k for a tie of k best options),
+            human (share of people who chose option 0).
         warnings: what to know before the scores are compared.
         folders: where the files are, one folder per back end; they are those of BabyLM's pipeline.
     """
