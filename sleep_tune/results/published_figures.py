@@ -37,6 +37,9 @@ NO_FIGURE = frozenset({"", "-", "–", "—", "nan", "na", "n/a", "none", "null"
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
+OLD_RULE = re.compile(r"\Wold\Wrule$|_old_rule$", re.IGNORECASE)
+"""End of the heading of a score by the rule of `ABSENT`, as a table of 2026 has entity tracking."""
+
 CORRELATED = frozenset({"reading_eye_tracking", "reading_self_paced", "aoa"})
 """Tasks whose scores can be between 0 and 1 percent."""
 
@@ -52,12 +55,12 @@ class _Column:
 
 
 def find_published(named: Path) -> Path:
-    """Return the table of this name that comes with the package, unless it is the path of a file.
+    """Return the table of this name that comes with the package, unless it is the path of a file; a folder is none.
 
     Raises:
         DataError: it is neither.
     """
-    if named.exists() or named.suffix or len(named.parts) > 1:
+    if named.is_file() or named.suffix or len(named.parts) > 1:
         return named  # where there is no such file, reading it says so
     if str(named) not in PUBLISHED:
         raise DataError(
@@ -69,11 +72,12 @@ def find_published(named: Path) -> Path:
 def read_published(path: Path, metrics: Collection[str] = (), year: str | None = None) -> list[Arm]:
     """Return one arm per line of the file, without lines that begin with # and cells that are empty or say n/a.
 
-    A column has the name of a metric (`babylm2026/blimp_fast`, `test/nll`) or that of BabyLM's tables (`blimp_fast`,
-    `BLiMP Supplement`, `wug_adj_rho`: see `ALIASES`). The latter are by the protocol of the year that alone has a task
-    of the table, else of `year`, else of `ABSENT`. Where a model has several lines, its columns `track`,
-    `scoring`, `backend` and `revision` become part of its name. Cells are separated by commas, semicolons or tabs; with
-    semicolons or tabs, numbers may have a decimal comma.
+    A column has the name of a metric (`babylm2026/blimp_fast`, `test/nll`), the heading of a table of this package
+    (`BLiMP fast 2026`) or that of BabyLM's tables (`blimp_fast`, `BLiMP Supplement`, `wug_adj_rho`: see `ALIASES`).
+    Scores whose heading names no year are by the protocol of the year that alone has a task of the table, else of
+    `year`, else of `ABSENT`. Where a model has several lines, its columns `track`, `scoring`, `backend` and `revision`
+    become part of its name. Cells are separated by commas, semicolons or tabs; with semicolons or tabs, numbers may
+    have a decimal comma.
 
     Args:
         path: of the file, in UTF-8.
@@ -158,16 +162,37 @@ def _plain_protocol(where: str, headings: Sequence[str], given: str | None) -> P
     Raises:
         DataError: they are of several years.
     """
-    plain = [heading for heading in headings if split_score(heading.lower()) is None]
-    found = {heading: find_score(heading) for heading in plain}
-    folders = {heading: _folder(score[0]) for heading, score in found.items() if score is not None}
-    years = {year: heading for heading, folder in folders.items() if (year := only_year(folder)) is not None}
+    plain = [heading for heading in headings if _split_heading(heading) is None]
+    found = {heading: score[0] for heading in plain if (score := find_score(heading)) is not None}
+    years = {year: heading for heading, score in found.items() if (year := _shown_year(heading, score)) is not None}
     if len(years) > 1 or (given is not None and years and given not in years):
         each = "; ".join(f"'{heading}' of {year}" for year, heading in years.items())
         named = f", but --protocol is {given}" if given is not None and given not in years else ""
         prefixes = " or ".join(protocol.prefix for protocol in PROTOCOLS.values())
         raise DataError(f"{where}: columns without a year must be of one; got {each}{named}: write {prefixes} before")
     return PROTOCOLS[next(iter(years), given or ABSENT)]
+
+
+def _split_heading(heading: str) -> tuple[Protocol, str] | None:
+    """Return the protocol that a heading names and the rest of it in lower case; None if it names none.
+
+    >>> [found and (found[0].year, found[1]) for found in map(_split_heading, ("BLiMP fast 2026", "babylm2025/comps"))]
+    [('2026', 'blimp fast'), ('2025', 'comps')]
+    """
+    text = heading.lower()
+    if (named := split_score(text)) is not None:
+        return named
+    for year, protocol in PROTOCOLS.items():
+        if text.startswith(f"babylm{year}/"):
+            return protocol, text.removeprefix(f"babylm{year}/")
+        if text.endswith(f" {year}"):
+            return protocol, text.removesuffix(f" {year}")
+    return None
+
+
+def _shown_year(heading: str, score: str) -> str | None:
+    """Return the year that alone has the score of this heading, by this rule; None if several have it, or all."""
+    return ABSENT if OLD_RULE.search(heading) else only_year(_folder(score))
 
 
 def _folder(score: str) -> str:
@@ -206,14 +231,15 @@ def _column(where: str, at: int, heading: str, metrics: Collection[str], plain: 
         raise DataError(f"{where}: column {at + 1} must have a name; it is empty")
     if heading in COLUMNS or heading in metrics:
         return _Column(heading, heading, 1.0)
-    protocol, name = split_score(heading.lower()) or (plain, heading)
+    protocol, name = _split_heading(heading) or (plain, heading)
     found = find_score(name)
-    if found is not None and _belongs(found[0], protocol):
-        return _Column(heading, f"{protocol.prefix}{found[0]}", found[1])
     if found is not None:
+        year = _shown_year(heading, found[0])
+        if _belongs(found[0], protocol) and year in (None, protocol.year):
+            return _Column(heading, f"{protocol.prefix}{found[0]}", found[1])
         raise DataError(
             f"{where}: '{shortened(heading)}' must be a score of {protocol.year}, which does not evaluate it: write "
-            f"{PROTOCOLS[only_year(_folder(found[0])) or ABSENT].prefix}{found[0]}"
+            f"{PROTOCOLS[year or ABSENT].prefix}{found[0]}"
         )
     scores = {score: f"{protocol.prefix}{score}" for score in known_scores() if _belongs(score, protocol)}
     known = scores | {key: key for key in COLUMNS}

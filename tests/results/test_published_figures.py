@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sleep_tune.babylm.protocols import split_score
-from sleep_tune.babylm.score_names import ALIASES, RHOS, known_scores
+from sleep_tune.babylm.challenge import WUG
+from sleep_tune.babylm.protocols import PROTOCOLS, Protocol, split_score
+from sleep_tune.babylm.score_names import ALIASES, RHOS, known_scores, score_names
 from sleep_tune.errors import DataError
 from sleep_tune.results.columns import column
 from sleep_tune.results.published_figures import PUBLISHED, find_published, read_published
@@ -130,6 +131,19 @@ def test_what_other_arms_measured_may_be_published(tmp_path: Path) -> None:
     assert arm.estimates["test/pairs/agreement"].mean == 0.9
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+@pytest.mark.parametrize("with_year", [False, True])
+def test_the_headings_of_a_protocols_own_tables_are_read(tmp_path: Path, protocol: Protocol, with_year: bool) -> None:
+    scores = [score for folder in protocol.fast for score in score_names(folder)]
+    for score in scores:
+        if score == WUG[0]:
+            continue  # without a word on the measure, it may be either
+        key = f"{protocol.prefix}{score}"
+        path = write(tmp_path, f"model,{column(key, with_year=with_year).heading}\nGPT,40\n")
+        (arm,) = read_published(path, (), None if with_year else protocol.year)
+        assert list(arm.estimates) == [key]
+
+
 def test_every_alias_is_a_score_with_a_heading_of_its_own() -> None:
     assert {*ALIASES.values(), *RHOS.values()} <= set(known_scores())
     headings = [column(f"babylm/{score}").heading for score in known_scores()]
@@ -174,6 +188,9 @@ def test_a_table_that_comes_with_the_package_is_found_by_its_name(
     assert {name: find_published(Path(name)) for name in PUBLISHED} == PUBLISHED
     with pytest.raises(DataError, match=r"one of .*babylm2026.*got babylm2027"):
         find_published(Path("babylm2027"))
+    (tmp_path / "babylm2026").mkdir()
+    assert find_published(Path("babylm2026")) == PUBLISHED["babylm2026"], "a folder is no table"
+    (tmp_path / "babylm2026").rmdir()
     (tmp_path / "babylm2026").touch()
     assert find_published(Path("babylm2026")) == Path("babylm2026"), "a file of the user's own goes first"
     assert find_published(Path("tables/mine.csv")) == Path("tables/mine.csv")
@@ -188,6 +205,11 @@ def test_a_table_that_comes_with_the_package_is_found_by_its_name(
         ("babylm/blimp_fast", "2026", "babylm/blimp_fast"),
         ("global_piqa_parallel", None, "babylm2026/global_piqa_parallel"),
         ("wug_past_tense", "2025", "babylm/wug_past_tense"),
+        ("PIQA non-parallel", None, "babylm2026/global_piqa_nonparallel"),
+        ("BLiMP fast 2026", None, "babylm2026/blimp_fast"),
+        ("macro average 2025", "2026", "babylm/macro"),
+        ("BabyLM2025/COMPS", "2026", "babylm/comps"),
+        ("entity_tracking_old_rule", None, "babylm/entity_tracking"),
     ],
 )
 def test_a_column_has_the_year_that_it_names_or_shows_or_is_given(
@@ -204,6 +226,11 @@ def test_a_column_has_the_year_that_it_names_or_shows_or_is_given(
         ("wug_past_tense,global_piqa_parallel", None, r"wug_past_tense' of 2025.*global_piqa_parallel' of 2026"),
         ("wug_past_tense", "2026", r"wug_past_tense' of 2025, but --protocol is 2026"),
         ("babylm2026/wug_past_tense", None, r"2026, which does not evaluate it: write babylm/wug_past_tense"),
+        ("wug past 2026", None, r"2026, which does not evaluate it: write babylm/wug_past_tense"),
+        ("babylm2026/entity_tracking_old_rule", None, r"does not evaluate it: write babylm/entity_tracking"),
+        ("PIQA parallel,entity_tracking_old_rule", None, r"PIQA parallel' of 2026.*old_rule' of 2025"),
+        ("BLiMP fast 2026,babylm2026/blimp_fast", None, r"both babylm2026/blimp_fast"),
+        ("babylm/BLiMP fast 2026", None, r"unknown column 'babylm/BLiMP fast 2026'"),
     ],
 )
 def test_columns_that_two_years_would_share_are_refused(
