@@ -10,7 +10,7 @@ from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.results.arms import Arm, Comparison
 from sleep_tune.results.comparison import compare, compare_arms, read_arms
-from sleep_tune.results.official_reports import ModelScores, holds_reports, official_arm, read_model
+from sleep_tune.results.official_reports import ModelScores, hides_year, holds_reports, official_arm, read_model
 from sleep_tune.results.published_figures import find_published, read_published
 
 __all__ = ["compare_folders"]
@@ -44,8 +44,9 @@ def compare_folders(
 
     Raises:
         RunFolderError: a folder that is neither.
-        DataError: a file that cannot be read, reports of which no year is known, a folder named twice, an experiment
-            and its copy, two arms of one name, or no arm with the name of the baseline.
+        DataError: a file that cannot be read, reports of which no year is known, a folder named twice, seeds of one
+            model by the protocols of two years, an experiment and its copy, two arms of one name, or no arm with the
+            name of the baseline.
     """
     experiments, models = _sorted(folders, year)
     joined = {path: read_arms(path, name) for name, path in _names(experiments[1:])}
@@ -60,8 +61,9 @@ def compare_folders(
     if experiments:
         comparison = compare(experiments[0], others, baseline=baseline, matched=matched)
     else:
-        described = Experiment(name="models trained elsewhere", objective=_primary(others), mode="max")
-        comparison = compare_arms(others, described, baseline=baseline or next(iter(models)), matched=matched)
+        first = baseline or next(iter(models))
+        described = Experiment(name="models trained elsewhere", objective=_primary(others, first), mode="max")
+        comparison = compare_arms(others, described, baseline=first, matched=matched)
     names = [arm.name for arm in comparison.arms]
     if baseline is not None and names and baseline not in names:
         raise DataError(unknown("arm", baseline, names))
@@ -69,14 +71,18 @@ def compare_folders(
 
 
 def _sorted(folders: Sequence[str], year: str | None) -> tuple[list[Path], dict[str, list[ModelScores]]]:
-    """Return the experiments, and name -> seeds of each model that was scored elsewhere."""
+    """Return the experiments, and name -> seeds of each model that was scored elsewhere.
+
+    `year` is that of the models that do not show theirs. Where all of them do, it must be theirs.
+    """
     experiments: list[Path] = []
     models: dict[str, list[ModelScores]] = {}
     seen: dict[Path, Path] = {}
     unnamed: set[str] = set()
     read: dict[Path, ModelScores] = {}
-    for text in folders:
-        name, path = _named(text)
+    named = [_named(text) for text in folders]
+    hiding = [] if year is None else [path for _, path in named if not (path / LOG).is_file() and hides_year(path)]
+    for name, path in named:
         place = path.resolve()
         twice = next(
             (other for other in seen if other == place or other in place.parents or place in other.parents), None
@@ -90,7 +96,7 @@ def _sorted(folders: Sequence[str], year: str | None) -> tuple[list[Path], dict[
                 raise DataError(f"{path} is an experiment, and its arms have names already: leave '{name}=' out")
             experiments.append(path)
         elif path.is_dir() and holds_reports(path):
-            model = read_model(path, year)
+            model = read_model(path, year if path in hiding or not hiding else None)
             if (name is None and model.name in models) or (name or model.name) in unnamed:
                 raise DataError(
                     f"{path} holds another model '{name or model.name}': name both (NAME=FOLDER), and use one name "
@@ -104,7 +110,9 @@ def _sorted(folders: Sequence[str], year: str | None) -> tuple[list[Path], dict[
                     "additional seed, so name only one of them"
                 )
             read[path] = model
-            models.setdefault(name or model.name, []).append(model)
+            seeds = models.setdefault(name or model.name, [])
+            seeds.append(model)
+            _refuse_several_years(name or model.name, seeds)
         else:
             raise RunFolderError(_neither(path))
     return experiments, models
@@ -134,6 +142,21 @@ def _refuse_copies(experiments: Mapping[Path, Sequence[Arm]]) -> None:
 def _measures(arm: Arm, seed: int) -> tuple[tuple[str, float], ...]:
     """Return all measures and costs of a run."""
     return tuple(sorted((key, values[seed]) for key, values in arm.values.items() if seed in values))
+
+
+def _refuse_several_years(name: str, seeds: Sequence[ModelScores]) -> None:
+    """Refuse seeds of one model that were scored by several years' protocols: no score would have all of them.
+
+    Raises:
+        DataError: they were.
+    """
+    found = (split_score(key) for model in seeds for key in model.scores)
+    years = sorted({score[0].year for score in found if score is not None})
+    if len(years) > 1:
+        raise DataError(
+            f"all folders of '{name}', which are its seeds, must be scored by the protocol of one year; got "
+            f"{' and '.join(years)}: give those of each year a name of their own"
+        )
 
 
 def _is_copy(model: ModelScores, other: ModelScores) -> bool:
@@ -170,8 +193,10 @@ def _names(experiments: Sequence[Path]) -> list[tuple[str, Path]]:
     return [(str(path) if names.count(name) > 1 else name, path) for name, path in zip(names, experiments, strict=True)]
 
 
-def _primary(arms: Sequence[Arm]) -> str:
+def _primary(arms: Sequence[Arm], baseline: str) -> str:
     """Return the primary endpoint without a study: BLiMP where all models have it, else a shared task, else any task.
+
+    Models of two years share none. It is then a task of the baseline, which the others can be compared with.
 
     Raises:
         DataError: no model has a score.
@@ -181,6 +206,7 @@ def _primary(arms: Sequence[Arm]) -> str:
     if not keys:
         raise DataError(f"{', '.join(arm.name for arm in trained)} must have a score that is a finite number; none is")
     shared = [key for key in keys if all(key in arm.values for arm in trained)]
-    choices = shared or keys
+    own = [key for arm in trained if arm.name == baseline for key in arm.values]
+    choices = shared or own or keys
     found = {key: score for key in choices if (score := split_score(key)) is not None}
     return next((key for key, (_, name) in found.items() if task_of(name) == "blimp"), choices[0])

@@ -27,7 +27,7 @@ from sleep_tune.errors import DataError, shortened
 from sleep_tune.files import read_json_object
 from sleep_tune.results.arms import Arm, over_seeds
 
-__all__ = ["LAYOUT", "ModelScores", "holds_reports", "official_arm", "read_model"]
+__all__ = ["LAYOUT", "ModelScores", "hides_year", "holds_reports", "official_arm", "read_model"]
 
 ROUNDING = 0.0101
 """Largest distance of a printed average from the mean of the printed scores that it averages."""
@@ -92,6 +92,12 @@ class _Value:
 def holds_reports(folder: Path) -> bool:
     """Return whether there is a report of the official pipeline in or below `folder`."""
     return next(_reports(folder), None) is not None
+
+
+def hides_year(folder: Path) -> bool:
+    """Return whether there are reports in or below `folder`, none of which shows the year of its protocol."""
+    paths = list(_reports(folder))
+    return bool(paths) and not any(True for path in paths for _ in _shown_years(path))
 
 
 def read_model(folder: Path, year: str | None = None) -> ModelScores:
@@ -183,6 +189,10 @@ def _only_year(folder: Path, paths: Sequence[Path], given: str | None) -> str:
         DataError: they show another year than `given`, several years or an unknown one, or none and none is given.
     """
     shown = {year: where for path in paths for year, where in _shown_years(path)}
+    unknown = next((year for year in [*shown, *filter(None, [given])] if year not in PROTOCOLS), None)
+    if unknown is not None:
+        where = shown.get(unknown, "--protocol")
+        raise DataError(f"{where} must name one of {', '.join(PROTOCOLS)} as the protocol; got '{shortened(unknown)}'")
     years = dict.fromkeys([*shown, *([given] if given is not None else [])])
     if not years:
         raise DataError(
@@ -192,10 +202,7 @@ def _only_year(folder: Path, paths: Sequence[Path], given: str | None) -> str:
     if len(years) > 1:
         each = "; ".join(f"{year} by {shown.get(year, '--protocol')}" for year in years)
         raise DataError(f"{folder} must hold scores by the protocol of one year; it holds {each}")
-    (year,) = years
-    if year not in PROTOCOLS:
-        raise DataError(f"{shown.get(year, '--protocol')} must name one of {', '.join(PROTOCOLS)}; got '{year}'")
-    return year
+    return next(iter(years))
 
 
 def _shown_years(path: Path) -> Iterator[tuple[str, Path]]:

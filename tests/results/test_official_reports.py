@@ -93,9 +93,11 @@ def test_a_year_that_nothing_shows_is_asked_for_and_one_that_is_denied_is_refuse
     write_report(shown / "main/zero_shot/mlm/global_piqa_parallel/global_piqa_parallel", {"UID": {"a": 0.0}}, 0.0)
     with pytest.raises(DataError, match=r"of_2025 .*2026 by .*global_piqa.*2025 by .*wug"):
         read_model(shown)
-    (silent / "scores.json").write_text('{"protocol": "2027"}', encoding="utf-8")
-    with pytest.raises(DataError, match=r"scores.json.*'2027'"):
-        read_model(tmp_path / "silent")
+    for content, said in (('"2027"', "'2027'"), ("null", "'None'"), (f'"2026\\n{"x" * 99}"', r"'2026\\nx+\.\.\.'$")):
+        (silent / "scores.json").write_text(f'{{"protocol": {content}}}', encoding="utf-8")
+        for year in (None, "2026"):
+            with pytest.raises(DataError, match=rf"scores.json must name one of 2025, 2026.*{said}"):
+                read_model(tmp_path / "silent", year)
 
 
 def test_reports_that_the_official_code_of_2026_wrote_are_read_as_scores_of_2026(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sleep_tune.results.macro import FEWEST
 from sleep_tune.results.paradigms import compare_paradigms
 from sleep_tune.results.sheet import make_sheet
 from tests.results.conftest import SyntheticLog
-from tests.results.test_official_reports import write_model
+from tests.results.test_official_reports import write_model, write_report
 
 TASKS = ("blimp_fast", "comps")
 PARADIGMS = ("passive_1", "wh_island")
@@ -97,3 +97,37 @@ def test_a_run_of_an_unknown_year_is_refused(tmp_path: Path) -> None:
     config.write_text(config.read_text().replace("2026", "2031"))
     with pytest.raises(DataError, match=r"epochs-s1/config.yaml.*evaluation.protocol.*2026.*'2031'"):
         compare_folders([str(folder)])
+
+
+def official(root: Path, name: str, year: str | None, shift: float = 0.0) -> str:
+    """A model's official reports, with Global PIQA (2026), wug (2025), or no task that shows the year."""
+    base = root / name / "main" / "zero_shot" / "causal"
+    write_report(base / "blimp" / "blimp_fast", {"UID": {"a": 50.0 + shift, "b": 60.0 + shift}}, 55.0 + shift)
+    if year is not None:
+        folder = {"2025": "wug_past_tense", "2026": "global_piqa_parallel"}[year]
+        write_report(base / folder / folder, {"UID": {"all": 40.0 + shift}}, 40.0 + shift)
+    return f"{name}={root / name}"
+
+
+def test_models_of_two_years_are_compared_in_what_the_baseline_has(tmp_path: Path) -> None:
+    models = [official(tmp_path, "old", "2025"), *(official(tmp_path, f"new{at}", "2026", at) for at in range(2))]
+    for baseline, primary in ((None, "babylm/blimp_fast"), ("new0", "babylm2026/blimp_fast")):
+        comparison, _ = compare_folders(models, baseline=baseline)
+        assert comparison.endpoints[0] == primary
+    (new1,) = (arm for arm in comparison.arms if arm.name == "new1")
+    assert new1.contrasts[primary].difference.mean == pytest.approx(1.0)
+
+
+def test_seeds_of_one_model_are_of_one_year(tmp_path: Path) -> None:
+    folders = [official(tmp_path, year, year).replace(year, "ours", 1) for year in PROTOCOLS]
+    with pytest.raises(DataError, match=r"'ours'.*one year; got 2025 and 2026: .*name of their own"):
+        compare_folders(folders)
+
+
+def test_the_year_given_is_that_of_models_that_hide_theirs_and_of_no_others(tmp_path: Path) -> None:
+    hidden, new = official(tmp_path, "hidden", None), official(tmp_path, "new", "2026")
+    comparison, _ = compare_folders([hidden, new], year="2025")
+    scored = {arm.name: {key for key in arm.values if key.endswith("blimp_fast")} for arm in comparison.arms}
+    assert scored == {"hidden": {"babylm/blimp_fast"}, "new": {"babylm2026/blimp_fast"}}
+    with pytest.raises(DataError, match=r"2026 by .*; 2025 by --protocol"):
+        compare_folders([new], year="2025")
