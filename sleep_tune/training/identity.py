@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sleep_tune.babylm.protocols import ABSENT, PROTOCOLS
 from sleep_tune.config.schema import RunConfig
 from sleep_tune.data.cache import cache_folder
 from sleep_tune.data.model_files import digest_model, find_model_folder
@@ -14,6 +15,9 @@ from sleep_tune.experiment.run_folder import defining_options, describe_differen
 from sleep_tune.files import expanded
 
 __all__ = ["Identity", "identify"]
+
+PROTOCOL = "evaluation.protocol"
+"""The option that is ABSENT, and not its default, in a run with tasks' data that began before there was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Identity:
 
     def digest(self) -> str:
         """Return 64 hexadecimal digits. Options at their default are left out, so a new option changes no digest."""
-        defaults = defining_options(RunConfig())
+        defaults = defining_options(RunConfig()) | self._protocol_of_earlier()
         chosen = {key: value for key, value in self.options.items() if defaults.get(key) != value}
         digests = [digest for digest in (self.weights, self.reference, self.exposures) if digest is not None]
         content = json.dumps([chosen, self.corpus, self.processes, *digests], sort_keys=True)
@@ -48,7 +52,8 @@ class Identity:
     def differences_from(self, there: Mapping[str, Any]) -> str:
         """Return how a checkpoint's identity (`to_json`) differs from this one, in words; empty if it does not.
 
-        An option that the checkpoint's version did not have counts as having its present default.
+        An option that the checkpoint's version did not have counts as having its present default, and the protocol
+        as ABSENT in a run with tasks' data.
         """
         found = []
         if there["corpus"] != self.corpus:
@@ -61,8 +66,13 @@ class Identity:
             found.append("sleep.replay.reference holds other weights")
         if there.get("exposures") != self.exposures:
             found.append("the run of sleep.matched has other exposures")
-        found.append(describe_differences(defining_options(RunConfig()) | dict(there["options"]), self.options))
+        theirs = defining_options(RunConfig()) | self._protocol_of_earlier() | dict(there["options"])
+        found.append(describe_differences(theirs, self.options))
         return "; ".join(filter(None, found))
+
+    def _protocol_of_earlier(self) -> dict[str, str]:
+        """Return the protocol that this run had before there was an option for it; empty without tasks' data."""
+        return {PROTOCOL: ABSENT} if self.options.get(PROTOCOL) in PROTOCOLS else {}
 
 
 def identify(config: RunConfig, corpus: str, processes: int) -> Identity:
