@@ -66,4 +66,4 @@ def protocol_of_experiment(folder: Path) -> str:
         return AUTO_PROTOCOL
     evaluation = complete_stored(base if isinstance(base, Mapping) else {}).get("evaluation")
     protocol = evaluation.get("protocol") if isinstance(evaluation, Mapping) else None
-    return protocol if protocol in PROTOCOLS else AUTO_PROTOCOL
+    return protocol if isinstance(protocol, str) and protocol in PROTOCOLS else AUTO_PROTOCOL

@@ -112,3 +112,8 @@ def test_a_search_of_an_earlier_version_keeps_its_objective_and_names(tmp_path: 
     changed = old | {"base": old["base"] | {"evaluation.protocol": 2026}, "objective": {"metric": "babylm2026/macro"}}
     with pytest.raises(RunFolderError, match=r"objective\.metric is babylm/macro there"):
         run(results, changed)
+
+
+def test_a_protocol_that_is_no_text_is_left_to_the_check_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / EXPERIMENT).write_text("base: {evaluation: {data: x, protocol: [2025]}}\n", encoding="utf-8")
+    assert protocol_of_experiment(tmp_path) == "auto"
