@@ -179,7 +179,7 @@ def evaluate(
     batch_tokens: int = 16_384,
     revision: str | None = None,
     trust_remote_code: bool = False,
-    protocol: str = "auto",
+    protocol: str | int = "auto",
 ) -> "EvaluationResults":
     """Score a model on BabyLM's zero-shot tasks, and write the official files.
 
@@ -213,7 +213,7 @@ def evaluate(
 
     _require_choice("device", device, DEVICES)
     _require_choice("dtype", dtype, PRECISIONS)
-    _require_choice("protocol", protocol, (AUTO_PROTOCOL, *PROTOCOLS))
+    _require_choice("protocol", str(protocol), (AUTO_PROTOCOL, *PROTOCOLS))
     if batch_tokens < 1:
         raise ConfigError(f"batch_tokens must be an integer >= 1; got {batch_tokens}")
     what = ZeroShot(
@@ -227,7 +227,7 @@ def evaluate(
         dtype=dtype,
         revision_name=revision,
         trust_remote_code=trust_remote_code,
-        protocol=protocol,
+        protocol=str(protocol),
     )
     with text_bars() as begin:
         return EvaluationResults(list(score_zero_shot(what, begin)))
@@ -240,7 +240,7 @@ def compare(
     published: Sequence[str | Path] = (),
     baseline: str | None = None,
     matched: str | None = None,
-    protocol: str | None = None,
+    protocol: str | int | None = None,
 ) -> "ComparisonResults":
     """Compare the arms of experiments, of models trained elsewhere, and published figures with a baseline.
 
@@ -268,10 +268,11 @@ def compare(
     if matched is not None:
         _require_choice("matched", matched, MATCHED)
     files = [expanded(str(path)) for path in published]
-    if protocol is not None:
-        _require_choice("protocol", protocol, tuple(PROTOCOLS))
+    year = None if protocol is None else str(protocol)
+    if year is not None:
+        _require_choice("protocol", year, tuple(PROTOCOLS))
     named = _named_folders(folders)
-    return ComparisonResults(*compare_folders(named, files, baseline=baseline, matched=matched, year=protocol))
+    return ComparisonResults(*compare_folders(named, files, baseline=baseline, matched=matched, year=year))
 
 
 @_as_exceptions

@@ -96,6 +96,9 @@ def test_folders_are_compared_by_name_and_written(made: Path, tmp_path: Path) ->
         compare(made, baseline="nobody")
     with raises_naming(ConfigError, "word", "words"):
         compare(made, matched="word")
+    assert compare(made, protocol=2026).verdict == both.verdict  # a year may be a number, as in train and search
+    with raises_naming(ConfigError, "2027", "2026"):
+        compare(made, protocol=2027)
     with raises_naming(RunFolderError, "nowhere"):
         compare({"ours": [tmp_path / "nowhere"]})
 
