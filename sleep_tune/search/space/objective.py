@@ -227,10 +227,10 @@ def _check_protocol(key: str, metric: str, base: RunConfig, entry: Entry, scores
         return
     protocol, score = named
     same = ours.prefix + score
-    instead = f"write {of_variant(variant, same)}" if same in scores else f"{ours.year} has no {score}"
+    instead = f"write {of_variant(variant, same)}, or" if same in scores else f"{ours.year} has no {score};"
     raise entry.error(
         f"{key} must be a score by the protocol of {ours.year}, by which {base.evaluation.data} is scored "
-        f"(evaluation.protocol); got {metric}, a score of {protocol.year}: {instead}, or set evaluation.protocol: "
+        f"(evaluation.protocol); got {metric}, a score of {protocol.year}: {instead} set evaluation.protocol: "
         f"{protocol.year} in base"
     )
 
