@@ -213,7 +213,8 @@ def evaluate(
 
     _require_choice("device", device, DEVICES)
     _require_choice("dtype", dtype, PRECISIONS)
-    _require_choice("protocol", str(protocol), (AUTO_PROTOCOL, *PROTOCOLS))
+    year = str(protocol)
+    _require_choice("protocol", year, (AUTO_PROTOCOL, *PROTOCOLS))
     if batch_tokens < 1:
         raise ConfigError(f"batch_tokens must be an integer >= 1; got {batch_tokens}")
     what = ZeroShot(
@@ -227,7 +228,7 @@ def evaluate(
         dtype=dtype,
         revision_name=revision,
         trust_remote_code=trust_remote_code,
-        protocol=str(protocol),
+        protocol=year,
     )
     with text_bars() as begin:
         return EvaluationResults(list(score_zero_shot(what, begin)))
@@ -237,7 +238,7 @@ def evaluate(
 def compare(
     folders: str | Path | Sequence[str | Path] | Mapping[str, str | Path | Sequence[str | Path]],
     *,
-    published: Sequence[str | Path] = (),
+    published: str | Path | Sequence[str | Path] = (),
     baseline: str | None = None,
     matched: str | None = None,
     protocol: str | int | None = None,
@@ -267,7 +268,8 @@ def compare(
 
     if matched is not None:
         _require_choice("matched", matched, MATCHED)
-    files = [expanded(str(path)) for path in published]
+    tables = [published] if isinstance(published, str | Path) else published
+    files = [expanded(str(path)) for path in tables]
     year = None if protocol is None else str(protocol)
     if year is not None:
         _require_choice("protocol", year, tuple(PROTOCOLS))

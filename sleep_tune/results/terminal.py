@@ -158,14 +158,19 @@ def _results(comparison: Comparison, width: int) -> Table:
     _add_arms(table, [text for arm in comparison.arms for text in (arm.name, arm.kind)], width)
     table.add_column("seeds", justify="right", no_wrap=True)
     for key in keys:
-        table.add_column(comparison.column(key).heading.replace("-", "-\n"), justify="right")
+        table.add_column(_broken(comparison.column(key).heading), justify="right")
     for key in endpoints:
-        table.add_column(f"{comparison.column(key).heading}\nvs {comparison.baseline}", justify="right")
+        table.add_column(f"{_broken(comparison.column(key).heading)}\nvs {comparison.baseline}", justify="right")
     for arm in comparison.arms:
         cells = [Text(f"{arm.name}\n", end="").append(arm.kind, style="dim"), Text(seeds_text(arm))]
         cells += [_stacked(*result_text(arm, key, comparison)) for key in keys]
         table.add_row(*cells, *(_contrast(arm, key, comparison) for key in endpoints))
     return table
+
+
+def _broken(heading: str) -> str:
+    """Return a heading that breaks after each hyphen, so that no long word is cut off in a narrow column."""
+    return heading.replace("-", "-\n")
 
 
 def _variants(comparison: Comparison) -> list[str]:

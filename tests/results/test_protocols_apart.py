@@ -1,11 +1,14 @@
 """Two years' protocols in one comparison: scores of each in columns of their own, never paired, averaged or mixed."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from rich.console import Console
 
+from sleep_tune import api
 from sleep_tune.babylm.protocols import PROTOCOLS
 from sleep_tune.errors import DataError
 from sleep_tune.results.arms import Comparison
@@ -13,6 +16,7 @@ from sleep_tune.results.folder_comparison import compare_folders
 from sleep_tune.results.macro import FEWEST
 from sleep_tune.results.paradigms import compare_paradigms
 from sleep_tune.results.sheet import make_sheet
+from sleep_tune.results.terminal import print_comparison
 from tests.results.conftest import SyntheticLog
 from tests.results.test_official_reports import write_model, write_report
 
@@ -131,3 +135,28 @@ def test_the_year_given_is_that_of_models_that_hide_theirs_and_of_no_others(tmp_
     assert scored == {"hidden": {"babylm/blimp_fast"}, "new": {"babylm2026/blimp_fast"}}
     with pytest.raises(DataError, match=r"2026 by .*; 2025 by --protocol"):
         compare_folders([new], year="2025")
+
+
+@pytest.mark.parametrize("protocol", ["2026", 2026])
+def test_python_code_may_give_the_year_as_a_number_and_one_table_by_its_name(
+    tmp_path: Path, protocol: str | int
+) -> None:
+    official(tmp_path, "hidden", None)
+    table = api.compare(tmp_path / "hidden", published="babylm2026", protocol=protocol).comparison
+    own = table[table["kind"] == "elsewhere"].dropna(subset=["mean"])
+    assert list(own["metric"]) == ["babylm2026/blimp_fast"]
+    assert table.loc[table["kind"] == "published", "arm"].nunique() == 2
+
+
+def test_long_headings_are_whole_in_a_narrow_terminal(tmp_path: Path) -> None:
+    models = [official(tmp_path, "old", "2025"), *(f"new{at}={tmp_path / f'new{at}'}" for at in range(2))]
+    for at in range(2):
+        for task in ("global_piqa_nonparallel", "global_piqa_parallel"):
+            write_report(tmp_path / f"new{at}" / task / task, {"UID": {"all": 40.0 + at}}, 40.0 + at)
+    comparison, _ = compare_folders(models, baseline="new0")
+    console = Console(file=io.StringIO(), width=72)
+    print_comparison(comparison, console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "non-" in text
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
