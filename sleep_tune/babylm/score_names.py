@@ -11,7 +11,6 @@ __all__ = [
     "BABYLM",
     "GLUE_TITLES",
     "MACRO",
-    "MACRO_METRIC",
     "RHOS",
     "TITLES",
     "UNSPECIFIED",
@@ -28,7 +27,6 @@ BABYLM = "babylm/"
 """First part of the names of metrics that are scores of BabyLM 2025, in percent."""
 MACRO = "macro"
 """Name of the average over tasks."""
-MACRO_METRIC = BABYLM + MACRO
 
 ACCURACY, UNSPECIFIED = "_accuracy", "_unspecified"
 """Endings of a wug score that is not known to be Spearman's rho: the share of right answers, which the pipeline printed
