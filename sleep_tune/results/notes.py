@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sleep_tune.babylm.protocols import FIRST_OPTION, PROTOCOLS
+from sleep_tune.babylm.protocols import FIRST_OPTION, PROTOCOLS, split_score
 from sleep_tune.errors import listed
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
@@ -68,6 +68,7 @@ def write_notes(comparison: Comparison) -> Iterator[str]:
         _diverged(comparison.arms),
         _constant(comparison),
         _skewed(comparison),
+        _protocol(comparison),
         comparison.averaged,
         _unpaired(comparison),
         _reach(comparison),
@@ -266,6 +267,14 @@ def _reach(comparison: Comparison) -> Iterator[str]:
     )
 
 
+def _protocol(comparison: Comparison) -> Iterator[str]:
+    """Say by which year's protocol BabyLM's tasks are scored; a note of `averaged` does where there are several."""
+    named = [split_score(split_variant(key)[1]) for key in comparison.metrics]
+    years = dict.fromkeys(found[0].year for found in named if found is not None)
+    if len(years) == 1:
+        yield f"BabyLM's scores are by the protocol of {', '.join(years)}."
+
+
 def _share(arms: Sequence[Arm]) -> bool:
     """Return whether every arm that has completed runs has completed the same seeds."""
     return len({frozenset(arm.seeds) for arm in arms if arm.seeds}) == 1
@@ -364,7 +373,7 @@ def _statistics(comparison: Comparison) -> Iterator[str]:
     crossed = {key: made[0] for key, made in tested.items() if made and made[0].items is not None}
     if crossed:
         counts = "; ".join(
-            f"{comparison.column(key).heading}: {made.items:,} items in {made.groups} groups"
+            f"{comparison.column(key).heading}: {made.items:,} items in {made.groups} group{'s'[: made.groups != 1]}"
             for key, made in crossed.items()
         )
         yield (

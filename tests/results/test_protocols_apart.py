@@ -17,7 +17,7 @@ from sleep_tune.results.macro import FEWEST
 from sleep_tune.results.paradigms import compare_paradigms
 from sleep_tune.results.sheet import make_sheet
 from sleep_tune.results.terminal import print_comparison
-from tests.results.conftest import SyntheticLog
+from tests.results.conftest import SyntheticLog, has_note
 from tests.results.test_official_reports import write_model, write_report
 
 TASKS = ("blimp_fast", "comps")
@@ -68,6 +68,7 @@ def test_items_scores_and_average_have_the_year_of_the_runs(tmp_path: Path, prot
     assert "macro" in comparison.endpoints[0]
     assert len(TASKS) >= FEWEST
     assert not any("202" in heading for heading in headings(comparison)), "one year needs no year in headings"
+    assert has_note(comparison, f"by the protocol of {protocol or 2025}.")
 
 
 def test_two_experiments_of_two_years_share_no_column(tmp_path: Path) -> None:
