@@ -249,7 +249,7 @@ def test_a_run_from_its_start_to_its_summary(tmp_path: Path) -> None:
         "test  nll ",
         "pseudo-perplexity ",
         "minimal pairs ",
-        "babylm BLiMP ",
+        "babylm2026 BLiMP ",
         ", macro average ",
         "cost  ",
         "model runs/a/model  (Auto",
