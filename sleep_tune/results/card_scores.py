@@ -16,7 +16,7 @@ class Score:
     """One measure of a published model."""
 
     metric: str
-    """Its name: test/nll, babylm/blimp_fast."""
+    """Its name: test/nll, babylm2026/blimp_fast."""
     own: float | None
     """The value of the run whose weights are published."""
     mean: Estimate | None = None

@@ -23,7 +23,8 @@ class RunResults:
     Attributes:
         folder: of the run.
         config: every option by its dotted key.
-        metrics: the last value of each metric: `eval/...` on dev, `test/...` on test, `babylm/...` BabyLM's scores.
+        metrics: the last value of each metric: `eval/...` on dev, `test/...` on test, `babylm2026/...` (of 2025:
+            `babylm/...`) BabyLM's scores.
         words_seen: running words trained on, replay included.
         updates: optimizer steps.
         seconds: of training and evaluation.

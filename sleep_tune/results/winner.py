@@ -133,7 +133,7 @@ def _require_one_objective(metric: str, runs: pd.DataFrame) -> None:
         raise DataError(
             f"the winner's {metric} must be comparable, but the runs have several values of {OBJECTIVE} "
             f"({', '.join(map(str, objectives))}): a study of these needs a score of test items as its objective, such "
-            "as eval/pairs_accuracy or babylm/blimp_fast"
+            "as eval/pairs_accuracy or babylm2026/blimp_fast"
         )
 
 
