@@ -34,10 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     console = PlainConsole(soft_wrap=True)
     with _progress() as progress:
         for part in run(options, find_device(options.device, "--device"), progress):
-            progress.stop()  # the bars leave the terminal to what was found
-            console.print(part, highlight=False)
-            sys.stdout.flush()
-            progress.start()
+            with _hidden(progress):
+                console.print(part, highlight=False)
+                sys.stdout.flush()
     return 0
 
 
@@ -62,6 +61,17 @@ def _progress() -> "Iterator[Progress]":
             ended.set()
             if quiet:
                 lines.join()
+
+
+@contextmanager
+def _hidden(progress: "Progress") -> Iterator[None]:
+    """Take the bars, if there are any, from the terminal for what is printed there."""
+    if progress.disable:  # stop would print an empty line
+        yield
+        return
+    progress.stop()
+    yield
+    progress.start()
 
 
 def _print_lines(progress: "Progress", ended: Event) -> None:
