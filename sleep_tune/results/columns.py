@@ -30,6 +30,7 @@ __all__ = [
     "short_names",
     "sort_metrics",
     "value_range",
+    "years_of",
 ]
 
 MOST_NAMED = 12
@@ -147,8 +148,17 @@ def has_several_years(keys: Iterable[str]) -> bool:
     >>> has_several_years(["babylm/comps", "test/nll"]), has_several_years(["babylm/comps", "causal/babylm2026/comps"])
     (False, True)
     """
+    return len(years_of(keys)) > 1
+
+
+def years_of(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return the years by whose protocols there are scores among metrics, in the order in which they come.
+
+    >>> years_of(["test/nll", "causal/babylm2026/comps", "babylm/comps", "babylm/macro"])
+    ('2026', '2025')
+    """
     found = (split_score(split_variant(key)[1]) for key in keys)
-    return len({score[0].year for score in found if score is not None}) > 1
+    return tuple(dict.fromkeys(score[0].year for score in found if score is not None))
 
 
 def is_known(key: str) -> bool:

@@ -9,6 +9,7 @@ from sleep_tune.errors import DataError, RunFolderError, nearest, unknown
 from sleep_tune.experiment.event_log import LOG
 from sleep_tune.experiment.experiment_file import Experiment, describe_experiment
 from sleep_tune.results.arms import Arm, Comparison
+from sleep_tune.results.columns import years_of
 from sleep_tune.results.comparison import compare, compare_arms, read_arms
 from sleep_tune.results.official_reports import ModelScores, hides_year, holds_reports, official_arm, read_model
 from sleep_tune.results.published_figures import find_published, read_published
@@ -150,8 +151,7 @@ def _refuse_several_years(name: str, seeds: Sequence[ModelScores]) -> None:
     Raises:
         DataError: they were.
     """
-    found = (split_score(key) for model in seeds for key in model.scores)
-    years = sorted({score[0].year for score in found if score is not None})
+    years = sorted(years_of(key for model in seeds for key in model.scores))
     if len(years) > 1:
         raise DataError(
             f"all folders of '{name}', which are its seeds, must be scored by the protocol of one year; got "

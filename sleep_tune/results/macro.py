@@ -15,7 +15,7 @@ from sleep_tune.babylm.protocols import PROTOCOLS, Protocol, split_score
 from sleep_tune.babylm.score_names import ACCURACY, UNSPECIFIED, counted_scores, task_of
 from sleep_tune.metric_names import of_variant, split_variant
 from sleep_tune.results.arms import Arm
-from sleep_tune.results.columns import column, estimate_metric, has_several_years, is_macro
+from sleep_tune.results.columns import column, estimate_metric, has_several_years, is_macro, years_of
 
 __all__ = ["FEWEST", "average_shared_scores", "score_notes"]
 
@@ -164,8 +164,7 @@ def _years(arms: Sequence[Arm]) -> Iterator[str]:
     """Say which arms were scored by which protocol, where there are several."""
     scored: dict[str, list[Arm]] = {}
     for arm in arms:
-        found = filter(None, (split_score(split_variant(key)[1]) for key in arm.estimates))
-        for year in dict.fromkeys(protocol.year for protocol, _ in found):
+        for year in years_of(arm.estimates):
             scored.setdefault(year, []).append(arm)
     if len(scored) > 1:
         each = "; ".join(f"{year} {', '.join(_names(scored[year]))}" for year in sorted(scored))

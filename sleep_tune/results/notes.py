@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sleep_tune.babylm.protocols import FIRST_OPTION, PROTOCOLS, split_score
+from sleep_tune.babylm.protocols import FIRST_OPTION, PROTOCOLS
 from sleep_tune.errors import listed
 from sleep_tune.metric_names import split_variant
 from sleep_tune.results.arms import BASELINE, CONTROL, Arm, Comparison
-from sleep_tune.results.columns import MOST_NAMED, column, is_macro, short_names
+from sleep_tune.results.columns import MOST_NAMED, column, is_macro, short_names, years_of
 from sleep_tune.results.comparable_losses import loss_notes
 from sleep_tune.results.look_text import level_text, look_notes
 from sleep_tune.results.matched_resource import resource_notes
@@ -269,10 +269,9 @@ def _reach(comparison: Comparison) -> Iterator[str]:
 
 def _protocol(comparison: Comparison) -> Iterator[str]:
     """Say by which year's protocol BabyLM's tasks are scored; a note of `averaged` does where there are several."""
-    named = [split_score(split_variant(key)[1]) for key in comparison.metrics]
-    years = dict.fromkeys(found[0].year for found in named if found is not None)
+    years = years_of(comparison.metrics)
     if len(years) == 1:
-        yield f"BabyLM's scores are by the protocol of {', '.join(years)}."
+        yield f"BabyLM's scores are by the protocol of {years[0]}."
 
 
 def _share(arms: Sequence[Arm]) -> bool:

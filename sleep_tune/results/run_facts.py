@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from sleep_tune.babylm.data_protocol import AUTO_PROTOCOL
 from sleep_tune.babylm.protocols import ABSENT
 from sleep_tune.errors import RunFolderError
 from sleep_tune.experiment.exposures import read_exposures
@@ -54,7 +55,7 @@ class RunFacts:
     def year(self) -> str:
         """The protocol of BabyLM that it was scored by; `ABSENT` where its configuration names none."""
         named = self.config.get("evaluation.protocol")
-        return ABSENT if named in (None, "auto") else str(named)
+        return ABSENT if named in (None, AUTO_PROTOCOL) else str(named)
 
 
 def read_facts(run: Path) -> RunFacts:
