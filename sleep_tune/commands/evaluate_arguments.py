@@ -143,6 +143,16 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         help="2026: scores and reports follow the draw among tied options that predictions.json holds, as in the "
         "official code, instead of its expected value (seed: --seed)",
     )
+    _add_extra_tasks(parser)
+    options = parser.parse_args(arguments)
+    for name in FINE_TUNING:
+        if getattr(options, name) is not None and not options.glue:
+            parser.error(f"--{name.replace('_', '-')} is a setting of fine-tuning: it needs --glue")
+    return options
+
+
+def _add_extra_tasks(parser: argparse.ArgumentParser) -> None:
+    """Add the options of fine-tuning, ages of acquisition and a submission."""
     group = parser.add_argument_group("instead of the zero-shot tasks")
     group.add_argument("--glue", action="store_true", help="fine-tune on the tasks in DATA/glue_filtered")
     group.add_argument(
@@ -193,11 +203,6 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         default=next(iter(AOA_CHECKPOINTS)),
         help="track of the challenge, which defines the checkpoints (default: %(default)s)",
     )
-    options = parser.parse_args(arguments)
-    for name in FINE_TUNING:
-        if getattr(options, name) is not None and not options.glue:
-            parser.error(f"--{name.replace('_', '-')} is a setting of fine-tuning: it needs --glue")
-    return options
 
 
 def _rate(text: str) -> float:
